@@ -1,0 +1,44 @@
+//! Compiles the C++ shim against libtorch's headers and tells the linker where libtorch is.
+//!
+//! The binary finds libtorch without environment variables: beside the checkout's link `.libtorch`
+//! (relative to the binary, so that the checkout can move), in `../lib` (installed), or at the place
+//! where it was when it was built.
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    let libtorch = libtorch();
+    println!("cargo:rerun-if-changed=src/kernels/libtorch/shim.cpp");
+    println!("cargo:rerun-if-env-changed=LIBTORCH");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .warnings(false)
+        .include(libtorch.join("include"))
+        .include(libtorch.join("include/torch/csrc/api/include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .file("src/kernels/libtorch/shim.cpp")
+        .compile("batchscope_shim");
+    for library in ["torch_cpu", "c10"] {
+        println!("cargo:rustc-link-lib={library}");
+    }
+    let lib = libtorch.join("lib");
+    println!("cargo:rustc-link-search=native={}", lib.display());
+    let places =
+        ["$ORIGIN/../../.libtorch/lib", "$ORIGIN/../../../.libtorch/lib", "$ORIGIN/../lib"];
+    for place in places.iter().map(Path::new).chain([lib.as_path()]) {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", place.display());
+    }
+}
+
+/// The folder that `.cargo/config.toml` names, which `scripts/setup` fills.
+fn libtorch() -> PathBuf {
+    let named = std::env::var_os("LIBTORCH").map(PathBuf::from).unwrap_or_default();
+    match named.join("include/torch").is_dir() {
+        true => named,
+        false => panic!(
+            "libtorch is not at `{}`: run `scripts/setup` once in this checkout",
+            named.display()
+        ),
+    }
+}

@@ -1,0 +1,233 @@
+//! Progress: bars on a terminal, plain lines otherwise; both on standard error.
+
+use super::diagnostics::note;
+use super::format::{count, duration};
+use crate::study::{MetricsLine, Observer, Plan, Run, RunEnd, TimingLine};
+use crate::train;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+/// Shows a study at work.
+pub(super) struct Progress {
+    /// Bars are drawn only on a terminal.
+    bars: Option<MultiProgress>,
+    stage: Option<ProgressBar>,
+    study: Option<ProgressBar>,
+    runs: BTreeMap<String, ProgressBar>,
+    work: Work,
+}
+
+/// Training rows done and to do, over all pending runs; the time left is judged by them.
+#[derive(Default)]
+struct Work {
+    started: Option<Instant>,
+    rows_per_epoch: u64,
+    total: u64,
+    /// Rows of epochs and runs that ended.
+    done: u64,
+    /// Rows that earlier sessions did.
+    before: Option<u64>,
+    epochs_seen: BTreeMap<String, u64>,
+    runs_total: usize,
+    runs_done: usize,
+}
+
+const RUN_BAR: &str = "  {prefix:<22} {bar:24.cyan/blue} {msg}";
+const STUDY_BAR: &str = "  {prefix:<22} {bar:24.green/blue} {msg}";
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let bars = stderr().is_terminal().then(MultiProgress::new);
+        let (runs, work) = (BTreeMap::new(), Work::default());
+        Self { bars, stage: None, study: None, runs, work }
+    }
+
+    /// Shows a step of the preparation.
+    pub(super) fn stage(&mut self, what: &str) {
+        match &self.bars {
+            None => note(&format!("{what} ...")),
+            Some(bars) => {
+                let bar = self.stage.get_or_insert_with(|| {
+                    let bar = bars.add(ProgressBar::new_spinner());
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                    bar
+                });
+                bar.set_message(what.to_owned());
+            }
+        }
+    }
+
+    /// Prints a text above the bars.
+    pub(super) fn line(&self, text: &str) {
+        match &self.bars {
+            None => note(text),
+            Some(bars) => bars.suspend(|| note(text)),
+        }
+    }
+
+    /// Removes the bars.
+    pub(super) fn finish(&mut self) {
+        let bars = self.stage.take().into_iter().chain(self.study.take());
+        bars.chain(std::mem::take(&mut self.runs).into_values())
+            .for_each(|bar| bar.finish_and_clear());
+    }
+
+    fn show_study(&self, now: u64) {
+        if let Some(bar) = &self.study {
+            bar.set_position(now.min(self.work.total));
+            bar.set_message(self.work.message(now));
+        }
+    }
+
+    /// Rows that are done, those of unfinished epochs included.
+    fn rows_now(&self) -> u64 {
+        self.work.done
+            + self
+                .runs
+                .values()
+                .map(|bar| bar.position() % self.work.rows_per_epoch.max(1))
+                .sum::<u64>()
+    }
+}
+
+impl Work {
+    /// An epoch is recorded.
+    fn epoch_ended(&mut self, run: &Run, epoch: u64) {
+        let seen = self.epochs_seen.entry(run.id()).or_default();
+        self.done += (epoch + 1 - *seen) * self.rows_per_epoch;
+        *seen = epoch + 1;
+    }
+
+    /// A run ended; what it left out will not be done.
+    fn run_ended(&mut self, run: &Run) {
+        let seen = self.epochs_seen.entry(run.id()).or_default();
+        self.done += (run.arm.epochs - *seen) * self.rows_per_epoch;
+        *seen = run.arm.epochs;
+        self.runs_done += 1;
+    }
+
+    /// `4 of 9 runs, 1 min left`
+    fn message(&self, now: u64) -> String {
+        let runs = format!("{} of {} runs", self.runs_done, self.runs_total);
+        match self.seconds_left(now) {
+            Some(left) => format!("{runs}, {} left", duration(left)),
+            None => runs,
+        }
+    }
+
+    fn seconds_left(&self, now: u64) -> Option<f64> {
+        let elapsed = self.started?.elapsed().as_secs_f64();
+        let worked = now.saturating_sub(self.before.unwrap_or(now));
+        let left = self.total.saturating_sub(now);
+        (worked > 0 && elapsed > 1.0).then(|| elapsed * left as f64 / worked as f64)
+    }
+}
+
+impl Observer for Progress {
+    fn on_stage(&mut self, what: &str) {
+        self.stage(what);
+    }
+
+    fn on_plan(&mut self, plan: &Plan, pending: &[Run]) {
+        if let Some(stage) = self.stage.take() {
+            stage.finish_and_clear();
+        }
+        let skipped = plan.runs.len() - pending.len();
+        if skipped > 0 {
+            self.line(&format!("{skipped} of {} runs are finished already", plan.runs.len()));
+        }
+        let rows = plan.data.facts.train.examples as u64;
+        self.work = Work {
+            started: Some(Instant::now()),
+            rows_per_epoch: rows,
+            total: pending.iter().map(|run| run.arm.epochs * rows).sum(),
+            runs_total: pending.len(),
+            ..Work::default()
+        };
+        if let Some(bars) = self.bars.as_ref().filter(|_| !pending.is_empty()) {
+            let bar = bars.add(ProgressBar::new(self.work.total).with_style(style(STUDY_BAR)));
+            bar.set_prefix("study");
+            self.study = Some(bar);
+        }
+    }
+
+    fn on_run_start(&mut self, run: &Run) {
+        let Some(bars) = &self.bars else { return };
+        let rows = run.arm.epochs * self.work.rows_per_epoch;
+        let bar = ProgressBar::new(rows).with_style(style(RUN_BAR)).with_prefix(run.id());
+        let bar = match &self.study {
+            Some(study) => bars.insert_before(study, bar),
+            None => bars.add(bar),
+        };
+        self.runs.insert(run.id(), bar);
+    }
+
+    fn on_progress(&mut self, run: &Run, progress: &train::Progress) {
+        let Some(bar) = self.runs.get(&run.id()) else { return };
+        let rows = self.work.rows_per_epoch;
+        let in_epoch = (progress.batch * run.arm.batch_size as u64).min(rows.saturating_sub(1));
+        bar.set_position(progress.epoch * rows + in_epoch);
+        bar.set_message(format!(
+            "epoch {}/{}  loss {:.4}  accuracy {:.4}  {} samples/s",
+            progress.epoch + 1,
+            run.arm.epochs,
+            progress.metrics.loss,
+            progress.metrics.accuracy,
+            count(progress.examples_per_second as u64),
+        ));
+        if progress.epoch > self.work.epochs_seen.get(&run.id()).copied().unwrap_or(0) {
+            self.work.epoch_ended(run, progress.epoch - 1);
+        }
+        let now = self.rows_now();
+        self.work.before.get_or_insert(now);
+        self.show_study(now);
+    }
+
+    fn on_epoch(&mut self, run: &Run, metrics: &MetricsLine, timing: &TimingLine) {
+        self.work.epoch_ended(run, metrics.epoch);
+        let now = self.work.done;
+        self.work.before.get_or_insert(now.saturating_sub(self.work.rows_per_epoch));
+        if self.bars.is_some() {
+            return;
+        }
+        note(&format!(
+            "{}  epoch {}/{}  loss {:.4}  accuracy {:.4}  val_loss {:.4}  val_accuracy {:.4}  {} \
+             samples/s  ({})",
+            run.id(),
+            metrics.epoch + 1,
+            run.arm.epochs,
+            metrics.train.loss,
+            metrics.train.accuracy,
+            metrics.validation.loss,
+            metrics.validation.accuracy,
+            count(timing.examples_per_second as u64),
+            self.work.message(now),
+        ));
+    }
+
+    fn on_run_end(&mut self, run: &Run, end: &RunEnd) {
+        if let Some(bar) = self.runs.remove(&run.id()) {
+            bar.finish_and_clear();
+        }
+        let said = match end {
+            RunEnd::Stopped => return,
+            RunEnd::Finished => None,
+            RunEnd::Diverged { step } => {
+                Some(format!("diverged: the loss of step {step} is not finite"))
+            }
+            RunEnd::Failed { message } => Some(format!("failed: {message}")),
+        };
+        self.work.run_ended(run);
+        if let Some(said) = said {
+            self.line(&format!("{}  {said}", run.id()));
+        }
+        self.show_study(self.rows_now());
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let plain = ProgressStyle::default_bar();
+    plain.clone().template(template).unwrap_or(plain).progress_chars("━━─")
+}

@@ -1,0 +1,61 @@
+//! `batchscope run FILE.yaml`: train what is not finished, then say what came of it.
+
+#![expect(clippy::print_stdout, reason = "this is where the results leave the program")]
+
+use super::interrupt::on_interrupt;
+use super::progress::Progress;
+use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, tables};
+use crate::study::{StudyFolder, StudyOutcome, execute, prepare};
+use anyhow::Result;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(super) fn run(args: &ExperimentArgs) -> Result<ExitCode> {
+    let study = args.study()?;
+    let path = args.folder(&study);
+    let stop = on_interrupt()?;
+    let mut pool = args.pool()?;
+    let mut progress = Progress::new();
+    let plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
+    diagnostics::print_warnings(&plan.warnings());
+    let parallel = pool.parallel(&plan, plan.runs.len());
+    progress.line(&tables::headline(&plan, parallel));
+    let folder = StudyFolder::open(&path)?;
+    let command: Vec<String> = std::env::args().collect();
+    let outcome = execute(&plan, &folder, &mut pool, &command, &stop, &mut progress)?;
+    progress.finish();
+    println!("{}", tables::results(&outcome.arms));
+    println!("\n{}", closing(&outcome, &path, &command.join(" ")));
+    Ok(exit_code(&outcome))
+}
+
+/// What to know and what to do next.
+fn closing(outcome: &StudyOutcome, path: &Path, command: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    if outcome.arms.iter().any(|arm| arm.finished > 1) {
+        lines.push(
+            "accuracies are those after the last epoch: mean ± standard deviation over seeds"
+                .into(),
+        );
+    }
+    for (run, reason) in &outcome.failures {
+        lines.push(format!("not finished: {}: {reason}", run.id()));
+    }
+    if outcome.unfinished > 0 {
+        lines.push(format!(
+            "{} runs are not finished; everything so far is saved. To go on, repeat: {command}",
+            outcome.unfinished
+        ));
+    }
+    let folder = path.display();
+    lines.push(format!("records: {folder}   curves: scripts/tensorboard {folder}"));
+    lines.join("\n")
+}
+
+fn exit_code(outcome: &StudyOutcome) -> ExitCode {
+    match (outcome.unfinished, outcome.failures.len()) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(SOME_FAILED),
+        _ => ExitCode::from(INTERRUPTED),
+    }
+}

@@ -1,0 +1,123 @@
+//! The tables that `run` and `check` print.
+
+use super::format::{bytes, count, duration, summary};
+use crate::config::{Schedule, Study};
+use crate::data::SplitFacts;
+use crate::kernels::Input;
+use crate::study::{ArmSummary, Estimate, Plan};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    let rule = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().header_separator(rule)).set_header(header.to_vec());
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// What a study found, one row an arm.
+pub(super) fn results(arms: &[ArmSummary]) -> String {
+    let mut table = table(&[
+        "arm",
+        "batch size",
+        "runs",
+        "steps",
+        "validation accuracy",
+        "test accuracy",
+        "seconds",
+        "samples/s",
+        "peak memory",
+    ]);
+    for arm in arms {
+        table.add_row([
+            arm.name.clone(),
+            count(arm.batch_size as u64),
+            match arm.finished == arm.planned {
+                true => arm.finished.to_string(),
+                false => format!("{} of {}", arm.finished, arm.planned),
+            },
+            count(arm.steps),
+            summary(arm.validation_accuracy, 4),
+            summary(arm.test_accuracy, 4),
+            summary(arm.seconds, 1),
+            arm.examples_per_second.map_or("-".into(), |rate| count(rate.mean.round() as u64)),
+            if arm.finished > 0 { bytes(arm.peak_memory) } else { "-".into() },
+        ]);
+    }
+    table.to_string()
+}
+
+/// What a study would cost, one row an arm.
+pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
+    let mut table = table(&[
+        "arm",
+        "batch size",
+        "lr",
+        "schedule",
+        "runs",
+        "epochs",
+        "steps/epoch",
+        "steps",
+        "memory",
+        "time per run",
+    ]);
+    for (arm, estimate) in plan.study.arms.iter().zip(estimates) {
+        let steps = plan.steps_per_epoch(arm);
+        table.add_row([
+            arm.name.clone(),
+            count(arm.batch_size as u64),
+            arm.optimizer.lr.to_string(),
+            match &arm.schedule {
+                Schedule::Constant => "constant".into(),
+                Schedule::Exponential(exponential) => format!("lr * {}^epoch", exponential.gamma),
+            },
+            plan.study.seeds.len().to_string(),
+            arm.epochs.to_string(),
+            count(steps),
+            count(steps * arm.epochs),
+            bytes(estimate.memory),
+            duration(estimate.seconds),
+        ]);
+    }
+    table.to_string()
+}
+
+/// The study in three lines: what runs where, on which data, with which model.
+pub(super) fn headline(plan: &Plan, parallel: usize) -> String {
+    let study: &Study = &plan.study;
+    let facts = &plan.data.facts;
+    let split = |name: &str, split: &SplitFacts| {
+        format!(
+            "{} {name} ({} with label `{}`)",
+            count(split.examples as u64),
+            count(split.positives as u64),
+            facts.classes[1]
+        )
+    };
+    let mean = facts.train.steps as f64 / facts.train.examples.max(1) as f64;
+    let (vocabulary, embedding) = match plan.shape.input {
+        Input::Tokens { vocabulary, dim } => (
+            format!("; vocabulary {}", count(vocabulary as u64)),
+            format!("Embedding({}, {dim}) -> ", count(vocabulary as u64)),
+        ),
+        Input::Features(features) => (format!("; {features} features"), String::new()),
+    };
+    format!(
+        "study  {}: {} arms x {} seeds = {} runs on {}, {parallel} at a time\n\
+         data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
+         model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters",
+        study.name,
+        study.arms.len(),
+        study.seeds.len(),
+        plan.runs.len(),
+        plan.device_kind(),
+        split("training", &facts.train),
+        split("validation", &facts.validation),
+        split("test", &facts.test),
+        facts.train.longest,
+        plan.shape.units,
+        count(plan.shape.parameter_count() as u64),
+    )
+}

@@ -1,0 +1,248 @@
+//! YAML text and `--set key=value` overrides -> [`Experiment`].
+//!
+//! Unknown keys and wrong types are errors that name the file, the line, the path of the key and the
+//! nearest known key. Line numbers are those of the file, also when an override changed a value.
+
+use super::Experiment;
+use super::locate::{KeyPath, Segment, line_of};
+use crate::error::UserError;
+use serde_yaml::{Mapping, Value};
+
+/// One `--set key=value`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    path: KeyPath,
+    value: Value,
+}
+
+impl Override {
+    /// Reads `train.epochs=3`; the value is YAML.
+    pub fn parse(argument: &str) -> Result<Self, UserError> {
+        let usage = "write `--set train.epochs=3`, with the path of the key before the `=`";
+        let (key, value) = argument.split_once('=').ok_or_else(|| {
+            UserError::new(format!("`--set {argument}` has no `=` between key and value"), usage)
+        })?;
+        let path = KeyPath::parse(key.trim());
+        if path.0.is_empty() {
+            return Err(UserError::new(format!("`--set {argument}` names no key"), usage));
+        }
+        let value = serde_yaml::from_str(value).map_err(|error| {
+            UserError::new(format!("the value of `--set {argument}` is not YAML: {error}"), usage)
+        })?;
+        Ok(Self { path, value })
+    }
+}
+
+/// An experiment file as it was typed, kept so that every later error can point into it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// How messages call the file.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+    /// What the command line changed.
+    pub overrides: Vec<Override>,
+}
+
+impl Source {
+    /// An error about the value at `path`, with the place where it was written.
+    pub(super) fn error(&self, path: &KeyPath, rule: &str, hint: Option<String>) -> UserError {
+        let overridden = self.overrides.iter().any(|set| path.0.starts_with(&set.path.0));
+        let place = match (overridden, line_of(&self.text, path)) {
+            (true, _) => "from `--set`".to_owned(),
+            (false, Some(line)) => format!("{}, line {line}", self.name),
+            (false, None) => self.name.clone(),
+        };
+        let key = if path.0.is_empty() { String::new() } else { format!(" (at `{path}`)") };
+        UserError { message: format!("{place}: {rule}{key}"), hint }
+    }
+}
+
+/// Reads the file with its overrides; every key that was left out has its default.
+pub fn load(source: &Source) -> Result<Experiment, UserError> {
+    let mut document: Value = serde_yaml::from_str(&source.text).map_err(|error| {
+        let place = error.location().map_or(String::new(), |at| format!(", line {}", at.line()));
+        UserError {
+            message: format!("{}{place}: this is not YAML: {error}", source.name),
+            hint: Some("indent with spaces, and put a space after each `:`".into()),
+        }
+    })?;
+    document.apply_merge().map_err(|error| UserError {
+        message: format!("{}: a `<<` merge key cannot be applied: {error}", source.name),
+        hint: None,
+    })?;
+    for set in &source.overrides {
+        apply(&mut document, set)?;
+    }
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let (rule, unknown, hint) = explain(&error.inner().to_string());
+        let path = KeyPath::parse(&error.path().to_string());
+        let is_named = |key: &String| path.0.last() == Some(&Segment::Key(key.clone()));
+        let path = match unknown {
+            Some(key) if !is_named(&key) => path.join(&key),
+            _ => path,
+        };
+        source.error(&path, &rule, hint)
+    })
+}
+
+/// Puts an override's value at its path, making mappings on the way.
+fn apply(document: &mut Value, set: &Override) -> Result<(), UserError> {
+    let mut place = document;
+    for (depth, segment) in set.path.0.iter().enumerate() {
+        let parent = KeyPath(set.path.0[..depth].to_vec());
+        if place.is_null() {
+            *place = Value::Mapping(Mapping::new());
+        }
+        let next = match (place, segment) {
+            (Value::Mapping(map), Segment::Key(key)) => {
+                Some(map.entry(key.as_str().into()).or_insert(Value::Null))
+            }
+            (Value::Sequence(items), Segment::Index(index)) => items.get_mut(*index),
+            _ => None,
+        };
+        place = next.ok_or_else(|| {
+            UserError::new(
+                format!("`--set {}`: there is no such place in `{parent}`", set.path),
+                "a list takes a position that it has (`study.arms.0`), a mapping takes a key",
+            )
+        })?;
+    }
+    *place = set.value.clone();
+    Ok(())
+}
+
+/// serde's message in the words of this program: the rule, the unknown key if that was the fault, and
+/// advice.
+fn explain(message: &str) -> (String, Option<String>, Option<String>) {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("unknown field") {
+        let key = quoted[0];
+        let rule = format!("unknown key `{key}`");
+        return (rule, Some(key.to_owned()), Some(suggest(key, &quoted[1..], "keys")));
+    }
+    if message.starts_with("unknown variant") {
+        let rule = format!("unknown value `{}`", quoted[0]);
+        return (rule, None, Some(suggest(quoted[0], &quoted[1..], "values")));
+    }
+    if message.starts_with("missing field") {
+        let rule = format!("the key `{}` is missing", quoted[0]);
+        return (rule, None, Some(format!("add `{}: ...` here", quoted[0])));
+    }
+    let plain = [
+        ("invalid type: ", "wrong type: received "),
+        ("invalid value: ", "wrong value: received "),
+        ("expected u32", "expected a whole number, 0 or more"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected a mapping"),
+        ("expected struct ", "expected the mapping "),
+    ];
+    let rule = plain.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
+    (rule, None, None)
+}
+
+/// The nearest known word when one is near, else all of them.
+fn suggest(word: &str, known: &[&str], kind: &str) -> String {
+    let nearest =
+        known.iter().max_by(|a, b| similarity(word, a).total_cmp(&similarity(word, b))).copied();
+    match nearest {
+        Some(candidate) if similarity(word, candidate) > 0.75 => {
+            format!("did you mean `{candidate}`?")
+        }
+        Some(_) => format!("known {kind} here: {}", known.join(", ")),
+        None => format!("there are no {kind} here"),
+    }
+}
+
+fn similarity(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(a, b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str, sets: &[&str]) -> String {
+        let overrides = sets.iter().map(|set| Override::parse(set).unwrap()).collect();
+        let source = Source { name: "file.yaml".into(), text: text.into(), overrides };
+        match load(&source) {
+            Ok(experiment) => format!("accepted: {experiment:?}"),
+            Err(error) => format!("{error} | {}", error.hint.clone().unwrap_or_default()),
+        }
+    }
+
+    const HEAD: &str = "study:\n  arms:\n    - batch_size: 32\ndata:\n  table: { path: a.csv }\n";
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_its_path_and_the_nearest_known_key() {
+        let text = "study:\n  arms:\n    - name: a\n      bach_size: 32\ndata: {}\n";
+        assert_eq!(
+            message(text, &[]),
+            "file.yaml, line 4: unknown key `bach_size` (at `study.arms[0].bach_size`) \
+             | did you mean `batch_size`?"
+        );
+    }
+
+    #[test]
+    fn a_key_unlike_any_known_one_lists_those_that_are_known() {
+        let text = format!("{HEAD}model:\n  dense: {{ zzz: 1 }}\n");
+        assert_eq!(
+            message(&text, &[]),
+            "file.yaml, line 7: unknown key `zzz` (at `model.dense.zzz`) \
+             | known keys here: units, activation"
+        );
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_what_was_received_and_what_is_expected() {
+        let text = format!("{HEAD}train:\n  epochs: ten\n");
+        assert_eq!(
+            message(&text, &[]),
+            "file.yaml, line 7: wrong type: received string \"ten\", expected a whole number, \
+             0 or more (at `train.epochs`) | "
+        );
+    }
+
+    #[test]
+    fn a_wrong_key_inside_a_choice_has_its_path_too() {
+        let text = format!("{HEAD}train:\n  optimizer:\n    adam: {{ lrr: 1 }}\n");
+        assert_eq!(
+            message(&text, &[]),
+            "file.yaml, line 8: unknown key `lrr` (at `train.optimizer.adam.lrr`) \
+             | did you mean `lr`?"
+        );
+        let text = format!("{HEAD}train:\n  optimizer: {{ adem: {{}} }}\n");
+        assert!(message(&text, &[]).contains("line 7: unknown value `adem`"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_key_is_placed_at_its_parent() {
+        assert_eq!(
+            message("study:\n  arms:\n    - name: a\ndata: {}\n", &[]),
+            "file.yaml, line 3: the key `batch_size` is missing (at `study.arms[0]`) \
+             | add `batch_size: ...` here"
+        );
+    }
+
+    #[test]
+    fn an_override_replaces_a_value_and_is_named_when_it_is_wrong() {
+        assert!(message(HEAD, &["train.epochs=3"]).contains("epochs: 3"));
+        assert!(message(HEAD, &["study.arms.0.batch_size=64"]).contains("batch_size: 64"));
+        assert_eq!(
+            message(HEAD, &["train.epochs=many"]),
+            "from `--set`: wrong type: received string \"many\", expected a whole number, \
+             0 or more (at `train.epochs`) | "
+        );
+        assert!(message(HEAD, &["study.arms.5.name=x"]).contains("no such place"));
+        assert!(Override::parse("train.epochs").is_err());
+    }
+
+    #[test]
+    fn text_that_is_not_yaml_is_refused_with_the_line() {
+        assert!(message("study:\n  arms: [\n", &[]).contains("this is not YAML"));
+        assert!(message("a: 1\na: 2\n", &[]).contains("duplicate"));
+    }
+}

@@ -1,0 +1,217 @@
+//! Where in a YAML text a key stands.
+//!
+//! The text is read once more by a visitor that walks down the path and fails on purpose at the key it
+//! looks for: the parser then reports the position of that failure. So positions come from the same
+//! parser as the values, also for keys whose value was checked long after parsing.
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// One step down from a mapping or a sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Segment {
+    Key(String),
+    Index(usize),
+}
+
+/// The way to a value: `study.arms[0].batch_size`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct KeyPath(pub(super) Vec<Segment>);
+
+impl KeyPath {
+    /// Reads `study.arms.0.batch_size` or `study.arms[0].batch_size`.
+    pub(super) fn parse(text: &str) -> Self {
+        let segment = |part: &str| match part.parse() {
+            Ok(index) => Segment::Index(index),
+            Err(_) => Segment::Key(part.to_owned()),
+        };
+        let parts = text.split(['.', '[', ']']).filter(|part| !part.is_empty());
+        Self(parts.map(segment).collect())
+    }
+
+    pub(super) fn join(&self, key: &str) -> Self {
+        let mut segments = self.0.clone();
+        segments.push(Segment::Key(key.to_owned()));
+        Self(segments)
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Key(key) if position == 0 => write!(f, "{key}")?,
+                Segment::Key(key) => write!(f, ".{key}")?,
+                Segment::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The 1-based line of `path` in `text`, or of its nearest ancestor that is written there.
+pub(super) fn line_of(text: &str, path: &KeyPath) -> Option<usize> {
+    (1..=path.0.len()).rev().find_map(|depth| {
+        let seed = Walk { rest: &path.0[..depth] };
+        let error = seed.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
+        error.to_string().contains(FOUND).then(|| error.location().map(|found| found.line()))?
+    })
+}
+
+const FOUND: &str = "\u{1}found";
+
+struct Walk<'p> {
+    rest: &'p [Segment],
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping or a sequence")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Some((Segment::Key(wanted), rest)) = self.rest.split_first() else {
+            return Err(A::Error::custom("not a key"));
+        };
+        while let Some(found) = map.next_key_seed(KeyIs { wanted, last: rest.is_empty() })? {
+            match found {
+                true => map.next_value_seed(Walk { rest })?,
+                false => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Some((Segment::Index(wanted), rest)) = self.rest.split_first() else {
+            return Err(A::Error::custom("not an index"));
+        };
+        for _ in 0..*wanted {
+            if seq.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(());
+            }
+        }
+        match rest.is_empty() {
+            true => seq.next_element_seed(Here)?,
+            false => seq.next_element_seed(Walk { rest })?,
+        };
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Compares a key; fails at it when it ends the path.
+struct KeyIs<'p> {
+    wanted: &'p str,
+    last: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for KeyIs<'_> {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeyIs<'_> {
+    type Value = bool;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+    fn visit_str<E: Error>(self, key: &str) -> Result<bool, E> {
+        match (key == self.wanted, self.last) {
+            (true, true) => Err(E::custom(FOUND)),
+            (is_wanted, _) => Ok(is_wanted),
+        }
+    }
+}
+
+/// Fails at whatever stands here.
+struct Here;
+
+impl<'de> DeserializeSeed<'de> for Here {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Here {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FOUND)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(A::Error::custom(FOUND))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(A::Error::custom(FOUND))
+    }
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Err(E::custom(FOUND))
+    }
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Err(E::custom(FOUND))
+    }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Err(E::custom(FOUND))
+    }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Err(E::custom(FOUND))
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Err(E::custom(FOUND))
+    }
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Err(E::custom(FOUND))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+# a comment
+study:
+  seeds: 3
+  arms:
+    - { name: small, batch_size: 32 }
+    - name: large
+      batch_size: 256
+train:
+  epochs: 2
+";
+
+    fn line(path: &str) -> Option<usize> {
+        line_of(TEXT, &KeyPath::parse(path))
+    }
+
+    #[test]
+    fn keys_in_blocks_in_flow_mappings_and_in_sequences_are_found() {
+        assert_eq!(line("study"), Some(2));
+        assert_eq!(line("study.seeds"), Some(3));
+        assert_eq!(line("study.arms[0].batch_size"), Some(5));
+        assert_eq!(line("study.arms[1]"), Some(6));
+        assert_eq!(line("study.arms.1.batch_size"), Some(7));
+        assert_eq!(line("train.epochs"), Some(9));
+    }
+
+    #[test]
+    fn a_key_that_is_not_written_is_placed_at_its_nearest_ancestor() {
+        assert_eq!(line("train.optimizer.adam.lr"), Some(8));
+        assert_eq!(line("study.arms[7].name"), Some(4));
+        assert_eq!(line("model"), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! [`Experiment`] -> [`Study`]: checked, complete, with every arm spelled out.
+
+use super::rules::{self, Violation};
+use super::{
+    Adam, ArmSection, Experiment, GridSection, Optimizer, Schedule, Source, TextSection, load,
+};
+use crate::error::UserError;
+use serde::{Deserialize, Serialize};
+
+/// A study as it will run. Its experiment is the resolved file: nothing in it is left to a default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Study {
+    /// The name of the study and of its folder.
+    pub name: String,
+    /// Seeds 0, 1, 2, ...; each arm runs with each.
+    pub seeds: Vec<u64>,
+    /// What is compared, in the order of the file.
+    pub arms: Vec<Arm>,
+    /// The resolved file.
+    pub experiment: Experiment,
+}
+
+/// One configuration that is compared with others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// Unique in the study; also the name of its folder.
+    pub name: String,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Passes over the training split.
+    pub epochs: u64,
+    /// The update rule; its `lr` is this arm's.
+    pub optimizer: Adam,
+    /// How the learning rate changes from epoch to epoch.
+    #[serde(with = "serde_yaml::with::singleton_map")]
+    pub schedule: Schedule,
+}
+
+impl Study {
+    /// Reads and checks an experiment file. `stem` names the study when the file does not.
+    pub fn from_source(source: &Source, stem: &str) -> Result<Self, UserError> {
+        let mut experiment = load(source)?;
+        experiment.study.name.get_or_insert_with(|| stem.to_owned());
+        if experiment.data.table.is_some() {
+            experiment.data.text.get_or_insert_with(TextSection::default);
+        }
+        let place = |broken: Violation| source.error(&broken.path, &broken.rule, broken.hint);
+        rules::check(&experiment).map_err(place)?;
+
+        let sections = arm_sections(&experiment);
+        let arms: Vec<Arm> = sections.iter().map(|section| arm(section, &experiment)).collect();
+        let names: Vec<String> = arms.iter().map(|arm| arm.name.clone()).collect();
+        rules::distinct(&names, experiment.study.grid.is_some()).map_err(place)?;
+
+        experiment.study.grid = None;
+        experiment.study.arms = Some(arms.iter().map(spelled_out).collect());
+        Ok(Self {
+            name: experiment.study.name.clone().unwrap_or_default(),
+            seeds: (0..u64::from(experiment.study.seeds)).collect(),
+            arms,
+            experiment,
+        })
+    }
+
+    /// The resolved file as YAML.
+    pub fn to_yaml(&self) -> Result<String, serde_yaml::Error> {
+        serde_yaml::to_string(&self.experiment)
+    }
+}
+
+fn arm_sections(experiment: &Experiment) -> Vec<ArmSection> {
+    match (&experiment.study.arms, &experiment.study.grid) {
+        (Some(arms), _) => arms.clone(),
+        (None, Some(grid)) => combine(grid),
+        (None, None) => Vec::new(),
+    }
+}
+
+fn combine(grid: &GridSection) -> Vec<ArmSection> {
+    let section = |batch_size: u32, lr: Option<f64>| ArmSection {
+        name: lr.map(|lr| format!("batch-{batch_size}-lr-{lr}")),
+        batch_size,
+        lr,
+        schedule: None,
+        epochs: None,
+    };
+    let rates: Vec<Option<f64>> = match &grid.lr {
+        Some(rates) => rates.iter().copied().map(Some).collect(),
+        None => vec![None],
+    };
+    let sizes = grid.batch_size.iter();
+    sizes.flat_map(|size| rates.iter().map(move |lr| section(*size, *lr))).collect()
+}
+
+fn arm(section: &ArmSection, experiment: &Experiment) -> Arm {
+    let train = &experiment.train;
+    let Optimizer::Adam(adam) = &train.optimizer;
+    Arm {
+        name: section.name.clone().unwrap_or_else(|| format!("batch-{}", section.batch_size)),
+        batch_size: section.batch_size as usize,
+        epochs: u64::from(section.epochs.unwrap_or(train.epochs)),
+        optimizer: Adam { lr: section.lr.unwrap_or(adam.lr), ..adam.clone() },
+        schedule: section.schedule.clone().unwrap_or_else(|| train.schedule.clone()),
+    }
+}
+
+fn spelled_out(arm: &Arm) -> ArmSection {
+    ArmSection {
+        name: Some(arm.name.clone()),
+        batch_size: arm.batch_size as u32,
+        lr: Some(arm.optimizer.lr),
+        schedule: Some(arm.schedule.clone()),
+        epochs: Some(arm.epochs as u32),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Exponential;
+
+    fn study(text: &str) -> Result<Study, UserError> {
+        let source = Source { name: "f.yaml".into(), text: text.into(), overrides: vec![] };
+        Study::from_source(&source, "f")
+    }
+
+    fn refusal(text: &str) -> String {
+        study(text).unwrap_err().message
+    }
+
+    const DATA: &str = "data: { table: { path: a.csv } }\nmodel: { embedding: { dim: 8 } }\n";
+
+    #[test]
+    fn an_arm_takes_from_train_what_it_does_not_say_itself() {
+        let text = format!(
+            "study:\n  arms:\n    - {{ batch_size: 32 }}\n    - {{ name: large, batch_size: 256, \
+             schedule: {{ exponential: {{ gamma: 0.9 }} }} }}\n{DATA}train: {{ epochs: 4 }}\n"
+        );
+        let study = study(&text).unwrap();
+        assert_eq!(study.name, "f");
+        assert_eq!(study.arms[0].name, "batch-32");
+        assert_eq!((study.arms[0].epochs, study.arms[0].optimizer.lr), (4, 1e-3));
+        assert_eq!(study.arms[0].schedule, Schedule::Constant);
+        assert!(study.arms[1].schedule.eq(&Schedule::Exponential(Exponential { gamma: 0.9 })));
+    }
+
+    #[test]
+    fn a_grid_makes_every_combination() {
+        let text = format!("study: {{ grid: {{ batch_size: [8, 16], lr: [0.1, 3e-4] }} }}\n{DATA}");
+        let names: Vec<_> = study(&text).unwrap().arms.into_iter().map(|arm| arm.name).collect();
+        assert_eq!(
+            names,
+            ["batch-8-lr-0.1", "batch-8-lr-0.0003", "batch-16-lr-0.1", "batch-16-lr-0.0003"]
+        );
+    }
+
+    #[test]
+    fn the_resolved_file_resolves_to_the_same_study() {
+        let text = format!("study: {{ grid: {{ batch_size: [8, 16], lr: [0.1] }} }}\n{DATA}");
+        let first = study(&text).unwrap();
+        assert_eq!(study(&first.to_yaml().unwrap()).unwrap(), first);
+    }
+
+    #[test]
+    fn broken_rules_name_the_line_the_key_and_what_was_received() {
+        let arms = "study:\n  arms:\n    - batch_size: 0\n";
+        assert_eq!(
+            refusal(&format!("{arms}{DATA}")),
+            "f.yaml, line 3: must be at least 1, received 0 (at `study.arms[0].batch_size`)"
+        );
+        let one = "study: { grid: { batch_size: [8] } }\n";
+        let cases = [
+            (format!("study: {{ grid: {{ batch_size: [8, 8] }} }}\n{DATA}"), "same value twice"),
+            (format!("study: {{ seeds: 2 }}\n{DATA}"), "neither `arms` nor `grid`"),
+            (format!("{one}data: {{ table: {{ path: a.csv }} }}\n"), "text needs an `embedding`"),
+            (
+                format!(
+                    "{one}data: {{ arrays: {{ path: a.npz }} }}\nmodel: {{ embedding: {{}} }}\n"
+                ),
+                "no embedding",
+            ),
+            (format!("{one}data: {{}}\n"), "no source of examples"),
+            (format!("{one}{DATA}train: {{ device: gpu }}\n"), "unknown device `gpu`"),
+            (format!("{one}{DATA}train: {{ optimizer: {{ adam: {{ lr: -1 }} }} }}\n"), "above 0"),
+            (
+                format!("{one}{}", DATA.replace("a.csv }", "a.csv }, split: { test: 0.9 }")),
+                "take all",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert!(refusal(&text).contains(expected), "{} lacks {expected}", refusal(&text));
+        }
+    }
+}

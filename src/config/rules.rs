@@ -1,0 +1,267 @@
+//! The rules between keys and on their ranges: what a value must be, what was received, what to do.
+//!
+//! A rule that is broken names the path of the key; [`super::resolve`] adds where it was written.
+
+use super::locate::KeyPath;
+use super::{DataSection, Experiment, ModelSection, Optimizer, Schedule, SplitSection};
+use std::collections::BTreeSet;
+
+/// A broken rule before it has a place.
+pub(super) struct Violation {
+    pub(super) path: KeyPath,
+    pub(super) rule: String,
+    pub(super) hint: Option<String>,
+}
+
+fn broken(path: &str, rule: impl Into<String>, hint: &str) -> Violation {
+    let hint = (!hint.is_empty()).then(|| hint.to_owned());
+    Violation { path: KeyPath::parse(path), rule: rule.into(), hint }
+}
+
+type Checked = Result<(), Violation>;
+
+/// Checks everything that the file alone can tell.
+pub(super) fn check(experiment: &Experiment) -> Checked {
+    study(experiment)?;
+    data(&experiment.data)?;
+    split(&experiment.data.split, &experiment.data)?;
+    model(&experiment.model, &experiment.data)?;
+    train(experiment)
+}
+
+fn study(experiment: &Experiment) -> Checked {
+    let study = &experiment.study;
+    at_least_one("study.seeds", study.seeds)?;
+    if let Some(name) = &study.name {
+        folder_name("study.name", name)?;
+    }
+    match (&study.arms, &study.grid) {
+        (Some(_), Some(_)) => Err(broken(
+            "study.grid",
+            "give either `arms` or `grid`, not both",
+            "list the arms one by one, or let the grid combine the values",
+        )),
+        (None, None) => Err(broken(
+            "study",
+            "nothing to compare: neither `arms` nor `grid` is given",
+            "add for example `grid: { batch_size: [32, 128, 256] }`",
+        )),
+        (Some(arms), None) if arms.is_empty() => {
+            Err(broken("study.arms", "the list of arms is empty", "add `- { batch_size: 32 }`"))
+        }
+        (Some(arms), None) => {
+            for (index, arm) in arms.iter().enumerate() {
+                let at = |key: &str| format!("study.arms[{index}].{key}");
+                at_least_one(&at("batch_size"), arm.batch_size)?;
+                arm.name.as_ref().map_or(Ok(()), |name| folder_name(&at("name"), name))?;
+                arm.lr.map_or(Ok(()), |lr| positive(&at("lr"), lr))?;
+                arm.epochs.map_or(Ok(()), |epochs| at_least_one(&at("epochs"), epochs))?;
+                arm.schedule.as_ref().map_or(Ok(()), |s| schedule(&at("schedule"), s))?;
+            }
+            Ok(())
+        }
+        (None, Some(grid)) => {
+            not_empty("study.grid.batch_size", grid.batch_size.len())?;
+            for (index, size) in grid.batch_size.iter().enumerate() {
+                at_least_one(&format!("study.grid.batch_size[{index}]"), *size)?;
+            }
+            if let Some(rates) = &grid.lr {
+                not_empty("study.grid.lr", rates.len())?;
+                for (index, lr) in rates.iter().enumerate() {
+                    positive(&format!("study.grid.lr[{index}]"), *lr)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Arm names are folders, so no two may be alike.
+pub(super) fn distinct(names: &[String], from_grid: bool) -> Checked {
+    let mut seen = BTreeSet::new();
+    match names.iter().position(|name| !seen.insert(name)) {
+        None => Ok(()),
+        Some(_) if from_grid => Err(broken(
+            "study.grid",
+            "the grid holds the same value twice",
+            "each value makes an arm with a folder of its own: remove the second one",
+        )),
+        Some(index) => Err(broken(
+            &format!("study.arms[{index}]"),
+            format!("two arms are called `{}`", names[index]),
+            "give each arm a `name` of its own: it names the folder of its runs",
+        )),
+    }
+}
+
+fn data(data: &DataSection) -> Checked {
+    match (&data.table, &data.arrays) {
+        (Some(_), Some(_)) => Err(broken(
+            "data.arrays",
+            "give either `table` or `arrays`, not both",
+            "a study has one source of examples",
+        )),
+        (None, None) => Err(broken(
+            "data",
+            "no source of examples: neither `table` nor `arrays` is given",
+            "add `table: { path: FILE.csv, text: COLUMN, label: COLUMN }`",
+        )),
+        (Some(_), None) => text(data),
+        (None, Some(arrays)) => {
+            if data.text.is_some() {
+                return Err(broken(
+                    "data.text",
+                    "`text` is for tables; arrays are sequences of numbers already",
+                    "remove `text`",
+                ));
+            }
+            let pairs =
+                [("val", &arrays.x_val, &arrays.y_val), ("test", &arrays.x_test, &arrays.y_test)];
+            for (split, x, y) in pairs {
+                if x.is_some() != y.is_some() {
+                    let rule =
+                        format!("`x_{split}` and `y_{split}` belong together, one is missing");
+                    return Err(broken("data.arrays", rule, "name both arrays, or neither"));
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn text(data: &DataSection) -> Checked {
+    let Some(text) = &data.text else { return Ok(()) };
+    at_least_one("data.text.length", text.length)?;
+    if text.max_tokens < 3 {
+        return Err(broken(
+            "data.text.max_tokens",
+            format!("must be at least 3, received {}", text.max_tokens),
+            "token 0 is padding and token 1 an unknown word: 3 leaves room for one word",
+        ));
+    }
+    match text.replace.keys().any(String::is_empty) {
+        true => Err(broken("data.text.replace", "an empty text cannot be replaced", "")),
+        false => Ok(()),
+    }
+}
+
+fn split(split: &SplitSection, data: &DataSection) -> Checked {
+    for (key, value) in [("validation", split.validation), ("test", split.test)] {
+        if !(0.0..1.0).contains(&value) {
+            return Err(broken(
+                &format!("data.split.{key}"),
+                format!("must be a fraction from 0 up to, not including, 1, received {value}"),
+                "0.2 takes a fifth of the examples",
+            ));
+        }
+    }
+    if split.validation + split.test >= 1.0 {
+        let sum = split.validation + split.test;
+        let rule = format!("`validation` and `test` take all examples: their sum is {sum}");
+        return Err(broken("data.split", rule, "leave some for training"));
+    }
+    let has_validation_arrays = data.arrays.as_ref().is_some_and(|arrays| arrays.x_val.is_some());
+    match split.validation <= 0.0 && !has_validation_arrays {
+        true => Err(broken(
+            "data.split.validation",
+            "must be above 0: every epoch is measured on the validation split",
+            "0.2 takes a fifth of the examples",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn model(model: &ModelSection, data: &DataSection) -> Checked {
+    at_least_one("model.lstm.units", model.lstm.units)?;
+    if model.dense.units != 1 {
+        return Err(broken(
+            "model.dense.units",
+            format!("must be 1, received {}", model.dense.units),
+            "the question has two answers: one probability says it all",
+        ));
+    }
+    match (&model.embedding, data.table.is_some()) {
+        (Some(embedding), true) => at_least_one("model.embedding.dim", embedding.dim),
+        (None, true) => Err(broken(
+            "model",
+            "text needs an `embedding`, which turns token ids into vectors",
+            "add `embedding: { dim: 64, mask_zero: true }`",
+        )),
+        (Some(_), false) => Err(broken(
+            "model.embedding",
+            "arrays of floats take no embedding: they hold vectors already",
+            "remove `embedding`",
+        )),
+        (None, false) => Ok(()),
+    }
+}
+
+fn train(experiment: &Experiment) -> Checked {
+    let train = &experiment.train;
+    at_least_one("train.epochs", train.epochs)?;
+    let Optimizer::Adam(adam) = &train.optimizer;
+    let at = |key: &str| format!("train.optimizer.adam.{key}");
+    positive(&at("lr"), adam.lr)?;
+    positive(&at("epsilon"), adam.epsilon)?;
+    for (key, beta) in [("beta_1", adam.beta_1), ("beta_2", adam.beta_2)] {
+        if !(0.0..1.0).contains(&beta) {
+            let rule = format!("must be from 0 up to, not including, 1, received {beta}");
+            return Err(broken(&at(key), rule, ""));
+        }
+    }
+    schedule("train.schedule", &train.schedule)?;
+    let device = train.device.as_str();
+    let numbered = device.strip_prefix("cuda:").is_some_and(|n| n.parse::<u32>().is_ok());
+    match numbered || ["auto", "cpu", "cuda"].contains(&device) {
+        true => Ok(()),
+        false => Err(broken(
+            "train.device",
+            format!("unknown device `{device}`"),
+            "known devices: auto, cpu, cuda, cuda:N",
+        )),
+    }
+}
+
+fn schedule(path: &str, schedule: &Schedule) -> Checked {
+    match schedule {
+        Schedule::Constant => Ok(()),
+        Schedule::Exponential(exponential) => {
+            positive(&format!("{path}.exponential.gamma"), exponential.gamma)
+        }
+    }
+}
+
+fn at_least_one(path: &str, value: u32) -> Checked {
+    match value {
+        0 => Err(broken(path, "must be at least 1, received 0", "")),
+        _ => Ok(()),
+    }
+}
+
+fn not_empty(path: &str, len: usize) -> Checked {
+    match len {
+        0 => Err(broken(path, "the list is empty", "name at least one value")),
+        _ => Ok(()),
+    }
+}
+
+fn positive(path: &str, value: f64) -> Checked {
+    match value.is_finite() && value > 0.0 {
+        true => Ok(()),
+        false => Err(broken(path, format!("must be above 0 and finite, received {value}"), "")),
+    }
+}
+
+/// A name that is one plain folder on every system.
+fn folder_name(path: &str, name: &str) -> Checked {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+=".contains(c);
+    let good = !name.is_empty() && name.chars().all(plain) && !name.starts_with('.');
+    match good && name.len() <= 100 {
+        true => Ok(()),
+        false => Err(broken(
+            path,
+            format!("`{name}` cannot name a folder"),
+            "use letters, digits, `-`, `_`, `.`, `+` and `=`, and do not begin with a dot",
+        )),
+    }
+}

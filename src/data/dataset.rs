@@ -1,0 +1,195 @@
+//! Prepared examples in one mapped file, shared by all processes that read it.
+//!
+//! The file is a safetensors file. For each split it holds `<split>.labels` f32 `[N]` and
+//! `<split>.rows` u64 `[N]` (the line or row in the user's file), and the sequences: for text
+//! `<split>.tokens` i32 and `<split>.offsets` u64 `[N + 1]`, for arrays `<split>.values` f32
+//! `[N, T, F]`. Its metadata holds [`Facts`] and the vocabulary, as JSON.
+
+use super::arrays::Block;
+use crate::files;
+use crate::kernels::{Examples, Sequences, Splits};
+use anyhow::{Context, Result, ensure};
+use bytemuck::Pod;
+use memmap2::Mmap;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+pub(super) const SPLITS: [&str; 3] = ["train", "validation", "test"];
+
+/// What is known of the examples without reading them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Hash of the source and of all settings that the prepared examples depend on.
+    pub hash: String,
+    /// V for text.
+    pub vocabulary: Option<usize>,
+    /// F for arrays.
+    pub features: Option<usize>,
+    /// What the labels 0 and 1 are called in the source.
+    pub classes: [String; 2],
+    /// The training split.
+    pub train: SplitFacts,
+    /// The validation split.
+    pub validation: SplitFacts,
+    /// The test split.
+    pub test: SplitFacts,
+}
+
+/// Counts of one split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitFacts {
+    /// N
+    pub examples: usize,
+    /// Examples with label 1.
+    pub positives: usize,
+    /// Time steps of all rows together.
+    pub steps: u64,
+    /// Time steps of the longest row.
+    pub longest: usize,
+}
+
+/// Rows of token ids, one after the other.
+pub(super) struct TokenRows {
+    pub(super) tokens: Vec<i32>,
+    pub(super) offsets: Vec<u64>,
+}
+
+/// One split before it is written.
+pub(super) enum Part {
+    Tokens { rows: TokenRows, labels: Vec<f32>, source: Vec<u64> },
+    Features { block: Block, source: Vec<u64> },
+}
+
+impl Part {
+    pub(super) fn facts(&self) -> SplitFacts {
+        let (labels, steps, longest) = match self {
+            Self::Tokens { rows, labels, .. } => {
+                let lengths = rows.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
+                (labels, rows.tokens.len(), lengths.max().unwrap_or(0))
+            }
+            Self::Features { block, .. } => (&block.labels, block.len() * block.steps, block.steps),
+        };
+        let positives = labels.iter().filter(|label| **label > 0.5).count();
+        SplitFacts { examples: labels.len(), positives, steps: steps as u64, longest }
+    }
+
+    fn views(&self, split: &str) -> Result<Vec<(String, TensorView<'_>)>> {
+        let (labels, source) = match self {
+            Self::Tokens { labels, source, .. } => (labels, source),
+            Self::Features { block, source } => (&block.labels, source),
+        };
+        let n = labels.len();
+        let mut views = vec![
+            view(split, "labels", Dtype::F32, vec![n], labels)?,
+            view(split, "rows", Dtype::U64, vec![n], source)?,
+        ];
+        match self {
+            Self::Tokens { rows, .. } => {
+                views.push(view(
+                    split,
+                    "tokens",
+                    Dtype::I32,
+                    vec![rows.tokens.len()],
+                    &rows.tokens,
+                )?);
+                views.push(view(split, "offsets", Dtype::U64, vec![n + 1], &rows.offsets)?);
+            }
+            Self::Features { block, .. } => {
+                let dims = vec![n, block.steps, block.features];
+                views.push(view(split, "values", Dtype::F32, dims, &block.values)?);
+            }
+        }
+        Ok(views)
+    }
+}
+
+fn view<'v, T: Pod>(
+    split: &str,
+    name: &str,
+    kind: Dtype,
+    dims: Vec<usize>,
+    values: &'v [T],
+) -> Result<(String, TensorView<'v>)> {
+    Ok((format!("{split}.{name}"), TensorView::new(kind, dims, bytemuck::cast_slice(values))?))
+}
+
+/// Writes the prepared examples; `parts` are train, validation, test.
+pub(super) fn write(
+    path: &Path,
+    facts: &Facts,
+    vocabulary: &[String],
+    parts: &[Part; 3],
+) -> Result<()> {
+    let mut views = Vec::new();
+    for (split, part) in SPLITS.iter().zip(parts) {
+        views.extend(part.views(split)?);
+    }
+    let metadata = BTreeMap::from([
+        ("facts".to_owned(), serde_json::to_string(facts)?),
+        ("vocabulary".to_owned(), serde_json::to_string(vocabulary)?),
+    ]);
+    let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))?;
+    files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
+}
+
+/// Prepared examples, mapped.
+pub struct Dataset {
+    map: Mmap,
+    facts: Facts,
+}
+
+impl Dataset {
+    /// Maps a prepared file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let place = || format!("cannot open the prepared data {}", path.display());
+        let file = File::open(path).with_context(place)?;
+        // SAFETY: prepared files are written under another name, renamed into place and never
+        // changed afterwards, so the mapped bytes stay as they are.
+        let map = unsafe { Mmap::map(&file) }.with_context(place)?;
+        let (_, metadata) = SafeTensors::read_metadata(&map).with_context(place)?;
+        let facts = metadata.metadata().as_ref().and_then(|entries| entries.get("facts"));
+        let facts = serde_json::from_str(facts.context("it has no facts").with_context(place)?)?;
+        Ok(Self { map, facts })
+    }
+
+    /// What is known of the examples.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The examples, where they lie in the file.
+    pub fn splits(&self) -> Result<Splits<'_>> {
+        let tensors = SafeTensors::deserialize(&self.map)?;
+        let [train, validation, test] = SPLITS.map(|split| examples(&tensors, split));
+        Ok(Splits { train: train?, validation: validation?, test: test? })
+    }
+}
+
+fn examples<'d>(tensors: &SafeTensors<'d>, split: &str) -> Result<Examples<'d>> {
+    let labels = values::<f32>(tensors, split, "labels")?;
+    let sequences = match tensors.tensor(&format!("{split}.values")) {
+        Ok(found) => {
+            let [_, steps, features] = found.shape() else {
+                anyhow::bail!("features have three axes")
+            };
+            let (steps, features) = (*steps, *features);
+            Sequences::Features { values: values(tensors, split, "values")?, steps, features }
+        }
+        Err(_) => Sequences::Tokens {
+            tokens: values(tensors, split, "tokens")?,
+            offsets: values(tensors, split, "offsets")?,
+        },
+    };
+    Ok(Examples { sequences, labels })
+}
+
+fn values<'d, T: Pod>(tensors: &SafeTensors<'d>, split: &str, name: &str) -> Result<&'d [T]> {
+    let data = tensors.tensor(&format!("{split}.{name}"))?.data();
+    let cast = bytemuck::try_cast_slice(data);
+    ensure!(cast.is_ok(), "`{split}.{name}` of the prepared data is not aligned");
+    Ok(cast.unwrap_or_default())
+}

@@ -1,0 +1,118 @@
+//! Which examples train, validate and test.
+//!
+//! Identical examples stay together, or a model would be tested on what it was trained on: they form a
+//! group, and groups are dealt out. With `stratify`, each label's groups are dealt out apart, so that
+//! every split has the same share of each label. The order within a split is that of the file.
+
+use crate::config::SplitSection;
+use crate::rng::{Purpose, stream};
+use rand::seq::SliceRandom;
+use std::collections::BTreeMap;
+
+/// Row numbers of each split, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) train: Vec<u32>,
+    pub(super) validation: Vec<u32>,
+    pub(super) test: Vec<u32>,
+}
+
+/// Deals out examples; `key` is equal exactly for identical examples, `label` is 0 or 1.
+pub(super) fn split<K: Ord>(keys: &[K], labels: &[f32], section: &SplitSection) -> Rows {
+    let mut rng = stream(section.seed, Purpose::Split, 0);
+    let mut rows = Rows { train: vec![], validation: vec![], test: vec![] };
+    for mut groups in strata(keys, labels, section.stratify) {
+        groups.shuffle(&mut rng);
+        let total: usize = groups.iter().map(Vec::len).sum();
+        let wanted = |fraction: f64| (fraction * total as f64).round() as usize;
+        let mut groups = groups.into_iter();
+        for (into, fraction) in
+            [(&mut rows.validation, section.validation), (&mut rows.test, section.test)]
+        {
+            let until = into.len() + wanted(fraction);
+            while into.len() < until {
+                let Some(group) = groups.next() else { break };
+                into.extend(group);
+            }
+        }
+        rows.train.extend(groups.flatten());
+    }
+    for part in [&mut rows.train, &mut rows.validation, &mut rows.test] {
+        part.sort_unstable();
+    }
+    rows
+}
+
+/// Groups of identical examples in the order of their first row; one stratum a label, or one in all. A
+/// group belongs to the label of its first row.
+fn strata<K: Ord>(keys: &[K], labels: &[f32], stratify: bool) -> Vec<Vec<Vec<u32>>> {
+    let mut position: BTreeMap<&K, (usize, usize)> = BTreeMap::new();
+    let mut strata: Vec<Vec<Vec<u32>>> = vec![Vec::new(); if stratify { 2 } else { 1 }];
+    for (row, key) in keys.iter().enumerate() {
+        let stratum = if stratify { usize::from(labels[row] > 0.5) } else { 0 };
+        let fresh = (stratum, strata[stratum].len());
+        let (stratum, group) = *position.entry(key).or_insert(fresh);
+        if group == strata[stratum].len() {
+            strata[stratum].push(Vec::new());
+        }
+        strata[stratum][group].push(row as u32);
+    }
+    strata
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(stratify: bool, seed: u64) -> SplitSection {
+        SplitSection { validation: 0.2, test: 0.1, stratify, seed }
+    }
+
+    /// 300 examples, a third positive, each text twice in a row.
+    fn examples() -> (Vec<usize>, Vec<f32>) {
+        let keys: Vec<usize> = (0..300).map(|row| row / 2).collect();
+        let labels = keys.iter().map(|key| f32::from(u8::from(key % 3 == 0))).collect();
+        (keys, labels)
+    }
+
+    #[test]
+    fn every_example_is_in_one_split_and_the_sizes_are_those_asked_for() {
+        let (keys, labels) = examples();
+        let rows = split(&keys, &labels, &section(true, 0));
+        let mut all = [rows.train.clone(), rows.validation.clone(), rows.test.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..300).collect::<Vec<u32>>());
+        assert_eq!((rows.train.len(), rows.validation.len(), rows.test.len()), (210, 60, 30));
+    }
+
+    #[test]
+    fn identical_examples_never_part() {
+        let (keys, labels) = examples();
+        for stratify in [true, false] {
+            let rows = split(&keys, &labels, &section(stratify, 0));
+            for part in [&rows.train, &rows.validation, &rows.test] {
+                for row in part {
+                    assert!(part.contains(&(row ^ 1)), "row {row} lost its twin");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn strata_keep_the_share_of_each_label() {
+        let (keys, labels) = examples();
+        let rows = split(&keys, &labels, &section(true, 3));
+        for part in [&rows.train, &rows.validation, &rows.test] {
+            let positive = part.iter().filter(|row| labels[**row as usize] > 0.5).count();
+            assert_eq!(positive * 3, part.len());
+        }
+    }
+
+    #[test]
+    fn the_seed_of_the_split_decides_it() {
+        let (keys, labels) = examples();
+        let rows = |seed| split(&keys, &labels, &section(true, seed));
+        assert_eq!(rows(0), rows(0));
+        assert_ne!(rows(0), rows(1));
+    }
+}

@@ -1,0 +1,124 @@
+//! TensorBoard event files: scalars and text.
+//!
+//! A file is a sequence of records (length, masked CRC of the length, protobuf `Event`, masked CRC of
+//! the event); `tensorboard-rs`'s `RecordWriter` frames them and returns its I/O errors. Its
+//! `FileWriter` is not used: it panics on I/O errors, overwrites wall times, and two writers in one
+//! folder within a second truncate each other.
+
+use anyhow::{Context, Result};
+use protobuf::Message;
+use std::fs::{self, File};
+use std::path::Path;
+use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
+use tensorboard_proto::summary::{
+    Summary, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
+};
+use tensorboard_proto::tensor::TensorProto;
+use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
+use tensorboard_proto::types::DataType;
+use tensorboard_rs::record_writer::RecordWriter;
+
+/// Writes one event file.
+pub struct EventWriter {
+    records: RecordWriter<File>,
+}
+
+impl EventWriter {
+    /// Starts the only event file of a folder: files of earlier sessions are removed, since their
+    /// events are drawn again from the records. `wall_time` is in seconds since 1970 and names the
+    /// file, so that a TensorBoard that watches the folder moves on to the new file and, told by the
+    /// session start at step 0, forgets what it read from the old one.
+    pub fn replace(folder: &Path, wall_time: f64) -> Result<Self> {
+        let place = || format!("cannot write event files in {}", folder.display());
+        fs::create_dir_all(folder).with_context(place)?;
+        let mut newest = 0;
+        for entry in fs::read_dir(folder).with_context(place)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if let Some(rest) = name.strip_prefix(PREFIX) {
+                let started = rest.split('.').next().and_then(|time| time.parse().ok());
+                newest = newest.max(started.unwrap_or(0));
+                fs::remove_file(&path).with_context(place)?;
+            }
+        }
+        let started = (wall_time as u64).max(newest + 1);
+        let file = File::create(folder.join(format!("{PREFIX}{started:010}.batchscope")));
+        let mut writer = Self { records: RecordWriter::new(file.with_context(place)?) };
+        let mut version = Event::new();
+        version.set_file_version("brain.Event:2".into());
+        writer.write(version, 0, wall_time)?;
+        let mut session = SessionLog::new();
+        session.set_status(SessionLog_SessionStatus::START);
+        let mut start = Event::new();
+        start.set_session_log(session);
+        writer.write(start, 0, wall_time)?;
+        Ok(writer)
+    }
+
+    /// Adds one point of each named curve.
+    pub fn scalars(&mut self, points: &[(&str, f64)], step: i64, wall_time: f64) -> Result<()> {
+        let values = points.iter().map(|(tag, value)| {
+            let mut point = Summary_Value::new();
+            point.set_tag((*tag).into());
+            point.set_simple_value(*value as f32);
+            point
+        });
+        self.summary(values.collect(), step, wall_time)
+    }
+
+    /// Adds a text, which TensorBoard shows as Markdown.
+    pub fn text(&mut self, tag: &str, markdown: &str, step: i64, wall_time: f64) -> Result<()> {
+        let mut plugin = SummaryMetadata_PluginData::new();
+        plugin.set_plugin_name("text".into());
+        let mut metadata = SummaryMetadata::new();
+        metadata.set_plugin_data(plugin);
+        let mut dim = TensorShapeProto_Dim::new();
+        dim.set_size(1);
+        let mut shape = TensorShapeProto::new();
+        shape.mut_dim().push(dim);
+        let mut tensor = TensorProto::new();
+        tensor.set_dtype(DataType::DT_STRING);
+        tensor.set_tensor_shape(shape);
+        tensor.mut_string_val().push(markdown.as_bytes().to_vec());
+        let mut value = Summary_Value::new();
+        value.set_tag(tag.into());
+        value.set_metadata(metadata);
+        value.set_tensor(tensor);
+        self.summary(vec![value], step, wall_time)
+    }
+
+    fn summary(&mut self, values: Vec<Summary_Value>, step: i64, wall_time: f64) -> Result<()> {
+        let mut summary = Summary::new();
+        summary.set_value(values.into());
+        let mut event = Event::new();
+        event.set_summary(summary);
+        self.write(event, step, wall_time)
+    }
+
+    fn write(&mut self, mut event: Event, step: i64, wall_time: f64) -> Result<()> {
+        event.set_step(step);
+        event.set_wall_time(wall_time);
+        self.records.write(&event.write_to_bytes()?)?;
+        Ok(self.records.flush()?)
+    }
+}
+
+const PREFIX: &str = "events.out.tfevents.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_session_replaces_the_files_of_the_old_one_under_a_later_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            EventWriter::replace(folder.path(), 5.0).unwrap();
+        }
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(names, ["events.out.tfevents.0000000006.batchscope"]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Files that a crash cannot spoil: written whole under a temporary name and renamed, or append-only
+//! logs whose torn last line is dropped on reading.
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+/// Replaces a file by what `fill` writes, or leaves it as it was.
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = (|| {
+        let mut file = File::create(&temporary)?;
+        fill(&mut file)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        sync_folder(path)
+    })();
+    if written.is_err() {
+        // What matters is the first error; the temporary file may not even exist.
+        fs::remove_file(&temporary).ok();
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Replaces a file by this text.
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_atomic(path, |file| Ok(file.write_all(text.as_bytes())?))
+}
+
+/// Replaces a file by this value as JSON.
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    write_text(path, &(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Reads a JSON file; `None` when there is none.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let value = serde_json::from_slice(&bytes);
+            value
+                .map(Some)
+                .with_context(|| format!("{} is not what batchscope wrote", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Adds one line to a log and makes it last.
+pub fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    let append = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.write_all(&line)?;
+        file.sync_data()
+    };
+    append().with_context(|| format!("cannot append to {}", path.display()))
+}
+
+/// The lines of a log, without a torn last one; none when there is no log.
+pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let parse = |(number, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .with_context(|| format!("{}, line {}: damaged", path.display(), number + 1))
+    };
+    whole.lines().enumerate().map(parse).collect()
+}
+
+/// Keeps the first `count` lines of a log, if there are as many.
+pub fn keep_lines(path: &Path, count: usize) -> Result<()> {
+    let Ok(text) = fs::read_to_string(path) else { return Ok(()) };
+    let kept: String =
+        text.split_inclusive('\n').filter(|l| l.ends_with('\n')).take(count).collect();
+    if kept == text { Ok(()) } else { write_text(path, &kept) }
+}
+
+fn sync_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok(File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_last_line_is_dropped_and_lines_can_be_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.jsonl");
+        for value in [1, 2, 3] {
+            append_line(&log, &value).unwrap();
+        }
+        fs::write(&log, fs::read_to_string(&log).unwrap() + "4").unwrap();
+        assert_eq!(read_lines::<i32>(&log).unwrap(), [1, 2, 3]);
+        keep_lines(&log, 2).unwrap();
+        assert_eq!(read_lines::<i32>(&log).unwrap(), [1, 2]);
+        assert_eq!(read_lines::<i32>(&folder.path().join("none")).unwrap(), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_json(&path, &1).unwrap();
+        let failed = write_atomic(&path, |_| anyhow::bail!("the disk is full"));
+        assert!(format!("{:#}", failed.unwrap_err()).contains("the disk is full"));
+        assert_eq!(read_json::<i32>(&path).unwrap(), Some(1));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,111 @@
+// What batchscope needs of libtorch and tch does not bind. Plain C functions; a C++ exception becomes a
+// message that the caller frees with `batchscope_free`, and null means success.
+
+#include <ATen/Context.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_fused_adam.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <dlfcn.h>
+#include <torch/version.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace {
+
+template <typename Work>
+char* guarded(Work work) {
+  try {
+    work();
+    return nullptr;
+  } catch (const std::exception& error) {
+    return strdup(error.what());
+  }
+}
+
+std::vector<at::Tensor> list(at::Tensor* const* handles, int64_t count) {
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(count);
+  for (int64_t i = 0; i < count; ++i) tensors.push_back(*handles[i]);
+  return tensors;
+}
+
+}  // namespace
+
+extern "C" {
+
+// The version of the headers that this file was compiled against.
+const char* batchscope_libtorch_version() { return TORCH_VERSION; }
+
+void batchscope_free(char* message) { free(message); }
+
+// Loads libtorch's CUDA half where there are an NVIDIA driver and such a libtorch. The linker drops this
+// library, since no symbol of it is used directly, and without it CUDA silently counts as absent.
+void batchscope_load_cuda() {
+  if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL)) dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
+}
+
+// Deterministic cuDNN without autotuning, and no TF32: f32 means f32.
+char* batchscope_set_exact() {
+  return guarded([] {
+    auto& context = at::globalContext();
+    context.setDeterministicCuDNN(true);
+    context.setBenchmarkCuDNN(false);
+    context.setAllowTF32CuDNN(false);
+    context.setAllowTF32CuBLAS(false);
+  });
+}
+
+// Whether subnormal numbers count as zero in the calling thread.
+void batchscope_flush_subnormals(bool on) { at::globalContext().setFlushDenormal(on); }
+
+// One Adam update, in place, of `count` parameters: torch.optim.Adam(fused=True). `step` is a tensor of
+// one f32 that holds the number of this update, counted from 1.
+char* batchscope_fused_adam(at::Tensor* const* parameters, at::Tensor* const* gradients,
+                            at::Tensor* const* first_moments, at::Tensor* const* second_moments,
+                            at::Tensor* step, int64_t count, double lr, double beta1, double beta2,
+                            double epsilon) {
+  return guarded([&] {
+    at::NoGradGuard no_grad;
+    const std::vector<at::Tensor> steps(count, *step);
+    at::_fused_adam_(list(parameters, count), list(gradients, count), list(first_moments, count),
+                     list(second_moments, count), /*max_exp_avg_sqs=*/{}, steps, lr, beta1, beta2,
+                     /*weight_decay=*/0.0, epsilon, /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+// The most bytes that tensors held on a GPU since the last reset.
+char* batchscope_cuda_peak(int index, bool reset, int64_t* bytes) {
+  return guarded([&] {
+    auto* allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);
+    const auto stats = allocator->getDeviceStats(static_cast<c10::DeviceIndex>(index));
+    *bytes = stats.reserved_bytes[0].peak;
+    if (reset) allocator->resetPeakStats(static_cast<c10::DeviceIndex>(index));
+  });
+}
+
+// A GPU's name and memory, asked of the driver itself.
+char* batchscope_cuda_describe(int index, char* name, int capacity, uint64_t* bytes) {
+  return guarded([&] {
+    void* driver = dlopen("libcuda.so.1", RTLD_LAZY);
+    TORCH_CHECK(driver, "there is no NVIDIA driver");
+    auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+    auto get = reinterpret_cast<int (*)(int*, int)>(dlsym(driver, "cuDeviceGet"));
+    auto get_name = reinterpret_cast<int (*)(char*, int, int)>(dlsym(driver, "cuDeviceGetName"));
+    auto total = reinterpret_cast<int (*)(size_t*, int)>(dlsym(driver, "cuDeviceTotalMem_v2"));
+    TORCH_CHECK(init && get && get_name && total, "the NVIDIA driver lacks a function");
+    int device = 0;
+    size_t memory = 0;
+    TORCH_CHECK(init(0) == 0 && get(&device, index) == 0 && get_name(name, capacity, device) == 0 &&
+                    total(&memory, device) == 0,
+                "the NVIDIA driver does not describe device ", index);
+    *bytes = memory;
+  });
+}
+
+}  // extern "C"

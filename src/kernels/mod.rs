@@ -1,0 +1,258 @@
+//! The mathematics of one model, behind one interface with several implementations.
+//!
+//! The model is LSTM(H) -> Dense(1), with an embedding before it for tokens. For a row with input
+//! vectors x_0 .. x_{L-1} of size F, from h = c = 0:
+//!
+//! ```text
+//! z      = weight_ih x_t + weight_hh h + bias             [4H], gates in the order i f g o
+//! i,f,o  = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o)       g = tanh(z_g)
+//! c      = f * c + i * g                                  h = o * tanh(c)
+//! logit  = dense.weight h_{L-1} + dense.bias              a row of length 0 has h = 0
+//! loss   = mean over the rows of a batch of  softplus(logit) - label * logit
+//! ```
+//!
+//! An [`Engine`] holds the parameters and Adam's state, knows the examples, and is asked for steps and
+//! predictions by row number, so each engine keeps the data where it is fastest. Engines return
+//! *logits*; losses and metrics are computed from them in one place (`train::metrics`), for all
+//! engines alike. The libtorch engine is the reference: every other must pass its tests.
+
+mod libtorch;
+
+pub use libtorch::{
+    CudaDevice, cuda_devices, libtorch_version, peak_device_memory, start_libtorch,
+};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+/// The sizes that define a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// What the LSTM reads.
+    pub input: Input,
+    /// H, the size of the LSTM's state.
+    pub units: usize,
+}
+
+/// What the LSTM reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// Token ids below `vocabulary`, each turned into a vector of `dim` values.
+    Tokens {
+        /// V, the number of token ids.
+        vocabulary: usize,
+        /// F, the size of a token's vector.
+        dim: usize,
+    },
+    /// Vectors of F values.
+    Features(usize),
+}
+
+impl Shape {
+    /// F, the size of the LSTM's input.
+    pub fn features(&self) -> usize {
+        match self.input {
+            Input::Tokens { dim, .. } => dim,
+            Input::Features(features) => features,
+        }
+    }
+
+    /// The parameters in their canonical order: name and dimensions.
+    pub fn parameters(&self) -> Vec<(&'static str, Vec<usize>)> {
+        let (f, h) = (self.features(), self.units);
+        let embedding = match self.input {
+            Input::Tokens { vocabulary, dim } => Some(("embedding.weight", vec![vocabulary, dim])),
+            Input::Features(_) => None,
+        };
+        let rest = [
+            ("lstm.weight_ih", vec![4 * h, f]),
+            ("lstm.weight_hh", vec![4 * h, h]),
+            ("lstm.bias", vec![4 * h]),
+            ("dense.weight", vec![1, h]),
+            ("dense.bias", vec![1]),
+        ];
+        embedding.into_iter().chain(rest).collect()
+    }
+
+    /// The number of trained values.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters().iter().map(|(_, dims)| dims.iter().product::<usize>()).sum()
+    }
+}
+
+/// Arrays of f32 in the order of [`Shape::parameters`], each row-major.
+pub type Arrays = Vec<Vec<f32>>;
+
+/// Everything that a run's next step depends on, apart from the data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// The weights.
+    pub parameters: Arrays,
+    /// Adam's running mean of the gradient.
+    pub first_moment: Arrays,
+    /// Adam's running mean of the squared gradient.
+    pub second_moment: Arrays,
+    /// Updates made so far.
+    pub step: u64,
+}
+
+impl State {
+    /// The state before the first update.
+    pub fn new(parameters: Arrays) -> Self {
+        let zeros: Arrays = parameters.iter().map(|array| vec![0.0; array.len()]).collect();
+        Self { parameters, first_moment: zeros.clone(), second_moment: zeros, step: 0 }
+    }
+}
+
+/// The examples of one split.
+#[derive(Debug, Clone, Copy)]
+pub struct Examples<'d> {
+    /// The sequences.
+    pub sequences: Sequences<'d>,
+    /// One label a row, 0 or 1.
+    pub labels: &'d [f32],
+}
+
+/// Sequences of one split, row after row.
+#[derive(Debug, Clone, Copy)]
+pub enum Sequences<'d> {
+    /// Rows of token ids; row r is `tokens[offsets[r]..offsets[r + 1]]`. Masked steps are left out, so
+    /// rows may differ in length.
+    Tokens {
+        /// All rows, one after the other.
+        tokens: &'d [i32],
+        /// N + 1 positions in `tokens`.
+        offsets: &'d [u64],
+    },
+    /// `[N, T, F]`, row-major.
+    Features {
+        /// The values.
+        values: &'d [f32],
+        /// T
+        steps: usize,
+        /// F
+        features: usize,
+    },
+}
+
+impl Examples<'_> {
+    /// N
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether the split has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The number of time steps of a row.
+    pub fn steps(&self, row: u32) -> usize {
+        match self.sequences {
+            Sequences::Tokens { offsets, .. } => {
+                (offsets[row as usize + 1] - offsets[row as usize]) as usize
+            }
+            Sequences::Features { steps, .. } => steps,
+        }
+    }
+}
+
+/// The parts into which the examples are divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Weights are fitted to these.
+    Train,
+    /// Measured after each epoch.
+    Validation,
+    /// Measured once, after training.
+    Test,
+}
+
+/// The examples of all splits.
+#[derive(Debug, Clone, Copy)]
+pub struct Splits<'d> {
+    /// See [`Split::Train`].
+    pub train: Examples<'d>,
+    /// See [`Split::Validation`].
+    pub validation: Examples<'d>,
+    /// See [`Split::Test`]; may be empty.
+    pub test: Examples<'d>,
+}
+
+impl<'d> Splits<'d> {
+    /// One split by name.
+    pub fn get(&self, split: Split) -> Examples<'d> {
+        match split {
+            Split::Train => self.train,
+            Split::Validation => self.validation,
+            Split::Test => self.test,
+        }
+    }
+}
+
+/// One Adam update as torch defines it:
+/// `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`,
+/// `w = w - lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + epsilon)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamUpdate {
+    /// This step's learning rate.
+    pub lr: f64,
+    /// b1
+    pub beta_1: f64,
+    /// b2
+    pub beta_2: f64,
+    /// Added after bias correction.
+    pub epsilon: f64,
+}
+
+/// One implementation of the model's mathematics, holding one run's state.
+pub trait Engine {
+    /// Replaces weights and optimizer state.
+    fn set_state(&mut self, state: &State) -> Result<()>;
+
+    /// Weights and optimizer state; setting them again continues bit for bit.
+    fn state(&self) -> Result<State>;
+
+    /// One step on these rows of the training split: forward, backward, Adam. May return before the
+    /// device has finished; the logits wait until [`Engine::take_logits`].
+    fn train_step(&mut self, rows: &[u32], update: &AdamUpdate) -> Result<()>;
+
+    /// The logits that the training steps since the last call computed, before each update, row after
+    /// row in the order in which they were given.
+    fn take_logits(&mut self) -> Result<Vec<f32>>;
+
+    /// The logits of these rows of a split, with the weights as they are.
+    fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>>;
+}
+
+/// Where an engine works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// The GPU with this number.
+    Cuda(usize),
+}
+
+/// Which engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// Autograd with oneDNN or cuDNN: the reference.
+    Libtorch,
+}
+
+/// Makes an engine, or says why it cannot serve.
+pub fn engine<'d>(
+    kind: EngineKind,
+    device: Device,
+    shape: Shape,
+    splits: Splits<'d>,
+) -> Result<Box<dyn Engine + 'd>> {
+    match kind {
+        EngineKind::Libtorch => Ok(Box::new(libtorch::Libtorch::new(device, shape, splits)?)),
+    }
+}

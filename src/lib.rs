@@ -1,0 +1,35 @@
+//! batchscope answers one question: how does batch size affect the accuracy of *my* LSTM, on *my*
+//! data, and which batch size should I use?
+//!
+//! One YAML file describes a study; `batchscope run` trains its runs on CPU or CUDA, keeps records and
+//! TensorBoard curves, and summarises what was found.
+//!
+//! # Layers
+//!
+//! Imports flow one way; `tests/layers.rs` checks it.
+//!
+//! ```text
+//! cli -> study -> train -> model, data -> kernels
+//!          \-> stats, events
+//! leaves, which import nothing above them: config, rng, stats, kernels, events, files, error
+//! ```
+//!
+//! # Words
+//!
+//! - **study**: all runs of one YAML file. **arm**: one configuration in it. **run**: one arm with one
+//!   seed. **step**: one optimizer update. **epoch**, **split**, **batch** as everywhere.
+//! - Dimensions: `B` batch rows, `T` time steps, `F` input features, `H` units, `V` vocabulary, `N`
+//!   examples. Gates are in the order `i f g o`. *Kernel* means compute code only.
+
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod events;
+pub mod files;
+pub mod kernels;
+pub mod model;
+pub mod rng;
+pub mod stats;
+pub mod study;
+pub mod train;

@@ -1,0 +1,115 @@
+//! First weights as Keras draws them.
+//!
+//! ```text
+//! embedding.weight   uniform in +-0.05
+//! lstm.weight_ih     Glorot uniform over the whole [F, 4H]: +-sqrt(6 / (F + 4H))
+//! lstm.weight_hh     orthogonal over the whole [H, 4H]: its H rows are orthonormal
+//! lstm.bias          0, and 1 for the forget gate
+//! dense.weight       Glorot uniform over [H, 1]
+//! dense.bias         0
+//! ```
+//!
+//! Source: `keras/src/layers/rnn/lstm.py`, `keras/src/initializers/random_initializers.py`. Each array
+//! is drawn in the order of [`Shape::parameters`] from one stream of the seed.
+
+use crate::kernels::{Arrays, Shape};
+use crate::rng::{Purpose, stream};
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+
+/// The first weights of every run with this seed.
+pub fn keras(shape: &Shape, seed: u64) -> Arrays {
+    let mut rng = stream(seed, Purpose::Initialisation, 0);
+    let parameters = shape.parameters();
+    parameters.into_iter().map(|(name, dims)| array(name, &dims, &mut rng)).collect()
+}
+
+fn array(name: &str, dims: &[usize], rng: &mut impl Rng) -> Vec<f32> {
+    let count = dims.iter().product();
+    match name {
+        "embedding.weight" => uniform(count, 0.05, rng),
+        "lstm.weight_ih" | "dense.weight" => {
+            uniform(count, (6.0 / (dims[0] + dims[1]) as f64).sqrt(), rng)
+        }
+        "lstm.weight_hh" => orthonormal_columns(dims[0], dims[1], rng),
+        "lstm.bias" => {
+            let units = count / 4;
+            (0..count).map(|at| f32::from(u8::from(at / units == 1))).collect()
+        }
+        _ => vec![0.0; count],
+    }
+}
+
+/// `count` values, uniform in [-limit, limit).
+fn uniform(count: usize, limit: f64, rng: &mut impl Rng) -> Vec<f32> {
+    (0..count).map(|_| ((2.0 * rng.random::<f64>() - 1.0) * limit) as f32).collect()
+}
+
+/// A matrix `[rows, columns]`, rows >= columns, with orthonormal columns, uniform among all such:
+/// the Q of a normal matrix whose R has a positive diagonal. Gram-Schmidt in f64, each column
+/// orthogonalised twice, which leaves errors of the order of rounding.
+fn orthonormal_columns(rows: usize, columns: usize, rng: &mut impl Rng) -> Vec<f32> {
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(columns);
+    for _ in 0..columns {
+        let mut column: Vec<f64> = (0..rows).map(|_| rng.sample(StandardNormal)).collect();
+        for other in basis.iter().chain(&basis) {
+            let along = dot(&column, other);
+            column.iter_mut().zip(other).for_each(|(value, unit)| *value -= along * unit);
+        }
+        let norm = dot(&column, &column).sqrt();
+        column.iter_mut().for_each(|value| *value /= norm);
+        basis.push(column);
+    }
+    let at = |index: usize| basis[index % columns][index / columns] as f32;
+    (0..rows * columns).map(at).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Input;
+
+    const SHAPE: Shape = Shape { input: Input::Tokens { vocabulary: 50, dim: 8 }, units: 6 };
+
+    #[test]
+    fn recurrent_weights_have_orthonormal_rows_in_keras_layout() {
+        let weights = &keras(&SHAPE, 1)[2];
+        let column =
+            |c: usize| -> Vec<f64> { (0..24).map(|r| f64::from(weights[r * 6 + c])).collect() };
+        for a in 0..6 {
+            for b in 0..6 {
+                let expected = if a == b { 1.0 } else { 0.0 };
+                let found = dot(&column(a), &column(b));
+                assert!((found - expected).abs() < 1e-6, "columns {a} and {b}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn uniform_weights_fill_the_range_that_keras_gives_them() {
+        let weights = keras(&SHAPE, 1);
+        for (index, limit) in [(0, 0.05), (1, (6.0f32 / (8.0 + 24.0)).sqrt())] {
+            let largest = weights[index].iter().fold(0f32, |max, value| max.max(value.abs()));
+            assert!(largest <= limit && largest > 0.9 * limit, "array {index}: {largest}");
+            let mean = weights[index].iter().sum::<f32>() / weights[index].len() as f32;
+            assert!(mean.abs() < 0.2 * limit, "array {index}: mean {mean}");
+        }
+    }
+
+    #[test]
+    fn only_the_forget_gates_have_a_bias_at_first() {
+        let bias = &keras(&SHAPE, 1)[3];
+        let expected: Vec<f32> = [[0.0; 6], [1.0; 6], [0.0; 6], [0.0; 6]].concat();
+        assert_eq!(bias, &expected);
+    }
+
+    #[test]
+    fn a_seed_has_its_own_weights_and_always_the_same() {
+        assert_eq!(keras(&SHAPE, 1), keras(&SHAPE, 1));
+        assert_ne!(keras(&SHAPE, 1), keras(&SHAPE, 2));
+    }
+}

@@ -1,0 +1,22 @@
+//! The classifier: optional embedding -> LSTM(units) -> Dense(1, sigmoid).
+//!
+//! This layer turns the `model` section into sizes and first weights; the mathematics is in
+//! [`crate::kernels`].
+
+mod init;
+
+pub use init::keras;
+
+use crate::config::ModelSection;
+use crate::kernels::{Input, Shape};
+
+/// The sizes of the model for data with this vocabulary (text) or this many features (arrays).
+pub fn shape(section: &ModelSection, vocabulary: Option<usize>, features: Option<usize>) -> Shape {
+    let input = match (vocabulary, &section.embedding) {
+        (Some(vocabulary), Some(embedding)) => {
+            Input::Tokens { vocabulary, dim: embedding.dim as usize }
+        }
+        _ => Input::Features(features.unwrap_or_default()),
+    };
+    Shape { input, units: section.lstm.units as usize }
+}

@@ -1,0 +1,37 @@
+//! `environment.json`: on what the study ran, for whoever wants to repeat it.
+
+use super::folder::StudyFolder;
+use super::plan::Plan;
+use super::pool::Pool;
+use crate::files;
+use anyhow::Result;
+use serde_json::json;
+use std::fs;
+
+pub(super) fn write(
+    folder: &StudyFolder,
+    plan: &Plan,
+    pool: &Pool,
+    command: &[String],
+) -> Result<()> {
+    let hello = pool.hello();
+    let environment = json!({
+        "batchscope": env!("CARGO_PKG_VERSION"),
+        "libtorch": hello.libtorch,
+        "command": command,
+        "engine": plan.engine,
+        "device": plan.device_kind(),
+        "cuda": hello.cuda,
+        "cpu": cpu_model(),
+        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "data": plan.data.facts,
+    });
+    files::write_json(&folder.path().join("environment.json"), &environment)
+}
+
+/// The processor's name as Linux gives it.
+fn cpu_model() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}

@@ -1,0 +1,134 @@
+//! The folder of one run and its records, which are the truth: everything else is drawn from them.
+//!
+//! ```text
+//! record.json                   what defines the run, how it stands, its test metrics
+//! metrics.jsonl                 one line an epoch, the same bits whenever it is repeated
+//! timing.jsonl                  one line an epoch: times and memory
+//! checkpoint/state.safetensors  while it is unfinished
+//! weights.safetensors           when it is finished
+//! train/, validation/, test/    TensorBoard's event files
+//! ```
+
+use super::protocol::{MetricsLine, TimingLine};
+use crate::config::Arm;
+use crate::files;
+use crate::kernels::{EngineKind, Shape};
+use crate::train::Metrics;
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Everything that the results of a run depend on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The configuration.
+    pub arm: Arm,
+    /// The seed.
+    pub seed: u64,
+    /// The sizes of the model.
+    pub model: Shape,
+    /// The hash of the prepared data.
+    pub data: String,
+    /// The engine that serves.
+    pub engine: EngineKind,
+    /// `cpu` or `cuda`.
+    pub device: String,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Being trained, or interrupted; the same command goes on with it.
+    Running,
+    /// All epochs are done. Never run again.
+    Finished,
+    /// The loss of this step was not finite. Never run again: it would diverge again.
+    Diverged {
+        /// The first such step, counted from 1.
+        step: u64,
+    },
+    /// An error ended it; the same command tries again from its checkpoint.
+    Failed {
+        /// The reason.
+        message: String,
+    },
+}
+
+/// `record.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// How the run stands.
+    pub status: Status,
+    /// With the weights of the last epoch; absent until then, and for an empty test split.
+    pub test: Option<Metrics>,
+    /// What defines the run.
+    pub definition: Definition,
+}
+
+/// The paths of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// The folder of a run; it need not exist yet.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where an unfinished run keeps how far it has come.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoint/state.safetensors")
+    }
+
+    /// Where a finished run keeps its weights.
+    pub fn weights(&self) -> PathBuf {
+        self.path.join("weights.safetensors")
+    }
+
+    pub(super) fn metrics_log(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    pub(super) fn timing_log(&self) -> PathBuf {
+        self.path.join("timing.jsonl")
+    }
+
+    fn record_file(&self) -> PathBuf {
+        self.path.join("record.json")
+    }
+
+    /// The record, if the run was ever started.
+    pub fn record(&self) -> Result<Option<Record>> {
+        files::read_json(&self.record_file())
+    }
+
+    /// Replaces the record.
+    pub fn write_record(&self, record: &Record) -> Result<()> {
+        files::write_json(&self.record_file(), record)
+    }
+
+    /// The epochs recorded so far.
+    pub fn metrics(&self) -> Result<Vec<MetricsLine>> {
+        files::read_lines(&self.metrics_log())
+    }
+
+    /// Times and memory of the epochs recorded so far.
+    pub fn timing(&self) -> Result<Vec<TimingLine>> {
+        files::read_lines(&self.timing_log())
+    }
+}
+
+/// Seconds since 1970: the one place where the program asks for the time of day.
+#[expect(clippy::disallowed_methods, reason = "this is the place that the lint points to")]
+pub fn wall_clock() -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0.0, |elapsed| elapsed.as_secs_f64())
+}

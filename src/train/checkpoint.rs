@@ -1,0 +1,124 @@
+//! Where a run stands, saved so that it goes on bit for bit.
+//!
+//! One safetensors file: the parameters under their names, Adam's moments under `first_moment/<name>`
+//! and `second_moment/<name>`, and [`Position`] as JSON in the metadata. It is replaced atomically.
+
+use super::metrics::Tally;
+use crate::files;
+use crate::kernels::{Arrays, Shape, State};
+use anyhow::{Context, Result};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// How far a run has come; the next step is batch `batch` of epoch `epoch`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Epochs that are finished and recorded.
+    pub epoch: u64,
+    /// Batches done of the epoch after them.
+    pub batch: u64,
+    /// Updates made.
+    pub step: u64,
+    /// Sums over the rows of the unfinished epoch.
+    pub tally: Tally,
+    /// Seconds spent on the steps of the unfinished epoch.
+    pub seconds: f64,
+}
+
+const MOMENTS: [&str; 2] = ["first_moment/", "second_moment/"];
+
+/// Saves weights, optimizer state and position.
+pub(super) fn save(path: &Path, shape: &Shape, state: &State, position: &Position) -> Result<()> {
+    let mut views = views("", shape, &state.parameters)?;
+    views.extend(self::views(MOMENTS[0], shape, &state.first_moment)?);
+    views.extend(self::views(MOMENTS[1], shape, &state.second_moment)?);
+    write(path, views, BTreeMap::from([("position", serde_json::to_string(position)?)]))
+}
+
+/// Saves the weights alone, for use after training.
+pub fn save_weights(path: &Path, shape: &Shape, parameters: &Arrays) -> Result<()> {
+    write(path, views("", shape, parameters)?, BTreeMap::new())
+}
+
+/// Reads what [`save`] wrote; `None` when there is no such file.
+pub fn load(path: &Path, shape: &Shape) -> Result<Option<(State, Position)>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let place = || format!("the checkpoint {} cannot be used", path.display());
+    let bytes = fs::read(path).with_context(place)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).with_context(place)?;
+    let position = metadata.metadata().as_ref().and_then(|entries| entries.get("position"));
+    let position: Position =
+        serde_json::from_str(position.context("it has no position").with_context(place)?)?;
+    let tensors = SafeTensors::deserialize(&bytes).with_context(place)?;
+    let read = |prefix| arrays(&tensors, prefix, shape).with_context(place);
+    let state = State {
+        parameters: read("")?,
+        first_moment: read(MOMENTS[0])?,
+        second_moment: read(MOMENTS[1])?,
+        step: position.step,
+    };
+    Ok(Some((state, position)))
+}
+
+type Views<'v> = Vec<(String, TensorView<'v>)>;
+
+fn views<'v>(prefix: &str, shape: &Shape, arrays: &'v Arrays) -> Result<Views<'v>> {
+    let named = shape.parameters().into_iter().zip(arrays);
+    named
+        .map(|((name, dims), values)| {
+            let view = TensorView::new(Dtype::F32, dims, bytemuck::cast_slice(values))?;
+            Ok((format!("{prefix}{name}"), view))
+        })
+        .collect()
+}
+
+fn write(path: &Path, views: Views<'_>, metadata: BTreeMap<&str, String>) -> Result<()> {
+    let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let bytes = safetensors::serialize(views, Some(metadata))?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
+}
+
+fn arrays(tensors: &SafeTensors<'_>, prefix: &str, shape: &Shape) -> Result<Arrays> {
+    let parameters = shape.parameters();
+    parameters
+        .iter()
+        .map(|(name, dims)| {
+            let tensor = tensors.tensor(&format!("{prefix}{name}"))?;
+            anyhow::ensure!(tensor.shape() == dims, "`{name}` has the shape {:?}", tensor.shape());
+            Ok(bytemuck::allocation::pod_collect_to_vec(tensor.data()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Input;
+
+    #[test]
+    fn what_was_saved_is_read_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint/state.safetensors");
+        let shape = Shape { input: Input::Features(3), units: 2 };
+        let mut state = State::new(crate::model::keras(&shape, 5));
+        state.first_moment[1][3] = 1e-39;
+        state.step = 17;
+        let mut tally = Tally::default();
+        tally.add(0.1, 1.0);
+        let position = Position { epoch: 2, batch: 3, step: 17, tally, seconds: 0.1 + 0.2 };
+        assert!(load(&path, &shape).unwrap().is_none());
+        save(&path, &shape, &state, &position).unwrap();
+        assert_eq!(load(&path, &shape).unwrap().unwrap(), (state, position));
+        let other = Shape { units: 3, ..shape };
+        assert!(format!("{:#}", load(&path, &other).unwrap_err()).contains("cannot be used"));
+    }
+}

@@ -86,8 +86,11 @@ impl<'d> Libtorch<'d> {
             Device::Cpu => tch::Device::Cpu,
             Device::Cuda(index) => {
                 ensure!(tch::Cuda::is_available(), "libtorch sees no CUDA device");
+                let device = tch::Device::Cuda(index);
+                // libtorch's allocator knows a GPU, and its peak, from the first tensor on.
+                Tensor::f_zeros([1], (Kind::Float, device)).map(drop)?;
                 shim::cuda_peak(index, true)?;
-                tch::Device::Cuda(index)
+                device
             }
         };
         let zeros: Arrays =

@@ -84,7 +84,7 @@ char* batchscope_cuda_peak(int index, bool reset, int64_t* bytes) {
   return guarded([&] {
     auto* allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);
     const auto stats = allocator->getDeviceStats(static_cast<c10::DeviceIndex>(index));
-    *bytes = stats.reserved_bytes[0].peak;
+    *bytes = stats.allocated_bytes[0].peak;
     if (reset) allocator->resetPeakStats(static_cast<c10::DeviceIndex>(index));
   });
 }

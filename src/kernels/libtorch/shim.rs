@@ -127,7 +127,7 @@ fn handle(tensor: &Tensor) -> Handle {
     tensor.as_ptr().cast_mut().cast()
 }
 
-/// The most bytes that libtorch reserved on a GPU since the last reset.
+/// The most bytes that tensors held on a GPU since the last reset.
 pub(super) fn cuda_peak(index: usize, reset: bool) -> Result<u64> {
     let mut bytes = 0;
     // SAFETY: `bytes` outlives the call.

@@ -1,0 +1,90 @@
+use crate::util::{STUDY, Scene};
+
+#[test]
+fn a_wrong_key_is_an_error_with_its_place_and_the_right_key() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("batch_size: 8", "bach_size: 8"));
+    for command in ["run", "check"] {
+        let ended = scene.run(&[command, "tiny.yaml"]).expect(2);
+        assert_eq!(
+            ended.stderr,
+            "error: tiny.yaml, line 5: unknown key `bach_size` (at `study.arms[0].bach_size`)\n\n\
+             hint: did you mean `batch_size`?\n"
+        );
+    }
+    assert!(!scene.path("runs").exists(), "nothing is written for a wrong file");
+}
+
+#[test]
+fn what_the_user_gets_wrong_ends_with_code_2_and_advice() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let cases: [(&[&str], &str); 6] = [
+        (&["run", "none.yaml"], "cannot read none.yaml"),
+        (&["run", "tiny.yaml", "--set", "train.epochs=0"], "from `--set`: must be at least 1"),
+        (&["run", "tiny.yaml", "--set", "train.epochs"], "has no `=`"),
+        (&["run", "tiny.yaml", "--device", "gpu"], "unknown device `gpu`"),
+        (
+            &["run", "tiny.yaml", "--set", "data.table.path=no.csv"],
+            "cannot read the data file no.csv",
+        ),
+        (&["run", "tiny.yaml", "--set", "data.table.label=stars"], "there is no column `stars`"),
+    ];
+    for (arguments, expected) in cases {
+        let ended = scene.run(arguments).expect(2);
+        assert!(ended.stderr.contains(expected), "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("\nhint: ") || arguments[3] == "train.epochs=0",
+            "{arguments:?}"
+        );
+    }
+    scene.run(&["fly"]).expect(2);
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_and_no_fallback() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let ended = scene.run(&["check", "tiny.yaml", "--device", "cuda:63"]).expect(2);
+    assert!(ended.stderr.contains("the device `cuda:63` was asked for"), "{}", ended.stderr);
+}
+
+#[test]
+fn check_tells_the_runs_the_sizes_and_the_cost_and_trains_nothing() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let said = scene.run(&["check", "tiny.yaml"]).expect(0).stdout;
+    for expected in [
+        "2 arms x 2 seeds = 4 runs on cpu",
+        "72 training (36 with label `1`), 24 validation",
+        "Embedding(86, 6) -> LSTM(5) -> Dense(1, sigmoid), 762 parameters",
+        "lr * 0.9^epoch",
+        "time per run",
+        "on disk in runs/tiny",
+    ] {
+        assert!(said.contains(expected), "`{expected}` is missing in:\n{said}");
+    }
+    assert!(!scene.path("runs/tiny").exists());
+}
+
+#[test]
+fn a_batch_larger_than_the_training_split_is_a_warning() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let arguments = ["check", "tiny.yaml", "--set", "study.arms.1.batch_size=5000"];
+    let ended = scene.run(&arguments).expect(0);
+    assert!(ended.stderr.contains("warning: arm `large`: its batch size 5000 exceeds the 72"));
+}
+
+#[test]
+fn the_run_that_ends_shows_a_row_for_each_arm() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let ended = scene.run(&["run", "tiny.yaml"]).expect(0);
+    let rows: Vec<&str> = ended.stdout.lines().collect();
+    assert!(rows[0].contains("batch size") && rows[0].contains("test accuracy"), "{}", rows[0]);
+    assert!(rows[2].contains("small") && rows[2].contains("±"), "{}", rows[2]);
+    assert!(rows[3].contains("large"), "{}", rows[3]);
+    assert!(ended.stderr.contains("small/seed-1  epoch 3/3  loss "), "{}", ended.stderr);
+    assert!(ended.stdout.contains("curves: scripts/tensorboard runs/tiny"));
+}

@@ -1,0 +1,145 @@
+use crate::util::{STUDY, Scene};
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+use std::fs;
+
+const RUNS: [&str; 4] = ["small/seed-0", "small/seed-1", "large/seed-0", "large/seed-1"];
+
+#[test]
+fn the_same_file_gives_the_same_bits_whatever_the_number_of_workers() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    for workers in ["1", "2", "3"] {
+        scene.run(&["run", "tiny.yaml", "--workers", workers, "--out", workers]).expect(0);
+    }
+    for run in RUNS {
+        for file in ["metrics.jsonl", "record.json"] {
+            let one = scene.read(&format!("1/{run}/{file}"));
+            assert!(one.lines().count() >= 3);
+            assert_eq!(one, scene.read(&format!("2/{run}/{file}")), "{run}/{file}");
+            assert_eq!(one, scene.read(&format!("3/{run}/{file}")), "{run}/{file}");
+        }
+        let weights = |study: &str| {
+            fs::read(scene.path(&format!("{study}/{run}/weights.safetensors"))).unwrap()
+        };
+        assert_eq!(weights("1"), weights("2"), "{run}");
+    }
+}
+
+#[test]
+fn the_resolved_file_gives_the_same_study() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--set", "train.epochs=2"]).expect(0);
+    scene.run(&["run", "runs/tiny/study.yaml", "--out", "again"]).expect(0);
+    for run in RUNS {
+        let first = scene.read(&format!("runs/tiny/{run}/metrics.jsonl"));
+        assert_eq!(first, scene.read(&format!("again/{run}/metrics.jsonl")));
+    }
+    assert_eq!(scene.read("runs/tiny/study.yaml"), scene.read("again/study.yaml"));
+}
+
+#[test]
+fn arms_of_one_seed_share_their_first_weights_and_seeds_do_not() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    // One step on all examples: what differs between runs can come from the first weights only.
+    let sets = ["--set", "study.arms.0.batch_size=72", "--set", "study.arms.1.batch_size=72"];
+    let arguments = [&["run", "tiny.yaml", "--set", "train.epochs=1"][..], &sets].concat();
+    scene.run(&arguments).expect(0);
+    let metrics = |run: &str| scene.read(&format!("runs/tiny/{run}/metrics.jsonl"));
+    assert_eq!(metrics("small/seed-0"), metrics("large/seed-0"));
+    assert_ne!(metrics("small/seed-0"), metrics("small/seed-1"));
+}
+
+#[test]
+fn a_run_that_diverges_is_recorded_and_the_study_goes_on() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("batch_size: 8", "batch_size: 8, lr: 1.0e38"));
+    let ended = scene.run(&["run", "tiny.yaml"]).expect(1);
+    assert!(
+        ended.stdout.contains("not finished: small/seed-0: the loss of step"),
+        "{}",
+        ended.stdout
+    );
+    let record: serde_json::Value =
+        serde_json::from_str(&scene.read("runs/tiny/small/seed-0/record.json")).unwrap();
+    assert!(record["status"]["diverged"]["step"].as_u64().unwrap() >= 2, "{record}");
+    assert!(scene.read("runs/tiny/large/seed-1/record.json").contains("\"finished\""));
+    let again = scene.run(&["run", "tiny.yaml"]).expect(1);
+    assert!(again.stderr.contains("4 of 4 runs are finished already"), "{}", again.stderr);
+}
+
+#[test]
+fn a_finished_run_is_never_run_again_and_new_seeds_are_added() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--set", "study.seeds=1"]).expect(0);
+    let file = scene.path("runs/tiny/small/seed-0/weights.safetensors");
+    let written = fs::metadata(&file).unwrap().modified().unwrap();
+    let ended = scene.run(&["run", "tiny.yaml"]).expect(0);
+    assert!(ended.stderr.contains("2 of 4 runs are finished already"), "{}", ended.stderr);
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
+    assert!(scene.path("runs/tiny/small/seed-1/weights.safetensors").exists());
+}
+
+#[test]
+fn a_folder_that_holds_other_runs_is_refused_with_the_difference() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    let ended = scene.run(&["run", "tiny.yaml", "--set", "study.arms.0.batch_size=16"]).expect(2);
+    assert!(ended.stderr.contains("arm.batch_size: 8 -> 16"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: give the changed study another name"), "{}", ended.stderr);
+}
+
+#[test]
+fn arrays_are_trained_as_the_seed_code_names_them() {
+    let scene = Scene::new();
+    let mut npz = NpzWriter::new(fs::File::create(scene.path("arrays.npz")).unwrap());
+    for (split, n) in [("train", 60u64), ("val", 20)] {
+        let values = (0..n * 4 * 2).map(|at| {
+            let (row, noise) = (at / 8, (at * 37 % 101) as f32 / 101.0);
+            noise + (row % 2) as f32
+        });
+        let mut x = npz
+            .array(&format!("X_{split}"), Default::default())
+            .unwrap()
+            .default_dtype()
+            .shape(&[n, 4, 2])
+            .begin_nd()
+            .unwrap();
+        x.extend(values).unwrap();
+        x.finish().unwrap();
+        let mut y = npz
+            .array(&format!("y_{split}"), Default::default())
+            .unwrap()
+            .default_dtype()
+            .shape(&[n])
+            .begin_nd()
+            .unwrap();
+        y.extend((0..n).map(|row| (row % 2) as i64)).unwrap();
+        y.finish().unwrap();
+    }
+    drop(npz);
+    scene.write(
+        "arrays.yaml",
+        "study: { seeds: 1, grid: { batch_size: [8] } }\n\
+         data: { arrays: { path: arrays.npz, x_val: X_val, y_val: y_val } }\n\
+         train: { epochs: 12, device: cpu, optimizer: { adam: { lr: 0.01 } } }\n",
+    );
+    scene.run(&["run", "arrays.yaml"]).expect(0);
+    let last: serde_json::Value = scene
+        .read("runs/arrays/batch-8/seed-0/metrics.jsonl")
+        .lines()
+        .last()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .unwrap();
+    assert!(last["validation"]["accuracy"].as_f64().unwrap() > 0.95, "{last}");
+    assert_eq!(last["step"], 12 * 8, "60 rows in batches of 8 are 8 steps, the last of 4 rows");
+
+    let wrong = ["run", "arrays.yaml", "--set", "data.arrays.x_train=X"];
+    let ended = scene.run(&wrong).expect(2);
+    assert!(ended.stderr.contains("there is no array `X`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`X_train`"), "{}", ended.stderr);
+}

@@ -1,0 +1,19 @@
+//! All integration tests, in one binary: libtorch is linked once.
+
+// Helpers: a folder a test, the program as a user runs it.
+mod util;
+
+// The command line: answers, errors, exit codes.
+mod cli;
+// The engines against PyTorch's own numbers.
+mod engine;
+// Event files as TensorBoard itself reads them.
+mod events;
+// The files in `experiments/`.
+mod experiments;
+// Which module may import which, and where `unsafe` may stand.
+mod layers;
+// Interrupted studies that go on to the same bits.
+mod resume;
+// Whole studies: repeatability, divergence, arrays.
+mod study;

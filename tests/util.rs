@@ -1,0 +1,137 @@
+//! A folder of its own for each test, small data, and the program as a user runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A temporary folder with a table of 120 short texts in it.
+pub(crate) struct Scene {
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let scene = Self { folder: tempfile::tempdir().unwrap() };
+        fs::write(scene.path("reviews.csv"), table()).unwrap();
+        scene
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The program in this folder, with these arguments.
+    pub(crate) fn batchscope(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_batchscope"));
+        command.current_dir(self.folder.path()).args(arguments);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::from(self.batchscope(arguments).output().unwrap())
+    }
+
+    /// Starts the program and leaves it alone.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.batchscope(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+/// What a finished program said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Ended {
+    /// Panics with everything the program said unless it ended with this code.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A study of two arms and two seeds on the table of the scene.
+pub(crate) const STUDY: &str = "\
+study:
+  name: tiny
+  seeds: 2
+  arms:
+    - { name: small, batch_size: 8 }
+    - { name: large, batch_size: 32, schedule: { exponential: { gamma: 0.9 } } }
+data:
+  table: { path: reviews.csv }
+  text: { max_tokens: 100, length: 12 }
+model:
+  embedding: { dim: 6 }
+  lstm: { units: 5 }
+train:
+  epochs: 3
+  device: cpu
+";
+
+/// Texts whose label can be learned: a good and a bad word among others, of different lengths.
+fn table() -> String {
+    let fillers = ["plot", "actor", "scene", "music", "story", "it", "was", "the", "long", "film"];
+    let mut text = String::from("text,label\n");
+    for row in 0..120usize {
+        let positive = row % 2 == 0;
+        let mut words: Vec<&str> =
+            (0..1 + row * 7 % 15).map(|at| fillers[(row * 3 + at * at) % 10]).collect();
+        words.insert(row % words.len(), if positive { "splendid" } else { "dreadful" });
+        text += &format!("\"{} {row}\",{}\n", words.join(" "), u8::from(positive));
+    }
+    text
+}
+
+/// Waits until something holds; panics after a minute.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(60), "waited a minute for: {what}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// The lines of a log so far.
+pub(crate) fn line_count(path: &Path) -> usize {
+    fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+/// Sends a signal, as `kill` does.
+pub(crate) fn signal(name: &str, process: u32) {
+    let status = Command::new("kill").args(["-s", name, &process.to_string()]).status().unwrap();
+    assert!(status.success(), "kill -s {name} {process}");
+}
+
+/// The checkout's Python, which has TensorBoard; the system's where libtorch came from elsewhere.
+pub(crate) fn python() -> Command {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
+    Command::new(if own.exists() { own } else { "python3".into() })
+}

@@ -56,7 +56,7 @@ fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     let study = scene.start(&["run", "tiny.yaml", "--workers", "1"]);
     let log = scene.path("runs/tiny/small/seed-0/metrics.jsonl");
     crate::util::wait_until("four epochs", || crate::util::line_count(&log) >= 4);
-    crate::util::signal("INT", study.id());
+    crate::util::interrupt(&study);
     study.wait_with_output().unwrap();
     scene.run(&["run", "tiny.yaml"]).expect(0);
     let events = read(&scene, "runs/tiny/small/seed-0");

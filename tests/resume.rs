@@ -1,4 +1,4 @@
-use crate::util::{Ended, STUDY, Scene, line_count, signal, wait_until};
+use crate::util::{Ended, STUDY, Scene, interrupt, line_count, signal, wait_until};
 use std::fs;
 use std::process::Child;
 
@@ -61,9 +61,7 @@ fn a_killed_worker_costs_one_run_which_goes_on_to_the_same_bits() {
 fn ctrl_c_saves_says_how_to_go_on_and_the_same_command_does() {
     let scene = scene();
     let study = disturbed(&scene, "stopped");
-    // A terminal sends Ctrl-C to all processes of the group.
-    workers(&study).into_iter().for_each(|worker| signal("INT", worker));
-    signal("INT", study.id());
+    interrupt(&study);
     let ended = Ended::from(study.wait_with_output().unwrap()).expect(130);
     assert!(ended.stdout.contains("2 runs are not finished; everything so far is saved"));
     assert!(ended.stdout.contains("run tiny.yaml --workers 1 --out stopped"), "{}", ended.stdout);
@@ -96,7 +94,7 @@ fn a_study_that_is_killed_leaves_no_workers_behind_and_goes_on() {
 fn an_epoch_that_was_recorded_but_not_saved_is_taken_back() {
     let scene = scene();
     let study = disturbed(&scene, "torn");
-    signal("INT", study.id());
+    interrupt(&study);
     study.wait_with_output().unwrap();
     // As if the machine had died between the record of an epoch and its checkpoint.
     let log = scene.path("torn/small/seed-0/metrics.jsonl");

@@ -1,6 +1,7 @@
 //! A folder of its own for each test, small data, and the program as a user runs it.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -45,7 +46,8 @@ impl Scene {
     /// Starts the program and leaves it alone.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = self.batchscope(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        // A process group of its own, as a shell gives each command of a terminal.
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().unwrap()
     }
 }
 
@@ -126,8 +128,17 @@ pub(crate) fn line_count(path: &Path) -> usize {
 
 /// Sends a signal, as `kill` does.
 pub(crate) fn signal(name: &str, process: u32) {
-    let status = Command::new("kill").args(["-s", name, &process.to_string()]).status().unwrap();
-    assert!(status.success(), "kill -s {name} {process}");
+    kill(name, &process.to_string());
+}
+
+/// Ctrl-C, as a terminal sends it: to every process of the program's group.
+pub(crate) fn interrupt(program: &Child) {
+    kill("INT", &format!("-{}", program.id()));
+}
+
+fn kill(name: &str, target: &str) {
+    let status = Command::new("kill").args(["-s", name, "--", target]).status().unwrap();
+    assert!(status.success(), "kill -s {name} -- {target}");
 }
 
 /// The checkout's Python, which has TensorBoard; the system's where libtorch came from elsewhere.

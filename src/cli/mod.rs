@@ -83,8 +83,6 @@ pub fn run() -> Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Worker => {
-            // Ctrl-C reaches the whole process group; the study tells its workers what to do.
-            ctrlc::set_handler(|| ())?;
             study::serve(io::BufReader::new(io::stdin()), io::stdout())?;
             Ok(ExitCode::SUCCESS)
         }

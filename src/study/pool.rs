@@ -9,6 +9,7 @@ use crate::kernels::Device;
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -241,6 +242,10 @@ impl Worker {
     fn spawn(executable: &PathBuf, id: usize, sender: Sender<(usize, Said)>) -> Result<Self> {
         let mut child = Command::new(executable)
             .arg("worker")
+            // A terminal's Ctrl-C goes to the study alone, which tells its workers to stop. A worker must
+            // not even catch a signal: oneDNN's LSTM does not survive a handler that runs on its stack
+            // (libtorch 2.11.0, AVX-512: the heap is corrupt after 2 to 13 signals in training).
+            .process_group(0)
             // cuBLAS is deterministic with a fixed workspace only.
             .env("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
             .env("OMP_NUM_THREADS", "1")

@@ -12,12 +12,12 @@ use std::path::Path;
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
+    let written = (|| -> Result<()> {
         let mut file = File::create(&temporary)?;
         fill(&mut file)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        sync_folder(path)
+        Ok(sync_folder(path)?)
     })();
     if written.is_err() {
         // What matters is the first error; the temporary file may not even exist.
@@ -55,9 +55,11 @@ pub fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     let append = || -> std::io::Result<()> {
+        let is_new = !path.exists();
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
         file.write_all(&line)?;
-        file.sync_data()
+        file.sync_data()?;
+        if is_new { sync_folder(path) } else { Ok(()) }
     };
     append().with_context(|| format!("cannot append to {}", path.display()))
 }
@@ -85,9 +87,10 @@ pub fn keep_lines(path: &Path, count: usize) -> Result<()> {
     if kept == text { Ok(()) } else { write_text(path, &kept) }
 }
 
-fn sync_folder(path: &Path) -> Result<()> {
+/// Makes the name of a new file last.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    Ok(File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?)
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

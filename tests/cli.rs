@@ -21,7 +21,7 @@ fn what_the_user_gets_wrong_ends_with_code_2_and_advice() {
     scene.write("tiny.yaml", STUDY);
     let cases: [(&[&str], &str); 6] = [
         (&["run", "none.yaml"], "cannot read none.yaml"),
-        (&["run", "tiny.yaml", "--set", "train.epochs=0"], "from `--set`: must be at least 1"),
+        (&["run", "tiny.yaml", "--set", "train.epochs=0"], "from `--set`: must be from 1 to"),
         (&["run", "tiny.yaml", "--set", "train.epochs"], "has no `=`"),
         (&["run", "tiny.yaml", "--device", "gpu"], "unknown device `gpu`"),
         (

@@ -30,8 +30,9 @@ fn every_experiment_opens_with_question_command_cost_and_expectation() {
         let header: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
         let name = path.file_name().unwrap().to_string_lossy();
         for word in ["# Question:", "# Run:", "# Cost:", "# Expect:"] {
-            let found = header.iter().any(|line| line.starts_with(word));
-            assert!(found, "{name} does not open with `{word}`");
+            let line = header.iter().find_map(|line| line.strip_prefix(word));
+            let said = line.unwrap_or_else(|| panic!("{name} does not open with `{word}`"));
+            assert!(!said.trim().is_empty(), "{name} says nothing after `{word}`");
         }
         assert!(
             header.iter().any(|line| line.contains(&format!("scripts/run experiments/{name}")))

@@ -51,21 +51,42 @@ fn code(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
 }
 
-/// Names of this crate's modules that a file uses: `crate::a`, and the `a` and `b` of `crate::{a, b}`.
+/// Names of this crate's modules that a file uses: `crate::a`, and the `a` and `b` of
+/// `crate::{a::{x, y}, b}`.
 fn imports(text: &str) -> Vec<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = |text: &str| text.split(|c| !is_name(c)).next().unwrap().to_owned();
     let mut names = Vec::new();
     for rest in code(text).split("crate::").skip(1) {
-        match rest.strip_prefix('{') {
-            Some(group) => {
-                let group = group.split('}').next().unwrap();
-                let parts = group.split(',').map(str::trim);
-                names.extend(parts.map(|part| part.split("::").next().unwrap().to_owned()));
+        let Some(group) = rest.strip_prefix('{') else {
+            names.push(name(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0, 0);
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth > 0 => depth -= 1,
+                ',' | '}' if depth == 0 => {
+                    names.push(name(group[start..at].trim_start()));
+                    start = at + 1;
+                }
+                _ => {}
             }
-            None => names.push(rest.split(|c| !is_name(c)).next().unwrap().to_owned()),
+            if c == '}' && start == at + 1 {
+                break;
+            }
         }
     }
+    names.retain(|name| !name.is_empty());
     names
+}
+
+#[test]
+fn imports_of_groups_within_groups_are_read() {
+    let text =
+        "use crate::{a::{b, c}, d, e::f};\nuse crate::g::h; let x = crate::i::J { k: 1, l };";
+    assert_eq!(imports(text), ["a", "d", "e", "g", "i"]);
 }
 
 #[test]

@@ -86,6 +86,8 @@ fn a_study_that_is_killed_leaves_no_workers_behind_and_goes_on() {
         };
         wait_until("the worker's end", gone);
     }
+    let record = scene.read("crashed/small/seed-0/record.json");
+    assert!(record.contains("\"running\""), "a worker without a study saves and leaves: {record}");
     scene.run(&["run", "tiny.yaml", "--out", "crashed"]).expect(0);
     assert_like_undisturbed(&scene, "crashed");
 }

@@ -58,7 +58,7 @@ fn a_run_that_diverges_is_recorded_and_the_study_goes_on() {
     scene.write("tiny.yaml", &STUDY.replace("batch_size: 8", "batch_size: 8, lr: 1.0e38"));
     let ended = scene.run(&["run", "tiny.yaml"]).expect(1);
     assert!(
-        ended.stdout.contains("not finished: small/seed-0: the loss of step"),
+        ended.stdout.contains("not finished: small/seed-0: diverged: the loss of step"),
         "{}",
         ended.stdout
     );

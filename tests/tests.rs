@@ -1,5 +1,7 @@
 //! All integration tests, in one binary: libtorch is linked once.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, in helpers too")]
+
 // Helpers: a folder a test, the program as a user runs it.
 mod util;
 

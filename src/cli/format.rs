@@ -37,6 +37,16 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
+/// A command line that a shell reads back as these arguments.
+pub(super) fn command(arguments: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    let quote = |argument: &String| match !argument.is_empty() && argument.chars().all(plain) {
+        true => argument.clone(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    };
+    arguments.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
 /// `0.8613 ± 0.0042`, without the spread for one run, `-` for none.
 pub(super) fn summary(summary: Option<Summary>, digits: usize) -> String {
     match summary {
@@ -59,6 +69,12 @@ mod tests {
         );
         assert_eq!([duration(4.26), duration(45.4), duration(720.0)], ["4.3 s", "45 s", "12 min"]);
         assert_eq!(duration(12_000.0), "3 h 20 min");
+    }
+
+    #[test]
+    fn a_command_that_is_shown_can_be_repeated() {
+        let arguments = ["run", "a b.yaml", "--set", "data.text.replace.x=it's"].map(String::from);
+        assert_eq!(command(&arguments), r"run 'a b.yaml' --set 'data.text.replace.x=it'\''s'");
     }
 
     #[test]

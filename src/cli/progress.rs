@@ -2,8 +2,8 @@
 
 use super::diagnostics::note;
 use super::format::{count, duration};
-use crate::study::{MetricsLine, Observer, Plan, Run, RunEnd, TimingLine};
-use crate::train;
+use crate::study::{Observer, Plan, Run, RunEnd, TimingLine};
+use crate::train::{self, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};
@@ -185,7 +185,7 @@ impl Observer for Progress {
         self.show_study(now);
     }
 
-    fn on_epoch(&mut self, run: &Run, metrics: &MetricsLine, timing: &TimingLine) {
+    fn on_epoch(&mut self, run: &Run, metrics: &EpochMetrics, timing: &TimingLine) {
         self.work.epoch_ended(run, metrics.epoch);
         let now = self.work.done;
         self.work.before.get_or_insert(now.saturating_sub(self.work.rows_per_epoch));

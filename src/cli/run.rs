@@ -4,7 +4,7 @@
 
 use super::interrupt::on_interrupt;
 use super::progress::Progress;
-use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, tables};
+use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, format, tables};
 use crate::study::{StudyFolder, StudyOutcome, execute, prepare};
 use anyhow::Result;
 use std::path::Path;
@@ -22,10 +22,13 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitCode> {
     progress.line(&tables::headline(&plan, parallel));
     let folder = StudyFolder::open(&path)?;
     let command: Vec<String> = std::env::args().collect();
-    let outcome = execute(&plan, &folder, &mut pool, &command, &stop, &mut progress)?;
+    let outcome = execute(&plan, &folder, &mut pool, &command, &stop, &mut progress);
+    // The workers end before the folder's lock is given up.
+    drop(pool);
     progress.finish();
+    let outcome = outcome?;
     println!("{}", tables::results(&outcome.arms));
-    println!("\n{}", closing(&outcome, &path, &command.join(" ")));
+    println!("\n{}", closing(&outcome, &path, &format::command(&command)));
     Ok(exit_code(&outcome))
 }
 

@@ -5,6 +5,7 @@
 //! [`Study`]. Nobody downstream checks again. Saving [`Study::experiment`] and running that file gives
 //! the same study.
 
+mod default;
 mod load;
 mod locate;
 mod resolve;
@@ -148,7 +149,7 @@ pub struct ArraysSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextSection {
-    /// Texts to replace before anything else, in the order of the keys.
+    /// Texts to replace before anything else, in the alphabetical order of what is replaced.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replace: BTreeMap<String, String>,
     /// Size of the vocabulary, padding (0) and unknown words (1) included.
@@ -329,85 +330,4 @@ pub enum EngineChoice {
     Auto,
     /// libtorch's autograd, oneDNN and cuDNN: the reference.
     Libtorch,
-}
-
-mod default {
-    //! Values of keys that were left out. Those of whole sections are in `impl Default` below.
-    pub(super) fn seeds() -> u32 {
-        5
-    }
-    pub(super) fn text_column() -> String {
-        "text".into()
-    }
-    pub(super) fn label_column() -> String {
-        "label".into()
-    }
-    pub(super) fn x_train() -> String {
-        "X_train".into()
-    }
-    pub(super) fn y_train() -> String {
-        "y_train".into()
-    }
-    pub(super) fn max_tokens() -> u32 {
-        10_000
-    }
-    pub(super) fn length() -> u32 {
-        200
-    }
-}
-
-impl Default for TextSection {
-    fn default() -> Self {
-        Self {
-            replace: BTreeMap::new(),
-            max_tokens: default::max_tokens(),
-            length: default::length(),
-            pad: End::Pre,
-            truncate: End::Pre,
-        }
-    }
-}
-
-impl Default for SplitSection {
-    fn default() -> Self {
-        Self { validation: 0.2, test: 0.2, stratify: true, seed: 0 }
-    }
-}
-
-impl Default for EmbeddingSection {
-    fn default() -> Self {
-        Self { dim: 64, mask_zero: true }
-    }
-}
-
-impl Default for LstmSection {
-    fn default() -> Self {
-        Self { units: 64 }
-    }
-}
-
-impl Default for DenseSection {
-    fn default() -> Self {
-        Self { units: 1, activation: Activation::Sigmoid }
-    }
-}
-
-impl Default for Adam {
-    fn default() -> Self {
-        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 }
-    }
-}
-
-impl Default for TrainSection {
-    fn default() -> Self {
-        Self {
-            epochs: 10,
-            optimizer: Optimizer::Adam(Adam::default()),
-            schedule: Schedule::Constant,
-            loss: Loss::BinaryCrossentropy,
-            metrics: vec![Metric::Accuracy],
-            device: "auto".into(),
-            engine: EngineChoice::Auto,
-        }
-    }
 }

@@ -50,7 +50,7 @@ impl Study {
         let sections = arm_sections(&experiment);
         let arms: Vec<Arm> = sections.iter().map(|section| arm(section, &experiment)).collect();
         let names: Vec<String> = arms.iter().map(|arm| arm.name.clone()).collect();
-        rules::distinct(&names, experiment.study.grid.is_some()).map_err(place)?;
+        rules::arm_names(&names, experiment.study.grid.is_some()).map_err(place)?;
 
         experiment.study.grid = None;
         experiment.study.arms = Some(arms.iter().map(spelled_out).collect());
@@ -166,7 +166,7 @@ mod tests {
         let arms = "study:\n  arms:\n    - batch_size: 0\n";
         assert_eq!(
             refusal(&format!("{arms}{DATA}")),
-            "f.yaml, line 3: must be at least 1, received 0 (at `study.arms[0].batch_size`)"
+            "f.yaml, line 3: must be from 1 to 16777216, received 0 (at `study.arms[0].batch_size`)"
         );
         let one = "study: { grid: { batch_size: [8] } }\n";
         let cases = [

@@ -20,6 +20,12 @@ fn broken(path: &str, rule: impl Into<String>, hint: &str) -> Violation {
 
 type Checked = Result<(), Violation>;
 
+const MOST_SEEDS: u32 = 10_000;
+const MOST_EPOCHS: u32 = 1_000_000;
+const MOST_ROWS: u32 = 16_777_216;
+const MOST_STEPS: u32 = 1_048_576;
+const MOST_UNITS: u32 = 65_536;
+
 /// Checks everything that the file alone can tell.
 pub(super) fn check(experiment: &Experiment) -> Checked {
     study(experiment)?;
@@ -31,7 +37,7 @@ pub(super) fn check(experiment: &Experiment) -> Checked {
 
 fn study(experiment: &Experiment) -> Checked {
     let study = &experiment.study;
-    at_least_one("study.seeds", study.seeds)?;
+    count("study.seeds", study.seeds, MOST_SEEDS)?;
     if let Some(name) = &study.name {
         folder_name("study.name", name)?;
     }
@@ -52,10 +58,9 @@ fn study(experiment: &Experiment) -> Checked {
         (Some(arms), None) => {
             for (index, arm) in arms.iter().enumerate() {
                 let at = |key: &str| format!("study.arms[{index}].{key}");
-                at_least_one(&at("batch_size"), arm.batch_size)?;
-                arm.name.as_ref().map_or(Ok(()), |name| folder_name(&at("name"), name))?;
+                count(&at("batch_size"), arm.batch_size, MOST_ROWS)?;
                 arm.lr.map_or(Ok(()), |lr| positive(&at("lr"), lr))?;
-                arm.epochs.map_or(Ok(()), |epochs| at_least_one(&at("epochs"), epochs))?;
+                arm.epochs.map_or(Ok(()), |epochs| count(&at("epochs"), epochs, MOST_EPOCHS))?;
                 arm.schedule.as_ref().map_or(Ok(()), |s| schedule(&at("schedule"), s))?;
             }
             Ok(())
@@ -63,7 +68,7 @@ fn study(experiment: &Experiment) -> Checked {
         (None, Some(grid)) => {
             not_empty("study.grid.batch_size", grid.batch_size.len())?;
             for (index, size) in grid.batch_size.iter().enumerate() {
-                at_least_one(&format!("study.grid.batch_size[{index}]"), *size)?;
+                count(&format!("study.grid.batch_size[{index}]"), *size, MOST_ROWS)?;
             }
             if let Some(rates) = &grid.lr {
                 not_empty("study.grid.lr", rates.len())?;
@@ -76,8 +81,18 @@ fn study(experiment: &Experiment) -> Checked {
     }
 }
 
-/// Arm names are folders, so no two may be alike.
-pub(super) fn distinct(names: &[String], from_grid: bool) -> Checked {
+/// Arm names are folders in the study's folder, so no two may be alike and none may be one of the names
+/// that the study uses itself.
+pub(super) fn arm_names(names: &[String], from_grid: bool) -> Checked {
+    const TAKEN: [&str; 3] = ["study.yaml", "environment.json", "report"];
+    for (index, name) in names.iter().enumerate() {
+        let path = if from_grid { "study.grid".into() } else { format!("study.arms[{index}]") };
+        folder_name(&path, name)?;
+        if TAKEN.contains(&name.as_str()) {
+            let rule = format!("`{name}` is the name of something else in the study's folder");
+            return Err(broken(&path, rule, "choose another name"));
+        }
+    }
     let mut seen = BTreeSet::new();
     match names.iter().position(|name| !seen.insert(name)) {
         None => Ok(()),
@@ -131,7 +146,7 @@ fn data(data: &DataSection) -> Checked {
 
 fn text(data: &DataSection) -> Checked {
     let Some(text) = &data.text else { return Ok(()) };
-    at_least_one("data.text.length", text.length)?;
+    count("data.text.length", text.length, MOST_STEPS)?;
     if text.max_tokens < 3 {
         return Err(broken(
             "data.text.max_tokens",
@@ -172,7 +187,7 @@ fn split(split: &SplitSection, data: &DataSection) -> Checked {
 }
 
 fn model(model: &ModelSection, data: &DataSection) -> Checked {
-    at_least_one("model.lstm.units", model.lstm.units)?;
+    count("model.lstm.units", model.lstm.units, MOST_UNITS)?;
     if model.dense.units != 1 {
         return Err(broken(
             "model.dense.units",
@@ -181,7 +196,7 @@ fn model(model: &ModelSection, data: &DataSection) -> Checked {
         ));
     }
     match (&model.embedding, data.table.is_some()) {
-        (Some(embedding), true) => at_least_one("model.embedding.dim", embedding.dim),
+        (Some(embedding), true) => count("model.embedding.dim", embedding.dim, MOST_UNITS),
         (None, true) => Err(broken(
             "model",
             "text needs an `embedding`, which turns token ids into vectors",
@@ -198,18 +213,19 @@ fn model(model: &ModelSection, data: &DataSection) -> Checked {
 
 fn train(experiment: &Experiment) -> Checked {
     let train = &experiment.train;
-    at_least_one("train.epochs", train.epochs)?;
+    count("train.epochs", train.epochs, MOST_EPOCHS)?;
     let Optimizer::Adam(adam) = &train.optimizer;
     let at = |key: &str| format!("train.optimizer.adam.{key}");
     positive(&at("lr"), adam.lr)?;
     positive(&at("epsilon"), adam.epsilon)?;
     for (key, beta) in [("beta_1", adam.beta_1), ("beta_2", adam.beta_2)] {
-        if !(0.0..1.0).contains(&beta) {
-            let rule = format!("must be from 0 up to, not including, 1, received {beta}");
+        if !(0.0..1.0).contains(&(beta as f32)) {
+            let rule = format!("must be from 0 up to, not including, 1 in f32, received {beta}");
             return Err(broken(&at(key), rule, ""));
         }
     }
     schedule("train.schedule", &train.schedule)?;
+    not_empty("train.metrics", train.metrics.len())?;
     let device = train.device.as_str();
     let numbered = device.strip_prefix("cuda:").is_some_and(|n| n.parse::<u32>().is_ok());
     match numbered || ["auto", "cpu", "cuda"].contains(&device) {
@@ -231,10 +247,12 @@ fn schedule(path: &str, schedule: &Schedule) -> Checked {
     }
 }
 
-fn at_least_one(path: &str, value: u32) -> Checked {
-    match value {
-        0 => Err(broken(path, "must be at least 1, received 0", "")),
-        _ => Ok(()),
+/// A count that is not 0 and not a slip of the keyboard: larger models or studies than `most` would
+/// overflow sizes or fill the machine before anything else could refuse them.
+fn count(path: &str, value: u32, most: u32) -> Checked {
+    match (1..=most).contains(&value) {
+        true => Ok(()),
+        false => Err(broken(path, format!("must be from 1 to {most}, received {value}"), "")),
     }
 }
 

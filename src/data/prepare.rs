@@ -90,8 +90,10 @@ fn write(
             let table = table::read(columns, bytes)?;
             report(&format!("tokenising {} texts", table.texts.len()));
             let text = section.text.clone().unwrap_or_default();
-            let rows = split(&table.texts, &table.labels, &section.split);
-            let (parts, vocabulary) = tokenise(&table, &rows, &text, masked);
+            let tokens: Vec<Vec<String>> =
+                table.texts.iter().map(|raw| words(raw, &text)).collect();
+            let rows = split(&tokens, &table.labels, &section.split);
+            let (parts, vocabulary) = number(&table, &tokens, &rows, &text, masked);
             (parts, Some(vocabulary), None, table.classes)
         }
         (None, Some(columns)) => {
@@ -123,10 +125,16 @@ fn write(
 /// Training needs examples of both labels, validation at least one example.
 fn check_splits(facts: &Facts) -> Result<(), UserError> {
     let train = &facts.train;
+    if train.examples == 0 {
+        return Err(UserError::new(
+            "the training split is empty",
+            "lower `data.split.validation` and `data.split.test`, or use more data",
+        ));
+    }
     if train.positives == 0 || train.positives == train.examples {
         return Err(UserError::new(
             format!("the training split has {} examples, all of one label", train.examples),
-            "a classifier needs both: use `stratify: true` or more data",
+            "a classifier needs both",
         ));
     }
     match facts.validation.examples {
@@ -138,13 +146,14 @@ fn check_splits(facts: &Facts) -> Result<(), UserError> {
     }
 }
 
-fn tokenise(
+/// Words -> ids, with a vocabulary that knows the training split alone.
+fn number(
     table: &Table,
+    tokens: &[Vec<String>],
     rows: &Rows,
     text: &TextSection,
     masked: bool,
 ) -> ([Part; 3], Vocabulary) {
-    let tokens: Vec<Vec<String>> = table.texts.iter().map(|raw| words(raw, text)).collect();
     let training = rows.train.iter().map(|row| &tokens[*row as usize]);
     let vocabulary = Vocabulary::fit(training, text.max_tokens as usize);
     let part = |rows: &[u32]| {

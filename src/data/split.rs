@@ -1,7 +1,7 @@
 //! Which examples train, validate and test.
 //!
-//! Identical examples stay together, or a model would be tested on what it was trained on: they form a
-//! group, and groups are dealt out. With `stratify`, each label's groups are dealt out apart, so that
+//! Identical examples (for text: those with the same words) stay together, or a model would be tested on
+//! what it was trained on: they form a group, and groups are dealt out. With `stratify`, each label's groups are dealt out apart, so that
 //! every split has the same share of each label. The order within a split is that of the file.
 
 use crate::config::SplitSection;

@@ -47,6 +47,13 @@ pub(super) fn read(section: &TableSection, bytes: &[u8]) -> Result<Table> {
             lines.push(line);
         }
     }
+    if texts.is_empty() && section.filter.is_empty() {
+        return Err(UserError::new(
+            format!("{file}: there are no rows after the header line"),
+            "a table has one example a row",
+        )
+        .into());
+    }
     if texts.is_empty() {
         return Err(UserError::new(
             format!("{file}: no row is left after `where`"),

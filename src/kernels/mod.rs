@@ -19,7 +19,7 @@
 mod libtorch;
 
 pub use libtorch::{
-    CudaDevice, cuda_devices, libtorch_version, peak_device_memory, start_libtorch,
+    CudaDevice, cuda_devices, libtorch_version, peak_device_memory, start_libtorch, trim_memory,
 };
 
 use anyhow::Result;

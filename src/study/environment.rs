@@ -1,11 +1,12 @@
-//! `environment.json`: on what the study ran, for whoever wants to repeat it.
+//! `environment.json`: on what the study ran, one entry a session, for whoever wants to repeat it.
 
 use super::folder::StudyFolder;
 use super::plan::Plan;
 use super::pool::Pool;
+use super::record::wall_clock;
 use crate::files;
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 
 pub(super) fn write(
@@ -15,7 +16,8 @@ pub(super) fn write(
     command: &[String],
 ) -> Result<()> {
     let hello = pool.hello();
-    let environment = json!({
+    let session = json!({
+        "started": wall_clock(),
         "batchscope": env!("CARGO_PKG_VERSION"),
         "libtorch": hello.libtorch,
         "command": command,
@@ -26,7 +28,10 @@ pub(super) fn write(
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "data": plan.data.facts,
     });
-    files::write_json(&folder.path().join("environment.json"), &environment)
+    let path = folder.path().join("environment.json");
+    let mut sessions: Vec<Value> = files::read_json(&path)?.unwrap_or_default();
+    sessions.push(session);
+    files::write_json(&path, &sessions)
 }
 
 /// The processor's name as Linux gives it.

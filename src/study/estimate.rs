@@ -3,7 +3,6 @@
 use super::plan::{Plan, Run};
 use super::pool::Pool;
 use anyhow::Result;
-use std::path::PathBuf;
 
 /// The cost of one arm.
 #[derive(Debug, Clone)]
@@ -20,7 +19,7 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
     let mut estimates = Vec::new();
     for arm in &plan.study.arms {
         let run = Run { arm: arm.clone(), seed: 0 };
-        let probe = pool.probe(plan, &run, PathBuf::new())?;
+        let probe = pool.probe(plan, &run)?;
         let epochs = arm.epochs as f64;
         let training = plan.steps_per_epoch(arm) as f64 * probe.seconds_per_step;
         let rows = facts.validation.examples as f64;

@@ -52,8 +52,11 @@ impl StudyFolder {
         let mut pending = Vec::new();
         for run in &plan.runs {
             let status = self.run(run).record()?.map(|record| record.status);
-            if !matches!(status, Some(Status::Finished | Status::Diverged { .. })) {
-                pending.push(run.clone());
+            match status {
+                Some(Status::Finished | Status::Diverged { .. }) => {
+                    self.run(run).remove_checkpoint();
+                }
+                _ => pending.push(run.clone()),
             }
         }
         Ok(pending)

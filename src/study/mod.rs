@@ -9,6 +9,7 @@
 mod environment;
 mod estimate;
 mod folder;
+mod member;
 mod plan;
 mod pool;
 mod protocol;
@@ -21,14 +22,16 @@ pub use estimate::{Estimate, estimate};
 pub use folder::StudyFolder;
 pub use plan::{Plan, Run};
 pub use pool::{Pool, RunEnd, Workers};
-pub use protocol::{Hello, MetricsLine, TimingLine};
+pub use protocol::{Hello, TimingLine};
 pub use record::{Definition, Record, RunFolder, Status, wall_clock};
-pub use summary::{ArmSummary, Failure, summarise};
+pub use summary::{ArmSummary, Failure};
 pub use worker::serve;
+
+use summary::{failures, summarise};
 
 use crate::config::Study;
 use crate::data;
-use crate::train::Progress;
+use crate::train::{EpochMetrics, Progress};
 use anyhow::Result;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -44,7 +47,7 @@ pub trait Observer {
     /// About ten times a second for every run that is being trained.
     fn on_progress(&mut self, _run: &Run, _progress: &Progress) {}
     /// An epoch is measured and recorded.
-    fn on_epoch(&mut self, _run: &Run, _metrics: &MetricsLine, _timing: &TimingLine) {}
+    fn on_epoch(&mut self, _run: &Run, _metrics: &EpochMetrics, _timing: &TimingLine) {}
     /// A run ended, one way or another.
     fn on_run_end(&mut self, _run: &Run, _end: &RunEnd) {}
 }
@@ -89,6 +92,7 @@ pub fn execute(
     observer.on_plan(plan, &pending);
     let ends = pool.run_all(plan, folder, &pending, stop, observer)?;
     let unfinished = ends.iter().filter(|end| matches!(end, None | Some(RunEnd::Stopped))).count();
-    let (arms, failures) = summarise(plan, folder)?;
+    let arms = summarise(plan, folder)?;
+    let failures = failures(plan, folder, pending.iter().zip(&ends))?;
     Ok(StudyOutcome { arms, failures, unfinished })
 }

@@ -37,8 +37,12 @@ pub struct Plan {
     pub shape: Shape,
     /// The engine that serves.
     pub engine: EngineKind,
+    /// The version of libtorch.
+    pub libtorch: String,
     /// Where it works: the processor, or these GPUs.
     pub devices: Vec<Device>,
+    /// Why CUDA cannot be used, although there is an NVIDIA driver.
+    pub cuda_trouble: Option<String>,
     /// Seed by seed, so that arms can be compared before all runs are done.
     pub runs: Vec<Run>,
 }
@@ -65,6 +69,7 @@ impl Plan {
             model: self.shape,
             data: self.data.facts.hash.clone(),
             engine: self.engine,
+            libtorch: self.libtorch.clone(),
             device: self.device_kind().to_owned(),
         }
     }
@@ -73,14 +78,17 @@ impl Plan {
     pub fn warnings(&self) -> Vec<String> {
         let examples = self.data.facts.train.examples;
         let full = self.study.arms.iter().filter(|arm| arm.batch_size > examples);
-        full.map(|arm| {
+        let full = full.map(|arm| {
             format!(
                 "arm `{}`: its batch size {} exceeds the {examples} training examples, so every \
                  epoch is one step on all of them",
                 arm.name, arm.batch_size
             )
-        })
-        .collect()
+        });
+        let cuda = self.cuda_trouble.iter().map(|trouble| {
+            format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
+        });
+        full.chain(cuda).collect()
     }
 
     /// Where the prepared examples are.
@@ -105,7 +113,9 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     let seeds = study.seeds.iter();
     let runs = seeds.flat_map(|seed| arms.iter().map(|arm| Run { arm: arm.clone(), seed: *seed }));
     let runs = runs.collect();
-    Ok(Plan { study, data, shape, engine, devices, runs })
+    let libtorch = pool.hello().libtorch.clone();
+    let cuda_trouble = pool.hello().cuda_trouble.clone();
+    Ok(Plan { study, data, shape, engine, libtorch, devices, cuda_trouble, runs })
 }
 
 /// The devices that a choice stands for on this machine.
@@ -113,8 +123,10 @@ fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
     let found = pool.hello().cuda.len();
     let all = || (0..found).map(Device::Cuda).collect::<Vec<_>>();
     let absent = |what: String| {
+        let trouble = pool.hello().cuda_trouble.as_ref();
+        let trouble = trouble.map_or(String::new(), |trouble| format!(" ({trouble})"));
         Err(UserError::new(
-            format!("{what}, and libtorch sees {found} CUDA devices here"),
+            format!("{what}, and libtorch sees {found} CUDA devices here{trouble}"),
             "use `--device cpu`, or check `nvidia-smi` and that libtorch has CUDA",
         ))
     };

@@ -1,21 +1,18 @@
-//! Worker processes: started when there is work, fed run by run, replaced when they die.
+//! The workers of one study: started when there is work, fed run by run, replaced when they die.
 
+use super::Observer;
 use super::folder::StudyFolder;
+use super::member::{Said, Worker};
 use super::plan::{Plan, Run};
 use super::protocol::{Hello, Order, Probe, Report, Task, WorkerEnd};
-use super::record::{Record, Status};
-use super::{Observer, RunFolder};
+use super::record::{Record, RunFolder, Status};
 use crate::kernels::Device;
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
+use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 /// How workers are started.
@@ -69,25 +66,6 @@ pub struct Pool {
     said: Receiver<(usize, Said)>,
 }
 
-/// What comes from a worker.
-#[derive(Debug)]
-enum Said {
-    Report(Box<Report>),
-    /// Its output ended.
-    Gone,
-}
-
-#[derive(Debug)]
-struct Worker {
-    child: Child,
-    input: Option<ChildStdin>,
-    /// Which of the pending runs it trains.
-    run: Option<usize>,
-    /// The last lines of its standard error.
-    complaints: Arc<Mutex<VecDeque<String>>>,
-    is_gone: bool,
-}
-
 /// How often a stop request is looked for.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -95,18 +73,14 @@ impl Pool {
     /// Starts the first worker, which tells what the machine has.
     pub fn start(settings: Workers) -> Result<Self> {
         let (sender, said) = channel();
-        let none = Hello { libtorch: String::new(), cuda: Vec::new() };
-        let mut pool = Self { settings, hello: none, members: Vec::new(), sender, said };
+        let hello = Hello { libtorch: String::new(), cuda: Vec::new(), cuda_trouble: None };
+        let mut pool = Self { settings, hello, members: Vec::new(), sender, said };
         pool.spawn()?;
-        match pool.said.recv() {
-            Ok((_, Said::Report(report))) if matches!(*report, Report::Hello(_)) => {
-                if let Report::Hello(hello) = *report {
-                    pool.hello = hello;
-                }
-                Ok(pool)
-            }
+        match pool.said.recv()?.1 {
+            Said::Report(Report::Hello(hello)) => pool.hello = hello,
             _ => bail!("a worker did not start: {}", pool.members[0].farewell()),
         }
+        Ok(pool)
     }
 
     /// What the machine has.
@@ -124,16 +98,11 @@ impl Pool {
     }
 
     /// Measures one run's steps and memory on the first worker.
-    pub(super) fn probe(&mut self, plan: &Plan, run: &Run, folder: PathBuf) -> Result<Probe> {
-        let order = Order::Probe(Box::new(task(plan, run, folder, plan.devices[0])?));
-        self.members[0].send(&order)?;
-        match self.said.recv() {
-            Ok((_, Said::Report(report))) if matches!(*report, Report::Probed(_)) => {
-                match *report {
-                    Report::Probed(probe) => Ok(probe),
-                    _ => unreachable!("matched above"),
-                }
-            }
+    pub(super) fn probe(&mut self, plan: &Plan, run: &Run) -> Result<Probe> {
+        let task = task(plan, run, &RunFolder::new("".as_ref()), plan.devices[0])?;
+        self.members[0].send(&Order::Probe(Box::new(task)))?;
+        match self.said.recv()?.1 {
+            Said::Report(Report::Probed(probe)) => Ok(probe),
             _ => bail!("timing `{}` failed: {}", run.id(), self.members[0].farewell()),
         }
     }
@@ -157,21 +126,21 @@ impl Pool {
                 waiting.clear();
                 self.stop_busy();
             }
-            while self.busy() < parallel && !waiting.is_empty() {
+            while self.busy() < parallel {
                 let Some(index) = waiting.pop_front() else { break };
-                self.give(plan, folder, &pending[index], index)?;
+                self.give(plan, &folder.run(&pending[index]), &pending[index], index)?;
                 observer.on_run_start(&pending[index]);
             }
             if self.busy() == 0 {
                 return Ok(ends);
             }
-            let (id, said) = match self.said.recv_timeout(POLL) {
-                Ok(heard) => heard,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => bail!("all workers are gone"),
+            // Nothing said for a while is no error: the sender lives as long as the pool.
+            let Ok((id, said)) = self.said.recv_timeout(POLL) else { continue };
+            let Some(index) = self.members[id].run else {
+                self.members[id].hear_idle(&said);
+                continue;
             };
-            let Some(index) = self.members[id].run else { continue };
-            if let Some(end) = self.hear(id, said, &pending[index], folder, observer)? {
+            if let Some(end) = self.hear(id, said, plan, &pending[index], folder, observer)? {
                 self.members[id].run = None;
                 observer.on_run_end(&pending[index], &end);
                 ends[index] = Some(end);
@@ -184,24 +153,32 @@ impl Pool {
         &mut self,
         id: usize,
         said: Said,
+        plan: &Plan,
         run: &Run,
         folder: &StudyFolder,
         observer: &mut dyn Observer,
     ) -> Result<Option<RunEnd>> {
-        match said {
-            Said::Report(report) => match *report {
-                Report::Progress(progress) => observer.on_progress(run, &progress),
-                Report::Epoch(metrics, timing) => observer.on_epoch(run, &metrics, &timing),
-                Report::Ended(end) => return Ok(Some(end.into())),
-                Report::Hello(_) | Report::Probed(_) => {}
-            },
+        let end = match said {
+            Said::Report(Report::Progress(progress)) => {
+                observer.on_progress(run, &progress);
+                return Ok(None);
+            }
+            Said::Report(Report::Epoch(metrics, timing)) => {
+                observer.on_epoch(run, &metrics, &timing);
+                return Ok(None);
+            }
+            Said::Report(Report::Ended(end)) => end.into(),
+            Said::Report(Report::Hello(_) | Report::Probed(_)) => return Ok(None),
             Said::Gone => {
                 let message = self.members[id].farewell();
-                record_failure(&folder.run(run), &message)?;
-                return Ok(Some(RunEnd::Failed { message }));
+                end_of_lost_run(&folder.run(run), plan, run, message)?
             }
+        };
+        if matches!(end, RunEnd::Failed { .. }) {
+            // After an error of a device, everything else on it would fail too: a new worker serves.
+            self.members[id].retire();
         }
-        Ok(None)
+        Ok(Some(end))
     }
 
     fn busy(&self) -> usize {
@@ -216,17 +193,27 @@ impl Pool {
     }
 
     /// Gives a run to an idle worker, or to a new one.
-    fn give(&mut self, plan: &Plan, folder: &StudyFolder, run: &Run, index: usize) -> Result<()> {
-        let idle = self.members.iter().position(|worker| worker.run.is_none() && !worker.is_gone);
-        let id = match idle {
+    fn give(&mut self, plan: &Plan, folder: &RunFolder, run: &Run, index: usize) -> Result<()> {
+        let id = match self.members.iter().position(Worker::is_idle) {
             Some(id) => id,
             None => self.spawn()?,
         };
-        let device = plan.devices[id % plan.devices.len()];
-        let order =
-            Order::Train(Box::new(task(plan, run, folder.run(run).path().to_owned(), device)?));
+        let device = match self.members[id].device {
+            Some(device) => device,
+            None => self.least_used(&plan.devices),
+        };
+        self.members[id].device = Some(device);
         self.members[id].run = Some(index);
-        self.members[id].send(&order)
+        self.members[id].send(&Order::Train(Box::new(task(plan, run, folder, device)?)))
+    }
+
+    /// The device on which the fewest workers live.
+    fn least_used(&self, devices: &[Device]) -> Device {
+        let living = |device: &Device| {
+            let on_it = |worker: &&Worker| worker.device == Some(*device) && worker.is_alive();
+            self.members.iter().filter(on_it).count()
+        };
+        devices.iter().copied().min_by_key(living).unwrap_or(Device::Cpu)
     }
 
     fn spawn(&mut self) -> Result<usize> {
@@ -238,101 +225,28 @@ impl Pool {
     }
 }
 
-impl Worker {
-    fn spawn(executable: &PathBuf, id: usize, sender: Sender<(usize, Said)>) -> Result<Self> {
-        let mut child = Command::new(executable)
-            .arg("worker")
-            // A terminal's Ctrl-C goes to the study alone, which tells its workers to stop. A worker must
-            // not even catch a signal: oneDNN's LSTM does not survive a handler that runs on its stack
-            // (libtorch 2.11.0, AVX-512: the heap is corrupt after 2 to 13 signals in training).
-            .process_group(0)
-            // cuBLAS is deterministic with a fixed workspace only.
-            .env("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
-            .env("OMP_NUM_THREADS", "1")
-            .env("MKL_NUM_THREADS", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let input = child.stdin.take();
-        let output = child.stdout.take().context("the worker has no output")?;
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                // Lines that are no reports are libraries talking.
-                let Ok(report) = serde_json::from_str(&line) else { continue };
-                if sender.send((id, Said::Report(Box::new(report)))).is_err() {
-                    return;
-                }
-            }
-            // Nobody listens when the study has ended; then there is nobody to tell.
-            sender.send((id, Said::Gone)).ok();
-        });
-        let complaints = Arc::new(Mutex::new(VecDeque::new()));
-        let stderr = child.stderr.take().context("the worker has no standard error")?;
-        let last = Arc::clone(&complaints);
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let Ok(mut last) = last.lock() else { return };
-                last.push_back(line);
-                if last.len() > 5 {
-                    last.pop_front();
-                }
-            }
-        });
-        Ok(Self { child, input, run: None, complaints, is_gone: false })
-    }
-
-    fn send(&mut self, order: &Order) -> Result<()> {
-        let input = self.input.as_mut().context("the worker takes no orders any more")?;
-        let line = serde_json::to_string(order)? + "\n";
-        // If the worker is gone, its output says so, and that is where it is dealt with.
-        input.write_all(line.as_bytes()).and_then(|()| input.flush()).ok();
-        Ok(())
-    }
-
-    /// Why a worker whose output ended is gone.
-    fn farewell(&mut self) -> String {
-        self.is_gone = true;
-        let how = match self.child.wait() {
-            Ok(status) => format!("the worker process ended ({status})"),
-            Err(error) => format!("the worker process is lost ({error})"),
-        };
-        let last = self.complaints.lock().map(|lines| lines.iter().cloned().collect::<Vec<_>>());
-        match last {
-            Ok(lines) if !lines.is_empty() => format!("{how}: {}", lines.join(" | ")),
-            _ => how,
-        }
-    }
-}
-
-impl Drop for Worker {
-    /// The end of its input tells a worker to stop; then it is waited for.
-    fn drop(&mut self) {
-        self.input = None;
-        self.child.wait().ok();
-    }
-}
-
-fn task(plan: &Plan, run: &Run, folder: PathBuf, device: Device) -> Result<Task> {
+fn task(plan: &Plan, run: &Run, folder: &RunFolder, device: Device) -> Result<Task> {
     Ok(Task {
-        arm: run.arm.clone(),
-        seed: run.seed,
-        shape: plan.shape,
-        engine: plan.engine,
+        definition: plan.definition(run),
         device,
         dataset: plan.dataset(),
-        folder,
+        folder: folder.path().to_owned(),
         resolved: plan.study.to_yaml()?,
     })
 }
 
-/// Writes down the end of a run whose worker could not.
-fn record_failure(folder: &RunFolder, message: &str) -> Result<()> {
-    match folder.record()? {
-        Some(record) => folder.write_record(&Record {
-            status: Status::Failed { message: message.to_owned() },
-            ..record
-        }),
-        None => Ok(()),
+/// How a run ended whose worker is gone. The worker may have recorded its end and died before it could
+/// say so; else it is recorded here that the run failed.
+fn end_of_lost_run(folder: &RunFolder, plan: &Plan, run: &Run, message: String) -> Result<RunEnd> {
+    match folder.record()?.map(|record| record.status) {
+        Some(Status::Finished) => Ok(RunEnd::Finished),
+        Some(Status::Diverged { step }) => Ok(RunEnd::Diverged { step }),
+        _ => {
+            fs::create_dir_all(folder.path())?;
+            let status = Status::Failed { message: message.clone() };
+            let definition = plan.definition(run);
+            folder.write_record(&Record { status, test: None, definition })?;
+            Ok(RunEnd::Failed { message })
+        }
     }
 }

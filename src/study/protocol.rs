@@ -1,9 +1,9 @@
 //! What the study and its workers say to each other: one JSON value a line, on the worker's standard
 //! input and output.
 
-use crate::config::Arm;
-use crate::kernels::{CudaDevice, Device, EngineKind, Shape};
-use crate::train::{Metrics, Progress};
+use super::record::Definition;
+use crate::kernels::{CudaDevice, Device};
+use crate::train::{EpochMetrics, Progress};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -22,10 +22,7 @@ pub(super) enum Order {
 /// A run as a worker needs it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Task {
-    pub(super) arm: Arm,
-    pub(super) seed: u64,
-    pub(super) shape: Shape,
-    pub(super) engine: EngineKind,
+    pub(super) definition: Definition,
     pub(super) device: Device,
     /// The prepared examples.
     pub(super) dataset: PathBuf,
@@ -41,7 +38,7 @@ pub(super) struct Task {
 pub(super) enum Report {
     Hello(Hello),
     Progress(Progress),
-    Epoch(MetricsLine, TimingLine),
+    Epoch(EpochMetrics, TimingLine),
     Ended(WorkerEnd),
     Probed(Probe),
 }
@@ -53,6 +50,8 @@ pub struct Hello {
     pub libtorch: String,
     /// The GPUs that libtorch can use.
     pub cuda: Vec<CudaDevice>,
+    /// Why it can use none, although there is an NVIDIA driver.
+    pub cuda_trouble: Option<String>,
 }
 
 /// How a task ended, as the worker knows it. The record in the run's folder is already written.
@@ -74,23 +73,6 @@ pub(super) struct Probe {
     pub(super) seconds_per_validation_row: f64,
     /// In bytes: of the process on CPU, of the device on CUDA.
     pub(super) peak_memory: u64,
-}
-
-/// One line of `metrics.jsonl`: one epoch, repeatable to the bit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct MetricsLine {
-    /// 0-based.
-    pub epoch: u64,
-    /// Updates made so far.
-    pub step: u64,
-    /// Training rows seen so far.
-    pub examples: u64,
-    /// Of this epoch.
-    pub learning_rate: f64,
-    /// Means over the rows while training.
-    pub train: Metrics,
-    /// After the epoch.
-    pub validation: Metrics,
 }
 
 /// One line of `timing.jsonl`: what cannot repeat of the same epoch.

@@ -9,13 +9,14 @@
 //! train/, validation/, test/    TensorBoard's event files
 //! ```
 
-use super::protocol::{MetricsLine, TimingLine};
+use super::protocol::TimingLine;
 use crate::config::Arm;
 use crate::files;
 use crate::kernels::{EngineKind, Shape};
-use crate::train::Metrics;
-use anyhow::Result;
+use crate::train::{EpochMetrics, Metrics};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Everything that the results of a run depend on.
@@ -31,6 +32,8 @@ pub struct Definition {
     pub data: String,
     /// The engine that serves.
     pub engine: EngineKind,
+    /// The version of libtorch, whose arithmetic may change from one to the next.
+    pub libtorch: String,
     /// `cpu` or `cuda`.
     pub device: String,
 }
@@ -115,8 +118,20 @@ impl RunFolder {
         files::write_json(&self.record_file(), record)
     }
 
+    /// Waits until no other process trains this run, and keeps others from it.
+    pub(super) fn lock(&self) -> Result<File> {
+        let path = self.path.join(".lock");
+        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        lock.with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    /// Removes what a run that ended needs no more; what cannot be removed does no harm.
+    pub(super) fn remove_checkpoint(&self) {
+        fs::remove_dir_all(self.path.join("checkpoint")).ok();
+    }
+
     /// The epochs recorded so far.
-    pub fn metrics(&self) -> Result<Vec<MetricsLine>> {
+    pub fn metrics(&self) -> Result<Vec<EpochMetrics>> {
         files::read_lines(&self.metrics_log())
     }
 

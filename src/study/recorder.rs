@@ -1,10 +1,11 @@
 //! Writes down what a run tells while it is trained: records first, then TensorBoard's files.
 
-use super::protocol::{MetricsLine, Report, TimingLine};
+use super::protocol::{Report, TimingLine};
 use super::record::{RunFolder, wall_clock};
+use crate::error::UserError;
 use crate::events::EventWriter;
 use crate::files;
-use crate::train::{Callback, EpochEnd, Metrics, Progress};
+use crate::train::{Callback, EpochMetrics, EpochTimes, Metrics, Progress};
 use anyhow::Result;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ pub(super) struct Recorder<'r> {
     folder: &'r RunFolder,
     curves: Curves,
     peak_memory: &'r dyn Fn() -> Result<u64>,
-    send: &'r mut dyn FnMut(Report) -> Result<()>,
+    tell: &'r mut dyn FnMut(Report),
     stop: &'r AtomicBool,
 }
 
@@ -26,47 +27,52 @@ impl<'r> Recorder<'r> {
         epochs: u64,
         resolved: &str,
         peak_memory: &'r dyn Fn() -> Result<u64>,
-        send: &'r mut dyn FnMut(Report) -> Result<()>,
+        tell: &'r mut dyn FnMut(Report),
         stop: &'r AtomicBool,
     ) -> Result<Self> {
         files::keep_lines(&folder.metrics_log(), epochs as usize)?;
         files::keep_lines(&folder.timing_log(), epochs as usize)?;
         let (metrics, timing) = (folder.metrics()?, folder.timing()?);
+        if metrics.len() as u64 != epochs || timing.len() as u64 != epochs {
+            return Err(UserError::new(
+                format!(
+                    "{}: the checkpoint stands after {epochs} epochs, and the records of only {} are there",
+                    folder.path().display(),
+                    metrics.len().min(timing.len())
+                ),
+                "remove the folder of this run to train it anew",
+            )
+            .into());
+        }
         let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
         let mut curves = Curves::begin(folder.path(), begun, resolved)?;
         for (metrics, timing) in metrics.iter().zip(&timing) {
             curves.draw(metrics, timing)?;
         }
-        Ok(Self { folder, curves, peak_memory, send, stop })
+        Ok(Self { folder, curves, peak_memory, tell, stop })
     }
 }
 
 impl Callback for Recorder<'_> {
     fn on_progress(&mut self, progress: &Progress) -> Result<()> {
-        (self.send)(Report::Progress(*progress))
+        (self.tell)(Report::Progress(*progress));
+        Ok(())
     }
 
-    fn on_epoch_end(&mut self, end: &EpochEnd) -> Result<()> {
-        let metrics = MetricsLine {
-            epoch: end.epoch,
-            step: end.step,
-            examples: end.examples,
-            learning_rate: end.learning_rate,
-            train: end.train,
-            validation: end.validation,
-        };
+    fn on_epoch_end(&mut self, metrics: &EpochMetrics, times: &EpochTimes) -> Result<()> {
         let timing = TimingLine {
-            epoch: end.epoch,
+            epoch: metrics.epoch,
             wall_time: wall_clock(),
-            train_seconds: end.train_seconds,
-            validation_seconds: end.validation_seconds,
-            examples_per_second: end.rows as f64 / end.train_seconds.max(1e-9),
+            train_seconds: times.train_seconds,
+            validation_seconds: times.validation_seconds,
+            examples_per_second: times.examples_per_second,
             peak_memory: (self.peak_memory)()?,
         };
-        files::append_line(&self.folder.metrics_log(), &metrics)?;
+        files::append_line(&self.folder.metrics_log(), metrics)?;
         files::append_line(&self.folder.timing_log(), &timing)?;
-        self.curves.draw(&metrics, &timing)?;
-        (self.send)(Report::Epoch(metrics, timing))
+        self.curves.draw(metrics, &timing)?;
+        (self.tell)(Report::Epoch(*metrics, timing));
+        Ok(())
     }
 
     fn should_stop(&self) -> bool {
@@ -87,7 +93,7 @@ impl Curves {
         Ok(Self { train, validation: EventWriter::replace(&folder.join("validation"), begun)? })
     }
 
-    fn draw(&mut self, metrics: &MetricsLine, timing: &TimingLine) -> Result<()> {
+    fn draw(&mut self, metrics: &EpochMetrics, timing: &TimingLine) -> Result<()> {
         let (epoch, at) = (metrics.epoch as i64, timing.wall_time);
         let train = [
             ("epoch_loss", metrics.train.loss),

@@ -2,7 +2,9 @@
 
 use super::folder::StudyFolder;
 use super::plan::{Plan, Run};
-use super::record::Status;
+use super::pool::RunEnd;
+use super::record::{Record, Status};
+use crate::config::Arm;
 use crate::stats::{self, Summary};
 use anyhow::Result;
 
@@ -34,54 +36,71 @@ pub struct ArmSummary {
 /// A run that diverged or failed, and why.
 pub type Failure = (Run, String);
 
-/// Reads the records of all runs of a plan; also gives the runs that diverged or failed.
-pub fn summarise(plan: &Plan, folder: &StudyFolder) -> Result<(Vec<ArmSummary>, Vec<Failure>)> {
-    let mut failures = Vec::new();
-    let mut arms = Vec::new();
-    for arm in &plan.study.arms {
-        let (mut validation, mut test) = (Vec::new(), Vec::new());
-        let (mut seconds, mut rates) = (Vec::new(), Vec::new());
-        let mut peak_memory = 0;
-        let runs: Vec<&Run> = plan.runs.iter().filter(|run| run.arm.name == arm.name).collect();
-        for run in &runs {
-            let files = folder.run(run);
-            let Some(record) = files.record()? else { continue };
-            match record.status {
-                Status::Finished => {}
-                Status::Running => continue,
-                Status::Diverged { step } => {
-                    failures
-                        .push(((*run).clone(), format!("the loss of step {step} is not finite")));
-                    continue;
-                }
-                Status::Failed { message } => {
-                    failures.push(((*run).clone(), message));
-                    continue;
-                }
-            }
-            validation.extend(files.metrics()?.last().map(|line| line.validation.accuracy));
-            test.extend(record.test.map(|metrics| metrics.accuracy));
-            let timing = files.timing()?;
-            let training: f64 = timing.iter().map(|line| line.train_seconds).sum();
-            let measuring: f64 = timing.iter().map(|line| line.validation_seconds).sum();
-            let rows = plan.data.facts.train.examples as f64 * timing.len() as f64;
-            seconds.push(training + measuring);
-            rates.push(rows / training.max(1e-9));
-            let most = timing.iter().map(|line| line.peak_memory).max();
-            peak_memory = peak_memory.max(most.unwrap_or(0));
-        }
-        arms.push(ArmSummary {
-            name: arm.name.clone(),
-            batch_size: arm.batch_size,
-            finished: validation.len(),
-            planned: runs.len(),
-            steps: plan.steps_per_epoch(arm) * arm.epochs,
-            validation_accuracy: stats::summarise(&validation),
-            test_accuracy: stats::summarise(&test),
-            seconds: stats::summarise(&seconds),
-            examples_per_second: stats::summarise(&rates),
-            peak_memory,
-        });
+/// Reads the records of all runs of a plan.
+pub(super) fn summarise(plan: &Plan, folder: &StudyFolder) -> Result<Vec<ArmSummary>> {
+    plan.study.arms.iter().map(|arm| summarise_arm(plan, folder, arm)).collect()
+}
+
+fn summarise_arm(plan: &Plan, folder: &StudyFolder, arm: &Arm) -> Result<ArmSummary> {
+    let (mut validation, mut test) = (Vec::new(), Vec::new());
+    let (mut seconds, mut rates) = (Vec::new(), Vec::new());
+    let mut peak_memory = 0;
+    let runs: Vec<&Run> = plan.runs.iter().filter(|run| run.arm.name == arm.name).collect();
+    for run in &runs {
+        let files = folder.run(run);
+        let Some(Record { status: Status::Finished, test: measured, .. }) = files.record()? else {
+            continue;
+        };
+        validation.extend(files.metrics()?.last().map(|line| line.validation.accuracy));
+        test.extend(measured.map(|metrics| metrics.accuracy));
+        let timing = files.timing()?;
+        let training: f64 = timing.iter().map(|line| line.train_seconds).sum();
+        let measuring: f64 = timing.iter().map(|line| line.validation_seconds).sum();
+        let rows = plan.data.facts.train.examples as f64 * timing.len() as f64;
+        seconds.push(training + measuring);
+        rates.push(rows / training.max(1e-9));
+        let most = timing.iter().map(|line| line.peak_memory).max();
+        peak_memory = peak_memory.max(most.unwrap_or(0));
     }
-    Ok((arms, failures))
+    Ok(ArmSummary {
+        name: arm.name.clone(),
+        batch_size: arm.batch_size,
+        finished: validation.len(),
+        planned: runs.len(),
+        steps: plan.steps_per_epoch(arm) * arm.epochs,
+        validation_accuracy: stats::summarise(&validation),
+        test_accuracy: stats::summarise(&test),
+        seconds: stats::summarise(&seconds),
+        examples_per_second: stats::summarise(&rates),
+        peak_memory,
+    })
+}
+
+/// Runs that diverged or failed: those of this session as they ended, even if that could not be recorded,
+/// and those of earlier sessions from their records.
+pub(super) fn failures<'r>(
+    plan: &Plan,
+    folder: &StudyFolder,
+    ends: impl Iterator<Item = (&'r Run, &'r Option<RunEnd>)>,
+) -> Result<Vec<Failure>> {
+    let mut failures = Vec::new();
+    let mut in_this_session = Vec::new();
+    for (run, end) in ends {
+        in_this_session.push(run.id());
+        match end {
+            Some(RunEnd::Failed { message }) => failures.push((run.clone(), message.clone())),
+            Some(RunEnd::Diverged { step }) => failures.push((run.clone(), not_finite(*step))),
+            Some(RunEnd::Finished | RunEnd::Stopped) | None => {}
+        }
+    }
+    for run in plan.runs.iter().filter(|run| !in_this_session.contains(&run.id())) {
+        if let Some(Record { status: Status::Diverged { step }, .. }) = folder.run(run).record()? {
+            failures.push((run.clone(), not_finite(step)));
+        }
+    }
+    Ok(failures)
+}
+
+fn not_finite(step: u64) -> String {
+    format!("diverged: the loss of step {step} is not finite")
 }

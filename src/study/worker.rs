@@ -1,8 +1,9 @@
 //! A worker process: takes orders on its input, trains one run at a time, reports on its output.
 
 use super::protocol::{Hello, Order, Probe, Report, Task, WorkerEnd};
-use super::record::{Definition, Record, RunFolder, Status};
+use super::record::{Record, RunFolder, Status};
 use super::recorder::{Recorder, draw_test};
+use crate::config::Arm;
 use crate::data::Dataset;
 use crate::kernels::{self, Device, Engine, Split, State, cuda_devices, libtorch_version};
 use crate::train::{self, Job, Outcome};
@@ -18,24 +19,29 @@ use std::time::{Duration, Instant};
 
 /// Serves orders until the input ends. A run that fails is reported; the worker goes on.
 pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Result<()> {
-    kernels::start_libtorch()?;
+    let cuda_trouble = kernels::start_libtorch()?;
     let mut send = |report: Report| -> Result<()> {
         serde_json::to_writer(&mut output, &report)?;
         output.write_all(b"\n")?;
         Ok(output.flush()?)
     };
-    send(Report::Hello(Hello { libtorch: libtorch_version(), cuda: cuda_devices()? }))?;
+    let (libtorch, cuda) = (libtorch_version(), cuda_devices()?);
+    send(Report::Hello(Hello { libtorch, cuda, cuda_trouble }))?;
     let stop = Arc::new(AtomicBool::new(false));
     for order in listen(input, Arc::clone(&stop)) {
         match order {
             Order::Stop => {}
-            Order::Probe(task) => {
-                let report = probe(&task)?;
-                send(Report::Probed(report))?;
-            }
+            Order::Probe(task) => send(Report::Probed(probe(&task)?))?,
             Order::Train(task) => {
-                let end = train_recorded(&task, &stop, &mut send)?;
-                send(Report::Ended(end))?;
+                // If nobody hears the reports, the study is gone: save and end, as on a stop.
+                let mut tell = |report| {
+                    if send(report).is_err() {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                };
+                let end = train_recorded(&task, &stop, &mut tell)
+                    .unwrap_or_else(|error| WorkerEnd::Failed { message: format!("{error:#}") });
+                tell(Report::Ended(end));
             }
         }
     }
@@ -61,74 +67,61 @@ fn listen(input: impl BufRead + Send + 'static, stop: Arc<AtomicBool>) -> Receiv
     received
 }
 
-type SendReport<'s> = &'s mut dyn FnMut(Report) -> Result<()>;
+type Tell<'t> = &'t mut dyn FnMut(Report);
 
-/// Trains a run; whatever happens to it is in its record afterwards.
-fn train_recorded(task: &Task, stop: &AtomicBool, send: SendReport<'_>) -> Result<WorkerEnd> {
+/// Trains a run; how it ended is in its record before this returns.
+fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<WorkerEnd> {
     let folder = RunFolder::new(&task.folder);
     fs::create_dir_all(folder.path())
         .with_context(|| format!("cannot make {}", folder.path().display()))?;
-    let dataset = Dataset::open(&task.dataset)?;
-    let definition = Definition {
-        arm: task.arm.clone(),
-        seed: task.seed,
-        model: task.shape,
-        data: dataset.facts().hash.clone(),
-        engine: task.engine,
-        device: if task.device == Device::Cpu { "cpu" } else { "cuda" }.to_owned(),
+    // A worker of a study that was killed may still be saving this run.
+    let _lock = folder.lock()?;
+    let record = |status: Status, test| {
+        folder.write_record(&Record { status, test, definition: task.definition.clone() })
     };
-    let record = |status: Status, test| Record { status, test, definition: definition.clone() };
-    folder.write_record(&record(Status::Running, None))?;
-    match train_run(task, &folder, &dataset, stop, send) {
+    record(Status::Running, None)?;
+    let end = match train_run(task, &folder, stop, tell) {
         Ok(Outcome::Finished { test, state }) => {
-            train::save_weights(&folder.weights(), &task.shape, &state.parameters)?;
+            train::save_weights(&folder.weights(), &task.definition.model, &state.parameters)?;
             if let Some(test) = &test {
-                draw_test(&folder, test, task.arm.epochs)?;
+                draw_test(&folder, test, task.definition.arm.epochs)?;
             }
-            folder.write_record(&record(Status::Finished, test))?;
-            remove_checkpoint(&folder)?;
-            Ok(WorkerEnd::Finished)
+            record(Status::Finished, test)?;
+            WorkerEnd::Finished
         }
         Ok(Outcome::Diverged { step }) => {
-            folder.write_record(&record(Status::Diverged { step }, None))?;
-            remove_checkpoint(&folder)?;
-            Ok(WorkerEnd::Diverged { step })
+            record(Status::Diverged { step }, None)?;
+            WorkerEnd::Diverged { step }
         }
-        Ok(Outcome::Stopped) => Ok(WorkerEnd::Stopped),
+        Ok(Outcome::Stopped) => return Ok(WorkerEnd::Stopped),
         Err(error) => {
             let message = format!("{error:#}");
-            folder.write_record(&record(Status::Failed { message: message.clone() }, None))?;
-            Ok(WorkerEnd::Failed { message })
+            record(Status::Failed { message: message.clone() }, None)?;
+            return Ok(WorkerEnd::Failed { message });
         }
-    }
-}
-
-fn remove_checkpoint(folder: &RunFolder) -> Result<()> {
-    let path = folder.checkpoint();
-    match path.parent().filter(|parent| parent.exists()) {
-        Some(parent) => Ok(fs::remove_dir_all(parent)?),
-        None => Ok(()),
-    }
+    };
+    folder.remove_checkpoint();
+    Ok(end)
 }
 
 fn train_run(
     task: &Task,
     folder: &RunFolder,
-    dataset: &Dataset,
     stop: &AtomicBool,
-    send: SendReport<'_>,
+    tell: Tell<'_>,
 ) -> Result<Outcome> {
     reset_peak_memory();
+    let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
-    let mut engine = kernels::engine(task.engine, task.device, task.shape, splits)?;
-    let device = task.device;
-    let peak_memory = move || peak_memory(device);
-    let checkpoint = folder.checkpoint();
-    let epochs = train::load_checkpoint(&checkpoint, &task.shape)?.map_or(0, |(_, at)| at.epoch);
-    let mut recorder = Recorder::resume(folder, epochs, &task.resolved, &peak_memory, send, stop)?;
-    let job =
-        Job { arm: &task.arm, seed: task.seed, shape: task.shape, splits, checkpoint: &checkpoint };
-    train::train(&job, engine.as_mut(), &mut recorder)
+    let run = &task.definition;
+    let mut engine = kernels::engine(run.engine, task.device, run.model, splits)?;
+    let peak_memory = || peak_memory(task.device);
+    let path = folder.checkpoint();
+    let checkpoint = train::load_checkpoint(&path, &run.model)?;
+    let epochs = checkpoint.as_ref().map_or(0, |(_, position)| position.epoch);
+    let mut recorder = Recorder::resume(folder, epochs, &task.resolved, &peak_memory, tell, stop)?;
+    let job = Job { arm: &run.arm, seed: run.seed, shape: run.model, splits, checkpoint: &path };
+    train::train(&job, checkpoint, engine.as_mut(), &mut recorder)
 }
 
 /// Times steps for about this long.
@@ -139,27 +132,23 @@ fn probe(task: &Task) -> Result<Probe> {
     reset_peak_memory();
     let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
-    let mut engine = kernels::engine(task.engine, task.device, task.shape, splits)?;
-    engine.set_state(&State::new(model::keras(&task.shape, task.seed)))?;
-    let order = rng::permutation(task.seed, 0, splits.train.len());
+    let run = &task.definition;
+    let mut engine = kernels::engine(run.engine, task.device, run.model, splits)?;
+    engine.set_state(&State::new(model::keras(&run.model, run.seed)))?;
     let rows: Vec<u32> = (0..splits.validation.len().min(256) as u32).collect();
     engine.predict(Split::Validation, &rows)?;
     let started = Instant::now();
     engine.predict(Split::Validation, &rows)?;
     let seconds_per_validation_row = started.elapsed().as_secs_f64() / rows.len() as f64;
-    let seconds_per_step = time_steps(engine.as_mut(), task, &order)?;
-    Ok(Probe {
-        seconds_per_step,
-        seconds_per_validation_row,
-        peak_memory: peak_memory(task.device)?,
-    })
+    let order = rng::permutation(run.seed, 0, splits.train.len());
+    let seconds_per_step = time_steps(engine.as_mut(), &run.arm, &order)?;
+    let peak_memory = peak_memory(task.device)?;
+    Ok(Probe { seconds_per_step, seconds_per_validation_row, peak_memory })
 }
 
-fn time_steps(engine: &mut dyn Engine, task: &Task, order: &[u32]) -> Result<f64> {
-    let adam = &task.arm.optimizer;
-    let (beta_1, beta_2, epsilon) = (adam.beta_1, adam.beta_2, adam.epsilon);
-    let update = kernels::AdamUpdate { lr: adam.lr, beta_1, beta_2, epsilon };
-    let mut batches = order.chunks(task.arm.batch_size).cycle();
+fn time_steps(engine: &mut dyn Engine, arm: &Arm, order: &[u32]) -> Result<f64> {
+    let update = train::adam_update(arm, 0);
+    let mut batches = order.chunks(arm.batch_size).cycle();
     let mut step = || -> Result<()> {
         engine.train_step(batches.next().unwrap_or_default(), &update)?;
         engine.take_logits().map(drop)
@@ -184,6 +173,7 @@ fn peak_memory(device: Device) -> Result<u64> {
 
 /// Begins a new measurement of this process's peak memory (Linux: `proc(5)`, `clear_refs`).
 fn reset_peak_memory() {
+    kernels::trim_memory();
     // Elsewhere than on Linux there is no such file, and no peak to read either.
     fs::write("/proc/self/clear_refs", "5").ok();
 }

@@ -38,27 +38,32 @@ pub struct Job<'r> {
     pub checkpoint: &'r Path,
 }
 
-/// One finished epoch: what must repeat to the bit, and what cannot.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EpochEnd {
+/// What is recorded of one epoch: the same bits whenever it is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochMetrics {
     /// 0-based.
     pub epoch: u64,
     /// Updates made so far.
     pub step: u64,
-    /// Rows of training seen so far.
+    /// Training rows seen so far.
     pub examples: u64,
-    /// The learning rate of this epoch.
+    /// Of this epoch.
     pub learning_rate: f64,
     /// Means over the rows while training.
     pub train: Metrics,
     /// After the epoch.
     pub validation: Metrics,
+}
+
+/// What else is known at the end of an epoch, and cannot repeat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochTimes {
     /// Seconds spent on training steps.
     pub train_seconds: f64,
     /// Seconds spent on the validation split.
     pub validation_seconds: f64,
-    /// Training rows of this epoch.
-    pub rows: u64,
+    /// Training rows a second.
+    pub examples_per_second: f64,
 }
 
 /// Where a run is, between two epochs' ends.
@@ -81,7 +86,7 @@ pub trait Callback {
         Ok(())
     }
     /// After an epoch is measured, before its checkpoint is saved.
-    fn on_epoch_end(&mut self, _epoch: &EpochEnd) -> Result<()> {
+    fn on_epoch_end(&mut self, _metrics: &EpochMetrics, _times: &EpochTimes) -> Result<()> {
         Ok(())
     }
     /// Asked between steps: true saves a checkpoint and ends the training.
@@ -115,13 +120,16 @@ enum Early {
     Stopped,
 }
 
-/// Trains one run to its end, or as far as it may.
+/// Trains one run to its end, or as far as it may, from where `checkpoint` left it.
 pub fn train(
     job: &Job<'_>,
+    checkpoint: Option<(State, Position)>,
     engine: &mut dyn Engine,
     callback: &mut dyn Callback,
 ) -> Result<Outcome> {
-    let mut position = start(job, engine)?;
+    let first = || (State::new(model::keras(&job.shape, job.seed)), Position::default());
+    let (state, mut position) = checkpoint.unwrap_or_else(first);
+    engine.set_state(&state)?;
     while position.epoch < job.arm.epochs {
         let early = match train_epoch(job, engine, callback, &mut position)? {
             Some(early) => Some(early),
@@ -137,22 +145,11 @@ pub fn train(
         }
     }
     match evaluate(engine, Split::Test, &job.splits.test, &|| callback.should_stop())? {
+        Measured::Metrics(Some(test)) if !test.loss.is_finite() => {
+            Ok(Outcome::Diverged { step: position.step })
+        }
         Measured::Metrics(test) => Ok(Outcome::Finished { test, state: engine.state()? }),
         Measured::Stopped => Ok(Outcome::Stopped),
-    }
-}
-
-/// Puts the engine where the run stands: at its checkpoint, or at the seed's first weights.
-fn start(job: &Job<'_>, engine: &mut dyn Engine) -> Result<Position> {
-    match load_checkpoint(job.checkpoint, &job.shape)? {
-        Some((state, position)) => {
-            engine.set_state(&state)?;
-            Ok(position)
-        }
-        None => {
-            engine.set_state(&State::new(model::keras(&job.shape, job.seed)))?;
-            Ok(Position::default())
-        }
     }
 }
 
@@ -190,17 +187,18 @@ fn train_epoch(
             if diverged.is_some() {
                 return Ok(diverged);
             }
+            if stop && !is_last {
+                return Ok(Some(Early::Stopped));
+            }
             callback.on_progress(&progress(position))?;
             clock = Instant::now();
-        }
-        if stop && !is_last {
-            return Ok(Some(Early::Stopped));
         }
     }
     Ok(None)
 }
 
-fn adam_update(arm: &Arm, epoch: u64) -> AdamUpdate {
+/// The update of this arm in this epoch.
+pub fn adam_update(arm: &Arm, epoch: u64) -> AdamUpdate {
     let adam = &arm.optimizer;
     let lr = learning_rate(&arm.schedule, adam.lr, epoch);
     AdamUpdate { lr, beta_1: adam.beta_1, beta_2: adam.beta_2, epsilon: adam.epsilon }
@@ -247,17 +245,20 @@ fn finish_epoch(
         Measured::Stopped => return Ok(Some(Early::Stopped)),
     };
     let rows = position.tally.rows();
-    callback.on_epoch_end(&EpochEnd {
+    let metrics = EpochMetrics {
         epoch: position.epoch,
         step: position.step,
         examples: (position.epoch + 1) * rows,
         learning_rate: adam_update(job.arm, position.epoch).lr,
         train: position.tally.metrics(),
         validation,
+    };
+    let times = EpochTimes {
         train_seconds: position.seconds,
         validation_seconds: started.elapsed().as_secs_f64(),
-        rows,
-    })?;
+        examples_per_second: rows as f64 / position.seconds.max(1e-9),
+    };
+    callback.on_epoch_end(&metrics, &times)?;
     *position = Position { epoch: position.epoch + 1, step: position.step, ..Position::default() };
     save(job, engine, position)?;
     Ok(None)

@@ -6,7 +6,9 @@ use crate::config::Schedule;
 pub fn learning_rate(schedule: &Schedule, lr: f64, epoch: u64) -> f64 {
     match schedule {
         Schedule::Constant => lr,
-        Schedule::Exponential(exponential) => lr * exponential.gamma.powi(epoch as i32),
+        Schedule::Exponential(exponential) => {
+            lr * exponential.gamma.powi(i32::try_from(epoch).unwrap_or(i32::MAX))
+        }
     }
 }
 

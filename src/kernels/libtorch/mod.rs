@@ -18,12 +18,19 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
 
-/// Prepares libtorch in this process: one thread, exact arithmetic, CUDA visible. Call it first.
-pub fn start_libtorch() -> Result<()> {
-    shim::load_cuda();
+/// Prepares libtorch in this process: one thread, exact arithmetic, CUDA visible. Call it first. Gives
+/// the reason why CUDA cannot be used although there is a driver for it.
+pub fn start_libtorch() -> Result<Option<String>> {
+    let cuda = shim::load_cuda();
     tch::set_num_threads(1);
     tch::set_num_interop_threads(1);
-    shim::set_exact()
+    shim::set_exact()?;
+    Ok(cuda.err().map(|error| error.to_string()))
+}
+
+/// Gives freed memory back to the system, so that the next measurement of a peak begins low.
+pub fn trim_memory() {
+    shim::trim_memory();
 }
 
 /// The version of libtorch that this program was built against.

@@ -7,6 +7,7 @@
 #include <ATen/ops/_fused_adam.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
+#include <malloc.h>
 #include <torch/version.h>
 
 #include <cstdint>
@@ -46,8 +47,16 @@ void batchscope_free(char* message) { free(message); }
 
 // Loads libtorch's CUDA half where there are an NVIDIA driver and such a libtorch. The linker drops this
 // library, since no symbol of it is used directly, and without it CUDA silently counts as absent.
-void batchscope_load_cuda() {
-  if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL)) dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
+char* batchscope_load_cuda() {
+  if (!dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL)) return nullptr;
+  return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? nullptr : strdup(dlerror());
+}
+
+// Gives freed memory back to the system, so that the next run's peak is its own.
+void batchscope_trim_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 // Deterministic cuDNN without autotuning, and no TF32: f32 means f32.

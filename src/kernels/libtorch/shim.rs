@@ -9,7 +9,8 @@ type Handle = *mut c_void;
 unsafe extern "C" {
     fn batchscope_libtorch_version() -> *const c_char;
     fn batchscope_free(message: *mut c_char);
-    fn batchscope_load_cuda();
+    fn batchscope_load_cuda() -> *mut c_char;
+    fn batchscope_trim_memory();
     fn batchscope_set_exact() -> *mut c_char;
     fn batchscope_flush_subnormals(on: bool);
     fn batchscope_fused_adam(
@@ -51,10 +52,16 @@ pub(super) fn libtorch_version() -> String {
     unsafe { CStr::from_ptr(batchscope_libtorch_version()) }.to_string_lossy().into_owned()
 }
 
-/// Makes CUDA visible where there is a driver and a libtorch with CUDA.
-pub(super) fn load_cuda() {
+/// Makes CUDA visible where there is a driver; an error if libtorch's CUDA half cannot be loaded then.
+pub(super) fn load_cuda() -> Result<()> {
     // SAFETY: no arguments; loading a library twice is harmless.
-    unsafe { batchscope_load_cuda() }
+    checked(unsafe { batchscope_load_cuda() })
+}
+
+/// Gives freed memory back to the system.
+pub(super) fn trim_memory() {
+    // SAFETY: no arguments; glibc allows it at any time.
+    unsafe { batchscope_trim_memory() }
 }
 
 /// Deterministic cuDNN, no autotuning, no TF32, for the whole process.

@@ -177,6 +177,24 @@ fn a_state_that_is_set_again_continues_to_the_bit_on_cuda() {
 }
 
 #[test]
+fn subnormal_numbers_are_flushed_around_libtorchs_work_and_nowhere_else() {
+    let fixture = fixture();
+    let ragged = Ragged::new(&fixture.token_rows);
+    let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
+    let shape = Shape { input, units: fixture.units };
+    let mut engine = engine(Device::Cpu, shape, ragged.sequences(), &fixture.labels);
+    let mut state = State::new(fixture.tokens.first_weights.clone());
+    // No row of the data holds token 0, so its moments only decay.
+    let subnormal = 1e-39f32;
+    assert!(subnormal.is_subnormal());
+    state.first_moment[0][0] = subnormal;
+    engine.set_state(&state).unwrap();
+    engine.train_step(BATCHES[0], &update(0.01)).unwrap();
+    assert_eq!(engine.state().unwrap().first_moment[0][0].to_bits(), 0);
+    assert!((std::hint::black_box(subnormal) * 0.9).is_subnormal(), "Rust code runs with the flag");
+}
+
+#[test]
 fn logits_wait_in_the_order_of_their_steps() {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);

@@ -3,7 +3,7 @@
 //! The file is a safetensors file. For each split it holds `<split>.labels` f32 `[N]` and
 //! `<split>.rows` u64 `[N]` (the line or row in the user's file), and the sequences: for text
 //! `<split>.tokens` i32 and `<split>.offsets` u64 `[N + 1]`, for arrays `<split>.values` f32
-//! `[N, T, F]`. Its metadata holds [`Facts`] and the vocabulary, as JSON.
+//! `[N, T, F]`. Its metadata holds [`Header`] as JSON.
 
 use super::arrays::Block;
 use crate::files;
@@ -13,7 +13,6 @@ use bytemuck::Pod;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -38,6 +37,16 @@ pub struct Facts {
     /// The test split.
     pub test: SplitFacts,
 }
+
+/// What the file says of itself, in one entry: several would stand in the order of a hash map.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    facts: Facts,
+    /// The words of token ids 2, 3, ...; empty for arrays.
+    vocabulary: Vec<String>,
+}
+
+const HEADER: &str = "batchscope";
 
 /// Counts of one split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,10 +137,8 @@ pub(super) fn write(
     for (split, part) in SPLITS.iter().zip(parts) {
         views.extend(part.views(split)?);
     }
-    let metadata = BTreeMap::from([
-        ("facts".to_owned(), serde_json::to_string(facts)?),
-        ("vocabulary".to_owned(), serde_json::to_string(vocabulary)?),
-    ]);
+    let header = Header { facts: facts.clone(), vocabulary: vocabulary.to_vec() };
+    let metadata = [(HEADER.to_owned(), serde_json::to_string(&header)?)];
     let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))?;
     files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
 }
@@ -151,8 +158,9 @@ impl Dataset {
         // changed afterwards, so the mapped bytes stay as they are.
         let map = unsafe { Mmap::map(&file) }.with_context(place)?;
         let (_, metadata) = SafeTensors::read_metadata(&map).with_context(place)?;
-        let facts = metadata.metadata().as_ref().and_then(|entries| entries.get("facts"));
-        let facts = serde_json::from_str(facts.context("it has no facts").with_context(place)?)?;
+        let header = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
+        let header = header.context("it has no header").with_context(place)?;
+        let Header { facts, .. } = serde_json::from_str(header).with_context(place)?;
         Ok(Self { map, facts })
     }
 

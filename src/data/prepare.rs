@@ -266,6 +266,26 @@ mod tests {
         assert!([ids(splits.validation), ids(splits.test)].concat().contains(&1));
     }
 
+    /// Printed by this test on 2026-11-22. When it fails, prepared files of earlier versions are stale:
+    /// raise `FORMAT`, then put the new hash here.
+    #[test]
+    fn prepared_examples_change_only_with_the_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let prepared = prepare(&section(folder.path()), false, folder.path(), &mut |_| ()).unwrap();
+        let dataset = dataset::Dataset::open(&prepared.path).unwrap();
+        let splits = dataset.splits().unwrap();
+        let mut hasher = blake3::Hasher::new();
+        for examples in [splits.train, splits.validation, splits.test] {
+            let crate::kernels::Sequences::Tokens { tokens, offsets } = examples.sequences else {
+                panic!("text becomes tokens");
+            };
+            hasher.update(bytemuck::cast_slice(tokens));
+            hasher.update(bytemuck::cast_slice(offsets));
+            hasher.update(bytemuck::cast_slice(examples.labels));
+        }
+        assert_eq!((FORMAT, &hasher.finalize().to_hex()[..16]), (1, "c3cd1006e26a0376"));
+    }
+
     #[test]
     fn equal_content_and_settings_are_prepared_once() {
         let folder = tempfile::tempdir().unwrap();

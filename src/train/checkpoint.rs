@@ -9,7 +9,6 @@ use crate::kernels::{Arrays, Shape, State};
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -36,12 +35,12 @@ pub(super) fn save(path: &Path, shape: &Shape, state: &State, position: &Positio
     let mut views = views("", shape, &state.parameters)?;
     views.extend(self::views(MOMENTS[0], shape, &state.first_moment)?);
     views.extend(self::views(MOMENTS[1], shape, &state.second_moment)?);
-    write(path, views, BTreeMap::from([("position", serde_json::to_string(position)?)]))
+    write(path, views, Some(("position".to_owned(), serde_json::to_string(position)?)))
 }
 
 /// Saves the weights alone, for use after training.
 pub fn save_weights(path: &Path, shape: &Shape, parameters: &Arrays) -> Result<()> {
-    write(path, views("", shape, parameters)?, BTreeMap::new())
+    write(path, views("", shape, parameters)?, None)
 }
 
 /// Reads what [`save`] wrote; `None` when there is no such file.
@@ -78,9 +77,9 @@ fn views<'v>(prefix: &str, shape: &Shape, arrays: &'v Arrays) -> Result<Views<'v
         .collect()
 }
 
-fn write(path: &Path, views: Views<'_>, metadata: BTreeMap<&str, String>) -> Result<()> {
-    let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    let bytes = safetensors::serialize(views, Some(metadata))?;
+/// At most one entry of metadata: several would stand in the order of a hash map.
+fn write(path: &Path, views: Views<'_>, metadata: Option<(String, String)>) -> Result<()> {
+    let bytes = safetensors::serialize(views, metadata.map(|entry| [entry].into_iter().collect()))?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }

@@ -63,7 +63,7 @@ struct ExperimentArgs {
     /// The experiment file
     #[arg(value_name = "FILE.yaml")]
     file: PathBuf,
-    /// The folder of the study [default: runs/<study name>]
+    /// The folder of the study [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to train: auto, cpu, cuda or cuda:N; in place of `train.device`

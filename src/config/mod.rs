@@ -1,7 +1,7 @@
 //! What the user wrote (one YAML file) and what it means (a checked [`Study`]).
 //!
-//! [`load`] reads the text with its `--set` overrides into an [`Experiment`], in which every key that
-//! was left out has its default; [`resolve`] checks the rules between keys, once, and gives a
+//! `load` reads the text with its `--set` overrides into an [`Experiment`], in which every key that
+//! was left out has its default; `resolve` checks the rules between keys, once, and gives a
 //! [`Study`]. Nobody downstream checks again. Saving [`Study::experiment`] and running that file gives
 //! the same study.
 

@@ -43,7 +43,7 @@ pub fn save_weights(path: &Path, shape: &Shape, parameters: &Arrays) -> Result<(
     write(path, views("", shape, parameters)?, None)
 }
 
-/// Reads what [`save`] wrote; `None` when there is no such file.
+/// Reads what `save` wrote; `None` when there is no such file.
 pub fn load(path: &Path, shape: &Shape) -> Result<Option<(State, Position)>> {
     if !path.exists() {
         return Ok(None);

@@ -63,7 +63,7 @@ fn ctrl_c_saves_says_how_to_go_on_and_the_same_command_does() {
     let study = disturbed(&scene, "stopped");
     interrupt(&study);
     let ended = Ended::from(study.wait_with_output().unwrap()).expect(130);
-    assert!(ended.stdout.contains("2 runs are not finished; everything so far is saved"));
+    assert!(ended.stdout.contains("not finished: 2 runs; everything so far is saved"));
     assert!(ended.stdout.contains("run tiny.yaml --workers 1 --out stopped"), "{}", ended.stdout);
     assert!(scene.path("stopped/small/seed-0/checkpoint/state.safetensors").exists());
 

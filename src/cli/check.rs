@@ -1,7 +1,5 @@
 //! `batchscope check FILE.yaml`: is it right, what would run, and what would it cost?
 
-#![expect(clippy::print_stdout, reason = "this is where the answer leaves the program")]
-
 use super::progress::Progress;
 use super::{ExperimentArgs, cache, diagnostics, format, tables};
 use crate::study::{estimate, prepare};
@@ -19,14 +17,14 @@ pub(super) fn check(args: &ExperimentArgs) -> Result<ExitCode> {
     progress.finish();
     diagnostics::print_warnings(&plan.warnings());
     let parallel = pool.parallel(&plan, plan.runs.len());
-    println!("{}\n", tables::headline(&plan, parallel));
-    println!("{}\n", tables::costs(&plan, &estimates));
-    println!(
+    diagnostics::answer(&format!("{}\n", tables::headline(&plan, parallel)));
+    diagnostics::answer(&format!("{}\n", tables::costs(&plan, &estimates)));
+    diagnostics::answer(&format!(
         "about {} in all and at most {} on disk in {}; time and memory are estimated from a few \
          steps of each arm, just now, on this machine",
         format::duration(plan.total_seconds(&estimates, parallel)),
         format::bytes(plan.disk_bytes(parallel)),
         folder.display()
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,12 @@ pub(super) fn count(value: u64) -> String {
     grouped
 }
 
+/// `1 run`, `3 runs`
+pub(super) fn counted(value: usize, thing: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(value as u64))
+}
+
 /// `412 MB`, `1.3 GB`; decimal units.
 pub(super) fn bytes(value: u64) -> String {
     match value {

@@ -1,7 +1,5 @@
 //! `batchscope run FILE.yaml`: train what is not finished, then say what came of it.
 
-#![expect(clippy::print_stdout, reason = "this is where the results leave the program")]
-
 use super::interrupt::on_interrupt;
 use super::progress::Progress;
 use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, format, tables};
@@ -27,8 +25,9 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitCode> {
     drop(pool);
     progress.finish();
     let outcome = outcome?;
-    println!("{}", tables::results(&outcome.arms));
-    println!("\n{}", closing(&outcome, &path, &format::command(&command)));
+    diagnostics::answer(&tables::results(&outcome.arms));
+    let closing = closing(&outcome, &path, &format::command(&command));
+    diagnostics::answer(&format!("\n{closing}"));
     Ok(exit_code(&outcome))
 }
 
@@ -46,8 +45,8 @@ fn closing(outcome: &StudyOutcome, path: &Path, command: &str) -> String {
     }
     if outcome.unfinished > 0 {
         lines.push(format!(
-            "{} runs are not finished; everything so far is saved. To go on, repeat: {command}",
-            outcome.unfinished
+            "not finished: {}; everything so far is saved. To go on, repeat: {command}",
+            format::counted(outcome.unfinished, "run")
         ));
     }
     let folder = path.display();

@@ -1,6 +1,6 @@
 //! The tables that `run` and `check` print.
 
-use super::format::{bytes, count, duration, summary};
+use super::format::{bytes, count, counted, duration, summary};
 use crate::config::{Schedule, Study};
 use crate::data::SplitFacts;
 use crate::kernels::Input;
@@ -105,13 +105,13 @@ pub(super) fn headline(plan: &Plan, parallel: usize) -> String {
         Input::Features(features) => (format!("; {features} features"), String::new()),
     };
     format!(
-        "study  {}: {} arms x {} seeds = {} runs on {}, {parallel} at a time\n\
+        "study  {}: {} x {} = {} on {}, {parallel} at a time\n\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters",
         study.name,
-        study.arms.len(),
-        study.seeds.len(),
-        plan.runs.len(),
+        counted(study.arms.len(), "arm"),
+        counted(study.seeds.len(), "seed"),
+        counted(plan.runs.len(), "run"),
         plan.device_kind(),
         split("training", &facts.train),
         split("validation", &facts.validation),

@@ -71,6 +71,17 @@ fn engine<'d>(
     kernels::engine(EngineKind::Libtorch, device, shape, splits).unwrap()
 }
 
+/// The engine of the fixture's model for tokens.
+fn token_engine<'d>(
+    device: Device,
+    fixture: &'d Fixture,
+    ragged: &'d Ragged,
+) -> Box<dyn Engine + 'd> {
+    let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
+    let shape = Shape { input, units: fixture.units };
+    engine(device, shape, ragged.sequences(), &fixture.labels)
+}
+
 const BATCHES: [&[u32]; 3] = [&[0, 1, 2], &[3, 4, 5], &[6, 7]];
 const ALL: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
 
@@ -115,15 +126,13 @@ fn follows(engine: &mut dyn Engine, fixture: &Fixture, expected: &Trajectory) {
 
 fn follows_torch_on(device: Device) {
     let fixture = fixture();
-    let (vocabulary, dim, units) = (fixture.vocabulary, fixture.dim, fixture.units);
     let ragged = Ragged::new(&fixture.token_rows);
-    let shape = Shape { input: Input::Tokens { vocabulary, dim }, units };
-    let mut tokens = engine(device, shape, ragged.sequences(), &fixture.labels);
+    let mut tokens = token_engine(device, &fixture, &ragged);
     follows(tokens.as_mut(), &fixture, &fixture.tokens);
 
     let (steps, features) = (fixture.steps, fixture.features);
     let sequences = Sequences::Features { values: &fixture.feature_values, steps, features };
-    let shape = Shape { input: Input::Features(features), units };
+    let shape = Shape { input: Input::Features(features), units: fixture.units };
     let mut arrays = engine(device, shape, sequences, &fixture.labels);
     follows(arrays.as_mut(), &fixture, &fixture.arrays);
 }
@@ -131,9 +140,7 @@ fn follows_torch_on(device: Device) {
 fn continues_to_the_bit_on(device: Device) {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
-    let shape = Shape { input, units: fixture.units };
-    let new = || engine(device, shape, ragged.sequences(), &fixture.labels);
+    let new = || token_engine(device, &fixture, &ragged);
     let steps = |engine: &mut dyn Engine, range: std::ops::Range<usize>| {
         for step in range {
             engine.train_step(BATCHES[step % 3], &update(0.01)).unwrap();
@@ -180,9 +187,7 @@ fn a_state_that_is_set_again_continues_to_the_bit_on_cuda() {
 fn subnormal_numbers_are_flushed_around_libtorchs_work_and_nowhere_else() {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
-    let shape = Shape { input, units: fixture.units };
-    let mut engine = engine(Device::Cpu, shape, ragged.sequences(), &fixture.labels);
+    let mut engine = token_engine(Device::Cpu, &fixture, &ragged);
     let mut state = State::new(fixture.tokens.first_weights.clone());
     // No row of the data holds token 0, so its moments only decay.
     let subnormal = 1e-39f32;
@@ -198,9 +203,7 @@ fn subnormal_numbers_are_flushed_around_libtorchs_work_and_nowhere_else() {
 fn logits_wait_in_the_order_of_their_steps() {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
-    let shape = Shape { input, units: fixture.units };
-    let mut engine = engine(Device::Cpu, shape, ragged.sequences(), &fixture.labels);
+    let mut engine = token_engine(Device::Cpu, &fixture, &ragged);
     engine.set_state(&State::new(fixture.tokens.first_weights.clone())).unwrap();
     let untrained = engine.predict(Split::Train, BATCHES[0]).unwrap();
     assert!(engine.take_logits().unwrap().is_empty());
@@ -215,9 +218,7 @@ fn logits_wait_in_the_order_of_their_steps() {
 fn a_row_has_the_same_logit_alone_and_beside_longer_rows() {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
-    let shape = Shape { input, units: fixture.units };
-    let mut engine = engine(Device::Cpu, shape, ragged.sequences(), &fixture.labels);
+    let mut engine = token_engine(Device::Cpu, &fixture, &ragged);
     engine.set_state(&State::new(fixture.tokens.first_weights.clone())).unwrap();
     let together = engine.predict(Split::Test, &ALL).unwrap();
     for row in ALL {

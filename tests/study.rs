@@ -67,7 +67,7 @@ fn a_run_that_diverges_is_recorded_and_the_study_goes_on() {
     assert!(record["status"]["diverged"]["step"].as_u64().unwrap() >= 2, "{record}");
     assert!(scene.read("runs/tiny/large/seed-1/record.json").contains("\"finished\""));
     let again = scene.run(&["run", "tiny.yaml"]).expect(1);
-    assert!(again.stderr.contains("4 of 4 runs are finished already"), "{}", again.stderr);
+    assert!(again.stderr.contains("4 of 4 runs are done already"), "{}", again.stderr);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_finished_run_is_never_run_again_and_new_seeds_are_added() {
     let file = scene.path("runs/tiny/small/seed-0/weights.safetensors");
     let written = fs::metadata(&file).unwrap().modified().unwrap();
     let ended = scene.run(&["run", "tiny.yaml"]).expect(0);
-    assert!(ended.stderr.contains("2 of 4 runs are finished already"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 of 4 runs are done already"), "{}", ended.stderr);
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
     assert!(scene.path("runs/tiny/small/seed-1/weights.safetensors").exists());
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 pub(super) fn check(args: &ExperimentArgs) -> Result<ExitCode> {
     let study = args.study()?;
-    let folder = args.folder(&study);
+    let folder = args.folder(&study)?;
     let mut pool = args.pool()?;
     let mut progress = Progress::new();
     let plan = prepare(&study, &cache(&folder), &pool, &mut progress)?;

@@ -96,15 +96,22 @@ impl ExperimentArgs {
             let advice = "give the path of an experiment file; examples are in `experiments/`";
             UserError::new(format!("cannot read {name}: {error}"), advice)
         })?;
-        let device = self.device.iter().map(|device| format!("train.device={device}"));
-        let overrides = self.set.iter().cloned().chain(device);
-        let overrides = overrides.map(|set| Override::parse(&set)).collect::<Result<_, _>>()?;
+        let sets = self.set.iter().map(|set| Override::parse(set));
+        let device = self.device.iter().map(|device| Ok(Override::device(device)));
+        let overrides = sets.chain(device).collect::<Result<_, UserError>>()?;
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
         Ok(Study::from_source(&Source { name, text, overrides }, &stem)?)
     }
 
-    fn folder(&self, study: &Study) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| Path::new("runs").join(&study.name))
+    fn folder(&self, study: &Study) -> Result<PathBuf, UserError> {
+        let folder = self.out.clone().unwrap_or_else(|| Path::new("runs").join(&study.name));
+        match folder.exists() && !folder.is_dir() {
+            true => Err(UserError::new(
+                format!("the study's folder {} is a file", folder.display()),
+                "name a folder with `--out`; it need not exist yet",
+            )),
+            false => Ok(folder),
+        }
     }
 
     fn pool(&self) -> Result<Pool> {

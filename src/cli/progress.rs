@@ -136,7 +136,7 @@ impl Observer for Progress {
         }
         let skipped = plan.runs.len() - pending.len();
         if skipped > 0 {
-            self.line(&format!("{skipped} of {} runs are finished already", plan.runs.len()));
+            self.line(&format!("{skipped} of {} runs are done already", plan.runs.len()));
         }
         let rows = plan.data.facts.train.examples as u64;
         self.work = Work {

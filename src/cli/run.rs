@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 pub(super) fn run(args: &ExperimentArgs) -> Result<ExitCode> {
     let study = args.study()?;
-    let path = args.folder(&study);
+    let path = args.folder(&study)?;
     let stop = on_interrupt()?;
     let mut pool = args.pool()?;
     let mut progress = Progress::new();
@@ -42,6 +42,13 @@ fn closing(outcome: &StudyOutcome, path: &Path, command: &str) -> String {
     }
     for (run, reason) in &outcome.failures {
         lines.push(format!("not finished: {}: {reason}", run.id()));
+    }
+    if outcome.failures.iter().any(|(_, reason)| reason.starts_with("diverged")) {
+        lines.push(
+            "a diverged run would diverge again and is not repeated: lower the learning rate of \
+             its arm, under another arm name"
+                .into(),
+        );
     }
     if outcome.unfinished > 0 {
         lines.push(format!(

@@ -13,6 +13,8 @@ use serde_yaml::{Mapping, Value};
 pub struct Override {
     path: KeyPath,
     value: Value,
+    /// The flag that was typed, for messages.
+    flag: &'static str,
 }
 
 impl Override {
@@ -29,7 +31,13 @@ impl Override {
         let value = serde_yaml::from_str(value).map_err(|error| {
             UserError::new(format!("the value of `--set {argument}` is not YAML: {error}"), usage)
         })?;
-        Ok(Self { path, value })
+        Ok(Self { path, value, flag: "--set" })
+    }
+
+    /// `--device cpu`, which stands for `--set train.device=cpu`.
+    pub fn device(device: &str) -> Self {
+        let path = KeyPath::parse("train.device");
+        Self { path, value: device.into(), flag: "--device" }
     }
 }
 
@@ -47,11 +55,11 @@ pub struct Source {
 impl Source {
     /// An error about the value at `path`, with the place where it was written.
     pub(super) fn error(&self, path: &KeyPath, rule: &str, hint: Option<String>) -> UserError {
-        let overridden = self.overrides.iter().any(|set| path.0.starts_with(&set.path.0));
+        let overridden = self.overrides.iter().rev().find(|set| path.0.starts_with(&set.path.0));
         let place = match (overridden, line_of(&self.text, path)) {
-            (true, _) => "from `--set`".to_owned(),
-            (false, Some(line)) => format!("{}, line {line}", self.name),
-            (false, None) => self.name.clone(),
+            (Some(set), _) => format!("from `{}`", set.flag),
+            (None, Some(line)) => format!("{}, line {line}", self.name),
+            (None, None) => self.name.clone(),
         };
         let key = if path.0.is_empty() { String::new() } else { format!(" (at `{path}`)") };
         UserError { message: format!("{place}: {rule}{key}"), hint }
@@ -71,6 +79,12 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
         message: format!("{}: a `<<` merge key cannot be applied: {error}", source.name),
         hint: None,
     })?;
+    if !document.is_mapping() {
+        return Err(UserError::new(
+            format!("{} is not an experiment file: it has no keys", source.name),
+            "an experiment file is YAML with the keys `study` and `data`; see `experiments/`",
+        ));
+    }
     for set in &source.overrides {
         apply(&mut document, set)?;
     }
@@ -119,7 +133,12 @@ fn explain(message: &str) -> (String, Option<String>, Option<String>) {
     if message.starts_with("unknown field") {
         let key = quoted[0];
         let rule = format!("unknown key `{key}`");
-        return (rule, Some(key.to_owned()), Some(suggest(key, &quoted[1..], "keys")));
+        let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == key);
+        let hint = match elsewhere {
+            Some((_, place)) => format!("`{key}` belongs elsewhere: {place}"),
+            None => suggest(key, &quoted[1..], "keys"),
+        };
+        return (rule, Some(key.to_owned()), Some(hint));
     }
     if message.starts_with("unknown variant") {
         let rule = format!("unknown value `{}`", quoted[0]);
@@ -129,11 +148,16 @@ fn explain(message: &str) -> (String, Option<String>, Option<String>) {
         let rule = format!("the key `{}` is missing", quoted[0]);
         return (rule, None, Some(format!("add `{}: ...` here", quoted[0])));
     }
+    if message.contains("unit variant, expected newtype variant") {
+        let rule = "this choice has settings, and only its name is given".to_owned();
+        return (rule, None, Some("write `adam: {}` in place of `adam` for its defaults".into()));
+    }
     let plain = [
+        ("unit value", "nothing"),
         ("invalid type: ", "wrong type: received "),
         ("invalid value: ", "wrong value: received "),
-        ("expected u32", "expected a whole number, 0 or more"),
-        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
         ("expected f64", "expected a number"),
         ("expected a boolean", "expected true or false"),
         ("expected a sequence", "expected a list"),
@@ -143,6 +167,19 @@ fn explain(message: &str) -> (String, Option<String>, Option<String>) {
     let rule = plain.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
     (rule, None, None)
 }
+
+/// Keys that people look for in another section, and where they are.
+const ELSEWHERE: [(&str, &str); 6] = [
+    (
+        "batch_size",
+        "`study: { arms: [{ batch_size: 32 }] }` or `study: { grid: { batch_size: [32] } }`",
+    ),
+    ("epochs", "`train: { epochs: 10 }`"),
+    ("lr", "`train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or an arm"),
+    ("learning_rate", "`lr` in `train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or in an arm"),
+    ("units", "`model: { lstm: { units: 64 } }`"),
+    ("validation_split", "`data: { split: { validation: 0.2 } }`"),
+];
 
 /// The nearest known word when one is near, else all of them.
 fn suggest(word: &str, known: &[&str], kind: &str) -> String {
@@ -201,8 +238,8 @@ mod tests {
         let text = format!("{HEAD}train:\n  epochs: ten\n");
         assert_eq!(
             message(&text, &[]),
-            "file.yaml, line 7: wrong type: received string \"ten\", expected a whole number, \
-             0 or more (at `train.epochs`) | "
+            "file.yaml, line 7: wrong type: received string \"ten\", expected a whole number \
+             (at `train.epochs`) | "
         );
     }
 
@@ -216,6 +253,15 @@ mod tests {
         );
         let text = format!("{HEAD}train:\n  optimizer: {{ adem: {{}} }}\n");
         assert!(message(&text, &[]).contains("line 7: unknown value `adem`"), "{text}");
+    }
+
+    #[test]
+    fn common_slips_are_led_to_the_right_place() {
+        let text = format!("{HEAD}train: {{ batch_size: 32 }}\n");
+        assert!(message(&text, &[]).contains("| `batch_size` belongs elsewhere: `study:"));
+        let text = format!("{HEAD}train: {{ optimizer: adam }}\n");
+        assert!(message(&text, &[]).contains("write `adam: {}`"), "{}", message(&text, &[]));
+        assert!(message("a,b\n1,2\n", &[]).contains("is not an experiment file"));
     }
 
     #[test]
@@ -233,8 +279,8 @@ mod tests {
         assert!(message(HEAD, &["study.arms.0.batch_size=64"]).contains("batch_size: 64"));
         assert_eq!(
             message(HEAD, &["train.epochs=many"]),
-            "from `--set`: wrong type: received string \"many\", expected a whole number, \
-             0 or more (at `train.epochs`) | "
+            "from `--set`: wrong type: received string \"many\", expected a whole number \
+             (at `train.epochs`) | "
         );
         assert!(message(HEAD, &["study.arms.5.name=x"]).contains("no such place"));
         assert!(Override::parse("train.epochs").is_err());

@@ -14,7 +14,9 @@ mod rules;
 pub use load::{Override, Source, load};
 pub use resolve::{Arm, Study};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_yaml::Value;
 use serde_yaml::with::singleton_map;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -115,8 +117,24 @@ pub struct TableSection {
     #[serde(default = "default::label_column")]
     pub label: String,
     /// Keep only rows whose columns have these values.
-    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        rename = "where",
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "texts"
+    )]
     pub filter: BTreeMap<String, String>,
+}
+
+/// A column's value may be written as a number or as true or false, and is compared as text.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let text = |(key, value): (String, Value)| match value {
+        Value::String(text) => Ok((key, text)),
+        Value::Number(number) => Ok((key, number.to_string())),
+        Value::Bool(flag) => Ok((key, flag.to_string())),
+        _ => Err(D::Error::custom(format!("`{key}` takes one value to compare a column with"))),
+    };
+    BTreeMap::deserialize(deserializer)?.into_iter().map(text).collect()
 }
 
 /// `data.arrays`: names of the arrays in an npz file, as `numpy.savez` wrote them.

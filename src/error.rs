@@ -1,7 +1,7 @@
 //! Errors that a person can act on: the rule that was broken, and what to do about it.
 //!
-//! Every layer may raise a [`UserError`]; `cli` prints its message after `error:` and its advice after
-//! `hint:`. Errors without advice travel as plain `anyhow` chains.
+//! Every layer may raise a [`UserError`]; `cli` prints its message after `error:` and its advice
+//! after `hint:`. Errors without advice travel as plain `anyhow` chains.
 
 use std::fmt;
 

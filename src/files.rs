@@ -1,5 +1,5 @@
-//! Files that a crash cannot spoil: written whole under a temporary name and renamed, or append-only
-//! logs whose torn last line is dropped on reading.
+//! Files that a crash cannot spoil: written whole under a temporary name and renamed, or
+//! append-only logs whose torn last line is dropped on reading.
 
 use anyhow::{Context, Result};
 use serde::Serialize;

@@ -1,8 +1,8 @@
 //! batchscope answers one question: how does batch size affect the accuracy of *my* LSTM, on *my*
 //! data, and which batch size should I use?
 //!
-//! One YAML file describes a study; `batchscope run` trains its runs on CPU or CUDA, keeps records and
-//! TensorBoard curves, and summarises what was found.
+//! One YAML file describes a study; `batchscope run` trains its runs on CPU or CUDA, keeps records
+//! and TensorBoard curves, and summarises what was found.
 //!
 //! # Layers
 //!

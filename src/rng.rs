@@ -1,9 +1,9 @@
 //! Every random number of a study, drawn from named streams.
 //!
 //! A stream is a ChaCha8 generator whose 256-bit key *is* the triple (seed, purpose, epoch), so two
-//! streams never overlap and none depends on what was drawn before. This is what makes common random
-//! numbers possible: seed `s` fixes the initial weights and each epoch's permutation for every batch
-//! size, device, worker count and resumption.
+//! streams never overlap and none depends on what was drawn before. This is what makes common
+//! random numbers possible: seed `s` fixes the initial weights and each epoch's permutation for
+//! every batch size, device, worker count and resumption.
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -29,8 +29,8 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// The order in which epoch `epoch` of a run with this seed visits `n` training examples. Every batch
-/// size cuts this one permutation.
+/// The order in which epoch `epoch` of a run with this seed visits `n` training examples. Every
+/// batch size cuts this one permutation.
 pub fn permutation(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();
     order.shuffle(&mut stream(seed, Purpose::Shuffle, epoch));
@@ -41,8 +41,8 @@ pub fn permutation(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    /// Printed by this function on 2026-11-22; a new version of `rand` that shuffles otherwise changes
-    /// every result of every study and must be noticed here.
+    /// Printed by this function on 2026-11-22; a new version of `rand` that shuffles otherwise
+    /// changes every result of every study and must be noticed here.
     #[test]
     fn the_permutation_is_the_one_that_published_results_used() {
         assert_eq!(permutation(0, 0, 10), PERMUTATION_OF_SEED_0);

@@ -47,7 +47,7 @@ fn a_killed_worker_costs_one_run_which_goes_on_to_the_same_bits() {
     assert_eq!(workers.len(), 1);
     signal("KILL", workers[0]);
     let ended = Ended::from(study.wait_with_output().unwrap()).expect(1);
-    assert!(ended.stdout.contains("not finished: small/seed-0: the worker process ended"));
+    assert!(ended.stdout.contains("not finished: small/seed-0: failed: the worker process ended"));
     assert!(scene.read("killed/large/seed-0/record.json").contains("\"finished\""));
     assert!(line_count(&scene.path("killed/small/seed-0/metrics.jsonl")) < 40);
 

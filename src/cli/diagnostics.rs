@@ -1,6 +1,6 @@
-//! Everything that leaves the program: answers on standard output; `error:`, `warning:`, `hint:` and
-//! progress on standard error. A reader that has gone away (`batchscope check FILE.yaml | head -1`) is no
-//! reason to fail, so errors of writing are dropped.
+//! Everything that leaves the program: answers on standard output; `error:`, `warning:`, `hint:`
+//! and progress on standard error. A reader that has gone away (`batchscope check FILE.yaml | head
+//! -1`) is no reason to fail, so errors of writing are dropped.
 
 use crate::error::UserError;
 use std::io::{Write, stderr, stdout};

@@ -211,17 +211,12 @@ impl Observer for Progress {
         if let Some(bar) = self.runs.remove(&run.id()) {
             bar.finish_and_clear();
         }
-        let said = match end {
-            RunEnd::Stopped => return,
-            RunEnd::Finished => None,
-            RunEnd::Diverged { step } => {
-                Some(format!("diverged: the loss of step {step} is not finite"))
-            }
-            RunEnd::Failed { message } => Some(format!("failed: {message}")),
-        };
+        if *end == RunEnd::Stopped {
+            return;
+        }
         self.work.run_ended(run);
-        if let Some(said) = said {
-            self.line(&format!("{}  {said}", run.id()));
+        if *end != RunEnd::Finished {
+            self.line(&format!("{}  {end}", run.id()));
         }
         self.show_study(self.rows_now());
     }

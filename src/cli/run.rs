@@ -3,7 +3,7 @@
 use super::interrupt::on_interrupt;
 use super::progress::Progress;
 use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, format, tables};
-use crate::study::{StudyFolder, StudyOutcome, execute, prepare};
+use crate::study::{RunEnd, StudyFolder, StudyOutcome, execute, prepare};
 use anyhow::Result;
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,10 +40,10 @@ fn closing(outcome: &StudyOutcome, path: &Path, command: &str) -> String {
                 .into(),
         );
     }
-    for (run, reason) in &outcome.failures {
-        lines.push(format!("not finished: {}: {reason}", run.id()));
+    for (run, end) in &outcome.failures {
+        lines.push(format!("not finished: {}: {end}", run.id()));
     }
-    if outcome.failures.iter().any(|(_, reason)| reason.starts_with("diverged")) {
+    if outcome.failures.iter().any(|(_, end)| matches!(end, RunEnd::Diverged { .. })) {
         lines.push(
             "a diverged run would diverge again and is not repeated: lower the learning rate of \
              its arm, under another arm name"

@@ -1,7 +1,8 @@
 //! YAML text and `--set key=value` overrides -> [`Experiment`].
 //!
-//! Unknown keys and wrong types are errors that name the file, the line, the path of the key and the
-//! nearest known key. Line numbers are those of the file, also when an override changed a value.
+//! Unknown keys and wrong types are errors that name the file, the line, the path of the key and
+//! the nearest known key. Line numbers are those of the file, also when an override changed a
+//! value.
 
 use super::Experiment;
 use super::locate::{KeyPath, Segment, line_of};
@@ -126,8 +127,8 @@ fn apply(document: &mut Value, set: &Override) -> Result<(), UserError> {
     Ok(())
 }
 
-/// serde's message in the words of this program: the rule, the unknown key if that was the fault, and
-/// advice.
+/// serde's message in the words of this program: the rule, the unknown key if that was the fault,
+/// and advice.
 fn explain(message: &str) -> (String, Option<String>, Option<String>) {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if message.starts_with("unknown field") {

@@ -1,8 +1,8 @@
 //! Where in a YAML text a key stands.
 //!
-//! The text is read once more by a visitor that walks down the path and fails on purpose at the key it
-//! looks for: the parser then reports the position of that failure. So positions come from the same
-//! parser as the values, also for keys whose value was checked long after parsing.
+//! The text is read once more by a visitor that walks down the path and fails on purpose at the key
+//! it looks for: the parser then reports the position of that failure. So positions come from the
+//! same parser as the values, also for keys whose value was checked long after parsing.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;

@@ -2,8 +2,8 @@
 //!
 //! `load` reads the text with its `--set` overrides into an [`Experiment`], in which every key that
 //! was left out has its default; `resolve` checks the rules between keys, once, and gives a
-//! [`Study`]. Nobody downstream checks again. Saving [`Study::experiment`] and running that file gives
-//! the same study.
+//! [`Study`]. Nobody downstream checks again. Saving [`Study::experiment`] and running that file
+//! gives the same study.
 
 mod default;
 mod load;
@@ -155,7 +155,8 @@ pub struct ArraysSection {
     /// Validation labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y_val: Option<String>,
-    /// Test sequences; without these and `x_val`, `data.split.test` cuts some from the training arrays.
+    /// Test sequences; without these and `x_val`, `data.split.test` cuts some from the training
+    /// arrays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x_test: Option<String>,
     /// Test labels.

@@ -81,8 +81,8 @@ fn study(experiment: &Experiment) -> Checked {
     }
 }
 
-/// Arm names are folders in the study's folder, so no two may be alike and none may be one of the names
-/// that the study uses itself.
+/// Arm names are folders in the study's folder, so no two may be alike and none may be one of the
+/// names that the study uses itself.
 pub(super) fn arm_names(names: &[String], from_grid: bool) -> Checked {
     const TAKEN: [&str; 3] = ["study.yaml", "environment.json", "report"];
     for (index, name) in names.iter().enumerate() {

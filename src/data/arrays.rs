@@ -1,4 +1,5 @@
-//! Arrays of floats in an npz file, as `numpy.savez` writes them: `X_train [N, T, F]`, `y_train [N]`.
+//! Arrays of floats in an npz file, as `numpy.savez` writes them: `X_train [N, T, F]`, `y_train
+//! [N]`.
 
 use crate::config::ArraysSection;
 use crate::error::UserError;

@@ -1,9 +1,9 @@
 //! Examples: from the user's file to sequences in splits, prepared once and shared.
 //!
-//! [`prepare()`] reads, tokenises and splits, and writes the result to one file named by the hash of
-//! everything that it depends on; [`Dataset::open`] maps that file, so that all worker processes of a
-//! study read the same memory. Text becomes rows of token ids; with `mask_zero` the padding is left
-//! out, since an LSTM that holds its state there computes the same without it.
+//! [`prepare()`] reads, tokenises and splits, and writes the result to one file named by the hash
+//! of everything that it depends on; [`Dataset::open`] maps that file, so that all worker processes
+//! of a study read the same memory. Text becomes rows of token ids; with `mask_zero` the padding is
+//! left out, since an LSTM that holds its state there computes the same without it.
 
 mod arrays;
 mod dataset;

@@ -267,8 +267,8 @@ mod tests {
         assert!([ids(splits.validation), ids(splits.test)].concat().contains(&1));
     }
 
-    /// Printed by this test on 2026-11-22. When it fails, prepared files of earlier versions are stale:
-    /// raise `FORMAT`, then put the new hash here.
+    /// Printed by this test on 2026-11-22. When it fails, prepared files of earlier versions are
+    /// stale: raise `FORMAT`, then put the new hash here.
     #[test]
     fn prepared_examples_change_only_with_the_format() {
         let folder = tempfile::tempdir().unwrap();

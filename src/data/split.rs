@@ -1,8 +1,9 @@
 //! Which examples train, validate and test.
 //!
-//! Identical examples (for text: those with the same words) stay together, or a model would be tested on
-//! what it was trained on: they form a group, and groups are dealt out. With `stratify`, each label's groups are dealt out apart, so that
-//! every split has the same share of each label. The order within a split is that of the file.
+//! Identical examples (for text: those with the same words) stay together, or a model would be
+//! tested on what it was trained on: they form a group, and groups are dealt out. With `stratify`,
+//! each label's groups are dealt out apart, so that every split has the same share of each label.
+//! The order within a split is that of the file.
 
 use crate::config::SplitSection;
 use crate::rng::{Purpose, stream};
@@ -43,8 +44,8 @@ pub(super) fn split<K: Ord>(keys: &[K], labels: &[f32], section: &SplitSection) 
     rows
 }
 
-/// Groups of identical examples in the order of their first row; one stratum a label, or one in all. A
-/// group belongs to the label of its first row.
+/// Groups of identical examples in the order of their first row; one stratum a label, or one in
+/// all. A group belongs to the label of its first row.
 fn strata<K: Ord>(keys: &[K], labels: &[f32], stratify: bool) -> Vec<Vec<Vec<u32>>> {
     let mut position: BTreeMap<&K, (usize, usize)> = BTreeMap::new();
     let mut strata: Vec<Vec<Vec<u32>>> = vec![Vec::new(); if stratify { 2 } else { 1 }];

@@ -75,7 +75,8 @@ fn some_rows(texts: &[String], section: &TableSection) -> Result<(), UserError> 
     }
 }
 
-/// Counts lines as an editor does. The parser's own count is one too small where lines end in CR LF.
+/// Counts lines as an editor does. The parser's own count is one too small where lines end in CR
+/// LF.
 struct LineCursor<'b> {
     bytes: &'b [u8],
     at: usize,
@@ -83,7 +84,8 @@ struct LineCursor<'b> {
 }
 
 impl LineCursor<'_> {
-    /// The line of the first character at or after `byte`; bytes may only be asked for in ascending order.
+    /// The line of the first character at or after `byte`; bytes may only be asked for in ascending
+    /// order.
     fn line_at(&mut self, byte: u64) -> u64 {
         while self.at < self.bytes.len()
             && (self.at < byte as usize || matches!(self.bytes[self.at], b'\r' | b'\n'))

@@ -1,8 +1,8 @@
 //! Text -> words, as Keras's `TextVectorization` standardises and splits by default.
 //!
-//! Its two steps: `tf.strings.lower`, which lowers ASCII letters only, and the *deletion* (no space is
-//! left) of ASCII punctuation; then a split at ASCII white space. Replacements of the user's come
-//! first, so that `<br />` can become a space before its letters would stay behind as `br`.
+//! Its two steps: `tf.strings.lower`, which lowers ASCII letters only, and the *deletion* (no space
+//! is left) of ASCII punctuation; then a split at ASCII white space. Replacements of the user's
+//! come first, so that `<br />` can become a space before its letters would stay behind as `br`.
 
 use crate::config::TextSection;
 

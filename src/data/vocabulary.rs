@@ -1,6 +1,6 @@
 //! Words -> token ids, fitted on the training split alone, by the rules of Keras's
-//! `TextVectorization`: 0 is padding, 1 an unknown word, then words from the most frequent on, those
-//! of equal frequency in reverse alphabetical order of their bytes.
+//! `TextVectorization`: 0 is padding, 1 an unknown word, then words from the most frequent on,
+//! those of equal frequency in reverse alphabetical order of their bytes.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! TensorBoard event files: scalars and text.
 //!
-//! A file is a sequence of records (length, masked CRC of the length, protobuf `Event`, masked CRC of
-//! the event); `tensorboard-rs`'s `RecordWriter` frames them and returns its I/O errors. Its
+//! A file is a sequence of records (length, masked CRC of the length, protobuf `Event`, masked CRC
+//! of the event); `tensorboard-rs`'s `RecordWriter` frames them and returns its I/O errors. Its
 //! `FileWriter` is not used: it panics on I/O errors, overwrites wall times, and two writers in one
 //! folder within a second truncate each other.
 
@@ -26,8 +26,8 @@ pub struct EventWriter {
 impl EventWriter {
     /// Starts the only event file of a folder: files of earlier sessions are removed, since their
     /// events are drawn again from the records. `wall_time` is in seconds since 1970 and names the
-    /// file, so that a TensorBoard that watches the folder moves on to the new file and, told by the
-    /// session start at step 0, forgets what it read from the old one.
+    /// file, so that a TensorBoard that watches the folder moves on to the new file and, told by
+    /// the session start at step 0, forgets what it read from the old one.
     pub fn replace(folder: &Path, wall_time: f64) -> Result<Self> {
         let place = || format!("cannot write event files in {}", folder.display());
         fs::create_dir_all(folder).with_context(place)?;

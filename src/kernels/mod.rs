@@ -11,8 +11,8 @@
 //! loss   = mean over the rows of a batch of  softplus(logit) - label * logit
 //! ```
 //!
-//! An [`Engine`] holds the parameters and Adam's state, knows the examples, and is asked for steps and
-//! predictions by row number, so each engine keeps the data where it is fastest. Engines return
+//! An [`Engine`] holds the parameters and Adam's state, knows the examples, and is asked for steps
+//! and predictions by row number, so each engine keeps the data where it is fastest. Engines return
 //! *logits*; losses and metrics are computed from them in one place (`train::metrics`), for all
 //! engines alike. The libtorch engine is the reference: every other must pass its tests.
 
@@ -117,8 +117,8 @@ pub struct Examples<'d> {
 /// Sequences of one split, row after row.
 #[derive(Debug, Clone, Copy)]
 pub enum Sequences<'d> {
-    /// Rows of token ids; row r is `tokens[offsets[r]..offsets[r + 1]]`. Masked steps are left out, so
-    /// rows may differ in length.
+    /// Rows of token ids; row r is `tokens[offsets[r]..offsets[r + 1]]`. Masked steps are left out,
+    /// so rows may differ in length.
     Tokens {
         /// All rows, one after the other.
         tokens: &'d [i32],
@@ -219,8 +219,8 @@ pub trait Engine {
     /// device has finished; the logits wait until [`Engine::take_logits`].
     fn train_step(&mut self, rows: &[u32], update: &AdamUpdate) -> Result<()>;
 
-    /// The logits that the training steps since the last call computed, before each update, row after
-    /// row in the order in which they were given.
+    /// The logits that the training steps since the last call computed, before each update, row
+    /// after row in the order in which they were given.
     fn take_logits(&mut self) -> Result<Vec<f32>>;
 
     /// The logits of these rows of a split, with the weights as they are.

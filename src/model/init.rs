@@ -9,8 +9,8 @@
 //! dense.bias         0
 //! ```
 //!
-//! Source: `keras/src/layers/rnn/lstm.py`, `keras/src/initializers/random_initializers.py`. Each array
-//! is drawn in the order of [`Shape::parameters`] from one stream of the seed.
+//! Source: `keras/src/layers/rnn/lstm.py`, `keras/src/initializers/random_initializers.py`. Each
+//! array is drawn in the order of [`Shape::parameters`] from one stream of the seed.
 
 use crate::kernels::{Arrays, Shape};
 use crate::rng::{Purpose, stream};

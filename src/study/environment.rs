@@ -2,28 +2,21 @@
 
 use super::folder::StudyFolder;
 use super::plan::Plan;
-use super::pool::Pool;
 use super::record::wall_clock;
 use crate::files;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fs;
 
-pub(super) fn write(
-    folder: &StudyFolder,
-    plan: &Plan,
-    pool: &Pool,
-    command: &[String],
-) -> Result<()> {
-    let hello = pool.hello();
+pub(super) fn write(folder: &StudyFolder, plan: &Plan, command: &[String]) -> Result<()> {
     let session = json!({
         "started": wall_clock(),
         "batchscope": env!("CARGO_PKG_VERSION"),
-        "libtorch": hello.libtorch,
+        "libtorch": plan.machine.libtorch,
         "command": command,
         "engine": plan.engine,
         "device": plan.device_kind(),
-        "cuda": hello.cuda,
+        "cuda": plan.machine.cuda,
         "cpu": cpu_model(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "data": plan.data.facts,

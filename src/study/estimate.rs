@@ -39,8 +39,8 @@ impl Plan {
         (one_seed * self.study.seeds.len() as f64 / parallel as f64).max(longest)
     }
 
-    /// Bytes on disk at the most: the weights of every run, checkpoints of those in training (weights
-    /// and two moments), and some room for records and event files.
+    /// Bytes on disk at the most: the weights of every run, checkpoints of those in training
+    /// (weights and two moments), and some room for records and event files.
     pub fn disk_bytes(&self, parallel: usize) -> u64 {
         const RECORDS_AND_EVENTS: u64 = 64 * 1024;
         let weights = 4 * self.shape.parameter_count() as u64;

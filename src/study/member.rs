@@ -42,7 +42,7 @@ impl Worker {
         id: usize,
         sender: Sender<(usize, Said)>,
     ) -> Result<Self> {
-        let mut child = command(executable).spawn()?;
+        let mut child = command(executable).spawn().context("cannot start a worker process")?;
         let input = child.stdin.take();
         let output = child.stdout.take().context("the worker has no output")?;
         thread::spawn(move || {
@@ -127,9 +127,9 @@ fn command(executable: &Path) -> Command {
     let mut command = Command::new(executable);
     command
         .arg("worker")
-        // A terminal's Ctrl-C goes to the study alone, which tells its workers to stop. A worker must
-        // not even catch a signal: oneDNN's LSTM does not survive a handler that runs on its stack
-        // (libtorch 2.11.0, AVX-512: the heap is corrupt after 2 to 13 signals in training).
+        // A terminal's Ctrl-C goes to the study alone, which tells its workers to stop. A worker
+        // must not even catch a signal: oneDNN's LSTM does not survive a handler that runs on its
+        // stack (libtorch 2.11.0, AVX-512: the heap is corrupt after 2 to 13 signals in training).
         .process_group(0)
         // cuBLAS is deterministic with a fixed workspace only.
         .env("CUBLAS_WORKSPACE_CONFIG", ":4096:2")

@@ -1,10 +1,10 @@
 //! Many runs: what has to run, on which workers, and what stays on disk.
 //!
-//! [`execute`] is the whole of `batchscope run`: open the study's folder, prepare the data, plan the
-//! runs, refuse a folder that holds other runs under the same names, and give what is not finished to
-//! worker processes. Workers are this same program (`batchscope worker`), one a core or one a GPU:
-//! libtorch's global state stays clean, memory is measured per run, and a worker that is killed costs
-//! one run. The study's own process never touches libtorch.
+//! [`execute`] is the whole of `batchscope run`: open the study's folder, prepare the data, plan
+//! the runs, refuse a folder that holds other runs under the same names, and give what is not
+//! finished to worker processes. Workers are this same program (`batchscope worker`), one a core or
+//! one a GPU: libtorch's global state stays clean, memory is measured per run, and a worker that is
+//! killed costs one run. The study's own process never touches libtorch.
 
 mod environment;
 mod estimate;
@@ -21,8 +21,8 @@ mod worker;
 pub use estimate::{Estimate, estimate};
 pub use folder::StudyFolder;
 pub use plan::{Plan, Run};
-pub use pool::{Pool, RunEnd, Workers};
-pub use protocol::{Hello, TimingLine};
+pub use pool::{Pool, Workers};
+pub use protocol::{Hello, RunEnd, TimingLine};
 pub use record::{Definition, Record, RunFolder, Status, wall_clock};
 pub use summary::{ArmSummary, Failure};
 pub use worker::serve;
@@ -87,7 +87,7 @@ pub fn execute(
 ) -> Result<StudyOutcome> {
     folder.refuse_other_definitions(plan)?;
     folder.write_resolved(plan)?;
-    environment::write(folder, plan, pool, command)?;
+    environment::write(folder, plan, command)?;
     let pending = folder.pending(plan)?;
     observer.on_plan(plan, &pending);
     let ends = pool.run_all(plan, folder, &pending, stop, observer)?;

@@ -1,6 +1,7 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
 use super::pool::Pool;
+use super::protocol::Hello;
 use super::record::Definition;
 use crate::config::{Arm, EngineChoice, Study};
 use crate::data::Prepared;
@@ -37,12 +38,10 @@ pub struct Plan {
     pub shape: Shape,
     /// The engine that serves.
     pub engine: EngineKind,
-    /// The version of libtorch.
-    pub libtorch: String,
+    /// What the machine has.
+    pub machine: Hello,
     /// Where it works: the processor, or these GPUs.
     pub devices: Vec<Device>,
-    /// Why CUDA cannot be used, although there is an NVIDIA driver.
-    pub cuda_trouble: Option<String>,
     /// Seed by seed, so that arms can be compared before all runs are done.
     pub runs: Vec<Run>,
 }
@@ -69,7 +68,7 @@ impl Plan {
             model: self.shape,
             data: self.data.facts.hash.clone(),
             engine: self.engine,
-            libtorch: self.libtorch.clone(),
+            libtorch: self.machine.libtorch.clone(),
             device: self.device_kind().to_owned(),
         }
     }
@@ -85,7 +84,7 @@ impl Plan {
                 arm.name, arm.batch_size
             )
         });
-        let cuda = self.cuda_trouble.iter().map(|trouble| {
+        let cuda = self.machine.cuda_trouble.iter().map(|trouble| {
             format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
         });
         full.chain(cuda).collect()
@@ -113,9 +112,8 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     let seeds = study.seeds.iter();
     let runs = seeds.flat_map(|seed| arms.iter().map(|arm| Run { arm: arm.clone(), seed: *seed }));
     let runs = runs.collect();
-    let libtorch = pool.hello().libtorch.clone();
-    let cuda_trouble = pool.hello().cuda_trouble.clone();
-    Ok(Plan { study, data, shape, engine, libtorch, devices, cuda_trouble, runs })
+    let machine = pool.hello().clone();
+    Ok(Plan { study, data, shape, engine, machine, devices, runs })
 }
 
 /// The devices that a choice stands for on this machine.

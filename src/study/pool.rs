@@ -4,10 +4,10 @@ use super::Observer;
 use super::folder::StudyFolder;
 use super::member::{Said, Worker};
 use super::plan::{Plan, Run};
-use super::protocol::{Hello, Order, Probe, Report, Task, WorkerEnd};
+use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
 use super::record::{Record, RunFolder, Status};
 use crate::kernels::Device;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
@@ -24,36 +24,6 @@ pub struct Workers {
     pub cores: usize,
     /// How many workers, when the user said so; else one a core, or one a GPU.
     pub count: Option<usize>,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RunEnd {
-    /// All epochs are done.
-    Finished,
-    /// The loss of this step was not finite.
-    Diverged {
-        /// Counted from 1.
-        step: u64,
-    },
-    /// An error, or the end of the worker.
-    Failed {
-        /// The reason.
-        message: String,
-    },
-    /// Stopped on request, after a checkpoint.
-    Stopped,
-}
-
-impl From<WorkerEnd> for RunEnd {
-    fn from(end: WorkerEnd) -> Self {
-        match end {
-            WorkerEnd::Finished => Self::Finished,
-            WorkerEnd::Diverged { step } => Self::Diverged { step },
-            WorkerEnd::Failed { message } => Self::Failed { message },
-            WorkerEnd::Stopped => Self::Stopped,
-        }
-    }
 }
 
 /// The workers of one study.
@@ -73,14 +43,13 @@ impl Pool {
     /// Starts the first worker, which tells what the machine has.
     pub fn start(settings: Workers) -> Result<Self> {
         let (sender, said) = channel();
-        let hello = Hello { libtorch: String::new(), cuda: Vec::new(), cuda_trouble: None };
-        let mut pool = Self { settings, hello, members: Vec::new(), sender, said };
-        pool.spawn()?;
-        match pool.said.recv()?.1 {
-            Said::Report(Report::Hello(hello)) => pool.hello = hello,
-            _ => bail!("a worker did not start: {}", pool.members[0].farewell()),
+        let mut first = Worker::spawn(&settings.executable, 0, sender.clone())?;
+        match said.recv()?.1 {
+            Said::Report(Report::Hello(hello)) => {
+                Ok(Self { settings, hello, members: vec![first], sender, said })
+            }
+            _ => bail!("a worker did not start: {}", first.farewell()),
         }
-        Ok(pool)
     }
 
     /// What the machine has.
@@ -167,7 +136,7 @@ impl Pool {
                 observer.on_epoch(run, &metrics, &timing);
                 return Ok(None);
             }
-            Said::Report(Report::Ended(end)) => end.into(),
+            Said::Report(Report::Ended(end)) => end,
             Said::Report(Report::Hello(_) | Report::Probed(_)) => return Ok(None),
             Said::Gone => {
                 let message = self.members[id].farewell();
@@ -175,7 +144,8 @@ impl Pool {
             }
         };
         if matches!(end, RunEnd::Failed { .. }) {
-            // After an error of a device, everything else on it would fail too: a new worker serves.
+            // After an error of a device, everything else on it would fail too: a new worker
+            // serves.
             self.members[id].retire();
         }
         Ok(Some(end))
@@ -218,9 +188,7 @@ impl Pool {
 
     fn spawn(&mut self) -> Result<usize> {
         let id = self.members.len();
-        let worker = Worker::spawn(&self.settings.executable, id, self.sender.clone())
-            .context("cannot start a worker process")?;
-        self.members.push(worker);
+        self.members.push(Worker::spawn(&self.settings.executable, id, self.sender.clone())?);
         Ok(id)
     }
 }
@@ -235,8 +203,8 @@ fn task(plan: &Plan, run: &Run, folder: &RunFolder, device: Device) -> Result<Ta
     })
 }
 
-/// How a run ended whose worker is gone. The worker may have recorded its end and died before it could
-/// say so; else it is recorded here that the run failed.
+/// How a run ended whose worker is gone. The worker may have recorded its end and died before it
+/// could say so; else it is recorded here that the run failed.
 fn end_of_lost_run(folder: &RunFolder, plan: &Plan, run: &Run, message: String) -> Result<RunEnd> {
     match folder.record()?.map(|record| record.status) {
         Some(Status::Finished) => Ok(RunEnd::Finished),

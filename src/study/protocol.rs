@@ -1,10 +1,11 @@
-//! What the study and its workers say to each other: one JSON value a line, on the worker's standard
-//! input and output.
+//! What the study and its workers say to each other: one JSON value a line, on the worker's
+//! standard input and output.
 
 use super::record::Definition;
 use crate::kernels::{CudaDevice, Device};
 use crate::train::{EpochMetrics, Progress};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
 
 /// To a worker. The end of its input means: stop, save, and exit.
@@ -39,7 +40,7 @@ pub(super) enum Report {
     Hello(Hello),
     Progress(Progress),
     Epoch(EpochMetrics, TimingLine),
-    Ended(WorkerEnd),
+    Ended(RunEnd),
     Probed(Probe),
 }
 
@@ -54,14 +55,35 @@ pub struct Hello {
     pub cuda_trouble: Option<String>,
 }
 
-/// How a task ended, as the worker knows it. The record in the run's folder is already written.
+/// How a run ended; its record says so too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum WorkerEnd {
+pub enum RunEnd {
+    /// All epochs are done.
     Finished,
-    Diverged { step: u64 },
-    Failed { message: String },
+    /// The loss of this step was not finite.
+    Diverged {
+        /// Counted from 1.
+        step: u64,
+    },
+    /// An error, or the end of the worker.
+    Failed {
+        /// The reason.
+        message: String,
+    },
+    /// Stopped on request, after a checkpoint.
     Stopped,
+}
+
+impl fmt::Display for RunEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("finished"),
+            Self::Diverged { step } => write!(f, "diverged: the loss of step {step} is not finite"),
+            Self::Failed { message } => write!(f, "failed: {message}"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
 }
 
 /// Measured on a few steps.

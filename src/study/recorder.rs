@@ -20,8 +20,8 @@ pub(super) struct Recorder<'r> {
 }
 
 impl<'r> Recorder<'r> {
-    /// Takes back what was recorded after the last checkpoint, which ended `epochs` epochs, and draws
-    /// the curves of what remains.
+    /// Takes back what was recorded after the last checkpoint, which ended `epochs` epochs, and
+    /// draws the curves of what remains.
     pub(super) fn resume(
         folder: &'r RunFolder,
         epochs: u64,

@@ -2,7 +2,7 @@
 
 use super::folder::StudyFolder;
 use super::plan::{Plan, Run};
-use super::pool::RunEnd;
+use super::protocol::RunEnd;
 use super::record::{Record, Status};
 use crate::config::Arm;
 use crate::stats::{self, Summary};
@@ -33,8 +33,8 @@ pub struct ArmSummary {
     pub peak_memory: u64,
 }
 
-/// A run that diverged or failed, and why.
-pub type Failure = (Run, String);
+/// A run that diverged or failed, and how.
+pub type Failure = (Run, RunEnd);
 
 /// Reads the records of all runs of a plan.
 pub(super) fn summarise(plan: &Plan, folder: &StudyFolder) -> Result<Vec<ArmSummary>> {
@@ -76,8 +76,8 @@ fn summarise_arm(plan: &Plan, folder: &StudyFolder, arm: &Arm) -> Result<ArmSumm
     })
 }
 
-/// Runs that diverged or failed: those of this session as they ended, even if that could not be recorded,
-/// and those of earlier sessions from their records.
+/// Runs that diverged or failed: those of this session as they ended, even if that could not be
+/// recorded, and those of earlier sessions from their records.
 pub(super) fn failures<'r>(
     plan: &Plan,
     folder: &StudyFolder,
@@ -87,20 +87,14 @@ pub(super) fn failures<'r>(
     let mut in_this_session = Vec::new();
     for (run, end) in ends {
         in_this_session.push(run.id());
-        match end {
-            Some(RunEnd::Failed { message }) => failures.push((run.clone(), message.clone())),
-            Some(RunEnd::Diverged { step }) => failures.push((run.clone(), not_finite(*step))),
-            Some(RunEnd::Finished | RunEnd::Stopped) | None => {}
+        if let Some(end @ (RunEnd::Diverged { .. } | RunEnd::Failed { .. })) = end {
+            failures.push((run.clone(), end.clone()));
         }
     }
     for run in plan.runs.iter().filter(|run| !in_this_session.contains(&run.id())) {
         if let Some(Record { status: Status::Diverged { step }, .. }) = folder.run(run).record()? {
-            failures.push((run.clone(), not_finite(step)));
+            failures.push((run.clone(), RunEnd::Diverged { step }));
         }
     }
     Ok(failures)
-}
-
-fn not_finite(step: u64) -> String {
-    format!("diverged: the loss of step {step} is not finite")
 }

@@ -1,6 +1,6 @@
 //! A worker process: takes orders on its input, trains one run at a time, reports on its output.
 
-use super::protocol::{Hello, Order, Probe, Report, Task, WorkerEnd};
+use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
 use super::record::{Record, RunFolder, Status};
 use super::recorder::{Recorder, draw_test};
 use crate::config::Arm;
@@ -40,7 +40,7 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
                     }
                 };
                 let end = train_recorded(&task, &stop, &mut tell)
-                    .unwrap_or_else(|error| WorkerEnd::Failed { message: format!("{error:#}") });
+                    .unwrap_or_else(|error| RunEnd::Failed { message: format!("{error:#}") });
                 tell(Report::Ended(end));
             }
         }
@@ -48,8 +48,8 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
     Ok(())
 }
 
-/// Reads orders in a thread of its own, so that a stop, or the end of the input because the study is
-/// gone, is heard while a run is being trained.
+/// Reads orders in a thread of its own, so that a stop, or the end of the input because the study
+/// is gone, is heard while a run is being trained.
 fn listen(input: impl BufRead + Send + 'static, stop: Arc<AtomicBool>) -> Receiver<Order> {
     let (orders, received) = channel();
     thread::spawn(move || {
@@ -70,7 +70,7 @@ fn listen(input: impl BufRead + Send + 'static, stop: Arc<AtomicBool>) -> Receiv
 type Tell<'t> = &'t mut dyn FnMut(Report);
 
 /// Trains a run; how it ended is in its record before this returns.
-fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<WorkerEnd> {
+fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<RunEnd> {
     let folder = RunFolder::new(&task.folder);
     fs::create_dir_all(folder.path())
         .with_context(|| format!("cannot make {}", folder.path().display()))?;
@@ -87,17 +87,17 @@ fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<Work
                 draw_test(&folder, test, task.definition.arm.epochs)?;
             }
             record(Status::Finished, test)?;
-            WorkerEnd::Finished
+            RunEnd::Finished
         }
         Ok(Outcome::Diverged { step }) => {
             record(Status::Diverged { step }, None)?;
-            WorkerEnd::Diverged { step }
+            RunEnd::Diverged { step }
         }
-        Ok(Outcome::Stopped) => return Ok(WorkerEnd::Stopped),
+        Ok(Outcome::Stopped) => return Ok(RunEnd::Stopped),
         Err(error) => {
             let message = format!("{error:#}");
             record(Status::Failed { message: message.clone() }, None)?;
-            return Ok(WorkerEnd::Failed { message });
+            return Ok(RunEnd::Failed { message });
         }
     };
     folder.remove_checkpoint();

@@ -1,7 +1,8 @@
 //! Where a run stands, saved so that it goes on bit for bit.
 //!
-//! One safetensors file: the parameters under their names, Adam's moments under `first_moment/<name>`
-//! and `second_moment/<name>`, and [`Position`] as JSON in the metadata. It is replaced atomically.
+//! One safetensors file: the parameters under their names, Adam's moments under
+//! `first_moment/<name>` and `second_moment/<name>`, and [`Position`] as JSON in the metadata. It
+//! is replaced atomically.
 
 use super::metrics::Tally;
 use crate::files;

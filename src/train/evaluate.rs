@@ -1,7 +1,7 @@
 //! Loss and metrics over a split with the weights as they are.
 //!
-//! Rows go through the engine in batches of equal size whatever the arm's batch size, so that arms are
-//! measured alike, and in the order of their length, so that little is computed for padding.
+//! Rows go through the engine in batches of equal size whatever the arm's batch size, so that arms
+//! are measured alike, and in the order of their length, so that little is computed for padding.
 
 use super::metrics::{Metrics, Tally};
 use crate::kernels::{Engine, Examples, Split};
@@ -9,8 +9,8 @@ use anyhow::Result;
 
 const BATCH: usize = 256;
 
-/// Measures a split; `None` when it has no rows. `stop` is asked between batches; when it says so the
-/// result is [`Measured::Stopped`].
+/// Measures a split; `None` when it has no rows. `stop` is asked between batches; when it says so
+/// the result is [`Measured::Stopped`].
 pub(super) fn evaluate(
     engine: &mut dyn Engine,
     split: Split,

@@ -51,7 +51,8 @@ fn loss(logit: f32, label: f32) -> f64 {
     z.max(0.0) - z * y + (-z.abs()).exp().ln_1p() + if z.is_nan() { f64::NAN } else { 0.0 }
 }
 
-/// `p > 0.5`, with p rounded to f32 as the model's sigmoid rounds it: for a logit of 1e-9, p is 0.5.
+/// `p > 0.5`, with p rounded to f32 as the model's sigmoid rounds it: for a logit of 1e-9, p is
+/// 0.5.
 fn predicted(logit: f32) -> bool {
     1.0 / (1.0 + (-logit).exp()) > 0.5
 }

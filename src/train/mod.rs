@@ -1,9 +1,9 @@
 //! One run: one arm with one seed, from its first weights (or its checkpoint) to its last epoch.
 //!
 //! Epoch by epoch: the seed's permutation of the training rows is cut into batches, the last one as
-//! short as it comes out; each batch is one step; then the validation split is measured, the epoch is
-//! recorded and the checkpoint saved, in this order, so that a crash between the two repeats the epoch
-//! instead of losing it. Train metrics are means over the rows *while* training, as in Keras.
+//! short as it comes out; each batch is one step; then the validation split is measured, the epoch
+//! is recorded and the checkpoint saved, in this order, so that a crash between the two repeats the
+//! epoch instead of losing it. Train metrics are means over the rows *while* training, as in Keras.
 
 mod checkpoint;
 mod evaluate;

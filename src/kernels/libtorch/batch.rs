@@ -11,8 +11,8 @@ use tch::{Device, Kind, Tensor};
 pub(super) struct Batch {
     /// Token ids `[T, B]` i32, or features `[T, B, F]` f32.
     pub(super) inputs: Tensor,
-    /// Where in the flattened outputs `[T * B]` each row ends, `[B]` i64; `None` when all rows have T
-    /// steps.
+    /// Where in the flattened outputs `[T * B]` each row ends, `[B]` i64; `None` when all rows have
+    /// T steps.
     pub(super) ends: Option<Tensor>,
     /// `[B, 1]`, 0 for rows without any step, 1 for others; `None` when there are no such rows.
     pub(super) not_empty: Option<Tensor>,

@@ -1,12 +1,12 @@
 //! The reference engine: libtorch's autograd over oneDNN's LSTM on CPU and cuDNN's on CUDA.
 //!
-//! Batches are time-major `[T, B, F]`. Rows are aligned at their first step and a batch is trimmed to
-//! its longest row; a row's state is read at its own last step. Steps after that are computed and
-//! thrown away, which gives the same numbers as a mask that holds the state, at a twelfth of the cost
-//! of packed sequences on CPU.
+//! Batches are time-major `[T, B, F]`. Rows are aligned at their first step and a batch is trimmed
+//! to its longest row; a row's state is read at its own last step. Steps after that are computed
+//! and thrown away, which gives the same numbers as a mask that holds the state, without packed
+//! sequences, which libtorch's oneDNN and persistent cuDNN paths do not serve.
 //!
-//! Tried and dropped: `pack_padded_sequence` (83 against 996 samples/s on one core), two bias vectors
-//! as torch has them (under Adam their sum moves at double rate; the second is fixed at 0 here).
+//! torch has two bias vectors, whose sum moves at double rate under Adam; the second is fixed at 0
+//! here.
 
 mod batch;
 mod shim;
@@ -18,8 +18,8 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
 
-/// Prepares libtorch in this process: one thread, exact arithmetic, CUDA visible. Call it first. Gives
-/// the reason why CUDA cannot be used although there is a driver for it.
+/// Prepares libtorch in this process: one thread, exact arithmetic, CUDA visible. Call it first.
+/// Gives the reason why CUDA cannot be used although there is a driver for it.
 pub fn start_libtorch() -> Result<Option<String>> {
     let cuda = shim::load_cuda();
     tch::set_num_threads(1);

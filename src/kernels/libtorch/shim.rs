@@ -52,7 +52,8 @@ pub(super) fn libtorch_version() -> String {
     unsafe { CStr::from_ptr(batchscope_libtorch_version()) }.to_string_lossy().into_owned()
 }
 
-/// Makes CUDA visible where there is a driver; an error if libtorch's CUDA half cannot be loaded then.
+/// Makes CUDA visible where there is a driver; an error if libtorch's CUDA half cannot be loaded
+/// then.
 pub(super) fn load_cuda() -> Result<()> {
     // SAFETY: no arguments; loading a library twice is harmless.
     checked(unsafe { batchscope_load_cuda() })
@@ -112,8 +113,8 @@ pub(super) fn fused_adam(
     let handles = |list: &[Tensor]| -> Vec<Handle> { list.iter().map(handle).collect() };
     let lists = [parameters, gradients, first_moments, second_moments].map(handles);
     // SAFETY: each list holds `count` pointers to tensors that are borrowed for the whole call; the
-    // shim copies the handles and keeps none. The update in place is libtorch's interior mutability,
-    // as in every `tch` method that ends in an underscore.
+    // shim copies the handles and keeps none. The update in place is libtorch's interior
+    // mutability, as in every `tch` method that ends in an underscore.
     checked(unsafe {
         batchscope_fused_adam(
             lists[0].as_ptr(),
@@ -146,7 +147,8 @@ pub(super) fn cuda_peak(index: usize, reset: bool) -> Result<u64> {
 pub(super) fn cuda_describe(index: usize) -> Result<(String, u64)> {
     let mut name = [0u8; 256];
     let mut bytes = 0;
-    // SAFETY: the driver writes at most 256 bytes, NUL included, into `name`, which outlives the call.
+    // SAFETY: the driver writes at most 256 bytes, NUL included, into `name`, which outlives the
+    // call.
     checked(unsafe {
         batchscope_cuda_describe(index as c_int, name.as_mut_ptr().cast(), 256, &mut bytes)
     })?;

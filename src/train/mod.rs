@@ -263,3 +263,100 @@ fn finish_epoch(
     save(job, engine, position)?;
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Adam, Schedule};
+    use crate::kernels::{Examples, Input, Sequences};
+    use anyhow::Result;
+    use std::cell::Cell;
+
+    /// An engine whose one weight remembers the order of all rows it was trained on.
+    struct Fake {
+        state: State,
+        logits: Vec<f32>,
+    }
+
+    impl Engine for Fake {
+        fn set_state(&mut self, state: &State) -> Result<()> {
+            self.state = state.clone();
+            Ok(())
+        }
+        fn state(&self) -> Result<State> {
+            Ok(self.state.clone())
+        }
+        fn train_step(&mut self, rows: &[u32], update: &AdamUpdate) -> Result<()> {
+            let weight = &mut self.state.parameters[4][0];
+            for row in rows {
+                *weight = 0.9 * *weight + 0.01 * *row as f32 + update.lr as f32;
+                self.logits.push(*weight);
+            }
+            self.state.step += 1;
+            Ok(())
+        }
+        fn take_logits(&mut self) -> Result<Vec<f32>> {
+            Ok(std::mem::take(&mut self.logits))
+        }
+        fn predict(&mut self, _: Split, rows: &[u32]) -> Result<Vec<f32>> {
+            Ok(vec![self.state.parameters[4][0]; rows.len()])
+        }
+    }
+
+    /// Collects what is recorded, and asks for a stop at the `patience`-th question.
+    struct Listener {
+        recorded: Vec<EpochMetrics>,
+        patience: Cell<u32>,
+    }
+
+    impl Callback for Listener {
+        fn on_epoch_end(&mut self, metrics: &EpochMetrics, _: &EpochTimes) -> Result<()> {
+            self.recorded.push(*metrics);
+            Ok(())
+        }
+        fn should_stop(&self) -> bool {
+            self.patience.set(self.patience.get().saturating_sub(1));
+            self.patience.get() == 0
+        }
+    }
+
+    /// Trains 22 rows in batches of 4 for three epochs, in sessions that each stop at their patience.
+    fn sessions(patiences: &[u32]) -> (Vec<EpochMetrics>, Vec<Outcome>, Vec<Position>) {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = folder.path().join("state.safetensors");
+        let labels: Vec<f32> = (0..22).map(|row| (row % 2) as f32).collect();
+        let sequences = Sequences::Features { values: &[0.0; 22], steps: 1, features: 1 };
+        let examples = Examples { sequences, labels: &labels };
+        let splits = Splits { train: examples, validation: examples, test: examples };
+        let shape = Shape { input: Input::Features(1), units: 1 };
+        let (name, optimizer) = ("a".to_owned(), Adam::default());
+        let arm = Arm { name, batch_size: 4, epochs: 3, optimizer, schedule: Schedule::Constant };
+        let job = Job { arm: &arm, seed: 1, shape, splits, checkpoint: &checkpoint };
+        let (mut recorded, mut outcomes, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+        for patience in patiences {
+            let mut engine = Fake { state: State::new(vec![]), logits: Vec::new() };
+            let mut listener = Listener { recorded, patience: Cell::new(*patience) };
+            let from = load_checkpoint(&checkpoint, &shape).unwrap();
+            outcomes.push(train(&job, from, &mut engine, &mut listener).unwrap());
+            positions.push(load_checkpoint(&checkpoint, &shape).unwrap().unwrap().1);
+            recorded = listener.recorded;
+        }
+        (recorded, outcomes, positions)
+    }
+
+    #[test]
+    fn a_stop_saves_in_the_middle_of_an_epoch_and_training_goes_on_to_the_same_numbers() {
+        let (undisturbed, outcomes, _) = sessions(&[u32::MAX]);
+        assert!(matches!(outcomes[0], Outcome::Finished { test: Some(_), .. }));
+        assert_eq!(undisturbed.len(), 3);
+        assert_eq!((undisturbed[2].step, undisturbed[2].examples), (18, 66));
+
+        let (recorded, disturbed, positions) = sessions(&[3, 9, u32::MAX]);
+        assert_eq!(disturbed[..2], [Outcome::Stopped, Outcome::Stopped]);
+        assert_eq!((positions[0].epoch, positions[0].batch, positions[0].step), (0, 3, 3));
+        assert_eq!(positions[1].epoch, 1);
+        assert!((1..6).contains(&positions[1].batch), "batch {}", positions[1].batch);
+        assert_eq!(recorded, undisturbed);
+        assert_eq!(disturbed[2], outcomes[0]);
+    }
+}

@@ -1,0 +1,65 @@
+//! The rules between keys and on their ranges: what a value must be, what was received, what to do.
+//!
+//! One file a section. A rule that is broken names the path of the key; [`super::resolve`] adds
+//! where it was written.
+
+mod data;
+mod model;
+mod study;
+mod train;
+
+pub(super) use study::arm_names;
+
+use super::Experiment;
+use super::locate::KeyPath;
+
+/// A broken rule before it has a place.
+pub(super) struct Violation {
+    pub(super) path: KeyPath,
+    pub(super) rule: String,
+    pub(super) hint: Option<String>,
+}
+
+fn broken(path: &str, rule: impl Into<String>, hint: &str) -> Violation {
+    let hint = (!hint.is_empty()).then(|| hint.to_owned());
+    Violation { path: KeyPath::parse(path), rule: rule.into(), hint }
+}
+
+type Checked = Result<(), Violation>;
+
+const MOST_SEEDS: u32 = 10_000;
+const MOST_EPOCHS: u32 = 1_000_000;
+const MOST_ROWS: u32 = 16_777_216;
+const MOST_STEPS: u32 = 1_048_576;
+const MOST_UNITS: u32 = 65_536;
+
+/// Checks everything that the file alone can tell.
+pub(super) fn check(experiment: &Experiment) -> Checked {
+    study::check(experiment)?;
+    data::check(&experiment.data)?;
+    model::check(&experiment.model, &experiment.data)?;
+    train::check(&experiment.train)
+}
+
+/// A count that is not 0 and not a slip of the keyboard: larger models or studies than `most` would
+/// overflow sizes or fill the machine before anything else could refuse them.
+fn count(path: &str, value: u32, most: u32) -> Checked {
+    match (1..=most).contains(&value) {
+        true => Ok(()),
+        false => Err(broken(path, format!("must be from 1 to {most}, received {value}"), "")),
+    }
+}
+
+fn not_empty(path: &str, len: usize) -> Checked {
+    match len {
+        0 => Err(broken(path, "the list is empty", "name at least one value")),
+        _ => Ok(()),
+    }
+}
+
+fn positive(path: &str, value: f64) -> Checked {
+    match value.is_finite() && value > 0.0 {
+        true => Ok(()),
+        false => Err(broken(path, format!("must be above 0 and finite, received {value}"), "")),
+    }
+}

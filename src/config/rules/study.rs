@@ -1,0 +1,94 @@
+//! Rules of `study`.
+
+use super::train::schedule;
+use super::{Checked, MOST_EPOCHS, MOST_ROWS, MOST_SEEDS, broken, count, not_empty, positive};
+use crate::config::Experiment;
+use std::collections::BTreeSet;
+
+pub(super) fn check(experiment: &Experiment) -> Checked {
+    let study = &experiment.study;
+    count("study.seeds", study.seeds, MOST_SEEDS)?;
+    if let Some(name) = &study.name {
+        folder_name("study.name", name)?;
+    }
+    match (&study.arms, &study.grid) {
+        (Some(_), Some(_)) => Err(broken(
+            "study.grid",
+            "give either `arms` or `grid`, not both",
+            "list the arms one by one, or let the grid combine the values",
+        )),
+        (None, None) => Err(broken(
+            "study",
+            "nothing to compare: neither `arms` nor `grid` is given",
+            "add for example `grid: { batch_size: [32, 128, 256] }`",
+        )),
+        (Some(arms), None) if arms.is_empty() => {
+            Err(broken("study.arms", "the list of arms is empty", "add `- { batch_size: 32 }`"))
+        }
+        (Some(arms), None) => {
+            for (index, arm) in arms.iter().enumerate() {
+                let at = |key: &str| format!("study.arms[{index}].{key}");
+                count(&at("batch_size"), arm.batch_size, MOST_ROWS)?;
+                arm.lr.map_or(Ok(()), |lr| positive(&at("lr"), lr))?;
+                arm.epochs.map_or(Ok(()), |epochs| count(&at("epochs"), epochs, MOST_EPOCHS))?;
+                arm.schedule.as_ref().map_or(Ok(()), |s| schedule(&at("schedule"), s))?;
+            }
+            Ok(())
+        }
+        (None, Some(grid)) => {
+            not_empty("study.grid.batch_size", grid.batch_size.len())?;
+            for (index, size) in grid.batch_size.iter().enumerate() {
+                count(&format!("study.grid.batch_size[{index}]"), *size, MOST_ROWS)?;
+            }
+            if let Some(rates) = &grid.lr {
+                not_empty("study.grid.lr", rates.len())?;
+                for (index, lr) in rates.iter().enumerate() {
+                    positive(&format!("study.grid.lr[{index}]"), *lr)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Arm names are folders in the study's folder, so no two may be alike and none may be one of the
+/// names that the study uses itself.
+pub(in crate::config) fn arm_names(names: &[String], from_grid: bool) -> Checked {
+    const TAKEN: [&str; 3] = ["study.yaml", "environment.json", "report"];
+    for (index, name) in names.iter().enumerate() {
+        let path = if from_grid { "study.grid".into() } else { format!("study.arms[{index}]") };
+        folder_name(&path, name)?;
+        if TAKEN.contains(&name.as_str()) {
+            let rule = format!("`{name}` is the name of something else in the study's folder");
+            return Err(broken(&path, rule, "choose another name"));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    match names.iter().position(|name| !seen.insert(name)) {
+        None => Ok(()),
+        Some(_) if from_grid => Err(broken(
+            "study.grid",
+            "the grid holds the same value twice",
+            "each value makes an arm with a folder of its own: remove the second one",
+        )),
+        Some(index) => Err(broken(
+            &format!("study.arms[{index}]"),
+            format!("two arms are called `{}`", names[index]),
+            "give each arm a `name` of its own: it names the folder of its runs",
+        )),
+    }
+}
+
+/// A name that is one plain folder on every system.
+fn folder_name(path: &str, name: &str) -> Checked {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+=".contains(c);
+    let good = !name.is_empty() && name.chars().all(plain) && !name.starts_with('.');
+    match good && name.len() <= 100 {
+        true => Ok(()),
+        false => Err(broken(
+            path,
+            format!("`{name}` cannot name a folder"),
+            "use letters, digits, `-`, `_`, `.`, `+` and `=`, and do not begin with a dot",
+        )),
+    }
+}

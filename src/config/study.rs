@@ -1,0 +1,60 @@
+//! `study`: what is compared.
+
+use super::train::Schedule;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_yaml::with::singleton_map;
+
+/// `study`: the arms to compare and how often each is repeated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StudySection {
+    /// The name of the study and of its folder; the name of the file when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Runs per arm, with seeds 0, 1, 2, ...
+    #[serde(default = "seeds")]
+    pub seeds: u32,
+    /// The configurations to compare, one by one. Give either these or `grid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arms: Option<Vec<ArmSection>>,
+    /// The configurations to compare, as all combinations of the values listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<GridSection>,
+}
+
+/// One arm: a batch size, and whatever differs from `train`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArmSection {
+    /// The name of the arm and of its folder; `batch-32` for batch size 32 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Examples per step.
+    pub batch_size: u32,
+    /// Learning rate before the schedule, in place of the optimizer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// In place of `train.schedule`.
+    #[serde(default, with = "singleton_map", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Schedule>")]
+    pub schedule: Option<Schedule>,
+    /// In place of `train.epochs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u32>,
+}
+
+/// `study.grid`: every batch size with every learning rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GridSection {
+    /// Examples per step.
+    pub batch_size: Vec<u32>,
+    /// Learning rates; the optimizer's alone when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr: Option<Vec<f64>>,
+}
+
+fn seeds() -> u32 {
+    5
+}

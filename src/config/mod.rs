@@ -9,8 +9,10 @@ mod data;
 mod load;
 mod locate;
 mod model;
+mod overlay;
 mod resolve;
 mod rules;
+mod schedule;
 mod study;
 mod train;
 
@@ -18,6 +20,7 @@ pub use data::*;
 pub use load::{Override, Source, load};
 pub use model::*;
 pub use resolve::{Arm, Study};
+pub use schedule::*;
 pub use study::*;
 pub use train::*;
 

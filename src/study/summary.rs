@@ -48,15 +48,21 @@ fn summarise_arm(plan: &Plan, folder: &StudyFolder, arm: &Arm) -> Result<ArmSumm
     let runs: Vec<&Run> = plan.runs.iter().filter(|run| run.arm.name == arm.name).collect();
     for run in &runs {
         let files = folder.run(run);
-        let Some(Record { status: Status::Finished, test: measured, .. }) = files.record()? else {
+        let Some(record) = files.record()?.filter(|record| record.status == Status::Finished)
+        else {
             continue;
         };
-        validation.extend(files.metrics()?.last().map(|line| line.validation.accuracy));
-        test.extend(measured.map(|metrics| metrics.accuracy));
+        let metrics = files.metrics()?;
+        let restored = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
+        let best = record.result.as_ref().and_then(|result| result.best_epoch);
+        let best = best.filter(|_| restored);
+        let taken = best.map_or(metrics.last(), |epoch| metrics.get(epoch as usize));
+        validation.extend(taken.map(|line| line.validation.accuracy));
+        test.extend(record.test().map(|metrics| metrics.accuracy));
         let timing = files.timing()?;
         let training: f64 = timing.iter().map(|line| line.train_seconds).sum();
         let measuring: f64 = timing.iter().map(|line| line.validation_seconds).sum();
-        let rows = plan.data.facts.train.examples as f64 * timing.len() as f64;
+        let rows = metrics.last().map_or(0, |line| line.examples) as f64;
         seconds.push(training + measuring);
         rates.push(rows / training.max(1e-9));
         let most = timing.iter().map(|line| line.peak_memory).max();
@@ -67,7 +73,7 @@ fn summarise_arm(plan: &Plan, folder: &StudyFolder, arm: &Arm) -> Result<ArmSumm
         batch_size: arm.batch_size,
         finished: validation.len(),
         planned: runs.len(),
-        steps: plan.steps_per_epoch(arm) * arm.epochs,
+        steps: plan.course(arm).steps(),
         validation_accuracy: stats::summarise(&validation),
         test_accuracy: stats::summarise(&test),
         seconds: stats::summarise(&seconds),

@@ -193,7 +193,9 @@ impl<'d> Libtorch<'d> {
                 |masks| DeviceMasks::upload(masks, index * most, rows.len(), all, self.device);
             let masks = step.masks.map(upload).transpose()?;
             let outputs = self.forward(Split::Train, rows, masks.as_ref(), true)?;
-            let loss = self.loss_sum(&outputs, rows)?.f_div_scalar(all as f64)?;
+            let loss = self.mean_loss(&outputs, rows)?;
+            let share = rows.len() as f64 / all as f64;
+            let loss = if share < 1.0 { loss.f_mul_scalar(share)? } else { loss };
             let gradients = Tensor::f_run_backward(&[&loss], &self.parameters, false, false)?;
             match sum.is_empty() {
                 true => sum = gradients,
@@ -207,8 +209,8 @@ impl<'d> Libtorch<'d> {
         Ok((sum, Tensor::f_cat(&logits, 0)?))
     }
 
-    /// The weighted losses of these rows, summed.
-    fn loss_sum(&self, logits: &Tensor, rows: &[u32]) -> Result<Tensor> {
+    /// The mean of the weighted losses of these rows.
+    fn mean_loss(&self, logits: &Tensor, rows: &[u32]) -> Result<Tensor> {
         let train = &self.splits.train;
         let labels = self.resident.labels(train, rows)?;
         let [zero, one] = self.settings.label_weights;
@@ -224,7 +226,7 @@ impl<'d> Libtorch<'d> {
             &labels,
             weights.as_ref(),
             None,
-            Reduction::Sum,
+            Reduction::Mean,
         )?)
     }
 

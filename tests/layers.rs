@@ -14,7 +14,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
         ],
     ),
     ("train", &["model", "kernels", "config", "files", "rng"]),
-    ("model", &["kernels", "config", "rng"]),
+    ("model", &["kernels", "config", "files", "rng", "error"]),
     ("data", &["kernels", "config", "files", "rng", "error"]),
     ("config", &["error"]),
     ("kernels", &[]),

@@ -1,11 +1,13 @@
 //! The classifier: optional embedding -> LSTM(units) -> Dense(1, sigmoid).
 //!
-//! This layer turns the `model` section into sizes and first weights; the mathematics is in
-//! [`crate::kernels`].
+//! This layer turns the `model` section into sizes and first weights, and reads and writes weights
+//! files; the mathematics is in [`crate::kernels`].
 
 mod init;
+mod weights;
 
 pub use init::keras;
+pub use weights::{Names, read_weights, write_weights};
 
 use crate::config::ModelSection;
 use crate::kernels::{Input, Shape};

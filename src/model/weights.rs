@@ -341,7 +341,9 @@ mod tests {
              the features of arrays"
         );
         let smaller = Shape { input: Input::Tokens { vocabulary: 6, dim: 3 }, ..TEXT };
-        assert!(refused(&smaller, &torch()).contains("[7, 3], and `embedding.weight` of this model"));
+        assert!(
+            refused(&smaller, &torch()).contains("[7, 3], and `embedding.weight` of this model")
+        );
 
         let mut deeper = torch();
         deeper.push(tensor("rnn.weight_hh_l1", &[8, 2], 0.0));

@@ -161,8 +161,7 @@ fn number(
         let mut sequences = TokenRows { tokens: Vec::new(), offsets: vec![0] };
         for row in rows {
             let ids = tokens[*row as usize].iter().map(|word| vocabulary.id(word)).collect();
-            sequences.tokens.extend(sequence(ids, text, masked));
-            sequences.offsets.push(sequences.tokens.len() as u64);
+            sequences.push(&sequence(ids, text, masked));
         }
         Part::Tokens {
             rows: sequences,
@@ -174,7 +173,7 @@ fn number(
 }
 
 /// Cuts ids to the length asked for and, without a mask, pads them to it with 0.
-fn sequence(mut ids: Vec<i32>, text: &TextSection, masked: bool) -> Vec<i32> {
+pub(super) fn sequence(mut ids: Vec<i32>, text: &TextSection, masked: bool) -> Vec<i32> {
     let length = text.length as usize;
     match text.truncate {
         End::Pre => drop(ids.drain(..ids.len().saturating_sub(length))),

@@ -87,6 +87,7 @@ pub fn execute(
 ) -> Result<StudyOutcome> {
     folder.refuse_other_definitions(plan)?;
     folder.write_resolved(plan)?;
+    plan.data.keep(&folder.path().join("data"))?;
     environment::write(folder, plan, command)?;
     let pending = folder.pending(plan)?;
     observer.on_plan(plan, &pending);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules of this crate that it may name.
 const MAY_IMPORT: [(&str, &[&str]); 13] = [
-    ("cli", &["study", "export", "train", "data", "kernels", "stats", "config", "error"]),
+    ("cli", &["study", "export", "train", "data", "kernels", "stats", "config", "files", "error"]),
     (
         "study",
         &[

@@ -18,4 +18,4 @@ mod vocabulary;
 
 pub use dataset::{Dataset, Facts, SplitFacts};
 pub use encoder::{Encoded, Encoder, Inputs};
-pub use prepare::{Prepared, prepare};
+pub use prepare::{Prepared, find, prepare};

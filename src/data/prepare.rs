@@ -55,6 +55,16 @@ pub fn prepare(
     Ok(Prepared { path, facts })
 }
 
+/// The examples with this hash, if they are in the cache: the source is not read.
+pub fn find(cache: &Path, hash: &str) -> Result<Option<Prepared>> {
+    let path = cache.join(format!("{hash}.safetensors"));
+    if !path.exists() {
+        return Ok(None);
+    }
+    let facts = dataset::Dataset::open(&path)?.facts().clone();
+    Ok(Some(Prepared { path, facts }))
+}
+
 fn source_path(section: &DataSection) -> &Path {
     match (&section.table, &section.arrays) {
         (Some(table), _) => &table.path,

@@ -6,14 +6,13 @@
 //! | keras | `model.keras` | `keras.models.load_model(path)`, Keras 3 with any backend |
 //! | onnx | `model.onnx` | ONNX Runtime and everything else that reads opset 17 |
 //!
-//! A model that reads text needs its vocabulary too: [`write_vocabulary`]. The same model always
-//! gives the same bytes. `scripts/compare_exports` runs all three and compares their predictions.
+//! The same model always gives the same bytes. `scripts/compare_exports` runs all three and compares
+//! their predictions.
 
 mod keras;
 mod onnx;
 mod proto;
 
-use crate::files;
 use crate::kernels::{Arrays, Input, Shape};
 use crate::model::{Names, write_weights};
 use anyhow::Result;
@@ -61,14 +60,6 @@ pub fn write(format: Format, model: &Model<'_>, path: &Path) -> Result<()> {
     }
 }
 
-/// Writes the words of ids 0, 1, 2, ..., one a line, as Keras's `TextVectorization` lists them: the
-/// first is padding and empty, the second stands for every unknown word.
-pub fn write_vocabulary(path: &Path, words: &[String]) -> Result<()> {
-    let special = ["", "[UNK]"].into_iter();
-    let lines = special.chain(words.iter().map(String::as_str)).map(|word| format!("{word}\n"));
-    files::write_text(path, &lines.collect::<String>())
-}
-
 impl Model<'_> {
     /// One parameter by its name in [`Shape::parameters`]: its dimensions and values.
     fn parameter(&self, name: &str) -> Option<(Vec<usize>, &[f32])> {
@@ -106,13 +97,5 @@ mod tests {
                 assert!(written("a") == written("b"), "{format:?}");
             }
         }
-    }
-
-    #[test]
-    fn line_numbers_of_the_vocabulary_are_token_ids() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("vocabulary.txt");
-        write_vocabulary(&path, &["the".into(), "film".into()]).unwrap();
-        assert_eq!(fs::read_to_string(path).unwrap(), "\n[UNK]\nthe\nfilm\n");
     }
 }

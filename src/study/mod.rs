@@ -16,6 +16,7 @@ mod protocol;
 mod record;
 mod recorder;
 mod summary;
+mod trained;
 mod worker;
 
 pub use estimate::{Estimate, estimate};
@@ -25,6 +26,7 @@ pub use pool::{Pool, Workers};
 pub use protocol::{Hello, RunEnd, TimingLine};
 pub use record::{Definition, Record, RunFolder, Status, wall_clock};
 pub use summary::{ArmSummary, Failure};
+pub use trained::{Measurement, Prediction, TrainedRun};
 pub use worker::serve;
 
 use summary::{failures, summarise};

@@ -11,7 +11,7 @@ const BATCH: usize = 256;
 
 /// Measures a split; `None` when it has no rows. `stop` is asked between batches; when it says so
 /// the result is [`Measured::Stopped`].
-pub(super) fn evaluate(
+pub fn evaluate(
     engine: &mut dyn Engine,
     split: Split,
     examples: &Examples<'_>,
@@ -32,7 +32,7 @@ pub(super) fn evaluate(
 }
 
 /// What came of a measurement.
-pub(super) enum Measured {
+pub enum Measured {
     /// The metrics; `None` for a split without rows.
     Metrics(Option<Metrics>),
     /// It was stopped on the way.

@@ -11,6 +11,7 @@ mod metrics;
 mod schedule;
 
 pub use checkpoint::{Position, load as load_checkpoint, save_weights};
+pub use evaluate::{Measured, evaluate};
 pub use metrics::{Metrics, Tally};
 pub use schedule::learning_rate;
 
@@ -18,7 +19,6 @@ use crate::config::Arm;
 use crate::kernels::{AdamUpdate, Engine, Shape, Split, Splits, State};
 use crate::{model, rng};
 use anyhow::Result;
-use evaluate::{Measured, evaluate};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::{Duration, Instant};

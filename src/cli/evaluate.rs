@@ -6,7 +6,6 @@ use crate::study::TrainedRun;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,9 +42,8 @@ impl From<SplitName> for Split {
 pub(super) fn evaluate(args: &EvaluateArgs) -> Result<ExitCode> {
     let run = TrainedRun::open(&args.run)?;
     start_libtorch()?;
-    let study = fs::canonicalize(args.run.join("../.."))?;
     let mut report = |what: &str| diagnostics::note(what);
-    let measured = run.measure(args.split.into(), &cache(&study), &mut report)?;
+    let measured = run.measure(args.split.into(), &cache(run.study_folder()), &mut report)?;
     let split = serde_json::to_value(Split::from(args.split))?;
     let metrics = serde_json::to_value(measured.metrics)?;
     if args.json {

@@ -33,27 +33,28 @@ enum FormatName {
     Onnx,
 }
 
-const USE: &str = "Beside the model of a text study lies vocabulary.txt: line n is the word of id n - 1; the first two are
-padding (0) and unknown words (1). Texts become ids as `data.text` of the study's study.yaml says.
+const USE: &str = "\
+Beside the model of a text study lies vocabulary.txt: line n is the word of id n - 1, the first two
+are padding (0) and unknown words (1). Texts become ids as `data.text` in study.yaml says.
 
 torch:
   class Classifier(torch.nn.Module):
       def __init__(self, vocabulary, dim, units):
           super().__init__()
-          self.embedding = torch.nn.Embedding(vocabulary, dim)      # for text only
+          self.embedding = torch.nn.Embedding(vocabulary, dim)   # for text only
           self.lstm = torch.nn.LSTM(dim, units, batch_first=True)
           self.dense = torch.nn.Linear(units, 1)
-      def forward(self, tokens, lengths):                           # padded after each row's last token
+      def forward(self, tokens, lengths):                        # 0 after each row's last token
           states, _ = self.lstm(self.embedding(tokens))
           last = states[torch.arange(len(tokens)), (lengths - 1).clamp(min=0)]
           return torch.sigmoid(self.dense(last * (lengths > 0).unsqueeze(1)))
   model.load_state_dict(safetensors.torch.load_file('model.safetensors'))
 keras:
-  model = keras.models.load_model('model.keras')                    # tokens [B, T], 0 is padding
+  model = keras.models.load_model('model.keras')                 # tokens [B, T], 0 is padding
 onnx:
-  session = onnxruntime.InferenceSession('model.onnx')
-  session.run(['probability'], {'tokens': tokens, 'lengths': lengths})   # int64 [B, T] and [B]
-  session.run(['probability'], {'features': features})                   # arrays: float32 [B, T, F]";
+  session = onnxruntime.InferenceSession('model.onnx')           # for text, int64 [B, T] and [B]:
+  session.run(None, {'tokens': tokens, 'lengths': lengths})      # no lengths if mask_zero is false
+  session.run(None, {'features': features})                      # for arrays, float32 [B, T, F]";
 
 pub(super) fn export(args: &ExportArgs) -> Result<ExitCode> {
     let run = TrainedRun::open(&args.run)?;

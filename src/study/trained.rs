@@ -64,6 +64,11 @@ impl TrainedRun {
         Ok(Self { definition: record.definition, weights, study, study_folder })
     }
 
+    /// The folder of its study.
+    pub fn study_folder(&self) -> &Path {
+        &self.study_folder
+    }
+
     /// Whether padding is skipped, so that rows may differ in length.
     pub fn is_masked(&self) -> bool {
         self.study.experiment.model.embedding.as_ref().is_some_and(|section| section.mask_zero)

@@ -13,9 +13,12 @@ use std::process::{Command, Stdio};
 
 const RUN: &str = "runs/tiny/large/seed-0";
 
-/// A scene with one finished run of an arm, in [`RUN`].
+/// A scene with one finished run, [`RUN`], of a study with these changes.
 fn trained(changes: &[(&str, &str)]) -> Scene {
-    let scene = Scene::new();
+    trained_in(Scene::new(), changes)
+}
+
+fn trained_in(scene: Scene, changes: &[(&str, &str)]) -> Scene {
     let study = STUDY.replace("seeds: 2", "seeds: 1");
     let study = study.replace("    - { name: small, batch_size: 8 }\n", "");
     let study = changes.iter().fold(study, |study, (from, to)| {
@@ -115,7 +118,11 @@ fn what_is_not_a_finished_run_is_refused_with_advice() {
 
 #[test]
 fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
-    let scene = trained(&[("reviews.csv", "named.csv")].map(|_| ("epochs: 3", "epochs: 12")));
+    let scene = Scene::new();
+    let table =
+        scene.read("reviews.csv").replace(",1\n", ",liked\n").replace(",0\n", ",disliked\n");
+    scene.write("reviews.csv", &table);
+    let scene = trained_in(scene, &[("epochs: 3", "epochs: 12")]);
     write_texts(&scene);
     let csv = scene.run(&["predict", RUN, "--input", "new.csv"]).expect(0).stdout;
     let mut lines = csv.lines();
@@ -128,7 +135,7 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
     let probability = |row: usize| rows[row][1].parse::<f32>().unwrap();
     assert!(probability(0) > probability(2), "the model learned nothing: {csv}");
     for row in 0..7 {
-        assert_eq!(rows[row][2], if probability(row) > 0.5 { "1" } else { "0" });
+        assert_eq!(rows[row][2], if probability(row) > 0.5 { "liked" } else { "disliked" });
     }
     assert_eq!(rows[1][1], rows[3][1], "texts without words are alike");
 
@@ -179,51 +186,75 @@ fn interpreter(format: &str) -> Command {
     }
 }
 
-/// Exports the run and compares what the other program predicts with `batchscope predict`.
-fn assert_same_predictions(scene: &Scene, run: &str, format: &str, input: &str, given: &Value) {
-    let export = ["export", run, "--format", format, "--output", "exported"];
-    let said = scene.run(&export).expect(0).stdout;
-    assert!(said.starts_with("exported/model."), "{said}");
-    scene.write("given.json", &given.to_string());
+/// A finished run and the inputs to compare its predictions on.
+struct Case {
+    scene: Scene,
+    run: &'static str,
+    /// The inputs for `batchscope predict`.
+    input: &'static str,
+    /// The same inputs for `fixtures/run_export.py`.
+    given: Value,
+}
+
+/// Exports each run and compares what the other program predicts with `batchscope predict`.
+fn all_cases_agree_in(format: &str) {
+    let cases = [masked_text(), padded_text(), arrays()];
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/run_export.py");
     let mut other = interpreter(format);
-    let output = other.arg(script).arg(format).arg(scene.path("exported"));
-    let output = output.arg(scene.path("given.json")).output().unwrap();
+    other.arg(script).arg(format);
+    for Case { scene, run, given, .. } in &cases {
+        let export = ["export", run, "--format", format, "--output", "exported"];
+        let said = scene.run(&export).expect(0).stdout;
+        assert!(said.starts_with("exported/model."), "{said}");
+        scene.write("given.json", &given.to_string());
+        other.arg(scene.path("exported")).arg(scene.path("given.json"));
+    }
+    let output = other.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{format} cannot run the export:\n{said}");
-    let found: Vec<f64> = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{format} cannot run the exports:\n{said}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let found: Vec<Vec<f64>> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(found.len(), cases.len());
+    for (case, found) in cases.iter().zip(&found) {
+        assert_close(format, case, found);
+    }
+}
 
-    let ours = scene.run(&["predict", run, "--input", input, "--format", "jsonl"]).expect(0).stdout;
+/// The same probabilities but for rounding.
+fn assert_close(format: &str, case: &Case, found: &[f64]) {
+    let arguments = ["predict", case.run, "--input", case.input, "--format", "jsonl"];
+    let ours = case.scene.run(&arguments).expect(0).stdout;
     let ours: Vec<f64> =
         ours.lines().map(|line| json(line)["probability"].as_f64().unwrap()).collect();
     assert_eq!(ours.len(), found.len());
     let spread = ours.iter().fold((1f64, 0f64), |(low, high), p| (low.min(*p), high.max(*p)));
     assert!(spread.1 - spread.0 > 0.01, "all predictions are alike: {ours:?}");
-    let errors = ours.iter().zip(&found).map(|(ours, found)| (ours - found).abs());
+    let errors = ours.iter().zip(found).map(|(ours, found)| (ours - found).abs());
     let largest = errors.fold(0f64, f64::max);
     println!("{format}: {} rows, largest difference {largest:.1e}", ours.len());
     assert!(largest <= 1e-5, "{format}: {found:?}\nbatchscope: {ours:?}");
 }
 
 /// Text whose rows differ in length, with empty ones among them.
-fn masked_text_agrees_in(format: &str) {
+fn masked_text() -> Case {
     let scene = trained(&[("epochs: 3", "epochs: 12")]);
     write_texts(&scene);
     let given = json!({ "texts": TEXTS, "length": 12, "mask": true });
-    assert_same_predictions(&scene, RUN, format, "new.csv", &given);
+    Case { scene, run: RUN, input: "new.csv", given }
 }
 
 /// Text padded at its beginning, and padding read as a word.
-fn padded_text_agrees_in(format: &str) {
+fn padded_text() -> Case {
     let changes = [("epochs: 3", "epochs: 12"), ("dim: 6", "dim: 6, mask_zero: false")];
     let scene = trained(&changes);
     write_texts(&scene);
     let given = json!({ "texts": TEXTS, "length": 12, "mask": false });
-    assert_same_predictions(&scene, RUN, format, "new.csv", &given);
+    Case { scene, run: RUN, input: "new.csv", given }
 }
 
 /// Sequences of numbers, 64 units.
-fn arrays_agree_in(format: &str) {
+fn arrays() -> Case {
     let scene = Scene::new();
     let value = |at: u64| (at * 37 % 101) as f32 / 101.0 + (at / 15 % 2) as f32;
     let rows = |n: u64| (0..n * 15).map(value).collect::<Vec<f32>>();
@@ -250,30 +281,24 @@ fn arrays_agree_in(format: &str) {
     let nested: Vec<Vec<Vec<f32>>> =
         rows(9).chunks(15).map(|row| row.chunks(3).map(<[f32]>::to_vec).collect()).collect();
     let given = json!({ "features": nested });
-    assert_same_predictions(&scene, "runs/arrays/batch-8/seed-0", format, "new.npz", &given);
+    Case { scene, run: "runs/arrays/batch-8/seed-0", input: "new.npz", given }
 }
 
 #[test]
 fn torch_predicts_the_same_from_exported_weights() {
-    masked_text_agrees_in("torch");
-    padded_text_agrees_in("torch");
-    arrays_agree_in("torch");
+    all_cases_agree_in("torch");
 }
 
 #[test]
 #[ignore = "needs Keras 3: run scripts/compare_exports"]
 fn keras_predicts_the_same_from_an_exported_model() {
-    masked_text_agrees_in("keras");
-    padded_text_agrees_in("keras");
-    arrays_agree_in("keras");
+    all_cases_agree_in("keras");
 }
 
 #[test]
 #[ignore = "needs ONNX Runtime: run scripts/compare_exports"]
 fn onnx_runtime_predicts_the_same_from_an_exported_model() {
-    masked_text_agrees_in("onnx");
-    padded_text_agrees_in("onnx");
-    arrays_agree_in("onnx");
+    all_cases_agree_in("onnx");
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Source: `keras/src/saving/saving_lib.py`. The configuration names no more than what differs from
-//! Keras's defaults, so that versions older and newer than the named one read it.
+//! Keras's defaults, so that other versions than the named one read it; 3.3 and 3.8 were tried.
 
 use super::Model;
 use crate::files;

@@ -10,7 +10,8 @@
 //!
 //! ```text
 //! cli -> study -> train -> model, data -> kernels
-//!          \-> stats, events
+//!  \        \-> stats, events
+//!   \-> export -> model
 //! leaves, which import nothing above them: config, rng, stats, kernels, events, files, error
 //! ```
 //!
@@ -26,6 +27,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod files;
 pub mod kernels;
 pub mod model;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules of this crate that it may name.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
-    ("cli", &["study", "train", "data", "kernels", "stats", "config", "error"]),
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
+    ("cli", &["study", "export", "train", "data", "kernels", "stats", "config", "files", "error"]),
     (
         "study",
         &[
@@ -13,8 +13,9 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
             "error",
         ],
     ),
+    ("export", &["model", "kernels", "files"]),
     ("train", &["model", "kernels", "config", "files", "rng"]),
-    ("model", &["kernels", "config", "rng"]),
+    ("model", &["kernels", "config", "files", "rng", "error"]),
     ("data", &["kernels", "config", "files", "rng", "error"]),
     ("config", &["error"]),
     ("kernels", &[]),

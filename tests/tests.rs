@@ -11,6 +11,8 @@ mod cli;
 mod engine;
 // Event files as TensorBoard itself reads them.
 mod events;
+// Finished runs put to use: measured, asked, and exported to torch, Keras and ONNX.
+mod export;
 // The files in `experiments/`.
 mod experiments;
 // Which module may import which, and where `unsafe` may stand.

@@ -4,8 +4,11 @@
 
 mod check;
 mod diagnostics;
+mod evaluate;
+mod export;
 mod format;
 mod interrupt;
+mod predict;
 mod progress;
 mod run;
 mod tables;
@@ -40,6 +43,9 @@ const EXAMPLES: &str = "Examples:
   batchscope check experiments/quickstart.yaml
   batchscope run experiments/quickstart.yaml
   batchscope run experiments/seed_small.yaml --set train.epochs=3 --out runs/short
+  batchscope evaluate runs/quickstart/batch-32/seed-0 --split test
+  batchscope predict runs/quickstart/batch-32/seed-0 --input new.csv --output predictions.csv
+  batchscope export runs/quickstart/batch-32/seed-0 --format onnx
 
 Exit codes: 0 all runs finished, 1 some diverged or failed, 2 usage or configuration, 130 interrupted.";
 
@@ -53,6 +59,14 @@ enum Command {
     ///
     /// Reads the data, times a few steps of each arm on this machine, and keeps no results.
     Check(ExperimentArgs),
+    /// Measure a finished run on a split of its study
+    ///
+    /// Computed on the processor with the weights of the last epoch, as at the end of training.
+    Evaluate(evaluate::EvaluateArgs),
+    /// Ask a finished run for the class of new examples
+    Predict(predict::PredictArgs),
+    /// Write a finished run's model for torch, Keras or ONNX
+    Export(export::ExportArgs),
     /// Serve a study (started by `run` and `check`)
     #[command(hide = true)]
     Worker,
@@ -82,6 +96,9 @@ pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Evaluate(args) => evaluate::evaluate(&args),
+        Command::Predict(args) => predict::predict(&args),
+        Command::Export(args) => export::export(&args),
         Command::Worker => {
             study::serve(io::BufReader::new(io::stdin()), io::stdout())?;
             Ok(ExitCode::SUCCESS)

@@ -7,7 +7,8 @@ use crate::kernels::{Input, Shape};
 use crate::study::{ArmSummary, Estimate, Plan};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-fn table(header: &[&str]) -> Table {
+/// An empty table with this header.
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().header_separator(rule)).set_header(header.to_vec());

@@ -106,6 +106,31 @@ pub struct TextSection {
     pub truncate: End,
 }
 
+impl Default for TableSection {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            text: text_column(),
+            label: label_column(),
+            filter: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for ArraysSection {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            x_train: x_train(),
+            y_train: y_train(),
+            x_val: None,
+            y_val: None,
+            x_test: None,
+            y_test: None,
+        }
+    }
+}
+
 impl Default for TextSection {
     fn default() -> Self {
         Self {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use npyz::npz::NpzArchive;
 use npyz::{DType, TypeChar};
 use std::io::Cursor;
+use std::path::Path;
 
 /// Sequences `[N, T, F]` with their labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +68,24 @@ pub(super) fn read(section: &ArraysSection, bytes: &[u8]) -> Result<Arrays> {
     Ok(Arrays { train, validation, test })
 }
 
+/// The sequences of an npz file without labels: those called as the study's training sequences, or
+/// the only array.
+pub(super) fn read_inputs(
+    path: &Path,
+    section: &ArraysSection,
+    bytes: &[u8],
+) -> Result<(Vec<f32>, usize, usize)> {
+    let file = path.display().to_string();
+    let mut archive = NpzArchive::new(Cursor::new(bytes))
+        .with_context(|| format!("{file} is not an npz file, as numpy.savez writes it"))?;
+    let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let name = match &names[..] {
+        [only] => only,
+        _ => &section.x_train,
+    };
+    sequences(&mut archive, &file, name)
+}
+
 fn same_width(file: &str, x: &str, a: &Block, other: &str, b: &Block) -> Result<(), UserError> {
     match (a.steps, a.features) == (b.steps, b.features) {
         true => Ok(()),
@@ -80,7 +99,7 @@ fn same_width(file: &str, x: &str, a: &Block, other: &str, b: &Block) -> Result<
     }
 }
 
-fn block(archive: &mut Archive<'_>, file: &str, x: &str, y: &str) -> Result<Block> {
+fn sequences(archive: &mut Archive<'_>, file: &str, x: &str) -> Result<(Vec<f32>, usize, usize)> {
     let (dims, values) = floats(archive, file, x)?;
     let [n, steps, features] = dims[..] else {
         return Err(UserError::new(
@@ -100,6 +119,12 @@ fn block(archive: &mut Archive<'_>, file: &str, x: &str, y: &str) -> Result<Bloc
         )
         .into());
     }
+    Ok((values, steps, features))
+}
+
+fn block(archive: &mut Archive<'_>, file: &str, x: &str, y: &str) -> Result<Block> {
+    let (values, steps, features) = sequences(archive, file, x)?;
+    let n = values.len() / (steps * features);
     let (label_dims, labels) = floats(archive, file, y)?;
     if labels.len() != n || label_dims.first() != Some(&n) {
         return Err(UserError::new(

@@ -67,6 +67,13 @@ pub(super) struct TokenRows {
     pub(super) offsets: Vec<u64>,
 }
 
+impl TokenRows {
+    pub(super) fn push(&mut self, row: &[i32]) {
+        self.tokens.extend(row);
+        self.offsets.push(self.tokens.len() as u64);
+    }
+}
+
 /// One split before it is written.
 pub(super) enum Part {
     Tokens { rows: TokenRows, labels: Vec<f32>, source: Vec<u64> },
@@ -147,6 +154,7 @@ pub(super) fn write(
 pub struct Dataset {
     map: Mmap,
     facts: Facts,
+    vocabulary: Vec<String>,
 }
 
 impl Dataset {
@@ -160,8 +168,19 @@ impl Dataset {
         let (_, metadata) = SafeTensors::read_metadata(&map).with_context(place)?;
         let header = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
         let header = header.context("it has no header").with_context(place)?;
-        let Header { facts, .. } = serde_json::from_str(header).with_context(place)?;
-        Ok(Self { map, facts })
+        let Header { facts, vocabulary } = serde_json::from_str(header).with_context(place)?;
+        Ok(Self { map, facts, vocabulary })
+    }
+
+    /// The words of token ids 2, 3, ...; empty for arrays.
+    pub(super) fn vocabulary(&self) -> &[String] {
+        &self.vocabulary
+    }
+
+    /// For each example of a split, its line or row in the user's file.
+    pub fn rows(&self, split: Split) -> Result<&[u64]> {
+        let tensors = SafeTensors::deserialize(&self.map)?;
+        values(&tensors, SPLITS[split as usize], "rows")
     }
 
     /// What is known of the examples.

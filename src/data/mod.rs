@@ -7,6 +7,8 @@
 
 mod arrays;
 mod dataset;
+mod encoder;
+mod keep;
 mod labels;
 mod prepare;
 mod split;
@@ -15,4 +17,5 @@ mod tokenizer;
 mod vocabulary;
 
 pub use dataset::{Dataset, Facts, SplitFacts};
-pub use prepare::{Prepared, prepare};
+pub use encoder::{Encoded, Encoder, Inputs};
+pub use prepare::{Prepared, find, prepare};

@@ -55,6 +55,16 @@ pub fn prepare(
     Ok(Prepared { path, facts })
 }
 
+/// The examples with this hash, if they are in the cache: the source is not read.
+pub fn find(cache: &Path, hash: &str) -> Result<Option<Prepared>> {
+    let path = cache.join(format!("{hash}.safetensors"));
+    if !path.exists() {
+        return Ok(None);
+    }
+    let facts = dataset::Dataset::open(&path)?.facts().clone();
+    Ok(Some(Prepared { path, facts }))
+}
+
 fn source_path(section: &DataSection) -> &Path {
     match (&section.table, &section.arrays) {
         (Some(table), _) => &table.path,
@@ -161,8 +171,7 @@ fn number(
         let mut sequences = TokenRows { tokens: Vec::new(), offsets: vec![0] };
         for row in rows {
             let ids = tokens[*row as usize].iter().map(|word| vocabulary.id(word)).collect();
-            sequences.tokens.extend(sequence(ids, text, masked));
-            sequences.offsets.push(sequences.tokens.len() as u64);
+            sequences.push(&sequence(ids, text, masked));
         }
         Part::Tokens {
             rows: sequences,
@@ -174,7 +183,7 @@ fn number(
 }
 
 /// Cuts ids to the length asked for and, without a mask, pads them to it with 0.
-fn sequence(mut ids: Vec<i32>, text: &TextSection, masked: bool) -> Vec<i32> {
+pub(super) fn sequence(mut ids: Vec<i32>, text: &TextSection, masked: bool) -> Vec<i32> {
     let length = text.length as usize;
     match text.truncate {
         End::Pre => drop(ids.drain(..ids.len().saturating_sub(length))),

@@ -5,6 +5,7 @@ use crate::config::TableSection;
 use crate::error::UserError;
 use anyhow::{Context, Result};
 use csv::{ErrorKind, StringRecord};
+use std::path::Path;
 
 /// Texts and labels in the order of the file.
 #[derive(Debug)]
@@ -55,6 +56,28 @@ pub(super) fn read(section: &TableSection, bytes: &[u8]) -> Result<Table> {
     let place = format!("{file}: column `{}`", section.label);
     let (labels, classes) = labels::binary(&values, &place)?;
     Ok(Table { texts, labels, classes, lines })
+}
+
+/// The text column of a table that needs no labels, and the line of each row.
+pub(super) fn read_texts(
+    path: &Path,
+    section: &TableSection,
+    bytes: &[u8],
+) -> Result<(Vec<String>, Vec<u64>)> {
+    let section = TableSection { path: path.to_owned(), ..section.clone() };
+    let file = path.display();
+    let mut reader = csv::Reader::from_reader(bytes);
+    let header = reader.headers().with_context(|| format!("cannot read the header of {file}"))?;
+    let text = position(header, &section.text, &section)?;
+    let (mut texts, mut lines) = (Vec::new(), Vec::new());
+    let mut cursor = LineCursor { bytes, at: 0, line: 1 };
+    for record in reader.into_records() {
+        let record = record.map_err(|error| unreadable(&section, &mut cursor, error))?;
+        lines.push(record.position().map_or(0, |place| cursor.line_at(place.byte())));
+        texts.push(record[text].to_owned());
+    }
+    some_rows(&texts, &section)?;
+    Ok((texts, lines))
 }
 
 const HEADER_HINT: &str = "a table has a header line with the names of its columns, separated by commas, \

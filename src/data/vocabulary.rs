@@ -12,7 +12,7 @@ pub(super) struct Vocabulary {
 }
 
 pub(super) const UNKNOWN: i32 = 1;
-const FIRST_WORD: usize = 2;
+pub(super) const FIRST_WORD: usize = 2;
 
 impl Vocabulary {
     /// The most frequent words of these texts; `max_tokens` counts padding and unknown words too.
@@ -24,7 +24,11 @@ impl Vocabulary {
         let mut ranked: Vec<(&str, u64)> = counts.into_iter().collect();
         ranked.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| b.cmp(a)));
         ranked.truncate(max_tokens - FIRST_WORD);
-        let words: Vec<String> = ranked.into_iter().map(|(word, _)| word.to_owned()).collect();
+        Self::of(ranked.into_iter().map(|(word, _)| word.to_owned()).collect())
+    }
+
+    /// A vocabulary that was fitted before.
+    pub(super) fn of(words: Vec<String>) -> Self {
         let numbered = words.iter().enumerate();
         let ids = numbered.map(|(at, word)| (word.clone(), (at + FIRST_WORD) as i32)).collect();
         Self { words, ids }

@@ -1,11 +1,13 @@
 //! The classifier: optional embedding -> LSTM(units) -> Dense(1, sigmoid).
 //!
-//! This layer turns the `model` section into sizes and first weights; the mathematics is in
-//! [`crate::kernels`].
+//! This layer turns the `model` section into sizes and first weights, and reads and writes weights
+//! files; the mathematics is in [`crate::kernels`].
 
 mod init;
+mod weights;
 
 pub use init::{keras, torch};
+pub use weights::{Names, read_weights, write_weights};
 
 use crate::config::{Init, ModelSection};
 use crate::kernels::{Arrays, Input, Shape};
@@ -27,6 +29,6 @@ pub fn first_weights(init: &Init, shape: &Shape, seed: u64) -> Result<Arrays> {
     match init {
         Init::Keras => Ok(keras(shape, seed)),
         Init::Torch => Ok(torch(shape, seed)),
-        Init::Weights(path) => anyhow::bail!("not yet: {}", path.display()),
+        Init::Weights(path) => read_weights(path, shape),
     }
 }

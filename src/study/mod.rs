@@ -18,6 +18,7 @@ mod protocol;
 mod record;
 mod recorder;
 mod summary;
+mod trained;
 mod worker;
 
 pub use estimate::{Estimate, estimate};
@@ -27,6 +28,7 @@ pub use pool::{Pool, Workers};
 pub use protocol::{Hello, RunEnd, TimingLine};
 pub use record::{Definition, Record, RunFolder, RunResult, Status, wall_clock};
 pub use summary::{ArmSummary, Failure};
+pub use trained::{Measurement, Prediction, TrainedRun};
 pub use worker::serve;
 
 use summary::{failures, summarise};
@@ -91,6 +93,7 @@ pub fn execute(
 ) -> Result<StudyOutcome> {
     folder.refuse_other_definitions(plan)?;
     folder.write_resolved(plan)?;
+    plan.data.keep(&folder.path().join("data"))?;
     environment::write(folder, plan, command)?;
     let pending = folder.pending(plan)?;
     observer.on_plan(plan, &pending);

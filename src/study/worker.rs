@@ -7,8 +7,9 @@ use super::record::{Definition, Record, RunFolder, RunResult, Status};
 use super::recorder::Recorder;
 use crate::data::Dataset;
 use crate::kernels::{self, Device, Engine, Split, State, Step, cuda_devices, libtorch_version};
+use crate::model::{self, Names};
+use crate::rng;
 use crate::train::{self, Course, Job, Outcome, Position, Trained};
-use crate::{model, rng};
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::{BufRead, Write};
@@ -107,7 +108,8 @@ fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<RunE
 
 /// Saves what a finished run leaves behind, apart from its record.
 fn keep(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
-    train::save_weights(&folder.weights(), &task.definition.model, &trained.weights)?;
+    let shape = &task.definition.model;
+    model::write_weights(&folder.weights(), shape, &trained.weights, Names::Own)?;
     if let Some(test) = &trained.test {
         let dataset = Dataset::open(&task.dataset)?;
         predictions::write(&folder.test_predictions(), &dataset, &trained.test_logits)?;

@@ -68,22 +68,6 @@ pub(super) fn save(path: &Path, shape: &Shape, state: &State, position: &Positio
     write(path, views, Some(("position".to_owned(), serde_json::to_string(position)?)))
 }
 
-/// Saves the weights alone, for use after training.
-pub fn save_weights(path: &Path, shape: &Shape, parameters: &Arrays) -> Result<()> {
-    write(path, views("", shape, parameters)?, None)
-}
-
-/// Reads what [`save_weights`] wrote; `None` when there is no such file.
-pub(super) fn load_weights(path: &Path, shape: &Shape) -> Result<Option<Arrays>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let place = || format!("the weights {} cannot be used", path.display());
-    let bytes = fs::read(path).with_context(place)?;
-    let tensors = SafeTensors::deserialize(&bytes).with_context(place)?;
-    arrays(&tensors, "", shape).map(Some).with_context(place)
-}
-
 /// Reads what `save` wrote, of a run whose optimizer keeps so many moments; `None` when there is no
 /// such file.
 pub fn load(path: &Path, shape: &Shape, moments: usize) -> Result<Option<(State, Position)>> {

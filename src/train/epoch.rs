@@ -8,6 +8,7 @@ use super::watch::{PlateauState, Stopping, monitored};
 use super::{Callback, EpochMetrics, EpochTimes, Job, Position, Progress, StepMetrics, checkpoint};
 use crate::config::Schedule;
 use crate::kernels::{Computed, Engine, Split, Step};
+use crate::model::{self, Names};
 use crate::rng;
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -168,7 +169,7 @@ pub(super) fn finish_epoch(
         callback.on_weights(position.epoch, &job.shape, &state.parameters)?;
     }
     if hear(job, position, &metrics) {
-        checkpoint::save_weights(job.best, &job.shape, &state.parameters)?;
+        model::write_weights(job.best, &job.shape, &state.parameters, Names::Own)?;
     }
     position.next_epoch();
     checkpoint::save(job.checkpoint, &job.shape, &state, position)?;

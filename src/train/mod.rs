@@ -17,7 +17,7 @@ mod schedule;
 mod settings;
 mod watch;
 
-pub use checkpoint::{Position, load as load_checkpoint, save_weights};
+pub use checkpoint::{Position, load as load_checkpoint};
 pub use course::Course;
 pub use dropout::masks;
 pub use evaluate::{logits, measure};
@@ -227,7 +227,7 @@ fn finish(
     let restores =
         job.arm.train.early_stopping.as_ref().is_some_and(|stopping| stopping.restore_best_weights);
     if restores && best_epoch.is_some() {
-        let weights = checkpoint::load_weights(job.best, &job.shape)?
+        let weights = model::read_weights(job.best, &job.shape)
             .context("the weights of the best epoch are gone")?;
         engine.set_state(&State { parameters: weights, ..engine.state()? })?;
     }

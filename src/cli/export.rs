@@ -1,0 +1,80 @@
+//! `batchscope export RUN_DIR --format FORMAT`: a finished run's model for other programs.
+
+use super::diagnostics;
+use crate::export::{self, Format, Model};
+use crate::study::TrainedRun;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+#[command(after_long_help = USE)]
+pub(super) struct ExportArgs {
+    /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0
+    #[arg(value_name = "RUN_DIR")]
+    run: PathBuf,
+    /// For which program
+    #[arg(long, value_enum)]
+    format: FormatName,
+    /// The folder that the files are written to [default: RUN_DIR/export]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    /// model.safetensors, with the names of torch.nn modules
+    Torch,
+    /// model.keras, for Keras 3
+    Keras,
+    /// model.onnx, opset 17
+    Onnx,
+}
+
+const USE: &str = "\
+Beside the model of a text study lies vocabulary.txt: line n is the word of id n - 1, the first two
+are padding (0) and unknown words (1). Texts become ids as `data.text` in study.yaml says.
+
+torch:
+  class Classifier(torch.nn.Module):
+      def __init__(self, vocabulary, dim, units):
+          super().__init__()
+          self.embedding = torch.nn.Embedding(vocabulary, dim)   # for text only
+          self.lstm = torch.nn.LSTM(dim, units, batch_first=True)
+          self.dense = torch.nn.Linear(units, 1)
+      def forward(self, tokens, lengths):                        # 0 after each row's last token
+          states, _ = self.lstm(self.embedding(tokens))
+          last = states[torch.arange(len(tokens)), (lengths - 1).clamp(min=0)]
+          return torch.sigmoid(self.dense(last * (lengths > 0).unsqueeze(1)))
+  model.load_state_dict(safetensors.torch.load_file('model.safetensors'))
+keras:
+  model = keras.models.load_model('model.keras')                 # tokens [B, T], 0 is padding
+onnx:
+  session = onnxruntime.InferenceSession('model.onnx')           # for text, int64 [B, T] and [B]:
+  session.run(None, {'tokens': tokens, 'lengths': lengths})      # no lengths if mask_zero is false
+  session.run(None, {'features': features})                      # for arrays, float32 [B, T, F]";
+
+pub(super) fn export(args: &ExportArgs) -> Result<ExitCode> {
+    let run = TrainedRun::open(&args.run)?;
+    let format = match args.format {
+        FormatName::Torch => Format::Torch,
+        FormatName::Keras => Format::Keras,
+        FormatName::Onnx => Format::Onnx,
+    };
+    let folder = args.output.clone().unwrap_or_else(|| args.run.join("export"));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(format.file_name());
+    let (shape, masked) = (run.definition.model, run.is_masked());
+    export::write(format, &Model { shape, masked, weights: &run.weights }, &path)?;
+    diagnostics::answer(&path.display().to_string());
+    if let Some(vocabulary) = run.vocabulary() {
+        let copy = folder.join("vocabulary.txt");
+        fs::copy(&vocabulary, &copy)
+            .with_context(|| format!("cannot copy {}", vocabulary.display()))?;
+        diagnostics::answer(&copy.display().to_string());
+    }
+    diagnostics::note("how to load it: batchscope export --help");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,147 @@
+//! `batchscope predict RUN_DIR --input FILE`: the class of new examples, with its probability.
+
+use super::diagnostics;
+use crate::data::Inputs;
+use crate::error::UserError;
+use crate::files;
+use crate::kernels::start_libtorch;
+use crate::study::{Prediction, TrainedRun};
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+#[command(after_long_help = OUTPUT)]
+pub(super) struct PredictArgs {
+    /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0
+    #[arg(value_name = "RUN_DIR")]
+    run: PathBuf,
+    /// New examples: a file of the study's kind, without labels; or `-`, one text a line
+    ///
+    /// For text a table with the study's text column, for arrays a file with `[N, T, F]`.
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+    /// Where the predictions go; `-` is standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// How they are written [default: by the name of the output, else csv]
+    #[arg(long, value_enum)]
+    format: Option<OutputFormat>,
+}
+
+const OUTPUT: &str = "Columns of the answer, one row an example, in the order of the input:
+  row          its line in a table or in the standard input, its row (from 0) in an array
+  probability  that it belongs to class 1
+  prediction   the class as the study's labels call it; class 1 for a probability above 0.5";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OutputFormat {
+    /// A header line and commas
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+pub(super) fn predict(args: &PredictArgs) -> Result<ExitCode> {
+    let run = TrainedRun::open(&args.run)?;
+    start_libtorch()?;
+    let encoder = run.encoder()?;
+    let predictions = match is_standard(&args.input) {
+        false => run.predict(&encoder, &encoder.read(&args.input)?)?,
+        true => {
+            let mut predictions = run.predict(&encoder, &Inputs::texts(standard_lines()?))?;
+            predictions.iter_mut().for_each(|prediction| prediction.row += 1);
+            predictions
+        }
+    };
+    let text = match args.format.unwrap_or_else(|| format_of(&args.output)) {
+        OutputFormat::Csv => csv(&predictions)?,
+        OutputFormat::Jsonl => jsonl(&predictions),
+    };
+    match is_standard(&args.output) {
+        true => diagnostics::answer(text.trim_end_matches('\n')),
+        false => files::write_text(&args.output, &text)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// The texts on standard input, one a line; an empty line is an empty text.
+fn standard_lines() -> Result<Vec<String>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).context("cannot read the standard input")?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
+        UserError::new(
+            format!("standard input, line {line}: the text is not UTF-8"),
+            "convert it first, for example with `iconv -f latin1 -t utf-8`",
+        )
+    })?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn format_of(output: &Path) -> OutputFormat {
+    match output.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
+    {
+        true => OutputFormat::Jsonl,
+        false => OutputFormat::Csv,
+    }
+}
+
+fn csv(predictions: &[Prediction]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["row", "probability", "prediction"])?;
+    for Prediction { row, probability, class } in predictions {
+        writer.write_record([&row.to_string(), &probability.to_string(), class])?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+fn jsonl(predictions: &[Prediction]) -> String {
+    let line = |prediction: &Prediction| {
+        let Prediction { row, probability, class } = prediction;
+        format!("{}\n", json!({ "row": row, "probability": probability, "prediction": class }))
+    };
+    predictions.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predictions() -> Vec<Prediction> {
+        let prediction = |row, probability, class: &str| {
+            let class = class.to_owned();
+            Prediction { row, probability, class }
+        };
+        vec![prediction(2, 0.1, "no"), prediction(3, 1e-9, "a, b")]
+    }
+
+    #[test]
+    fn probabilities_are_written_so_that_no_digit_is_lost() {
+        let text = csv(&predictions()).unwrap();
+        assert_eq!(text, "row,probability,prediction\n2,0.1,no\n3,0.000000001,\"a, b\"\n");
+        for line in text.lines().skip(1).zip(predictions()) {
+            let field = line.0.split(',').nth(1).unwrap();
+            assert_eq!(field.parse::<f32>().unwrap().to_bits(), line.1.probability.to_bits());
+        }
+        let first = jsonl(&predictions()).lines().next().unwrap().to_owned();
+        let read: serde_json::Value = serde_json::from_str(&first).unwrap();
+        assert_eq!(read["probability"].as_f64().unwrap() as f32, 0.1);
+        assert_eq!((read["row"].as_u64(), read["prediction"].as_str()), (Some(2), Some("no")));
+    }
+
+    #[test]
+    fn the_name_of_the_output_tells_its_format() {
+        assert!(matches!(format_of(Path::new("a.jsonl")), OutputFormat::Jsonl));
+        assert!(matches!(format_of(Path::new("a.csv")), OutputFormat::Csv));
+        assert!(matches!(format_of(Path::new("-")), OutputFormat::Csv));
+    }
+}

@@ -1,0 +1,79 @@
+//! Small readable copies of what the data decided, kept with a study: they outlive the cache, can be
+//! read without this program, and are all that [`super::Encoder`] needs on another machine.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `facts.json` | counts of each split, sizes, and the hash of the data |
+//! | `labels.json` | what the labels 0 and 1 are called in the source |
+//! | `splits.csv` | for each example, its split and its line or row in the source |
+//! | `vocabulary.txt` | for text: line n holds the word of id n - 1, as Keras's `get_vocabulary()` |
+
+use super::dataset::Dataset;
+use super::prepare::Prepared;
+use super::vocabulary::{FIRST_WORD, Vocabulary};
+use crate::error::UserError;
+use crate::files;
+use crate::kernels::Split;
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+pub(super) const FACTS: &str = "facts.json";
+const LABELS: &str = "labels.json";
+const SPLITS: &str = "splits.csv";
+const VOCABULARY: &str = "vocabulary.txt";
+
+impl Prepared {
+    /// Writes the copies into this folder, which is made if need be.
+    pub fn keep(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let dataset = Dataset::open(&self.path)?;
+        let facts = dataset.facts();
+        files::write_json(&folder.join(FACTS), facts)?;
+        let [zero, one] = &facts.classes;
+        files::write_json(&folder.join(LABELS), &BTreeMap::from([("0", zero), ("1", one)]))?;
+        files::write_text(&folder.join(SPLITS), &splits(&dataset)?)?;
+        if facts.vocabulary.is_some() {
+            let words = dataset.vocabulary().iter().map(String::as_str);
+            let lines: Vec<&str> = ["", "[UNK]"].into_iter().chain(words).collect();
+            files::write_text(&folder.join(VOCABULARY), &(lines.join("\n") + "\n"))?;
+        }
+        Ok(())
+    }
+}
+
+fn splits(dataset: &Dataset) -> Result<String> {
+    let mut text = String::from("split,row\n");
+    for (name, split) in
+        [("train", Split::Train), ("validation", Split::Validation), ("test", Split::Test)]
+    {
+        for row in dataset.rows(split)? {
+            writeln!(text, "{name},{row}")?;
+        }
+    }
+    Ok(text)
+}
+
+/// The vocabulary of a kept copy.
+pub(super) fn vocabulary(folder: &Path) -> Result<Vocabulary> {
+    let path = folder.join(VOCABULARY);
+    let text = fs::read_to_string(&path).map_err(|error| missing(&path, &error.to_string()))?;
+    let words = text.strip_suffix('\n').unwrap_or(&text).split('\n');
+    Ok(Vocabulary::of(words.skip(FIRST_WORD).map(str::to_owned).collect()))
+}
+
+/// A kept JSON file.
+pub(super) fn json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T> {
+    let path = folder.join(name);
+    Ok(files::read_json(&path)?.ok_or_else(|| missing(&path, "there is no such file"))?)
+}
+
+fn missing(path: &Path, why: &str) -> UserError {
+    UserError::new(
+        format!("cannot read {}: {why}", path.display()),
+        "a study's folder holds it from its first run on; copy the whole folder",
+    )
+}

@@ -1,0 +1,195 @@
+//! The model as a `.keras` archive, as Keras 3 saves it: a zip file, nothing compressed, of
+//!
+//! ```text
+//! metadata.json        the version of Keras whose layout this is
+//! config.json          Sequential: [Embedding ->] LSTM -> Dense
+//! model.weights.h5     layers/embedding/vars/0     [V, F]
+//!                      layers/lstm/cell/vars/0     kernel [F, 4H], the transpose of weight_ih
+//!                      layers/lstm/cell/vars/1     recurrent kernel [H, 4H]
+//!                      layers/lstm/cell/vars/2     bias [4H], gates in the same order as ours
+//!                      layers/dense/vars/0, 1      [H, 1], [1]
+//! ```
+//!
+//! Source: `keras/src/saving/saving_lib.py`. The configuration names no more than what differs from
+//! Keras's defaults, so that other versions than the named one read it; 3.3 and 3.8 were tried.
+
+use super::Model;
+use crate::files;
+use crate::kernels::Input;
+use anyhow::{Context, Result};
+use hdf5_pure::{AttrValue, FileBuilder, FinishedGroup};
+use serde_json::{Value, json};
+use std::io::{Cursor, Write};
+use std::path::Path;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+const KERAS_VERSION: &str = "3.15.1";
+
+pub(super) fn write(model: &Model<'_>, path: &Path) -> Result<()> {
+    let metadata = json!({ "keras_version": KERAS_VERSION }).to_string();
+    let entries = [
+        ("metadata.json", metadata.into_bytes()),
+        ("config.json", config(model).to_string().into_bytes()),
+        ("model.weights.h5", weights(model)?),
+    ];
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, bytes) in entries {
+        archive.start_file(name, stored)?;
+        archive.write_all(&bytes)?;
+    }
+    let bytes = archive.finish()?.into_inner();
+    files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
+}
+
+fn config(model: &Model<'_>) -> Value {
+    let h = model.shape.units;
+    let f = model.shape.features();
+    let (input, kind) = match model.shape.input {
+        Input::Tokens { .. } => (json!([null, null]), "int32"),
+        Input::Features(_) => (json!([null, null, f]), "float32"),
+    };
+    let mut layers = vec![json!({
+        "module": "keras.layers",
+        "class_name": "InputLayer",
+        "config": { "batch_shape": input, "dtype": kind, "name": "input" },
+        "registered_name": null,
+    })];
+    if let Input::Tokens { vocabulary, dim } = model.shape.input {
+        let config = json!({
+            "name": "embedding",
+            "input_dim": vocabulary,
+            "output_dim": dim,
+            "mask_zero": model.masked,
+        });
+        layers.push(layer("Embedding", config, &input));
+    }
+    layers.push(layer("LSTM", json!({ "name": "lstm", "units": h }), &json!([null, null, f])));
+    let dense = json!({ "name": "dense", "units": 1, "activation": "sigmoid" });
+    layers.push(layer("Dense", dense, &json!([null, h])));
+    json!({
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": { "name": "classifier", "layers": layers, "build_input_shape": input },
+        "registered_name": null,
+        "build_config": { "input_shape": input },
+    })
+}
+
+fn layer(class: &str, config: Value, input: &Value) -> Value {
+    json!({
+        "module": "keras.layers",
+        "class_name": class,
+        "config": config,
+        "registered_name": null,
+        "build_config": { "input_shape": input },
+    })
+}
+
+/// An HDF5 file with one group a layer.
+fn weights(model: &Model<'_>) -> Result<Vec<u8>> {
+    let mut file = FileBuilder::new();
+    let mut layers = Vec::new();
+    if model.reads_tokens() {
+        let arrays = [array(model, "embedding.weight", false)?];
+        let vars = variables(&mut file, "embedding", &arrays);
+        layers.push(group(&mut file, "embedding", vec![vars]));
+    }
+    let arrays = [
+        array(model, "lstm.weight_ih", true)?,
+        array(model, "lstm.weight_hh", true)?,
+        array(model, "lstm.bias", false)?,
+    ];
+    let vars = variables(&mut file, "lstm_cell", &arrays);
+    let cell = group(&mut file, "cell", vec![vars]);
+    let vars = variables(&mut file, "lstm", &[]);
+    layers.push(group(&mut file, "lstm", vec![cell, vars]));
+    let arrays = [array(model, "dense.weight", true)?, array(model, "dense.bias", false)?];
+    let vars = variables(&mut file, "dense", &arrays);
+    layers.push(group(&mut file, "dense", vec![vars]));
+    let layers = group(&mut file, "layers", layers);
+    file.add_group(layers);
+    let vars = variables(&mut file, "classifier", &[]);
+    file.add_group(vars);
+    file.finish().context("cannot write the weights as HDF5")
+}
+
+type Array = (Vec<u64>, Vec<f32>);
+
+/// One parameter with its dimensions, or the transpose of a matrix.
+fn array(model: &Model<'_>, name: &str, transposed: bool) -> Result<Array> {
+    let (dims, values) = model.parameter(name).with_context(|| format!("there is no `{name}`"))?;
+    let mut wide: Vec<u64> = dims.iter().map(|dim| *dim as u64).collect();
+    if !transposed {
+        return Ok((wide, values.to_vec()));
+    }
+    wide.reverse();
+    let (rows, columns) = (dims[0], dims[1]);
+    let at = |index: usize| values[index % rows * columns + index / rows];
+    Ok((wide, (0..values.len()).map(at).collect()))
+}
+
+fn group(file: &mut FileBuilder, name: &str, children: Vec<FinishedGroup>) -> FinishedGroup {
+    let mut group = file.create_group(name);
+    children.into_iter().for_each(|child| group.add_group(child));
+    group.finish()
+}
+
+/// The group `vars` of the layer with this name: its arrays by number.
+fn variables(file: &mut FileBuilder, layer: &str, arrays: &[Array]) -> FinishedGroup {
+    let mut vars = file.create_group("vars");
+    vars.set_attr("name", AttrValue::String(layer.to_owned()));
+    for (index, (dims, values)) in arrays.iter().enumerate() {
+        vars.create_dataset(&index.to_string()).with_f32_data(values).with_shape(dims);
+    }
+    vars.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ARRAYS, TEXT};
+    use super::*;
+    use crate::kernels::Shape;
+
+    fn written<T>(shape: Shape, what: impl FnOnce(&Model<'_>) -> T) -> T {
+        let weights = crate::model::keras(&shape, 4);
+        what(&Model { shape, masked: true, weights: &weights })
+    }
+
+    #[test]
+    fn every_parameter_has_the_place_and_the_shape_that_keras_gives_it() {
+        let bytes = written(TEXT, |model| weights(model).unwrap());
+        let file = hdf5_pure::File::from_bytes(bytes).unwrap();
+        let expected: [(&str, &[u64]); 6] = [
+            ("layers/embedding/vars/0", &[7, 3]),
+            ("layers/lstm/cell/vars/0", &[3, 8]),
+            ("layers/lstm/cell/vars/1", &[2, 8]),
+            ("layers/lstm/cell/vars/2", &[8]),
+            ("layers/dense/vars/0", &[2, 1]),
+            ("layers/dense/vars/1", &[1]),
+        ];
+        for (path, dims) in expected {
+            assert_eq!(file.dataset(path).unwrap().shape().unwrap(), dims, "{path}");
+        }
+        let kernel = file.dataset("layers/lstm/cell/vars/0").unwrap().read_f32().unwrap();
+        let weight_ih = written(TEXT, |model| model.weights[1].clone());
+        for (gate, feature) in [(0, 0), (5, 0), (7, 2), (3, 1)] {
+            let (found, expected) = (kernel[feature * 8 + gate], weight_ih[gate * 3 + feature]);
+            assert_eq!(found.to_bits(), expected.to_bits());
+        }
+    }
+
+    #[test]
+    fn arrays_need_no_embedding() {
+        let bytes = written(ARRAYS, |model| weights(model).unwrap());
+        let file = hdf5_pure::File::from_bytes(bytes).unwrap();
+        assert!(file.dataset("layers/embedding/vars/0").is_err());
+        let config = written(ARRAYS, config);
+        let classes = |layer: &Value| layer["class_name"].as_str().unwrap().to_owned();
+        let layers = config["config"]["layers"].as_array().unwrap();
+        let layers: Vec<String> = layers.iter().map(classes).collect();
+        assert_eq!(layers, ["InputLayer", "LSTM", "Dense"]);
+        assert_eq!(config["build_config"]["input_shape"], json!([null, null, 3]));
+    }
+}

@@ -1,0 +1,240 @@
+//! A finished run that is put to use: measured on a split, asked for predictions, exported.
+//!
+//! Everything comes from the study's folder: the run's record and weights, the resolved file, and
+//! the copies that the study keeps of its vocabulary and classes. Measuring needs the prepared
+//! examples too, from the cache or, if that is gone, prepared again from the source.
+
+use super::record::{Definition, Record, RunFolder, Status};
+use crate::config::{Source, Study};
+use crate::data::{self, Dataset, Encoder, Inputs, Prepared};
+use crate::error::UserError;
+use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, Splits};
+use crate::model::read_weights;
+use crate::train::{self, Metrics};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A finished run with its weights. Its engines work on the processor; call
+/// [`kernels::start_libtorch`] before the first.
+pub struct TrainedRun {
+    /// What defines the run.
+    pub definition: Definition,
+    /// The weights after the last epoch.
+    pub weights: Arrays,
+    study: Study,
+    study_folder: PathBuf,
+}
+
+/// What a run measured on a split.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measurement {
+    /// N
+    pub examples: usize,
+    /// As in the run's records.
+    pub metrics: Metrics,
+}
+
+/// What a run says of one row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// Its line in a table, or its row (from 0) in an array.
+    pub row: u64,
+    /// That it belongs to class 1.
+    pub probability: f32,
+    /// The name of the class, which is class 1 for a probability above 0.5.
+    pub class: String,
+}
+
+impl TrainedRun {
+    /// Opens the folder of a finished run, inside the folder of its study.
+    pub fn open(path: &Path) -> Result<Self> {
+        let folder = RunFolder::new(path);
+        let record = folder.record()?.ok_or_else(|| not_a_run(path))?;
+        refuse_unfinished(path, &record, &folder)?;
+        let shape = &record.definition.model;
+        let weights = read_weights(&folder.weights(), shape)?;
+        let whole = fs::canonicalize(path)
+            .with_context(|| format!("cannot find the folder {}", path.display()))?;
+        let study_folder = whole.ancestors().nth(2).unwrap_or(&whole).to_owned();
+        let study = resolved(&study_folder)?;
+        Ok(Self { definition: record.definition, weights, study, study_folder })
+    }
+
+    /// The folder of its study.
+    pub fn study_folder(&self) -> &Path {
+        &self.study_folder
+    }
+
+    /// Whether padding is skipped, so that rows may differ in length.
+    pub fn is_masked(&self) -> bool {
+        self.definition.arm.model.embedding.as_ref().is_some_and(|section| section.mask_zero)
+    }
+
+    /// The list of words that the study keeps; `None` for arrays.
+    pub fn vocabulary(&self) -> Option<PathBuf> {
+        let path = self.kept().join("vocabulary.txt");
+        self.study.experiment.data.table.as_ref().map(|_| path)
+    }
+
+    /// What turns new examples into sequences for this run.
+    pub fn encoder(&self) -> Result<Encoder> {
+        let encoder = Encoder::open(&self.kept(), &self.study.experiment.data, self.is_masked())?;
+        self.refuse_other_data(&encoder.facts().hash, &self.kept())?;
+        Ok(encoder)
+    }
+
+    /// Loss and metrics over a split of the study, computed as at the end of training. `cache`
+    /// holds prepared data; `report` hears what is being done.
+    pub fn measure(
+        &self,
+        split: Split,
+        cache: &Path,
+        report: &mut dyn FnMut(&str),
+    ) -> Result<Measurement> {
+        let prepared = self.prepared(cache, report)?;
+        let dataset = Dataset::open(&prepared.path)?;
+        let splits = dataset.splits()?;
+        let examples = splits.get(split);
+        let mut engine = self.engine(splits)?;
+        let logits = train::logits(engine.as_mut(), split, &examples, &|| false)?;
+        match train::measure(&logits.unwrap_or_default(), &examples, engine.penalty()?) {
+            Some(metrics) => Ok(Measurement { examples: examples.len(), metrics }),
+            None => Err(UserError::new(
+                "this study has no such split: it has no examples",
+                "give the study a test split with `data.split.test`, `x_test` and `y_test`",
+            )
+            .into()),
+        }
+    }
+
+    /// A prediction for each example, in their order.
+    pub fn predict(&self, encoder: &Encoder, inputs: &Inputs) -> Result<Vec<Prediction>> {
+        let encoded = encoder.encode(inputs)?;
+        let logits = self.logits(encoded.sequences(), encoded.len())?;
+        let classes = &encoder.facts().classes;
+        let predict = |(row, logit): (&u64, f32)| {
+            let probability = 1.0 / (1.0 + (-logit).exp());
+            let class = classes[usize::from(probability > 0.5)].clone();
+            Prediction { row: *row, probability, class }
+        };
+        Ok(inputs.rows().iter().zip(logits).map(predict).collect())
+    }
+
+    /// The logits of these rows, computed in the order of their lengths, so that little is computed
+    /// for padding.
+    fn logits(&self, sequences: Sequences<'_>, count: usize) -> Result<Vec<f32>> {
+        let labels = vec![0.0; count];
+        let test = Examples { sequences, labels: &labels };
+        let none = match sequences {
+            Sequences::Tokens { .. } => Sequences::Tokens { tokens: &[], offsets: &[0] },
+            Sequences::Features { steps, features, .. } => {
+                Sequences::Features { values: &[], steps, features }
+            }
+        };
+        let none = Examples { sequences: none, labels: &[] };
+        let mut engine = self.engine(Splits { train: none, validation: none, test })?;
+        let logits = train::logits(engine.as_mut(), Split::Test, &test, &|| false)?;
+        Ok(logits.unwrap_or_default())
+    }
+
+    fn engine<'d>(&self, splits: Splits<'d>) -> Result<Box<dyn Engine + 'd>> {
+        let Definition { engine, model, .. } = self.definition;
+        let settings = train::settings(&self.definition.arm, splits.train.labels);
+        let mut engine = kernels::engine(engine, Device::Cpu, model, splits, settings)?;
+        engine.set_state(&kernels::State::new(self.weights.clone(), &settings.optimizer))?;
+        Ok(engine)
+    }
+
+    /// The study's copies of what its data decided.
+    fn kept(&self) -> PathBuf {
+        self.study_folder.join("data")
+    }
+
+    /// The examples that the run was trained on.
+    fn prepared(&self, cache: &Path, report: &mut dyn FnMut(&str)) -> Result<Prepared> {
+        if let Some(found) = data::find(cache, &self.definition.data)? {
+            return Ok(found);
+        }
+        let section = &self.study.experiment.data;
+        let prepared = data::prepare(section, self.is_masked(), cache, report)?;
+        self.refuse_other_data(&prepared.facts.hash, &self.study_folder.join("study.yaml"))?;
+        Ok(prepared)
+    }
+
+    fn refuse_other_data(&self, hash: &str, place: &Path) -> Result<(), UserError> {
+        match hash == self.definition.data {
+            true => Ok(()),
+            false => Err(UserError::new(
+                format!(
+                    "the run was trained on the data {}, and {} gives {hash}",
+                    self.definition.data,
+                    place.display()
+                ),
+                "the source or its settings have changed since: put the file back that the study \
+                 was run with",
+            )),
+        }
+    }
+}
+
+fn not_a_run(path: &Path) -> UserError {
+    let hint = match path.join("study.yaml").exists() {
+        true => "this is the folder of a study: name one of its runs, such as",
+        false => "name the folder of one run, such as",
+    };
+    UserError::new(
+        format!("{} is not the folder of a run: it holds no record.json", path.display()),
+        format!("{hint} {}", example(path).display()),
+    )
+}
+
+/// The first run in a study's folder, or how one would be called.
+fn example(study: &Path) -> PathBuf {
+    let folders = |path: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        folders.sort();
+        folders
+    };
+    let runs = folders(study).into_iter().flat_map(|arm| folders(&arm));
+    let mut runs = runs.filter(|run| run.join("record.json").exists());
+    runs.next().unwrap_or_else(|| PathBuf::from("runs/quickstart/batch-32/seed-0"))
+}
+
+fn refuse_unfinished(path: &Path, record: &Record, folder: &RunFolder) -> Result<()> {
+    let run = path.display();
+    let (message, hint) = match &record.status {
+        Status::Finished => return Ok(()),
+        Status::Running => {
+            let done = folder.metrics()?.len();
+            (
+                format!("the run {run} is not finished: {done} epochs are done"),
+                "`batchscope run` with the study's file goes on with it",
+            )
+        }
+        Status::Diverged { step } => (
+            format!("the run {run} diverged at step {step} and has no weights"),
+            "choose another run, or lower the learning rate of its arm, under another arm name",
+        ),
+        Status::Failed { message } => (
+            format!("the run {run} failed and has no weights: {message}"),
+            "`batchscope run` with the study's file tries it again",
+        ),
+    };
+    Err(UserError::new(message, hint).into())
+}
+
+/// The study as it was run.
+fn resolved(folder: &Path) -> Result<Study> {
+    let path = folder.join("study.yaml");
+    let name = path.display().to_string();
+    let text = fs::read_to_string(&path).map_err(|error| {
+        UserError::new(
+            format!("cannot read {name}: {error}"),
+            "a run is used inside the folder of its study: copy the whole folder",
+        )
+    })?;
+    let stem = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Study::from_source(&Source { name, text, overrides: Vec::new() }, &stem)?)
+}

@@ -1,0 +1,317 @@
+//! What `evaluate`, `predict` and `export` make of finished runs. Exports are compared with
+//! predictions in the programs that they are for: in torch always, in Keras and ONNX Runtime by
+//! `scripts/compare_exports`, which installs them first.
+
+use crate::util::{STUDY, Scene, python};
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const RUN: &str = "runs/tiny/large/seed-0";
+
+/// A scene with one finished run, [`RUN`], of a study with these changes.
+fn trained(changes: &[(&str, &str)]) -> Scene {
+    trained_in(Scene::new(), changes)
+}
+
+fn trained_in(scene: Scene, changes: &[(&str, &str)]) -> Scene {
+    let study = STUDY.replace("seeds: 2", "seeds: 1");
+    let study = study.replace("    - { name: small, batch_size: 8 }\n", "");
+    let study = changes.iter().fold(study, |study, (from, to)| {
+        assert!(study.contains(from), "{from}");
+        study.replace(from, to)
+    });
+    scene.write("tiny.yaml", &study);
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    scene
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Short, long, empty and unknown texts.
+const TEXTS: [&str; 7] = [
+    "a splendid film",
+    "",
+    "dreadful plot!",
+    "?!",
+    "zebra xylophone",
+    "the long story was the music and the actor was splendid and it was the long film it was 7",
+    "Splendid; it was 12",
+];
+
+fn write_texts(scene: &Scene) {
+    let rows: Vec<String> = TEXTS.iter().map(|text| format!("7,\"{text}\"\n")).collect();
+    scene.write("new.csv", &format!("stars,text\n{}", rows.concat()));
+}
+
+#[test]
+fn evaluate_gives_the_numbers_of_the_records_with_and_without_the_cache() {
+    let scene = trained(&[]);
+    let record = json(&scene.read(&format!("{RUN}/record.json")));
+    let epochs = scene.read(&format!("{RUN}/metrics.jsonl"));
+    let last = json(epochs.lines().last().unwrap());
+    for _ in 0..2 {
+        let test = json(&scene.run(&["evaluate", RUN, "--json"]).expect(0).stdout);
+        assert_eq!(test["metrics"], record["result"]["test"]);
+        assert_eq!((&test["split"], &test["examples"]), (&json!("test"), &json!(24)));
+        let arguments = ["evaluate", RUN, "--split", "validation", "--json"];
+        let validation = json(&scene.run(&arguments).expect(0).stdout);
+        assert_eq!(validation["metrics"], last["validation"]);
+        fs::remove_dir_all(scene.path("runs/.cache")).unwrap();
+    }
+    let train = scene.run(&["evaluate", RUN, "--split", "train"]).expect(0).stdout;
+    assert!(
+        train.contains("accuracy") && train.contains("train") && train.contains("72"),
+        "{train}"
+    );
+}
+
+#[test]
+fn a_source_that_has_changed_is_no_substitute_for_the_cache() {
+    let scene = trained(&[]);
+    fs::remove_dir_all(scene.path("runs/.cache")).unwrap();
+    let table = scene.read("reviews.csv").replace("splendid", "superb");
+    scene.write("reviews.csv", &table);
+    let ended = scene.run(&["evaluate", RUN]).expect(2);
+    assert!(ended.stderr.contains("the run was trained on the data"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: the source or its settings have changed"));
+}
+
+#[test]
+fn what_is_not_a_finished_run_is_refused_with_advice() {
+    let scene = trained(&[]);
+    let refused = |arguments: &[&str], message: &str, hint: &str| {
+        let said = scene.run(arguments).expect(2).stderr;
+        assert!(said.contains(message) && said.contains(hint), "{arguments:?}: {said}");
+    };
+    refused(
+        &["evaluate", "runs/tiny"],
+        "runs/tiny is not the folder of a run",
+        "name one of its runs, such as runs/tiny/large/seed-0",
+    );
+    refused(&["export", "none", "--format", "onnx"], "none is not", "runs/quickstart/batch-32");
+    refused(&["predict", RUN, "--input", "none.csv"], "cannot read none.csv", "hint: ");
+    scene.write("wrong.csv", "review\nfine\n");
+    refused(&["predict", RUN, "--input", "wrong.csv"], "no column `text`", "`review`");
+
+    let record = scene.read(&format!("{RUN}/record.json"));
+    for (status, message) in [
+        (json!("running"), "is not finished: 3 epochs"),
+        (json!({ "diverged": { "step": 4 } }), "diverged at step 4 and has no weights"),
+        (json!({ "failed": { "message": "no disk" } }), "has no weights: no disk"),
+    ] {
+        let mut other = json(&record);
+        other["status"] = status;
+        scene.write(&format!("{RUN}/record.json"), &other.to_string());
+        refused(&["evaluate", RUN], message, "hint: ");
+    }
+    scene.write(&format!("{RUN}/record.json"), &record);
+    fs::rename(scene.path(RUN), scene.path("alone")).unwrap();
+    refused(&["predict", "alone", "--input", "new.csv"], "study.yaml", "copy the whole folder");
+}
+
+#[test]
+fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
+    let scene = Scene::new();
+    let table =
+        scene.read("reviews.csv").replace(",1\n", ",liked\n").replace(",0\n", ",disliked\n");
+    scene.write("reviews.csv", &table);
+    let scene = trained_in(scene, &[("epochs: 3", "epochs: 12")]);
+    write_texts(&scene);
+    let csv = scene.run(&["predict", RUN, "--input", "new.csv"]).expect(0).stdout;
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("row,probability,prediction"));
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    assert_eq!(
+        rows.iter().map(|row| row[0]).collect::<Vec<_>>(),
+        ["2", "3", "4", "5", "6", "7", "8"]
+    );
+    let probability = |row: usize| rows[row][1].parse::<f32>().unwrap();
+    assert!(probability(0) > probability(2), "the model learned nothing: {csv}");
+    for row in 0..7 {
+        assert_eq!(rows[row][2], if probability(row) > 0.5 { "liked" } else { "disliked" });
+    }
+    assert_eq!(rows[1][1], rows[3][1], "texts without words are alike");
+
+    scene.run(&["predict", RUN, "--input", "new.csv", "--output", "out.jsonl"]).expect(0);
+    let objects: Vec<Value> = scene.read("out.jsonl").lines().map(json).collect();
+    assert_eq!(objects.len(), 7);
+    for (object, row) in objects.iter().zip(&rows) {
+        assert_eq!(object["row"].to_string(), row[0]);
+        assert_eq!(object["probability"].as_f64().unwrap() as f32, row[1].parse::<f32>().unwrap());
+        assert_eq!(object["prediction"], row[2]);
+    }
+
+    let mut command = scene.batchscope(&["predict", RUN, "--input", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(TEXTS.join("\n").as_bytes()).unwrap();
+    let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let by_line: Vec<&str> = said.lines().skip(1).collect();
+    assert_eq!(by_line.len(), 7, "{said}");
+    assert!(by_line[0].starts_with(&format!("1,{},", rows[0][1])), "{said}");
+}
+
+#[test]
+fn predictions_on_the_test_split_have_the_accuracy_of_the_record() {
+    let scene = trained(&[]);
+    let splits = scene.read("runs/tiny/data/splits.csv");
+    let test: Vec<&str> = splits.lines().filter_map(|line| line.strip_prefix("test,")).collect();
+    let said = scene.run(&["predict", RUN, "--input", "reviews.csv"]).expect(0).stdout;
+    let table = scene.read("reviews.csv");
+    let label = |line: usize| table.lines().nth(line - 1).unwrap().rsplit(',').next().unwrap();
+    let mut correct = 0;
+    for prediction in said.lines().skip(1) {
+        let fields: Vec<&str> = prediction.split(',').collect();
+        let right = label(fields[0].parse().unwrap()) == fields[2];
+        correct += usize::from(test.contains(&fields[0]) && right);
+    }
+    let record = json(&scene.read(&format!("{RUN}/record.json")));
+    let accuracy = record["result"]["test"]["accuracy"].as_f64().unwrap();
+    assert!((correct as f64 / test.len() as f64 - accuracy).abs() < 1e-12, "{correct} {accuracy}");
+}
+
+/// The checkout's torch, or what `scripts/compare_exports` installed.
+fn interpreter(format: &str) -> Command {
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-exports/bin/python");
+    match format {
+        "torch" => python(),
+        _ if other.exists() => Command::new(other),
+        _ => panic!("Keras and ONNX Runtime are not installed: run `scripts/compare_exports`"),
+    }
+}
+
+/// A finished run and the inputs to compare its predictions on.
+struct Case {
+    scene: Scene,
+    run: &'static str,
+    /// The inputs for `batchscope predict`.
+    input: &'static str,
+    /// The same inputs for `fixtures/run_export.py`.
+    given: Value,
+}
+
+/// Exports each run and compares what the other program predicts with `batchscope predict`.
+fn all_cases_agree_in(format: &str) {
+    let cases = [masked_text(), padded_text(), arrays()];
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/run_export.py");
+    let mut other = interpreter(format);
+    other.arg(script).arg(format);
+    for Case { scene, run, given, .. } in &cases {
+        let export = ["export", run, "--format", format, "--output", "exported"];
+        let said = scene.run(&export).expect(0).stdout;
+        assert!(said.starts_with("exported/model."), "{said}");
+        scene.write("given.json", &given.to_string());
+        other.arg(scene.path("exported")).arg(scene.path("given.json"));
+    }
+    let output = other.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{format} cannot run the exports:\n{said}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let found: Vec<Vec<f64>> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(found.len(), cases.len());
+    for (case, found) in cases.iter().zip(&found) {
+        assert_close(format, case, found);
+    }
+}
+
+/// The same probabilities but for rounding.
+fn assert_close(format: &str, case: &Case, found: &[f64]) {
+    let arguments = ["predict", case.run, "--input", case.input, "--format", "jsonl"];
+    let ours = case.scene.run(&arguments).expect(0).stdout;
+    let ours: Vec<f64> =
+        ours.lines().map(|line| json(line)["probability"].as_f64().unwrap()).collect();
+    assert_eq!(ours.len(), found.len());
+    let spread = ours.iter().fold((1f64, 0f64), |(low, high), p| (low.min(*p), high.max(*p)));
+    assert!(spread.1 - spread.0 > 0.01, "all predictions are alike: {ours:?}");
+    let errors = ours.iter().zip(found).map(|(ours, found)| (ours - found).abs());
+    let largest = errors.fold(0f64, f64::max);
+    println!("{format}: {} rows, largest difference {largest:.1e}", ours.len());
+    assert!(largest <= 1e-5, "{format}: {found:?}\nbatchscope: {ours:?}");
+}
+
+/// Text whose rows differ in length, with empty ones among them.
+fn masked_text() -> Case {
+    let scene = trained(&[("epochs: 3", "epochs: 12")]);
+    write_texts(&scene);
+    let given = json!({ "texts": TEXTS, "length": 12, "mask": true });
+    Case { scene, run: RUN, input: "new.csv", given }
+}
+
+/// Text padded at its beginning, and padding read as a word.
+fn padded_text() -> Case {
+    let changes = [("epochs: 3", "epochs: 12"), ("dim: 6", "dim: 6, mask_zero: false")];
+    let scene = trained(&changes);
+    write_texts(&scene);
+    let given = json!({ "texts": TEXTS, "length": 12, "mask": false });
+    Case { scene, run: RUN, input: "new.csv", given }
+}
+
+/// Sequences of numbers, 64 units.
+fn arrays() -> Case {
+    let scene = Scene::new();
+    let value = |at: u64| (at * 37 % 101) as f32 / 101.0 + (at / 15 % 2) as f32;
+    let rows = |n: u64| (0..n * 15).map(value).collect::<Vec<f32>>();
+    let archive = |name: &str| NpzWriter::new(fs::File::create(scene.path(name)).unwrap());
+    let add = |npz: &mut NpzWriter<_>, name: &str, shape: &[u64], values: &[f32]| {
+        let array = npz.array(name, Default::default()).unwrap().default_dtype().shape(shape);
+        let mut array = array.begin_nd().unwrap();
+        array.extend(values.iter().copied()).unwrap();
+        array.finish().unwrap();
+    };
+    let mut npz = archive("arrays.npz");
+    add(&mut npz, "X_train", &[60, 5, 3], &rows(60));
+    add(&mut npz, "y_train", &[60], &(0..60).map(|row| (row % 2) as f32).collect::<Vec<_>>());
+    drop(npz);
+    let mut npz = archive("new.npz");
+    add(&mut npz, "X", &[9, 5, 3], &rows(9));
+    drop(npz);
+    scene.write(
+        "arrays.yaml",
+        "study: { seeds: 1, grid: { batch_size: [8] } }\ndata: { arrays: { path: arrays.npz } }\n\
+         train: { epochs: 3, device: cpu, optimizer: { adam: { lr: 0.01 } } }\n",
+    );
+    scene.run(&["run", "arrays.yaml"]).expect(0);
+    let nested: Vec<Vec<Vec<f32>>> =
+        rows(9).chunks(15).map(|row| row.chunks(3).map(<[f32]>::to_vec).collect()).collect();
+    let given = json!({ "features": nested });
+    Case { scene, run: "runs/arrays/batch-8/seed-0", input: "new.npz", given }
+}
+
+#[test]
+fn torch_predicts_the_same_from_exported_weights() {
+    all_cases_agree_in("torch");
+}
+
+#[test]
+#[ignore = "needs Keras 3: run scripts/compare_exports"]
+fn keras_predicts_the_same_from_an_exported_model() {
+    all_cases_agree_in("keras");
+}
+
+#[test]
+#[ignore = "needs ONNX Runtime: run scripts/compare_exports"]
+fn onnx_runtime_predicts_the_same_from_an_exported_model() {
+    all_cases_agree_in("onnx");
+}
+
+#[test]
+fn the_vocabulary_lies_beside_the_model_of_a_text_study() {
+    let scene = trained(&[]);
+    for format in ["torch", "keras", "onnx"] {
+        scene.run(&["export", RUN, "--format", format]).expect(0);
+    }
+    let folder = format!("{RUN}/export");
+    let words = scene.read(&format!("{folder}/vocabulary.txt"));
+    assert!(words.starts_with("\n[UNK]\n"), "{words}");
+    assert_eq!(words.lines().count(), 86, "the first test of `check` names the same size");
+    for file in ["model.safetensors", "model.keras", "model.onnx"] {
+        assert!(fs::metadata(scene.path(&format!("{folder}/{file}"))).unwrap().len() > 1000);
+    }
+}

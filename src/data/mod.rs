@@ -8,6 +8,7 @@
 mod arrays;
 mod dataset;
 mod labels;
+mod peek;
 mod prepare;
 mod split;
 mod table;
@@ -15,4 +16,5 @@ mod tokenizer;
 mod vocabulary;
 
 pub use dataset::{Dataset, Facts, SplitFacts};
+pub use peek::{ArrayShape, Column, Contents, peek, word_counts};
 pub use prepare::{Prepared, prepare};

@@ -8,7 +8,7 @@ fn a_file_written_for_a_table_is_accepted_and_runs_as_it_is() {
     assert_eq!(said, "wrote mine.yaml; now: batchscope check mine.yaml\n");
     let yaml = scene.read("mine.yaml");
     for expected in [
-        "    text: text   # 9 words on average in 120 rows\n",
+        "    text: text   # 10 words on average in 120 rows\n",
         "    label: label   # `0` counts as 0 (60 rows), `1` as 1 (60 rows)\n",
         "    length: 20   # words of an example; 95 % of the texts have at most 17; fewer train faster\n",
         "  grid: { batch_size: [2, 4, 8] }",

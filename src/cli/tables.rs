@@ -58,7 +58,8 @@ pub(super) fn what_numbers_are(arms: &[ArmSummary]) -> Option<String> {
 
 /// How the runs of a study stand, one row an arm.
 pub(super) fn stand(status: &StudyStatus) -> String {
-    let columns: [(&str, fn(&RunState) -> bool); 6] = [
+    type Column = (&'static str, fn(&RunState) -> bool);
+    let columns: [Column; 6] = [
         ("finished", |state| matches!(state, RunState::Finished)),
         ("running", |state| matches!(state, RunState::Running)),
         ("interrupted", |state| matches!(state, RunState::Interrupted)),

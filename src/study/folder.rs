@@ -222,7 +222,7 @@ mod tests {
         assert!(!there(&leftovers[0]) && there(&leftovers[1]) && there(&deeper[0]));
         drop(busy);
         StudyFolder::open(folder.path()).unwrap();
-        assert!(!leftovers.iter().chain(&deeper).any(|name| there(name)));
+        assert!(!leftovers.iter().chain(&deeper).any(there));
         assert!(kept.iter().all(|name| there(name)));
     }
 

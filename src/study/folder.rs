@@ -223,7 +223,7 @@ mod tests {
         drop(busy);
         StudyFolder::open(folder.path()).unwrap();
         assert!(!leftovers.iter().chain(&deeper).any(there));
-        assert!(kept.iter().all(|name| there(name)));
+        assert!(kept.iter().all(there));
     }
 
     #[test]

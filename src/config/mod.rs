@@ -11,6 +11,7 @@ mod locate;
 mod model;
 mod resolve;
 mod rules;
+mod schema;
 mod study;
 mod train;
 
@@ -18,6 +19,7 @@ pub use data::*;
 pub use load::{Override, Source, load};
 pub use model::*;
 pub use resolve::{Arm, Study};
+pub use schema::schema;
 pub use study::*;
 pub use train::*;
 

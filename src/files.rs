@@ -11,6 +11,7 @@ use std::path::Path;
 /// Replaces a file by what `fill` writes, or leaves it as it was.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // `remove_temporary` knows this form.
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let written = (|| -> Result<()> {
         let mut file = File::create(&temporary)?;
@@ -24,6 +25,21 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> 
         fs::remove_file(&temporary).ok();
     }
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Removes the temporary files in a folder, which need not exist. Nobody may be writing there.
+pub fn remove_temporary(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+        let process = inner.and_then(|inner| inner.rsplit_once('.')).map(|(_, process)| process);
+        if process.is_some_and(|process| process.parse::<u32>().is_ok()) {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Replaces a file by this text.

@@ -1,4 +1,5 @@
 use crate::util::{STUDY, Scene};
+use serde_json::Value;
 
 #[test]
 fn a_wrong_key_is_an_error_with_its_place_and_the_right_key() {
@@ -86,5 +87,64 @@ fn the_run_that_ends_shows_a_row_for_each_arm() {
     assert!(rows[2].contains("small") && rows[2].contains("±"), "{}", rows[2]);
     assert!(rows[3].contains("large"), "{}", rows[3]);
     assert!(ended.stderr.contains("small/seed-1  epoch 3/3  loss "), "{}", ended.stderr);
-    assert!(ended.stdout.contains("curves: scripts/tensorboard runs/tiny"));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/tensorboard");
+    let curves = format!("records: runs/tiny   curves: {script} runs/tiny\n");
+    assert!(ended.stdout.ends_with(&curves), "{}", ended.stdout);
+}
+
+#[test]
+fn quiet_leaves_the_results_and_the_warnings() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("batch_size: 8", "batch_size: 100"));
+    let ended = scene.run(&["run", "tiny.yaml", "--quiet"]).expect(0);
+    let noise: Vec<&str> =
+        ended.stderr.lines().filter(|line| !line.starts_with("warning: ")).collect();
+    assert_eq!(noise, Vec::<&str>::new());
+    assert!(ended.stderr.contains("warning: arm `small`"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("test accuracy"), "{}", ended.stdout);
+    let ended = scene.run(&["--quiet", "check", "none.yaml"]).expect(2);
+    assert!(ended.stderr.starts_with("error: cannot read none.yaml"), "{}", ended.stderr);
+}
+
+#[test]
+fn with_json_standard_output_is_one_document() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let json = |arguments: &[&str], code: i32| -> Value {
+        let said = scene.run(arguments).expect(code).stdout;
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}:\n{said}"))
+    };
+    let check = json(&["check", "tiny.yaml", "--json"], 0);
+    assert_eq!((&check["runs"], &check["parameters"]), (&4.into(), &762.into()), "{check}");
+    assert_eq!(check["arms"][1]["schedule"]["exponential"]["gamma"], 0.9, "{check}");
+    assert!(check["seconds"].as_f64().unwrap() > 0.0 && check["data"]["train"]["examples"] == 72);
+
+    let run = json(&["--json", "run", "tiny.yaml"], 0);
+    let arm = &run["arms"][0];
+    assert_eq!(
+        (&arm["name"], &arm["finished"], &arm["planned"]),
+        (&"small".into(), &2.into(), &2.into())
+    );
+    assert_eq!(arm["steps"]["mean"], 27.0, "3 epochs of 9 steps");
+    assert!(arm["test_accuracy"]["sd"].is_number(), "{run}");
+    assert_eq!((&run["folder"], &run["unfinished"]), (&"runs/tiny".into(), &0.into()));
+    assert_eq!(run["failures"], Value::Array(vec![]));
+
+    let wrong = json(&["run", "none.yaml", "--json"], 2);
+    assert!(wrong["error"]["message"].as_str().unwrap().starts_with("cannot read none.yaml"));
+    assert!(wrong["error"]["hint"].is_string());
+    let usage = json(&["fly", "--json"], 2);
+    assert!(usage["error"]["message"].as_str().unwrap().contains("fly"), "{usage}");
+}
+
+#[test]
+fn completions_name_the_commands_and_help_is_an_answer() {
+    let scene = Scene::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = scene.run(&["completions", shell]).expect(0).stdout;
+        assert!(script.contains("retry-failed") && script.contains("batchscope"), "{shell}");
+        assert!(script.contains("status"), "{shell}");
+    }
+    assert!(scene.run(&["--help"]).expect(0).stdout.contains("Exit codes"));
+    assert!(scene.run(&["--version"]).expect(0).stdout.starts_with("batchscope "));
 }

@@ -1,14 +1,22 @@
 use crate::util::{STUDY, Scene, python};
-use serde_json::Value;
+use batchscope::events::{EventWriter, Hyperparameter, SessionEnd};
+use serde_json::{Value, json};
+use std::path::Path;
 
 /// The run's curves as TensorBoard's own `EventAccumulator` reads them.
 fn read(scene: &Scene, folder: &str) -> Value {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/read_events.py");
-    let output = python().arg(script).arg(scene.path(folder)).output().unwrap();
+    told("read_events.py", &scene.path(folder))
+}
+
+/// What a script of `tests/fixtures` says of a folder.
+fn told(script: &str, folder: &Path) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(script);
+    let output = python().arg(script).arg(folder).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "TensorBoard cannot read {folder}; `scripts/setup` installs it:\n{said}"
+        "TensorBoard cannot read {}; `scripts/setup` installs it:\n{said}",
+        folder.display()
     );
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -65,4 +73,70 @@ fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     assert_eq!(epochs, (0..30).collect::<Vec<_>>());
     let files = std::fs::read_dir(scene.path("runs/tiny/small/seed-0/train")).unwrap().count();
     assert_eq!(files, 1);
+}
+
+#[test]
+fn the_hparams_tab_shows_a_row_an_arm_with_the_mean_of_its_seeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let arms = [("small", 32.0, [0.5, 0.75]), ("large", 256.0, [0.25, 0.5])];
+    for (arm, batch_size, accuracies) in arms {
+        for (seed, accuracy) in accuracies.into_iter().enumerate() {
+            let run = folder.path().join(format!("{arm}/seed-{seed}"));
+            let mut session = EventWriter::replace(&run, 5.0).unwrap();
+            let values = [
+                ("arm", Hyperparameter::Text(arm.into())),
+                ("batch_size", Hyperparameter::Number(batch_size)),
+                ("masked", Hyperparameter::Flag(true)),
+            ];
+            session.hparams_session(arm, &values, 5.0).unwrap();
+            if seed == 0 {
+                session.hparams_session_end(SessionEnd::Success, 9.0).unwrap();
+            }
+            for split in ["train", "validation"] {
+                let mut curves = EventWriter::replace(&run.join(split), 5.0).unwrap();
+                curves.scalars(&[("epoch_accuracy", 0.125)], 0, 6.0).unwrap();
+                curves.scalars(&[("epoch_accuracy", accuracy)], 1, 7.0).unwrap();
+            }
+        }
+    }
+    let shown = told("read_plugins.py", folder.path());
+    let row = |arm: &str, batch_size: f64, accuracy: f64| {
+        json!({
+            "name": arm,
+            "hparams": { "arm": arm, "batch_size": batch_size, "masked": true },
+            "metrics": { "train/epoch_accuracy": accuracy, "validation/epoch_accuracy": accuracy },
+            "sessions": {
+                (format!("{arm}/seed-0")): "STATUS_SUCCESS",
+                (format!("{arm}/seed-1")): "STATUS_UNKNOWN",
+            },
+        })
+    };
+    assert_eq!(
+        shown["session_groups"],
+        json!([row("large", 256.0, 0.375), row("small", 32.0, 0.625)])
+    );
+}
+
+#[test]
+fn histograms_are_read_by_both_of_the_tabs_that_show_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = EventWriter::replace(&folder.path().join("train"), 5.0).unwrap();
+    let values: Vec<f32> = (0..=60).map(|value| value as f32).collect();
+    writer.histogram("lstm.weight_ih", &values, 0, 6.0).unwrap();
+    writer.histogram("lstm.weight_ih", &[1.5; 4], 1, 7.0).unwrap();
+    let shown = told("read_plugins.py", folder.path());
+
+    let points = &shown["histograms"]["train"]["lstm.weight_ih"];
+    assert_eq!((&points[0][0], &points[0][1]), (&json!(6.0), &json!(0)), "{points}");
+    let buckets = points[0][2].as_array().unwrap();
+    assert_eq!(buckets.len(), 30);
+    assert_eq!(buckets[0], json!([0.0, 2.0, 2.0]));
+    assert_eq!(buckets[29], json!([58.0, 60.0, 3.0]));
+    assert_eq!(points[1][2][29], json!([1.5, 1.5, 4.0]));
+
+    // Pairs of a share of the values (in hundredths of a percent) and the value below which it
+    // lies.
+    let shares = &shown["distributions"]["train"]["lstm.weight_ih"][0][2];
+    assert_eq!((&shares[0], &shares[8]), (&json!([0, 0.0]), &json!([10000, 60.0])), "{shares}");
+    assert!((shares[4][1].as_f64().unwrap() - 30.0).abs() < 2.0, "the median: {shares}");
 }

@@ -53,6 +53,7 @@ fn a_killed_worker_costs_one_run_which_goes_on_to_the_same_bits() {
 
     let again = scene.run(&["run", "tiny.yaml", "--out", "killed"]).expect(0);
     assert!(again.stderr.contains("1 of 2 runs are done already"), "{}", again.stderr);
+    assert!(again.stderr.contains("small/seed-0  goes on at epoch "), "{}", again.stderr);
     assert!(!again.stderr.contains("epoch 1/40"), "it began anew:\n{}", again.stderr);
     assert_like_undisturbed(&scene, "killed");
 }

@@ -93,9 +93,8 @@ fn a_folder_that_holds_other_runs_is_refused_with_the_difference() {
     assert!(ended.stderr.contains("hint: give the changed study another name"), "{}", ended.stderr);
 }
 
-#[test]
-fn arrays_are_trained_as_the_seed_code_names_them() {
-    let scene = Scene::new();
+/// Writes `arrays.npz` with 60 examples for training and 20 for validation.
+pub(crate) fn arrays(scene: &Scene) {
     let mut npz = NpzWriter::new(fs::File::create(scene.path("arrays.npz")).unwrap());
     for (split, n) in [("train", 60u64), ("val", 20)] {
         let values = (0..n * 4 * 2).map(|at| {
@@ -122,6 +121,12 @@ fn arrays_are_trained_as_the_seed_code_names_them() {
         y.finish().unwrap();
     }
     drop(npz);
+}
+
+#[test]
+fn arrays_are_trained_as_the_seed_code_names_them() {
+    let scene = Scene::new();
+    arrays(&scene);
     scene.write(
         "arrays.yaml",
         "study: { seeds: 1, grid: { batch_size: [8] } }\n\

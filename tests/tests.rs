@@ -15,9 +15,15 @@ mod events;
 mod export;
 // The files in `experiments/`.
 mod experiments;
+// Experiment files written for data that was never seen before.
+mod init;
 // Which module may import which, and where `unsafe` may stand.
 mod layers;
 // Interrupted studies that go on to the same bits.
 mod resume;
+// The JSON Schema of experiment files.
+mod schema;
+// How a study stands, and which of its runs a session trains.
+mod status;
 // Whole studies: repeatability, divergence, arrays.
 mod study;

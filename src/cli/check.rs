@@ -1,30 +1,105 @@
 //! `batchscope check FILE.yaml`: is it right, what would run, and what would it cost?
 
+use super::diagnostics::Output;
 use super::progress::Progress;
 use super::{ExperimentArgs, cache, diagnostics, format, tables};
-use crate::study::{estimate, prepare};
+use crate::config::Schedule;
+use crate::data::Facts;
+use crate::study::{Estimate, Plan, estimate, prepare};
 use anyhow::Result;
+use serde::Serialize;
+use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) fn check(args: &ExperimentArgs) -> Result<ExitCode> {
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'p> {
+    study: &'p str,
+    folder: &'p Path,
+    device: &'static str,
+    /// Runs trained at a time.
+    parallel: usize,
+    runs: usize,
+    data: &'p Facts,
+    arms: Vec<Arm<'p>>,
+    /// Of the whole study.
+    seconds: f64,
+    disk_bytes: u64,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Arm<'p> {
+    name: &'p str,
+    batch_size: usize,
+    lr: f64,
+    #[serde(with = "serde_yaml::with::singleton_map")]
+    schedule: &'p Schedule,
+    epochs: u64,
+    steps_per_epoch: u64,
+    /// Of one run.
+    steps: u64,
+    parameters: usize,
+    /// Of one run.
+    seconds: f64,
+    /// Of one run, in bytes.
+    memory: u64,
+}
+
+pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     let study = args.study()?;
     let folder = args.folder(&study)?;
     let mut pool = args.pool()?;
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(output);
     let plan = prepare(&study, &cache(&folder), &pool, &mut progress)?;
     progress.stage("timing a few steps of each arm");
     let estimates = estimate(&plan, &mut pool)?;
     progress.finish();
     diagnostics::print_warnings(&plan.warnings());
     let parallel = pool.parallel(&plan, plan.runs.len());
-    diagnostics::answer(&format!("{}\n", tables::headline(&plan, parallel)));
-    diagnostics::answer(&format!("{}\n", tables::costs(&plan, &estimates)));
-    diagnostics::answer(&format!(
-        "about {} in all and at most {} on disk in {}; time and memory are estimated from a few \
-         steps of each arm, just now, on this machine",
-        format::duration(plan.total_seconds(&estimates, parallel)),
+    let seconds = plan.total_seconds(&estimates, parallel, pool.start_up());
+    let text = format!(
+        "{}\n\n{}\n\nabout {} in all and at most {} on disk in {}; time and memory are estimated \
+         from a few steps of each arm, just now, on this machine",
+        tables::headline(&plan, parallel),
+        tables::costs(&plan, &estimates),
+        format::duration(seconds),
         format::bytes(plan.disk_bytes(parallel)),
         folder.display()
-    ));
+    );
+    output.answer(&document(&plan, &estimates, &folder, parallel, seconds), &text);
     Ok(ExitCode::SUCCESS)
+}
+
+fn document<'p>(
+    plan: &'p Plan,
+    estimates: &[Estimate],
+    folder: &'p Path,
+    parallel: usize,
+    seconds: f64,
+) -> Document<'p> {
+    let arms = plan.study.arms.iter().zip(estimates).map(|(arm, estimate)| Arm {
+        name: &arm.name,
+        batch_size: arm.batch_size,
+        lr: arm.train.optimizer.lr(),
+        schedule: &arm.train.schedule,
+        epochs: plan.course(arm).epochs(),
+        steps_per_epoch: plan.course(arm).steps_per_epoch(),
+        steps: plan.course(arm).steps(),
+        parameters: plan.shape(arm).parameter_count(),
+        seconds: estimate.seconds,
+        memory: estimate.memory,
+    });
+    Document {
+        study: &plan.study.name,
+        folder,
+        device: plan.device_kind(),
+        parallel,
+        runs: plan.runs.len(),
+        data: &plan.data.facts,
+        arms: arms.collect(),
+        seconds,
+        disk_bytes: plan.disk_bytes(parallel),
+        warnings: plan.warnings(),
+    }
 }

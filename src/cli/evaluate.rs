@@ -1,12 +1,14 @@
 //! `batchscope evaluate RUN_DIR`: what a finished run is worth on a split.
 
-use super::{cache, diagnostics, format, tables};
+use super::diagnostics::Output;
+use super::{cache, format, tables};
 use crate::kernels::{Split, start_libtorch};
-use crate::study::TrainedRun;
+use crate::study::{Measurement, TrainedRun};
+use crate::train::Metrics;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -17,9 +19,6 @@ pub(super) struct EvaluateArgs {
     /// The split to measure
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
-    /// Print one JSON object instead of a table
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -39,35 +38,39 @@ impl From<SplitName> for Split {
     }
 }
 
-pub(super) fn evaluate(args: &EvaluateArgs) -> Result<ExitCode> {
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'d> {
+    run: &'d Path,
+    split: Split,
+    examples: usize,
+    metrics: Metrics,
+}
+
+pub(super) fn evaluate(args: &EvaluateArgs, output: Output) -> Result<ExitCode> {
     let run = TrainedRun::open(&args.run)?;
     start_libtorch()?;
-    let mut report = |what: &str| diagnostics::note(what);
-    let measured = run.measure(args.split.into(), &cache(run.study_folder()), &mut report)?;
-    let split = serde_json::to_value(Split::from(args.split))?;
-    let metrics = serde_json::to_value(measured.metrics)?;
-    if args.json {
-        let answer = json!({
-            "run": args.run,
-            "split": split,
-            "examples": measured.examples,
-            "metrics": metrics,
-        });
-        diagnostics::answer(&answer.to_string());
-        return Ok(ExitCode::SUCCESS);
-    }
-    let metrics: Vec<(String, Value)> =
-        metrics.as_object().cloned().into_iter().flatten().collect();
-    let names = metrics.iter().map(|(name, _)| name.as_str());
-    let mut table =
-        tables::table(&["split", "examples"].into_iter().chain(names).collect::<Vec<_>>());
-    let values = metrics.iter().map(|(_, value)| match value.as_f64() {
-        Some(number) => format!("{number:.4}"),
-        None => "-".to_owned(),
-    });
-    let split = split.as_str().unwrap_or_default().to_owned();
-    let examples = format::count(measured.examples as u64);
-    table.add_row([split, examples].into_iter().chain(values).collect::<Vec<_>>());
-    diagnostics::answer(&table.to_string());
+    let split = args.split.into();
+    let mut report = |what: &str| output.note(what);
+    let measured = run.measure(split, &cache(run.study_folder()), &mut report)?;
+    let Measurement { examples, metrics } = measured;
+    let document = Document { run: &args.run, split, examples, metrics };
+    output.answer(&document, &text(&document)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A table of one row, with a column for each metric that there is.
+fn text(document: &Document<'_>) -> Result<String> {
+    let split = serde_json::to_value(document.split)?;
+    let metrics = serde_json::to_value(document.metrics)?;
+    let mut header = vec!["split", "examples"];
+    let examples = format::count(document.examples as u64);
+    let mut row = vec![split.as_str().unwrap_or_default().to_owned(), examples];
+    for (name, value) in metrics.as_object().into_iter().flatten() {
+        header.push(name);
+        row.push(value.as_f64().map_or("-".to_owned(), |number| format!("{number:.4}")));
+    }
+    let mut table = tables::table(&header);
+    table.add_row(row);
+    Ok(table.to_string())
 }

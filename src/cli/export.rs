@@ -1,10 +1,11 @@
 //! `batchscope export RUN_DIR --format FORMAT`: a finished run's model for other programs.
 
-use super::diagnostics;
+use super::diagnostics::Output;
 use crate::export::{self, Format, Model};
 use crate::study::TrainedRun;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,7 +57,7 @@ onnx:
   session.run(None, {'tokens': tokens, 'lengths': lengths})      # no lengths if mask_zero is false
   session.run(None, {'features': features})                      # for arrays, float32 [B, T, F]";
 
-pub(super) fn export(args: &ExportArgs) -> Result<ExitCode> {
+pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
     let run = TrainedRun::open(&args.run)?;
     let format = match args.format {
         FormatName::Torch => Format::Torch,
@@ -68,13 +69,15 @@ pub(super) fn export(args: &ExportArgs) -> Result<ExitCode> {
     let path = folder.join(format.file_name());
     let (shape, masked) = (run.definition.model, run.is_masked());
     export::write(format, &Model { shape, masked, weights: &run.weights }, &path)?;
-    diagnostics::answer(&path.display().to_string());
+    let mut files = vec![path];
     if let Some(vocabulary) = run.vocabulary() {
         let copy = folder.join("vocabulary.txt");
         fs::copy(&vocabulary, &copy)
             .with_context(|| format!("cannot copy {}", vocabulary.display()))?;
-        diagnostics::answer(&copy.display().to_string());
+        files.push(copy);
     }
-    diagnostics::note("how to load it: batchscope export --help");
+    let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    output.answer(&json!({ "files": files }), &lines.join("\n"));
+    output.note("how to load it: batchscope export --help");
     Ok(ExitCode::SUCCESS)
 }

@@ -3,17 +3,21 @@
 //! Tables and results go to standard output; progress, warnings and errors to standard error.
 
 mod check;
+mod completions;
 mod diagnostics;
 mod evaluate;
 mod export;
 mod format;
+mod init;
 mod interrupt;
 mod predict;
 mod progress;
 mod run;
+mod schema;
+mod status;
 mod tables;
 
-pub use diagnostics::print_error;
+use diagnostics::Output;
 
 use crate::config::{Override, Source, Study};
 use crate::error::UserError;
@@ -25,7 +29,7 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 /// Exit code when the command line or the experiment file is wrong.
-pub const USAGE_OR_CONFIGURATION: u8 = 2;
+const USAGE_OR_CONFIGURATION: u8 = 2;
 /// Exit code when some runs diverged or failed.
 const SOME_FAILED: u8 = 1;
 /// Exit code after Ctrl-C, as shells expect it.
@@ -33,40 +37,82 @@ const INTERRUPTED: u8 = 130;
 
 /// How does batch size affect the accuracy of my LSTM, on my data?
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "batchscope", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    output: Output,
 }
 
 const EXAMPLES: &str = "Examples:
-  batchscope check experiments/quickstart.yaml
-  batchscope run experiments/quickstart.yaml
-  batchscope run experiments/seed_small.yaml --set train.epochs=3 --out runs/short
-  batchscope evaluate runs/quickstart/batch-32/seed-0 --split test
-  batchscope predict runs/quickstart/batch-32/seed-0 --input new.csv --output predictions.csv
-  batchscope export runs/quickstart/batch-32/seed-0 --format onnx
+  batchscope init tickets.csv --out tickets.yaml
+  batchscope check tickets.yaml
+  batchscope run tickets.yaml
+  batchscope run tickets.yaml --set train.epochs=3 --out runs/short
+  batchscope status runs/tickets
+  batchscope evaluate runs/tickets/batch-32/seed-0 --split test
+  batchscope predict runs/tickets/batch-32/seed-0 --input new.csv --output predictions.csv
+  batchscope export runs/tickets/batch-32/seed-0 --format onnx
 
-Exit codes: 0 all runs finished, 1 some diverged or failed, 2 usage or configuration, 130 interrupted.";
+Exit codes: 0 all runs finished, 1 some diverged or failed, 2 usage or configuration, 130 interrupted.
+With --json an error is {\"error\": {\"message\": ..., \"hint\": ...}} on standard output too.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train every run of an experiment file that is not finished yet
+    /// Write an experiment file for your own data, to begin with
     ///
-    /// Ctrl-C saves and ends; the same command goes on. Finished runs are never run again.
-    Run(ExperimentArgs),
+    /// Looks at the columns and rows of the file, guesses which hold the texts and the labels, and
+    /// writes YAML with a comment for every key. `batchscope check` accepts it as it is.
+    Init(init::InitArgs),
     /// Validate an experiment file and say what it would cost
     ///
     /// Reads the data, times a few steps of each arm on this machine, and keeps no results.
+    ///
+    /// With --json: study, folder, device, parallel, runs, data, arms (name, batch_size, lr,
+    /// schedule, epochs, steps_per_epoch, steps, parameters, seconds and memory of one run),
+    /// seconds, disk_bytes, warnings.
     Check(ExperimentArgs),
+    /// Train every run of an experiment file that is not finished yet
+    ///
+    /// Ctrl-C saves and ends; the same command goes on. Finished runs are never run again.
+    ///
+    /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, and
+    /// count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
+    /// examples_per_second), failures (run, state, step or message), unfinished, not_retried.
+    Run(run::RunArgs),
+    /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
+    ///
+    /// Reads the study's folder alone, also while the study is running.
+    ///
+    /// With --json: study, folder, state (running, interrupted, ended or finished), arms as in
+    /// `run`, runs and others (run, state, epochs, planned_epochs, step or message), where others
+    /// are runs in the folder that the study has no more.
+    Status(status::StatusArgs),
     /// Measure a finished run on a split of its study
     ///
     /// Computed on the processor with the weights of the last epoch, as at the end of training.
+    ///
+    /// With --json: run, split, examples, metrics as in record.json.
     Evaluate(evaluate::EvaluateArgs),
     /// Ask a finished run for the class of new examples
+    ///
+    /// With --json: a list of row, probability, prediction; with --output: output, predictions (how
+    /// many).
     Predict(predict::PredictArgs),
     /// Write a finished run's model for torch, Keras or ONNX
+    ///
+    /// With --json: files, their paths.
     Export(export::ExportArgs),
+    /// Print the JSON Schema of experiment files, for completion in editors
+    ///
+    /// `batchscope schema > batchscope.schema.json`, then begin the YAML file with the line
+    /// `# yaml-language-server: $schema=batchscope.schema.json`.
+    Schema,
+    /// Print a completion script for a shell
+    ///
+    /// For bash: `batchscope completions bash > ~/.local/share/bash-completion/completions/batchscope`.
+    Completions(completions::CompletionsArgs),
     /// Serve a study (started by `run` and `check`)
     #[command(hide = true)]
     Worker,
@@ -91,19 +137,48 @@ struct ExperimentArgs {
     workers: Option<u16>,
 }
 
-/// Runs the command line of this process.
-pub fn run() -> Result<ExitCode> {
-    match Cli::parse().command {
-        Command::Run(args) => run::run(&args),
-        Command::Check(args) => check::check(&args),
-        Command::Evaluate(args) => evaluate::evaluate(&args),
-        Command::Predict(args) => predict::predict(&args),
-        Command::Export(args) => export::export(&args),
+/// Runs the command line of this process, prints what went wrong, and gives the exit code.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error),
+    };
+    dispatch(&cli.command, cli.output).unwrap_or_else(|error| {
+        cli.output.error(&error);
+        ExitCode::from(USAGE_OR_CONFIGURATION)
+    })
+}
+
+fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
+    match command {
+        Command::Init(args) => init::init(args, output),
+        Command::Check(args) => check::check(args, output),
+        Command::Run(args) => run::run(args, output),
+        Command::Status(args) => status::status(args, output),
+        Command::Evaluate(args) => evaluate::evaluate(args, output),
+        Command::Predict(args) => predict::predict(args, output),
+        Command::Export(args) => export::export(args, output),
+        Command::Schema => Ok(schema::schema(output)),
+        Command::Completions(args) => Ok(completions::completions(args, output)),
         Command::Worker => {
             study::serve(io::BufReader::new(io::stdin()), io::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// A command line that is wrong, or that asks for help or the version.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    let json = error.use_stderr() && std::env::args().any(|argument| argument == "--json");
+    match json {
+        false => error.print().unwrap_or_default(),
+        true => {
+            let text = error.render().to_string();
+            let message = text.trim().trim_start_matches("error: ");
+            Output { quiet: false, json }.fault(message, None);
+        }
+    }
+    ExitCode::from(if error.use_stderr() { USAGE_OR_CONFIGURATION } else { 0 })
 }
 
 impl ExperimentArgs {

@@ -1,6 +1,7 @@
 //! `batchscope predict RUN_DIR --input FILE`: the class of new examples, with its probability.
 
-use super::diagnostics;
+use super::diagnostics::Output;
+use super::format;
 use crate::data::Inputs;
 use crate::error::UserError;
 use crate::files;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
-#[command(after_long_help = OUTPUT)]
+#[command(after_long_help = COLUMNS)]
 pub(super) struct PredictArgs {
     /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0
     #[arg(value_name = "RUN_DIR")]
@@ -32,7 +33,7 @@ pub(super) struct PredictArgs {
     format: Option<OutputFormat>,
 }
 
-const OUTPUT: &str = "Columns of the answer, one row an example, in the order of the input:
+const COLUMNS: &str = "Columns of the answer, one row an example, in the order of the input:
   row          its line in a table or in the standard input, its row (from 0) in an array
   probability  that it belongs to class 1
   prediction   the class as the study's labels call it; class 1 for a probability above 0.5";
@@ -45,7 +46,7 @@ enum OutputFormat {
     Jsonl,
 }
 
-pub(super) fn predict(args: &PredictArgs) -> Result<ExitCode> {
+pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
     let run = TrainedRun::open(&args.run)?;
     start_libtorch()?;
     let encoder = run.encoder()?;
@@ -59,11 +60,15 @@ pub(super) fn predict(args: &PredictArgs) -> Result<ExitCode> {
     };
     let text = match args.format.unwrap_or_else(|| format_of(&args.output)) {
         OutputFormat::Csv => csv(&predictions)?,
-        OutputFormat::Jsonl => jsonl(&predictions),
+        OutputFormat::Jsonl => jsonl(&predictions)?,
     };
-    match is_standard(&args.output) {
-        true => diagnostics::answer(text.trim_end_matches('\n')),
-        false => files::write_text(&args.output, &text)?,
+    if is_standard(&args.output) {
+        output.answer(&predictions, text.trim_end_matches('\n'));
+    } else {
+        files::write_text(&args.output, &text)?;
+        let count = predictions.len();
+        let said = format!("{}: {}", args.output.display(), format::counted(count, "prediction"));
+        output.answer(&json!({ "output": args.output, "predictions": count }), &said);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,12 +109,9 @@ fn csv(predictions: &[Prediction]) -> Result<String> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-fn jsonl(predictions: &[Prediction]) -> String {
-    let line = |prediction: &Prediction| {
-        let Prediction { row, probability, class } = prediction;
-        format!("{}\n", json!({ "row": row, "probability": probability, "prediction": class }))
-    };
-    predictions.iter().map(line).collect()
+fn jsonl(predictions: &[Prediction]) -> Result<String> {
+    let lines = predictions.iter().map(|prediction| Ok(serde_json::to_string(prediction)? + "\n"));
+    lines.collect()
 }
 
 #[cfg(test)]
@@ -132,7 +134,7 @@ mod tests {
             let field = line.0.split(',').nth(1).unwrap();
             assert_eq!(field.parse::<f32>().unwrap().to_bits(), line.1.probability.to_bits());
         }
-        let first = jsonl(&predictions()).lines().next().unwrap().to_owned();
+        let first = jsonl(&predictions()).unwrap().lines().next().unwrap().to_owned();
         let read: serde_json::Value = serde_json::from_str(&first).unwrap();
         assert_eq!(read["probability"].as_f64().unwrap() as f32, 0.1);
         assert_eq!((read["row"].as_u64(), read["prediction"].as_str()), (Some(2), Some("no")));

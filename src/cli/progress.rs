@@ -1,21 +1,24 @@
 //! Progress: bars on a terminal, plain lines otherwise; both on standard error.
 
-use super::diagnostics::note;
-use super::format::{count, duration};
-use crate::study::{Observer, Plan, Run, RunEnd, TimingLine};
+use super::diagnostics::{Output, note};
+use super::format::{count, counted, duration};
+use crate::study::{Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::train::{self, Course, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 /// Shows a study at work.
 pub(super) struct Progress {
+    output: Output,
     /// Bars are drawn only on a terminal.
     bars: Option<MultiProgress>,
     stage: Option<ProgressBar>,
     study: Option<ProgressBar>,
     runs: BTreeMap<String, ProgressBar>,
+    /// Runs that have told nothing yet since they were started.
+    silent: BTreeSet<String>,
     work: Work,
 }
 
@@ -39,16 +42,16 @@ const RUN_BAR: &str = "  {prefix:<22} {bar:24.cyan/blue} {msg}";
 const STUDY_BAR: &str = "  {prefix:<22} {bar:24.green/blue} {msg}";
 
 impl Progress {
-    pub(super) fn new() -> Self {
-        let bars = stderr().is_terminal().then(MultiProgress::new);
-        let (runs, work) = (BTreeMap::new(), Work::default());
-        Self { bars, stage: None, study: None, runs, work }
+    pub(super) fn new(output: Output) -> Self {
+        let bars = (stderr().is_terminal() && !output.quiet).then(MultiProgress::new);
+        let (runs, silent, work) = (BTreeMap::new(), BTreeSet::new(), Work::default());
+        Self { output, bars, stage: None, study: None, runs, silent, work }
     }
 
     /// Shows a step of the preparation.
     pub(super) fn stage(&mut self, what: &str) {
         match &self.bars {
-            None => note(&format!("{what} ...")),
+            None => self.output.note(&format!("{what} ...")),
             Some(bars) => {
                 let bar = self.stage.get_or_insert_with(|| {
                     let bar = bars.add(ProgressBar::new_spinner());
@@ -63,7 +66,7 @@ impl Progress {
     /// Prints a text above the bars.
     pub(super) fn line(&self, text: &str) {
         match &self.bars {
-            None => note(text),
+            None => self.output.note(text),
             Some(bars) => bars.suspend(|| note(text)),
         }
     }
@@ -73,6 +76,14 @@ impl Progress {
         let bars = self.stage.take().into_iter().chain(self.study.take());
         bars.chain(std::mem::take(&mut self.runs).into_values())
             .for_each(|bar| bar.finish_and_clear());
+    }
+
+    /// The first that a run tells shows where it stands: epochs come in order, from 0 if it is new.
+    fn heard_from(&mut self, run: &Run, epoch: u64) {
+        if self.silent.remove(&run.id()) && epoch > 0 {
+            let (at, of) = (epoch + 1, self.work.course(run).epochs());
+            self.line(&format!("{}  goes on at epoch {at}/{of}", run.id()));
+        }
     }
 
     fn show_study(&self, now: u64) {
@@ -133,14 +144,14 @@ impl Observer for Progress {
         self.stage(what);
     }
 
-    fn on_plan(&mut self, plan: &Plan, pending: &[Run]) {
+    fn on_plan(&mut self, plan: &Plan, pending: &Pending) {
         if let Some(stage) = self.stage.take() {
             stage.finish_and_clear();
         }
-        let skipped = plan.runs.len() - pending.len();
-        if skipped > 0 {
-            self.line(&format!("{skipped} of {} runs are done already", plan.runs.len()));
+        for line in left_alone(pending, plan.runs.len()) {
+            self.line(&line);
         }
+        let pending = &pending.runs;
         let rows = plan.data.facts.train.examples as u64;
         self.work = Work {
             started: Some(Instant::now()),
@@ -157,6 +168,7 @@ impl Observer for Progress {
     }
 
     fn on_run_start(&mut self, run: &Run) {
+        self.silent.insert(run.id());
         let Some(bars) = &self.bars else { return };
         let rows = self.work.course(run).examples();
         let bar = ProgressBar::new(rows).with_style(style(RUN_BAR)).with_prefix(run.id());
@@ -168,6 +180,7 @@ impl Observer for Progress {
     }
 
     fn on_progress(&mut self, run: &Run, progress: &train::Progress) {
+        self.heard_from(run, progress.epoch);
         let Some(bar) = self.runs.get(&run.id()) else { return };
         let rows = self.work.rows_per_epoch;
         let in_epoch = (progress.batch * run.arm.batch_size as u64).min(rows.saturating_sub(1));
@@ -187,13 +200,14 @@ impl Observer for Progress {
     }
 
     fn on_epoch(&mut self, run: &Run, metrics: &EpochMetrics, timing: &TimingLine) {
+        self.heard_from(run, metrics.epoch);
         self.work.reached(run, metrics.examples);
         let now = self.work.done;
         self.work.before.get_or_insert(now.saturating_sub(self.work.rows_per_epoch));
         if self.bars.is_some() {
             return;
         }
-        note(&format!(
+        self.output.note(&format!(
             "{}  epoch {}/{}  loss {:.4}  accuracy {:.4}  val_loss {:.4}  val_accuracy {:.4}  {} \
              samples/s  ({})",
             run.id(),
@@ -221,6 +235,23 @@ impl Observer for Progress {
         }
         self.show_study(self.rows_now());
     }
+}
+
+/// Why runs of the plan are not trained in this session.
+fn left_alone(pending: &Pending, all: usize) -> Vec<String> {
+    let done = pending.finished + pending.diverged;
+    let mut lines = Vec::new();
+    if done > 0 {
+        lines.push(format!("{done} of {all} runs are done already"));
+    }
+    if pending.failed > 0 {
+        let runs = counted(pending.failed, "run");
+        lines.push(format!("{runs} failed before: `--retry-failed` tries again"));
+    }
+    if pending.left_out > 0 {
+        lines.push(format!("{} left out by `--only`", counted(pending.left_out, "run")));
+    }
+    lines
 }
 
 fn style(template: &str) -> ProgressStyle {

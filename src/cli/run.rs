@@ -1,65 +1,148 @@
 //! `batchscope run FILE.yaml`: train what is not finished, then say what came of it.
 
+use super::diagnostics::Output;
 use super::interrupt::on_interrupt;
 use super::progress::Progress;
 use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, format, tables};
-use crate::study::{RunEnd, StudyFolder, StudyOutcome, execute, prepare};
+use crate::study::{
+    ArmSummary, Run, RunEnd, RunState, Selection, StudyFolder, StudyOutcome, execute, prepare,
+};
 use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) fn run(args: &ExperimentArgs) -> Result<ExitCode> {
-    let study = args.study()?;
-    let path = args.folder(&study)?;
-    let stop = on_interrupt()?;
-    let mut pool = args.pool()?;
-    let mut progress = Progress::new();
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    /// Train these runs alone: ARM, ARM/seed-0, or seed-0 for all arms; may be repeated
+    #[arg(long, value_name = "RUN")]
+    only: Vec<String>,
+    /// Try runs again that failed with an error, from their last checkpoint
+    ///
+    /// Interrupted runs go on without it, and diverged runs stay as they are: they would diverge
+    /// again.
+    #[arg(long)]
+    retry_failed: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'o> {
+    study: &'o str,
+    folder: &'o Path,
+    arms: &'o [ArmSummary],
+    failures: Vec<Failed>,
+    unfinished: usize,
+    not_retried: usize,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    run: String,
+    #[serde(flatten)]
+    state: RunState,
+}
+
+pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
+    let study = args.experiment.study()?;
+    let path = args.experiment.folder(&study)?;
+    let selection = Selection { only: args.only.clone(), retry_failed: args.retry_failed };
+    selection.check(&Run::all(&study))?;
+    let stop = on_interrupt(output)?;
+    let mut pool = args.experiment.pool()?;
+    let mut progress = Progress::new(output);
     let plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
     diagnostics::print_warnings(&plan.warnings());
     let parallel = pool.parallel(&plan, plan.runs.len());
     progress.line(&tables::headline(&plan, parallel));
     let folder = StudyFolder::open(&path)?;
     let command: Vec<String> = std::env::args().collect();
-    let outcome = execute(&plan, &folder, &mut pool, &command, &stop, &mut progress);
+    let outcome = execute(&plan, &folder, &selection, &mut pool, &command, &stop, &mut progress);
     // The workers end before the folder's lock is given up.
     drop(pool);
     progress.finish();
     let outcome = outcome?;
-    diagnostics::answer(&tables::results(&outcome.arms));
-    let closing = closing(&outcome, &path, &format::command(&command));
-    diagnostics::answer(&format!("\n{closing}"));
+    let text =
+        format!("{}\n\n{}", tables::results(&outcome.arms), closing(&outcome, &path, &command));
+    output.answer(&document(&study.name, &path, &outcome), &text);
     Ok(exit_code(&outcome))
 }
 
-/// What to know and what to do next.
-fn closing(outcome: &StudyOutcome, path: &Path, command: &str) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    if outcome.arms.iter().any(|arm| arm.finished > 1) {
-        lines.push(
-            "accuracies are those after the last epoch: mean ± standard deviation over seeds"
-                .into(),
-        );
+fn document<'o>(study: &'o str, folder: &'o Path, outcome: &'o StudyOutcome) -> Document<'o> {
+    let failed = outcome.failures.iter().filter_map(|(run, end)| {
+        let state = match end.clone() {
+            RunEnd::Diverged { step } => RunState::Diverged { step },
+            RunEnd::Failed { message } => RunState::Failed { message },
+            RunEnd::Finished | RunEnd::Stopped => return None,
+        };
+        Some(Failed { run: run.id(), state })
+    });
+    Document {
+        study,
+        folder,
+        arms: &outcome.arms,
+        failures: failed.collect(),
+        unfinished: outcome.unfinished,
+        not_retried: outcome.not_retried,
     }
+}
+
+/// What to know and what to do next.
+fn closing(outcome: &StudyOutcome, path: &Path, command: &[String]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(tables::what_numbers_are(&outcome.arms));
     for (run, end) in &outcome.failures {
         lines.push(format!("not finished: {}: {end}", run.id()));
     }
     if outcome.failures.iter().any(|(_, end)| matches!(end, RunEnd::Diverged { .. })) {
-        lines.push(
-            "a diverged run would diverge again and is not repeated: lower the learning rate of \
-             its arm, under another arm name"
-                .into(),
-        );
+        lines.push(DIVERGED.into());
+    }
+    if outcome.not_retried > 0 {
+        let again = [command, &["--retry-failed".to_owned()]].concat();
+        lines.push(format!(
+            "a failed run is not repeated by itself; to try again: {}",
+            format::command(&again)
+        ));
     }
     if outcome.unfinished > 0 {
         lines.push(format!(
-            "not finished: {}; everything so far is saved. To go on, repeat: {command}",
-            format::counted(outcome.unfinished, "run")
+            "not finished: {}; everything so far is saved. To go on, repeat: {}",
+            format::counted(outcome.unfinished, "run"),
+            format::command(command)
         ));
     }
-    let folder = path.display();
-    lines.push(format!("records: {folder}   curves: scripts/tensorboard {folder}"));
+    lines.push(places(path));
     lines.join("\n")
 }
+
+/// What to do about a diverged run.
+pub(super) const DIVERGED: &str = "a diverged run would diverge again and is not repeated: lower \
+                                   the learning rate of its arm, under another arm name";
+
+/// Where the records are and how to see the curves.
+pub(super) fn places(study: &Path) -> String {
+    let folder = study.display().to_string();
+    let show = format::command(&[tensorboard(), folder.clone()]);
+    format!("records: {folder}   curves: {show}")
+}
+
+/// The checkout's script as it is called from the current folder; the bare program where there is
+/// no checkout.
+fn tensorboard() -> String {
+    let script = || {
+        let program = std::env::current_exe().ok()?;
+        let here = std::env::current_dir().ok();
+        let root = program.ancestors().find(|folder| folder.join(SCRIPT).is_file())?;
+        let path = if here.as_deref() == Some(root) { SCRIPT.into() } else { root.join(SCRIPT) };
+        Some(path.display().to_string())
+    };
+    script().unwrap_or_else(|| "tensorboard --logdir".into())
+}
+
+const SCRIPT: &str = "scripts/tensorboard";
 
 fn exit_code(outcome: &StudyOutcome) -> ExitCode {
     match (outcome.unfinished, outcome.failures.len()) {

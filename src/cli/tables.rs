@@ -1,10 +1,10 @@
-//! The tables that `run` and `check` print.
+//! The tables that `run`, `check` and `status` print.
 
 use super::format::{bytes, count, counted, duration, summary};
 use crate::config::{Exponential, Per, Schedule, Study};
 use crate::data::SplitFacts;
 use crate::kernels::{Input, Shape};
-use crate::study::{ArmSummary, Estimate, Plan};
+use crate::study::{ArmSummary, Estimate, Plan, RunState, StudyStatus};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 /// An empty table with this header.
@@ -39,13 +39,43 @@ pub(super) fn results(arms: &[ArmSummary]) -> String {
                 true => arm.finished.to_string(),
                 false => format!("{} of {}", arm.finished, arm.planned),
             },
-            count(arm.steps),
+            arm.steps.map_or("-".into(), |steps| count(steps.mean.round() as u64)),
             summary(arm.validation_accuracy, 4),
             summary(arm.test_accuracy, 4),
             summary(arm.seconds, 1),
             arm.examples_per_second.map_or("-".into(), |rate| count(rate.mean.round() as u64)),
             if arm.finished > 0 { bytes(arm.peak_memory) } else { "-".into() },
         ]);
+    }
+    table.to_string()
+}
+
+/// The line under the results that says what they are.
+pub(super) fn what_numbers_are(arms: &[ArmSummary]) -> Option<String> {
+    let spread = arms.iter().any(|arm| arm.finished > 1);
+    let said = "accuracies are those after the last epoch: mean ± standard deviation over seeds";
+    spread.then(|| said.to_owned())
+}
+
+/// How the runs of a study stand, one row an arm.
+pub(super) fn stand(status: &StudyStatus) -> String {
+    type Column = (&'static str, fn(&RunState) -> bool);
+    let columns: [Column; 6] = [
+        ("finished", |state| matches!(state, RunState::Finished)),
+        ("running", |state| matches!(state, RunState::Running)),
+        ("interrupted", |state| matches!(state, RunState::Interrupted)),
+        ("not started", |state| matches!(state, RunState::NotStarted)),
+        ("diverged", |state| matches!(state, RunState::Diverged { .. })),
+        ("failed", |state| matches!(state, RunState::Failed { .. })),
+    ];
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let mut table = table(&[&["arm", "runs"], &names[..]].concat());
+    for arm in &status.arms {
+        let counts = columns.map(|(_, of)| match status.count(&arm.name, of) {
+            0 => "-".to_owned(),
+            some => some.to_string(),
+        });
+        table.add_row([vec![arm.name.clone(), arm.planned.to_string()], counts.to_vec()].concat());
     }
     table.to_string()
 }

@@ -1,6 +1,6 @@
 //! `data`: where the examples come from and how they become sequences.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_yaml::Value;
@@ -44,6 +44,7 @@ pub struct TableSection {
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "texts"
     )]
+    #[schemars(schema_with = "texts_schema")]
     pub filter: BTreeMap<String, String>,
 }
 
@@ -56,6 +57,12 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
         _ => Err(D::Error::custom(format!("`{key}` takes one value to compare a column with"))),
     };
     BTreeMap::deserialize(deserializer)?.into_iter().map(text).collect()
+}
+
+/// What [`texts`] reads.
+fn texts_schema(_: &mut SchemaGenerator) -> Schema {
+    let value = json_schema!({ "type": ["string", "number", "boolean"] });
+    json_schema!({ "type": "object", "additionalProperties": value })
 }
 
 /// `data.arrays`: names of the arrays in an npz file, as `numpy.savez` wrote them.

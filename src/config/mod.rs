@@ -13,6 +13,7 @@ mod overlay;
 mod resolve;
 mod rules;
 mod schedule;
+mod schema;
 mod study;
 mod train;
 
@@ -21,6 +22,7 @@ pub use load::{Override, Source, load};
 pub use model::*;
 pub use resolve::{Arm, Study};
 pub use schedule::*;
+pub use schema::schema;
 pub use study::*;
 pub use train::*;
 

@@ -10,6 +10,7 @@ mod dataset;
 mod encoder;
 mod keep;
 mod labels;
+mod peek;
 mod prepare;
 mod split;
 mod table;
@@ -18,4 +19,5 @@ mod vocabulary;
 
 pub use dataset::{Dataset, Facts, SplitFacts};
 pub use encoder::{Encoded, Encoder, Inputs};
+pub use peek::{ArrayShape, Column, Contents, peek, word_counts};
 pub use prepare::{Prepared, find, prepare};

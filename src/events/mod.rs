@@ -1,9 +1,14 @@
-//! TensorBoard event files: scalars and text.
+//! TensorBoard event files: scalars, text, histograms, and the sessions of the HPARAMS tab.
 //!
 //! A file is a sequence of records (length, masked CRC of the length, protobuf `Event`, masked CRC
 //! of the event); `tensorboard-rs`'s `RecordWriter` frames them and returns its I/O errors. Its
 //! `FileWriter` is not used: it panics on I/O errors, overwrites wall times, and two writers in one
 //! folder within a second truncate each other.
+
+mod histogram;
+mod hparams;
+
+pub use hparams::{Hyperparameter, SessionEnd};
 
 use anyhow::{Context, Result};
 use protobuf::Message;
@@ -68,23 +73,9 @@ impl EventWriter {
 
     /// Adds a text, which TensorBoard shows as Markdown.
     pub fn text(&mut self, tag: &str, markdown: &str, step: i64, wall_time: f64) -> Result<()> {
-        let mut plugin = SummaryMetadata_PluginData::new();
-        plugin.set_plugin_name("text".into());
-        let mut metadata = SummaryMetadata::new();
-        metadata.set_plugin_data(plugin);
-        let mut dim = TensorShapeProto_Dim::new();
-        dim.set_size(1);
-        let mut shape = TensorShapeProto::new();
-        shape.mut_dim().push(dim);
-        let mut tensor = TensorProto::new();
-        tensor.set_dtype(DataType::DT_STRING);
-        tensor.set_tensor_shape(shape);
+        let mut tensor = tensor(DataType::DT_STRING, &[1]);
         tensor.mut_string_val().push(markdown.as_bytes().to_vec());
-        let mut value = Summary_Value::new();
-        value.set_tag(tag.into());
-        value.set_metadata(metadata);
-        value.set_tensor(tensor);
-        self.summary(vec![value], step, wall_time)
+        self.summary(vec![plugin_value(tag, "text", Vec::new(), tensor)], step, wall_time)
     }
 
     fn summary(&mut self, values: Vec<Summary_Value>, step: i64, wall_time: f64) -> Result<()> {
@@ -104,6 +95,34 @@ impl EventWriter {
 }
 
 const PREFIX: &str = "events.out.tfevents.";
+
+/// An empty tensor of this type and shape.
+fn tensor(kind: DataType, sizes: &[i64]) -> TensorProto {
+    let mut shape = TensorShapeProto::new();
+    for size in sizes {
+        let mut dim = TensorShapeProto_Dim::new();
+        dim.set_size(*size);
+        shape.mut_dim().push(dim);
+    }
+    let mut tensor = TensorProto::new();
+    tensor.set_dtype(kind);
+    tensor.set_tensor_shape(shape);
+    tensor
+}
+
+/// A tensor that one of TensorBoard's plugins shows; `content` is the plugin's own message.
+fn plugin_value(tag: &str, plugin: &str, content: Vec<u8>, tensor: TensorProto) -> Summary_Value {
+    let mut data = SummaryMetadata_PluginData::new();
+    data.set_plugin_name(plugin.into());
+    data.set_content(content);
+    let mut metadata = SummaryMetadata::new();
+    metadata.set_plugin_data(data);
+    let mut value = Summary_Value::new();
+    value.set_tag(tag.into());
+    value.set_metadata(metadata);
+    value.set_tensor(tensor);
+    value
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,9 @@
 //! Estimates from the runs of an arm: pure functions of numbers.
 
+use serde::Serialize;
+
 /// Mean and spread of one quantity over the seeds of an arm.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Summary {
     /// Number of values.
     pub count: usize,

@@ -3,6 +3,7 @@
 use super::plan::{Plan, Run};
 use super::pool::Pool;
 use anyhow::Result;
+use std::time::Duration;
 
 /// The cost of one arm.
 #[derive(Debug, Clone)]
@@ -32,11 +33,18 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
 }
 
 impl Plan {
-    /// Seconds of the whole study, when `parallel` runs are trained at a time.
-    pub fn total_seconds(&self, estimates: &[Estimate], parallel: usize) -> f64 {
+    /// Seconds of the whole study with the workers' start, when `parallel` runs are trained at a
+    /// time.
+    pub fn total_seconds(
+        &self,
+        estimates: &[Estimate],
+        parallel: usize,
+        start_up: Duration,
+    ) -> f64 {
         let one_seed: f64 = estimates.iter().map(|estimate| estimate.seconds).sum();
         let longest = estimates.iter().map(|estimate| estimate.seconds).fold(0.0, f64::max);
-        (one_seed * self.study.seeds.len() as f64 / parallel as f64).max(longest)
+        let training = (one_seed * self.study.seeds.len() as f64 / parallel as f64).max(longest);
+        start_up.as_secs_f64() + training
     }
 
     /// Bytes on disk at the most: the weights of every run, checkpoints of those in training

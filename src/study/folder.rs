@@ -2,12 +2,15 @@
 
 use super::plan::{Plan, Run};
 use super::record::{RunFolder, Status};
+use super::selection::Selection;
 use crate::error::UserError;
 use crate::files;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// A study's folder, locked for this process.
 #[derive(Debug)]
@@ -17,13 +20,16 @@ pub struct StudyFolder {
 }
 
 impl StudyFolder {
-    /// Makes the folder if need be and locks it.
+    /// Makes the folder if need be, locks it, and removes what killed processes left half-written.
     pub fn open(path: &Path) -> Result<Self> {
         let place = || format!("cannot use the study folder {}", path.display());
         fs::create_dir_all(path).with_context(place)?;
         let lock = File::create(path.join(".lock")).with_context(place)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+        match try_lock(&lock) {
+            Ok(()) => {
+                sweep(path).with_context(place)?;
+                Ok(Self { path: path.to_owned(), _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => Err(UserError::new(
                 format!("another batchscope is running the study in {}", path.display()),
                 "wait until it ends, or give this one another folder with `--out`",
@@ -47,16 +53,23 @@ impl StudyFolder {
         files::write_text(&self.path.join("study.yaml"), &plan.study.to_yaml()?)
     }
 
-    /// Runs that neither finished nor diverged, in the order of the plan.
-    pub fn pending(&self, plan: &Plan) -> Result<Vec<Run>> {
-        let mut pending = Vec::new();
+    /// What is left to do of a plan in this session.
+    pub(super) fn pending(&self, plan: &Plan, selection: &Selection) -> Result<Pending> {
+        let mut pending = Pending::default();
         for run in &plan.runs {
             let status = self.run(run).record()?.map(|record| record.status);
+            if matches!(status, Some(Status::Finished | Status::Diverged { .. })) {
+                self.run(run).remove_checkpoint();
+            }
+            if !selection.covers(run) {
+                pending.left_out += 1;
+                continue;
+            }
             match status {
-                Some(Status::Finished | Status::Diverged { .. }) => {
-                    self.run(run).remove_checkpoint();
-                }
-                _ => pending.push(run.clone()),
+                Some(Status::Finished) => pending.finished += 1,
+                Some(Status::Diverged { .. }) => pending.diverged += 1,
+                Some(Status::Failed { .. }) if !selection.retry_failed => pending.failed += 1,
+                _ => pending.runs.push(run.clone()),
             }
         }
         Ok(pending)
@@ -86,6 +99,77 @@ impl StudyFolder {
         }
         Ok(())
     }
+}
+
+/// The runs of a plan that a session trains, and how many it does not.
+#[derive(Debug, Clone, Default)]
+pub struct Pending {
+    /// To be trained, in the order of the plan.
+    pub runs: Vec<Run>,
+    /// Finished before.
+    pub finished: usize,
+    /// Diverged before; they would diverge again.
+    pub diverged: usize,
+    /// Failed before; tried again when the user asks for it.
+    pub failed: usize,
+    /// The session is not about them.
+    pub left_out: usize,
+}
+
+/// Whether a process is at work in the folder of a study or of a run.
+pub(super) fn in_use(folder: &Path) -> bool {
+    // The lock that is taken here goes with the file at once; a folder without one is not in use.
+    let Ok(lock) = File::open(folder.join(".lock")) else { return false };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Tries for a moment: `status` holds the lock of a folder while it looks whether it is held.
+fn try_lock(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(20)),
+            decided => return decided,
+        }
+    }
+    lock.try_lock()
+}
+
+/// The folders of runs in a study's folder, whether or not they belong to its plan: `ARM/seed-N`.
+pub(super) fn run_folders(study: &Path) -> Result<Vec<PathBuf>> {
+    let mut runs = Vec::new();
+    for arm in folders_in(study)? {
+        let is_run = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.strip_prefix("seed-").is_some_and(|seed| seed.parse::<u64>().is_ok())
+        };
+        runs.extend(folders_in(&arm)?.into_iter().filter(is_run));
+    }
+    Ok(runs)
+}
+
+fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes the temporary files of processes that were killed. The study's lock is held; a worker of
+/// a study that was killed may still be saving its run, and holds that run's lock.
+fn sweep(study: &Path) -> Result<()> {
+    files::remove_temporary(study)?;
+    for run in run_folders(study)? {
+        if !in_use(&run) {
+            files::remove_temporary(&run)?;
+            files::remove_temporary(&run.join("checkpoint"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Lists `key: old -> new` for every leaf that differs.
@@ -120,12 +204,37 @@ mod tests {
     }
 
     #[test]
+    fn what_killed_processes_left_half_written_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("a/seed-0");
+        fs::create_dir_all(run.join("checkpoint")).unwrap();
+        let leftovers = [".study.yaml.12.tmp", "a/seed-0/.record.json.7.tmp"];
+        let deeper = ["a/seed-0/checkpoint/.state.safetensors.345.tmp"];
+        let kept = ["study.yaml", "a/seed-0/record.json", "notes.tmp", ".mine.tmp", "a/.x.1.tmp"];
+        for name in leftovers.iter().chain(&deeper).chain(&kept) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        // A worker that is still saving its run keeps its files.
+        let busy = File::create(run.join(".lock")).unwrap();
+        busy.lock().unwrap();
+        drop(StudyFolder::open(folder.path()).unwrap());
+        let there = |name: &&str| folder.path().join(name).exists();
+        assert!(!there(&leftovers[0]) && there(&leftovers[1]) && there(&deeper[0]));
+        drop(busy);
+        StudyFolder::open(folder.path()).unwrap();
+        assert!(!leftovers.iter().chain(&deeper).any(there));
+        assert!(kept.iter().all(there));
+    }
+
+    #[test]
     fn a_folder_serves_one_study_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let first = StudyFolder::open(folder.path()).unwrap();
         let error = StudyFolder::open(folder.path()).unwrap_err();
         assert!(error.to_string().contains("another batchscope is running"));
+        assert!(in_use(folder.path()));
         drop(first);
+        assert!(!in_use(folder.path()));
         StudyFolder::open(folder.path()).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use crate::kernels::Device;
 use anyhow::{Context, Result};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::Sender;
@@ -41,6 +41,19 @@ pub(super) struct Worker {
     /// Where it works, from its first run on.
     pub(super) device: Option<Device>,
 }
+
+/// Why a worker is gone.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    /// How it ended, with its last words.
+    pub(super) message: String,
+    /// Whether it was ended from outside, so that nothing is known against its run.
+    pub(super) killed: bool,
+}
+
+/// SIGHUP, SIGINT, SIGKILL and SIGTERM: what people and systems send (Linux for want of memory),
+/// and what no fault in the program itself raises.
+const FROM_OUTSIDE: [i32; 4] = [1, 2, 9, 15];
 
 /// Lines of standard error that are kept for the reason of a worker's end.
 const COMPLAINTS: usize = 5;
@@ -110,17 +123,21 @@ impl Worker {
     }
 
     /// Why a worker that ended, or that said what it should not have, is gone.
-    pub(super) fn farewell(&mut self) -> String {
+    pub(super) fn farewell(&mut self) -> Farewell {
         self.retire();
-        let how = match self.child.wait() {
-            Ok(status) => format!("the worker process ended ({status})"),
-            Err(error) => format!("the worker process is lost ({error})"),
+        let (how, killed) = match self.child.wait() {
+            Ok(status) => {
+                let killed = status.signal().is_some_and(|signal| FROM_OUTSIDE.contains(&signal));
+                (format!("the worker process ended ({status})"), killed)
+            }
+            Err(error) => (format!("the worker process is lost ({error})"), false),
         };
         let last = self.complaints.take().and_then(|reader| reader.join().ok());
-        match last.filter(|lines| !lines.is_empty()) {
+        let message = match last.filter(|lines| !lines.is_empty()) {
             Some(lines) => format!("{how}: {}", Vec::from(lines).join(" | ")),
             None => how,
-        }
+        };
+        Farewell { message, killed }
     }
 }
 

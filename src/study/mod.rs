@@ -17,16 +17,20 @@ mod predictions;
 mod protocol;
 mod record;
 mod recorder;
+mod selection;
+mod status;
 mod summary;
 mod trained;
 mod worker;
 
 pub use estimate::{Estimate, estimate};
-pub use folder::StudyFolder;
+pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run};
 pub use pool::{Pool, Workers};
 pub use protocol::{Hello, RunEnd, TimingLine};
 pub use record::{Definition, Record, RunFolder, RunResult, Status, wall_clock};
+pub use selection::Selection;
+pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure};
 pub use trained::{Measurement, Prediction, TrainedRun};
 pub use worker::serve;
@@ -44,8 +48,8 @@ use std::sync::atomic::AtomicBool;
 pub trait Observer {
     /// A step of the preparation begins.
     fn on_stage(&mut self, _what: &str) {}
-    /// The plan is made; `pending` of its runs are not finished yet.
-    fn on_plan(&mut self, _plan: &Plan, _pending: &[Run]) {}
+    /// The plan is made, and it is known what is left to do.
+    fn on_plan(&mut self, _plan: &Plan, _pending: &Pending) {}
     /// A worker begins or continues a run.
     fn on_run_start(&mut self, _run: &Run) {}
     /// About ten times a second for every run that is being trained.
@@ -61,10 +65,12 @@ pub trait Observer {
 pub struct StudyOutcome {
     /// One row an arm.
     pub arms: Vec<ArmSummary>,
-    /// Runs that did not finish: diverged or failed, with the reason.
+    /// Runs of this session's selection that did not finish: diverged or failed, now or before.
     pub failures: Vec<Failure>,
     /// Runs that were stopped on request, or never started because of it.
     pub unfinished: usize,
+    /// Runs that failed before and were not tried again.
+    pub not_retried: usize,
 }
 
 /// Prepares the data of a study and plans its runs on the device that it asks for.
@@ -86,6 +92,7 @@ pub fn prepare(
 pub fn execute(
     plan: &Plan,
     folder: &StudyFolder,
+    selection: &Selection,
     pool: &mut Pool,
     command: &[String],
     stop: &AtomicBool,
@@ -95,11 +102,12 @@ pub fn execute(
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;
     environment::write(folder, plan, command)?;
-    let pending = folder.pending(plan)?;
+    let pending = folder.pending(plan, selection)?;
     observer.on_plan(plan, &pending);
-    let ends = pool.run_all(plan, folder, &pending, stop, observer)?;
+    let ends = pool.run_all(plan, folder, &pending.runs, stop, observer)?;
     let unfinished = ends.iter().filter(|end| matches!(end, None | Some(RunEnd::Stopped))).count();
-    let arms = summarise(plan, folder)?;
-    let failures = failures(plan, folder, pending.iter().zip(&ends))?;
-    Ok(StudyOutcome { arms, failures, unfinished })
+    let arms = summarise(&plan.study.arms, &plan.runs, folder.path())?;
+    let covered = plan.runs.iter().filter(|run| selection.covers(run));
+    let failures = failures(covered, folder, pending.runs.iter().zip(&ends))?;
+    Ok(StudyOutcome { arms, failures, unfinished, not_retried: pending.failed })
 }

@@ -25,7 +25,21 @@ pub struct Run {
 impl Run {
     /// `<arm>/seed-<seed>`, which is also its folder in the study.
     pub fn id(&self) -> String {
-        format!("{}/seed-{}", self.arm.name, self.seed)
+        format!("{}/{}", self.arm.name, self.seed_name())
+    }
+
+    /// `seed-<seed>`
+    pub fn seed_name(&self) -> String {
+        format!("seed-{}", self.seed)
+    }
+
+    /// All runs of a study, seed by seed, so that arms can be compared before all runs are done.
+    pub fn all(study: &Study) -> Vec<Self> {
+        let of_seed = |seed: &u64| {
+            let seed = *seed;
+            study.arms.iter().map(move |arm| Self { arm: arm.clone(), seed })
+        };
+        study.seeds.iter().flat_map(of_seed).collect()
     }
 }
 
@@ -42,7 +56,7 @@ pub struct Plan {
     pub machine: Hello,
     /// Where it works: the processor, or these GPUs.
     pub devices: Vec<Device>,
-    /// Seed by seed, so that arms can be compared before all runs are done.
+    /// As [`Run::all`] lists them.
     pub runs: Vec<Run>,
     /// The hashes of the files that first weights are read from.
     pub weight_files: BTreeMap<PathBuf, String>,
@@ -119,10 +133,7 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
         EngineChoice::Auto | EngineChoice::Libtorch => EngineKind::Libtorch,
     };
     train.engine = EngineChoice::Libtorch;
-    let arms = &study.arms;
-    let seeds = study.seeds.iter();
-    let runs = seeds.flat_map(|seed| arms.iter().map(|arm| Run { arm: arm.clone(), seed: *seed }));
-    let runs = runs.collect();
+    let runs = Run::all(&study);
     let machine = pool.hello().clone();
     let weight_files = weight_files(&study.arms)?;
     Ok(Plan { study, data, engine, machine, devices, runs, weight_files })

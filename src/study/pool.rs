@@ -2,7 +2,7 @@
 
 use super::Observer;
 use super::folder::StudyFolder;
-use super::member::{Said, Worker};
+use super::member::{Farewell, Said, Worker};
 use super::plan::{Plan, Run};
 use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
 use super::record::{Record, RunFolder, Status};
@@ -13,7 +13,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How workers are started.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Workers {
 pub struct Pool {
     settings: Workers,
     hello: Hello,
+    /// From the start of the first worker until it was ready.
+    start_up: Duration,
     members: Vec<Worker>,
     sender: Sender<(usize, Said)>,
     said: Receiver<(usize, Said)>,
@@ -43,19 +45,25 @@ impl Pool {
     /// Starts the first worker, which tells what the machine has.
     pub fn start(settings: Workers) -> Result<Self> {
         let (sender, said) = channel();
+        let started = Instant::now();
         let mut first = Worker::spawn(&settings.executable, 0, sender.clone())?;
-        let report = said.recv()?.1.report();
-        match report {
+        match said.recv()?.1.report() {
             Some(Report::Hello(hello)) => {
-                Ok(Self { settings, hello, members: vec![first], sender, said })
+                let start_up = started.elapsed();
+                Ok(Self { settings, hello, start_up, members: vec![first], sender, said })
             }
-            _ => bail!("a worker did not start: {}", first.farewell()),
+            _ => bail!("a worker did not start: {}", first.farewell().message),
         }
     }
 
     /// What the machine has.
     pub fn hello(&self) -> &Hello {
         &self.hello
+    }
+
+    /// How long a worker takes to start.
+    pub fn start_up(&self) -> Duration {
+        self.start_up
     }
 
     /// How many runs are trained at a time.
@@ -73,7 +81,7 @@ impl Pool {
         self.members[0].send(&Order::Probe(Box::new(task)))?;
         match self.said.recv()?.1.report() {
             Some(Report::Probed(probe)) => Ok(probe),
-            _ => bail!("timing `{}` failed: {}", run.id(), self.members[0].farewell()),
+            _ => bail!("timing `{}` failed: {}", run.id(), self.members[0].farewell().message),
         }
     }
 
@@ -140,8 +148,8 @@ impl Pool {
             Some(Report::Ended(end)) => end,
             Some(Report::Hello(_) | Report::Probed(_)) => return Ok(None),
             None => {
-                let message = self.members[id].farewell();
-                end_of_lost_run(&folder.run(run), plan, run, message)?
+                let farewell = self.members[id].farewell();
+                end_of_lost_run(&folder.run(run), plan, run, farewell)?
             }
         };
         if matches!(end, RunEnd::Failed { .. }) {
@@ -207,16 +215,30 @@ fn task(plan: &Plan, run: &Run, folder: &RunFolder, device: Device) -> Result<Ta
 }
 
 /// How a run ended whose worker is gone. The worker may have recorded its end and died before it
-/// could say so; else it is recorded here that the run failed.
-fn end_of_lost_run(folder: &RunFolder, plan: &Plan, run: &Run, message: String) -> Result<RunEnd> {
+/// could say so. One that was killed from outside leaves a run that is not finished, as a crash of
+/// the machine does; else it is recorded here that the run failed.
+fn end_of_lost_run(
+    folder: &RunFolder,
+    plan: &Plan,
+    run: &Run,
+    farewell: Farewell,
+) -> Result<RunEnd> {
     match folder.record()?.map(|record| record.status) {
         Some(Status::Finished) => Ok(RunEnd::Finished),
         Some(Status::Diverged { step }) => Ok(RunEnd::Diverged { step }),
+        Some(Status::Running) | None if farewell.killed => {
+            let message = format!(
+                "{}, killed from outside (Linux does it when memory runs out); the same command \
+                 goes on with this run",
+                farewell.message
+            );
+            Ok(RunEnd::Failed { message })
+        }
         _ => {
             fs::create_dir_all(folder.path())?;
-            let status = Status::Failed { message: message.clone() };
+            let status = Status::Failed { message: farewell.message.clone() };
             folder.write_record(&Record::new(status, plan.definition(run))?)?;
-            Ok(RunEnd::Failed { message })
+            Ok(RunEnd::Failed { message: farewell.message })
         }
     }
 }

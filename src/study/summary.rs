@@ -1,15 +1,17 @@
 //! Records -> one row an arm.
 
 use super::folder::StudyFolder;
-use super::plan::{Plan, Run};
+use super::plan::Run;
 use super::protocol::RunEnd;
-use super::record::{Record, Status};
+use super::record::{RunFolder, Status};
 use crate::config::Arm;
 use crate::stats::{self, Summary};
 use anyhow::Result;
+use serde::Serialize;
+use std::path::Path;
 
 /// What the runs of one arm came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ArmSummary {
     /// The name of the arm.
     pub name: String,
@@ -19,8 +21,8 @@ pub struct ArmSummary {
     pub finished: usize,
     /// Runs planned.
     pub planned: usize,
-    /// Updates of one run.
-    pub steps: u64,
+    /// Updates of one run, over the finished runs.
+    pub steps: Option<Summary>,
     /// After the last epoch, over the finished runs.
     pub validation_accuracy: Option<Summary>,
     /// With the weights of the last epoch, over the finished runs.
@@ -36,35 +38,38 @@ pub struct ArmSummary {
 /// A run that diverged or failed, and how.
 pub type Failure = (Run, RunEnd);
 
-/// Reads the records of all runs of a plan.
-pub(super) fn summarise(plan: &Plan, folder: &StudyFolder) -> Result<Vec<ArmSummary>> {
-    plan.study.arms.iter().map(|arm| summarise_arm(plan, folder, arm)).collect()
+/// Reads the records of all runs of a study in its folder.
+pub(super) fn summarise(arms: &[Arm], runs: &[Run], folder: &Path) -> Result<Vec<ArmSummary>> {
+    let of = |arm: &Arm| {
+        let runs: Vec<&Run> = runs.iter().filter(|run| run.arm.name == arm.name).collect();
+        summarise_arm(arm, &runs, folder)
+    };
+    arms.iter().map(of).collect()
 }
 
-fn summarise_arm(plan: &Plan, folder: &StudyFolder, arm: &Arm) -> Result<ArmSummary> {
+fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> {
     let (mut validation, mut test) = (Vec::new(), Vec::new());
-    let (mut seconds, mut rates) = (Vec::new(), Vec::new());
+    let (mut steps, mut seconds, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     let mut peak_memory = 0;
-    let runs: Vec<&Run> = plan.runs.iter().filter(|run| run.arm.name == arm.name).collect();
-    for run in &runs {
-        let files = folder.run(run);
+    for run in runs {
+        let files = RunFolder::new(&folder.join(run.id()));
         let Some(record) = files.record()?.filter(|record| record.status == Status::Finished)
         else {
             continue;
         };
         let metrics = files.metrics()?;
+        let Some(last) = metrics.last() else { continue };
         let restored = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
         let best = record.result.as_ref().and_then(|result| result.best_epoch);
-        let best = best.filter(|_| restored);
-        let taken = best.map_or(metrics.last(), |epoch| metrics.get(epoch as usize));
-        validation.extend(taken.map(|line| line.validation.accuracy));
+        let best = best.filter(|_| restored).and_then(|epoch| metrics.get(epoch as usize));
+        validation.push(best.unwrap_or(last).validation.accuracy);
         test.extend(record.test().map(|metrics| metrics.accuracy));
         let timing = files.timing()?;
         let training: f64 = timing.iter().map(|line| line.train_seconds).sum();
         let measuring: f64 = timing.iter().map(|line| line.validation_seconds).sum();
-        let rows = metrics.last().map_or(0, |line| line.examples) as f64;
+        steps.push(last.step as f64);
         seconds.push(training + measuring);
-        rates.push(rows / training.max(1e-9));
+        rates.push(last.examples as f64 / training.max(1e-9));
         let most = timing.iter().map(|line| line.peak_memory).max();
         peak_memory = peak_memory.max(most.unwrap_or(0));
     }
@@ -73,7 +78,7 @@ fn summarise_arm(plan: &Plan, folder: &StudyFolder, arm: &Arm) -> Result<ArmSumm
         batch_size: arm.batch_size,
         finished: validation.len(),
         planned: runs.len(),
-        steps: plan.course(arm).steps(),
+        steps: stats::summarise(&steps),
         validation_accuracy: stats::summarise(&validation),
         test_accuracy: stats::summarise(&test),
         seconds: stats::summarise(&seconds),
@@ -85,7 +90,7 @@ fn summarise_arm(plan: &Plan, folder: &StudyFolder, arm: &Arm) -> Result<ArmSumm
 /// Runs that diverged or failed: those of this session as they ended, even if that could not be
 /// recorded, and those of earlier sessions from their records.
 pub(super) fn failures<'r>(
-    plan: &Plan,
+    runs: impl Iterator<Item = &'r Run>,
     folder: &StudyFolder,
     ends: impl Iterator<Item = (&'r Run, &'r Option<RunEnd>)>,
 ) -> Result<Vec<Failure>> {
@@ -97,9 +102,15 @@ pub(super) fn failures<'r>(
             failures.push((run.clone(), end.clone()));
         }
     }
-    for run in plan.runs.iter().filter(|run| !in_this_session.contains(&run.id())) {
-        if let Some(Record { status: Status::Diverged { step }, .. }) = folder.run(run).record()? {
-            failures.push((run.clone(), RunEnd::Diverged { step }));
+    for run in runs.filter(|run| !in_this_session.contains(&run.id())) {
+        match folder.run(run).record()?.map(|record| record.status) {
+            Some(Status::Diverged { step }) => {
+                failures.push((run.clone(), RunEnd::Diverged { step }));
+            }
+            Some(Status::Failed { message }) => {
+                failures.push((run.clone(), RunEnd::Failed { message }));
+            }
+            _ => {}
         }
     }
     Ok(failures)

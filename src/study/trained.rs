@@ -12,6 +12,7 @@ use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, S
 use crate::model::read_weights;
 use crate::train::{self, Metrics};
 use anyhow::{Context, Result};
+use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,13 +37,14 @@ pub struct Measurement {
 }
 
 /// What a run says of one row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
     /// Its line in a table, or its row (from 0) in an array.
     pub row: u64,
     /// That it belongs to class 1.
     pub probability: f32,
     /// The name of the class, which is class 1 for a probability above 0.5.
+    #[serde(rename = "prediction")]
     pub class: String,
 }
 

@@ -1,0 +1,21 @@
+//! `batchscope completions SHELL`: the script with which a shell completes the command line.
+
+use super::{Cli, diagnostics::Output};
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+use serde_json::json;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    shell: Shell,
+}
+
+pub(super) fn completions(args: &CompletionsArgs, output: Output) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "batchscope", &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    output.answer(&json!({ "shell": args.shell.to_string(), "script": script }), &script);
+    ExitCode::SUCCESS
+}

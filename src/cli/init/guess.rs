@@ -1,0 +1,281 @@
+//! Which column holds the texts, which the labels, and what sizes suit them.
+
+use crate::data::{ArrayShape, Column, word_counts};
+use crate::error::UserError;
+use std::collections::BTreeMap;
+
+/// What is guessed of a data file.
+#[derive(Debug)]
+pub(super) enum Guess {
+    Table(TableGuess),
+    Arrays(ArraysGuess),
+}
+
+/// Columns that the user named.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted<'a> {
+    pub(super) text: Option<&'a str>,
+    pub(super) label: Option<&'a str>,
+}
+
+/// A table of texts.
+#[derive(Debug, PartialEq)]
+pub(super) struct TableGuess {
+    pub(super) rows: usize,
+    pub(super) text: String,
+    /// Words of a text on average.
+    pub(super) mean_words: f64,
+    /// Words that 95 % of the texts do not exceed.
+    pub(super) most_words: usize,
+    /// `most_words`, rounded up.
+    pub(super) length: usize,
+    /// Whether line breaks of HTML are among the words.
+    pub(super) has_breaks: bool,
+    pub(super) label: String,
+    /// The two labels in sorted order, with their rows.
+    pub(super) classes: [(String, usize); 2],
+    /// Other columns that could be the label.
+    pub(super) alternatives: Vec<String>,
+}
+
+/// Arrays of numbers: for each split, the sequences and their labels.
+#[derive(Debug, PartialEq)]
+pub(super) struct ArraysGuess {
+    pub(super) train: (ArrayShape, String),
+    pub(super) validation: Option<(ArrayShape, String)>,
+    pub(super) test: Option<(ArrayShape, String)>,
+}
+
+/// Names that labels often have, the likeliest first.
+const LABEL_NAMES: [&str; 8] =
+    ["label", "target", "class", "y", "sentiment", "category", "outcome", "answer"];
+
+/// The text is the column with the most words in a row; the label is a column with two values.
+pub(super) fn table(
+    file: &str,
+    columns: &[Column],
+    wanted: Wanted<'_>,
+) -> Result<TableGuess, UserError> {
+    let named = |name: &str| {
+        columns.iter().find(|column| column.name == name).ok_or_else(|| {
+            let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            UserError::new(
+                format!("{file}: there is no column `{name}`"),
+                format!("its columns are {}", known.join(", ")),
+            )
+        })
+    };
+    let wanted_label = wanted.label.map(named).transpose()?;
+    let text = match wanted.text {
+        Some(name) => named(name)?,
+        None => text_column(file, columns, wanted_label)?,
+    };
+    let candidates: Vec<&Column> = match wanted_label {
+        Some(column) => vec![column],
+        None => columns.iter().filter(|column| column.name != text.name).collect(),
+    };
+    let binary: Vec<(&Column, [(String, usize); 2])> =
+        candidates.iter().filter_map(|column| Some((*column, two_classes(column)?))).collect();
+    let rank = |column: &Column| {
+        let name = column.name.to_lowercase();
+        LABEL_NAMES.iter().position(|known| *known == name).unwrap_or(LABEL_NAMES.len())
+    };
+    // Of columns that rank alike the last one: labels mostly stand behind what they label.
+    let best = binary.iter().rev().min_by_key(|(column, _)| rank(column));
+    let (label, classes) = best.ok_or_else(|| no_label(file, &candidates))?;
+    let breaks = text.values.iter().filter(|value| value.contains(BREAK)).count();
+    let has_breaks = breaks * 100 >= text.values.len();
+    let mut words = match has_breaks {
+        false => word_counts(&text.values),
+        true => {
+            let replaced = text.values.iter().map(|value| value.replace(BREAK, " "));
+            word_counts(&replaced.collect::<Vec<_>>())
+        }
+    };
+    words.sort_unstable();
+    let most_words = words[(words.len() * 95).div_ceil(100) - 1];
+    Ok(TableGuess {
+        rows: words.len(),
+        text: text.name.clone(),
+        mean_words: words.iter().sum::<usize>() as f64 / words.len() as f64,
+        most_words,
+        length: rounded_up(most_words),
+        has_breaks,
+        label: label.name.clone(),
+        classes: classes.clone(),
+        alternatives: binary
+            .iter()
+            .filter(|(column, _)| column.name != label.name)
+            .map(|(column, _)| column.name.clone())
+            .collect(),
+    })
+}
+
+/// A line break in HTML, which stands in texts that were taken from pages.
+pub(super) const BREAK: &str = "<br />";
+
+fn text_column<'c>(
+    file: &str,
+    columns: &'c [Column],
+    label: Option<&Column>,
+) -> Result<&'c Column, UserError> {
+    let mean = |column: &Column| {
+        let counts = word_counts(&column.values);
+        counts.iter().sum::<usize>() as f64 / counts.len() as f64
+    };
+    let others = columns.iter().filter(|column| label.is_none_or(|l| l.name != column.name));
+    let best = others.map(|column| (column, mean(column))).max_by(|a, b| a.1.total_cmp(&b.1));
+    match best {
+        Some((column, words)) if words > 1.0 => Ok(column),
+        _ => Err(UserError::new(
+            format!("{file}: no column holds texts of more than one word"),
+            "name the column with `--text COLUMN`",
+        )),
+    }
+}
+
+/// The two values of a column with their rows; `None` if it has more, fewer, or empty ones.
+fn two_classes(column: &Column) -> Option<[(String, usize); 2]> {
+    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
+    for value in &column.values {
+        *rows.entry(value.trim()).or_default() += 1;
+        if rows.len() > 2 || value.trim().is_empty() {
+            return None;
+        }
+    }
+    let mut classes = rows.into_iter().map(|(value, rows)| (value.to_owned(), rows));
+    Some([classes.next()?, classes.next()?])
+}
+
+fn no_label(file: &str, candidates: &[&Column]) -> UserError {
+    let distinct = |column: &&Column| {
+        let values: std::collections::BTreeSet<&str> =
+            column.values.iter().map(|value| value.trim()).collect();
+        let empty = if values.contains("") { ", empty ones among them" } else { "" };
+        format!("`{}` has {}{empty}", column.name, values.len())
+    };
+    let counts: Vec<String> = candidates.iter().map(distinct).collect();
+    UserError::new(
+        format!("{file}: no column can be the label, which has two values, one in every row"),
+        format!("different values: {}", counts.join("; ")),
+    )
+}
+
+/// To a length that reads like a choice: at most 10 % more.
+fn rounded_up(words: usize) -> usize {
+    let unit = match words {
+        0..50 => 5,
+        50..200 => 10,
+        _ => 50,
+    };
+    words.next_multiple_of(unit).max(unit)
+}
+
+/// Sequences have three axes and labels one; what belongs together has as many rows, and says
+/// `train`, `val` or `test` in its name.
+pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, UserError> {
+    let is_sequences = |shape: &&ArrayShape| shape.dims.len() == 3;
+    let is_labels = |shape: &&ArrayShape| matches!(shape.dims[..], [_] | [_, 1]);
+    let split_of = |name: &str| {
+        let name = name.to_lowercase();
+        ["train", "val", "test"].into_iter().find(|split| name.contains(split))
+    };
+    let pair = |split: &str| {
+        let belongs = |shape: &&ArrayShape| split_of(&shape.name).unwrap_or("train") == split;
+        let x = shapes.iter().filter(is_sequences).find(belongs)?;
+        let mut labels = shapes.iter().filter(is_labels).filter(belongs);
+        let y = labels.find(|labels| labels.dims[0] == x.dims[0])?;
+        Some((x.clone(), y.name.clone()))
+    };
+    let known = || {
+        let shape = |shape: &ArrayShape| format!("`{}` {:?}", shape.name, shape.dims);
+        shapes.iter().map(shape).collect::<Vec<_>>().join(", ")
+    };
+    let train = pair("train").ok_or_else(|| {
+        UserError::new(
+            format!(
+                "{file}: there are no sequences [examples, time steps, features] with labels \
+                 [examples] beside them"
+            ),
+            format!("its arrays are {}", known()),
+        )
+    })?;
+    Ok(ArraysGuess { train, validation: pair("val"), test: pair("test") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, values: &[&str]) -> Column {
+        Column { name: name.into(), values: values.iter().map(|v| v.to_string()).collect() }
+    }
+
+    fn tickets() -> Vec<Column> {
+        vec![
+            column("id", &["1", "2", "3", "4"]),
+            column("seen", &["yes", "no", "no", "no"]),
+            column("body", &["it burns", "a<br />b c d", "where is it now", "fine thanks"]),
+            column("urgent", &["yes", "no", "yes", " no"]),
+            column("language", &["en", "de", "fr", "en"]),
+        ]
+    }
+
+    #[test]
+    fn the_text_has_the_most_words_and_the_label_two_values() {
+        let guess = table("t.csv", &tickets(), Wanted::default()).unwrap();
+        assert_eq!((guess.text.as_str(), guess.label.as_str()), ("body", "urgent"));
+        assert_eq!(guess.classes, [("no".to_owned(), 2), ("yes".to_owned(), 2)]);
+        assert_eq!(guess.alternatives, ["seen"]);
+        assert_eq!((guess.rows, guess.most_words, guess.length), (4, 4, 5));
+        assert!(guess.has_breaks);
+        let mut named = tickets();
+        named[1].name = "Label".into();
+        assert_eq!(table("t.csv", &named, Wanted::default()).unwrap().label, "Label");
+    }
+
+    #[test]
+    fn a_guess_can_be_corrected_and_a_wrong_name_is_refused() {
+        let wanted = |text, label| table("t.csv", &tickets(), Wanted { text, label });
+        assert_eq!(wanted(None, Some("seen")).unwrap().label, "seen");
+        assert_eq!(wanted(Some("language"), None).unwrap().text, "language");
+        assert!(wanted(Some("nody"), None).unwrap_err().message.contains("no column `nody`"));
+        let error = wanted(None, Some("language")).unwrap_err();
+        assert_eq!(error.hint.unwrap(), "different values: `language` has 3");
+    }
+
+    #[test]
+    fn a_table_without_texts_or_labels_is_refused() {
+        let numbers = [column("a", &["1", "2"]), column("b", &["0", "1"])];
+        let error = table("t.csv", &numbers, Wanted::default()).unwrap_err();
+        assert!(error.message.contains("no column holds texts"), "{error}");
+        let gaps = [column("a", &["x y", "z w", "u v"]), column("b", &["0", "1", ""])];
+        let error = table("t.csv", &gaps, Wanted::default()).unwrap_err();
+        assert!(error.hint.unwrap().contains("`b` has 3, empty ones among them"));
+    }
+
+    #[test]
+    fn lengths_are_rounded_up_by_little() {
+        assert_eq!([0, 3, 48, 51, 200, 201].map(rounded_up), [5, 5, 50, 60, 200, 250]);
+    }
+
+    #[test]
+    fn arrays_are_paired_by_their_rows_and_names() {
+        let shape =
+            |name: &str, dims: &[usize]| ArrayShape { name: name.into(), dims: dims.into() };
+        let shapes = [
+            shape("X_train", &[60, 4, 2]),
+            shape("y_train", &[60]),
+            shape("X_val", &[20, 4, 2]),
+            shape("y_val", &[20, 1]),
+            shape("notes", &[3]),
+        ];
+        let guess = arrays("a.npz", &shapes).unwrap();
+        assert_eq!(guess.train, (shapes[0].clone(), "y_train".to_owned()));
+        assert_eq!(guess.validation, Some((shapes[2].clone(), "y_val".to_owned())));
+        assert_eq!(guess.test, None);
+        let plain = [shape("x", &[9, 1, 1]), shape("y", &[9])];
+        assert_eq!(arrays("a.npz", &plain).unwrap().train.1, "y");
+        assert!(arrays("a.npz", &plain[..1]).unwrap_err().hint.unwrap().contains("`x` [9, 1, 1]"));
+    }
+}

@@ -1,0 +1,66 @@
+//! `batchscope init DATA.csv`: an experiment file for the user's own data, with a comment for every
+//! key, which `check` accepts as it is.
+
+mod guess;
+mod write;
+
+use super::diagnostics::Output;
+use crate::data::{Contents, peek};
+use crate::error::UserError;
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::json;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The data: a CSV table with a text and a label column, or an npz file with arrays
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    /// The file to write, which must not exist yet [default: standard output]
+    #[arg(long, value_name = "FILE.yaml")]
+    out: Option<PathBuf>,
+    /// The column that holds the texts, when the guess is wrong
+    #[arg(long, value_name = "COLUMN")]
+    text: Option<String>,
+    /// The column that holds the labels, when the guess is wrong
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+}
+
+pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
+    let name = args.data.display().to_string();
+    let data = match peek(&args.data)? {
+        Contents::Table(columns) => {
+            let wanted = guess::Wanted { text: args.text.as_deref(), label: args.label.as_deref() };
+            guess::Guess::Table(guess::table(&name, &columns, wanted)?)
+        }
+        Contents::Arrays(shapes) => guess::Guess::Arrays(guess::arrays(&name, &shapes)?),
+    };
+    let yaml = write::experiment(&name, &data, args.out.as_deref());
+    let document = json!({ "file": args.out, "yaml": yaml });
+    match &args.out {
+        None => output.answer(&document, yaml.trim_end()),
+        Some(path) => {
+            create(path, &yaml)?;
+            let next = format!("batchscope check {}", path.display());
+            output.answer(&document, &format!("wrote {}; now: {next}", path.display()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file that is not there yet.
+fn create(path: &Path, text: &str) -> Result<()> {
+    let file = File::create_new(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => anyhow::Error::new(UserError::new(
+            format!("{} exists already and is left as it is", path.display()),
+            "name another file with `--out`, or remove this one",
+        )),
+        _ => anyhow::Error::new(error).context(format!("cannot write {}", path.display())),
+    });
+    file?.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,181 @@
+//! The text of an experiment file, with a comment for every key.
+
+use super::guess::{ArraysGuess, BREAK, Guess, TableGuess};
+use crate::cli::format::count;
+use std::path::Path;
+
+/// The file for what was guessed of `data`; it will be called `out`, if it has a name yet.
+pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> String {
+    let file = out.map_or("FILE.yaml".to_owned(), |path| path.display().to_string());
+    let (rows, section, embedding) = match guess {
+        Guess::Table(table) => (table.rows, table_section(data, table), EMBEDDING),
+        Guess::Arrays(arrays) => (arrays.train.0.dims[0], arrays_section(data, arrays), ""),
+    };
+    format!(
+        "# Question: how does batch size affect the accuracy of an LSTM on {data}?\n\
+         # Look through it, then:  batchscope check {file}\n\
+         #                         batchscope run {file}\n\
+         # For completion of keys in your editor: `batchscope schema > batchscope.schema.json`, and put\n\
+         # the line `# yaml-language-server: $schema=batchscope.schema.json` at the top of this file.\n\
+         study:\n{name}  \
+         seeds: 3                   # runs per batch size; more seeds show smaller differences\n  \
+         grid: {{ batch_size: {sizes:?} }}   # what is compared: examples per step\n\
+         {section}\
+         model:\n{embedding}  \
+         lstm: {{ units: 64 }}        # size of the LSTM's state\n  \
+         dense: {{ units: 1, activation: sigmoid }}\n\
+         train:\n  \
+         epochs: 10                 # passes over the training split\n  \
+         optimizer: {{ adam: {{ lr: 1.0e-3 }} }}\n  \
+         schedule: constant         # or {{ exponential: {{ gamma: 0.9 }} }}: lr * 0.9^epoch\n  \
+         loss: binary_crossentropy\n  \
+         metrics: [accuracy]\n  \
+         device: auto               # auto, cpu, cuda or cuda:N\n",
+        data = comment(data),
+        name = study_name(out),
+        sizes = batch_sizes(rows),
+    )
+}
+
+const EMBEDDING: &str =
+    "  embedding: { dim: 64, mask_zero: true }   # a vector a word; padding is skipped\n";
+
+fn table_section(data: &str, table: &TableGuess) -> String {
+    let [(zero, zeros), (one, ones)] = &table.classes;
+    let alternatives = match table.alternatives[..] {
+        [] => String::new(),
+        _ => format!("; also possible: {}", comment(&table.alternatives.join(", "))),
+    };
+    let replace = match table.has_breaks {
+        true => format!("    replace: {{ \"{BREAK}\": \" \" }}   # before anything else\n"),
+        false => String::new(),
+    };
+    format!(
+        "data:\n  \
+         table:\n    \
+         path: {path}\n    \
+         text: {text}   # {mean:.0} words on average in {rows} rows\n    \
+         label: {label}   # {zero} counts as 0 ({zeros} rows), {one} as 1 ({ones} rows){alternatives}\n  \
+         text:\n{replace}    \
+         max_tokens: 10000        # size of the vocabulary; all rarer words are one unknown word\n    \
+         length: {length}   # words of an example; 95 % of the texts have at most {most}; fewer train faster\n    \
+         pad: pre                 # shorter texts are filled up at this end\n    \
+         truncate: pre            # longer texts are cut at this end\n{SPLIT}",
+        path = scalar(data),
+        text = scalar(&table.text),
+        mean = table.mean_words,
+        rows = count(table.rows as u64),
+        label = scalar(&table.label),
+        zero = comment(zero),
+        zeros = count(*zeros as u64),
+        one = comment(one),
+        ones = count(*ones as u64),
+        length = table.length,
+        most = table.most_words,
+    )
+}
+
+const SPLIT: &str = "  split:                     # shares of all examples; the rest is for training\n    \
+                     validation: 0.2          # measured after every epoch\n    \
+                     test: 0.2                # measured once, after the last epoch\n    \
+                     stratify: true           # each label has the same share in every split\n    \
+                     seed: 0                  # one split for all runs\n";
+
+fn arrays_section(data: &str, arrays: &ArraysGuess) -> String {
+    let mut text = format!("data:\n  arrays:\n    path: {}\n", scalar(data));
+    let splits = [
+        ("train", Some(&arrays.train)),
+        ("val", arrays.validation.as_ref()),
+        ("test", arrays.test.as_ref()),
+    ];
+    for (split, pair) in splits {
+        let Some((x, y)) = pair else { continue };
+        let shape =
+            format!("{} examples, {} time steps, {} features", x.dims[0], x.dims[1], x.dims[2]);
+        text += &format!("    x_{split}: {}   # {shape}\n", scalar(&x.name));
+        text += &format!("    y_{split}: {}   # labels, each 0 or 1\n", scalar(y));
+    }
+    // Validation arrays of the file's own are used as they are.
+    if arrays.validation.is_none() {
+        text += SPLIT;
+    }
+    text
+}
+
+/// Three sizes that make at least a few steps an epoch, with 60 % of the rows for training.
+fn batch_sizes(rows: usize) -> [usize; 3] {
+    match rows * 6 / 10 {
+        2048.. => [32, 128, 256],
+        256.. => [8, 32, 64],
+        _ => [2, 4, 8],
+    }
+}
+
+/// A study is called like its file; a file name that cannot be a folder needs a name beside it.
+fn study_name(out: Option<&Path>) -> String {
+    let stem = out.and_then(Path::file_stem).unwrap_or_default().to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+=".contains(c);
+    if stem.chars().all(plain) && !stem.starts_with('.') {
+        return String::new();
+    }
+    let name: String = stem.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+    format!("  name: {}   # of the study and its folder\n", scalar(name.trim_start_matches('.')))
+}
+
+/// A text as a YAML value: plain where that cannot be read as anything else, else in quotes.
+fn scalar(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let is_text = matches!(serde_yaml::from_str(text), Ok(serde_yaml::Value::String(_)));
+    // YAML 1.1, which many editors still read, takes these for true and false.
+    let flag = ["y", "n", "yes", "no", "on", "off"].contains(&text.to_lowercase().as_str());
+    match is_text && !flag && text.chars().all(plain) && text.starts_with(char::is_alphanumeric) {
+        true => text.to_owned(),
+        false => serde_json::Value::from(text).to_string(),
+    }
+}
+
+/// A text of the user's inside a comment: on one line, and not too long.
+fn comment(text: &str) -> String {
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match one_line.char_indices().nth(60) {
+        Some((end, _)) => format!("`{}...`", &one_line[..end]),
+        None => format!("`{one_line}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_yaml_would_read_as_something_else_are_quoted() {
+        let cases = [
+            ("body", "body"),
+            ("data/t.csv", "data/t.csv"),
+            ("1", "\"1\""),
+            ("no", "\"no\""),
+            ("null", "\"null\""),
+            ("a: b", "\"a: b\""),
+            ("-x", "\"-x\""),
+            ("say \"hi\"", "\"say \\\"hi\\\"\""),
+            ("größe", "\"größe\""),
+        ];
+        for (text, written) in cases {
+            assert_eq!(scalar(text), written);
+            assert_eq!(serde_yaml::from_str::<String>(written).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_the_user_wrote_cannot_break_a_comment() {
+        assert_eq!(comment("a\nb: c"), "`a b: c`");
+        assert!(comment(&"x".repeat(100)).ends_with("x...`"));
+    }
+
+    #[test]
+    fn a_file_name_that_cannot_be_a_folder_gets_a_study_name() {
+        assert_eq!(study_name(Some(Path::new("runs/tickets.yaml"))), "");
+        assert!(study_name(Some(Path::new("my tickets.yaml"))).contains("name: my-tickets "));
+        assert_eq!(study_name(None), "");
+    }
+}

@@ -1,0 +1,123 @@
+//! `batchscope status DIR`: how a study stands, from its folder alone.
+
+use super::diagnostics::Output;
+use super::run::{DIVERGED, places};
+use super::tables;
+use crate::study::{ArmSummary, RunState, RunStatus, StudyStatus};
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// The folder of the study, such as runs/quickstart
+    #[arg(value_name = "STUDY_DIR")]
+    folder: PathBuf,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'s> {
+    study: &'s str,
+    folder: &'s Path,
+    state: &'static str,
+    arms: &'s [ArmSummary],
+    runs: &'s [RunStatus],
+    others: &'s [RunStatus],
+}
+
+pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
+    let status = StudyStatus::read(&args.folder)?;
+    let document = Document {
+        study: &status.study.name,
+        folder: &args.folder,
+        state: state(&status),
+        arms: &status.arms,
+        runs: &status.runs,
+        others: &status.others,
+    };
+    output.answer(&document, &text(&status, &args.folder));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The study as a whole, in one word.
+fn state(status: &StudyStatus) -> &'static str {
+    let any = |of: fn(&RunState) -> bool| status.runs.iter().any(|run| of(&run.state));
+    match status.in_use {
+        true => "running",
+        false if any(|state| !is_over(state)) => "interrupted",
+        false if any(|state| *state != RunState::Finished) => "ended",
+        false => "finished",
+    }
+}
+
+/// Whether `run` leaves the run as it is.
+fn is_over(state: &RunState) -> bool {
+    use RunState::{Diverged, Failed, Finished};
+    matches!(state, Finished | Diverged { .. } | Failed { .. })
+}
+
+fn text(status: &StudyStatus, folder: &Path) -> String {
+    let mut parts = vec![headline(status), tables::stand(status)];
+    if status.arms.iter().any(|arm| arm.finished > 0) {
+        parts.push(tables::results(&status.arms));
+    }
+    let mut lines: Vec<String> = tables::what_numbers_are(&status.arms).into_iter().collect();
+    lines.extend(status.runs.iter().filter_map(line));
+    if status.runs.iter().any(|run| matches!(run.state, RunState::Diverged { .. })) {
+        lines.push(DIVERGED.into());
+    }
+    if status.runs.iter().any(|run| matches!(run.state, RunState::Failed { .. })) {
+        lines.push("`batchscope run FILE.yaml --retry-failed` tries failed runs again".into());
+    }
+    for run in &status.others {
+        lines.push(format!(
+            "{}: no longer in the study, whose arms or seeds were changed; {}",
+            run.run,
+            stands(run)
+        ));
+    }
+    lines.push(places(folder));
+    parts.push(lines.join("\n"));
+    parts.join("\n\n")
+}
+
+fn headline(status: &StudyStatus) -> String {
+    let finished = status.runs.iter().filter(|run| run.state == RunState::Finished).count();
+    let how = match state(status) {
+        "running" => "a batchscope is running it now",
+        "interrupted" => "interrupted: the `run` that began it goes on with it",
+        "ended" => "ended: nothing is left to do, and not all runs finished",
+        _ => "finished",
+    };
+    format!(
+        "study  {}: {finished} of {} runs finished; {how}",
+        status.study.name,
+        status.runs.len()
+    )
+}
+
+/// What there is to say of a run that neither finished nor waits.
+fn line(run: &RunStatus) -> Option<String> {
+    match run.state {
+        RunState::Finished | RunState::NotStarted => None,
+        _ => Some(format!("{}: {}", run.run, stands(run))),
+    }
+}
+
+fn stands(run: &RunStatus) -> String {
+    let epochs = match run.planned_epochs {
+        Some(planned) => format!("{} of {planned} epochs", run.epochs),
+        None => format!("{} epochs", run.epochs),
+    };
+    match &run.state {
+        RunState::NotStarted => "not started".into(),
+        RunState::Running => format!("running, {epochs} done"),
+        RunState::Interrupted => format!("interrupted, {epochs} done"),
+        RunState::Finished => "finished".into(),
+        RunState::Diverged { step } => format!("diverged: the loss of step {step} is not finite"),
+        RunState::Failed { message } => format!("failed, {epochs} done: {message}"),
+    }
+}

@@ -1,0 +1,130 @@
+//! How a study stands, read from its folder alone: no worker, no libtorch, no data.
+
+use super::folder::{in_use, run_folders};
+use super::plan::Run;
+use super::record::{RunFolder, Status};
+use super::summary::{ArmSummary, summarise};
+use crate::config::{Source, Study};
+use crate::error::UserError;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// How a study stands.
+#[derive(Debug, Clone)]
+pub struct StudyStatus {
+    /// The resolved study of its last session.
+    pub study: Study,
+    /// Whether a batchscope is running it now.
+    pub in_use: bool,
+    /// One row an arm, over the runs finished so far.
+    pub arms: Vec<ArmSummary>,
+    /// Every run of the study, as [`Run::all`] lists them.
+    pub runs: Vec<RunStatus>,
+    /// Runs in the folder that the study has no more: its arms or seeds were changed.
+    pub others: Vec<RunStatus>,
+}
+
+/// How one run stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunStatus {
+    /// `<arm>/seed-<seed>`
+    pub run: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: RunState,
+    /// Epochs recorded.
+    pub epochs: u64,
+    /// Epochs to train; `None` when the budget is in steps or examples.
+    pub planned_epochs: Option<u64>,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RunState {
+    /// No session has come to it.
+    NotStarted,
+    /// A worker is training it now.
+    Running,
+    /// It was begun and nobody is training it: `run` goes on with it.
+    Interrupted,
+    /// All epochs are done.
+    Finished,
+    /// The loss of this step was not finite.
+    Diverged {
+        /// Counted from 1.
+        step: u64,
+    },
+    /// An error ended it.
+    Failed {
+        /// The reason.
+        message: String,
+    },
+}
+
+impl StudyStatus {
+    /// Reads the folder of a study.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let study = resolved(folder)?;
+        // Before the records: a study that ends meanwhile is then shown as running, not as broken
+        // off.
+        let in_use = in_use(folder);
+        let all = Run::all(&study);
+        let planned: BTreeSet<String> = all.iter().map(Run::id).collect();
+        let runs = all.iter().map(|run| {
+            run_status(&RunFolder::new(&folder.join(run.id())), run.id(), run.arm.train.epochs)
+        });
+        let runs = runs.collect::<Result<_>>()?;
+        let mut others = Vec::new();
+        for path in run_folders(folder)? {
+            let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+            let files = RunFolder::new(&path);
+            if !planned.contains(&id)
+                && let Some(record) = files.record()?
+            {
+                others.push(run_status(&files, id, record.definition.arm.train.epochs)?);
+            }
+        }
+        let arms = summarise(&study.arms, &all, folder)?;
+        Ok(Self { study, in_use, arms, runs, others })
+    }
+
+    /// How many runs of an arm stand in a way.
+    pub fn count(&self, arm: &str, stands: impl Fn(&RunState) -> bool) -> usize {
+        let of_arm = |run: &&RunStatus| run.run.rsplit_once('/').is_some_and(|(a, _)| a == arm);
+        self.runs.iter().filter(of_arm).filter(|run| stands(&run.state)).count()
+    }
+}
+
+/// The study that its last session wrote down.
+fn resolved(folder: &Path) -> Result<Study> {
+    let path = folder.join("study.yaml");
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow::Error::new(UserError::new(
+            format!("{} holds no study: there is no study.yaml in it", folder.display()),
+            "give the folder that `batchscope run` names at its end, such as runs/quickstart",
+        )),
+        _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
+    })?;
+    let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
+    Study::from_source(&source, "study")
+        .with_context(|| format!("{} was written by another version", path.display()))
+}
+
+fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Result<RunStatus> {
+    // The lock first: a run that ends between the two looks is then seen as it ended.
+    let training = in_use(files.path());
+    let state = match files.record()?.map(|record| record.status) {
+        None => RunState::NotStarted,
+        Some(Status::Running) if training => RunState::Running,
+        Some(Status::Running) => RunState::Interrupted,
+        Some(Status::Finished) => RunState::Finished,
+        Some(Status::Diverged { step }) => RunState::Diverged { step },
+        Some(Status::Failed { message }) => RunState::Failed { message },
+    };
+    Ok(RunStatus { run, state, epochs: files.metrics()?.len() as u64, planned_epochs })
+}

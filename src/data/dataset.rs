@@ -7,7 +7,7 @@
 
 use super::arrays::Block;
 use crate::files;
-use crate::kernels::{Examples, Sequences, Splits};
+use crate::kernels::{Examples, Sequences, Split, Splits};
 use anyhow::{Context, Result, ensure};
 use bytemuck::Pod;
 use memmap2::Mmap;
@@ -167,6 +167,11 @@ impl Dataset {
     /// What is known of the examples.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// For each row of a split, its line or row in the user's file.
+    pub fn source_rows(&self, split: Split) -> Result<&[u64]> {
+        values(&SafeTensors::deserialize(&self.map)?, SPLITS[split as usize], "rows")
     }
 
     /// The examples, where they lie in the file.

@@ -3,7 +3,7 @@
 use super::diagnostics::Output;
 use super::progress::Progress;
 use super::{ExperimentArgs, cache, diagnostics, format, tables};
-use crate::config::Schedule;
+use crate::config::{Optimizer, Schedule};
 use crate::data::Facts;
 use crate::study::{Estimate, Plan, estimate, prepare};
 use anyhow::Result;
@@ -32,14 +32,13 @@ struct Document<'p> {
 struct Arm<'p> {
     name: &'p str,
     batch_size: usize,
-    lr: f64,
-    #[serde(with = "serde_yaml::with::singleton_map")]
+    optimizer: &'p Optimizer,
     schedule: &'p Schedule,
+    /// Of the model.
+    parameters: usize,
     epochs: u64,
     steps_per_epoch: u64,
-    /// Of one run.
     steps: u64,
-    parameters: usize,
     /// Of one run.
     seconds: f64,
     /// Of one run, in bytes.
@@ -78,17 +77,20 @@ fn document<'p>(
     parallel: usize,
     seconds: f64,
 ) -> Document<'p> {
-    let arms = plan.study.arms.iter().zip(estimates).map(|(arm, estimate)| Arm {
-        name: &arm.name,
-        batch_size: arm.batch_size,
-        lr: arm.train.optimizer.lr(),
-        schedule: &arm.train.schedule,
-        epochs: plan.course(arm).epochs(),
-        steps_per_epoch: plan.course(arm).steps_per_epoch(),
-        steps: plan.course(arm).steps(),
-        parameters: plan.shape(arm).parameter_count(),
-        seconds: estimate.seconds,
-        memory: estimate.memory,
+    let arms = plan.study.arms.iter().zip(estimates).map(|(arm, estimate)| {
+        let course = plan.course(arm);
+        Arm {
+            name: &arm.name,
+            batch_size: arm.batch_size,
+            optimizer: &arm.train.optimizer,
+            schedule: &arm.train.schedule,
+            parameters: plan.shape(arm).parameter_count(),
+            epochs: course.epochs(),
+            steps_per_epoch: course.steps_per_epoch(),
+            steps: course.steps(),
+            seconds: estimate.seconds,
+            memory: estimate.memory,
+        }
     });
     Document {
         study: &plan.study.name,

@@ -69,8 +69,8 @@ enum Command {
     ///
     /// Reads the data, times a few steps of each arm on this machine, and keeps no results.
     ///
-    /// With --json: study, folder, device, parallel, runs, data, arms (name, batch_size, lr,
-    /// schedule, epochs, steps_per_epoch, steps, parameters, seconds and memory of one run),
+    /// With --json: study, folder, device, parallel, runs, data, arms (name, batch_size, optimizer,
+    /// schedule, parameters, epochs, steps_per_epoch, and steps, seconds and memory of one run),
     /// seconds, disk_bytes, warnings.
     Check(ExperimentArgs),
     /// Train every run of an experiment file that is not finished yet

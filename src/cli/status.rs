@@ -108,10 +108,8 @@ fn line(run: &RunStatus) -> Option<String> {
 }
 
 fn stands(run: &RunStatus) -> String {
-    let epochs = match run.planned_epochs {
-        Some(planned) => format!("{} of {planned} epochs", run.epochs),
-        None => format!("{} epochs", run.epochs),
-    };
+    let planned = run.planned_epochs.map_or("?".into(), |epochs| epochs.to_string());
+    let epochs = format!("{} of {planned} epochs", run.epochs);
     match &run.state {
         RunState::NotStarted => "not started".into(),
         RunState::Running => format!("running, {epochs} done"),

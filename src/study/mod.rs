@@ -4,7 +4,8 @@
 //! the runs, refuse a folder that holds other runs under the same names, and give what is not
 //! finished to worker processes. Workers are this same program (`batchscope worker`), one a core or
 //! one a GPU: libtorch's global state stays clean, memory is measured per run, and a worker that is
-//! killed costs one run. The study's own process never touches libtorch.
+//! killed costs one run. The study's own process never touches libtorch. [`StudyStatus`] reads how
+//! a study stands from its folder alone.
 
 mod curves;
 mod environment;

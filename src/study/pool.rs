@@ -47,7 +47,8 @@ impl Pool {
         let (sender, said) = channel();
         let started = Instant::now();
         let mut first = Worker::spawn(&settings.executable, 0, sender.clone())?;
-        match said.recv()?.1.report() {
+        let report = said.recv()?.1.report();
+        match report {
             Some(Report::Hello(hello)) => {
                 let start_up = started.elapsed();
                 Ok(Self { settings, hello, start_up, members: vec![first], sender, said })

@@ -63,7 +63,7 @@ pub enum Status {
         /// The first such step, counted from 1.
         step: u64,
     },
-    /// An error ended it; the same command tries again from its checkpoint.
+    /// An error ended it; tried again from its checkpoint when the user asks for it.
     Failed {
         /// The reason.
         message: String,

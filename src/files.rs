@@ -8,12 +8,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-/// Replaces a file by what `fill` writes, or leaves it as it was.
+/// Replaces a file by what `fill` writes, or leaves it as it was. Makes its folder if need be.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // `remove_temporary` knows this form.
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let written = (|| -> Result<()> {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
         let mut file = File::create(&temporary)?;
         fill(&mut file)?;
         file.sync_all()?;

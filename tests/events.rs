@@ -1,5 +1,5 @@
 use crate::util::{STUDY, Scene, python};
-use batchscope::events::{EventWriter, Hyperparameter, SessionEnd};
+use batchscope::events::{EventWriter, Histogram, Hyperparameter, SessionEnd};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -45,22 +45,20 @@ fn tensorboard_reads_each_curve_with_one_point_an_epoch() {
             assert_eq!(points, &Value::from(expected), "{split} {metric}");
         }
     }
-    let rates = events["train"]["scalars"]["epoch_learning_rate"].as_array().unwrap();
+    let rates = events["run"]["scalars"]["epoch_learning_rate"].as_array().unwrap();
     let rate = rates[2][1].as_f64().unwrap();
     assert!((rate - 8.1e-4).abs() < 1e-9, "lr of epoch 2: {rate}");
-    assert_eq!(
-        events["train"]["scalars"]["epoch_examples_per_second"].as_array().unwrap().len(),
-        3
-    );
+    assert_eq!(events["run"]["scalars"]["epoch_examples_per_second"].as_array().unwrap().len(), 3);
     assert_eq!(events["test"]["scalars"]["epoch_accuracy"].as_array().unwrap().len(), 1);
-    let text = events["train"]["texts"]["resolved_study"].as_str().unwrap();
+    let text = events["run"]["texts"]["resolved_study"].as_str().unwrap();
     assert!(text.contains("batch_size: 32") && text.contains("gamma: 0.9"), "{text}");
 }
 
 #[test]
 fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     let scene = Scene::new();
-    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", "epochs: 30"));
+    let logging = "epochs: 30\n  logging: { every_steps: 1, histograms: true }";
+    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", logging));
     let study = scene.start(&["run", "tiny.yaml", "--workers", "1"]);
     let log = scene.path("runs/tiny/small/seed-0/metrics.jsonl");
     crate::util::wait_until("four epochs", || crate::util::line_count(&log) >= 4);
@@ -73,6 +71,40 @@ fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     assert_eq!(epochs, (0..30).collect::<Vec<_>>());
     let files = std::fs::read_dir(scene.path("runs/tiny/small/seed-0/train")).unwrap().count();
     assert_eq!(files, 1);
+    let steps = |split: &str, tag: &str| -> Vec<u64> {
+        let points = events[split]["scalars"][tag].as_array().unwrap();
+        points.iter().map(|point| point[0].as_u64().unwrap()).collect()
+    };
+    assert_eq!(steps("train", "step_loss"), (1..=30 * 9).collect::<Vec<_>>());
+    assert_eq!(steps("run", "step_gradient_norm"), (1..=30 * 9).collect::<Vec<_>>());
+    let shown = told("read_plugins.py", &scene.path("runs/tiny"));
+    let points = shown["histograms"]["small/seed-0"]["weights/lstm.bias"].as_array().unwrap();
+    let epochs: Vec<u64> = points.iter().map(|point| point[1].as_u64().unwrap()).collect();
+    assert_eq!(epochs, (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_hparams_tab_shows_the_arms_of_a_study_with_their_final_metrics() {
+    let scene = Scene::new();
+    let metrics = "epochs: 3\n  metrics: [accuracy, auc]";
+    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", metrics));
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    let shown = told("read_plugins.py", &scene.path("runs/tiny"));
+    let groups = shown["session_groups"].as_array().unwrap();
+    let names: Vec<&str> = groups.iter().map(|group| group["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["large", "small"]);
+    let large = &groups[0];
+    assert_eq!(large["hparams"]["batch_size"], json!(32.0));
+    assert_eq!(large["hparams"]["schedule"], json!("lr * 0.9^epoch"));
+    assert_eq!(large["sessions"]["large/seed-1"], json!("STATUS_SUCCESS"));
+    let last = |seed: u32| -> f64 {
+        let lines = scene.read(&format!("runs/tiny/large/seed-{seed}/metrics.jsonl"));
+        let line: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        line["validation"]["auc"].as_f64().unwrap()
+    };
+    let shown = large["metrics"]["validation/epoch_auc"].as_f64().unwrap();
+    let mean = (last(0) + last(1)) / 2.0;
+    assert!((shown - mean).abs() < 1e-6, "{shown} for {mean}");
 }
 
 #[test]
@@ -122,8 +154,12 @@ fn histograms_are_read_by_both_of_the_tabs_that_show_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = EventWriter::replace(&folder.path().join("train"), 5.0).unwrap();
     let values: Vec<f32> = (0..=60).map(|value| value as f32).collect();
-    writer.histogram("lstm.weight_ih", &values, 0, 6.0).unwrap();
-    writer.histogram("lstm.weight_ih", &[1.5; 4], 1, 7.0).unwrap();
+    let mut draw = |values: &[f32], step, at| {
+        let histogram = Histogram::of(values).unwrap();
+        writer.histogram("lstm.weight_ih", &histogram, step, at).unwrap();
+    };
+    draw(&values, 0, 6.0);
+    draw(&[1.5; 4], 1, 7.0);
     let shown = told("read_plugins.py", folder.path());
 
     let points = &shown["histograms"]["train"]["lstm.weight_ih"];

@@ -134,8 +134,8 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
     );
     let probability = |row: usize| rows[row][1].parse::<f32>().unwrap();
     assert!(probability(0) > probability(2), "the model learned nothing: {csv}");
-    for row in 0..7 {
-        assert_eq!(rows[row][2], if probability(row) > 0.5 { "liked" } else { "disliked" });
+    for (at, row) in rows.iter().enumerate() {
+        assert_eq!(row[2], if probability(at) > 0.5 { "liked" } else { "disliked" });
     }
     assert_eq!(rows[1][1], rows[3][1], "texts without words are alike");
 
@@ -144,7 +144,8 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
     assert_eq!(objects.len(), 7);
     for (object, row) in objects.iter().zip(&rows) {
         assert_eq!(object["row"].to_string(), row[0]);
-        assert_eq!(object["probability"].as_f64().unwrap() as f32, row[1].parse::<f32>().unwrap());
+        let probability = object["probability"].as_f64().unwrap() as f32;
+        assert_eq!(probability.to_bits(), row[1].parse::<f32>().unwrap().to_bits());
         assert_eq!(object["prediction"], row[2]);
     }
 
@@ -222,6 +223,7 @@ fn all_cases_agree_in(format: &str) {
 }
 
 /// The same probabilities but for rounding.
+#[expect(clippy::print_stdout, reason = "`--nocapture` shows what was measured")]
 fn assert_close(format: &str, case: &Case, found: &[f64]) {
     let arguments = ["predict", case.run, "--input", case.input, "--format", "jsonl"];
     let ours = case.scene.run(&arguments).expect(0).stdout;

@@ -148,3 +148,102 @@ fn arrays_are_trained_as_the_seed_code_names_them() {
     assert!(ended.stderr.contains("there is no array `X`"), "{}", ended.stderr);
     assert!(ended.stderr.contains("`X_train`"), "{}", ended.stderr);
 }
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn an_arm_may_change_any_key_of_model_and_train() {
+    let scene = Scene::new();
+    scene.write(
+        "arms.yaml",
+        &STUDY.replace("{ name: small, batch_size: 8 }", "{ name: small, batch_size: 8, steps: 7, \
+         model: { lstm: { units: 3, dropout: 0.2, recurrent_dropout: 0.1, kernel_regularizer: { l2: 0.01 } } }, \
+         train: { optimizer: { sgd: { momentum: 0.9 } }, clip: { norm: 1.0 }, class_weight: balanced, \
+         warmup: { examples: 24 }, schedule: { cosine: { per: step } } } }"),
+    );
+    scene.run(&["run", "arms.yaml"]).expect(0);
+    let record = json(&scene.read("runs/tiny/small/seed-0/record.json"));
+    assert_eq!(record["definition"]["model"]["units"], 3);
+    assert_eq!(record["definition"]["arm"]["train"]["optimizer"]["sgd"]["momentum"], 0.9);
+    let lines = scene.read("runs/tiny/small/seed-0/metrics.jsonl");
+    let last = json(lines.lines().last().unwrap());
+    assert_eq!((last["step"].as_u64(), last["examples"].as_u64()), (Some(7), Some(56)));
+    let other = json(&scene.read("runs/tiny/large/seed-0/record.json"));
+    assert_eq!(other["definition"]["model"]["units"], 5);
+    assert!(other["definition"]["arm"]["train"]["clip"].is_null(), "{other}");
+    // What was resolved is the same study.
+    scene.run(&["run", "runs/tiny/study.yaml", "--out", "again"]).expect(0);
+    assert_eq!(lines, scene.read("again/small/seed-0/metrics.jsonl"));
+}
+
+#[test]
+fn early_stopping_measures_the_test_split_with_the_best_weights() {
+    let scene = Scene::new();
+    let stopping = "epochs: 40\n  optimizer: { adam: { lr: 0.05 } }\n  early_stopping: { patience: 3, restore_best_weights: true }";
+    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", stopping));
+    scene.run(&["run", "tiny.yaml", "--only", "small/seed-0"]).expect(0);
+    let record = json(&scene.read("runs/tiny/small/seed-0/record.json"));
+    let result = &record["result"];
+    let lines = scene.read("runs/tiny/small/seed-0/metrics.jsonl");
+    let losses: Vec<f64> =
+        lines.lines().map(|line| json(line)["validation"]["loss"].as_f64().unwrap()).collect();
+    let best = (0..losses.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap();
+    assert!(result["stopped_early"].as_bool().unwrap() && losses.len() < 40, "{result}");
+    assert_eq!(result["best_epoch"].as_u64(), Some(best as u64));
+    assert_eq!(losses.len(), best + 4);
+    let measured =
+        scene.run(&["evaluate", "runs/tiny/small/seed-0", "--split", "validation", "--json"]);
+    let loss = json(&measured.expect(0).stdout)["metrics"]["loss"].as_f64().unwrap();
+    assert_eq!(loss.to_bits(), losses[best].to_bits());
+}
+
+#[test]
+fn predictions_of_the_test_split_are_kept_row_by_row() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--only", "small/seed-0"]).expect(0);
+    let table = scene.read("runs/tiny/small/seed-0/test_predictions.csv");
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("row,label,logit,probability"));
+    let source = scene.read("reviews.csv");
+    let (mut right, mut count) = (0, 0);
+    for line in lines {
+        let fields: Vec<f64> = line.split(',').map(|field| field.parse().unwrap()).collect();
+        let [row, label, logit, probability] = fields[..] else { panic!("{line}") };
+        let text = source.lines().nth(row as usize - 1).unwrap();
+        assert!(text.ends_with(&format!(",{label}")), "line {row}: {text}");
+        assert!((1.0 / (1.0 + (-logit).exp()) - probability).abs() < 1e-6);
+        right += u32::from((probability > 0.5) == (label > 0.5));
+        count += 1;
+    }
+    let record = json(&scene.read("runs/tiny/small/seed-0/record.json"));
+    let accuracy = record["result"]["test"]["accuracy"].as_f64().unwrap();
+    assert!((accuracy - f64::from(right) / f64::from(count)).abs() < 1e-12);
+}
+
+#[test]
+fn first_weights_are_read_from_a_file_and_its_content_defines_the_run() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--only", "small/seed-0"]).expect(0);
+    let file = "runs/tiny/small/seed-0/weights.safetensors";
+    let init = format!("model.init={{ weights: {file} }}");
+    let budget = ["--set", "study.seeds=2", "--set", "train.epochs=1"];
+    let arguments = [&["run", "tiny.yaml", "--out", "next", "--set", &init][..], &budget].concat();
+    scene.run(&arguments).expect(0);
+    let last = scene.read("runs/tiny/small/seed-0/metrics.jsonl");
+    let last = json(last.lines().last().unwrap())["train"]["loss"].as_f64().unwrap();
+    let first = scene.read("next/small/seed-1/metrics.jsonl");
+    let first = json(first.lines().next().unwrap())["train"]["loss"].as_f64().unwrap();
+    assert!(first < last, "it begins at {first}, where the other ended at {last}");
+    let other = fs::read(scene.path("runs/tiny/small/seed-0/weights.safetensors")).unwrap();
+    fs::write(scene.path("w.safetensors"), other).unwrap();
+    scene.run(&["run", "tiny.yaml", "--only", "small/seed-1"]).expect(0);
+    fs::copy(scene.path("runs/tiny/small/seed-1/weights.safetensors"), scene.path(file)).unwrap();
+    let ended = scene.run(&arguments).expect(2);
+    assert!(ended.stderr.contains("first_weights"), "{}", ended.stderr);
+    let ended = scene.run(&["run", "tiny.yaml", "--set", "model.init={ weights: none }"]).expect(2);
+    assert!(ended.stderr.contains("cannot read the first weights none"), "{}", ended.stderr);
+}

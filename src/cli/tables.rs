@@ -1,7 +1,7 @@
 //! The tables that `run`, `check` and `status` print.
 
 use super::format::{bytes, count, counted, duration, summary};
-use crate::config::{Exponential, Per, Schedule, Study};
+use crate::config::Study;
 use crate::data::SplitFacts;
 use crate::kernels::{Input, Shape};
 use crate::study::{ArmSummary, Estimate, Plan, RunState, StudyStatus};
@@ -100,7 +100,7 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
             arm.name.clone(),
             count(arm.batch_size as u64),
             arm.train.optimizer.lr().to_string(),
-            schedule(&arm.train.schedule),
+            arm.train.schedule.to_string(),
             plan.study.seeds.len().to_string(),
             course.epochs().to_string(),
             count(course.steps_per_epoch()),
@@ -110,25 +110,6 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
         ]);
     }
     table.to_string()
-}
-
-/// A schedule in a word or two.
-fn schedule(schedule: &Schedule) -> String {
-    match schedule {
-        Schedule::Constant => "constant".into(),
-        Schedule::Exponential(Exponential { gamma, per: Per::Epoch }) => {
-            format!("lr * {gamma}^epoch")
-        }
-        Schedule::Exponential(Exponential { gamma, per: Per::Step }) => {
-            format!("lr * {gamma}^step")
-        }
-        Schedule::Step(_) => "step".into(),
-        Schedule::Multistep(_) => "multistep".into(),
-        Schedule::Cosine(_) => "cosine".into(),
-        Schedule::OneCycle(_) => "one cycle".into(),
-        Schedule::Table(_) => "table".into(),
-        Schedule::Plateau(_) => "plateau".into(),
-    }
 }
 
 /// The study in three lines: what runs where, on which data, with which model.

@@ -6,6 +6,7 @@
 use super::train::Monitor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Learning-rate schedules, with torch's formulas and defaults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,25 @@ pub enum Schedule {
     Table(Table),
     /// Cut whenever a metric has stopped to improve.
     Plateau(Plateau),
+}
+
+/// A word or two for tables.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant => f.write_str("constant"),
+            Self::Exponential(Exponential { gamma, per }) => match per {
+                Per::Epoch => write!(f, "lr * {gamma}^epoch"),
+                Per::Step => write!(f, "lr * {gamma}^step"),
+            },
+            Self::Step(_) => f.write_str("step"),
+            Self::Multistep(_) => f.write_str("multistep"),
+            Self::Cosine(_) => f.write_str("cosine"),
+            Self::OneCycle(_) => f.write_str("one cycle"),
+            Self::Table(_) => f.write_str("table"),
+            Self::Plateau(_) => f.write_str("plateau"),
+        }
+    }
 }
 
 /// In what a schedule counts.

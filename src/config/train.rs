@@ -102,6 +102,15 @@ impl Optimizer {
         }
     }
 
+    /// What it is called in experiment files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Adam(_) => "adam",
+            Self::Adamw(_) => "adamw",
+            Self::Sgd(_) => "sgd",
+        }
+    }
+
     pub(super) fn set_lr(&mut self, value: f64) {
         match self {
             Self::Adam(Adam { lr, .. })

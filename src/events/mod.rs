@@ -8,6 +8,7 @@
 mod histogram;
 mod hparams;
 
+pub use histogram::Histogram;
 pub use hparams::{Hyperparameter, SessionEnd};
 
 use anyhow::{Context, Result};

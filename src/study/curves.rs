@@ -1,18 +1,22 @@
-//! The event files of one run, with Keras's tags.
+//! The event files of one run.
 //!
-//! The step of an `epoch_...` point is its 0-based epoch, that of a `step_...` point the number of
-//! updates. Everything is drawn from the records, and drawn again when a run goes on.
+//! `train/` and `validation/` hold Keras's tags; the step of an `epoch_...` point is its 0-based
+//! epoch, that of a `step_...` point the number of updates. The folder of the run itself holds what
+//! belongs to neither split: its session in the HPARAMS tab, the resolved study, the learning rate,
+//! examples, throughput, gradient norms and histograms. Everything is drawn from the records, and
+//! drawn again when a run goes on.
 
 use super::protocol::{Task, TimingLine};
-use super::record::{RunFolder, wall_clock};
-use crate::config::Metric;
-use crate::events::EventWriter;
+use super::record::{HistogramLine, RunFolder, wall_clock};
+use crate::config::{Arm, Metric};
+use crate::events::{EventWriter, Hyperparameter, SessionEnd};
 use crate::train::{EpochMetrics, Metrics, StepMetrics};
 use anyhow::Result;
 use std::path::Path;
 
 /// Draws a run that is being trained.
 pub(super) struct Curves {
+    run: EventWriter,
     train: EventWriter,
     validation: EventWriter,
     /// What is drawn beside the loss.
@@ -22,34 +26,66 @@ pub(super) struct Curves {
 impl Curves {
     /// Replaces the event files of earlier sessions.
     pub(super) fn begin(task: &Task, folder: &Path, begun: f64) -> Result<Self> {
-        let mut train = EventWriter::replace(&folder.join("train"), begun)?;
-        let text = format!("```yaml\n{}\n```", task.resolved);
-        train.text("resolved_study", &text, 0, begun)?;
+        let mut run = EventWriter::replace(folder, begun)?;
+        let arm = &task.definition.arm;
+        run.hparams_session(&arm.name, &hyperparameters(arm), begun)?;
+        run.text("resolved_study", &format!("```yaml\n{}\n```", task.resolved), 0, begun)?;
+        let train = EventWriter::replace(&folder.join("train"), begun)?;
         let validation = EventWriter::replace(&folder.join("validation"), begun)?;
-        Ok(Self { train, validation, metrics: task.metrics.clone() })
+        Ok(Self { run, train, validation, metrics: task.metrics.clone() })
     }
 
     /// Adds the points of an epoch.
     pub(super) fn draw_epoch(&mut self, metrics: &EpochMetrics, timing: &TimingLine) -> Result<()> {
         let (epoch, at) = (metrics.epoch as i64, timing.wall_time);
-        let mut train = measured(&metrics.train, &self.metrics);
-        train.push(("epoch_learning_rate", metrics.learning_rate));
-        train.push(("epoch_examples", metrics.examples as f64));
-        train.push(("epoch_examples_per_second", timing.examples_per_second));
-        self.train.scalars(&train, epoch, at)?;
+        let run = [
+            ("epoch_learning_rate", metrics.learning_rate),
+            ("epoch_examples", metrics.examples as f64),
+            ("epoch_examples_per_second", timing.examples_per_second),
+        ];
+        self.run.scalars(&run, epoch, at)?;
+        self.train.scalars(&measured(&metrics.train, &self.metrics), epoch, at)?;
         self.validation.scalars(&measured(&metrics.validation, &self.metrics), epoch, at)
     }
 
     /// Adds the points of a step.
     pub(super) fn draw_step(&mut self, step: &StepMetrics, at: f64) -> Result<()> {
         let points = [
-            ("step_loss", step.loss),
             ("step_gradient_norm", step.gradient_norm),
             ("step_learning_rate", step.learning_rate),
             ("step_examples", step.examples as f64),
         ];
-        self.train.scalars(&points, step.step as i64, at)
+        self.run.scalars(&points, step.step as i64, at)?;
+        self.train.scalars(&[("step_loss", step.loss)], step.step as i64, at)
     }
+
+    /// Adds a histogram of one parameter after an epoch.
+    pub(super) fn draw_histogram(&mut self, line: &HistogramLine, at: f64) -> Result<()> {
+        let tag = format!("weights/{}", line.parameter);
+        self.run.histogram(&tag, &line.histogram, line.epoch as i64, at)
+    }
+
+    /// Says in the HPARAMS tab how the run ended.
+    pub(super) fn end(&mut self, end: SessionEnd) -> Result<()> {
+        self.run.hparams_session_end(end, wall_clock())
+    }
+}
+
+/// What tells the arms of a study apart. The seed is left out: the seeds of an arm are one row.
+fn hyperparameters(arm: &Arm) -> [(&'static str, Hyperparameter); 8] {
+    let (lstm, train) = (&arm.model.lstm, &arm.train);
+    let number = |value: f64| Hyperparameter::Number(value);
+    let text = |value: &str| Hyperparameter::Text(value.to_owned());
+    [
+        ("arm", text(&arm.name)),
+        ("batch_size", number(arm.batch_size as f64)),
+        ("lr", number(train.optimizer.lr())),
+        ("optimizer", text(train.optimizer.name())),
+        ("schedule", text(&train.schedule.to_string())),
+        ("units", number(f64::from(lstm.units))),
+        ("dropout", number(lstm.dropout)),
+        ("recurrent_dropout", number(lstm.recurrent_dropout)),
+    ]
 }
 
 /// Draws the one point of the test split.

@@ -29,7 +29,7 @@ pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run};
 pub use pool::{Pool, Workers};
 pub use protocol::{Hello, RunEnd, TimingLine};
-pub use record::{Definition, Record, RunFolder, RunResult, Status, wall_clock};
+pub use record::{Definition, HistogramLine, Record, RunFolder, RunResult, Status, wall_clock};
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure};

@@ -4,6 +4,7 @@
 //! record.json                   what defines the run, how it stands, its test metrics
 //! metrics.jsonl                 one line an epoch, the same bits whenever it is repeated
 //! steps.jsonl                   one line every few steps, the same bits whenever it is repeated
+//! histograms.jsonl              one line an epoch and parameter, if asked for
 //! timing.jsonl                  one line an epoch: times and memory
 //! checkpoint/state.safetensors  while it is unfinished
 //! best/weights.safetensors      of the best epoch so far, if they will be restored
@@ -14,6 +15,7 @@
 
 use super::protocol::TimingLine;
 use crate::config::Arm;
+use crate::events::Histogram;
 use crate::files;
 use crate::kernels::{EngineKind, Shape};
 use crate::train::{EpochMetrics, Metrics, StepMetrics};
@@ -110,6 +112,17 @@ impl Record {
     }
 }
 
+/// One line of `histograms.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistogramLine {
+    /// 0-based.
+    pub epoch: u64,
+    /// As in the weights file.
+    pub parameter: String,
+    /// Of its values after the epoch.
+    pub histogram: Histogram,
+}
+
 /// The paths of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
@@ -193,6 +206,15 @@ impl RunFolder {
     /// The steps recorded so far.
     pub fn steps(&self) -> Result<Vec<StepMetrics>> {
         files::read_lines(&self.steps_log())
+    }
+
+    pub(super) fn histograms_log(&self) -> PathBuf {
+        self.path.join("histograms.jsonl")
+    }
+
+    /// The histograms recorded so far.
+    pub fn histograms(&self) -> Result<Vec<HistogramLine>> {
+        files::read_lines(&self.histograms_log())
     }
 
     /// Times and memory of the epochs recorded so far.

@@ -2,10 +2,12 @@
 
 use super::curves::Curves;
 use super::protocol::{Report, Task, TimingLine};
-use super::record::{RunFolder, wall_clock};
+use super::record::{HistogramLine, RunFolder, wall_clock};
 use crate::error::UserError;
+use crate::events::{Histogram, SessionEnd};
 use crate::files;
-use crate::train::{Callback, EpochMetrics, EpochTimes, Position, Progress, StepMetrics};
+use crate::kernels::{Arrays, Shape};
+use crate::train::{Callback, EpochMetrics, EpochTimes, Outcome, Position, Progress, StepMetrics};
 use anyhow::Result;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +18,7 @@ pub(super) struct Recorder<'r> {
     peak_memory: &'r dyn Fn() -> Result<u64>,
     tell: &'r mut dyn FnMut(Report),
     stop: &'r AtomicBool,
+    histograms: bool,
 }
 
 impl<'r> Recorder<'r> {
@@ -40,7 +43,21 @@ impl<'r> Recorder<'r> {
             let at = timing.get(step.epoch as usize).map_or(begun, |line| line.wall_time);
             curves.draw_step(&step, at)?;
         }
-        Ok(Self { folder, curves, peak_memory, tell, stop })
+        for line in folder.histograms()? {
+            let at = timing.get(line.epoch as usize).map_or(begun, |line| line.wall_time);
+            curves.draw_histogram(&line, at)?;
+        }
+        let histograms = task.logging.histograms;
+        Ok(Self { folder, curves, peak_memory, tell, stop, histograms })
+    }
+
+    /// Draws how the training ended; a run that was stopped has not ended.
+    pub(super) fn end(&mut self, outcome: &Outcome) -> Result<()> {
+        match outcome {
+            Outcome::Finished(_) => self.curves.end(SessionEnd::Success),
+            Outcome::Diverged { .. } => self.curves.end(SessionEnd::Failure),
+            Outcome::Stopped => Ok(()),
+        }
     }
 }
 
@@ -52,6 +69,9 @@ fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
     let steps = folder.steps()?;
     let kept = steps.iter().take_while(|line| line.step <= position.step).count();
     files::keep_lines(&folder.steps_log(), kept)?;
+    let histograms = folder.histograms()?;
+    let kept = histograms.iter().take_while(|line| line.epoch < position.epoch).count();
+    files::keep_lines(&folder.histograms_log(), kept)?;
     let found = folder.metrics()?.len().min(folder.timing()?.len());
     match found == epochs {
         true => Ok(()),
@@ -101,6 +121,22 @@ impl Callback for Recorder<'_> {
         self.curves.draw_epoch(metrics, &timing)?;
         (self.tell)(Report::Epoch(*metrics, timing));
         Ok(())
+    }
+
+    fn wants_weights(&self) -> bool {
+        self.histograms
+    }
+
+    fn on_weights(&mut self, epoch: u64, shape: &Shape, weights: &Arrays) -> Result<()> {
+        let mut lines = Vec::new();
+        for ((name, _), values) in shape.parameters().iter().zip(weights) {
+            let Some(histogram) = Histogram::of(values) else { continue };
+            lines.push(HistogramLine { epoch, parameter: (*name).to_owned(), histogram });
+        }
+        files::append_lines(&self.folder.histograms_log(), &lines)?;
+        files::sync(&self.folder.histograms_log())?;
+        let now = wall_clock();
+        lines.iter().try_for_each(|line| self.curves.draw_histogram(line, now))
     }
 
     fn should_stop(&self) -> bool {

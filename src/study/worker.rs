@@ -148,6 +148,7 @@ fn train_run(
         best: &best,
     };
     let outcome = train::train(&job, checkpoint, engine.as_mut(), &mut recorder)?;
+    recorder.end(&outcome)?;
     let smaller = engine.micro_batch().filter(|rows| *rows < run.arm.batch_size);
     Ok((outcome, smaller))
 }

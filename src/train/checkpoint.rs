@@ -108,9 +108,6 @@ fn views<'v>(prefix: &str, shape: &Shape, arrays: &'v Arrays) -> Result<Views<'v
 /// At most one entry of metadata: several would stand in the order of a hash map.
 fn write(path: &Path, views: Views<'_>, metadata: Option<(String, String)>) -> Result<()> {
     let bytes = safetensors::serialize(views, metadata.map(|entry| [entry].into_iter().collect()))?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
     files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
 }
 

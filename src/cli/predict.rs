@@ -136,7 +136,7 @@ mod tests {
         }
         let first = jsonl(&predictions()).unwrap().lines().next().unwrap().to_owned();
         let read: serde_json::Value = serde_json::from_str(&first).unwrap();
-        assert_eq!(read["probability"].as_f64().unwrap() as f32, 0.1);
+        assert_eq!((read["probability"].as_f64().unwrap() as f32).to_bits(), 0.1f32.to_bits());
         assert_eq!((read["row"].as_u64(), read["prediction"].as_str()), (Some(2), Some("no")));
     }
 

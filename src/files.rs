@@ -80,6 +80,31 @@ pub fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     append().with_context(|| format!("cannot append to {}", path.display()))
 }
 
+/// Adds lines to a log; they last from the next [`sync`] on.
+pub fn append_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
+    let mut lines = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut lines, value)?;
+        lines.push(b'\n');
+    }
+    let append = || OpenOptions::new().create(true).append(true).open(path)?.write_all(&lines);
+    append().with_context(|| format!("cannot append to {}", path.display()))
+}
+
+/// Makes what was appended to a log last; without a log there is nothing to do.
+pub fn sync(path: &Path) -> Result<()> {
+    let sync = || -> std::io::Result<()> {
+        File::open(path)?.sync_data()?;
+        sync_folder(path)
+    };
+    match sync() {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot write {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The lines of a log, without a torn last one; none when there is no log.
 pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let text = match fs::read_to_string(path) {

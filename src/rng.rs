@@ -18,6 +18,8 @@ pub enum Purpose {
     Shuffle = 2,
     /// The assignment of examples to splits.
     Split = 3,
+    /// What dropout drops in one epoch.
+    Dropout = 4,
 }
 
 /// A generator, the same for the same arguments on every machine.
@@ -27,6 +29,13 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64) -> ChaCha8Rng {
     key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
     key[16..24].copy_from_slice(&epoch.to_le_bytes());
     ChaCha8Rng::from_seed(key)
+}
+
+/// Part `index` of a stream that is cut into parts of `length` words of 32 bits each.
+pub fn part(seed: u64, purpose: Purpose, epoch: u64, index: u64, length: usize) -> ChaCha8Rng {
+    let mut rng = stream(seed, purpose, epoch);
+    rng.set_word_pos(u128::from(index) * length as u128);
+    rng
 }
 
 /// The order in which epoch `epoch` of a run with this seed visits `n` training examples. Every
@@ -40,6 +49,7 @@ pub fn permutation(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::Rng;
 
     /// Printed by this function on 2026-11-22; a new version of `rand` that shuffles otherwise
     /// changes every result of every study and must be noticed here.
@@ -50,6 +60,17 @@ mod tests {
     }
     const PERMUTATION_OF_SEED_0: [u32; 10] = [0, 7, 8, 4, 9, 2, 3, 5, 6, 1];
     const PERMUTATION_OF_SEED_7_EPOCH_3: [u32; 10] = [2, 1, 5, 3, 4, 6, 7, 8, 9, 0];
+
+    #[test]
+    fn a_part_of_a_stream_is_what_the_stream_gives_there() {
+        let mut whole = stream(5, Purpose::Dropout, 2);
+        let words: Vec<u32> = (0..60).map(|_| whole.next_u32()).collect();
+        for index in 0..3 {
+            let mut part = part(5, Purpose::Dropout, 2, index, 20);
+            let found: Vec<u32> = (0..20).map(|_| part.next_u32()).collect();
+            assert_eq!(found, words[index as usize * 20..][..20]);
+        }
+    }
 
     #[test]
     fn every_epoch_and_every_seed_visits_each_example_once_in_an_order_of_its_own() {

@@ -59,7 +59,7 @@ fn evaluate_gives_the_numbers_of_the_records_with_and_without_the_cache() {
     let last = json(epochs.lines().last().unwrap());
     for _ in 0..2 {
         let test = json(&scene.run(&["evaluate", RUN, "--json"]).expect(0).stdout);
-        assert_eq!(test["metrics"], record["test"]);
+        assert_eq!(test["metrics"], record["result"]["test"]);
         assert_eq!((&test["split"], &test["examples"]), (&json!("test"), &json!(24)));
         let arguments = ["evaluate", RUN, "--split", "validation", "--json"];
         let validation = json(&scene.run(&arguments).expect(0).stdout);
@@ -103,7 +103,7 @@ fn what_is_not_a_finished_run_is_refused_with_advice() {
 
     let record = scene.read(&format!("{RUN}/record.json"));
     for (status, message) in [
-        (json!("running"), "is not finished: 3 of 3 epochs"),
+        (json!("running"), "is not finished: 3 epochs"),
         (json!({ "diverged": { "step": 4 } }), "diverged at step 4 and has no weights"),
         (json!({ "failed": { "message": "no disk" } }), "has no weights: no disk"),
     ] {
@@ -174,7 +174,7 @@ fn predictions_on_the_test_split_have_the_accuracy_of_the_record() {
         correct += usize::from(test.contains(&fields[0]) && right);
     }
     let record = json(&scene.read(&format!("{RUN}/record.json")));
-    let accuracy = record["test"]["accuracy"].as_f64().unwrap();
+    let accuracy = record["result"]["test"]["accuracy"].as_f64().unwrap();
     assert!((correct as f64 / test.len() as f64 - accuracy).abs() < 1e-12, "{correct} {accuracy}");
 }
 

@@ -50,12 +50,29 @@ fn a_killed_worker_costs_one_run_which_goes_on_to_the_same_bits() {
     assert!(ended.stdout.contains("not finished: small/seed-0: failed: the worker process ended"));
     assert!(scene.read("killed/large/seed-0/record.json").contains("\"finished\""));
     assert!(line_count(&scene.path("killed/small/seed-0/metrics.jsonl")) < 40);
+    // Nothing is known against the run: it goes on without `--retry-failed`.
+    assert!(scene.read("killed/small/seed-0/record.json").contains("\"running\""));
 
     let again = scene.run(&["run", "tiny.yaml", "--out", "killed"]).expect(0);
     assert!(again.stderr.contains("1 of 2 runs are done already"), "{}", again.stderr);
     assert!(again.stderr.contains("small/seed-0  goes on at epoch "), "{}", again.stderr);
     assert!(!again.stderr.contains("epoch 1/40"), "it began anew:\n{}", again.stderr);
     assert_like_undisturbed(&scene, "killed");
+}
+
+#[test]
+fn a_worker_that_crashes_leaves_a_failed_run_which_is_tried_again_on_request() {
+    let scene = scene();
+    let study = disturbed(&scene, "crash");
+    // What a fault in the program itself raises, unlike the signals that people and systems send.
+    signal("ABRT", workers(&study)[0]);
+    Ended::from(study.wait_with_output().unwrap()).expect(1);
+    assert!(scene.read("crash/small/seed-0/record.json").contains("signal: 6 (SIGABRT)"));
+    let again = scene.run(&["run", "tiny.yaml", "--out", "crash"]).expect(1);
+    assert!(again.stderr.contains("1 run failed before"), "{}", again.stderr);
+
+    scene.run(&["run", "tiny.yaml", "--out", "crash", "--retry-failed"]).expect(0);
+    assert_like_undisturbed(&scene, "crash");
 }
 
 #[test]
@@ -89,6 +106,8 @@ fn a_study_that_is_killed_leaves_no_workers_behind_and_goes_on() {
     }
     let record = scene.read("crashed/small/seed-0/record.json");
     assert!(record.contains("\"running\""), "a worker without a study saves and leaves: {record}");
+    let said = scene.run(&["status", "crashed"]).expect(0).stdout;
+    assert!(said.contains("small/seed-0: interrupted, "), "{said}");
     scene.run(&["run", "tiny.yaml", "--out", "crashed"]).expect(0);
     assert_like_undisturbed(&scene, "crashed");
 }

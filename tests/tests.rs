@@ -7,7 +7,7 @@ mod util;
 
 // The command line: answers, errors, exit codes.
 mod cli;
-// The engines against PyTorch's own numbers.
+// The engines against PyTorch's and Keras's own numbers.
 mod engine;
 // Event files as TensorBoard itself reads them.
 mod events;

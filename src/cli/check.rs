@@ -3,7 +3,7 @@
 use super::diagnostics::Output;
 use super::progress::Progress;
 use super::{ExperimentArgs, cache, diagnostics, format, tables};
-use crate::config::Schedule;
+use crate::config::{Optimizer, Schedule};
 use crate::data::Facts;
 use crate::study::{Estimate, Plan, estimate, prepare};
 use anyhow::Result;
@@ -20,7 +20,6 @@ struct Document<'p> {
     /// Runs trained at a time.
     parallel: usize,
     runs: usize,
-    parameters: usize,
     data: &'p Facts,
     arms: Vec<Arm<'p>>,
     /// Of the whole study.
@@ -33,11 +32,13 @@ struct Document<'p> {
 struct Arm<'p> {
     name: &'p str,
     batch_size: usize,
-    lr: f64,
-    #[serde(with = "serde_yaml::with::singleton_map")]
+    optimizer: &'p Optimizer,
     schedule: &'p Schedule,
+    /// Of the model.
+    parameters: usize,
     epochs: u64,
     steps_per_epoch: u64,
+    steps: u64,
     /// Of one run.
     seconds: f64,
     /// Of one run, in bytes.
@@ -76,15 +77,20 @@ fn document<'p>(
     parallel: usize,
     seconds: f64,
 ) -> Document<'p> {
-    let arms = plan.study.arms.iter().zip(estimates).map(|(arm, estimate)| Arm {
-        name: &arm.name,
-        batch_size: arm.batch_size,
-        lr: arm.optimizer.lr,
-        schedule: &arm.schedule,
-        epochs: arm.epochs,
-        steps_per_epoch: plan.steps_per_epoch(arm),
-        seconds: estimate.seconds,
-        memory: estimate.memory,
+    let arms = plan.study.arms.iter().zip(estimates).map(|(arm, estimate)| {
+        let course = plan.course(arm);
+        Arm {
+            name: &arm.name,
+            batch_size: arm.batch_size,
+            optimizer: &arm.train.optimizer,
+            schedule: &arm.train.schedule,
+            parameters: plan.shape(arm).parameter_count(),
+            epochs: course.epochs(),
+            steps_per_epoch: course.steps_per_epoch(),
+            steps: course.steps(),
+            seconds: estimate.seconds,
+            memory: estimate.memory,
+        }
     });
     Document {
         study: &plan.study.name,
@@ -92,7 +98,6 @@ fn document<'p>(
         device: plan.device_kind(),
         parallel,
         runs: plan.runs.len(),
-        parameters: plan.shape.parameter_count(),
         data: &plan.data.facts,
         arms: arms.collect(),
         seconds,

@@ -69,9 +69,9 @@ enum Command {
     ///
     /// Reads the data, times a few steps of each arm on this machine, and keeps no results.
     ///
-    /// With --json: study, folder, device, parallel, runs, parameters, data, arms (name, batch_size,
-    /// lr, schedule, epochs, steps_per_epoch, seconds and memory of one run), seconds, disk_bytes,
-    /// warnings.
+    /// With --json: study, folder, device, parallel, runs, data, arms (name, batch_size, optimizer,
+    /// schedule, parameters, epochs, steps_per_epoch, and steps, seconds and memory of one run),
+    /// seconds, disk_bytes, warnings.
     Check(ExperimentArgs),
     /// Train every run of an experiment file that is not finished yet
     ///

@@ -3,7 +3,7 @@
 use super::diagnostics::{Output, note};
 use super::format::{count, counted, duration};
 use crate::study::{Observer, Pending, Plan, Run, RunEnd, TimingLine};
-use crate::train::{self, EpochMetrics};
+use crate::train::{self, Course, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, stderr};
@@ -32,7 +32,8 @@ struct Work {
     done: u64,
     /// Rows that earlier sessions did.
     before: Option<u64>,
-    epochs_seen: BTreeMap<String, u64>,
+    /// Rows of each run that were counted in `done`.
+    counted: BTreeMap<String, u64>,
     runs_total: usize,
     runs_done: usize,
 }
@@ -80,7 +81,7 @@ impl Progress {
     /// The first that a run tells shows where it stands: epochs come in order, from 0 if it is new.
     fn heard_from(&mut self, run: &Run, epoch: u64) {
         if self.silent.remove(&run.id()) && epoch > 0 {
-            let (at, of) = (epoch + 1, run.arm.epochs);
+            let (at, of) = (epoch + 1, self.work.course(run).epochs());
             self.line(&format!("{}  goes on at epoch {at}/{of}", run.id()));
         }
     }
@@ -104,19 +105,21 @@ impl Progress {
 }
 
 impl Work {
-    /// An epoch is recorded.
-    fn epoch_ended(&mut self, run: &Run, epoch: u64) {
-        let seen = self.epochs_seen.entry(run.id()).or_default();
-        self.done += (epoch + 1 - *seen) * self.rows_per_epoch;
-        *seen = epoch + 1;
+    /// A run has come so far.
+    fn reached(&mut self, run: &Run, rows: u64) {
+        let counted = self.counted.entry(run.id()).or_default();
+        self.done += rows.saturating_sub(*counted);
+        *counted = rows.max(*counted);
     }
 
     /// A run ended; what it left out will not be done.
     fn run_ended(&mut self, run: &Run) {
-        let seen = self.epochs_seen.entry(run.id()).or_default();
-        self.done += (run.arm.epochs - *seen) * self.rows_per_epoch;
-        *seen = run.arm.epochs;
+        self.reached(run, self.course(run).examples());
         self.runs_done += 1;
+    }
+
+    fn course(&self, run: &Run) -> Course {
+        Course::new(&run.arm, self.rows_per_epoch as usize)
     }
 
     /// `4 of 9 runs, 1 min left`
@@ -153,7 +156,7 @@ impl Observer for Progress {
         self.work = Work {
             started: Some(Instant::now()),
             rows_per_epoch: rows,
-            total: pending.iter().map(|run| run.arm.epochs * rows).sum(),
+            total: pending.iter().map(|run| plan.course(&run.arm).examples()).sum(),
             runs_total: pending.len(),
             ..Work::default()
         };
@@ -167,7 +170,7 @@ impl Observer for Progress {
     fn on_run_start(&mut self, run: &Run) {
         self.silent.insert(run.id());
         let Some(bars) = &self.bars else { return };
-        let rows = run.arm.epochs * self.work.rows_per_epoch;
+        let rows = self.work.course(run).examples();
         let bar = ProgressBar::new(rows).with_style(style(RUN_BAR)).with_prefix(run.id());
         let bar = match &self.study {
             Some(study) => bars.insert_before(study, bar),
@@ -185,14 +188,12 @@ impl Observer for Progress {
         bar.set_message(format!(
             "epoch {}/{}  loss {:.4}  accuracy {:.4}  {} samples/s",
             progress.epoch + 1,
-            run.arm.epochs,
-            progress.metrics.loss,
-            progress.metrics.accuracy,
+            self.work.course(run).epochs(),
+            progress.loss,
+            progress.accuracy,
             count(progress.examples_per_second as u64),
         ));
-        if progress.epoch > self.work.epochs_seen.get(&run.id()).copied().unwrap_or(0) {
-            self.work.epoch_ended(run, progress.epoch - 1);
-        }
+        self.work.reached(run, progress.epoch * rows);
         let now = self.rows_now();
         self.work.before.get_or_insert(now);
         self.show_study(now);
@@ -200,7 +201,7 @@ impl Observer for Progress {
 
     fn on_epoch(&mut self, run: &Run, metrics: &EpochMetrics, timing: &TimingLine) {
         self.heard_from(run, metrics.epoch);
-        self.work.epoch_ended(run, metrics.epoch);
+        self.work.reached(run, metrics.examples);
         let now = self.work.done;
         self.work.before.get_or_insert(now.saturating_sub(self.work.rows_per_epoch));
         if self.bars.is_some() {
@@ -211,7 +212,7 @@ impl Observer for Progress {
              samples/s  ({})",
             run.id(),
             metrics.epoch + 1,
-            run.arm.epochs,
+            self.work.course(run).epochs(),
             metrics.train.loss,
             metrics.train.accuracy,
             metrics.validation.loss,

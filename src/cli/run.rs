@@ -56,7 +56,8 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
     let mut progress = Progress::new(output);
     let plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
     diagnostics::print_warnings(&plan.warnings());
-    let parallel = pool.parallel(&plan, plan.runs.len());
+    let covered = plan.runs.iter().filter(|run| selection.covers(run)).count();
+    let parallel = pool.parallel(&plan, covered);
     progress.line(&tables::headline(&plan, parallel));
     let folder = StudyFolder::open(&path)?;
     let command: Vec<String> = std::env::args().collect();

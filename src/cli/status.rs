@@ -108,7 +108,8 @@ fn line(run: &RunStatus) -> Option<String> {
 }
 
 fn stands(run: &RunStatus) -> String {
-    let epochs = format!("{} of {} epochs", run.epochs, run.planned_epochs);
+    let planned = run.planned_epochs.map_or("?".into(), |epochs| epochs.to_string());
+    let epochs = format!("{} of {planned} epochs", run.epochs);
     match &run.state {
         RunState::NotStarted => "not started".into(),
         RunState::Running => format!("running, {epochs} done"),

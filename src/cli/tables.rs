@@ -1,9 +1,9 @@
 //! The tables that `run`, `check` and `status` print.
 
 use super::format::{bytes, count, counted, duration, summary};
-use crate::config::{Schedule, Study};
+use crate::config::{Exponential, Per, Schedule, Study};
 use crate::data::SplitFacts;
-use crate::kernels::Input;
+use crate::kernels::{Input, Shape};
 use crate::study::{ArmSummary, Estimate, Plan, RunState, StudyStatus};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
@@ -95,24 +95,40 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
         "time per run",
     ]);
     for (arm, estimate) in plan.study.arms.iter().zip(estimates) {
-        let steps = plan.steps_per_epoch(arm);
+        let course = plan.course(arm);
         table.add_row([
             arm.name.clone(),
             count(arm.batch_size as u64),
-            arm.optimizer.lr.to_string(),
-            match &arm.schedule {
-                Schedule::Constant => "constant".into(),
-                Schedule::Exponential(exponential) => format!("lr * {}^epoch", exponential.gamma),
-            },
+            arm.train.optimizer.lr().to_string(),
+            schedule(&arm.train.schedule),
             plan.study.seeds.len().to_string(),
-            arm.epochs.to_string(),
-            count(steps),
-            count(steps * arm.epochs),
+            course.epochs().to_string(),
+            count(course.steps_per_epoch()),
+            count(course.steps()),
             bytes(estimate.memory),
             duration(estimate.seconds),
         ]);
     }
     table.to_string()
+}
+
+/// A schedule in a word or two.
+fn schedule(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::Constant => "constant".into(),
+        Schedule::Exponential(Exponential { gamma, per: Per::Epoch }) => {
+            format!("lr * {gamma}^epoch")
+        }
+        Schedule::Exponential(Exponential { gamma, per: Per::Step }) => {
+            format!("lr * {gamma}^step")
+        }
+        Schedule::Step(_) => "step".into(),
+        Schedule::Multistep(_) => "multistep".into(),
+        Schedule::Cosine(_) => "cosine".into(),
+        Schedule::OneCycle(_) => "one cycle".into(),
+        Schedule::Table(_) => "table".into(),
+        Schedule::Plateau(_) => "plateau".into(),
+    }
 }
 
 /// The study in three lines: what runs where, on which data, with which model.
@@ -128,7 +144,10 @@ pub(super) fn headline(plan: &Plan, parallel: usize) -> String {
         )
     };
     let mean = facts.train.steps as f64 / facts.train.examples.max(1) as f64;
-    let (vocabulary, embedding) = match plan.shape.input {
+    let shapes: Vec<Shape> = study.arms.iter().map(|arm| plan.shape(arm)).collect();
+    let shape = shapes[0];
+    let differ = if shapes.iter().any(|other| *other != shape) { " (first arm)" } else { "" };
+    let (vocabulary, embedding) = match shape.input {
         Input::Tokens { vocabulary, dim } => (
             format!("; vocabulary {}", count(vocabulary as u64)),
             format!("Embedding({}, {dim}) -> ", count(vocabulary as u64)),
@@ -138,7 +157,7 @@ pub(super) fn headline(plan: &Plan, parallel: usize) -> String {
     format!(
         "study  {}: {} x {} = {} on {}, {parallel} at a time\n\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
-         model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters",
+         model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}",
         study.name,
         counted(study.arms.len(), "arm"),
         counted(study.seeds.len(), "seed"),
@@ -148,7 +167,7 @@ pub(super) fn headline(plan: &Plan, parallel: usize) -> String {
         split("validation", &facts.validation),
         split("test", &facts.test),
         facts.train.longest,
-        plan.shape.units,
-        count(plan.shape.parameter_count() as u64),
+        shape.units,
+        count(shape.parameter_count() as u64),
     )
 }

@@ -91,12 +91,7 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
     }
     serde_path_to_error::deserialize(document).map_err(|error| {
         let (rule, unknown, hint) = explain(&error.inner().to_string());
-        let path = KeyPath::parse(&error.path().to_string());
-        let is_named = |key: &String| path.0.last() == Some(&Segment::Key(key.clone()));
-        let path = match unknown {
-            Some(key) if !is_named(&key) => path.join(&key),
-            _ => path,
-        };
+        let path = KeyPath::parse(&error.path().to_string()).with_key(unknown);
         source.error(&path, &rule, hint)
     })
 }
@@ -129,7 +124,7 @@ fn apply(document: &mut Value, set: &Override) -> Result<(), UserError> {
 
 /// serde's message in the words of this program: the rule, the unknown key if that was the fault,
 /// and advice.
-fn explain(message: &str) -> (String, Option<String>, Option<String>) {
+pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>) {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if message.starts_with("unknown field") {
         let key = quoted[0];
@@ -276,7 +271,7 @@ mod tests {
 
     #[test]
     fn an_override_replaces_a_value_and_is_named_when_it_is_wrong() {
-        assert!(message(HEAD, &["train.epochs=3"]).contains("epochs: 3"));
+        assert!(message(HEAD, &["train.epochs=3"]).contains("epochs: Some(3)"));
         assert!(message(HEAD, &["study.arms.0.batch_size=64"]).contains("batch_size: 64"));
         assert_eq!(
             message(HEAD, &["train.epochs=many"]),

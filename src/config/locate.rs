@@ -29,10 +29,11 @@ impl KeyPath {
         Self(parts.map(segment).collect())
     }
 
-    pub(super) fn join(&self, key: &str) -> Self {
-        let mut segments = self.0.clone();
-        segments.push(Segment::Key(key.to_owned()));
-        Self(segments)
+    /// This path with an unknown key at its end, unless it ends with that key already.
+    pub(super) fn with_key(mut self, key: Option<String>) -> Self {
+        let unknown = key.map(Segment::Key).filter(|key| self.0.last() != Some(key));
+        self.0.extend(unknown);
+        self
     }
 }
 

@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_yaml::with::singleton_map;
+use std::path::PathBuf;
 
 /// `model`: LSTM(units) -> Dense(1), with an embedding before it for tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +16,10 @@ pub struct ModelSection {
     pub lstm: LstmSection,
     /// The output layer.
     pub dense: DenseSection,
+    /// The first weights.
+    #[serde(with = "singleton_map")]
+    #[schemars(with = "Init")]
+    pub init: Init,
 }
 
 /// `model.embedding`.
@@ -32,18 +38,49 @@ impl Default for EmbeddingSection {
     }
 }
 
-/// `model.lstm`.
+/// `model.lstm`, with Keras's meaning of each key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LstmSection {
     /// Size of the state.
     pub units: u32,
+    /// Share of the inputs that is dropped while training: one mask a row, the same at every time
+    /// step; one a gate if `recurrent_dropout` is above 0.
+    pub dropout: f64,
+    /// Share of the state that is dropped on its way to each gate: one mask a row and gate, the
+    /// same at every time step.
+    pub recurrent_dropout: f64,
+    /// Penalty on the input weights.
+    pub kernel_regularizer: Penalty,
+    /// Penalty on the recurrent weights.
+    pub recurrent_regularizer: Penalty,
+    /// Penalty on the bias.
+    pub bias_regularizer: Penalty,
 }
 
 impl Default for LstmSection {
     fn default() -> Self {
-        Self { units: 64 }
+        let none = Penalty::default();
+        Self {
+            units: 64,
+            dropout: 0.0,
+            recurrent_dropout: 0.0,
+            kernel_regularizer: none,
+            recurrent_regularizer: none,
+            bias_regularizer: none,
+        }
     }
+}
+
+/// Added to the loss of every step: l1 * sum |w| + l2 * sum w^2, as in Keras (torch's
+/// `weight_decay` is 2 * l2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Penalty {
+    /// Of the sum of absolute values.
+    pub l1: f64,
+    /// Of the sum of squares.
+    pub l2: f64,
 }
 
 /// `model.dense`.
@@ -69,4 +106,17 @@ pub enum Activation {
     /// 1 / (1 + e^-z)
     #[default]
     Sigmoid,
+}
+
+/// `model.init`: where the first weights come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// As Keras draws them: Glorot uniform, orthogonal, forget bias 1.
+    #[default]
+    Keras,
+    /// As torch draws them: uniform in +-1/sqrt(units), embeddings normal.
+    Torch,
+    /// From a safetensors file with our names or torch's, the same for every seed.
+    Weights(PathBuf),
 }

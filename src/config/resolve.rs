@@ -2,7 +2,8 @@
 
 use super::rules::{self, Violation};
 use super::{
-    Adam, ArmSection, Experiment, GridSection, Optimizer, Schedule, Source, TextSection, load,
+    ArmSection, EngineChoice, Experiment, GridSection, Logging, ModelSection, Optimizer, Source,
+    TextSection, TrainSection, load, overlay,
 };
 use crate::error::UserError;
 use serde::{Deserialize, Serialize};
@@ -20,20 +21,30 @@ pub struct Study {
     pub experiment: Experiment,
 }
 
-/// One configuration that is compared with others.
+/// One configuration that is compared with others: everything that its runs depend on, apart from
+/// the data and the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
     /// Unique in the study; also the name of its folder.
     pub name: String,
     /// Examples per step.
     pub batch_size: usize,
-    /// Passes over the training split.
-    pub epochs: u64,
-    /// The update rule; its `lr` is this arm's.
-    pub optimizer: Adam,
-    /// How the learning rate changes from epoch to epoch.
-    #[serde(with = "serde_yaml::with::singleton_map")]
-    pub schedule: Schedule,
+    /// The classifier.
+    pub model: ModelSection,
+    /// How it is trained.
+    pub train: TrainSection,
+}
+
+impl Arm {
+    /// The arm without what changes no result: where it is trained and what is written down.
+    pub fn defining(&self) -> Self {
+        let mut arm = self.clone();
+        arm.train.device = String::new();
+        arm.train.engine = EngineChoice::Auto;
+        arm.train.logging = Logging::default();
+        arm.train.metrics = Vec::new();
+        arm
+    }
 }
 
 impl Study {
@@ -47,13 +58,21 @@ impl Study {
         let place = |broken: Violation| source.error(&broken.path, &broken.rule, broken.hint);
         rules::check(&experiment).map_err(place)?;
 
+        let from_grid = experiment.study.grid.is_some();
         let sections = arm_sections(&experiment);
-        let arms: Vec<Arm> = sections.iter().map(|section| arm(section, &experiment)).collect();
-        let names: Vec<String> = arms.iter().map(|arm| arm.name.clone()).collect();
-        rules::arm_names(&names, experiment.study.grid.is_some()).map_err(place)?;
+        let mut arms = Vec::new();
+        for (index, section) in sections.iter().enumerate() {
+            let arm = arm(section, &experiment).map_err(|mut broken| {
+                broken.path = overlay::written(&broken.path, section, index, from_grid);
+                place(broken)
+            })?;
+            arms.push(arm);
+        }
+        rules::arms(&arms, from_grid).map_err(place)?;
 
+        let spelled_out = |(section, arm)| spelled_out(section, arm);
+        experiment.study.arms = Some(sections.into_iter().zip(&arms).map(spelled_out).collect());
         experiment.study.grid = None;
-        experiment.study.arms = Some(arms.iter().map(spelled_out).collect());
         Ok(Self {
             name: experiment.study.name.clone().unwrap_or_default(),
             seeds: (0..u64::from(experiment.study.seeds)).collect(),
@@ -79,10 +98,8 @@ fn arm_sections(experiment: &Experiment) -> Vec<ArmSection> {
 fn combine(grid: &GridSection) -> Vec<ArmSection> {
     let section = |batch_size: u32, lr: Option<f64>| ArmSection {
         name: lr.map(|lr| format!("batch-{batch_size}-lr-{lr}")),
-        batch_size,
         lr,
-        schedule: None,
-        epochs: None,
+        ..ArmSection::new(batch_size)
     };
     let rates: Vec<Option<f64>> = match &grid.lr {
         Some(rates) => rates.iter().copied().map(Some).collect(),
@@ -92,32 +109,39 @@ fn combine(grid: &GridSection) -> Vec<ArmSection> {
     sizes.flat_map(|size| rates.iter().map(move |lr| section(*size, *lr))).collect()
 }
 
-fn arm(section: &ArmSection, experiment: &Experiment) -> Arm {
-    let train = &experiment.train;
-    let Optimizer::Adam(adam) = &train.optimizer;
-    Arm {
+fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> {
+    let (model, mut train) = overlay::sections(section, experiment)?;
+    rules::arm(&model, &train, &experiment.data)?;
+    if let Optimizer::Adam(adam) = &mut train.optimizer {
+        // The definition of a run leaves nothing to a default.
+        adam.epsilon = Some(adam.epsilon());
+    }
+    Ok(Arm {
         name: section.name.clone().unwrap_or_else(|| format!("batch-{}", section.batch_size)),
         batch_size: section.batch_size as usize,
-        epochs: u64::from(section.epochs.unwrap_or(train.epochs)),
-        optimizer: Adam { lr: section.lr.unwrap_or(adam.lr), ..adam.clone() },
-        schedule: section.schedule.clone().unwrap_or_else(|| train.schedule.clone()),
-    }
+        model,
+        train,
+    })
 }
 
-fn spelled_out(arm: &Arm) -> ArmSection {
+/// The section of an arm with its name, learning rate, schedule and budget.
+fn spelled_out(section: ArmSection, arm: &Arm) -> ArmSection {
+    let train = &arm.train;
     ArmSection {
         name: Some(arm.name.clone()),
-        batch_size: arm.batch_size as u32,
-        lr: Some(arm.optimizer.lr),
-        schedule: Some(arm.schedule.clone()),
-        epochs: Some(arm.epochs as u32),
+        lr: Some(train.optimizer.lr()),
+        schedule: Some(train.schedule.clone()),
+        epochs: train.epochs,
+        steps: train.steps,
+        examples: train.examples,
+        ..section
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Exponential;
+    use crate::config::{Exponential, Per, Schedule};
 
     fn study(text: &str) -> Result<Study, UserError> {
         let source = Source { name: "f.yaml".into(), text: text.into(), overrides: vec![] };
@@ -139,9 +163,11 @@ mod tests {
         let study = study(&text).unwrap();
         assert_eq!(study.name, "f");
         assert_eq!(study.arms[0].name, "batch-32");
-        assert_eq!((study.arms[0].epochs, study.arms[0].optimizer.lr), (4, 1e-3));
-        assert_eq!(study.arms[0].schedule, Schedule::Constant);
-        assert!(study.arms[1].schedule.eq(&Schedule::Exponential(Exponential { gamma: 0.9 })));
+        let lr = study.arms[0].train.optimizer.lr();
+        assert_eq!((study.arms[0].train.epochs, lr.to_bits()), (Some(4), 1e-3f64.to_bits()));
+        assert_eq!(study.arms[0].train.schedule, Schedule::Constant);
+        let exponential = Exponential { gamma: 0.9, per: Per::Epoch };
+        assert_eq!(study.arms[1].train.schedule, Schedule::Exponential(exponential));
     }
 
     #[test]

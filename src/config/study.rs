@@ -1,8 +1,11 @@
 //! `study`: what is compared.
 
-use super::train::Schedule;
+use super::model::ModelSection;
+use super::schedule::Schedule;
+use super::train::TrainSection;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value;
 use serde_yaml::with::singleton_map;
 
 /// `study`: the arms to compare and how often each is repeated.
@@ -23,7 +26,7 @@ pub struct StudySection {
     pub grid: Option<GridSection>,
 }
 
-/// One arm: a batch size, and whatever differs from `train`.
+/// One arm: a batch size, and whatever differs from the file's `model` and `train`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArmSection {
@@ -39,9 +42,39 @@ pub struct ArmSection {
     #[serde(default, with = "singleton_map", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Schedule>")]
     pub schedule: Option<Schedule>,
-    /// In place of `train.epochs`.
+    /// The budget in epochs, in place of that of `train`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epochs: Option<u32>,
+    pub epochs: Option<u64>,
+    /// The budget in steps, in place of that of `train`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// The budget in training rows, in place of that of `train`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<u64>,
+    /// Keys of `model` that differ in this arm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ModelSection>")]
+    pub model: Option<Value>,
+    /// Keys of `train` that differ in this arm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<TrainSection>")]
+    pub train: Option<Value>,
+}
+
+impl ArmSection {
+    pub(super) fn new(batch_size: u32) -> Self {
+        Self {
+            name: None,
+            batch_size,
+            lr: None,
+            schedule: None,
+            epochs: None,
+            steps: None,
+            examples: None,
+            model: None,
+            train: None,
+        }
+    }
 }
 
 /// `study.grid`: every batch size with every learning rate.

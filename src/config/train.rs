@@ -1,27 +1,56 @@
 //! `train`: how each run is trained.
 
+use super::schedule::{Schedule, Warmup};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::with::singleton_map;
 
-/// `train`: what every arm shares.
+/// `train`: what every arm shares, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainSection {
-    /// Passes over the training split.
-    pub epochs: u32,
+    /// The budget in passes over the training split; 10 when no budget is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// The budget in steps, in place of `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// The budget in training rows, rounded up to whole steps, in place of `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples: Option<u64>,
+    /// Visit the training rows in a new order in each epoch.
+    pub shuffle: bool,
     /// The update rule.
     #[serde(with = "singleton_map")]
     #[schemars(with = "Optimizer")]
     pub optimizer: Optimizer,
-    /// How the learning rate changes from epoch to epoch.
+    /// Keeps gradients small.
+    #[serde(with = "singleton_map", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Clip>")]
+    pub clip: Option<Clip>,
+    /// How the learning rate changes.
     #[serde(with = "singleton_map")]
     #[schemars(with = "Schedule")]
     pub schedule: Schedule,
+    /// A slow start before the schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Warmup>,
+    /// Ends a run that no longer improves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
     /// What is minimised.
     pub loss: Loss,
-    /// What is measured beside the loss.
+    /// How much the rows of each label count in the training loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
+    /// Rows whose gradients are computed at a time and summed, to save memory; the step is that of
+    /// the whole batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<u32>,
+    /// What is drawn beside the loss; the records hold all metrics.
     pub metrics: Vec<Metric>,
+    /// What is written down between the ends of epochs.
+    pub logging: Logging,
     /// Where runs are trained: `auto`, `cpu`, `cuda` or `cuda:N`.
     pub device: String,
     /// The implementation of the mathematics.
@@ -31,11 +60,20 @@ pub struct TrainSection {
 impl Default for TrainSection {
     fn default() -> Self {
         Self {
-            epochs: 10,
+            epochs: None,
+            steps: None,
+            examples: None,
+            shuffle: true,
             optimizer: Optimizer::Adam(Adam::default()),
+            clip: None,
             schedule: Schedule::Constant,
+            warmup: None,
+            early_stopping: None,
             loss: Loss::BinaryCrossentropy,
+            class_weight: None,
+            micro_batch: None,
             metrics: vec![Metric::Accuracy],
+            logging: Logging::default(),
             device: "auto".into(),
             engine: EngineChoice::Auto,
         }
@@ -46,11 +84,34 @@ impl Default for TrainSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Optimizer {
-    /// torch's Adam: epsilon is added after bias correction.
+    /// torch's Adam, or Keras's.
     Adam(Adam),
+    /// Adam with decoupled weight decay, as torch's.
+    Adamw(AdamW),
+    /// Stochastic gradient descent with torch's momentum.
+    Sgd(Sgd),
 }
 
-/// Adam's settings, with torch's defaults.
+impl Optimizer {
+    /// The learning rate before warm-up and schedule.
+    pub fn lr(&self) -> f64 {
+        match self {
+            Self::Adam(Adam { lr, .. })
+            | Self::Adamw(AdamW { lr, .. })
+            | Self::Sgd(Sgd { lr, .. }) => *lr,
+        }
+    }
+
+    pub(super) fn set_lr(&mut self, value: f64) {
+        match self {
+            Self::Adam(Adam { lr, .. })
+            | Self::Adamw(AdamW { lr, .. })
+            | Self::Sgd(Sgd { lr, .. }) => *lr = value,
+        }
+    }
+}
+
+/// `optimizer.adam`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adam {
@@ -60,33 +121,143 @@ pub struct Adam {
     pub beta_1: f64,
     /// Decay of the second moment.
     pub beta_2: f64,
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
+    /// Added to the root of the second moment; 1e-8 for torch's form and 1e-7 for Keras's when left
+    /// out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
+    /// Where epsilon is added.
+    pub form: AdamForm,
 }
 
 impl Default for Adam {
     fn default() -> Self {
-        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 }
+        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: None, form: AdamForm::Torch }
     }
 }
 
-/// Learning-rate schedules, stepped once an epoch (the first is epoch 0).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// The optimizer's learning rate throughout.
-    #[default]
-    Constant,
-    /// lr * gamma^epoch
-    Exponential(Exponential),
+impl Adam {
+    /// Epsilon as it is used.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon.unwrap_or(match self.form {
+            AdamForm::Torch => 1e-8,
+            AdamForm::Keras => 1e-7,
+        })
+    }
 }
 
-/// `schedule.exponential`.
+/// Where Adam adds epsilon.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdamForm {
+    /// To the root of the bias-corrected second moment.
+    #[default]
+    Torch,
+    /// To the root of the second moment as it is ("epsilon hat").
+    Keras,
+}
+
+/// `optimizer.adamw`, with torch's defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Exponential {
-    /// The factor from one epoch to the next.
-    pub gamma: f64,
+#[serde(deny_unknown_fields, default)]
+pub struct AdamW {
+    /// Learning rate before the schedule.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta_1: f64,
+    /// Decay of the second moment.
+    pub beta_2: f64,
+    /// Added to the root of the bias-corrected second moment.
+    pub epsilon: f64,
+    /// Every step first multiplies all weights by 1 - lr * weight_decay.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }
+    }
+}
+
+/// `optimizer.sgd`: v = momentum * v + g, w = w - lr * v.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sgd {
+    /// Learning rate before the schedule.
+    pub lr: f64,
+    /// The share of v that is kept.
+    pub momentum: f64,
+    /// w = w - lr * (g + momentum * v) in place of the above.
+    pub nesterov: bool,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Self { lr: 0.01, momentum: 0.0, nesterov: false }
+    }
+}
+
+/// `train.clip`: gradients are clipped after the penalties are added, before the update.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Clip {
+    /// Scale all gradients so that the norm of all together is at most this, as torch's
+    /// `clip_grad_norm_`.
+    Norm(f64),
+    /// Cut every entry to plus or minus this.
+    Value(f64),
+}
+
+/// `train.early_stopping`, with Keras's rules: it ends after `patience` epochs in a row, and never
+/// after the first, in which the metric was not better than the best by more than `min_delta`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EarlyStopping {
+    /// The metric that has to improve.
+    pub monitor: Monitor,
+    /// How much better counts as an improvement.
+    pub min_delta: f64,
+    /// Epochs without an improvement that are borne.
+    pub patience: u64,
+    /// Earlier epochs (the first is 0) are ignored.
+    pub start_from_epoch: u64,
+    /// Take the weights of the best epoch in the end, also when the run was not stopped.
+    pub restore_best_weights: bool,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        Self {
+            monitor: Monitor::ValLoss,
+            min_delta: 0.0,
+            patience: 0,
+            start_from_epoch: 0,
+            restore_best_weights: false,
+        }
+    }
+}
+
+/// A metric after an epoch, named as Keras names it: of the training split, or with `val_` of the
+/// validation split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Monitor {
+    Loss,
+    Accuracy,
+    Auc,
+    Precision,
+    Recall,
+    F1,
+    Brier,
+    CalibrationError,
+    ValLoss,
+    ValAccuracy,
+    ValAuc,
+    ValPrecision,
+    ValRecall,
+    ValF1,
+    ValBrier,
+    ValCalibrationError,
 }
 
 /// Losses.
@@ -98,12 +269,71 @@ pub enum Loss {
     BinaryCrossentropy,
 }
 
+/// `train.class_weight`: `balanced`, or a weight for each label.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected `balanced`, or a weight for each label: {0: 1.0, 1: 3.0}")]
+pub enum ClassWeight {
+    /// A rule that gives them.
+    Rule(ClassWeightRule),
+    /// The weights themselves; they are not normalised.
+    Each(LabelWeights),
+}
+
+/// Rules for class weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassWeightRule {
+    /// n / (2 * number of training rows with the label).
+    Balanced,
+}
+
+/// A weight for each label.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelWeights {
+    /// Of rows with label 0.
+    #[serde(rename = "0")]
+    pub negative: f64,
+    /// Of rows with label 1.
+    #[serde(rename = "1")]
+    pub positive: f64,
+}
+
 /// Metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// The share of examples for which `p > 0.5` agrees with the label.
     Accuracy,
+    /// The area under the ROC curve: the chance that a positive example gets the higher p.
+    Auc,
+    /// The share of positives among those that were taken for positive.
+    Precision,
+    /// The share of positives that were taken for positive.
+    Recall,
+    /// The harmonic mean of precision and recall.
+    F1,
+    /// The mean of (p - label)^2.
+    Brier,
+    /// The expected calibration error: how far p is from the share of positives, in 15 bins of p.
+    CalibrationError,
+}
+
+/// `train.logging`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Logging {
+    /// Every how many steps the loss, the gradient's norm and the learning rate are recorded; 0 for
+    /// never.
+    pub every_steps: u64,
+    /// Record histograms of the weights after each epoch.
+    pub histograms: bool,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { every_steps: 10, histograms: false }
+    }
 }
 
 /// Implementations of the model's mathematics.

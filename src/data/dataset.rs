@@ -188,6 +188,11 @@ impl Dataset {
         &self.facts
     }
 
+    /// For each row of a split, its line or row in the user's file.
+    pub fn source_rows(&self, split: Split) -> Result<&[u64]> {
+        values(&SafeTensors::deserialize(&self.map)?, SPLITS[split as usize], "rows")
+    }
+
     /// The examples, where they lie in the file.
     pub fn splits(&self) -> Result<Splits<'_>> {
         let tensors = SafeTensors::deserialize(&self.map)?;

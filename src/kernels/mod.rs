@@ -8,19 +8,27 @@
 //! i,f,o  = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o)       g = tanh(z_g)
 //! c      = f * c + i * g                                  h = o * tanh(c)
 //! logit  = dense.weight h_{L-1} + dense.bias              a row of length 0 has h = 0
-//! loss   = mean over the rows of a batch of  softplus(logit) - label * logit
+//! loss   = mean over the rows of a batch of  weight * (softplus(logit) - label * logit)
+//!          + sum over the penalised arrays of  l1 * sum |w| + l2 * sum w^2
 //! ```
 //!
-//! An [`Engine`] holds the parameters and Adam's state, knows the examples, and is asked for steps
-//! and predictions by row number, so each engine keeps the data where it is fastest. Engines return
-//! *logits*; losses and metrics are computed from them in one place (`train::metrics`), for all
-//! engines alike. The libtorch engine is the reference: every other must pass its tests.
+//! Dropout multiplies x_t by a mask of its row, and h by a mask of its row and gate, before the
+//! weights; a mask is the same at every time step ([`Masks`]).
+//!
+//! An [`Engine`] holds the parameters and the optimizer's state, knows the examples, and is asked
+//! for steps and predictions by row number, so each engine keeps the data where it is fastest.
+//! Engines return *logits*; losses and metrics are computed from them in one place
+//! (`train::metrics`), for all engines alike. The libtorch engine is the reference: every other
+//! must pass its tests.
 
 mod libtorch;
+mod settings;
 
 pub use libtorch::{
     CudaDevice, cuda_devices, libtorch_version, peak_device_memory, start_libtorch, trim_memory,
 };
+
+pub use settings::{Clip, Masks, Optimizer, Penalty, Settings, Step};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -89,19 +97,17 @@ pub type Arrays = Vec<Vec<f32>>;
 pub struct State {
     /// The weights.
     pub parameters: Arrays,
-    /// Adam's running mean of the gradient.
-    pub first_moment: Arrays,
-    /// Adam's running mean of the squared gradient.
-    pub second_moment: Arrays,
+    /// What the optimizer keeps of earlier gradients: [`Optimizer::moments`] lists of arrays.
+    pub moments: Vec<Arrays>,
     /// Updates made so far.
     pub step: u64,
 }
 
 impl State {
     /// The state before the first update.
-    pub fn new(parameters: Arrays) -> Self {
+    pub fn new(parameters: Arrays, optimizer: &Optimizer) -> Self {
         let zeros: Arrays = parameters.iter().map(|array| vec![0.0; array.len()]).collect();
-        Self { parameters, first_moment: zeros.clone(), second_moment: zeros, step: 0 }
+        Self { parameters, moments: vec![zeros; optimizer.moments()], step: 0 }
     }
 }
 
@@ -192,19 +198,16 @@ impl<'d> Splits<'d> {
     }
 }
 
-/// One Adam update as torch defines it:
-/// `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`,
-/// `w = w - lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + epsilon)`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdamUpdate {
-    /// This step's learning rate.
-    pub lr: f64,
-    /// b1
-    pub beta_1: f64,
-    /// b2
-    pub beta_2: f64,
-    /// Added after bias correction.
-    pub epsilon: f64,
+/// What the training steps since the last question computed, step after step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Computed {
+    /// Before each update, row after row in the order in which they were given.
+    pub logits: Vec<f32>,
+    /// The penalty of each step, before its update.
+    pub penalties: Vec<f64>,
+    /// The norm of each step's gradient over all parameters together, penalties included, before it
+    /// was clipped.
+    pub gradient_norms: Vec<f32>,
 }
 
 /// One implementation of the model's mathematics, holding one run's state.
@@ -215,16 +218,22 @@ pub trait Engine {
     /// Weights and optimizer state; setting them again continues bit for bit.
     fn state(&self) -> Result<State>;
 
-    /// One step on these rows of the training split: forward, backward, Adam. May return before the
-    /// device has finished; the logits wait until [`Engine::take_logits`].
-    fn train_step(&mut self, rows: &[u32], update: &AdamUpdate) -> Result<()>;
+    /// One step on rows of the training split: forward, backward, update. May return before the
+    /// device has finished; what was computed waits until [`Engine::take_computed`].
+    fn train_step(&mut self, step: &Step<'_>) -> Result<()>;
 
-    /// The logits that the training steps since the last call computed, before each update, row
-    /// after row in the order in which they were given.
-    fn take_logits(&mut self) -> Result<Vec<f32>>;
+    /// What the training steps since the last call computed.
+    fn take_computed(&mut self) -> Result<Computed>;
 
-    /// The logits of these rows of a split, with the weights as they are.
+    /// The logits of these rows of a split, with the weights as they are and nothing dropped.
     fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>>;
+
+    /// The penalty of the weights as they are.
+    fn penalty(&self) -> Result<f64>;
+
+    /// Rows whose gradients are computed at a time: what [`Settings::micro_batch`] asked for, or
+    /// less after the memory did not suffice. `None`: the whole batch.
+    fn micro_batch(&self) -> Option<usize>;
 }
 
 /// Where an engine works.
@@ -251,8 +260,11 @@ pub fn engine<'d>(
     device: Device,
     shape: Shape,
     splits: Splits<'d>,
+    settings: Settings,
 ) -> Result<Box<dyn Engine + 'd>> {
     match kind {
-        EngineKind::Libtorch => Ok(Box::new(libtorch::Libtorch::new(device, shape, splits)?)),
+        EngineKind::Libtorch => {
+            Ok(Box::new(libtorch::Libtorch::new(device, shape, splits, settings)?))
+        }
     }
 }

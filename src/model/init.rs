@@ -1,27 +1,54 @@
-//! First weights as Keras draws them.
+//! First weights as Keras draws them, and as torch does.
 //!
 //! ```text
+//!                    Keras
 //! embedding.weight   uniform in +-0.05
 //! lstm.weight_ih     Glorot uniform over the whole [F, 4H]: +-sqrt(6 / (F + 4H))
 //! lstm.weight_hh     orthogonal over the whole [H, 4H]: its H rows are orthonormal
 //! lstm.bias          0, and 1 for the forget gate
 //! dense.weight       Glorot uniform over [H, 1]
 //! dense.bias         0
+//!                    torch
+//! embedding.weight   normal, mean 0 and variance 1
+//! lstm.weight_ih     uniform in +-1/sqrt(H), as all of the LSTM and the dense layer
+//! lstm.bias          the sum of two such values: torch has two bias vectors
 //! ```
 //!
-//! Source: `keras/src/layers/rnn/lstm.py`, `keras/src/initializers/random_initializers.py`. Each
-//! array is drawn in the order of [`Shape::parameters`] from one stream of the seed.
+//! Sources: `keras/src/layers/rnn/lstm.py`, `keras/src/initializers/random_initializers.py`;
+//! `torch/nn/modules/{rnn,linear,sparse}.py`. Each array is drawn in the order of
+//! [`Shape::parameters`] from one stream of the seed.
 
 use crate::kernels::{Arrays, Shape};
 use crate::rng::{Purpose, stream};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
-/// The first weights of every run with this seed.
+/// First weights as Keras draws them.
 pub fn keras(shape: &Shape, seed: u64) -> Arrays {
     let mut rng = stream(seed, Purpose::Initialisation, 0);
     let parameters = shape.parameters();
     parameters.into_iter().map(|(name, dims)| array(name, &dims, &mut rng)).collect()
+}
+
+/// First weights as torch draws them.
+pub fn torch(shape: &Shape, seed: u64) -> Arrays {
+    let mut rng = stream(seed, Purpose::Initialisation, 0);
+    let limit = 1.0 / (shape.units as f64).sqrt();
+    let array = |(name, dims): (&str, Vec<usize>)| {
+        let count = dims.iter().product();
+        match name {
+            "embedding.weight" => {
+                (0..count).map(|_| rng.sample::<f32, _>(StandardNormal)).collect()
+            }
+            "lstm.bias" => {
+                let (first, second) =
+                    (uniform(count, limit, &mut rng), uniform(count, limit, &mut rng));
+                first.iter().zip(second).map(|(a, b)| a + b).collect()
+            }
+            _ => uniform(count, limit, &mut rng),
+        }
+    };
+    shape.parameters().into_iter().map(array).collect()
 }
 
 fn array(name: &str, dims: &[usize], rng: &mut impl Rng) -> Vec<f32> {

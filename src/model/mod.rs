@@ -6,11 +6,12 @@
 mod init;
 mod weights;
 
-pub use init::keras;
+pub use init::{keras, torch};
 pub use weights::{Names, read_weights, write_weights};
 
-use crate::config::ModelSection;
-use crate::kernels::{Input, Shape};
+use crate::config::{Init, ModelSection};
+use crate::kernels::{Arrays, Input, Shape};
+use anyhow::Result;
 
 /// The sizes of the model for data with this vocabulary (text) or this many features (arrays).
 pub fn shape(section: &ModelSection, vocabulary: Option<usize>, features: Option<usize>) -> Shape {
@@ -21,4 +22,13 @@ pub fn shape(section: &ModelSection, vocabulary: Option<usize>, features: Option
         _ => Input::Features(features.unwrap_or_default()),
     };
     Shape { input, units: section.lstm.units as usize }
+}
+
+/// The first weights of every run with this seed.
+pub fn first_weights(init: &Init, shape: &Shape, seed: u64) -> Result<Arrays> {
+    match init {
+        Init::Keras => Ok(keras(shape, seed)),
+        Init::Torch => Ok(torch(shape, seed)),
+        Init::Weights(path) => read_weights(path, shape),
+    }
 }

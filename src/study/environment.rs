@@ -7,6 +7,7 @@ use crate::files;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 
 pub(super) fn write(folder: &StudyFolder, plan: &Plan, command: &[String]) -> Result<()> {
     let session = json!({
@@ -32,4 +33,12 @@ fn cpu_model() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// How many training examples the study's last session had; `None` before the first one.
+pub(super) fn training_examples(folder: &Path) -> Result<Option<usize>> {
+    let sessions: Option<Vec<Value>> = files::read_json(&folder.join("environment.json"))?;
+    let last = sessions.and_then(|mut sessions| sessions.pop());
+    let examples = last.and_then(|session| session["data"]["train"]["examples"].as_u64());
+    Ok(examples.map(|examples| examples as usize))
 }

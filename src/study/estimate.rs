@@ -21,12 +21,12 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
     for arm in &plan.study.arms {
         let run = Run { arm: arm.clone(), seed: 0 };
         let probe = pool.probe(plan, &run)?;
-        let epochs = arm.epochs as f64;
-        let training = plan.steps_per_epoch(arm) as f64 * probe.seconds_per_step;
+        let course = plan.course(arm);
+        let training = course.steps() as f64 * probe.seconds_per_step;
         let rows = facts.validation.examples as f64;
         let validation = rows * probe.seconds_per_validation_row;
         let test = facts.test.examples as f64 * probe.seconds_per_validation_row;
-        let seconds = epochs * (training + validation) + test;
+        let seconds = training + course.epochs() as f64 * validation + test;
         estimates.push(Estimate { seconds, memory: probe.peak_memory });
     }
     Ok(estimates)
@@ -51,7 +51,8 @@ impl Plan {
     /// (weights and two moments), and some room for records and event files.
     pub fn disk_bytes(&self, parallel: usize) -> u64 {
         const RECORDS_AND_EVENTS: u64 = 64 * 1024;
-        let weights = 4 * self.shape.parameter_count() as u64;
+        let sizes = self.study.arms.iter().map(|arm| self.shape(arm).parameter_count());
+        let weights = 4 * sizes.max().unwrap_or(0) as u64;
         let runs = self.runs.len() as u64;
         runs * (weights + RECORDS_AND_EVENTS) + parallel as u64 * 3 * weights
     }

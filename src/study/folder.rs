@@ -166,7 +166,9 @@ fn sweep(study: &Path) -> Result<()> {
     for run in run_folders(study)? {
         if !in_use(&run) {
             files::remove_temporary(&run)?;
-            files::remove_temporary(&run.join("checkpoint"))?;
+            for inner in folders_in(&run)? {
+                files::remove_temporary(&inner)?;
+            }
         }
     }
     Ok(())

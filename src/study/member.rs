@@ -14,9 +14,18 @@ use std::thread::{self, JoinHandle};
 /// What comes from a worker.
 #[derive(Debug)]
 pub(super) enum Said {
-    Report(Report),
+    Report(Box<Report>),
     /// Its output ended.
     Gone,
+}
+
+impl Said {
+    pub(super) fn report(self) -> Option<Report> {
+        match self {
+            Self::Report(report) => Some(*report),
+            Self::Gone => None,
+        }
+    }
 }
 
 /// A worker process.
@@ -62,7 +71,7 @@ impl Worker {
             for line in lines(output) {
                 // Lines that are no reports are libraries talking.
                 let Ok(report) = serde_json::from_str(&line) else { continue };
-                if sender.send((id, Said::Report(report))).is_err() {
+                if sender.send((id, Said::Report(Box::new(report)))).is_err() {
                     return;
                 }
             }

@@ -4,14 +4,17 @@
 //! the runs, refuse a folder that holds other runs under the same names, and give what is not
 //! finished to worker processes. Workers are this same program (`batchscope worker`), one a core or
 //! one a GPU: libtorch's global state stays clean, memory is measured per run, and a worker that is
-//! killed costs one run. The study's own process never touches libtorch.
+//! killed costs one run. The study's own process never touches libtorch. [`StudyStatus`] reads how
+//! a study stands from its folder alone.
 
+mod curves;
 mod environment;
 mod estimate;
 mod folder;
 mod member;
 mod plan;
 mod pool;
+mod predictions;
 mod protocol;
 mod record;
 mod recorder;
@@ -26,7 +29,7 @@ pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run};
 pub use pool::{Pool, Workers};
 pub use protocol::{Hello, RunEnd, TimingLine};
-pub use record::{Definition, Record, RunFolder, Status, wall_clock};
+pub use record::{Definition, Record, RunFolder, RunResult, Status, wall_clock};
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure};
@@ -78,7 +81,9 @@ pub fn prepare(
     pool: &Pool,
     observer: &mut dyn Observer,
 ) -> Result<Plan> {
-    let masked = study.experiment.model.embedding.as_ref().is_some_and(|e| e.mask_zero);
+    // The same for all arms (`config::rules`).
+    let embedding = study.arms.first().and_then(|arm| arm.model.embedding.as_ref());
+    let masked = embedding.is_some_and(|embedding| embedding.mask_zero);
     let data = &study.experiment.data;
     let prepared = data::prepare(data, masked, cache, &mut |what| observer.on_stage(what))?;
     plan::plan(study, prepared, pool)

@@ -3,12 +3,14 @@
 use super::pool::Pool;
 use super::protocol::Hello;
 use super::record::Definition;
-use crate::config::{Arm, EngineChoice, Study};
+use crate::config::{Arm, EngineChoice, Init, Study};
 use crate::data::Prepared;
 use crate::error::UserError;
 use crate::kernels::{Device, EngineKind, Shape};
 use crate::model;
+use crate::train::Course;
 use anyhow::Result;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One arm with one seed.
@@ -48,8 +50,6 @@ pub struct Plan {
     pub study: Study,
     /// The prepared examples.
     pub data: Prepared,
-    /// The sizes of the model.
-    pub shape: Shape,
     /// The engine that serves.
     pub engine: EngineKind,
     /// What the machine has.
@@ -58,12 +58,19 @@ pub struct Plan {
     pub devices: Vec<Device>,
     /// As [`Run::all`] lists them.
     pub runs: Vec<Run>,
+    /// The hashes of the files that first weights are read from.
+    pub weight_files: BTreeMap<PathBuf, String>,
 }
 
 impl Plan {
-    /// Steps of one epoch; the last batch may be short.
-    pub fn steps_per_epoch(&self, arm: &Arm) -> u64 {
-        self.data.facts.train.examples.div_ceil(arm.batch_size) as u64
+    /// How long an arm's runs are.
+    pub fn course(&self, arm: &Arm) -> Course {
+        Course::new(arm, self.data.facts.train.examples)
+    }
+
+    /// The sizes of an arm's model.
+    pub fn shape(&self, arm: &Arm) -> Shape {
+        model::shape(&arm.model, self.data.facts.vocabulary, self.data.facts.features)
     }
 
     /// `cpu` or `cuda`: results repeat to the bit on the same kind of device.
@@ -76,10 +83,15 @@ impl Plan {
 
     /// What defines a run.
     pub fn definition(&self, run: &Run) -> Definition {
+        let first_weights = match &run.arm.model.init {
+            Init::Weights(path) => self.weight_files.get(path).cloned(),
+            Init::Keras | Init::Torch => None,
+        };
         Definition {
-            arm: run.arm.clone(),
+            arm: run.arm.defining(),
             seed: run.seed,
-            model: self.shape,
+            model: self.shape(&run.arm),
+            first_weights,
             data: self.data.facts.hash.clone(),
             engine: self.engine,
             libtorch: self.machine.libtorch.clone(),
@@ -121,10 +133,26 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
         EngineChoice::Auto | EngineChoice::Libtorch => EngineKind::Libtorch,
     };
     train.engine = EngineChoice::Libtorch;
-    let shape = model::shape(&study.experiment.model, data.facts.vocabulary, data.facts.features);
     let runs = Run::all(&study);
     let machine = pool.hello().clone();
-    Ok(Plan { study, data, shape, engine, machine, devices, runs })
+    let weight_files = weight_files(&study.arms)?;
+    Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
+}
+
+/// The content of these files defines runs, not their names.
+fn weight_files(arms: &[Arm]) -> Result<BTreeMap<PathBuf, String>, UserError> {
+    let mut hashes = BTreeMap::new();
+    for arm in arms {
+        let Init::Weights(path) = &arm.model.init else { continue };
+        let bytes = std::fs::read(path).map_err(|error| {
+            UserError::new(
+                format!("cannot read the first weights {}: {error}", path.display()),
+                "`model.init: { weights: FILE }` names a safetensors file",
+            )
+        })?;
+        hashes.insert(path.clone(), blake3::hash(&bytes).to_hex()[..16].to_owned());
+    }
+    Ok(hashes)
 }
 
 /// The devices that a choice stands for on this machine.

@@ -47,8 +47,9 @@ impl Pool {
         let (sender, said) = channel();
         let started = Instant::now();
         let mut first = Worker::spawn(&settings.executable, 0, sender.clone())?;
-        match said.recv()?.1 {
-            Said::Report(Report::Hello(hello)) => {
+        let report = said.recv()?.1.report();
+        match report {
+            Some(Report::Hello(hello)) => {
                 let start_up = started.elapsed();
                 Ok(Self { settings, hello, start_up, members: vec![first], sender, said })
             }
@@ -79,8 +80,8 @@ impl Pool {
     pub(super) fn probe(&mut self, plan: &Plan, run: &Run) -> Result<Probe> {
         let task = task(plan, run, &RunFolder::new("".as_ref()), plan.devices[0])?;
         self.members[0].send(&Order::Probe(Box::new(task)))?;
-        match self.said.recv()?.1 {
-            Said::Report(Report::Probed(probe)) => Ok(probe),
+        match self.said.recv()?.1.report() {
+            Some(Report::Probed(probe)) => Ok(probe),
             _ => bail!("timing `{}` failed: {}", run.id(), self.members[0].farewell().message),
         }
     }
@@ -136,18 +137,18 @@ impl Pool {
         folder: &StudyFolder,
         observer: &mut dyn Observer,
     ) -> Result<Option<RunEnd>> {
-        let end = match said {
-            Said::Report(Report::Progress(progress)) => {
+        let end = match said.report() {
+            Some(Report::Progress(progress)) => {
                 observer.on_progress(run, &progress);
                 return Ok(None);
             }
-            Said::Report(Report::Epoch(metrics, timing)) => {
+            Some(Report::Epoch(metrics, timing)) => {
                 observer.on_epoch(run, &metrics, &timing);
                 return Ok(None);
             }
-            Said::Report(Report::Ended(end)) => end,
-            Said::Report(Report::Hello(_) | Report::Probed(_)) => return Ok(None),
-            Said::Gone => {
+            Some(Report::Ended(end)) => end,
+            Some(Report::Hello(_) | Report::Probed(_)) => return Ok(None),
+            None => {
                 let farewell = self.members[id].farewell();
                 end_of_lost_run(&folder.run(run), plan, run, farewell)?
             }
@@ -209,6 +210,8 @@ fn task(plan: &Plan, run: &Run, folder: &RunFolder, device: Device) -> Result<Ta
         dataset: plan.dataset(),
         folder: folder.path().to_owned(),
         resolved: plan.study.to_yaml()?,
+        metrics: plan.study.experiment.train.metrics.clone(),
+        logging: plan.study.experiment.train.logging.clone(),
     })
 }
 
@@ -235,8 +238,7 @@ fn end_of_lost_run(
         _ => {
             fs::create_dir_all(folder.path())?;
             let status = Status::Failed { message: farewell.message.clone() };
-            let definition = plan.definition(run);
-            folder.write_record(&Record { status, test: None, definition })?;
+            folder.write_record(&Record::new(status, plan.definition(run))?)?;
             Ok(RunEnd::Failed { message: farewell.message })
         }
     }

@@ -2,6 +2,7 @@
 //! standard input and output.
 
 use super::record::Definition;
+use crate::config::{Logging, Metric};
 use crate::kernels::{CudaDevice, Device};
 use crate::train::{EpochMetrics, Progress};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,10 @@ pub(super) struct Task {
     pub(super) folder: PathBuf,
     /// The resolved study, for TensorBoard's text page.
     pub(super) resolved: String,
+    /// What is drawn beside the loss.
+    pub(super) metrics: Vec<Metric>,
+    /// What is written down between the ends of epochs.
+    pub(super) logging: Logging,
 }
 
 /// From a worker.
@@ -112,4 +117,7 @@ pub struct TimingLine {
     pub examples_per_second: f64,
     /// The most memory so far in bytes: of the process on CPU, of the device on CUDA.
     pub peak_memory: u64,
+    /// Rows whose gradients were computed at a time, when that was less than the batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
 }

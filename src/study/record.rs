@@ -3,9 +3,12 @@
 //! ```text
 //! record.json                   what defines the run, how it stands, its test metrics
 //! metrics.jsonl                 one line an epoch, the same bits whenever it is repeated
+//! steps.jsonl                   one line every few steps, the same bits whenever it is repeated
 //! timing.jsonl                  one line an epoch: times and memory
 //! checkpoint/state.safetensors  while it is unfinished
+//! best/weights.safetensors      of the best epoch so far, if they will be restored
 //! weights.safetensors           when it is finished
+//! test_predictions.csv          when it is finished: what it says of each row of the test split
 //! train/, validation/, test/    TensorBoard's event files
 //! ```
 
@@ -13,7 +16,7 @@ use super::protocol::TimingLine;
 use crate::config::Arm;
 use crate::files;
 use crate::kernels::{EngineKind, Shape};
-use crate::train::{EpochMetrics, Metrics};
+use crate::train::{EpochMetrics, Metrics, StepMetrics};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -28,6 +31,8 @@ pub struct Definition {
     pub seed: u64,
     /// The sizes of the model.
     pub model: Shape,
+    /// The hash of the file that the first weights are read from.
+    pub first_weights: Option<String>,
     /// The hash of the prepared data.
     pub data: String,
     /// The engine that serves.
@@ -36,6 +41,13 @@ pub struct Definition {
     pub libtorch: String,
     /// `cpu` or `cuda`.
     pub device: String,
+}
+
+impl Definition {
+    /// A short name for all of it: two runs with the same one give the same bits.
+    pub fn identity(&self) -> Result<String> {
+        Ok(blake3::hash(&serde_json::to_vec(self)?).to_hex()[..16].to_owned())
+    }
 }
 
 /// How a run stands.
@@ -51,7 +63,7 @@ pub enum Status {
         /// The first such step, counted from 1.
         step: u64,
     },
-    /// An error ended it; the same command tries again from its checkpoint.
+    /// An error ended it; tried again from its checkpoint when the user asks for it.
     Failed {
         /// The reason.
         message: String,
@@ -63,10 +75,39 @@ pub enum Status {
 pub struct Record {
     /// How the run stands.
     pub status: Status,
-    /// With the weights of the last epoch; absent until then, and for an empty test split.
-    pub test: Option<Metrics>,
+    /// What came of it; absent until it is finished.
+    pub result: Option<RunResult>,
+    /// The hash of the definition.
+    pub identity: String,
     /// What defines the run.
     pub definition: Definition,
+}
+
+/// What came of a finished run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// With the weights that the run ended with; absent for an empty test split.
+    pub test: Option<Metrics>,
+    /// Epochs that were begun.
+    pub epochs: u64,
+    /// The epoch that early stopping calls the best, 0-based.
+    pub best_epoch: Option<u64>,
+    /// Whether early stopping ended the run before its budget was spent.
+    pub stopped_early: bool,
+    /// Rows whose gradients were computed at a time in the end, when that was less than the batch.
+    pub micro_batch: Option<usize>,
+}
+
+impl Record {
+    /// A record of a run that is not finished.
+    pub fn new(status: Status, definition: Definition) -> Result<Self> {
+        Ok(Self { status, result: None, identity: definition.identity()?, definition })
+    }
+
+    /// The test metrics, if the run is finished and there is a test split.
+    pub fn test(&self) -> Option<Metrics> {
+        self.result.as_ref().and_then(|result| result.test)
+    }
 }
 
 /// The paths of one run.
@@ -98,6 +139,20 @@ impl RunFolder {
 
     pub(super) fn metrics_log(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
+    }
+
+    /// The weights of the best epoch so far, if they will be restored.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best/weights.safetensors")
+    }
+
+    /// What a finished run says of each row of the test split.
+    pub fn test_predictions(&self) -> PathBuf {
+        self.path.join("test_predictions.csv")
+    }
+
+    pub(super) fn steps_log(&self) -> PathBuf {
+        self.path.join("steps.jsonl")
     }
 
     pub(super) fn timing_log(&self) -> PathBuf {
@@ -133,6 +188,11 @@ impl RunFolder {
     /// The epochs recorded so far.
     pub fn metrics(&self) -> Result<Vec<EpochMetrics>> {
         files::read_lines(&self.metrics_log())
+    }
+
+    /// The steps recorded so far.
+    pub fn steps(&self) -> Result<Vec<StepMetrics>> {
+        files::read_lines(&self.steps_log())
     }
 
     /// Times and memory of the epochs recorded so far.

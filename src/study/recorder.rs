@@ -1,13 +1,12 @@
 //! Writes down what a run tells while it is trained: records first, then TensorBoard's files.
 
-use super::protocol::{Report, TimingLine};
+use super::curves::Curves;
+use super::protocol::{Report, Task, TimingLine};
 use super::record::{RunFolder, wall_clock};
 use crate::error::UserError;
-use crate::events::EventWriter;
 use crate::files;
-use crate::train::{Callback, EpochMetrics, EpochTimes, Metrics, Progress};
+use crate::train::{Callback, EpochMetrics, EpochTimes, Position, Progress, StepMetrics};
 use anyhow::Result;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Listens to one training.
@@ -20,36 +19,51 @@ pub(super) struct Recorder<'r> {
 }
 
 impl<'r> Recorder<'r> {
-    /// Takes back what was recorded after the last checkpoint, which ended `epochs` epochs, and
-    /// draws the curves of what remains.
+    /// Takes back what was recorded after the last checkpoint, and draws the curves of what
+    /// remains.
     pub(super) fn resume(
+        task: &Task,
         folder: &'r RunFolder,
-        epochs: u64,
-        resolved: &str,
+        position: &Position,
         peak_memory: &'r dyn Fn() -> Result<u64>,
         tell: &'r mut dyn FnMut(Report),
         stop: &'r AtomicBool,
     ) -> Result<Self> {
-        files::keep_lines(&folder.metrics_log(), epochs as usize)?;
-        files::keep_lines(&folder.timing_log(), epochs as usize)?;
+        take_back(folder, position)?;
         let (metrics, timing) = (folder.metrics()?, folder.timing()?);
-        if metrics.len() as u64 != epochs || timing.len() as u64 != epochs {
-            return Err(UserError::new(
-                format!(
-                    "{}: the checkpoint stands after {epochs} epochs, and the records of only {} are there",
-                    folder.path().display(),
-                    metrics.len().min(timing.len())
-                ),
-                "remove the folder of this run to train it anew",
-            )
-            .into());
-        }
         let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
-        let mut curves = Curves::begin(folder.path(), begun, resolved)?;
+        let mut curves = Curves::begin(task, folder.path(), begun)?;
         for (metrics, timing) in metrics.iter().zip(&timing) {
-            curves.draw(metrics, timing)?;
+            curves.draw_epoch(metrics, timing)?;
+        }
+        for step in folder.steps()? {
+            let at = timing.get(step.epoch as usize).map_or(begun, |line| line.wall_time);
+            curves.draw_step(&step, at)?;
         }
         Ok(Self { folder, curves, peak_memory, tell, stop })
+    }
+}
+
+/// Removes the lines of epochs and steps after this position.
+fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
+    let epochs = position.epoch as usize;
+    files::keep_lines(&folder.metrics_log(), epochs)?;
+    files::keep_lines(&folder.timing_log(), epochs)?;
+    let steps = folder.steps()?;
+    let kept = steps.iter().take_while(|line| line.step <= position.step).count();
+    files::keep_lines(&folder.steps_log(), kept)?;
+    let found = folder.metrics()?.len().min(folder.timing()?.len());
+    match found == epochs {
+        true => Ok(()),
+        false => Err(UserError::new(
+            format!(
+                "{}: the checkpoint stands after {epochs} epochs, and the records of only {found} \
+                 are there",
+                folder.path().display(),
+            ),
+            "remove the folder of this run to train it anew",
+        )
+        .into()),
     }
 }
 
@@ -57,6 +71,18 @@ impl Callback for Recorder<'_> {
     fn on_progress(&mut self, progress: &Progress) -> Result<()> {
         (self.tell)(Report::Progress(*progress));
         Ok(())
+    }
+
+    fn on_steps(&mut self, steps: &[StepMetrics]) -> Result<()> {
+        if !steps.is_empty() {
+            files::append_lines(&self.folder.steps_log(), steps)?;
+        }
+        if self.should_stop() {
+            // The checkpoint that follows must find these lines after a crash, too.
+            files::sync(&self.folder.steps_log())?;
+        }
+        let now = wall_clock();
+        steps.iter().try_for_each(|step| self.curves.draw_step(step, now))
     }
 
     fn on_epoch_end(&mut self, metrics: &EpochMetrics, times: &EpochTimes) -> Result<()> {
@@ -67,10 +93,12 @@ impl Callback for Recorder<'_> {
             validation_seconds: times.validation_seconds,
             examples_per_second: times.examples_per_second,
             peak_memory: (self.peak_memory)()?,
+            micro_batch: times.micro_batch,
         };
+        files::sync(&self.folder.steps_log())?;
         files::append_line(&self.folder.metrics_log(), metrics)?;
         files::append_line(&self.folder.timing_log(), &timing)?;
-        self.curves.draw(metrics, &timing)?;
+        self.curves.draw_epoch(metrics, &timing)?;
         (self.tell)(Report::Epoch(*metrics, timing));
         Ok(())
     }
@@ -78,41 +106,4 @@ impl Callback for Recorder<'_> {
     fn should_stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
-}
-
-/// The event files of one run, with Keras's tags: the step of a point is its 0-based epoch.
-struct Curves {
-    train: EventWriter,
-    validation: EventWriter,
-}
-
-impl Curves {
-    fn begin(folder: &Path, begun: f64, resolved: &str) -> Result<Self> {
-        let mut train = EventWriter::replace(&folder.join("train"), begun)?;
-        train.text("resolved_study", &format!("```yaml\n{resolved}\n```"), 0, begun)?;
-        Ok(Self { train, validation: EventWriter::replace(&folder.join("validation"), begun)? })
-    }
-
-    fn draw(&mut self, metrics: &EpochMetrics, timing: &TimingLine) -> Result<()> {
-        let (epoch, at) = (metrics.epoch as i64, timing.wall_time);
-        let train = [
-            ("epoch_loss", metrics.train.loss),
-            ("epoch_accuracy", metrics.train.accuracy),
-            ("epoch_learning_rate", metrics.learning_rate),
-            ("epoch_examples_per_second", timing.examples_per_second),
-        ];
-        self.train.scalars(&train, epoch, at)?;
-        self.validation.scalars(&measured(&metrics.validation), epoch, at)
-    }
-}
-
-/// Draws the one point of the test split.
-pub(super) fn draw_test(folder: &RunFolder, test: &Metrics, epochs: u64) -> Result<()> {
-    let now = wall_clock();
-    let mut writer = EventWriter::replace(&folder.path().join("test"), now)?;
-    writer.scalars(&measured(test), epochs.saturating_sub(1) as i64, now)
-}
-
-fn measured(metrics: &Metrics) -> [(&'static str, f64); 2] {
-    [("epoch_loss", metrics.loss), ("epoch_accuracy", metrics.accuracy)]
 }

@@ -1,11 +1,13 @@
 //! How a study stands, read from its folder alone: no worker, no libtorch, no data.
 
+use super::environment::training_examples;
 use super::folder::{in_use, run_folders};
 use super::plan::Run;
 use super::record::{RunFolder, Status};
 use super::summary::{ArmSummary, summarise};
-use crate::config::{Source, Study};
+use crate::config::{Arm, Source, Study};
 use crate::error::UserError;
+use crate::train::Course;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -38,8 +40,8 @@ pub struct RunStatus {
     pub state: RunState,
     /// Epochs recorded.
     pub epochs: u64,
-    /// Epochs to train.
-    pub planned_epochs: u64,
+    /// Epochs to train, if a session has read the data yet.
+    pub planned_epochs: Option<u64>,
 }
 
 /// Where a run stands.
@@ -75,8 +77,10 @@ impl StudyStatus {
         let in_use = in_use(folder);
         let all = Run::all(&study);
         let planned: BTreeSet<String> = all.iter().map(Run::id).collect();
+        let rows = training_examples(folder)?;
+        let epochs = |arm: &Arm| rows.map(|rows| Course::new(arm, rows).epochs());
         let runs = all.iter().map(|run| {
-            run_status(&RunFolder::new(&folder.join(run.id())), run.id(), run.arm.epochs)
+            run_status(&RunFolder::new(&folder.join(run.id())), run.id(), epochs(&run.arm))
         });
         let runs = runs.collect::<Result<_>>()?;
         let mut others = Vec::new();
@@ -86,7 +90,7 @@ impl StudyStatus {
             if !planned.contains(&id)
                 && let Some(record) = files.record()?
             {
-                others.push(run_status(&files, id, record.definition.arm.epochs)?);
+                others.push(run_status(&files, id, epochs(&record.definition.arm))?);
             }
         }
         let arms = summarise(&study.arms, &all, folder)?;
@@ -115,7 +119,7 @@ fn resolved(folder: &Path) -> Result<Study> {
         .with_context(|| format!("{} was written by another version", path.display()))
 }
 
-fn run_status(files: &RunFolder, run: String, planned_epochs: u64) -> Result<RunStatus> {
+fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Result<RunStatus> {
     // The lock first: a run that ends between the two looks is then seen as it ended.
     let training = in_use(files.path());
     let state = match files.record()?.map(|record| record.status) {

@@ -3,7 +3,7 @@
 use super::folder::StudyFolder;
 use super::plan::Run;
 use super::protocol::RunEnd;
-use super::record::{Record, RunFolder, Status};
+use super::record::{RunFolder, Status};
 use crate::config::Arm;
 use crate::stats::{self, Summary};
 use anyhow::Result;
@@ -53,13 +53,17 @@ fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> 
     let mut peak_memory = 0;
     for run in runs {
         let files = RunFolder::new(&folder.join(run.id()));
-        let Some(Record { status: Status::Finished, test: measured, .. }) = files.record()? else {
+        let Some(record) = files.record()?.filter(|record| record.status == Status::Finished)
+        else {
             continue;
         };
         let metrics = files.metrics()?;
         let Some(last) = metrics.last() else { continue };
-        validation.push(last.validation.accuracy);
-        test.extend(measured.map(|metrics| metrics.accuracy));
+        let restored = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
+        let best = record.result.as_ref().and_then(|result| result.best_epoch);
+        let best = best.filter(|_| restored).and_then(|epoch| metrics.get(epoch as usize));
+        validation.push(best.unwrap_or(last).validation.accuracy);
+        test.extend(record.test().map(|metrics| metrics.accuracy));
         let timing = files.timing()?;
         let training: f64 = timing.iter().map(|line| line.train_seconds).sum();
         let measuring: f64 = timing.iter().map(|line| line.validation_seconds).sum();

@@ -10,14 +10,11 @@ use crate::data::{self, Dataset, Encoder, Inputs, Prepared};
 use crate::error::UserError;
 use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, Splits};
 use crate::model::read_weights;
-use crate::train::{self, Measured, Metrics};
+use crate::train::{self, Metrics};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Rows that go through the engine together.
-const BATCH: usize = 256;
 
 /// A finished run with its weights. Its engines work on the processor; call
 /// [`kernels::start_libtorch`] before the first.
@@ -73,7 +70,7 @@ impl TrainedRun {
 
     /// Whether padding is skipped, so that rows may differ in length.
     pub fn is_masked(&self) -> bool {
-        self.study.experiment.model.embedding.as_ref().is_some_and(|section| section.mask_zero)
+        self.definition.arm.model.embedding.as_ref().is_some_and(|section| section.mask_zero)
     }
 
     /// The list of words that the study keeps; `None` for arrays.
@@ -102,11 +99,10 @@ impl TrainedRun {
         let splits = dataset.splits()?;
         let examples = splits.get(split);
         let mut engine = self.engine(splits)?;
-        match train::evaluate(engine.as_mut(), split, &examples, &|| false)? {
-            Measured::Metrics(Some(metrics)) => {
-                Ok(Measurement { examples: examples.len(), metrics })
-            }
-            _ => Err(UserError::new(
+        let logits = train::logits(engine.as_mut(), split, &examples, &|| false)?;
+        match train::measure(&logits.unwrap_or_default(), &examples, engine.penalty()?) {
+            Some(metrics) => Ok(Measurement { examples: examples.len(), metrics }),
+            None => Err(UserError::new(
                 "this study has no such split: it has no examples",
                 "give the study a test split with `data.split.test`, `x_test` and `y_test`",
             )
@@ -140,21 +136,15 @@ impl TrainedRun {
         };
         let none = Examples { sequences: none, labels: &[] };
         let mut engine = self.engine(Splits { train: none, validation: none, test })?;
-        let mut rows: Vec<u32> = (0..count as u32).collect();
-        rows.sort_by_key(|row| test.steps(*row));
-        let mut logits = vec![0.0; count];
-        for batch in rows.chunks(BATCH) {
-            for (row, logit) in batch.iter().zip(engine.predict(Split::Test, batch)?) {
-                logits[*row as usize] = logit;
-            }
-        }
-        Ok(logits)
+        let logits = train::logits(engine.as_mut(), Split::Test, &test, &|| false)?;
+        Ok(logits.unwrap_or_default())
     }
 
     fn engine<'d>(&self, splits: Splits<'d>) -> Result<Box<dyn Engine + 'd>> {
         let Definition { engine, model, .. } = self.definition;
-        let mut engine = kernels::engine(engine, Device::Cpu, model, splits)?;
-        engine.set_state(&kernels::State::new(self.weights.clone()))?;
+        let settings = train::settings(&self.definition.arm, splits.train.labels);
+        let mut engine = kernels::engine(engine, Device::Cpu, model, splits, settings)?;
+        engine.set_state(&kernels::State::new(self.weights.clone(), &settings.optimizer))?;
         Ok(engine)
     }
 
@@ -219,9 +209,9 @@ fn refuse_unfinished(path: &Path, record: &Record, folder: &RunFolder) -> Result
     let (message, hint) = match &record.status {
         Status::Finished => return Ok(()),
         Status::Running => {
-            let (done, all) = (folder.metrics()?.len(), record.definition.arm.epochs);
+            let done = folder.metrics()?.len();
             (
-                format!("the run {run} is not finished: {done} of {all} epochs are done"),
+                format!("the run {run} is not finished: {done} epochs are done"),
                 "`batchscope run` with the study's file goes on with it",
             )
         }

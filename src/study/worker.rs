@@ -1,13 +1,15 @@
 //! A worker process: takes orders on its input, trains one run at a time, reports on its output.
 
+use super::curves::draw_test;
+use super::predictions;
 use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
-use super::record::{Record, RunFolder, Status};
-use super::recorder::{Recorder, draw_test};
-use crate::config::Arm;
+use super::record::{Definition, Record, RunFolder, RunResult, Status};
+use super::recorder::Recorder;
 use crate::data::Dataset;
-use crate::kernels::{self, Device, Engine, Split, State, cuda_devices, libtorch_version};
-use crate::train::{self, Job, Outcome};
-use crate::{model, rng};
+use crate::kernels::{self, Device, Engine, Split, State, Step, cuda_devices, libtorch_version};
+use crate::model::{self, Names};
+use crate::rng;
+use crate::train::{self, Course, Job, Outcome, Position, Trained};
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::{BufRead, Write};
@@ -76,24 +78,24 @@ fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<RunE
         .with_context(|| format!("cannot make {}", folder.path().display()))?;
     // A worker of a study that was killed may still be saving this run.
     let _lock = folder.lock()?;
-    let record = |status: Status, test| {
-        folder.write_record(&Record { status, test, definition: task.definition.clone() })
+    let record = |status: Status, result: Option<RunResult>| {
+        let record = Record::new(status, task.definition.clone())?;
+        folder.write_record(&Record { result, ..record })
     };
     record(Status::Running, None)?;
     let end = match train_run(task, &folder, stop, tell) {
-        Ok(Outcome::Finished { test, state }) => {
-            train::save_weights(&folder.weights(), &task.definition.model, &state.parameters)?;
-            if let Some(test) = &test {
-                draw_test(&folder, test, task.definition.arm.epochs)?;
-            }
-            record(Status::Finished, test)?;
+        Ok((Outcome::Finished(trained), micro_batch)) => {
+            keep(task, &folder, &trained)?;
+            let Trained { test, epochs, best_epoch, stopped_early, .. } = *trained;
+            let result = RunResult { test, epochs, best_epoch, stopped_early, micro_batch };
+            record(Status::Finished, Some(result))?;
             RunEnd::Finished
         }
-        Ok(Outcome::Diverged { step }) => {
+        Ok((Outcome::Diverged { step }, _)) => {
             record(Status::Diverged { step }, None)?;
             RunEnd::Diverged { step }
         }
-        Ok(Outcome::Stopped) => return Ok(RunEnd::Stopped),
+        Ok((Outcome::Stopped, _)) => return Ok(RunEnd::Stopped),
         Err(error) => {
             let message = format!("{error:#}");
             record(Status::Failed { message: message.clone() }, None)?;
@@ -104,24 +106,50 @@ fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<RunE
     Ok(end)
 }
 
+/// Saves what a finished run leaves behind, apart from its record.
+fn keep(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
+    let shape = &task.definition.model;
+    model::write_weights(&folder.weights(), shape, &trained.weights, Names::Own)?;
+    if let Some(test) = &trained.test {
+        let dataset = Dataset::open(&task.dataset)?;
+        predictions::write(&folder.test_predictions(), &dataset, &trained.test_logits)?;
+        draw_test(folder, test, &task.metrics, trained.epochs)?;
+    }
+    Ok(())
+}
+
+/// How a run ended, and how many rows its engine took at a time in the end if not whole batches.
 fn train_run(
     task: &Task,
     folder: &RunFolder,
     stop: &AtomicBool,
     tell: Tell<'_>,
-) -> Result<Outcome> {
+) -> Result<(Outcome, Option<usize>)> {
     reset_peak_memory();
     let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
     let run = &task.definition;
-    let mut engine = kernels::engine(run.engine, task.device, run.model, splits)?;
+    let mut settings = train::settings(&run.arm, splits.train.labels);
+    let (path, best) = (folder.checkpoint(), folder.best());
+    let checkpoint = train::load_checkpoint(&path, &run.model, settings.optimizer.moments())?;
+    let position = checkpoint.as_ref().map_or_else(Position::default, |(_, at)| at.clone());
+    settings.micro_batch = position.micro_batch.or(settings.micro_batch);
+    let mut engine = kernels::engine(run.engine, task.device, run.model, splits, settings)?;
     let peak_memory = || peak_memory(task.device);
-    let path = folder.checkpoint();
-    let checkpoint = train::load_checkpoint(&path, &run.model)?;
-    let epochs = checkpoint.as_ref().map_or(0, |(_, position)| position.epoch);
-    let mut recorder = Recorder::resume(folder, epochs, &task.resolved, &peak_memory, tell, stop)?;
-    let job = Job { arm: &run.arm, seed: run.seed, shape: run.model, splits, checkpoint: &path };
-    train::train(&job, checkpoint, engine.as_mut(), &mut recorder)
+    let mut recorder = Recorder::resume(task, folder, &position, &peak_memory, tell, stop)?;
+    let job = Job {
+        arm: &run.arm,
+        seed: run.seed,
+        shape: run.model,
+        splits,
+        label_weights: settings.label_weights,
+        every_steps: task.logging.every_steps,
+        checkpoint: &path,
+        best: &best,
+    };
+    let outcome = train::train(&job, checkpoint, engine.as_mut(), &mut recorder)?;
+    let smaller = engine.micro_batch().filter(|rows| *rows < run.arm.batch_size);
+    Ok((outcome, smaller))
 }
 
 /// Times steps for about this long.
@@ -133,25 +161,30 @@ fn probe(task: &Task) -> Result<Probe> {
     let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
     let run = &task.definition;
-    let mut engine = kernels::engine(run.engine, task.device, run.model, splits)?;
-    engine.set_state(&State::new(model::keras(&run.model, run.seed)))?;
+    let settings = train::settings(&run.arm, splits.train.labels);
+    let mut engine = kernels::engine(run.engine, task.device, run.model, splits, settings)?;
+    let weights = model::first_weights(&run.arm.model.init, &run.model, run.seed)?;
+    engine.set_state(&State::new(weights, &settings.optimizer))?;
     let rows: Vec<u32> = (0..splits.validation.len().min(256) as u32).collect();
     engine.predict(Split::Validation, &rows)?;
     let started = Instant::now();
     engine.predict(Split::Validation, &rows)?;
     let seconds_per_validation_row = started.elapsed().as_secs_f64() / rows.len() as f64;
     let order = rng::permutation(run.seed, 0, splits.train.len());
-    let seconds_per_step = time_steps(engine.as_mut(), &run.arm, &order)?;
+    let seconds_per_step = time_steps(engine.as_mut(), run, &order)?;
     let peak_memory = peak_memory(task.device)?;
     Ok(Probe { seconds_per_step, seconds_per_validation_row, peak_memory })
 }
 
-fn time_steps(engine: &mut dyn Engine, arm: &Arm, order: &[u32]) -> Result<f64> {
-    let update = train::adam_update(arm, 0);
+fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Result<f64> {
+    let arm = &run.arm;
+    let lr = train::learning_rate(&arm.train, &Course::new(arm, order.len()), 0, None);
     let mut batches = order.chunks(arm.batch_size).cycle();
     let mut step = || -> Result<()> {
-        engine.train_step(batches.next().unwrap_or_default(), &update)?;
-        engine.take_logits().map(drop)
+        let rows = batches.next().unwrap_or_default();
+        let masks = train::masks(&arm.model.lstm, &run.model, run.seed, 0, rows);
+        engine.train_step(&Step { rows, lr, masks: masks.as_ref() })?;
+        engine.take_computed().map(drop)
     };
     step()?;
     let started = Instant::now();

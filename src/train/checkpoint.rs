@@ -1,10 +1,11 @@
 //! Where a run stands, saved so that it goes on bit for bit.
 //!
-//! One safetensors file: the parameters under their names, Adam's moments under
-//! `first_moment/<name>` and `second_moment/<name>`, and [`Position`] as JSON in the metadata. It
-//! is replaced atomically.
+//! One safetensors file: the parameters under their names, the optimizer's moments under
+//! `moment_1/<name>` and `moment_2/<name>`, the logits of the unfinished epoch under `logits`, and
+//! [`Position`] as JSON in the metadata. It is replaced atomically.
 
 use super::metrics::Tally;
+use super::watch::{PlateauState, Stopping};
 use crate::files;
 use crate::kernels::{Arrays, Shape, State};
 use anyhow::{Context, Result};
@@ -15,7 +16,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// How far a run has come; the next step is batch `batch` of epoch `epoch`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// Epochs that are finished and recorded.
     pub epoch: u64,
@@ -23,29 +24,53 @@ pub struct Position {
     pub batch: u64,
     /// Updates made.
     pub step: u64,
+    /// Training rows seen.
+    pub examples: u64,
     /// Sums over the rows of the unfinished epoch.
     pub tally: Tally,
     /// Seconds spent on the steps of the unfinished epoch.
     pub seconds: f64,
+    /// Where the plateau schedule stands.
+    pub plateau: Option<PlateauState>,
+    /// Where early stopping stands.
+    pub stopping: Option<Stopping>,
+    /// Early stopping ended the run.
+    pub stopped_early: bool,
+    /// Rows whose gradients are computed at a time, if less than the batch.
+    pub micro_batch: Option<usize>,
 }
 
-const MOMENTS: [&str; 2] = ["first_moment/", "second_moment/"];
+impl Position {
+    /// Moves to the beginning of the next epoch.
+    pub(super) fn next_epoch(&mut self) {
+        self.epoch += 1;
+        self.batch = 0;
+        self.tally = Tally::default();
+        self.seconds = 0.0;
+    }
+}
+
+const LOGITS: &str = "logits";
+
+fn moment_prefix(index: usize) -> String {
+    format!("moment_{}/", index + 1)
+}
 
 /// Saves weights, optimizer state and position.
 pub(super) fn save(path: &Path, shape: &Shape, state: &State, position: &Position) -> Result<()> {
     let mut views = views("", shape, &state.parameters)?;
-    views.extend(self::views(MOMENTS[0], shape, &state.first_moment)?);
-    views.extend(self::views(MOMENTS[1], shape, &state.second_moment)?);
+    for (index, moment) in state.moments.iter().enumerate() {
+        views.extend(self::views(&moment_prefix(index), shape, moment)?);
+    }
+    let logits = &position.tally.logits;
+    let logits = TensorView::new(Dtype::F32, vec![logits.len()], bytemuck::cast_slice(logits))?;
+    views.push((LOGITS.to_owned(), logits));
     write(path, views, Some(("position".to_owned(), serde_json::to_string(position)?)))
 }
 
-/// Saves the weights alone, for use after training.
-pub fn save_weights(path: &Path, shape: &Shape, parameters: &Arrays) -> Result<()> {
-    write(path, views("", shape, parameters)?, None)
-}
-
-/// Reads what `save` wrote; `None` when there is no such file.
-pub fn load(path: &Path, shape: &Shape) -> Result<Option<(State, Position)>> {
+/// Reads what `save` wrote, of a run whose optimizer keeps so many moments; `None` when there is no
+/// such file.
+pub fn load(path: &Path, shape: &Shape, moments: usize) -> Result<Option<(State, Position)>> {
     if !path.exists() {
         return Ok(None);
     }
@@ -53,16 +78,18 @@ pub fn load(path: &Path, shape: &Shape) -> Result<Option<(State, Position)>> {
     let bytes = fs::read(path).with_context(place)?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).with_context(place)?;
     let position = metadata.metadata().as_ref().and_then(|entries| entries.get("position"));
-    let position: Position =
+    let mut position: Position =
         serde_json::from_str(position.context("it has no position").with_context(place)?)?;
     let tensors = SafeTensors::deserialize(&bytes).with_context(place)?;
-    let read = |prefix| arrays(&tensors, prefix, shape).with_context(place);
+    let read = |prefix: &str| arrays(&tensors, prefix, shape).with_context(place);
+    let moments = (0..moments).map(|index| read(&moment_prefix(index)));
     let state = State {
         parameters: read("")?,
-        first_moment: read(MOMENTS[0])?,
-        second_moment: read(MOMENTS[1])?,
+        moments: moments.collect::<Result<_>>()?,
         step: position.step,
     };
+    let logits = tensors.tensor(LOGITS).with_context(place)?;
+    position.tally.logits = bytemuck::allocation::pod_collect_to_vec(logits.data());
     Ok(Some((state, position)))
 }
 
@@ -109,16 +136,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint/state.safetensors");
         let shape = Shape { input: Input::Features(3), units: 2 };
-        let mut state = State::new(crate::model::keras(&shape, 5));
-        state.first_moment[1][3] = 1e-39;
+        let adam = crate::train::optimizer(&crate::config::TrainSection::default().optimizer);
+        let mut state = State::new(crate::model::keras(&shape, 5), &adam);
+        state.moments[0][1][3] = 1e-39;
         state.step = 17;
-        let mut tally = Tally::default();
-        tally.add(0.1, 1.0);
-        let position = Position { epoch: 2, batch: 3, step: 17, tally, seconds: 0.1 + 0.2 };
-        assert!(load(&path, &shape).unwrap().is_none());
+        let mut position = Position { epoch: 2, batch: 3, step: 17, ..Position::default() };
+        position.tally.add(&[0.1, -3.5], [1.0, 0.0].into_iter(), 0.1 + 0.2);
+        assert!(load(&path, &shape, 2).unwrap().is_none());
         save(&path, &shape, &state, &position).unwrap();
-        assert_eq!(load(&path, &shape).unwrap().unwrap(), (state, position));
+        assert_eq!(load(&path, &shape, 2).unwrap().unwrap(), (state, position));
         let other = Shape { units: 3, ..shape };
-        assert!(format!("{:#}", load(&path, &other).unwrap_err()).contains("cannot be used"));
+        assert!(format!("{:#}", load(&path, &other, 2).unwrap_err()).contains("cannot be used"));
     }
 }

@@ -1,41 +1,64 @@
-//! One run: one arm with one seed, from its first weights (or its checkpoint) to its last epoch.
+//! One run: one arm with one seed, from its first weights (or its checkpoint) to its end.
 //!
 //! Epoch by epoch: the seed's permutation of the training rows is cut into batches, the last one as
 //! short as it comes out; each batch is one step; then the validation split is measured, the epoch
 //! is recorded and the checkpoint saved, in this order, so that a crash between the two repeats the
 //! epoch instead of losing it. Train metrics are means over the rows *while* training, as in Keras.
+//! The run ends when its budget is spent or early stopping says so, and then the test split is
+//! measured.
 
 mod checkpoint;
+mod course;
+mod dropout;
+mod epoch;
 mod evaluate;
 mod metrics;
 mod schedule;
+mod settings;
+mod watch;
 
-pub use checkpoint::{Position, load as load_checkpoint, save_weights};
-pub use evaluate::{Measured, evaluate};
-pub use metrics::{Metrics, Tally};
+pub use checkpoint::{Position, load as load_checkpoint};
+pub use course::Course;
+pub use dropout::masks;
+pub use evaluate::{logits, measure};
+pub use metrics::{Metrics, Tally, mean_loss, predicted, probability};
 pub use schedule::learning_rate;
+pub use settings::{optimizer, settings};
+pub use watch::monitored;
 
 use crate::config::Arm;
-use crate::kernels::{AdamUpdate, Engine, Shape, Split, Splits, State};
-use crate::{model, rng};
-use anyhow::Result;
+use crate::kernels::{Arrays, Engine, Shape, Split, Splits, State};
+use crate::model;
+use anyhow::{Context, Result};
+use epoch::{Early, finish_epoch, train_epoch};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-/// Everything that defines a run.
+/// Everything that defines a run, and where it saves how far it has come.
 #[derive(Clone, Copy)]
 pub struct Job<'r> {
     /// The configuration.
     pub arm: &'r Arm,
-    /// Fixes the first weights and each epoch's permutation.
+    /// Fixes the first weights, each epoch's permutation and what is dropped.
     pub seed: u64,
     /// The sizes of the model.
     pub shape: Shape,
     /// The examples.
     pub splits: Splits<'r>,
-    /// Where the run saves how far it has come.
+    /// How much a row of each label counts; see [`settings()`].
+    pub label_weights: [f32; 2],
+    /// Every how many steps one is reported; 0 for never.
+    pub every_steps: u64,
+    /// The file in which the run saves how far it has come.
     pub checkpoint: &'r Path,
+    /// The file for the weights of the best epoch, when they will be restored.
+    pub best: &'r Path,
+}
+
+impl Job<'_> {
+    fn course(&self) -> Course {
+        Course::new(self.arm, self.splits.train.len())
+    }
 }
 
 /// What is recorded of one epoch: the same bits whenever it is repeated.
@@ -47,12 +70,29 @@ pub struct EpochMetrics {
     pub step: u64,
     /// Training rows seen so far.
     pub examples: u64,
-    /// Of this epoch.
+    /// Of the epoch's last step.
     pub learning_rate: f64,
     /// Means over the rows while training.
     pub train: Metrics,
     /// After the epoch.
     pub validation: Metrics,
+}
+
+/// What is recorded of one step: the same bits whenever it is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepMetrics {
+    /// 1-based.
+    pub step: u64,
+    /// Its epoch, 0-based.
+    pub epoch: u64,
+    /// Training rows seen so far, those of this step included.
+    pub examples: u64,
+    /// Of this step.
+    pub learning_rate: f64,
+    /// Mean over the rows of the batch, before the update, with weights of labels and penalties.
+    pub loss: f64,
+    /// The norm of the gradient over all parameters, before it was clipped.
+    pub gradient_norm: f64,
 }
 
 /// What else is known at the end of an epoch, and cannot repeat.
@@ -64,6 +104,8 @@ pub struct EpochTimes {
     pub validation_seconds: f64,
     /// Training rows a second.
     pub examples_per_second: f64,
+    /// Rows whose gradients were computed at a time, when that was less than the batch.
+    pub micro_batch: Option<usize>,
 }
 
 /// Where a run is, between two epochs' ends.
@@ -73,8 +115,10 @@ pub struct Progress {
     pub epoch: u64,
     /// Batches done of this epoch.
     pub batch: u64,
-    /// Means over the rows of this epoch so far.
-    pub metrics: Metrics,
+    /// Mean over the rows of this epoch so far.
+    pub loss: f64,
+    /// Mean over the rows of this epoch so far.
+    pub accuracy: f64,
     /// Training rows a second in this epoch so far.
     pub examples_per_second: f64,
 }
@@ -85,8 +129,20 @@ pub trait Callback {
     fn on_progress(&mut self, _progress: &Progress) -> Result<()> {
         Ok(())
     }
+    /// After steps whose losses were read together.
+    fn on_steps(&mut self, _steps: &[StepMetrics]) -> Result<()> {
+        Ok(())
+    }
     /// After an epoch is measured, before its checkpoint is saved.
     fn on_epoch_end(&mut self, _metrics: &EpochMetrics, _times: &EpochTimes) -> Result<()> {
+        Ok(())
+    }
+    /// Whether [`Callback::on_weights`] should be told.
+    fn wants_weights(&self) -> bool {
+        false
+    }
+    /// The weights after an epoch, after [`Callback::on_epoch_end`].
+    fn on_weights(&mut self, _epoch: u64, _shape: &Shape, _weights: &Arrays) -> Result<()> {
         Ok(())
     }
     /// Asked between steps: true saves a checkpoint and ends the training.
@@ -98,13 +154,8 @@ pub trait Callback {
 /// How a training ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// All epochs are done; the test split was measured if it has rows.
-    Finished {
-        /// With the weights of the last epoch.
-        test: Option<Metrics>,
-        /// The weights of the last epoch.
-        state: State,
-    },
+    /// The budget is spent, or early stopping ended the run.
+    Finished(Box<Trained>),
     /// The loss of this step was not finite; steps count from 1.
     Diverged {
         /// The first such step.
@@ -114,10 +165,21 @@ pub enum Outcome {
     Stopped,
 }
 
-/// Why an epoch ended early.
-enum Early {
-    Diverged { step: u64 },
-    Stopped,
+/// What a finished run leaves behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The weights: of the last epoch, or of the best one if they were restored.
+    pub weights: Arrays,
+    /// The logits of the test split with these weights, in the order of its rows.
+    pub test_logits: Vec<f32>,
+    /// The metrics of the test split; `None` when it has no rows.
+    pub test: Option<Metrics>,
+    /// Epochs that were begun.
+    pub epochs: u64,
+    /// The epoch that early stopping calls the best, 0-based.
+    pub best_epoch: Option<u64>,
+    /// Whether early stopping ended the run before its budget was spent.
+    pub stopped_early: bool,
 }
 
 /// Trains one run to its end, or as far as it may, from where `checkpoint` left it.
@@ -127,10 +189,12 @@ pub fn train(
     engine: &mut dyn Engine,
     callback: &mut dyn Callback,
 ) -> Result<Outcome> {
-    let first = || (State::new(model::keras(&job.shape, job.seed)), Position::default());
-    let (state, mut position) = checkpoint.unwrap_or_else(first);
+    let (state, mut position) = match checkpoint {
+        Some(found) => found,
+        None => (first_state(job)?, Position::default()),
+    };
     engine.set_state(&state)?;
-    while position.epoch < job.arm.epochs {
+    while !job.course().is_over(&position) {
         let early = match train_epoch(job, engine, callback, &mut position)? {
             Some(early) => Some(early),
             None => finish_epoch(job, engine, callback, &mut position)?,
@@ -139,224 +203,52 @@ pub fn train(
             None => {}
             Some(Early::Diverged { step }) => return Ok(Outcome::Diverged { step }),
             Some(Early::Stopped) => {
-                save(job, engine, &position)?;
+                checkpoint::save(job.checkpoint, &job.shape, &engine.state()?, &position)?;
                 return Ok(Outcome::Stopped);
             }
         }
     }
-    match evaluate(engine, Split::Test, &job.splits.test, &|| callback.should_stop())? {
-        Measured::Metrics(Some(test)) if !test.loss.is_finite() => {
-            Ok(Outcome::Diverged { step: position.step })
-        }
-        Measured::Metrics(test) => Ok(Outcome::Finished { test, state: engine.state()? }),
-        Measured::Stopped => Ok(Outcome::Stopped),
-    }
+    finish(job, engine, callback, &position)
 }
 
-fn save(job: &Job<'_>, engine: &dyn Engine, position: &Position) -> Result<()> {
-    checkpoint::save(job.checkpoint, &job.shape, &engine.state()?, position)
+fn first_state(job: &Job<'_>) -> Result<State> {
+    let weights = model::first_weights(&job.arm.model.init, &job.shape, job.seed)?;
+    Ok(State::new(weights, &optimizer(&job.arm.train.optimizer)))
 }
 
-/// How long steps may wait for their losses to be read: reading them waits for the device.
-const READ_EVERY: Duration = Duration::from_millis(100);
-
-/// The training steps of one epoch, from where it stands.
-fn train_epoch(
+/// Takes the best weights if that was asked for, and measures the test split.
+fn finish(
     job: &Job<'_>,
     engine: &mut dyn Engine,
-    callback: &mut dyn Callback,
-    position: &mut Position,
-) -> Result<Option<Early>> {
-    let order = rng::permutation(job.seed, position.epoch, job.splits.train.len());
-    let batches: Vec<&[u32]> = order.chunks(job.arm.batch_size).collect();
-    let update = adam_update(job.arm, position.epoch);
-    let mut unread = position.batch as usize;
-    let (mut clock, before) = (Instant::now(), position.seconds);
-    let started = Instant::now();
-    while position.batch < batches.len() as u64 {
-        engine.train_step(batches[position.batch as usize], &update)?;
-        position.batch += 1;
-        position.step += 1;
-        let stop = callback.should_stop();
-        let is_last = position.batch == batches.len() as u64;
-        if stop || is_last || clock.elapsed() >= READ_EVERY {
-            let waiting = &batches[unread..position.batch as usize];
-            let diverged = read_losses(job, engine, waiting, position)?;
-            unread = position.batch as usize;
-            position.seconds = before + started.elapsed().as_secs_f64();
-            if diverged.is_some() {
-                return Ok(diverged);
-            }
-            if stop && !is_last {
-                return Ok(Some(Early::Stopped));
-            }
-            callback.on_progress(&progress(position))?;
-            clock = Instant::now();
-        }
+    callback: &dyn Callback,
+    position: &Position,
+) -> Result<Outcome> {
+    let best_epoch = position.stopping.and_then(|stopping| stopping.best_epoch);
+    let restores =
+        job.arm.train.early_stopping.as_ref().is_some_and(|stopping| stopping.restore_best_weights);
+    if restores && best_epoch.is_some() {
+        let weights = model::read_weights(job.best, &job.shape)
+            .context("the weights of the best epoch are gone")?;
+        engine.set_state(&State { parameters: weights, ..engine.state()? })?;
     }
-    Ok(None)
-}
-
-/// The update of this arm in this epoch.
-pub fn adam_update(arm: &Arm, epoch: u64) -> AdamUpdate {
-    let adam = &arm.optimizer;
-    let lr = learning_rate(&arm.schedule, adam.lr, epoch);
-    AdamUpdate { lr, beta_1: adam.beta_1, beta_2: adam.beta_2, epsilon: adam.epsilon }
-}
-
-/// Adds the losses of steps that wait to be read; tells of the first that is not finite.
-fn read_losses(
-    job: &Job<'_>,
-    engine: &mut dyn Engine,
-    waiting: &[&[u32]],
-    position: &mut Position,
-) -> Result<Option<Early>> {
-    let mut logits = engine.take_logits()?.into_iter();
-    for (index, rows) in waiting.iter().enumerate() {
-        for (row, logit) in rows.iter().zip(logits.by_ref()) {
-            position.tally.add(logit, job.splits.train.labels[*row as usize]);
-        }
-        if !position.tally.is_finite() {
-            let step = position.step - (waiting.len() - 1 - index) as u64;
-            return Ok(Some(Early::Diverged { step }));
-        }
-    }
-    Ok(None)
-}
-
-fn progress(position: &Position) -> Progress {
-    let metrics = position.tally.metrics();
-    let examples_per_second = position.tally.rows() as f64 / position.seconds.max(1e-9);
-    Progress { epoch: position.epoch, batch: position.batch, metrics, examples_per_second }
-}
-
-/// Measures the validation split, records the epoch and saves the checkpoint.
-fn finish_epoch(
-    job: &Job<'_>,
-    engine: &mut dyn Engine,
-    callback: &mut dyn Callback,
-    position: &mut Position,
-) -> Result<Option<Early>> {
-    let started = Instant::now();
+    let examples = &job.splits.test;
     let stop = || callback.should_stop();
-    let validation = match evaluate(engine, Split::Validation, &job.splits.validation, &stop)? {
-        Measured::Metrics(Some(metrics)) if metrics.loss.is_finite() => metrics,
-        Measured::Metrics(_) => return Ok(Some(Early::Diverged { step: position.step })),
-        Measured::Stopped => return Ok(Some(Early::Stopped)),
+    let Some(test_logits) = logits(engine, Split::Test, examples, &stop)? else {
+        return Ok(Outcome::Stopped);
     };
-    let rows = position.tally.rows();
-    let metrics = EpochMetrics {
-        epoch: position.epoch,
-        step: position.step,
-        examples: (position.epoch + 1) * rows,
-        learning_rate: adam_update(job.arm, position.epoch).lr,
-        train: position.tally.metrics(),
-        validation,
-    };
-    let times = EpochTimes {
-        train_seconds: position.seconds,
-        validation_seconds: started.elapsed().as_secs_f64(),
-        examples_per_second: rows as f64 / position.seconds.max(1e-9),
-    };
-    callback.on_epoch_end(&metrics, &times)?;
-    *position = Position { epoch: position.epoch + 1, step: position.step, ..Position::default() };
-    save(job, engine, position)?;
-    Ok(None)
+    let test = measure(&test_logits, examples, engine.penalty()?);
+    if test.is_some_and(|test| !test.loss.is_finite()) {
+        return Ok(Outcome::Diverged { step: position.step });
+    }
+    Ok(Outcome::Finished(Box::new(Trained {
+        weights: engine.state()?.parameters,
+        test_logits,
+        test,
+        epochs: position.epoch,
+        best_epoch,
+        stopped_early: position.stopped_early && position.step < job.course().steps(),
+    })))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Adam, Schedule};
-    use crate::kernels::{Examples, Input, Sequences};
-    use anyhow::Result;
-    use std::cell::Cell;
-
-    /// An engine whose one weight remembers the order of all rows it was trained on.
-    struct Fake {
-        state: State,
-        logits: Vec<f32>,
-    }
-
-    impl Engine for Fake {
-        fn set_state(&mut self, state: &State) -> Result<()> {
-            self.state = state.clone();
-            Ok(())
-        }
-        fn state(&self) -> Result<State> {
-            Ok(self.state.clone())
-        }
-        fn train_step(&mut self, rows: &[u32], update: &AdamUpdate) -> Result<()> {
-            let weight = &mut self.state.parameters[4][0];
-            for row in rows {
-                *weight = 0.9 * *weight + 0.01 * *row as f32 + update.lr as f32;
-                self.logits.push(*weight);
-            }
-            self.state.step += 1;
-            Ok(())
-        }
-        fn take_logits(&mut self) -> Result<Vec<f32>> {
-            Ok(std::mem::take(&mut self.logits))
-        }
-        fn predict(&mut self, _: Split, rows: &[u32]) -> Result<Vec<f32>> {
-            Ok(vec![self.state.parameters[4][0]; rows.len()])
-        }
-    }
-
-    /// Collects what is recorded, and asks for a stop at the `patience`-th question.
-    struct Listener {
-        recorded: Vec<EpochMetrics>,
-        patience: Cell<u32>,
-    }
-
-    impl Callback for Listener {
-        fn on_epoch_end(&mut self, metrics: &EpochMetrics, _: &EpochTimes) -> Result<()> {
-            self.recorded.push(*metrics);
-            Ok(())
-        }
-        fn should_stop(&self) -> bool {
-            self.patience.set(self.patience.get().saturating_sub(1));
-            self.patience.get() == 0
-        }
-    }
-
-    /// Trains 22 rows in batches of 4 for three epochs, in sessions that each stop at their patience.
-    fn sessions(patiences: &[u32]) -> (Vec<EpochMetrics>, Vec<Outcome>, Vec<Position>) {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoint = folder.path().join("state.safetensors");
-        let labels: Vec<f32> = (0..22).map(|row| (row % 2) as f32).collect();
-        let sequences = Sequences::Features { values: &[0.0; 22], steps: 1, features: 1 };
-        let examples = Examples { sequences, labels: &labels };
-        let splits = Splits { train: examples, validation: examples, test: examples };
-        let shape = Shape { input: Input::Features(1), units: 1 };
-        let (name, optimizer) = ("a".to_owned(), Adam::default());
-        let arm = Arm { name, batch_size: 4, epochs: 3, optimizer, schedule: Schedule::Constant };
-        let job = Job { arm: &arm, seed: 1, shape, splits, checkpoint: &checkpoint };
-        let (mut recorded, mut outcomes, mut positions) = (Vec::new(), Vec::new(), Vec::new());
-        for patience in patiences {
-            let mut engine = Fake { state: State::new(vec![]), logits: Vec::new() };
-            let mut listener = Listener { recorded, patience: Cell::new(*patience) };
-            let from = load_checkpoint(&checkpoint, &shape).unwrap();
-            outcomes.push(train(&job, from, &mut engine, &mut listener).unwrap());
-            positions.push(load_checkpoint(&checkpoint, &shape).unwrap().unwrap().1);
-            recorded = listener.recorded;
-        }
-        (recorded, outcomes, positions)
-    }
-
-    #[test]
-    fn a_stop_saves_in_the_middle_of_an_epoch_and_training_goes_on_to_the_same_numbers() {
-        let (undisturbed, outcomes, _) = sessions(&[u32::MAX]);
-        assert!(matches!(outcomes[0], Outcome::Finished { test: Some(_), .. }));
-        assert_eq!(undisturbed.len(), 3);
-        assert_eq!((undisturbed[2].step, undisturbed[2].examples), (18, 66));
-
-        let (recorded, disturbed, positions) = sessions(&[3, 9, u32::MAX]);
-        assert_eq!(disturbed[..2], [Outcome::Stopped, Outcome::Stopped]);
-        assert_eq!((positions[0].epoch, positions[0].batch, positions[0].step), (0, 3, 3));
-        assert_eq!(positions[1].epoch, 1);
-        assert!((1..6).contains(&positions[1].batch), "batch {}", positions[1].batch);
-        assert_eq!(recorded, undisturbed);
-        assert_eq!(disturbed[2], outcomes[0]);
-    }
-}
+mod tests;

@@ -5,13 +5,14 @@
 
 mod data;
 mod model;
+mod schedule;
 mod study;
 mod train;
 
-pub(super) use study::arm_names;
+pub(super) use study::arms;
 
-use super::Experiment;
 use super::locate::KeyPath;
+use super::{DataSection, Experiment, ModelSection, TrainSection};
 
 /// A broken rule before it has a place.
 pub(super) struct Violation {
@@ -20,7 +21,7 @@ pub(super) struct Violation {
     pub(super) hint: Option<String>,
 }
 
-fn broken(path: &str, rule: impl Into<String>, hint: &str) -> Violation {
+pub(super) fn broken(path: &str, rule: impl Into<String>, hint: &str) -> Violation {
     let hint = (!hint.is_empty()).then(|| hint.to_owned());
     Violation { path: KeyPath::parse(path), rule: rule.into(), hint }
 }
@@ -29,21 +30,34 @@ type Checked = Result<(), Violation>;
 
 const MOST_SEEDS: u32 = 10_000;
 const MOST_EPOCHS: u32 = 1_000_000;
+const MOST_UPDATES: u64 = 1 << 40;
 const MOST_ROWS: u32 = 16_777_216;
 const MOST_STEPS: u32 = 1_048_576;
 const MOST_UNITS: u32 = 65_536;
 
-/// Checks everything that the file alone can tell.
+/// Checks `study` and `data`.
 pub(super) fn check(experiment: &Experiment) -> Checked {
     study::check(experiment)?;
-    data::check(&experiment.data)?;
-    model::check(&experiment.model, &experiment.data)?;
-    train::check(&experiment.train)
+    data::check(&experiment.data)
+}
+
+/// Checks the sections of one arm; paths are those of the file's own `model` and `train`.
+pub(super) fn arm(model: &ModelSection, train: &TrainSection, data: &DataSection) -> Checked {
+    model::check(model, data)?;
+    train::check(train)
 }
 
 /// A count that is not 0 and not a slip of the keyboard: larger models or studies than `most` would
 /// overflow sizes or fill the machine before anything else could refuse them.
 fn count(path: &str, value: u32, most: u32) -> Checked {
+    match (1..=most).contains(&value) {
+        true => Ok(()),
+        false => Err(broken(path, format!("must be from 1 to {most}, received {value}"), "")),
+    }
+}
+
+/// As [`count`], for what may be long.
+fn count_long(path: &str, value: u64, most: u64) -> Checked {
     match (1..=most).contains(&value) {
         true => Ok(()),
         false => Err(broken(path, format!("must be from 1 to {most}, received {value}"), "")),
@@ -61,5 +75,23 @@ fn positive(path: &str, value: f64) -> Checked {
     match value.is_finite() && value > 0.0 {
         true => Ok(()),
         false => Err(broken(path, format!("must be above 0 and finite, received {value}"), "")),
+    }
+}
+
+fn not_negative(path: &str, value: f64) -> Checked {
+    match value.is_finite() && value >= 0.0 {
+        true => Ok(()),
+        false => Err(broken(path, format!("must not be negative, received {value}"), "")),
+    }
+}
+
+/// A share that leaves something over.
+fn fraction(path: &str, value: f64, hint: &str) -> Checked {
+    match (0.0..1.0).contains(&(value as f32)) {
+        true => Ok(()),
+        false => {
+            let rule = format!("must be from 0 up to, not including, 1 in f32, received {value}");
+            Err(broken(path, rule, hint))
+        }
     }
 }

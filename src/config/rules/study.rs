@@ -1,8 +1,7 @@
 //! Rules of `study`.
 
-use super::train::schedule;
-use super::{Checked, MOST_EPOCHS, MOST_ROWS, MOST_SEEDS, broken, count, not_empty, positive};
-use crate::config::Experiment;
+use super::{Checked, MOST_ROWS, MOST_SEEDS, broken, count, not_empty, positive};
+use crate::config::{Arm, Experiment};
 use std::collections::BTreeSet;
 
 pub(super) fn check(experiment: &Experiment) -> Checked {
@@ -27,11 +26,7 @@ pub(super) fn check(experiment: &Experiment) -> Checked {
         }
         (Some(arms), None) => {
             for (index, arm) in arms.iter().enumerate() {
-                let at = |key: &str| format!("study.arms[{index}].{key}");
-                count(&at("batch_size"), arm.batch_size, MOST_ROWS)?;
-                arm.lr.map_or(Ok(()), |lr| positive(&at("lr"), lr))?;
-                arm.epochs.map_or(Ok(()), |epochs| count(&at("epochs"), epochs, MOST_EPOCHS))?;
-                arm.schedule.as_ref().map_or(Ok(()), |s| schedule(&at("schedule"), s))?;
+                count(&format!("study.arms[{index}].batch_size"), arm.batch_size, MOST_ROWS)?;
             }
             Ok(())
         }
@@ -51,14 +46,29 @@ pub(super) fn check(experiment: &Experiment) -> Checked {
     }
 }
 
+/// The rules between arms.
+pub(in crate::config) fn arms(arms: &[Arm], from_grid: bool) -> Checked {
+    names(arms, from_grid)?;
+    let mask = |arm: &Arm| arm.model.embedding.as_ref().map(|embedding| embedding.mask_zero);
+    let other = arms.iter().position(|arm| mask(arm) != mask(&arms[0]));
+    other.map_or(Ok(()), |index| {
+        Err(broken(
+            &format!("study.arms[{index}].model.embedding"),
+            "whether there is an embedding, and its `mask_zero`, are the same for all arms",
+            "the arms share one prepared data set: make two studies of it",
+        ))
+    })
+}
+
 /// Arm names are folders in the study's folder, so no two may be alike and none may be one of the
 /// names that the study uses itself.
-pub(in crate::config) fn arm_names(names: &[String], from_grid: bool) -> Checked {
-    const TAKEN: [&str; 3] = ["study.yaml", "environment.json", "report"];
+fn names(arms: &[Arm], from_grid: bool) -> Checked {
+    const TAKEN: [&str; 4] = ["study.yaml", "environment.json", "report", "data"];
+    let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
     for (index, name) in names.iter().enumerate() {
         let path = if from_grid { "study.grid".into() } else { format!("study.arms[{index}]") };
         folder_name(&path, name)?;
-        if TAKEN.contains(&name.as_str()) {
+        if TAKEN.contains(name) {
             let rule = format!("`{name}` is the name of something else in the study's folder");
             return Err(broken(&path, rule, "choose another name"));
         }

@@ -1,23 +1,101 @@
-//! Rules of `train`.
+//! Rules of `train`, apart from the schedule's.
 
-use super::{Checked, MOST_EPOCHS, broken, count, not_empty, positive};
-use crate::config::{Optimizer, Schedule, TrainSection};
+use super::schedule;
+use super::{
+    Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, count_long, fraction, not_empty,
+    not_negative, positive,
+};
+use crate::config::{ClassWeight, Clip, EarlyStopping, Optimizer, TrainSection};
 
 pub(super) fn check(train: &TrainSection) -> Checked {
-    count("train.epochs", train.epochs, MOST_EPOCHS)?;
-    let Optimizer::Adam(adam) = &train.optimizer;
-    let at = |key: &str| format!("train.optimizer.adam.{key}");
-    positive(&at("lr"), adam.lr)?;
-    positive(&at("epsilon"), adam.epsilon)?;
-    for (key, beta) in [("beta_1", adam.beta_1), ("beta_2", adam.beta_2)] {
-        if !(0.0..1.0).contains(&(beta as f32)) {
-            let rule = format!("must be from 0 up to, not including, 1 in f32, received {beta}");
-            return Err(broken(&at(key), rule, ""));
+    budget(train)?;
+    optimizer(&train.optimizer)?;
+    schedule::check(train)?;
+    match train.clip {
+        Some(Clip::Norm(most)) => positive("train.clip.norm", most)?,
+        Some(Clip::Value(most)) => positive("train.clip.value", most)?,
+        None => {}
+    }
+    train.early_stopping.as_ref().map_or(Ok(()), |stopping| early_stopping(train, stopping))?;
+    if let Some(ClassWeight::Each(weights)) = train.class_weight {
+        positive("train.class_weight.0", weights.negative)?;
+        positive("train.class_weight.1", weights.positive)?;
+    }
+    train.micro_batch.map_or(Ok(()), |rows| count("train.micro_batch", rows, MOST_ROWS))?;
+    not_empty("train.metrics", train.metrics.len())?;
+    device(&train.device)
+}
+
+fn budget(train: &TrainSection) -> Checked {
+    let given = [
+        ("epochs", train.epochs, u64::from(MOST_EPOCHS)),
+        ("steps", train.steps, MOST_UPDATES),
+        ("examples", train.examples, MOST_UPDATES),
+    ];
+    let mut seen: Option<&str> = None;
+    for (key, value, most) in given {
+        let Some(value) = value else { continue };
+        let path = format!("train.{key}");
+        count_long(&path, value, most)?;
+        if let Some(other) = seen.replace(key) {
+            return Err(broken(
+                &path,
+                format!("a budget is given twice, as `{other}` and as `{key}`"),
+                "keep one of `epochs`, `steps` and `examples`",
+            ));
         }
     }
-    schedule("train.schedule", &train.schedule)?;
-    not_empty("train.metrics", train.metrics.len())?;
-    let device = train.device.as_str();
+    Ok(())
+}
+
+fn optimizer(optimizer: &Optimizer) -> Checked {
+    let (name, betas, epsilon, rest) = match optimizer {
+        Optimizer::Adam(adam) => ("adam", Some([adam.beta_1, adam.beta_2]), adam.epsilon, None),
+        Optimizer::Adamw(adam) => (
+            "adamw",
+            Some([adam.beta_1, adam.beta_2]),
+            Some(adam.epsilon),
+            Some(("weight_decay", adam.weight_decay)),
+        ),
+        Optimizer::Sgd(sgd) => ("sgd", None, None, Some(("momentum", sgd.momentum))),
+    };
+    let at = |key: &str| format!("train.optimizer.{name}.{key}");
+    positive(&at("lr"), optimizer.lr())?;
+    epsilon.map_or(Ok(()), |epsilon| positive(&at("epsilon"), epsilon))?;
+    for (key, beta) in ["beta_1", "beta_2"].into_iter().zip(betas.into_iter().flatten()) {
+        fraction(&at(key), beta, "")?;
+    }
+    rest.map_or(Ok(()), |(key, value)| not_negative(&at(key), value))?;
+    match optimizer {
+        Optimizer::Sgd(sgd) if sgd.momentum >= 1.0 => {
+            fraction(&at("momentum"), sgd.momentum, "0.9 is usual")
+        }
+        Optimizer::Sgd(sgd) if sgd.nesterov && sgd.momentum <= 0.0 => Err(broken(
+            &at("nesterov"),
+            "`nesterov` needs a momentum above 0",
+            "add `momentum: 0.9`",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn early_stopping(train: &TrainSection, stopping: &EarlyStopping) -> Checked {
+    not_negative("train.early_stopping.min_delta", stopping.min_delta)?;
+    match train.epochs {
+        Some(epochs) if stopping.start_from_epoch >= epochs => Err(broken(
+            "train.early_stopping.start_from_epoch",
+            format!(
+                "no epoch is left to look at: it begins with epoch {}, and the last is {}",
+                stopping.start_from_epoch,
+                epochs - 1
+            ),
+            "epochs count from 0",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn device(device: &str) -> Checked {
     let numbered = device.strip_prefix("cuda:").is_some_and(|n| n.parse::<u32>().is_ok());
     match numbered || ["auto", "cpu", "cuda"].contains(&device) {
         true => Ok(()),
@@ -26,14 +104,5 @@ pub(super) fn check(train: &TrainSection) -> Checked {
             format!("unknown device `{device}`"),
             "known devices: auto, cpu, cuda, cuda:N",
         )),
-    }
-}
-
-pub(super) fn schedule(path: &str, schedule: &Schedule) -> Checked {
-    match schedule {
-        Schedule::Constant => Ok(()),
-        Schedule::Exponential(exponential) => {
-            positive(&format!("{path}.exponential.gamma"), exponential.gamma)
-        }
     }
 }

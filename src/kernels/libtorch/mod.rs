@@ -9,11 +9,16 @@
 //! here.
 
 mod batch;
+mod forward;
 mod shim;
+mod update;
 
 use self::batch::Resident;
-use self::shim::{Coefficients, SubnormalsFlushed};
-use super::{AdamUpdate, Arrays, Device, Engine, Input, Shape, Split, Splits, State};
+use self::forward::{DeviceMasks, Weights};
+use self::shim::SubnormalsFlushed;
+use super::{
+    Arrays, Computed, Device, Engine, Penalty, Settings, Shape, Split, Splits, State, Step,
+};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
@@ -77,18 +82,34 @@ pub(super) struct Libtorch<'d> {
     resident: Resident,
     /// In the order of [`Shape::parameters`].
     parameters: Vec<Tensor>,
-    first_moment: Vec<Tensor>,
-    second_moment: Vec<Tensor>,
-    /// Updates made so far, as the one f32 that libtorch's fused Adam reads.
+    /// One list a moment of the optimizer.
+    moments: Vec<Vec<Tensor>>,
+    /// Updates made so far.
+    updates: u64,
+    /// The same as the one f32 that libtorch's fused Adam reads.
     step: Tensor,
     /// torch's second bias vector, which stays 0.
     no_bias: Tensor,
-    /// Logits of training steps that were not taken yet, one tensor a step.
+    settings: Settings,
+    /// What was computed by training steps and not taken yet.
+    waiting: Waiting,
+}
+
+/// Results of training steps that are still on the device, one of each a step.
+#[derive(Default)]
+struct Waiting {
     logits: Vec<Tensor>,
+    penalties: Vec<Tensor>,
+    norms: Vec<Tensor>,
 }
 
 impl<'d> Libtorch<'d> {
-    pub(super) fn new(device: Device, shape: Shape, splits: Splits<'d>) -> Result<Self> {
+    pub(super) fn new(
+        device: Device,
+        shape: Shape,
+        splits: Splits<'d>,
+        settings: Settings,
+    ) -> Result<Self> {
         let device = match device {
             Device::Cpu => tch::Device::Cpu,
             Device::Cuda(index) => {
@@ -108,20 +129,24 @@ impl<'d> Libtorch<'d> {
             splits,
             resident: Resident::new(device, &splits)?,
             parameters: Vec::new(),
-            first_moment: Vec::new(),
-            second_moment: Vec::new(),
+            moments: Vec::new(),
+            updates: 0,
             step: Tensor::new(),
             no_bias: Tensor::f_zeros([4 * shape.units as i64], (Kind::Float, device))?,
-            logits: Vec::new(),
+            settings,
+            waiting: Waiting::default(),
         };
-        engine.set_state(&State::new(zeros))?;
+        engine.set_state(&State::new(zeros, &settings.optimizer))?;
         Ok(engine)
     }
 
-    /// The four tensors of the LSTM, as torch's own `nn.LSTM` orders them.
-    fn lstm_weights(&self) -> [&Tensor; 4] {
-        let at = self.parameters.len() - 5;
-        [&self.parameters[at], &self.parameters[at + 1], &self.parameters[at + 2], &self.no_bias]
+    fn weights(&self) -> Weights<'_> {
+        Weights {
+            shape: self.shape,
+            parameters: &self.parameters,
+            no_bias: &self.no_bias,
+            device: self.device,
+        }
     }
 
     /// Puts the LSTM's weights one after the other in memory, as cuDNN wants them; without this it
@@ -131,7 +156,7 @@ impl<'d> Libtorch<'d> {
         let _no_grad = tch::no_grad_guard();
         let (features, units) = (self.shape.features() as i64, self.shape.units as i64);
         let _buffer = Tensor::f_internal_cudnn_rnn_flatten_weight(
-            &self.lstm_weights(),
+            &self.weights().lstm(),
             4,
             features,
             CUDNN_LSTM,
@@ -145,40 +170,97 @@ impl<'d> Libtorch<'d> {
     }
 
     /// Logits `[B]` of these rows.
-    fn forward(&self, split: Split, rows: &[u32]) -> Result<Tensor> {
-        let examples = self.splits.get(split);
-        let batch = self.resident.batch(split, &examples, rows)?;
-        let inputs = match self.shape.input {
-            Input::Tokens { .. } => {
-                Tensor::f_embedding(&self.parameters[0], &batch.inputs, -1, false, false)?
+    fn forward(
+        &self,
+        split: Split,
+        rows: &[u32],
+        masks: Option<&DeviceMasks>,
+        training: bool,
+    ) -> Result<Tensor> {
+        let batch = self.resident.batch(split, &self.splits.get(split), rows)?;
+        self.weights().logits(batch, rows.len(), masks, training)
+    }
+
+    /// The gradient of the mean loss of these rows and their logits `[B]`, summed over
+    /// micro-batches.
+    fn gradients(&self, step: &Step<'_>) -> Result<(Vec<Tensor>, Tensor)> {
+        let all = step.rows.len();
+        let most = self.settings.micro_batch.unwrap_or(all).clamp(1, all);
+        let mut sum: Vec<Tensor> = Vec::new();
+        let mut logits = Vec::new();
+        for (index, rows) in step.rows.chunks(most).enumerate() {
+            let upload =
+                |masks| DeviceMasks::upload(masks, index * most, rows.len(), all, self.device);
+            let masks = step.masks.map(upload).transpose()?;
+            let outputs = self.forward(Split::Train, rows, masks.as_ref(), true)?;
+            let loss = self.mean_loss(&outputs, rows)?;
+            let share = rows.len() as f64 / all as f64;
+            let loss = if share < 1.0 { loss.f_mul_scalar(share)? } else { loss };
+            let gradients = Tensor::f_run_backward(&[&loss], &self.parameters, false, false)?;
+            match sum.is_empty() {
+                true => sum = gradients,
+                false => {
+                    let mut pairs = sum.iter_mut().zip(&gradients);
+                    pairs.try_for_each(|(sum, part)| sum.f_add_(part).map(drop))?;
+                }
             }
-            Input::Features(_) => batch.inputs,
+            logits.push(outputs.f_detach()?);
+        }
+        Ok((sum, Tensor::f_cat(&logits, 0)?))
+    }
+
+    /// The mean of the weighted losses of these rows.
+    fn mean_loss(&self, logits: &Tensor, rows: &[u32]) -> Result<Tensor> {
+        let train = &self.splits.train;
+        let labels = self.resident.labels(train, rows)?;
+        let [zero, one] = self.settings.label_weights;
+        let weights = match (zero - 1.0).abs() + (one - 1.0).abs() > 0.0 {
+            false => None,
+            true => {
+                let weight = |row: &u32| if train.labels[*row as usize] > 0.5 { one } else { zero };
+                let weights: Vec<f32> = rows.iter().map(weight).collect();
+                Some(Tensor::f_from_slice(&weights)?.f_to_device(self.device)?)
+            }
         };
-        let (b, h) = (rows.len() as i64, self.shape.units as i64);
-        let zero = Tensor::f_zeros([1, b, h], (Kind::Float, self.device))?;
-        let training = split == Split::Train;
-        let (outputs, last, _) = inputs.f_lstm(
-            &[&zero, &zero],
-            &self.lstm_weights(),
-            true,
-            1,
-            0.0,
-            training,
-            false,
-            false,
-        )?;
-        let state = match &batch.ends {
-            None => last.f_reshape([b, h])?,
-            Some(ends) => outputs.f_reshape([-1, h])?.f_index_select(0, ends)?,
-        };
-        let state = match &batch.not_empty {
-            None => state,
-            Some(not_empty) => state.f_mul(not_empty)?,
-        };
-        let [.., weight, bias] = &self.parameters[..] else {
-            unreachable!("a model has a dense layer")
-        };
-        Ok(state.f_linear(weight, Some(bias))?.f_reshape([b])?)
+        Ok(logits.f_binary_cross_entropy_with_logits(
+            &labels,
+            weights.as_ref(),
+            None,
+            Reduction::Mean,
+        )?)
+    }
+
+    /// As [`Self::gradients`]; when the memory does not suffice, with half the rows at a time.
+    fn gradients_that_fit(&mut self, step: &Step<'_>) -> Result<(Vec<Tensor>, Tensor)> {
+        loop {
+            let error = match self.gradients(step) {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let rows = step.rows.len().min(self.settings.micro_batch.unwrap_or(usize::MAX));
+            if rows <= 1 || !is_out_of_memory(&error) {
+                return Err(error);
+            }
+            self.settings.micro_batch = Some(rows.div_ceil(2));
+            if self.device.is_cuda() {
+                shim::cuda_empty_cache()?;
+            }
+        }
+    }
+
+    /// The arrays that are penalised, as indices of the parameters.
+    fn penalised(&self) -> impl Iterator<Item = (usize, Penalty)> {
+        let first = self.parameters.len() - 5;
+        let penalties = self.settings.penalties.into_iter().enumerate();
+        penalties
+            .filter(|(_, penalty)| !penalty.is_none())
+            .map(move |(index, penalty)| (first + index, penalty))
+    }
+
+    fn penalty_tensor(&self) -> Result<Tensor> {
+        let penalised: Vec<_> =
+            self.penalised().map(|(index, penalty)| (&self.parameters[index], penalty)).collect();
+        update::penalty(&penalised)
     }
 
     fn upload(&self, arrays: &Arrays) -> Result<Vec<Tensor>> {
@@ -198,11 +280,16 @@ impl<'d> Libtorch<'d> {
 
 impl Engine for Libtorch<'_> {
     fn set_state(&mut self, state: &State) -> Result<()> {
+        ensure!(
+            state.moments.len() == self.settings.optimizer.moments(),
+            "the state belongs to another optimizer"
+        );
         self.parameters = self.upload(&state.parameters)?;
-        self.first_moment = self.upload(&state.first_moment)?;
-        self.second_moment = self.upload(&state.second_moment)?;
+        self.moments =
+            state.moments.iter().map(|moment| self.upload(moment)).collect::<Result<_>>()?;
+        self.updates = state.step;
         self.step = Tensor::f_from_slice(&[state.step as f32])?.f_to_device(self.device)?;
-        self.logits.clear();
+        self.waiting = Waiting::default();
         if self.device.is_cuda() {
             self.flatten_for_cudnn()?;
         }
@@ -215,64 +302,88 @@ impl Engine for Libtorch<'_> {
     fn state(&self) -> Result<State> {
         Ok(State {
             parameters: download(&self.parameters)?,
-            first_moment: download(&self.first_moment)?,
-            second_moment: download(&self.second_moment)?,
-            step: values(&self.step)?[0] as u64,
+            moments: self.moments.iter().map(|m| download(m)).collect::<Result<_>>()?,
+            step: self.updates,
         })
     }
 
-    fn train_step(&mut self, rows: &[u32], update: &AdamUpdate) -> Result<()> {
-        let labels = self.resident.labels(&self.splits.train, rows)?;
+    fn train_step(&mut self, step: &Step<'_>) -> Result<()> {
         let _flushed = SubnormalsFlushed::enter();
-        let logits = self.forward(Split::Train, rows)?;
-        let loss = logits.f_binary_cross_entropy_with_logits::<Tensor>(
-            &labels,
-            None,
-            None,
-            Reduction::Mean,
-        )?;
-        let gradients = Tensor::f_run_backward(&[&loss], &self.parameters, false, false)?;
+        let (mut gradients, logits) = self.gradients_that_fit(step)?;
+        if self.penalised().next().is_some() {
+            self.waiting.penalties.push(self.penalty_tensor()?);
+        }
+        for (index, penalty) in self.penalised() {
+            update::penalise(&mut gradients[index], &self.parameters[index], penalty)?;
+        }
+        let norm = update::norm(&gradients)?;
+        if let Some(clip) = self.settings.clip {
+            update::clip(&mut gradients, &norm, clip)?;
+        }
+        self.updates += 1;
         self.step.f_add_scalar_(1.0).map(drop)?;
-        let by = Coefficients {
-            lr: update.lr,
-            beta1: update.beta_1,
-            beta2: update.beta_2,
-            epsilon: update.epsilon,
-        };
-        shim::fused_adam(
+        update::update(
+            &self.settings.optimizer,
             &self.parameters,
             &gradients,
-            &self.first_moment,
-            &self.second_moment,
+            &self.moments,
             &self.step,
-            &by,
+            self.updates,
+            step.lr,
         )?;
-        self.logits.push(logits.f_detach()?);
+        self.waiting.logits.push(logits);
+        self.waiting.norms.push(norm);
         Ok(())
     }
 
-    fn take_logits(&mut self) -> Result<Vec<f32>> {
-        match self.logits.is_empty() {
-            true => Ok(Vec::new()),
-            false => values(&Tensor::f_cat(&std::mem::take(&mut self.logits), 0)?),
+    fn take_computed(&mut self) -> Result<Computed> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.logits.is_empty() {
+            return Ok(Computed::default());
         }
+        let steps = waiting.norms.len();
+        let penalties = match waiting.penalties.is_empty() {
+            true => vec![0.0; steps],
+            false => values(&Tensor::f_stack(&waiting.penalties, 0)?)?,
+        };
+        Ok(Computed {
+            logits: values(&Tensor::f_cat(&waiting.logits, 0)?)?,
+            penalties,
+            gradient_norms: values(&Tensor::f_stack(&waiting.norms, 0)?)?,
+        })
     }
 
     fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>> {
         let _no_grad = tch::no_grad_guard();
         let _flushed = SubnormalsFlushed::enter();
-        values(&self.forward(split, rows)?)
+        values(&self.forward(split, rows, None, split == Split::Train)?)
     }
+
+    fn penalty(&self) -> Result<f64> {
+        Ok(values::<f64>(&self.penalty_tensor()?)?[0])
+    }
+
+    fn micro_batch(&self) -> Option<usize> {
+        self.settings.micro_batch
+    }
+}
+
+/// Whether libtorch, CUDA or cuDNN complain of memory.
+fn is_out_of_memory(error: &anyhow::Error) -> bool {
+    let text = format!("{error:#}");
+    let complaints =
+        ["out of memory", "can't allocate memory", "bad_alloc", "CUDNN_STATUS_ALLOC_FAILED"];
+    complaints.iter().any(|complaint| text.contains(complaint))
 }
 
 fn download(tensors: &[Tensor]) -> Result<Arrays> {
     tensors.iter().map(values).collect()
 }
 
-/// A tensor's values in row-major order.
-fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+/// A tensor's values in row-major order; T must be the tensor's own type.
+fn values<T: tch::kind::Element + Copy + Default>(tensor: &Tensor) -> Result<Vec<T>> {
     let flat = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
-    let mut values = vec![0f32; flat.numel()];
+    let mut values = vec![T::default(); flat.numel()];
     let count = values.len();
     flat.f_copy_data(&mut values, count)?;
     Ok(values)

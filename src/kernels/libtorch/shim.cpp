@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/_fused_adamw.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
 #include <malloc.h>
@@ -35,6 +36,11 @@ std::vector<at::Tensor> list(at::Tensor* const* handles, int64_t count) {
   for (int64_t i = 0; i < count; ++i) tensors.push_back(*handles[i]);
   return tensors;
 }
+
+// The signature that at::_fused_adam_ and at::_fused_adamw_ share (learning rate as a number).
+using Update = void (*)(at::TensorList, at::TensorList, at::TensorList, at::TensorList, at::TensorList,
+                        at::TensorList, double, double, double, double, double, bool, bool,
+                        const ::std::optional<at::Tensor>&, const ::std::optional<at::Tensor>&);
 
 }  // namespace
 
@@ -73,18 +79,22 @@ char* batchscope_set_exact() {
 // Whether subnormal numbers count as zero in the calling thread.
 void batchscope_flush_subnormals(bool on) { at::globalContext().setFlushDenormal(on); }
 
-// One Adam update, in place, of `count` parameters: torch.optim.Adam(fused=True). `step` is a tensor of
-// one f32 that holds the number of this update, counted from 1.
+// One update, in place, of `count` parameters: torch.optim.AdamW(fused=True), which for a weight decay of
+// 0 is torch.optim.Adam(fused=True). `step` is a tensor of one f32 that holds the number of this update,
+// counted from 1.
 char* batchscope_fused_adam(at::Tensor* const* parameters, at::Tensor* const* gradients,
                             at::Tensor* const* first_moments, at::Tensor* const* second_moments,
                             at::Tensor* step, int64_t count, double lr, double beta1, double beta2,
-                            double epsilon) {
+                            double epsilon, double weight_decay) {
   return guarded([&] {
     at::NoGradGuard no_grad;
     const std::vector<at::Tensor> steps(count, *step);
-    at::_fused_adam_(list(parameters, count), list(gradients, count), list(first_moments, count),
-                     list(second_moments, count), /*max_exp_avg_sqs=*/{}, steps, lr, beta1, beta2,
-                     /*weight_decay=*/0.0, epsilon, /*amsgrad=*/false, /*maximize=*/false);
+    const auto update = weight_decay == 0.0
+                            ? static_cast<Update>(&at::_fused_adam_)
+                            : static_cast<Update>(&at::_fused_adamw_);
+    update(list(parameters, count), list(gradients, count), list(first_moments, count),
+           list(second_moments, count), /*max_exp_avg_sqs=*/{}, steps, lr, beta1, beta2, weight_decay,
+           epsilon, /*amsgrad=*/false, /*maximize=*/false, {}, {});
   });
 }
 
@@ -96,6 +106,11 @@ char* batchscope_cuda_peak(int index, bool reset, int64_t* bytes) {
     *bytes = stats.allocated_bytes[0].peak;
     if (reset) allocator->resetPeakStats(static_cast<c10::DeviceIndex>(index));
   });
+}
+
+// Gives memory that the allocator keeps for later back to the GPUs.
+char* batchscope_cuda_empty_cache() {
+  return guarded([] { c10::getDeviceAllocator(c10::DeviceType::CUDA)->emptyCache(); });
 }
 
 // A GPU's name and memory, asked of the driver itself.

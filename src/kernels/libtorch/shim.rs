@@ -24,7 +24,9 @@ unsafe extern "C" {
         beta1: f64,
         beta2: f64,
         epsilon: f64,
+        weight_decay: f64,
     ) -> *mut c_char;
+    fn batchscope_cuda_empty_cache() -> *mut c_char;
     fn batchscope_cuda_peak(index: c_int, reset: bool, bytes: *mut i64) -> *mut c_char;
     fn batchscope_cuda_describe(
         index: c_int,
@@ -97,6 +99,8 @@ pub(super) struct Coefficients {
     pub(super) beta1: f64,
     pub(super) beta2: f64,
     pub(super) epsilon: f64,
+    /// Decoupled from the gradient, as in AdamW.
+    pub(super) weight_decay: f64,
 }
 
 /// One Adam update in place. All four lists go together, tensor by tensor; `step` holds one f32.
@@ -127,6 +131,7 @@ pub(super) fn fused_adam(
             by.beta1,
             by.beta2,
             by.epsilon,
+            by.weight_decay,
         )
     })
 }
@@ -141,6 +146,12 @@ pub(super) fn cuda_peak(index: usize, reset: bool) -> Result<u64> {
     // SAFETY: `bytes` outlives the call.
     checked(unsafe { batchscope_cuda_peak(index as c_int, reset, &mut bytes) })?;
     Ok(bytes as u64)
+}
+
+/// Gives memory that libtorch keeps for later back to the GPUs.
+pub(super) fn cuda_empty_cache() -> Result<()> {
+    // SAFETY: no arguments; only memory that no tensor holds is given back.
+    checked(unsafe { batchscope_cuda_empty_cache() })
 }
 
 /// The name of a GPU and its memory in bytes.

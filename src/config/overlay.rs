@@ -1,0 +1,196 @@
+//! An arm's `model` and `train`: those of the file, with the arm's own keys over them.
+//!
+//! Keys are merged one by one, down to single values. A choice (`optimizer`, `schedule`, ...) of
+//! another kind replaces the file's choice as a whole, and a budget replaces the file's budget.
+
+use super::load::explain;
+use super::locate::KeyPath;
+use super::rules::{Violation, broken};
+use super::{ArmSection, Experiment, ModelSection, TrainSection};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_yaml::{Mapping, Value};
+
+const BUDGETS: [&str; 3] = ["epochs", "steps", "examples"];
+/// Sections of which one key chooses the kind of the rest.
+const CHOICES: [&str; 6] = ["optimizer", "schedule", "clip", "warmup", "class_weight", "init"];
+/// What is the same for a whole study.
+const SHARED: [&str; 4] = ["device", "engine", "metrics", "logging"];
+
+/// The sections of one arm, in which nothing is left out. A violation's path is that of the
+/// sections (`train.clip`); [`written`] says where the arm's author wrote it.
+pub(super) fn sections(
+    arm: &ArmSection,
+    file: &Experiment,
+) -> Result<(ModelSection, TrainSection), Violation> {
+    let model = lay(&file.model, arm.model.as_ref(), "model")?;
+    let shared = SHARED.iter().find(|key| arm.train.as_ref().is_some_and(|t| t.get(key).is_some()));
+    if let Some(key) = shared {
+        let rule = format!("`{key}` is the same for all arms");
+        return Err(broken(&format!("train.{key}"), rule, "set it in `train` at the top level"));
+    }
+    let mut train: TrainSection = lay(&file.train, arm.train.as_ref(), "train")?;
+    if let Some(lr) = arm.lr {
+        train.optimizer.set_lr(lr);
+    }
+    if let Some(schedule) = &arm.schedule {
+        train.schedule = schedule.clone();
+    }
+    if arm.epochs.or(arm.steps).or(arm.examples).is_some() {
+        (train.epochs, train.steps, train.examples) = (arm.epochs, arm.steps, arm.examples);
+    }
+    if train.epochs.or(train.steps).or(train.examples).is_none() {
+        train.epochs = Some(10);
+    }
+    Ok((model, train))
+}
+
+/// Where the value at `path` of an arm's sections was written: in the arm, or in the file's own
+/// sections.
+pub(super) fn written(path: &KeyPath, arm: &ArmSection, index: usize, from_grid: bool) -> KeyPath {
+    let text = path.to_string();
+    let in_arm = |key: &str| KeyPath::parse(&format!("study.arms[{index}].{key}"));
+    let is_lr = text.starts_with("train.optimizer.") && text.ends_with(".lr");
+    if from_grid {
+        return if is_lr && arm.lr.is_some() {
+            KeyPath::parse("study.grid.lr")
+        } else {
+            path.clone()
+        };
+    }
+    let budget = text.strip_prefix("train.").filter(|key| BUDGETS.contains(key));
+    match budget {
+        Some("epochs") if arm.epochs.is_some() => return in_arm("epochs"),
+        Some("steps") if arm.steps.is_some() => return in_arm("steps"),
+        Some("examples") if arm.examples.is_some() => return in_arm("examples"),
+        _ => {}
+    }
+    if is_lr && arm.lr.is_some() {
+        return in_arm("lr");
+    }
+    match text.strip_prefix("train.schedule") {
+        Some(rest) if arm.schedule.is_some() => return in_arm(&format!("schedule{rest}")),
+        _ => {}
+    }
+    let own = match text.split_once('.') {
+        Some(("model", rest)) => holds(arm.model.as_ref(), rest),
+        Some(("train", rest)) => holds(arm.train.as_ref(), rest),
+        _ => false,
+    };
+    if own { in_arm(&text) } else { path.clone() }
+}
+
+/// Whether a value has a key at this path, or at the beginning of it that is a choice.
+fn holds(value: Option<&Value>, path: &str) -> bool {
+    let first = path.split('.').next().unwrap_or_default();
+    let Some(found) = value.and_then(|value| value.get(first)) else { return false };
+    match path.split_once('.') {
+        None => true,
+        Some((key, rest)) => CHOICES.contains(&key) || holds(Some(found), rest),
+    }
+}
+
+fn lay<T: Serialize + DeserializeOwned>(
+    base: &T,
+    over: Option<&Value>,
+    section: &str,
+) -> Result<T, Violation> {
+    let internal = |error: serde_yaml::Error| broken(section, error.to_string(), "");
+    let mut value = serde_yaml::to_value(base).map_err(internal)?;
+    match over {
+        None | Some(Value::Null) => {}
+        Some(Value::Mapping(over)) => merge(&mut value, over),
+        Some(_) => {
+            let rule = format!("`{section}` of an arm is not a mapping");
+            return Err(broken(section, rule, "write the keys that differ in this arm"));
+        }
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (rule, unknown, hint) = explain(&error.inner().to_string());
+        let path = KeyPath::parse(&format!("{section}.{}", error.path()));
+        Violation { path: path.with_key(unknown), rule, hint }
+    })
+}
+
+fn merge(base: &mut Value, over: &Mapping) {
+    let Value::Mapping(base) = base else {
+        *base = Value::Mapping(over.clone());
+        return;
+    };
+    if BUDGETS.iter().any(|key| over.contains_key(*key)) {
+        BUDGETS.iter().for_each(|key| drop(base.remove(*key)));
+    }
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(old @ Value::Mapping(_)), Value::Mapping(new)) if !is_other(key, old, new) => {
+                merge(old, new);
+            }
+            _ => drop(base.insert(key.clone(), value.clone())),
+        }
+    }
+}
+
+/// Whether a choice is of another kind than before.
+fn is_other(key: &Value, old: &Value, new: &Mapping) -> bool {
+    let is_choice = key.as_str().is_some_and(|key| CHOICES.contains(&key));
+    is_choice && !new.keys().all(|kind| old.get(kind).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Adam, Clip, Optimizer, Schedule, Sgd};
+
+    fn file() -> Experiment {
+        serde_yaml::from_str(
+            "study: {}\ndata: {}\nmodel: { lstm: { units: 8, dropout: 0.1 } }\n\
+             train: { epochs: 4, optimizer: { adam: { lr: 0.5, beta_1: 0.8 } }, clip: { norm: 1.0 } }",
+        )
+        .unwrap()
+    }
+
+    fn laid(arm: &str) -> (ModelSection, TrainSection) {
+        let arm: ArmSection = serde_yaml::from_str(arm).unwrap();
+        sections(&arm, &file()).unwrap_or_else(|error| panic!("{}", error.rule))
+    }
+
+    #[test]
+    fn an_arm_changes_the_keys_that_it_names_and_keeps_the_others() {
+        let (model, train) = laid(
+            "{ batch_size: 1, model: { lstm: { dropout: 0.3 } }, train: { optimizer: { adam: { lr: 0.1 } } } }",
+        );
+        assert_eq!((model.lstm.units, model.lstm.dropout.to_bits()), (8, 0.3f64.to_bits()));
+        let adam = Adam { lr: 0.1, beta_1: 0.8, ..Adam::default() };
+        assert_eq!(train.optimizer, Optimizer::Adam(adam));
+        assert_eq!((train.epochs, train.clip), (Some(4), Some(Clip::Norm(1.0))));
+    }
+
+    #[test]
+    fn a_choice_of_another_kind_and_a_budget_replace_those_of_the_file() {
+        let (_, train) = laid(
+            "{ batch_size: 1, lr: 0.2, train: { steps: 7, clip: { value: 2.0 }, optimizer: { sgd: { momentum: 0.9 } } } }",
+        );
+        let sgd = Sgd { lr: 0.2, momentum: 0.9, nesterov: false };
+        assert_eq!(train.optimizer, Optimizer::Sgd(sgd));
+        assert_eq!(
+            (train.epochs, train.steps, train.clip),
+            (None, Some(7), Some(Clip::Value(2.0)))
+        );
+        assert_eq!(train.schedule, Schedule::Constant);
+        let (_, train) = laid("{ batch_size: 1, examples: 9, train: { clip: null } }");
+        assert_eq!((train.epochs, train.examples, train.clip), (None, Some(9), None));
+    }
+
+    #[test]
+    fn a_value_is_looked_for_where_it_was_written() {
+        let arm: ArmSection = serde_yaml::from_str(
+            "{ batch_size: 1, lr: 0.2, train: { clip: { norm: 1 }, early_stopping: { patience: 1 } } }",
+        )
+        .unwrap();
+        let place = |path: &str| written(&KeyPath::parse(path), &arm, 3, false).to_string();
+        assert_eq!(place("train.optimizer.adam.lr"), "study.arms[3].lr");
+        assert_eq!(place("train.clip.norm"), "study.arms[3].train.clip.norm");
+        assert_eq!(place("train.early_stopping.min_delta"), "train.early_stopping.min_delta");
+        assert_eq!(place("train.epochs"), "train.epochs");
+    }
+}

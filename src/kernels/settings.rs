@@ -1,0 +1,111 @@
+//! What an engine is told: once for a run, and for each step.
+
+use serde::{Deserialize, Serialize};
+
+/// What stays the same during a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// Keeps gradients small.
+    pub clip: Option<Clip>,
+    /// Penalties on `lstm.weight_ih`, `lstm.weight_hh` and `lstm.bias`.
+    pub penalties: [Penalty; 3],
+    /// How much a row with label 0 and one with label 1 count in the loss.
+    pub label_weights: [f32; 2],
+    /// Rows whose gradients are computed at a time and summed; `None` for the whole batch.
+    pub micro_batch: Option<usize>,
+}
+
+impl Settings {
+    /// An update rule, and nothing else.
+    pub fn plain(optimizer: Optimizer) -> Self {
+        let penalties = [Penalty { l1: 0.0, l2: 0.0 }; 3];
+        Self { optimizer, clip: None, penalties, label_weights: [1.0; 2], micro_batch: None }
+    }
+}
+
+/// l1 * sum |w| + l2 * sum w^2; the gradient is l1 * sign(w) + 2 * l2 * w, with sign(0) = 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Penalty {
+    /// Of the sum of absolute values.
+    pub l1: f64,
+    /// Of the sum of squares.
+    pub l2: f64,
+}
+
+impl Penalty {
+    /// Whether it is 0 for all weights.
+    pub fn is_none(&self) -> bool {
+        self.l1 <= 0.0 && self.l2 <= 0.0
+    }
+}
+
+/// How a gradient g changes weights w in update t, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Optimizer {
+    /// `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`, `w = (1 - lr weight_decay) w`, then
+    /// `w = w - lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + epsilon)` as in torch; with
+    /// `epsilon_hat`, `w = w - lr sqrt(1-b2^t) / (1-b1^t) * m / (sqrt(v) + epsilon)` as in Keras.
+    Adam {
+        /// b1
+        beta_1: f64,
+        /// b2
+        beta_2: f64,
+        /// Keeps the denominator from 0.
+        epsilon: f64,
+        /// Where epsilon is added.
+        epsilon_hat: bool,
+        /// Decoupled from the gradient, as AdamW has it; 0 for Adam.
+        weight_decay: f64,
+    },
+    /// `v = momentum v + g`, `w = w - lr v`; with `nesterov`, `w = w - lr (g + momentum v)`.
+    Sgd {
+        /// The share of v that is kept.
+        momentum: f64,
+        /// Look ahead.
+        nesterov: bool,
+    },
+}
+
+impl Optimizer {
+    /// How many lists of arrays the optimizer keeps: `m` and `v`, or `v`, or nothing.
+    pub fn moments(&self) -> usize {
+        match self {
+            Self::Adam { .. } => 2,
+            Self::Sgd { momentum, .. } if *momentum > 0.0 => 1,
+            Self::Sgd { .. } => 0,
+        }
+    }
+}
+
+/// How gradients are kept small.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Clip {
+    /// All gradients times `min(1, most / (norm + 1e-6))`, norm being that of all together.
+    Norm(f64),
+    /// Each entry cut to plus or minus this.
+    Value(f64),
+}
+
+/// One training step.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'s> {
+    /// B rows of the training split.
+    pub rows: &'s [u32],
+    /// This step's learning rate.
+    pub lr: f64,
+    /// What is dropped; `None` for nothing.
+    pub masks: Option<&'s Masks>,
+}
+
+/// Dropout masks of one step: each value is 0 or 1 / (1 - share dropped). An empty list drops
+/// nothing. Masks are one a row (shared by all gates) or four a row (one a gate, in the order
+/// i f g o).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Masks {
+    /// `[B, 1, F]` without `recurrent`, `[B, 4, F]` with it.
+    pub input: Vec<f32>,
+    /// `[B, 4, H]`
+    pub recurrent: Vec<f32>,
+}

@@ -1,0 +1,213 @@
+//! One epoch: the steps, then what is measured, recorded and saved at its end.
+
+use super::dropout;
+use super::evaluate::{logits, measure};
+use super::metrics::{Metrics, mean_loss};
+use super::schedule::{learning_rate, warmup_steps};
+use super::watch::{PlateauState, Stopping, monitored};
+use super::{Callback, EpochMetrics, EpochTimes, Job, Position, Progress, StepMetrics, checkpoint};
+use crate::config::Schedule;
+use crate::kernels::{Computed, Engine, Split, Step};
+use crate::model::{self, Names};
+use crate::rng;
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// Why an epoch ended early.
+pub(super) enum Early {
+    Diverged { step: u64 },
+    Stopped,
+}
+
+/// How long steps may wait for their losses to be read: reading them waits for the device.
+const READ_EVERY: Duration = Duration::from_millis(100);
+
+/// The order in which an epoch visits the training rows.
+fn order(job: &Job<'_>, epoch: u64) -> Vec<u32> {
+    let rows = job.splits.train.len();
+    match job.arm.train.shuffle {
+        true => rng::permutation(job.seed, epoch, rows),
+        false => (0..rows as u32).collect(),
+    }
+}
+
+/// The learning rate of the step that `position` stands before.
+fn rate(job: &Job<'_>, position: &Position) -> f64 {
+    let plateau = position.plateau.map(|plateau| plateau.lr);
+    learning_rate(&job.arm.train, &job.course(), position.step, plateau)
+}
+
+/// The training steps of one epoch, from where it stands.
+pub(super) fn train_epoch(
+    job: &Job<'_>,
+    engine: &mut dyn Engine,
+    callback: &mut dyn Callback,
+    position: &mut Position,
+) -> Result<Option<Early>> {
+    let order = order(job, position.epoch);
+    let batches: Vec<&[u32]> = order.chunks(job.arm.batch_size).collect();
+    let course = job.course();
+    let lstm = &job.arm.model.lstm;
+    let (mut clock, before, started) = (Instant::now(), position.seconds, Instant::now());
+    let mut unread: Vec<Unread<'_>> = Vec::new();
+    while position.batch < batches.len() as u64 && !course.is_over(position) {
+        let rows = batches[position.batch as usize];
+        let masks = dropout::masks(lstm, &job.shape, job.seed, position.epoch, rows);
+        let lr = rate(job, position);
+        engine.train_step(&Step { rows, lr, masks: masks.as_ref() })?;
+        unread.push(Unread { rows, lr });
+        position.batch += 1;
+        position.step += 1;
+        let stop = callback.should_stop();
+        let is_last = position.batch == batches.len() as u64 || course.is_over(position);
+        if stop || is_last || clock.elapsed() >= READ_EVERY {
+            let read = read(job, engine, &std::mem::take(&mut unread), position)?;
+            position.seconds = before + started.elapsed().as_secs_f64();
+            callback.on_steps(&read.steps)?;
+            if let Some(step) = read.diverged {
+                return Ok(Some(Early::Diverged { step }));
+            }
+            if stop && !is_last {
+                return Ok(Some(Early::Stopped));
+            }
+            callback.on_progress(&progress(position))?;
+            clock = Instant::now();
+        }
+    }
+    Ok(None)
+}
+
+/// A step whose results were not read yet.
+struct Unread<'r> {
+    rows: &'r [u32],
+    lr: f64,
+}
+
+/// What steps came to.
+struct Read {
+    steps: Vec<StepMetrics>,
+    /// The first step whose loss was not finite.
+    diverged: Option<u64>,
+}
+
+/// Adds the losses of steps that wait to be read.
+fn read(
+    job: &Job<'_>,
+    engine: &mut dyn Engine,
+    unread: &[Unread<'_>],
+    position: &mut Position,
+) -> Result<Read> {
+    let Computed { logits, penalties, gradient_norms } = engine.take_computed()?;
+    position.micro_batch = engine.micro_batch();
+    let every = job.every_steps;
+    let mut read = Read { steps: Vec::new(), diverged: None };
+    let mut rest = &logits[..];
+    let first = position.step - unread.len() as u64;
+    for (index, Unread { rows, lr }) in unread.iter().enumerate() {
+        let (logits, others) = rest.split_at(rows.len());
+        rest = others;
+        let labels = || rows.iter().map(|row| job.splits.train.labels[*row as usize]);
+        let loss = mean_loss(logits, labels(), job.label_weights) + penalties[index];
+        position.tally.add(logits, labels(), loss);
+        position.examples += rows.len() as u64;
+        let step = first + index as u64 + 1;
+        if !loss.is_finite() {
+            read.diverged = Some(step);
+            return Ok(read);
+        }
+        if every > 0 && (step - 1).is_multiple_of(every) {
+            read.steps.push(StepMetrics {
+                step,
+                epoch: position.epoch,
+                examples: position.examples,
+                learning_rate: *lr,
+                loss,
+                gradient_norm: f64::from(gradient_norms[index]),
+            });
+        }
+    }
+    Ok(read)
+}
+
+fn progress(position: &Position) -> Progress {
+    Progress {
+        epoch: position.epoch,
+        batch: position.batch,
+        loss: position.tally.loss(),
+        accuracy: position.tally.accuracy(),
+        examples_per_second: position.tally.rows() as f64 / position.seconds.max(1e-9),
+    }
+}
+
+/// Measures the validation split, records the epoch and saves the checkpoint.
+pub(super) fn finish_epoch(
+    job: &Job<'_>,
+    engine: &mut dyn Engine,
+    callback: &mut dyn Callback,
+    position: &mut Position,
+) -> Result<Option<Early>> {
+    let started = Instant::now();
+    let examples = &job.splits.validation;
+    let stop = || callback.should_stop();
+    let Some(found) = logits(engine, Split::Validation, examples, &stop)? else {
+        return Ok(Some(Early::Stopped));
+    };
+    let measured = measure(&found, examples, engine.penalty()?);
+    let Some(validation) = measured.filter(|metrics| metrics.loss.is_finite()) else {
+        return Ok(Some(Early::Diverged { step: position.step }));
+    };
+    let metrics = epoch_metrics(job, position, validation);
+    let times = EpochTimes {
+        train_seconds: position.seconds,
+        validation_seconds: started.elapsed().as_secs_f64(),
+        examples_per_second: position.tally.rows() as f64 / position.seconds.max(1e-9),
+        micro_batch: position.micro_batch,
+    };
+    callback.on_epoch_end(&metrics, &times)?;
+    let state = engine.state()?;
+    if callback.wants_weights() {
+        callback.on_weights(position.epoch, &job.shape, &state.parameters)?;
+    }
+    if hear(job, position, &metrics) {
+        model::write_weights(job.best, &job.shape, &state.parameters, Names::Own)?;
+    }
+    position.next_epoch();
+    checkpoint::save(job.checkpoint, &job.shape, &state, position)?;
+    Ok(None)
+}
+
+fn epoch_metrics(job: &Job<'_>, position: &Position, validation: Metrics) -> EpochMetrics {
+    let rows = order(job, position.epoch);
+    let labels: Vec<f32> = rows[..position.tally.rows() as usize]
+        .iter()
+        .map(|row| job.splits.train.labels[*row as usize])
+        .collect();
+    let last = Position { step: position.step - 1, ..position.clone() };
+    EpochMetrics {
+        epoch: position.epoch,
+        step: position.step,
+        examples: position.examples,
+        learning_rate: rate(job, &last),
+        train: Metrics::new(&position.tally.logits, &labels, position.tally.loss()),
+        validation,
+    }
+}
+
+/// Tells the schedule and early stopping of an epoch; whether its weights are the best so far and
+/// will be restored.
+fn hear(job: &Job<'_>, position: &mut Position, metrics: &EpochMetrics) -> bool {
+    let train = &job.arm.train;
+    let warming =
+        train.warmup.as_ref().is_some_and(|w| position.step < warmup_steps(w, &job.course()));
+    if let (Schedule::Plateau(settings), false) = (&train.schedule, warming) {
+        let start = || PlateauState::new(train.optimizer.lr());
+        let plateau = position.plateau.get_or_insert_with(start);
+        plateau.hear(settings, monitored(settings.monitor, metrics));
+    }
+    let Some(settings) = &train.early_stopping else { return false };
+    let stopping = position.stopping.get_or_insert_with(Stopping::default);
+    let value = monitored(settings.monitor, metrics);
+    let advice = stopping.hear(settings, metrics.epoch, value);
+    position.stopped_early = advice.stop;
+    advice.keep && settings.restore_best_weights
+}

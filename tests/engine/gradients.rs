@@ -1,0 +1,266 @@
+//! Gradients against finite differences of the model written down once more, in f64 and without any
+//! library: the mathematics at the top of `kernels`, row by row and step by step.
+//!
+//! An engine shows its gradient g by a step of plain descent with rate 1: w - g.
+
+use super::{Ragged, engine};
+use batchscope::kernels::{
+    Arrays, Device, Input, Masks, Optimizer, Penalty, Sequences, Settings, Shape, State, Step,
+};
+
+/// The model in f64.
+struct Reference<'r> {
+    shape: Shape,
+    settings: &'r Settings,
+    /// The input vectors of each row.
+    rows: Vec<Row<'r>>,
+    labels: &'r [f32],
+    masks: &'r Masks,
+}
+
+enum Row<'r> {
+    Tokens(&'r [i32]),
+    Features(&'r [f32]),
+}
+
+fn sigmoid(z: f64) -> f64 {
+    1.0 / (1.0 + (-z).exp())
+}
+
+impl Reference<'_> {
+    /// The loss that a step on all rows minimises.
+    fn loss(&self, parameters: &[Vec<f64>]) -> f64 {
+        let n = self.rows.len() as f64;
+        let losses = (0..self.rows.len()).map(|row| {
+            let (z, label) = (self.logit(parameters, row), self.labels[row]);
+            let weight = self.settings.label_weights[usize::from(label > 0.5)];
+            f64::from(weight) * (z.max(0.0) - z * f64::from(label) + (-z.abs()).exp().ln_1p())
+        });
+        let lstm = &parameters[parameters.len() - 5..];
+        let penalties = self.settings.penalties.iter().zip(lstm).map(|(penalty, weights)| {
+            weights.iter().map(|w| penalty.l1 * w.abs() + penalty.l2 * w * w).sum::<f64>()
+        });
+        losses.sum::<f64>() / n + penalties.sum::<f64>()
+    }
+
+    fn logit(&self, parameters: &[Vec<f64>], row: usize) -> f64 {
+        let (f, h) = (self.shape.features(), self.shape.units);
+        let [.., weight_ih, weight_hh, bias, dense, dense_bias] = parameters else { panic!() };
+        let (mut state, mut carry) = (vec![0.0; h], vec![0.0; h]);
+        for step in 0..self.steps(row) {
+            let x = self.input(parameters, row, step);
+            let mut z = bias.clone();
+            for (index, z) in z.iter_mut().enumerate() {
+                let gate = index / h;
+                let inputs =
+                    (0..f).map(|k| x[k] * self.input_mask(row, gate, k) * weight_ih[index * f + k]);
+                let states = (0..h).map(|k| {
+                    state[k] * self.recurrent_mask(row, gate, k) * weight_hh[index * h + k]
+                });
+                *z += inputs.sum::<f64>() + states.sum::<f64>();
+            }
+            for unit in 0..h {
+                let [i, forget, o] = [0, 1, 3].map(|gate| sigmoid(z[gate * h + unit]));
+                carry[unit] = forget * carry[unit] + i * z[2 * h + unit].tanh();
+                state[unit] = o * carry[unit].tanh();
+            }
+        }
+        let dot: f64 = state.iter().zip(dense).map(|(a, b)| a * b).sum();
+        dot + dense_bias[0]
+    }
+
+    fn steps(&self, row: usize) -> usize {
+        match self.rows[row] {
+            Row::Tokens(tokens) => tokens.len(),
+            Row::Features(values) => values.len() / self.shape.features(),
+        }
+    }
+
+    fn input(&self, parameters: &[Vec<f64>], row: usize, step: usize) -> Vec<f64> {
+        let f = self.shape.features();
+        match self.rows[row] {
+            Row::Tokens(tokens) => parameters[0][tokens[step] as usize * f..][..f].to_vec(),
+            Row::Features(values) => {
+                values[step * f..][..f].iter().map(|value| f64::from(*value)).collect()
+            }
+        }
+    }
+
+    fn input_mask(&self, row: usize, gate: usize, k: usize) -> f64 {
+        let f = self.shape.features();
+        let gates = if self.masks.recurrent.is_empty() { 1 } else { 4 };
+        let at = (row * gates + gate % gates) * f + k;
+        self.masks.input.get(at).map_or(1.0, |value| f64::from(*value))
+    }
+
+    fn recurrent_mask(&self, row: usize, gate: usize, k: usize) -> f64 {
+        let at = (row * 4 + gate) * self.shape.units + k;
+        self.masks.recurrent.get(at).map_or(1.0, |value| f64::from(*value))
+    }
+
+    /// Central differences, whose error is of the order of 1e-10.
+    fn gradient(&self, parameters: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        const H: f64 = 1e-5;
+        let mut moved = parameters.to_vec();
+        let mut gradient = Vec::new();
+        for array in 0..parameters.len() {
+            let mut slopes = Vec::new();
+            for at in 0..parameters[array].len() {
+                let middle = parameters[array][at];
+                moved[array][at] = middle + H;
+                let above = self.loss(&moved);
+                moved[array][at] = middle - H;
+                slopes.push((above - self.loss(&moved)) / (2.0 * H));
+                moved[array][at] = middle;
+            }
+            gradient.push(slopes);
+        }
+        gradient
+    }
+}
+
+/// Numbers that look like noise and need no generator.
+fn noise(count: usize, salt: f64, scale: f64) -> Vec<f32> {
+    (0..count).map(|i| ((1.7 * i as f64 + salt).sin() * scale) as f32).collect()
+}
+
+fn weights(shape: &Shape) -> Arrays {
+    let parameters = shape.parameters().into_iter().enumerate();
+    parameters.map(|(salt, (_, dims))| noise(dims.iter().product(), salt as f64, 0.5)).collect()
+}
+
+fn mask(count: usize, share: f32) -> Vec<f32> {
+    let keep = |value: f32| if value.abs() < share { 0.0 } else { 1.0 / (1.0 - share) };
+    noise(count, 3.3, 1.0).into_iter().map(keep).collect()
+}
+
+/// One way to fill the model.
+struct Scene {
+    shape: Shape,
+    ragged: Ragged,
+    token_rows: Vec<Vec<i32>>,
+    values: Vec<f32>,
+    steps: usize,
+    labels: Vec<f32>,
+}
+
+impl Scene {
+    /// Rows of these lengths.
+    fn tokens(lengths: &[usize], dim: usize, units: usize) -> Self {
+        let row = |(row, length): (usize, &usize)| {
+            (0..*length).map(|step| ((3 * row + 5 * step) % 11) as i32).collect()
+        };
+        let token_rows: Vec<Vec<i32>> = lengths.iter().enumerate().map(row).collect();
+        let shape = Shape { input: Input::Tokens { vocabulary: 11, dim }, units };
+        let ragged = Ragged::new(&token_rows);
+        let labels = (0..lengths.len()).map(|row| (row % 2) as f32).collect();
+        Self { shape, ragged, token_rows, values: vec![], steps: 0, labels }
+    }
+
+    fn features(rows: usize, steps: usize, features: usize, units: usize, scale: f64) -> Self {
+        let shape = Shape { input: Input::Features(features), units };
+        let values = noise(rows * steps * features, 9.0, scale);
+        let labels = (0..rows).map(|row| (row % 2) as f32).collect();
+        Self { shape, ragged: Ragged::new(&[]), token_rows: vec![], values, steps, labels }
+    }
+
+    fn sequences(&self) -> Sequences<'_> {
+        match self.shape.input {
+            Input::Tokens { .. } => self.ragged.sequences(),
+            Input::Features(features) => {
+                Sequences::Features { values: &self.values, steps: self.steps, features }
+            }
+        }
+    }
+
+    fn rows(&self) -> Vec<Row<'_>> {
+        match self.shape.input {
+            Input::Tokens { .. } => self.token_rows.iter().map(|row| Row::Tokens(row)).collect(),
+            Input::Features(features) => {
+                self.values.chunks(self.steps * features).map(Row::Features).collect()
+            }
+        }
+    }
+}
+
+/// Compares the gradients of both sides, entry by entry.
+#[track_caller]
+fn assert_gradient(scene: &Scene, masks: &Masks, change: impl Fn(&mut Settings)) {
+    let mut settings = Settings::plain(Optimizer::Sgd { momentum: 0.0, nesterov: false });
+    change(&mut settings);
+    let first = weights(&scene.shape);
+    let in_f64: Vec<Vec<f64>> =
+        first.iter().map(|array| array.iter().map(|w| f64::from(*w)).collect()).collect();
+    let (rows, labels) = (scene.rows(), &scene.labels);
+    let reference = Reference { shape: scene.shape, settings: &settings, rows, labels, masks };
+    let expected = reference.gradient(&in_f64);
+
+    let mut engine = engine(Device::Cpu, scene.shape, scene.sequences(), labels, settings);
+    engine.set_state(&State::new(first.clone(), &settings.optimizer)).unwrap();
+    let all: Vec<u32> = (0..labels.len() as u32).collect();
+    engine.train_step(&Step { rows: &all, lr: 1.0, masks: Some(masks) }).unwrap();
+    let computed = engine.take_computed().unwrap();
+    let after = engine.state().unwrap().parameters;
+    let mut squares = 0.0;
+    for (array, expected) in expected.iter().enumerate() {
+        for (at, expected) in expected.iter().enumerate() {
+            let found = f64::from(first[array][at]) - f64::from(after[array][at]);
+            let error = (found - expected).abs();
+            assert!(
+                error <= 1e-6 * (1.0 + expected.abs()),
+                "parameter {array}[{at}]: {found} for {expected}"
+            );
+            squares += expected * expected;
+        }
+    }
+    assert!(squares > 1e-6, "the gradient is nothing");
+    let norm = f64::from(computed.gradient_norms[0]);
+    assert!((norm - squares.sqrt()).abs() <= 1e-5 * norm, "norm {norm} for {}", squares.sqrt());
+}
+
+#[test]
+fn gradients_of_ragged_tokens_agree_with_finite_differences() {
+    let none = Masks::default();
+    assert_gradient(&Scene::tokens(&[7, 3, 1, 5, 0, 7, 2], 4, 5), &none, |_| ());
+    assert_gradient(&Scene::tokens(&[1], 3, 7), &none, |_| ());
+    assert_gradient(&Scene::tokens(&[0, 0, 4], 1, 1), &none, |_| ());
+}
+
+#[test]
+fn gradients_of_features_agree_with_finite_differences() {
+    let none = Masks::default();
+    assert_gradient(&Scene::features(5, 6, 3, 5, 1.0), &none, |_| ());
+    assert_gradient(&Scene::features(1, 1, 1, 1, 1.0), &none, |_| ());
+    assert_gradient(&Scene::features(3, 9, 17, 16, 1.0), &none, |_| ());
+}
+
+#[test]
+fn gradients_of_saturated_gates_agree_with_finite_differences() {
+    assert_gradient(&Scene::features(4, 5, 3, 4, 60.0), &Masks::default(), |_| ());
+}
+
+#[test]
+fn gradients_with_penalties_and_weights_of_labels_agree_with_finite_differences() {
+    assert_gradient(&Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), |settings| {
+        settings.penalties = [
+            Penalty { l1: 0.01, l2: 0.0 },
+            Penalty { l1: 0.0, l2: 0.02 },
+            Penalty { l1: 0.03, l2: 0.01 },
+        ];
+        settings.label_weights = [0.5, 3.0];
+    });
+}
+
+#[test]
+fn gradients_through_dropout_agree_with_finite_differences() {
+    for scene in [Scene::tokens(&[5, 0, 2, 4], 3, 4), Scene::features(3, 4, 5, 6, 1.0)] {
+        let (b, f, h) = (scene.labels.len(), scene.shape.features(), scene.shape.units);
+        let masks = |input: usize, recurrent: usize| Masks {
+            input: mask(b * input * f, 0.3),
+            recurrent: mask(b * recurrent * h, 0.4),
+        };
+        assert_gradient(&scene, &masks(1, 0), |_| ());
+        assert_gradient(&scene, &masks(0, 4), |_| ());
+        assert_gradient(&scene, &masks(4, 4), |_| ());
+    }
+}

@@ -1,0 +1,197 @@
+//! The whole trainer against Keras 3's `model.fit` over three epochs (`fixtures/keras_training.py`).
+//!
+//! The fixture names the order of the rows in each epoch. So each epoch is trained on its own, on
+//! rows in that order and without shuffling, from the checkpoint of the one before.
+
+use super::updates::{Penalised, penalties};
+use super::{Ragged, assert_close, assert_weights, start};
+use batchscope::config::{
+    Adam, AdamForm, Arm, ClassWeight, Exponential, LabelWeights, ModelSection, Optimizer, Penalty,
+    Per, Schedule, TrainSection,
+};
+use batchscope::kernels::{
+    self, Arrays, Device, EngineKind, Examples, Input, Sequences, Shape, Splits, State,
+};
+use batchscope::train::{
+    self, Callback, EpochMetrics, EpochTimes, Job, Outcome, Position, Trained,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Fixture {
+    units: usize,
+    dim: usize,
+    vocabulary: usize,
+    features: usize,
+    steps: usize,
+    batch_size: usize,
+    epochs: u64,
+    orders: Vec<Vec<usize>>,
+    training: Part,
+    validation: Part,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    labels: Vec<f32>,
+    feature_values: Vec<f32>,
+    token_rows: Vec<Vec<i32>>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    input: String,
+    padding: Option<String>,
+    mask: bool,
+    penalties: Vec<Penalised>,
+    class_weights: Option<[f64; 2]>,
+    schedule: bool,
+    learning_rates: Vec<f64>,
+    first_weights: Arrays,
+    losses: Vec<f64>,
+    accuracies: Vec<f64>,
+    validation_losses: Vec<f64>,
+    validation_accuracies: Vec<f64>,
+    logits: Vec<f64>,
+    final_weights: Vec<Vec<f64>>,
+}
+
+/// Rows of one split in an order of ours.
+struct Rows {
+    labels: Vec<f32>,
+    features: Vec<f32>,
+    tokens: Ragged,
+}
+
+impl Rows {
+    fn new(part: &Part, order: &[usize], case: &Case, steps: usize) -> Self {
+        let size = part.feature_values.len() / part.labels.len();
+        let features = order.iter().flat_map(|row| &part.feature_values[row * size..][..size]);
+        let tokens: Vec<Vec<i32>> =
+            order.iter().map(|row| padded(&part.token_rows[*row], case, steps)).collect();
+        Self {
+            labels: order.iter().map(|row| part.labels[*row]).collect(),
+            features: features.copied().collect(),
+            tokens: Ragged::new(&tokens),
+        }
+    }
+
+    fn examples(&self, fixture: &Fixture, case: &Case) -> Examples<'_> {
+        let (steps, features) = (fixture.steps, fixture.features);
+        let sequences = match case.input.as_str() {
+            "features" => Sequences::Features { values: &self.features, steps, features },
+            _ => self.tokens.sequences(),
+        };
+        Examples { sequences, labels: &self.labels }
+    }
+}
+
+/// Masked padding is left out; without a mask it is a token as any other.
+fn padded(row: &[i32], case: &Case, steps: usize) -> Vec<i32> {
+    let padding = vec![0; steps - row.len()];
+    match (case.mask, case.padding.as_deref()) {
+        (true, _) => row.to_vec(),
+        (false, Some("post")) => [row, &padding].concat(),
+        (false, _) => [&padding, row].concat(),
+    }
+}
+
+fn arm(fixture: &Fixture, case: &Case) -> Arm {
+    let adam = Adam { lr: case.learning_rates[0], form: AdamForm::Keras, ..Adam::default() };
+    let each =
+        |[negative, positive]: [f64; 2]| ClassWeight::Each(LabelWeights { negative, positive });
+    let mut train = TrainSection {
+        shuffle: false,
+        optimizer: Optimizer::Adam(adam),
+        class_weight: case.class_weights.map(each),
+        ..TrainSection::default()
+    };
+    if case.schedule {
+        train.schedule = Schedule::Exponential(Exponential { gamma: 0.9, per: Per::Epoch });
+    }
+    let mut model = ModelSection::default();
+    let [kernel, recurrent, bias] =
+        penalties(&case.penalties).map(|found| Penalty { l1: found.l1, l2: found.l2 });
+    model.lstm.kernel_regularizer = kernel;
+    model.lstm.recurrent_regularizer = recurrent;
+    model.lstm.bias_regularizer = bias;
+    Arm { name: case.name.clone(), batch_size: fixture.batch_size, model, train }
+}
+
+#[derive(Default)]
+struct Listener(Vec<EpochMetrics>);
+
+impl Callback for Listener {
+    fn on_epoch_end(&mut self, metrics: &EpochMetrics, _: &EpochTimes) -> anyhow::Result<()> {
+        self.0.push(*metrics);
+        Ok(())
+    }
+}
+
+/// Trains a case epoch by epoch; gives what was recorded and what was left behind.
+fn trained(fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Trained) {
+    start();
+    let input = match case.input.as_str() {
+        "features" => Input::Features(fixture.features),
+        _ => Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim },
+    };
+    let shape = Shape { input, units: fixture.units };
+    let folder = tempfile::tempdir().unwrap();
+    let (checkpoint, best) = (folder.path().join("state"), folder.path().join("best"));
+    let in_order: Vec<usize> = (0..fixture.validation.labels.len()).collect();
+    let validation = Rows::new(&fixture.validation, &in_order, case, fixture.steps);
+    let mut arm = arm(fixture, case);
+    let (mut listener, mut end) = (Listener::default(), None);
+    for epoch in 0..fixture.epochs {
+        arm.train.epochs = Some(epoch + 1);
+        let order = &fixture.orders[epoch as usize];
+        let rows = Rows::new(&fixture.training, order, case, fixture.steps);
+        let measured = validation.examples(fixture, case);
+        let splits =
+            Splits { train: rows.examples(fixture, case), validation: measured, test: measured };
+        let settings = train::settings(&arm, &rows.labels);
+        let job = Job {
+            arm: &arm,
+            seed: 0,
+            shape,
+            splits,
+            label_weights: settings.label_weights,
+            every_steps: 1,
+            checkpoint: &checkpoint,
+            best: &best,
+        };
+        let mut engine =
+            kernels::engine(EngineKind::Libtorch, Device::Cpu, shape, splits, settings).unwrap();
+        let saved = train::load_checkpoint(&checkpoint, &shape, 2).unwrap();
+        let first = State::new(case.first_weights.clone(), &settings.optimizer);
+        let from = saved.unwrap_or((first, Position::default()));
+        let outcome = train::train(&job, Some(from), engine.as_mut(), &mut listener).unwrap();
+        let Outcome::Finished(trained) = outcome else { panic!("{}: {outcome:?}", case.name) };
+        end = Some(*trained);
+    }
+    (listener.0, end.unwrap())
+}
+
+#[test]
+fn three_epochs_follow_keras() {
+    const TOLERANCE: f64 = 1e-4;
+    let fixture: Fixture =
+        serde_json::from_str(include_str!("../fixtures/keras_training.json")).unwrap();
+    assert_eq!(fixture.cases.len(), 10);
+    for case in &fixture.cases {
+        let (epochs, end) = trained(&fixture, case);
+        let compare = |what: &str, expected: &[f64], found: fn(&EpochMetrics) -> f64| {
+            let found: Vec<f32> = epochs.iter().map(|epoch| found(epoch) as f32).collect();
+            assert_close(&format!("{}, {what}", case.name), &found, expected, TOLERANCE);
+        };
+        compare("learning rate", &case.learning_rates, |epoch| epoch.learning_rate);
+        compare("loss", &case.losses, |epoch| epoch.train.loss);
+        compare("accuracy", &case.accuracies, |epoch| epoch.train.accuracy);
+        compare("val_loss", &case.validation_losses, |epoch| epoch.validation.loss);
+        compare("val_accuracy", &case.validation_accuracies, |epoch| epoch.validation.accuracy);
+        assert_close(&case.name, &end.test_logits, &case.logits, TOLERANCE);
+        assert_weights(&case.name, &end.weights, &case.final_weights, TOLERANCE);
+    }
+}

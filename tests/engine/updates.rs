@@ -1,0 +1,167 @@
+//! Ten steps with each optimizer, clipping, penalties, weights of labels and dropout, as PyTorch
+//! makes them (`fixtures/torch_updates.py`).
+
+use super::{ADAM, ALL, BATCHES, Ragged, assert_close, assert_weights, engine};
+use batchscope::kernels::{
+    Arrays, Clip, Device, Input, Masks, Optimizer, Penalty, Sequences, Settings, Shape, Split,
+    State, Step,
+};
+use batchscope::train::mean_loss;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Fixture {
+    units: usize,
+    dim: usize,
+    vocabulary: usize,
+    features: usize,
+    steps: usize,
+    labels: Vec<f32>,
+    token_rows: Vec<Vec<i32>>,
+    feature_values: Vec<f32>,
+    first_weights: FirstWeights,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct FirstWeights {
+    tokens: Arrays,
+    arrays: Arrays,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    optimizer: Rule,
+    clip: Option<Clipping>,
+    penalties: Vec<Penalised>,
+    class_weights: Option<[f32; 2]>,
+    tokens: Trajectory,
+    arrays: Trajectory,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+enum Rule {
+    Adam { lr: f64 },
+    Adamw { lr: f64, weight_decay: f64 },
+    Sgd { lr: f64, momentum: f64, nesterov: bool },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Clipping {
+    Norm(f64),
+    Value(f64),
+}
+
+#[derive(Deserialize)]
+pub(super) struct Penalised {
+    parameter: String,
+    l1: f64,
+    l2: f64,
+}
+
+#[derive(Deserialize)]
+struct Trajectory {
+    losses: Vec<f64>,
+    penalized_losses: Vec<f64>,
+    gradient_norms: Vec<f64>,
+    final_weights: Vec<Vec<f64>>,
+    final_logits: Vec<f64>,
+    input_masks: Option<Vec<Vec<f32>>>,
+    recurrent_masks: Option<Vec<Vec<f32>>>,
+}
+
+/// The fixture's list in the order of [`Settings::penalties`].
+pub(super) fn penalties(list: &[Penalised]) -> [Penalty; 3] {
+    ["weight_ih", "weight_hh", "bias"].map(|name| {
+        let found = list.iter().find(|penalised| penalised.parameter == name);
+        found.map_or(Penalty { l1: 0.0, l2: 0.0 }, |p| Penalty { l1: p.l1, l2: p.l2 })
+    })
+}
+
+fn settings(case: &Case) -> (Settings, f64) {
+    let Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat, .. } = ADAM else { unreachable!() };
+    let (optimizer, lr) = match case.optimizer {
+        Rule::Adam { lr } => (ADAM, lr),
+        Rule::Adamw { lr, weight_decay } => {
+            (Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay }, lr)
+        }
+        Rule::Sgd { lr, momentum, nesterov } => (Optimizer::Sgd { momentum, nesterov }, lr),
+    };
+    let clip = case.clip.as_ref().map(|clip| match clip {
+        Clipping::Norm(most) => Clip::Norm(*most),
+        Clipping::Value(most) => Clip::Value(*most),
+    });
+    let label_weights = case.class_weights.unwrap_or([1.0; 2]);
+    let penalties = penalties(&case.penalties);
+    (Settings { optimizer, clip, penalties, label_weights, micro_batch: None }, lr)
+}
+
+/// Trains ten steps as the fixture did and compares everything that was recorded.
+fn follows(
+    case: &Case,
+    expected: &Trajectory,
+    first: &Arrays,
+    labels: &[f32],
+    engine: &mut dyn batchscope::kernels::Engine,
+) {
+    let (settings, lr) = settings(case);
+    engine.set_state(&State::new(first.clone(), &settings.optimizer)).unwrap();
+    let (mut losses, mut penalized, mut norms) = (Vec::new(), Vec::new(), Vec::new());
+    for step in 0..expected.losses.len() {
+        let rows = BATCHES[step % 3];
+        let at = |masks: &Option<Vec<Vec<f32>>>| {
+            masks.as_ref().map_or_else(Vec::new, |masks| masks[step].clone())
+        };
+        let masks =
+            Masks { input: at(&expected.input_masks), recurrent: at(&expected.recurrent_masks) };
+        engine.train_step(&Step { rows, lr, masks: Some(&masks) }).unwrap();
+        let computed = engine.take_computed().unwrap();
+        let labels = rows.iter().map(|row| labels[*row as usize]);
+        let loss = mean_loss(&computed.logits, labels, settings.label_weights);
+        losses.push(loss as f32);
+        penalized.push((loss + computed.penalties[0]) as f32);
+        norms.push(computed.gradient_norms[0]);
+    }
+    const TOLERANCE: f64 = 1e-5;
+    let name = &case.name;
+    assert_close(&format!("{name}, losses"), &losses, &expected.losses, TOLERANCE);
+    assert_close(&format!("{name}, penalized"), &penalized, &expected.penalized_losses, TOLERANCE);
+    assert_close(&format!("{name}, norms"), &norms, &expected.gradient_norms, TOLERANCE);
+    let logits = engine.predict(Split::Test, &ALL).unwrap();
+    assert_close(&format!("{name}, logits"), &logits, &expected.final_logits, TOLERANCE);
+    assert_weights(name, &engine.state().unwrap().parameters, &expected.final_weights, TOLERANCE);
+}
+
+fn every_update_follows_torch_on(device: Device) {
+    let fixture: Fixture =
+        serde_json::from_str(include_str!("../fixtures/torch_updates.json")).unwrap();
+    let ragged = Ragged::new(&fixture.token_rows);
+    let (units, labels) = (fixture.units, &fixture.labels);
+    let tokens = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
+    let (steps, features) = (fixture.steps, fixture.features);
+    let arrays = Sequences::Features { values: &fixture.feature_values, steps, features };
+    assert_eq!(fixture.cases.len(), 11);
+    for case in &fixture.cases {
+        let (settings, _) = settings(case);
+        let shape = Shape { input: tokens, units };
+        let mut engine = engine(device, shape, ragged.sequences(), labels, settings);
+        follows(case, &case.tokens, &fixture.first_weights.tokens, labels, engine.as_mut());
+        let shape = Shape { input: Input::Features(features), units };
+        let mut engine = super::engine(device, shape, arrays, labels, settings);
+        follows(case, &case.arrays, &fixture.first_weights.arrays, labels, engine.as_mut());
+    }
+}
+
+#[test]
+fn every_update_follows_torch_on_cpu() {
+    every_update_follows_torch_on(Device::Cpu);
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn every_update_follows_torch_on_cuda() {
+    every_update_follows_torch_on(Device::Cuda(0));
+}

@@ -34,8 +34,8 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Short, long, empty and unknown texts.
-const TEXTS: [&str; 7] = [
+/// Short, long, empty and unknown texts, and one with other letters and spaces than ASCII's.
+const TEXTS: [&str; 8] = [
     "a splendid film",
     "",
     "dreadful plot!",
@@ -43,6 +43,7 @@ const TEXTS: [&str; 7] = [
     "zebra xylophone",
     "the long story was the music and the actor was splendid and it was the long film it was 7",
     "Splendid; it was 12",
+    "naïve\u{a0}film, ÉTÉ",
 ];
 
 fn write_texts(scene: &Scene) {
@@ -130,7 +131,7 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
     assert_eq!(
         rows.iter().map(|row| row[0]).collect::<Vec<_>>(),
-        ["2", "3", "4", "5", "6", "7", "8"]
+        ["2", "3", "4", "5", "6", "7", "8", "9"]
     );
     let probability = |row: usize| rows[row][1].parse::<f32>().unwrap();
     assert!(probability(0) > probability(2), "the model learned nothing: {csv}");
@@ -141,7 +142,7 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
 
     scene.run(&["predict", RUN, "--input", "new.csv", "--output", "out.jsonl"]).expect(0);
     let objects: Vec<Value> = scene.read("out.jsonl").lines().map(json).collect();
-    assert_eq!(objects.len(), 7);
+    assert_eq!(objects.len(), 8);
     for (object, row) in objects.iter().zip(&rows) {
         assert_eq!(object["row"].to_string(), row[0]);
         let probability = object["probability"].as_f64().unwrap() as f32;
@@ -154,7 +155,7 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
     child.stdin.take().unwrap().write_all(TEXTS.join("\n").as_bytes()).unwrap();
     let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     let by_line: Vec<&str> = said.lines().skip(1).collect();
-    assert_eq!(by_line.len(), 7, "{said}");
+    assert_eq!(by_line.len(), 8, "{said}");
     assert!(by_line[0].starts_with(&format!("1,{},", rows[0][1])), "{said}");
 }
 
@@ -223,7 +224,7 @@ fn all_cases_agree_in(format: &str) {
 }
 
 /// The same probabilities but for rounding.
-#[expect(clippy::print_stdout, reason = "`--nocapture` shows what was measured")]
+#[expect(clippy::print_stdout, reason = "`scripts/compare_exports` shows how close they are")]
 fn assert_close(format: &str, case: &Case, found: &[f64]) {
     let arguments = ["predict", case.run, "--input", case.input, "--format", "jsonl"];
     let ours = case.scene.run(&arguments).expect(0).stdout;

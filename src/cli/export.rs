@@ -2,6 +2,7 @@
 
 use super::diagnostics::Output;
 use crate::export::{self, Format, Model};
+use crate::files;
 use crate::study::TrainedRun;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -36,7 +37,8 @@ enum FormatName {
 
 const USE: &str = "\
 Beside the model of a text study lies vocabulary.txt: line n is the word of id n - 1, the first two
-are padding (0) and unknown words (1). Texts become ids as `data.text` in study.yaml says.
+are padding (0) and unknown words (1); or tokenizer.json, where the study has one. Texts become ids
+as `data.text` in study.yaml says.
 
 torch:
   class Classifier(torch.nn.Module):
@@ -69,15 +71,17 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
     let path = folder.join(format.file_name());
     let (shape, masked) = (run.definition.model, run.is_masked());
     export::write(format, &Model { shape, masked, weights: &run.weights }, &path)?;
-    let mut files = vec![path];
+    let mut written = vec![path];
     if let Some(vocabulary) = run.vocabulary() {
-        let copy = folder.join("vocabulary.txt");
-        fs::copy(&vocabulary, &copy)
-            .with_context(|| format!("cannot copy {}", vocabulary.display()))?;
-        files.push(copy);
+        let copy = folder.join(vocabulary.file_name().unwrap_or_default());
+        // Not `fs::copy`, which would empty the file if both were the same.
+        let text = fs::read_to_string(&vocabulary)
+            .with_context(|| format!("cannot read {}", vocabulary.display()))?;
+        files::write_text(&copy, &text)?;
+        written.push(copy);
     }
-    let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    output.answer(&json!({ "files": files }), &lines.join("\n"));
+    let lines: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();
+    output.answer(&json!({ "files": written }), &lines.join("\n"));
     output.note("how to load it: batchscope export --help");
     Ok(ExitCode::SUCCESS)
 }

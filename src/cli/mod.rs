@@ -91,7 +91,7 @@ enum Command {
     Status(status::StatusArgs),
     /// Measure a finished run on a split of its study
     ///
-    /// Computed on the processor with the weights of the last epoch, as at the end of training.
+    /// Computed on the processor with the weights that the run kept, as at the end of training.
     ///
     /// With --json: run, split, examples, metrics as in record.json.
     Evaluate(evaluate::EvaluateArgs),

@@ -136,8 +136,7 @@ mod tests {
         }
         let first = jsonl(&predictions()).unwrap().lines().next().unwrap().to_owned();
         let read: serde_json::Value = serde_json::from_str(&first).unwrap();
-        let probability = read["probability"].as_f64().unwrap() as f32;
-        assert_eq!(probability.to_bits(), 0.1f32.to_bits());
+        assert_eq!((read["probability"].as_f64().unwrap() as f32).to_bits(), 0.1f32.to_bits());
         assert_eq!((read["row"].as_u64(), read["prediction"].as_str()), (Some(2), Some("no")));
     }
 

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub struct TrainedRun {
     /// What defines the run.
     pub definition: Definition,
-    /// The weights after the last epoch.
+    /// The weights after the last epoch, or those of the best one if they were restored.
     pub weights: Arrays,
     study: Study,
     study_folder: PathBuf,
@@ -73,9 +73,11 @@ impl TrainedRun {
         self.definition.arm.model.embedding.as_ref().is_some_and(|section| section.mask_zero)
     }
 
-    /// The list of words that the study keeps; `None` for arrays.
+    /// What numbers the words of a text study, as the study keeps it: `vocabulary.txt`, or the
+    /// `tokenizer.json` that it was given. `None` for arrays.
     pub fn vocabulary(&self) -> Option<PathBuf> {
-        let path = self.kept().join("vocabulary.txt");
+        let [words, tokenizer] = ["vocabulary.txt", "tokenizer.json"].map(|n| self.kept().join(n));
+        let path = if tokenizer.exists() { tokenizer } else { words };
         self.study.experiment.data.table.as_ref().map(|_| path)
     }
 

@@ -70,9 +70,9 @@ pub fn prepare(
     pool: &Pool,
     observer: &mut dyn Observer,
 ) -> Result<Plan> {
-    let masked = study.experiment.model.embedding.as_ref().is_some_and(|e| e.mask_zero);
+    let embedding = study.experiment.model.embedding.as_ref();
     let data = &study.experiment.data;
-    let prepared = data::prepare(data, masked, cache, &mut |what| observer.on_stage(what))?;
+    let prepared = data::prepare(data, embedding, cache, &mut |what| observer.on_stage(what))?;
     plan::plan(study, prepared, pool)
 }
 

@@ -87,7 +87,7 @@ impl Plan {
         let cuda = self.machine.cuda_trouble.iter().map(|trouble| {
             format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
         });
-        full.chain(cuda).collect()
+        full.chain(cuda).chain(self.data.facts.warnings()).collect()
     }
 
     /// Where the prepared examples are.

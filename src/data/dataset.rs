@@ -70,7 +70,9 @@ impl Facts {
         classes: [String; 2],
         parts: &[Part; 3],
     ) -> Self {
-        let changes = parts[0].labels().windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let is_positive = |label: &f32| *label > 0.5;
+        let pairs = parts[0].labels().windows(2);
+        let changes = pairs.filter(|pair| is_positive(&pair[0]) != is_positive(&pair[1])).count();
         let [train, validation, test] = parts.each_ref().map(Part::facts);
         let (vocabulary, features) = (contents.vocabulary, contents.features);
         let sorted_by_label = changes == 1;

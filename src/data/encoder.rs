@@ -23,7 +23,7 @@ pub struct Encoder {
 
 enum Rules {
     Words(Vocabulary),
-    Tokenizer(HuggingFace),
+    Tokenizer(Box<HuggingFace>),
     /// V
     Ids(usize),
     /// F
@@ -124,7 +124,7 @@ impl Encoder {
             (Some(features), _, _) => Rules::Features(features),
             (None, None, _) => Rules::Ids(facts.vocabulary.unwrap_or_default()),
             (None, Some(_), Tokenizer::Words) => Rules::Words(vocabulary()?),
-            (None, Some(_), Tokenizer::File(_)) => Rules::Tokenizer(tokenizer()?),
+            (None, Some(_), Tokenizer::File(_)) => Rules::Tokenizer(Box::new(tokenizer()?)),
         };
         Ok(Self { section: section.clone(), text, masked, facts, rules })
     }

@@ -33,7 +33,7 @@ fn number(text: &str) -> Option<Moment> {
         return Some(i128::from(whole) * BILLION);
     }
     let value: f64 = text.parse().ok()?;
-    value.is_finite().then(|| (value * BILLION as f64) as i128)
+    value.is_finite().then_some((value * BILLION as f64) as i128)
 }
 
 fn date(text: &str) -> Option<Moment> {

@@ -184,7 +184,8 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
     if train.examples == 0 {
         return Err(UserError::new(
             "the training split is empty",
-            "lower `data.split.validation` and `data.split.test`, or use more data",
+            "lower `data.split.validation` and `data.split.test`, or use more data; identical \
+             examples stay together",
         ));
     }
     if !train.has_both_labels() {

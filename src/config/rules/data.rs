@@ -284,3 +284,72 @@ fn name(by: SplitBy) -> &'static str {
         SplitBy::Order => "order",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key and the rule that a section breaks, or `fine`.
+    fn verdict(yaml: &str) -> String {
+        let data: DataSection = serde_yaml::from_str(yaml).unwrap();
+        match check(&data) {
+            Ok(()) => "fine".into(),
+            Err(broken) => format!("{}: {}", broken.path, broken.rule),
+        }
+    }
+
+    fn is(yaml: &str, expected: &str) {
+        let said = verdict(yaml);
+        assert!(said.contains(expected), "{yaml}: `{said}` lacks `{expected}`");
+    }
+
+    #[test]
+    fn a_table_has_one_file_or_one_for_each_split_in_a_format_that_is_known() {
+        is("{ table: {} }", "data.table: no file is named");
+        is("{ table: { path: a.csv, train: b.csv } }", "data.table.path: give either");
+        is("{ table: { path: a.csv, test: b.csv } }", "data.table.test: `path` names");
+        is("{ table: { train: a.csv, validation: b.csv, split: fold } }", "told by files and by");
+        is("{ table: { path: a.txt } }", "data.table.path: the name a.txt does not tell");
+        is("{ table: { path: a.txt, format: tsv } }", "fine");
+        is("{ table: { path: a.csv.gz, separator: \";\" } }", "fine");
+        is("{ table: { path: a.tsv, separator: \";\" } }", "data.table.separator: only a CSV");
+        is("{ table: { path: a.csv, separator: \"é\" } }", "must be one ASCII character");
+        is("{ table: { path: a.csv, group: label } }", "data.table.group: the label column");
+    }
+
+    #[test]
+    fn arrays_are_in_one_npz_file_or_in_npy_files() {
+        is("{ arrays: { x_train: x.npy, y_train: y.npy } }", "fine");
+        is("{ arrays: { x_train: x.npy } }", "data.arrays.y_train: without `path` this is");
+        is("{ arrays: { path: x.npy } }", "data.arrays.path: `path` is an npz file");
+        is("{ arrays: { path: a.npz, x_val: X } }", "`x_val` and `y_val` belong together");
+        is(
+            "{ arrays: { path: a.npz, x_val: X, y_val: y, groups_train: g } }",
+            "`groups_val` belongs",
+        );
+        is("{ arrays: { path: a.npz, groups_val: g } }", "`groups_val` belongs to");
+        is("{ arrays: { path: a.npz, vocabulary: 0 } }", "data.arrays.vocabulary: must be from 1");
+        is("{ arrays: { path: a.npz }, text: {} }", "data.text: `text` is for tables");
+    }
+
+    #[test]
+    fn how_examples_are_dealt_out_agrees_with_what_the_source_names() {
+        let table = |more: &str, split: &str| {
+            format!("{{ table: {{ path: a.csv{more} }}, split: {{ {split} }} }}")
+        };
+        is(&table("", "by: group"), "data.split.by: `group` needs to know the groups");
+        is(&table("", "by: time"), "data.split.by: `time` needs to know the times");
+        is(&table(", group: who", "by: random"), "`random` would part them");
+        is(&table(", group: who", ""), "fine");
+        is(&table(", group: who, time: when", ""), "cannot keep groups whole");
+        is(&table(", time: when", "by: order"), "`order` does not heed them");
+        is(&table("", "validation: 0"), "data.split.validation: must be above 0, received 0");
+        is(&table(", split: fold", "validation: 0"), "fine");
+        let own = "{ arrays: { path: a.npz, x_val: X, y_val: y }, split: { by: order } }";
+        is(own, "the source brings its own validation split");
+        let by = |yaml: &str| serde_yaml::from_str::<DataSection>(yaml).unwrap().split_by();
+        assert_eq!(by(&table(", group: who", "")), SplitBy::Group);
+        assert_eq!(by(&table(", time: when", "")), SplitBy::Time);
+        assert_eq!(by(&table("", "")), SplitBy::Random);
+    }
+}

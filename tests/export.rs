@@ -97,7 +97,11 @@ fn what_is_not_a_finished_run_is_refused_with_advice() {
         "name one of its runs, such as runs/tiny/large/seed-0",
     );
     refused(&["export", "none", "--format", "onnx"], "none is not", "runs/quickstart/batch-32");
-    refused(&["predict", RUN, "--input", "none.csv"], "cannot read none.csv", "hint: ");
+    refused(
+        &["predict", RUN, "--input", "none.csv"],
+        "cannot read the data file none.csv",
+        "hint: ",
+    );
     scene.write("wrong.csv", "review\nfine\n");
     refused(&["predict", RUN, "--input", "wrong.csv"], "no column `text`", "`review`");
 

@@ -123,10 +123,40 @@ pub(crate) fn arrays(scene: &Scene) {
     drop(npz);
 }
 
+/// Writes `X_<split> [n, steps, 2]` and `y_<split> [n]`, whose labels can be learned.
+fn write_arrays(scene: &Scene, splits: &[(&str, u64)], steps: u64) {
+    let mut npz = NpzWriter::new(fs::File::create(scene.path("arrays.npz")).unwrap());
+    for (split, n) in splits {
+        let size = steps * 2;
+        let values = (0..n * size).map(|at| {
+            let (row, noise) = (at / size, (at * 37 % 101) as f32 / 101.0);
+            noise + (row % 2) as f32
+        });
+        let mut x = npz
+            .array(&format!("X_{split}"), Default::default())
+            .unwrap()
+            .default_dtype()
+            .shape(&[*n, steps, 2])
+            .begin_nd()
+            .unwrap();
+        x.extend(values).unwrap();
+        x.finish().unwrap();
+        let mut y = npz
+            .array(&format!("y_{split}"), Default::default())
+            .unwrap()
+            .default_dtype()
+            .shape(&[*n])
+            .begin_nd()
+            .unwrap();
+        y.extend((0..*n).map(|row| (row % 2) as i64)).unwrap();
+        y.finish().unwrap();
+    }
+}
+
 #[test]
 fn arrays_are_trained_as_the_seed_code_names_them() {
     let scene = Scene::new();
-    arrays(&scene);
+    write_arrays(&scene, &[("train", 60), ("val", 20)], 4);
     scene.write(
         "arrays.yaml",
         "study: { seeds: 1, grid: { batch_size: [8] } }\n\
@@ -246,4 +276,77 @@ fn first_weights_are_read_from_a_file_and_its_content_defines_the_run() {
     assert!(ended.stderr.contains("first_weights"), "{}", ended.stderr);
     let ended = scene.run(&["run", "tiny.yaml", "--set", "model.init={ weights: none }"]).expect(2);
     assert!(ended.stderr.contains("cannot read the first weights none"), "{}", ended.stderr);
+}
+
+/// A batch of 900 rows of 400 steps needs about 800 MB; a limit on the address space of the program
+/// and its workers makes it fail as a machine without that memory would. How much libtorch itself
+/// takes differs between machines, so limits are tried from large to small.
+#[test]
+fn a_batch_that_does_not_fit_is_taken_in_parts_and_the_record_says_so() {
+    let scene = Scene::new();
+    write_arrays(&scene, &[("train", 900), ("val", 30)], 400);
+    scene.write(
+        "large.yaml",
+        "study: { seeds: 1, grid: { batch_size: [900] } }\n\
+         data: { arrays: { path: arrays.npz, x_val: X_val, y_val: y_val } }\n\
+         train: { epochs: 2, device: cpu }\n",
+    );
+    scene.run(&["run", "large.yaml", "--out", "whole"]).expect(0);
+    let short = (2..12).rev().find_map(|tenths| {
+        let out = format!("short-{tenths}");
+        let run = scene.batchscope(&["run", "large.yaml", "--out", &out]);
+        let mut limited = std::process::Command::new("sh");
+        limited.current_dir(scene.path("")).arg("-c").arg(format!(
+            "ulimit -v {}; exec '{}' run large.yaml --out {out}",
+            tenths * 200_000,
+            run.get_program().display()
+        ));
+        let ended = crate::util::Ended::from(limited.output().unwrap());
+        let record = fs::read_to_string(scene.path(&format!("{out}/batch-900/seed-0/record.json")));
+        let result = json(&record.ok()?)["result"].clone();
+        result["micro_batch"].as_u64().map(|rows| (out, rows, ended.expect(0)))
+    });
+    let (out, rows, ended) = short.expect("no limit made memory short");
+    assert!([450, 225, 113, 57].contains(&rows), "{rows}");
+    let said = format!("memory was short, so gradients were summed over parts of {rows} rows");
+    assert!(ended.stdout.contains(&said), "{}", ended.stdout);
+    let loss = |out: &str| {
+        let lines = scene.read(&format!("{out}/batch-900/seed-0/metrics.jsonl"));
+        json(lines.lines().last().unwrap())["validation"]["loss"].as_f64().unwrap()
+    };
+    assert!((loss("whole") - loss(&out)).abs() < 1e-5, "{} and {}", loss("whole"), loss(&out));
+}
+
+#[test]
+fn settings_that_only_the_data_can_show_to_be_wrong_or_odd_are_said() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let refused = |set: &str, message: &str| {
+        let ended = scene.run(&["run", "tiny.yaml", "--set", set]).expect(2);
+        assert!(ended.stderr.contains(message), "{set}: {}", ended.stderr);
+    };
+    refused(
+        "train.warmup={ steps: 27 }",
+        "arm `small`: the warm-up takes 27 steps, and the whole run 27",
+    );
+    refused(
+        "study.arms.1.schedule={ multistep: { at: [4, 9], per: step } }",
+        "arm `large`: its schedule goes on after the run has ended: step 9 after the warm-up, and the last is 8",
+    );
+    let ended =
+        scene.run(&["check", "tiny.yaml", "--set", "study.arms.1.batch_size=400"]).expect(0);
+    assert!(ended.stderr.contains("warning: arm `large`: its batch size 400 exceeds the 72"));
+    // Sorted by label: half of the rows, then the other half.
+    let table = scene.read("reviews.csv");
+    let (header, rows) = table.split_once('\n').unwrap();
+    let (ones, zeros): (Vec<&str>, Vec<&str>) = rows.lines().partition(|row| row.ends_with('1'));
+    scene.write("reviews.csv", &[&[header][..], &zeros, &ones].concat().join("\n"));
+    let ended = scene.run(&["check", "tiny.yaml", "--set", "train.shuffle=false"]).expect(0);
+    assert!(
+        ended.stderr.contains("warning: arm `small`: with `shuffle: false`"),
+        "{}",
+        ended.stderr
+    );
+    let ended = scene.run(&["check", "tiny.yaml"]).expect(0);
+    assert!(!ended.stderr.contains("warning"), "{}", ended.stderr);
 }

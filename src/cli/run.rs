@@ -95,6 +95,7 @@ fn document<'o>(study: &'o str, folder: &'o Path, outcome: &'o StudyOutcome) -> 
 fn closing(outcome: &StudyOutcome, path: &Path, command: &[String]) -> String {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(tables::what_numbers_are(&outcome.arms));
+    lines.extend(tables::short_of_memory(&outcome.arms));
     for (run, end) in &outcome.failures {
         lines.push(format!("not finished: {}: {end}", run.id()));
     }

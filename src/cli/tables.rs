@@ -53,8 +53,26 @@ pub(super) fn results(arms: &[ArmSummary]) -> String {
 /// The line under the results that says what they are.
 pub(super) fn what_numbers_are(arms: &[ArmSummary]) -> Option<String> {
     let spread = arms.iter().any(|arm| arm.finished > 1);
-    let said = "accuracies are those after the last epoch: mean ± standard deviation over seeds";
-    spread.then(|| said.to_owned())
+    let restored = arms.iter().filter(|arm| arm.restored).count();
+    let when = match (restored, restored == arms.len()) {
+        (0, _) => "those after the last epoch",
+        (_, true) => "those of each run's best epoch",
+        _ => "those after the last epoch, or of the best one for arms that restore it",
+    };
+    spread.then(|| format!("accuracies are {when}: mean ± standard deviation over seeds"))
+}
+
+/// What to know of runs whose batches did not fit into memory.
+pub(super) fn short_of_memory(arms: &[ArmSummary]) -> Vec<String> {
+    let short = arms.iter().filter_map(|arm| Some((arm, arm.micro_batch?)));
+    let said = |(arm, rows): (&ArmSummary, usize)| {
+        format!(
+            "arm `{}`: memory was short, so gradients were summed over parts of {rows} rows; each \
+             step is still that of {} rows, to rounding",
+            arm.name, arm.batch_size
+        )
+    };
+    short.map(said).collect()
 }
 
 /// How the runs of a study stand, one row an arm.

@@ -4,17 +4,18 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_yaml::Value;
+use serde_yaml::with::singleton_map;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `data`: one source, and for text how it becomes token ids.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataSection {
-    /// A CSV table with a text and a label column.
+    /// A table with a text and a label column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<TableSection>,
-    /// Arrays of floats `[N, T, F]` with labels `[N]` in one npz file.
+    /// Arrays of floats `[N, T, F]` or of token ids `[N, T]`, with labels `[N]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrays: Option<ArraysSection>,
     /// How text becomes token ids; for tables only.
@@ -25,38 +26,122 @@ pub struct DataSection {
     pub split: SplitSection,
 }
 
-/// `data.table`: a CSV file with a header line.
+impl DataSection {
+    /// How examples are dealt out where the source does not say: as `split.by` says, else by what
+    /// the source names.
+    pub fn split_by(&self) -> SplitBy {
+        let table = self.table.as_ref();
+        let arrays = self.arrays.as_ref();
+        let grouped = table.is_some_and(|table| table.group.is_some())
+            || arrays.is_some_and(|arrays| arrays.groups_train.is_some());
+        let timed = table.is_some_and(|table| table.time.is_some())
+            || arrays.is_some_and(|arrays| arrays.times_train.is_some());
+        match (self.split.by, grouped, timed) {
+            (Some(by), _, _) => by,
+            (None, true, _) => SplitBy::Group,
+            (None, false, true) => SplitBy::Time,
+            (None, false, false) => SplitBy::Random,
+        }
+    }
+}
+
+/// `data.table`: one file of examples, or one for each split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct TableSection {
     /// The file, relative to the folder in which batchscope is started.
-    pub path: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// In place of `path`: the file of the training examples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<PathBuf>,
+    /// The file of the validation examples; cut from `train` by `data.split` when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<PathBuf>,
+    /// The file of the test examples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// The format of all files; told by the end of each name when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<TableFormat>,
+    /// What stands between the columns of a CSV file: one ASCII character, a comma when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separator: Option<char>,
     /// The column that holds the text.
-    #[serde(default = "text_column")]
     pub text: String,
     /// The column that holds the label: two values, which become 0 and 1 in sorted order.
-    #[serde(default = "label_column")]
     pub label: String,
+    /// The value of the label column that counts as 1; the other one counts as 0.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_text")]
+    #[schemars(schema_with = "some_text_schema")]
+    pub positive: Option<String>,
     /// Keep only rows whose columns have these values.
     #[serde(
-        default,
         rename = "where",
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "texts"
     )]
     #[schemars(schema_with = "texts_schema")]
     pub filter: BTreeMap<String, String>,
+    /// The column that names what must not be parted, such as an author: no group is in two splits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The column of times, numbers or ISO 8601 dates, by which `split: { by: time }` sorts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// The column that says to which split a row belongs: `train`, `validation` (or `valid`, `val`,
+    /// `dev`) or `test`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
 }
 
-/// A column's value may be written as a number or as true or false, and is compared as text.
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let text = |(key, value): (String, Value)| match value {
-        Value::String(text) => Ok((key, text)),
-        Value::Number(number) => Ok((key, number.to_string())),
-        Value::Bool(flag) => Ok((key, flag.to_string())),
-        _ => Err(D::Error::custom(format!("`{key}` takes one value to compare a column with"))),
-    };
-    BTreeMap::deserialize(deserializer)?.into_iter().map(text).collect()
+impl Default for TableSection {
+    fn default() -> Self {
+        Self {
+            path: None,
+            train: None,
+            validation: None,
+            test: None,
+            format: None,
+            separator: None,
+            text: "text".into(),
+            label: "label".into(),
+            positive: None,
+            filter: BTreeMap::new(),
+            group: None,
+            time: None,
+            split: None,
+        }
+    }
+}
+
+/// Formats of tables. CSV, TSV and JSON Lines may be compressed: `reviews.csv.gz`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TableFormat {
+    /// A header line, then one example a row, columns separated by `separator`: `.csv`.
+    Csv,
+    /// CSV with tabs between the columns: `.tsv`, `.tab`.
+    Tsv,
+    /// One JSON object a line: `.jsonl`, `.ndjson`.
+    Jsonl,
+    /// Apache Parquet: `.parquet`, `.pq`.
+    Parquet,
+}
+
+impl TableFormat {
+    /// What the end of a file's name says.
+    pub fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_string_lossy().to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        match name.rsplit_once('.')?.1 {
+            "csv" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "parquet" | "pq" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
 }
 
 /// What [`texts`] reads.
@@ -65,88 +150,146 @@ fn texts_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "additionalProperties": value })
 }
 
-/// `data.arrays`: names of the arrays in an npz file, as `numpy.savez` wrote them.
+/// What [`some_text`] reads.
+fn some_text_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "number", "boolean"] })
+}
+
+/// One value, which may be written as a number or as true or false, and is compared as text.
+fn plain_text<E: Error>(what: &str, value: Value) -> Result<String, E> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        _ => Err(E::custom(format!("`{what}` takes one value to compare a column with"))),
+    }
+}
+
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let read = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    let text = |(key, value): (String, Value)| plain_text(&key, value).map(|value| (key, value));
+    read.into_iter().map(text).collect()
+}
+
+fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    plain_text("positive", Value::deserialize(deserializer)?).map(Some)
+}
+
+/// `data.arrays`: arrays in an npz file, as `numpy.savez` writes it, or in npy files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct ArraysSection {
-    /// The file, relative to the folder in which batchscope is started.
-    pub path: PathBuf,
-    /// Training sequences `[N, T, F]`.
-    #[serde(default = "x_train")]
+    /// The npz file, relative to the folder in which batchscope is started. Without it, the other
+    /// keys name one npy file each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Training sequences: floats `[N, T, F]`, or token ids `[N, T]` as integers. With `mask_zero`
+    /// each token 0 is skipped.
     pub x_train: String,
     /// Training labels `[N]` or `[N, 1]`, each 0 or 1.
-    #[serde(default = "y_train")]
     pub y_train: String,
     /// Validation sequences; cut from the training arrays by `data.split` when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub x_val: Option<String>,
     /// Validation labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub y_val: Option<String>,
     /// Test sequences; without these and `x_val`, `data.split.test` cuts some from the training
     /// arrays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub x_test: Option<String>,
     /// Test labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub y_test: Option<String>,
-}
-
-/// `data.text`: standardise, split into words, look up, pad.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TextSection {
-    /// Texts to replace before anything else, in the alphabetical order of what is replaced.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub replace: BTreeMap<String, String>,
-    /// Size of the vocabulary, padding (0) and unknown words (1) included.
-    #[serde(default = "max_tokens")]
-    pub max_tokens: u32,
-    /// Tokens per example after padding and truncation.
-    #[serde(default = "length")]
-    pub length: u32,
-    /// The end at which short texts are padded.
-    #[serde(default)]
-    pub pad: End,
-    /// The end at which long texts are cut.
-    #[serde(default)]
-    pub truncate: End,
-}
-
-impl Default for TableSection {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::new(),
-            text: text_column(),
-            label: label_column(),
-            filter: BTreeMap::new(),
-        }
-    }
+    /// The group `[N]` of each training sequence, such as a subject: no group is in two splits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups_train: Option<String>,
+    /// The groups of the validation sequences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups_val: Option<String>,
+    /// The groups of the test sequences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups_test: Option<String>,
+    /// The time `[N]` of each training sequence, numbers or ISO 8601 dates, by which
+    /// `split: { by: time }` sorts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times_train: Option<String>,
+    /// V for token ids: one more than the largest id that may come. Taken from the arrays when left
+    /// out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<u32>,
 }
 
 impl Default for ArraysSection {
     fn default() -> Self {
         Self {
-            path: PathBuf::new(),
-            x_train: x_train(),
-            y_train: y_train(),
+            path: None,
+            x_train: "X_train".into(),
+            y_train: "y_train".into(),
             x_val: None,
             y_val: None,
             x_test: None,
             y_test: None,
+            groups_train: None,
+            groups_val: None,
+            groups_test: None,
+            times_train: None,
+            vocabulary: None,
         }
     }
+}
+
+/// `data.text`: standardise, split into tokens, look up, pad.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TextSection {
+    /// How a text becomes tokens.
+    #[serde(with = "singleton_map", skip_serializing_if = "Tokenizer::is_words")]
+    #[schemars(with = "Tokenizer")]
+    pub tokenizer: Tokenizer,
+    /// Texts to replace before anything else, in the alphabetical order of what is replaced.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub replace: BTreeMap<String, String>,
+    /// Size of the vocabulary of `words`, padding (0) and unknown words (1) included; a tokenizer
+    /// file brings its own vocabulary.
+    pub max_tokens: u32,
+    /// Tokens per example after padding and truncation.
+    pub length: u32,
+    /// The end at which short texts are padded.
+    pub pad: End,
+    /// The end at which long texts are cut.
+    pub truncate: End,
 }
 
 impl Default for TextSection {
     fn default() -> Self {
         Self {
+            tokenizer: Tokenizer::Words,
             replace: BTreeMap::new(),
-            max_tokens: max_tokens(),
-            length: length(),
+            max_tokens: 10_000,
+            length: 200,
             pad: End::Pre,
             truncate: End::Pre,
         }
+    }
+}
+
+/// How a text becomes tokens.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokenizer {
+    /// Words, lower-cased and without punctuation, numbered by how often the training split has
+    /// them, as Keras's `TextVectorization` does it.
+    #[default]
+    Words,
+    /// A Hugging Face `tokenizer.json`, special tokens included. Its ids stay as they are where its
+    /// id 0 is padding; else each is raised by one, since 0 is padding here.
+    File(PathBuf),
+}
+
+impl Tokenizer {
+    fn is_words(&self) -> bool {
+        matches!(self, Self::Words)
     }
 }
 
@@ -161,7 +304,9 @@ pub enum End {
     Post,
 }
 
-/// `data.split`: fractions of all examples; the rest is for training.
+/// `data.split`: fractions of all examples; the rest is for training. A source that brings its own
+/// validation split is left as it is; one that brings only a test split has the validation split
+/// cut from its training examples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitSection {
@@ -169,38 +314,36 @@ pub struct SplitSection {
     pub validation: f64,
     /// Fraction for the test after training.
     pub test: f64,
-    /// Keep the share of each label the same in every split.
+    /// Keep the share of each label the same in every split: exactly for `random`, as nearly as
+    /// whole groups allow for `group`; `time` and `order` cannot.
     pub stratify: bool,
     /// One seed for the whole study, so that no run tests on another's training examples.
     pub seed: u64,
+    /// How examples are dealt out. When left out: `group` where the source names groups, `time`
+    /// where it names times, else `random`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<SplitBy>,
 }
 
 impl Default for SplitSection {
     fn default() -> Self {
-        Self { validation: 0.2, test: 0.2, stratify: true, seed: 0 }
+        Self { validation: 0.2, test: 0.2, stratify: true, seed: 0, by: None }
     }
 }
 
-fn text_column() -> String {
-    "text".into()
-}
-
-fn label_column() -> String {
-    "label".into()
-}
-
-fn x_train() -> String {
-    "X_train".into()
-}
-
-fn y_train() -> String {
-    "y_train".into()
-}
-
-fn max_tokens() -> u32 {
-    10_000
-}
-
-fn length() -> u32 {
-    200
+/// How examples are dealt out to the splits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitBy {
+    /// At random; identical examples stay together.
+    Random,
+    /// Whole groups, the largest first, each to the split that still lacks most of what the group
+    /// holds; groups of one size are dealt in random order.
+    Group,
+    /// Sorted by time: the earliest train, then validation, the latest test. Equal times stay in the
+    /// order of the file.
+    Time,
+    /// In the order of the file: the first train, then validation, the last test. `test: 0` and
+    /// `validation: 0.2` are Keras's `validation_split=0.2`.
+    Order,
 }

@@ -199,12 +199,6 @@ mod tests {
             (format!("study: {{ grid: {{ batch_size: [8, 8] }} }}\n{DATA}"), "same value twice"),
             (format!("study: {{ seeds: 2 }}\n{DATA}"), "neither `arms` nor `grid`"),
             (format!("{one}data: {{ table: {{ path: a.csv }} }}\n"), "text needs an `embedding`"),
-            (
-                format!(
-                    "{one}data: {{ arrays: {{ path: a.npz }} }}\nmodel: {{ embedding: {{}} }}\n"
-                ),
-                "no embedding",
-            ),
             (format!("{one}data: {{}}\n"), "no source of examples"),
             (format!("{one}{DATA}train: {{ device: gpu }}\n"), "unknown device `gpu`"),
             (format!("{one}{DATA}train: {{ optimizer: {{ adam: {{ lr: -1 }} }} }}\n"), "above 0"),

@@ -24,12 +24,15 @@ pub(super) const SPLITS: [&str; 3] = ["train", "validation", "test"];
 pub struct Facts {
     /// Hash of the source and of all settings that the prepared examples depend on.
     pub hash: String,
-    /// V for text.
+    /// V for token ids.
     pub vocabulary: Option<usize>,
-    /// F for arrays.
+    /// F for arrays of floats.
     pub features: Option<usize>,
     /// What the labels 0 and 1 are called in the source.
     pub classes: [String; 2],
+    /// Whether the training examples, in their order, have all of one label before all of the
+    /// other: without shuffling, whole batches would then hold one label.
+    pub sorted_by_label: bool,
     /// The training split.
     pub train: SplitFacts,
     /// The validation split.
@@ -42,11 +45,58 @@ pub struct Facts {
 #[derive(Serialize, Deserialize)]
 struct Header {
     facts: Facts,
-    /// The words of token ids 2, 3, ...; empty for arrays.
+    /// The words of token ids 2, 3, ...; empty unless text is split into words.
     vocabulary: Vec<String>,
 }
 
+/// What the prepared sequences are, beside the sequences.
+#[derive(Default)]
+pub(super) struct Contents {
+    /// V for token ids.
+    pub(super) vocabulary: Option<usize>,
+    /// F for arrays of floats.
+    pub(super) features: Option<usize>,
+    /// The words of token ids 2, 3, ...
+    pub(super) words: Vec<String>,
+    /// The bytes of a `tokenizer.json`.
+    pub(super) tokenizer: Vec<u8>,
+}
+
+impl Facts {
+    /// Counts `parts`, which are train, validation, test.
+    pub(super) fn of(
+        hash: String,
+        contents: &Contents,
+        classes: [String; 2],
+        parts: &[Part; 3],
+    ) -> Self {
+        let is_positive = |label: &f32| *label > 0.5;
+        let pairs = parts[0].labels().windows(2);
+        let changes = pairs.filter(|pair| is_positive(&pair[0]) != is_positive(&pair[1])).count();
+        let [train, validation, test] = parts.each_ref().map(Part::facts);
+        let (vocabulary, features) = (contents.vocabulary, contents.features);
+        let sorted_by_label = changes == 1;
+        Self { hash, vocabulary, features, classes, sorted_by_label, train, validation, test }
+    }
+
+    /// What is legal but surprising.
+    pub fn warnings(&self) -> Vec<String> {
+        let splits = [("validation", &self.validation), ("test", &self.test)];
+        let of_one = splits.iter().filter(|(_, s)| s.examples > 0 && !s.has_both_labels());
+        let warning = |(name, split): &(&str, &SplitFacts)| {
+            let class = &self.classes[usize::from(split.positives > 0)];
+            format!(
+                "all {} examples of the {name} split have the label `{class}`, so its accuracy says \
+                 nothing of the other",
+                split.examples
+            )
+        };
+        of_one.map(warning).collect()
+    }
+}
+
 const HEADER: &str = "batchscope";
+const TOKENIZER: &str = "tokenizer";
 
 /// Counts of one split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +109,13 @@ pub struct SplitFacts {
     pub steps: u64,
     /// Time steps of the longest row.
     pub longest: usize,
+}
+
+impl SplitFacts {
+    /// Whether there are examples with label 0 and some with label 1.
+    pub fn has_both_labels(&self) -> bool {
+        (1..self.examples).contains(&self.positives)
+    }
 }
 
 /// Rows of token ids, one after the other.
@@ -77,27 +134,31 @@ impl TokenRows {
 /// One split before it is written.
 pub(super) enum Part {
     Tokens { rows: TokenRows, labels: Vec<f32>, source: Vec<u64> },
-    Features { block: Block, source: Vec<u64> },
+    Features { block: Block, labels: Vec<f32>, source: Vec<u64> },
 }
 
 impl Part {
-    pub(super) fn facts(&self) -> SplitFacts {
-        let (labels, steps, longest) = match self {
-            Self::Tokens { rows, labels, .. } => {
+    fn labels(&self) -> &[f32] {
+        match self {
+            Self::Tokens { labels, .. } | Self::Features { labels, .. } => labels,
+        }
+    }
+
+    fn facts(&self) -> SplitFacts {
+        let labels = self.labels();
+        let (steps, longest) = match self {
+            Self::Tokens { rows, .. } => {
                 let lengths = rows.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
-                (labels, rows.tokens.len(), lengths.max().unwrap_or(0))
+                (rows.tokens.len(), lengths.max().unwrap_or(0))
             }
-            Self::Features { block, .. } => (&block.labels, block.len() * block.steps, block.steps),
+            Self::Features { block, .. } => (labels.len() * block.steps, block.steps),
         };
         let positives = labels.iter().filter(|label| **label > 0.5).count();
         SplitFacts { examples: labels.len(), positives, steps: steps as u64, longest }
     }
 
     fn views(&self, split: &str) -> Result<Vec<(String, TensorView<'_>)>> {
-        let (labels, source) = match self {
-            Self::Tokens { labels, source, .. } => (labels, source),
-            Self::Features { block, source } => (&block.labels, source),
-        };
+        let (Self::Tokens { labels, source, .. } | Self::Features { labels, source, .. }) = self;
         let n = labels.len();
         let mut views = vec![
             view(split, "labels", Dtype::F32, vec![n], labels)?,
@@ -137,14 +198,19 @@ fn view<'v, T: Pod>(
 pub(super) fn write(
     path: &Path,
     facts: &Facts,
-    vocabulary: &[String],
+    contents: &Contents,
     parts: &[Part; 3],
 ) -> Result<()> {
     let mut views = Vec::new();
     for (split, part) in SPLITS.iter().zip(parts) {
         views.extend(part.views(split)?);
     }
-    let header = Header { facts: facts.clone(), vocabulary: vocabulary.to_vec() };
+    let tokenizer = &contents.tokenizer;
+    if !tokenizer.is_empty() {
+        let view = TensorView::new(Dtype::U8, vec![tokenizer.len()], tokenizer)?;
+        views.push((TOKENIZER.to_owned(), view));
+    }
+    let header = Header { facts: facts.clone(), vocabulary: contents.words.clone() };
     let metadata = [(HEADER.to_owned(), serde_json::to_string(&header)?)];
     let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))?;
     files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
@@ -172,7 +238,13 @@ impl Dataset {
         Ok(Self { map, facts, vocabulary })
     }
 
-    /// The words of token ids 2, 3, ...; empty for arrays.
+    /// The bytes of the `tokenizer.json`, if text was tokenised by one.
+    pub(super) fn tokenizer(&self) -> Result<Option<&[u8]>> {
+        let tensors = SafeTensors::deserialize(&self.map)?;
+        Ok(tensors.tensor(TOKENIZER).ok().map(|found| found.data()))
+    }
+
+    /// The words of token ids 2, 3, ...; empty unless text was split into words.
     pub(super) fn vocabulary(&self) -> &[String] {
         &self.vocabulary
     }
@@ -186,11 +258,6 @@ impl Dataset {
     /// What is known of the examples.
     pub fn facts(&self) -> &Facts {
         &self.facts
-    }
-
-    /// For each row of a split, its line or row in the user's file.
-    pub fn source_rows(&self, split: Split) -> Result<&[u64]> {
-        values(&SafeTensors::deserialize(&self.map)?, SPLITS[split as usize], "rows")
     }
 
     /// The examples, where they lie in the file.

@@ -1,30 +1,33 @@
 //! New texts and arrays -> sequences, by the rules under which a study's examples were prepared.
 
-use super::arrays;
+use super::arrays::{self, Block};
 use super::dataset::{Dataset, Facts, TokenRows};
 use super::keep;
-use super::prepare::sequence;
+use super::source::SourceFile;
 use super::table;
-use super::tokenizer::words;
-use super::vocabulary::Vocabulary;
-use crate::config::{DataSection, TextSection};
+use super::text::{HuggingFace, Vocabulary, sequence, unpadded, words};
+use crate::config::{DataSection, TextSection, Tokenizer};
 use crate::error::UserError;
 use crate::kernels::Sequences;
-use anyhow::Result;
-use std::fs;
+use anyhow::{Context, Result};
 use std::path::Path;
 
 /// Turns new inputs into what the study's models read.
 pub struct Encoder {
     section: DataSection,
+    text: TextSection,
     masked: bool,
     facts: Facts,
     rules: Rules,
 }
 
 enum Rules {
-    Words { text: TextSection, vocabulary: Vocabulary },
-    Features { features: usize },
+    Words(Vocabulary),
+    Tokenizer(Box<HuggingFace>),
+    /// V
+    Ids(usize),
+    /// F
+    Features(usize),
 }
 
 /// Examples without labels.
@@ -37,7 +40,7 @@ pub struct Inputs {
 #[derive(Debug, Clone, PartialEq)]
 enum Values {
     Texts(Vec<String>),
-    Features { values: Vec<f32>, steps: usize, features: usize },
+    Arrays(arrays::Sequences),
 }
 
 impl Inputs {
@@ -94,14 +97,19 @@ impl Encoder {
     /// The rules of a prepared data set; `masked` as it was prepared.
     pub fn of(dataset: &Dataset, section: &DataSection, masked: bool) -> Result<Self> {
         let vocabulary = || Ok(Vocabulary::of(dataset.vocabulary().to_vec()));
-        Self::new(dataset.facts().clone(), section, masked, vocabulary)
+        let tokenizer = || {
+            let json = dataset.tokenizer()?.context("the prepared data has no tokenizer")?;
+            Ok(HuggingFace::parse("the study's tokenizer", json)?)
+        };
+        Self::new(dataset.facts().clone(), section, masked, vocabulary, tokenizer)
     }
 
     /// The rules of the copies that a study keeps in its `data` folder; `section` is that of the
     /// study's `study.yaml`.
     pub fn open(folder: &Path, section: &DataSection, masked: bool) -> Result<Self> {
         let facts = keep::json(folder, keep::FACTS)?;
-        Self::new(facts, section, masked, || keep::vocabulary(folder))
+        let (vocabulary, tokenizer) = (|| keep::vocabulary(folder), || keep::tokenizer(folder));
+        Self::new(facts, section, masked, vocabulary, tokenizer)
     }
 
     fn new(
@@ -109,15 +117,16 @@ impl Encoder {
         section: &DataSection,
         masked: bool,
         vocabulary: impl FnOnce() -> Result<Vocabulary>,
+        tokenizer: impl FnOnce() -> Result<HuggingFace>,
     ) -> Result<Self> {
-        let rules = match facts.features {
-            Some(features) => Rules::Features { features },
-            None => {
-                let text = section.text.clone().unwrap_or_default();
-                Rules::Words { text, vocabulary: vocabulary()? }
-            }
+        let text = section.text.clone().unwrap_or_default();
+        let rules = match (facts.features, &section.table, &text.tokenizer) {
+            (Some(features), _, _) => Rules::Features(features),
+            (None, None, _) => Rules::Ids(facts.vocabulary.unwrap_or_default()),
+            (None, Some(_), Tokenizer::Words) => Rules::Words(vocabulary()?),
+            (None, Some(_), Tokenizer::File(_)) => Rules::Tokenizer(Box::new(tokenizer()?)),
         };
-        Ok(Self { section: section.clone(), masked, facts, rules })
+        Ok(Self { section: section.clone(), text, masked, facts, rules })
     }
 
     /// What is known of the study's data: its sizes, and what its labels are called.
@@ -125,69 +134,86 @@ impl Encoder {
         &self.facts
     }
 
-    /// Reads examples without labels from a file of a kind that studies are made of: for text a
-    /// table with the study's text column, for arrays an npz file. `where` is not applied: every
-    /// row is read.
+    /// Reads examples without labels. For text `path` is a table in any format with the study's
+    /// text column; for arrays an npy file, or an npz file in which the sequences are called as the
+    /// study's training sequences or are the only array. `where` is not applied: every row is
+    /// read.
     pub fn read(&self, path: &Path) -> Result<Inputs> {
-        let bytes = fs::read(path).map_err(|error| {
-            UserError::new(
-                format!("cannot read {}: {error}", path.display()),
-                "name a file of the same kind as that of the study",
-            )
-        })?;
-        match &self.rules {
-            Rules::Words { .. } => {
+        let file = SourceFile::read(path)?;
+        let arrays = self.section.arrays.clone().unwrap_or_default();
+        let sequences = match &self.rules {
+            Rules::Words(_) | Rules::Tokenizer(_) => {
                 let columns = self.section.table.clone().unwrap_or_default();
-                let (texts, rows) = table::read_texts(path, &columns, &bytes)?;
-                Ok(Inputs { values: Values::Texts(texts), rows })
+                let (texts, rows) = table::read_texts(&columns, &file)?;
+                return Ok(Inputs { values: Values::Texts(texts), rows });
             }
-            Rules::Features { .. } => {
-                let columns = self.section.arrays.clone().unwrap_or_default();
-                let (values, steps, features) = arrays::read_inputs(path, &columns, &bytes)?;
-                let rows = (0..(values.len() / (steps * features)) as u64).collect();
-                Ok(Inputs { values: Values::Features { values, steps, features }, rows })
+            Rules::Ids(vocabulary) => {
+                arrays::read_inputs(&arrays, file, true, Some(*vocabulary as u32))?
             }
-        }
+            Rules::Features(_) => arrays::read_inputs(&arrays, file, false, None)?,
+        };
+        let rows = (0..sequences.len() as u64).collect();
+        Ok(Inputs { values: Values::Arrays(sequences), rows })
     }
 
     /// The sequences of these examples, in their order.
     pub fn encode(&self, inputs: &Inputs) -> Result<Encoded> {
+        let text = |ids: Vec<i32>| sequence(ids, &self.text, self.masked);
         match (&self.rules, &inputs.values) {
-            (Rules::Words { text, vocabulary }, Values::Texts(texts)) => {
-                let mut rows = TokenRows { tokens: Vec::new(), offsets: vec![0] };
-                for raw in texts {
-                    let ids = words(raw, text).iter().map(|word| vocabulary.id(word)).collect();
-                    rows.push(&sequence(ids, text, self.masked));
-                }
-                let TokenRows { tokens, offsets } = rows;
-                Ok(Encoded(EncodedValues::Tokens { tokens, offsets }))
+            (Rules::Words(vocabulary), Values::Texts(texts)) => {
+                let ids = |raw: &String| {
+                    words(raw, &self.text).iter().map(|word| vocabulary.id(word)).collect()
+                };
+                Ok(tokens(texts.iter().map(ids).map(text)))
             }
-            (
-                Rules::Features { features: wanted },
-                Values::Features { values, steps, features },
-            ) => {
-                if wanted != features {
-                    return Err(UserError::new(
-                        format!(
-                            "the arrays have {features} features a time step and the study's \
-                             models read {wanted}"
-                        ),
-                        "give arrays made as those of the study",
-                    )
-                    .into());
-                }
-                let (steps, features) = (*steps, *features);
-                Ok(Encoded(EncodedValues::Features { values: values.clone(), steps, features }))
+            (Rules::Tokenizer(tokenizer), Values::Texts(texts)) => {
+                let place = |row: usize| format!("line or row {}", inputs.rows[row]);
+                let ids = tokenizer.ids(texts, &self.text, &place)?;
+                Ok(tokens(ids.into_iter().map(text)))
             }
-            (Rules::Words { .. }, _) => Err(wrong_kind("texts", "arrays")),
-            (Rules::Features { .. }, _) => Err(wrong_kind("arrays", "texts")),
+            (Rules::Ids(_), Values::Arrays(arrays::Sequences::Ids(rows))) => {
+                let rows = rows.iter().cloned();
+                Ok(match self.masked {
+                    true => tokens(rows.map(unpadded)),
+                    false => tokens(rows),
+                })
+            }
+            (Rules::Features(wanted), Values::Arrays(arrays::Sequences::Features(block))) => {
+                let Block { values, steps, features } = block.clone();
+                match features == *wanted {
+                    true => Ok(Encoded(EncodedValues::Features { values, steps, features })),
+                    false => Err(other_width(features, *wanted)),
+                }
+            }
+            (rules, _) => Err(other_kind(rules)),
         }
     }
 }
 
-fn wrong_kind(wanted: &str, received: &str) -> anyhow::Error {
+fn tokens(rows: impl Iterator<Item = Vec<i32>>) -> Encoded {
+    let mut all = TokenRows { tokens: Vec::new(), offsets: vec![0] };
+    rows.for_each(|row| all.push(&row));
+    Encoded(EncodedValues::Tokens { tokens: all.tokens, offsets: all.offsets })
+}
+
+fn other_width(received: usize, wanted: usize) -> anyhow::Error {
     UserError::new(
-        format!("the study's models read {wanted}, received {received}"),
+        format!(
+            "the arrays have {received} features a time step, the study's models read {wanted}"
+        ),
+        "give arrays made as those of the study",
+    )
+    .into()
+}
+
+fn other_kind(rules: &Rules) -> anyhow::Error {
+    let wanted = match rules {
+        Rules::Words(_) | Rules::Tokenizer(_) => "texts",
+        Rules::Ids(_) => "arrays of token ids",
+        Rules::Features(_) => "arrays of floats",
+    };
+    UserError::new(
+        format!("the study's models read {wanted}, and these inputs are something else"),
         "give inputs of the same kind as those of the study",
     )
     .into()
@@ -197,6 +223,8 @@ fn wrong_kind(wanted: &str, received: &str) -> anyhow::Error {
 mod tests {
     use super::super::prepare;
     use super::*;
+    use crate::config::EmbeddingSection;
+    use std::fs;
 
     const CSV: &str = "text,label\ngood film,1\nbad film,0\ngood good,1\nbad bad,0\nfine,1\nawful,0\n\
                        nice one,1\nno,0\nyes,1\nhm,0\n";
@@ -209,7 +237,8 @@ mod tests {
         let yaml = format!("table: {{ path: {} }}\ntext: {{ length: 4 }}\n", csv.display());
         let section: DataSection = serde_yaml::from_str(&yaml).unwrap();
         let cache = folder.path().join("cache");
-        let prepared = prepare(&section, false, &cache, &mut |_| ()).unwrap();
+        let embedding = EmbeddingSection { dim: 8, mask_zero: false };
+        let prepared = prepare(&section, Some(&embedding), &cache, &mut |_| ()).unwrap();
         let kept = folder.path().join("data");
         prepared.keep(&kept).unwrap();
         let train = {

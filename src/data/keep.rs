@@ -6,25 +6,28 @@
 //! | `facts.json` | counts of each split, sizes, and the hash of the data |
 //! | `labels.json` | what the labels 0 and 1 are called in the source |
 //! | `splits.csv` | for each example, its split and its line or row in the source |
-//! | `vocabulary.txt` | for text: line n holds the word of id n - 1, as Keras's `get_vocabulary()` |
+//! | `vocabulary.txt` | for words: line n holds the word of id n - 1, as Keras's `get_vocabulary()` |
+//! | `tokenizer.json` | the tokenizer file, when there is one |
 
 use super::dataset::Dataset;
 use super::prepare::Prepared;
-use super::vocabulary::{FIRST_WORD, Vocabulary};
+use super::text::{FIRST_WORD, HuggingFace, Vocabulary};
 use crate::error::UserError;
 use crate::files;
 use crate::kernels::Split;
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 pub(super) const FACTS: &str = "facts.json";
 const LABELS: &str = "labels.json";
 const SPLITS: &str = "splits.csv";
 const VOCABULARY: &str = "vocabulary.txt";
+const TOKENIZER: &str = "tokenizer.json";
 
 impl Prepared {
     /// Writes the copies into this folder, which is made if need be.
@@ -36,7 +39,10 @@ impl Prepared {
         let [zero, one] = &facts.classes;
         files::write_json(&folder.join(LABELS), &BTreeMap::from([("0", zero), ("1", one)]))?;
         files::write_text(&folder.join(SPLITS), &splits(&dataset)?)?;
-        if facts.vocabulary.is_some() {
+        if let Some(tokenizer) = dataset.tokenizer()? {
+            files::write_atomic(&folder.join(TOKENIZER), |file| Ok(file.write_all(tokenizer)?))?;
+        }
+        if !dataset.vocabulary().is_empty() {
             let words = dataset.vocabulary().iter().map(String::as_str);
             let lines: Vec<&str> = ["", "[UNK]"].into_iter().chain(words).collect();
             files::write_text(&folder.join(VOCABULARY), &(lines.join("\n") + "\n"))?;
@@ -63,6 +69,13 @@ pub(super) fn vocabulary(folder: &Path) -> Result<Vocabulary> {
     let text = fs::read_to_string(&path).map_err(|error| missing(&path, &error.to_string()))?;
     let words = text.strip_suffix('\n').unwrap_or(&text).split('\n');
     Ok(Vocabulary::of(words.skip(FIRST_WORD).map(str::to_owned).collect()))
+}
+
+/// The tokenizer of a kept copy.
+pub(super) fn tokenizer(folder: &Path) -> Result<HuggingFace> {
+    let path = folder.join(TOKENIZER);
+    let bytes = fs::read(&path).map_err(|error| missing(&path, &error.to_string()))?;
+    Ok(HuggingFace::parse(&path.display().to_string(), &bytes)?)
 }
 
 /// A kept JSON file.

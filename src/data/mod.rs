@@ -10,12 +10,14 @@ mod dataset;
 mod encoder;
 mod keep;
 mod labels;
+mod moment;
 mod peek;
+mod pool;
 mod prepare;
+mod source;
 mod split;
 mod table;
-mod tokenizer;
-mod vocabulary;
+mod text;
 
 pub use dataset::{Dataset, Facts, SplitFacts};
 pub use encoder::{Encoded, Encoder, Inputs};

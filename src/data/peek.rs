@@ -2,7 +2,7 @@
 //!
 //! A new format is one more arm in [`peek`]; whoever asks gets columns or shapes as before.
 
-use super::tokenizer;
+use super::text;
 use crate::config::TextSection;
 use crate::error::UserError;
 use anyhow::{Context, Result};
@@ -63,7 +63,7 @@ pub fn peek(path: &Path) -> Result<Contents> {
 /// The words in each text, counted as the tokenizer of an experiment counts them.
 pub fn word_counts(texts: &[String]) -> Vec<usize> {
     let section = TextSection::default();
-    texts.iter().map(|text| tokenizer::words(text, &section).len()).collect()
+    texts.iter().map(|raw| text::words(raw, &section).len()).collect()
 }
 
 fn columns(file: &str, bytes: &[u8]) -> Result<Vec<Column>> {

@@ -18,6 +18,7 @@ mod predictions;
 mod protocol;
 mod record;
 mod recorder;
+mod review;
 mod selection;
 mod status;
 mod summary;
@@ -81,11 +82,10 @@ pub fn prepare(
     pool: &Pool,
     observer: &mut dyn Observer,
 ) -> Result<Plan> {
-    // The same for all arms (`config::rules`).
+    // Whether there is one, and its mask, are the same for all arms (`config::rules`).
     let embedding = study.arms.first().and_then(|arm| arm.model.embedding.as_ref());
-    let masked = embedding.is_some_and(|embedding| embedding.mask_zero);
     let data = &study.experiment.data;
-    let prepared = data::prepare(data, masked, cache, &mut |what| observer.on_stage(what))?;
+    let prepared = data::prepare(data, embedding, cache, &mut |what| observer.on_stage(what))?;
     plan::plan(study, prepared, pool)
 }
 

@@ -3,6 +3,7 @@
 use super::pool::Pool;
 use super::protocol::Hello;
 use super::record::Definition;
+use super::review;
 use crate::config::{Arm, EngineChoice, Init, Study};
 use crate::data::Prepared;
 use crate::error::UserError;
@@ -101,19 +102,7 @@ impl Plan {
 
     /// What is legal but surprising.
     pub fn warnings(&self) -> Vec<String> {
-        let examples = self.data.facts.train.examples;
-        let full = self.study.arms.iter().filter(|arm| arm.batch_size > examples);
-        let full = full.map(|arm| {
-            format!(
-                "arm `{}`: its batch size {} exceeds the {examples} training examples, so every \
-                 epoch is one step on all of them",
-                arm.name, arm.batch_size
-            )
-        });
-        let cuda = self.machine.cuda_trouble.iter().map(|trouble| {
-            format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
-        });
-        full.chain(cuda).collect()
+        review::warnings(self)
     }
 
     /// Where the prepared examples are.
@@ -136,6 +125,9 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     let runs = Run::all(&study);
     let machine = pool.hello().clone();
     let weight_files = weight_files(&study.arms)?;
+    for arm in &study.arms {
+        review::refuse_endless(arm, &Course::new(arm, data.facts.train.examples))?;
+    }
     Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
 }
 

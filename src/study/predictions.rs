@@ -11,7 +11,7 @@ use std::path::Path;
 /// One line a row: its place in the user's file, its label, the logit and the probability of label
 /// 1.
 pub(super) fn write(path: &Path, dataset: &Dataset, logits: &[f32]) -> Result<()> {
-    let (rows, labels) = (dataset.source_rows(Split::Test)?, dataset.splits()?.test.labels);
+    let (rows, labels) = (dataset.rows(Split::Test)?, dataset.splits()?.test.labels);
     files::write_atomic(path, |file| {
         let mut out = BufWriter::new(file);
         writeln!(out, "row,label,logit,probability")?;

@@ -33,6 +33,10 @@ pub struct ArmSummary {
     pub examples_per_second: Option<Summary>,
     /// The most memory that a run took, in bytes.
     pub peak_memory: u64,
+    /// Whether the accuracies are those of each run's best epoch.
+    pub restored: bool,
+    /// The least number of rows whose gradients a run computed at a time because memory was short.
+    pub micro_batch: Option<usize>,
 }
 
 /// A run that diverged or failed, and how.
@@ -50,7 +54,8 @@ pub(super) fn summarise(arms: &[Arm], runs: &[Run], folder: &Path) -> Result<Vec
 fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> {
     let (mut validation, mut test) = (Vec::new(), Vec::new());
     let (mut steps, mut seconds, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-    let mut peak_memory = 0;
+    let (mut peak_memory, mut micro_batch) = (0, None);
+    let restored = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
     for run in runs {
         let files = RunFolder::new(&folder.join(run.id()));
         let Some(record) = files.record()?.filter(|record| record.status == Status::Finished)
@@ -59,11 +64,14 @@ fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> 
         };
         let metrics = files.metrics()?;
         let Some(last) = metrics.last() else { continue };
-        let restored = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
         let best = record.result.as_ref().and_then(|result| result.best_epoch);
         let best = best.filter(|_| restored).and_then(|epoch| metrics.get(epoch as usize));
         validation.push(best.unwrap_or(last).validation.accuracy);
         test.extend(record.test().map(|metrics| metrics.accuracy));
+        let taken = record.result.as_ref().and_then(|result| result.micro_batch);
+        let asked = arm.train.micro_batch.map_or(usize::MAX, |rows| rows as usize);
+        let smaller = taken.filter(|rows| *rows < asked);
+        micro_batch = smaller.into_iter().chain(micro_batch).min();
         let timing = files.timing()?;
         let training: f64 = timing.iter().map(|line| line.train_seconds).sum();
         let measuring: f64 = timing.iter().map(|line| line.validation_seconds).sum();
@@ -84,6 +92,8 @@ fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> 
         seconds: stats::summarise(&seconds),
         examples_per_second: stats::summarise(&rates),
         peak_memory,
+        restored,
+        micro_batch,
     })
 }
 

@@ -161,7 +161,8 @@ impl TrainedRun {
             return Ok(found);
         }
         let section = &self.study.experiment.data;
-        let prepared = data::prepare(section, self.is_masked(), cache, report)?;
+        let prepared =
+            data::prepare(section, self.definition.arm.model.embedding.as_ref(), cache, report)?;
         self.refuse_other_data(&prepared.facts.hash, &self.study_folder.join("study.yaml"))?;
         Ok(prepared)
     }

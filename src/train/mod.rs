@@ -22,7 +22,7 @@ pub use course::Course;
 pub use dropout::masks;
 pub use evaluate::{logits, measure};
 pub use metrics::{Metrics, Tally, mean_loss, predicted, probability};
-pub use schedule::learning_rate;
+pub use schedule::{learning_rate, warmup_steps};
 pub use settings::{optimizer, settings};
 pub use watch::monitored;
 

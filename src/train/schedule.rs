@@ -30,7 +30,7 @@ pub fn learning_rate(
 }
 
 /// How many steps a warm-up takes.
-pub(super) fn warmup_steps(warmup: &Warmup, course: &Course) -> u64 {
+pub fn warmup_steps(warmup: &Warmup, course: &Course) -> u64 {
     match (warmup.epochs, warmup.steps, warmup.examples) {
         (Some(epochs), _, _) => epochs * course.steps_per_epoch(),
         (None, Some(steps), _) => steps,

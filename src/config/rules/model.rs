@@ -13,16 +13,12 @@ pub(super) fn check(model: &ModelSection, data: &DataSection) -> Checked {
         ));
     }
     match (&model.embedding, data.table.is_some()) {
-        (Some(embedding), true) => count("model.embedding.dim", embedding.dim, MOST_UNITS),
+        // Whether arrays hold token ids or vectors is told by the arrays alone.
+        (Some(embedding), _) => count("model.embedding.dim", embedding.dim, MOST_UNITS),
         (None, true) => Err(broken(
             "model",
             "text needs an `embedding`, which turns token ids into vectors",
             "add `embedding: { dim: 64, mask_zero: true }`",
-        )),
-        (Some(_), false) => Err(broken(
-            "model.embedding",
-            "arrays of floats take no embedding: they hold vectors already",
-            "remove `embedding`",
         )),
         (None, false) => Ok(()),
     }

@@ -4,18 +4,16 @@
 //! is left) of ASCII punctuation; then a split at ASCII white space. Replacements of the user's
 //! come first, so that `<br />` can become a space before its letters would stay behind as `br`.
 
+use super::replaced;
 use crate::config::TextSection;
 
 const PUNCTUATION: &[u8] = br##"!"#$%&()*+,-./:;<=>?@[\]^_`{|}~'"##;
 
 /// The words of a text in order.
-pub(super) fn words(text: &str, section: &TextSection) -> Vec<String> {
-    let replaced = section
-        .replace
-        .iter()
-        .fold(text.to_owned(), |text, (from, to)| text.replace(from.as_str(), to));
+pub(in crate::data) fn words(text: &str, section: &TextSection) -> Vec<String> {
     let kept = |c: &char| !(c.is_ascii() && PUNCTUATION.contains(&(*c as u8)));
-    let standard: String = replaced.chars().map(|c| c.to_ascii_lowercase()).filter(kept).collect();
+    let standard: String =
+        replaced(text, section).chars().map(|c| c.to_ascii_lowercase()).filter(kept).collect();
     // tf.strings.split uses C's isspace, which counts the vertical tab; Rust's ASCII test does not.
     let is_space = |c: char| c.is_ascii_whitespace() || c == '\u{b}';
     standard.split(is_space).filter(|word| !word.is_empty()).map(str::to_owned).collect()

@@ -6,17 +6,20 @@ use std::collections::BTreeMap;
 
 /// The words of ids 2, 3, ...
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Vocabulary {
+pub(in crate::data) struct Vocabulary {
     words: Vec<String>,
     ids: BTreeMap<String, i32>,
 }
 
-pub(super) const UNKNOWN: i32 = 1;
-pub(super) const FIRST_WORD: usize = 2;
+const UNKNOWN: i32 = 1;
+pub(in crate::data) const FIRST_WORD: usize = 2;
 
 impl Vocabulary {
     /// The most frequent words of these texts; `max_tokens` counts padding and unknown words too.
-    pub(super) fn fit<'t>(texts: impl Iterator<Item = &'t Vec<String>>, max_tokens: usize) -> Self {
+    pub(in crate::data) fn fit<'t>(
+        texts: impl Iterator<Item = &'t Vec<String>>,
+        max_tokens: usize,
+    ) -> Self {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for word in texts.flatten() {
             *counts.entry(word).or_default() += 1;
@@ -28,22 +31,22 @@ impl Vocabulary {
     }
 
     /// A vocabulary that was fitted before.
-    pub(super) fn of(words: Vec<String>) -> Self {
+    pub(in crate::data) fn of(words: Vec<String>) -> Self {
         let numbered = words.iter().enumerate();
         let ids = numbered.map(|(at, word)| (word.clone(), (at + FIRST_WORD) as i32)).collect();
         Self { words, ids }
     }
 
     /// V, padding and unknown words included.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::data) fn len(&self) -> usize {
         self.words.len() + FIRST_WORD
     }
 
-    pub(super) fn words(&self) -> &[String] {
+    pub(in crate::data) fn words(&self) -> &[String] {
         &self.words
     }
 
-    pub(super) fn id(&self, word: &str) -> i32 {
+    pub(in crate::data) fn id(&self, word: &str) -> i32 {
         self.ids.get(word).copied().unwrap_or(UNKNOWN)
     }
 }

@@ -1,28 +1,25 @@
-//! Which examples train, validate and test.
+//! Dealt out at random.
 //!
 //! Identical examples (for text: those with the same words) stay together, or a model would be
 //! tested on what it was trained on: they form a group, and groups are dealt out. With `stratify`,
 //! each label's groups are dealt out apart, so that every split has the same share of each label.
-//! The order within a split is that of the file.
 
+use super::Rows;
 use crate::config::SplitSection;
 use crate::rng::{Purpose, stream};
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 
-/// Row numbers of each split, ascending.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rows {
-    pub(super) train: Vec<u32>,
-    pub(super) validation: Vec<u32>,
-    pub(super) test: Vec<u32>,
-}
-
-/// Deals out examples; `key` is equal exactly for identical examples, `label` is 0 or 1.
-pub(super) fn split<K: Ord>(keys: &[K], labels: &[f32], section: &SplitSection) -> Rows {
+/// Deals out these rows; `key` is equal exactly for identical examples, `label` is 0 or 1.
+pub(super) fn deal<K: Ord>(
+    free: &[u32],
+    keys: &[K],
+    labels: &[f32],
+    section: &SplitSection,
+) -> Rows {
     let mut rng = stream(section.seed, Purpose::Split, 0);
-    let mut rows = Rows { train: vec![], validation: vec![], test: vec![] };
-    for mut groups in strata(keys, labels, section.stratify) {
+    let mut rows = Rows::default();
+    for mut groups in strata(free, keys, labels, section.stratify) {
         groups.shuffle(&mut rng);
         let total: usize = groups.iter().map(Vec::len).sum();
         let wanted = |fraction: f64| (fraction * total as f64).round() as usize;
@@ -38,25 +35,23 @@ pub(super) fn split<K: Ord>(keys: &[K], labels: &[f32], section: &SplitSection) 
         }
         rows.train.extend(groups.flatten());
     }
-    for part in [&mut rows.train, &mut rows.validation, &mut rows.test] {
-        part.sort_unstable();
-    }
     rows
 }
 
 /// Groups of identical examples in the order of their first row; one stratum a label, or one in
 /// all. A group belongs to the label of its first row.
-fn strata<K: Ord>(keys: &[K], labels: &[f32], stratify: bool) -> Vec<Vec<Vec<u32>>> {
+fn strata<K: Ord>(free: &[u32], keys: &[K], labels: &[f32], stratify: bool) -> Vec<Vec<Vec<u32>>> {
     let mut position: BTreeMap<&K, (usize, usize)> = BTreeMap::new();
     let mut strata: Vec<Vec<Vec<u32>>> = vec![Vec::new(); if stratify { 2 } else { 1 }];
-    for (row, key) in keys.iter().enumerate() {
-        let stratum = if stratify { usize::from(labels[row] > 0.5) } else { 0 };
+    for row in free {
+        let key = &keys[*row as usize];
+        let stratum = if stratify { usize::from(labels[*row as usize] > 0.5) } else { 0 };
         let fresh = (stratum, strata[stratum].len());
         let (stratum, group) = *position.entry(key).or_insert(fresh);
         if group == strata[stratum].len() {
             strata[stratum].push(Vec::new());
         }
-        strata[stratum][group].push(row as u32);
+        strata[stratum][group].push(*row);
     }
     strata
 }
@@ -66,7 +61,12 @@ mod tests {
     use super::*;
 
     fn section(stratify: bool, seed: u64) -> SplitSection {
-        SplitSection { validation: 0.2, test: 0.1, stratify, seed }
+        SplitSection { validation: 0.2, test: 0.1, stratify, seed, by: None }
+    }
+
+    fn split(keys: &[usize], labels: &[f32], section: &SplitSection) -> Rows {
+        let free: Vec<u32> = (0..keys.len() as u32).collect();
+        deal(&free, keys, labels, section)
     }
 
     /// 300 examples, a third positive, each text twice in a row.

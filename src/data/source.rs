@@ -1,0 +1,128 @@
+//! The user's files, read whole.
+
+use crate::config::DataSection;
+use crate::error::UserError;
+use anyhow::Result;
+use flate2::read::MultiGzDecoder;
+use std::borrow::Cow;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// One file's name and bytes.
+#[derive(Debug)]
+pub(super) struct SourceFile {
+    pub(super) path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+/// Data sets of this repository's experiments, and what fetches them.
+const FETCHED: [(&str, &str); 2] = [
+    ("movie_reviews.csv", "`scripts/setup` fetches the movie reviews"),
+    ("watch_motion.npz", "`scripts/fetch_watch_motion` fetches the watch's motion"),
+];
+
+impl SourceFile {
+    pub(super) fn read(path: &Path) -> Result<Self, UserError> {
+        let bytes = fs::read(path).map_err(|error| {
+            let here = fs::canonicalize(".").unwrap_or_default();
+            let known = FETCHED.iter().find(|(name, _)| path.ends_with(name));
+            let fetch = known.map_or(String::new(), |(_, what)| format!("; {what}"));
+            UserError::new(
+                format!("cannot read the data file {}: {error}", path.display()),
+                format!("the path is taken from {}{fetch}", here.display()),
+            )
+        })?;
+        Ok(Self { path: path.to_owned(), bytes })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(name: &str, bytes: &[u8]) -> Self {
+        Self { path: name.into(), bytes: bytes.to_vec() }
+    }
+
+    /// How messages call the file.
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// The bytes as they lie on disk.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes, decompressed where the name ends in `.gz`.
+    pub(super) fn unpacked(&self) -> Result<Cow<'_, [u8]>, UserError> {
+        if self.path.extension().is_none_or(|extension| extension != "gz") {
+            return Ok(Cow::Borrowed(&self.bytes));
+        }
+        let mut unpacked = Vec::new();
+        match MultiGzDecoder::new(&self.bytes[..]).read_to_end(&mut unpacked) {
+            Ok(_) => Ok(Cow::Owned(unpacked)),
+            Err(error) => Err(UserError::new(
+                format!("cannot decompress {}: {error}", self.name()),
+                "a name that ends in .gz stands for a gzip file; rename it, or make it again",
+            )),
+        }
+    }
+}
+
+/// The files that a section names, each once for each use, in a fixed order.
+pub(super) fn paths(section: &DataSection) -> Vec<&Path> {
+    if let Some(table) = &section.table {
+        let files = [&table.path, &table.train, &table.validation, &table.test];
+        return files.into_iter().flatten().map(PathBuf::as_path).collect();
+    }
+    let Some(arrays) = &section.arrays else { return Vec::new() };
+    if let Some(path) = &arrays.path {
+        return vec![path];
+    }
+    let optional = [
+        &arrays.x_val,
+        &arrays.y_val,
+        &arrays.x_test,
+        &arrays.y_test,
+        &arrays.groups_train,
+        &arrays.groups_val,
+        &arrays.groups_test,
+        &arrays.times_train,
+    ];
+    let names =
+        [&arrays.x_train, &arrays.y_train].into_iter().chain(optional.into_iter().flatten());
+    names.map(Path::new).collect()
+}
+
+/// The same settings without the places of files, which do not change what is prepared.
+pub(super) fn without_paths(section: &DataSection) -> DataSection {
+    let mut settings = section.clone();
+    if let Some(table) = &mut settings.table {
+        for path in [&mut table.path, &mut table.train, &mut table.validation, &mut table.test] {
+            path.as_mut().map(PathBuf::clear);
+        }
+    }
+    if let Some(text) = &mut settings.text
+        && let crate::config::Tokenizer::File(path) = &mut text.tokenizer
+    {
+        path.clear();
+    }
+    let Some(arrays) = &mut settings.arrays else { return settings };
+    match &mut arrays.path {
+        Some(path) => path.clear(),
+        None => {
+            arrays.x_train.clear();
+            arrays.y_train.clear();
+            let optional = [
+                &mut arrays.x_val,
+                &mut arrays.y_val,
+                &mut arrays.x_test,
+                &mut arrays.y_test,
+                &mut arrays.groups_train,
+                &mut arrays.groups_val,
+                &mut arrays.groups_test,
+                &mut arrays.times_train,
+            ];
+            optional.into_iter().flatten().for_each(String::clear);
+        }
+    }
+    settings
+}

@@ -1,0 +1,147 @@
+//! Which examples train, validate and test.
+//!
+//! A source may bring its own splits; what it does not bring is cut from its training examples, one
+//! way of [`SplitBy`] a file. The order within a split is that of the source.
+
+mod groups;
+mod ordered;
+mod random;
+
+use super::moment::Moment;
+use crate::config::{SplitBy, SplitSection};
+use crate::error::UserError;
+use crate::kernels::Split;
+use std::collections::BTreeMap;
+
+/// Row numbers of each split, ascending.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Rows {
+    pub(super) train: Vec<u32>,
+    pub(super) validation: Vec<u32>,
+    pub(super) test: Vec<u32>,
+}
+
+impl Rows {
+    fn get_mut(&mut self, split: Split) -> &mut Vec<u32> {
+        match split {
+            Split::Train => &mut self.train,
+            Split::Validation => &mut self.validation,
+            Split::Test => &mut self.test,
+        }
+    }
+
+    fn parts(&self) -> [(&'static str, &[u32]); 3] {
+        [("training", &self.train), ("validation", &self.validation), ("test", &self.test)]
+    }
+}
+
+/// What is known of each example beside its sequence.
+#[derive(Debug, Default)]
+pub(super) struct Examples {
+    /// 0 or 1.
+    pub(super) labels: Vec<f32>,
+    /// Empty when the source names no groups; so for the times, and the splits that it brings.
+    pub(super) groups: Vec<String>,
+    pub(super) times: Vec<Moment>,
+    pub(super) given: Vec<Split>,
+    /// For each example, its line or row in the source.
+    pub(super) rows: Vec<u64>,
+}
+
+/// Divides the examples. A source that brings a validation split is left as it is; `key` is equal
+/// exactly for identical examples.
+pub(super) fn split<K: Ord>(
+    keys: &[K],
+    examples: &Examples,
+    section: &SplitSection,
+    by: SplitBy,
+) -> Result<Rows, UserError> {
+    let mut rows = Rows::default();
+    for row in 0..examples.labels.len() {
+        let given = examples.given.get(row).copied().unwrap_or(Split::Train);
+        rows.get_mut(given).push(row as u32);
+    }
+    if rows.validation.is_empty() {
+        let mut section = section.clone();
+        if !rows.test.is_empty() {
+            section.test = 0.0;
+        }
+        let free = std::mem::take(&mut rows.train);
+        let cut = match by {
+            SplitBy::Random => random::deal(&free, keys, &examples.labels, &section),
+            SplitBy::Group => groups::deal(&free, &examples.groups, &examples.labels, &section)?,
+            SplitBy::Time => ordered::by_time(free, &examples.times, &section),
+            SplitBy::Order => ordered::by_order(free, &section),
+        };
+        rows.train = cut.train;
+        rows.validation = cut.validation;
+        rows.test.extend(cut.test);
+        for part in [&mut rows.train, &mut rows.validation, &mut rows.test] {
+            part.sort_unstable();
+        }
+    }
+    whole_groups(&rows, &examples.groups)?;
+    Ok(rows)
+}
+
+/// Groups never cross a split, also where the source brings the splits.
+fn whole_groups(rows: &Rows, groups: &[String]) -> Result<(), UserError> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, part) in rows.parts() {
+        for row in part {
+            let group = &groups[*row as usize];
+            let first = *seen.entry(group).or_insert(name);
+            if first != name {
+                return Err(UserError::new(
+                    format!("the group `{group}` is in the {first} split and in the {name} split"),
+                    "let the source keep each group in one split, or let `data.split` cut them",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section() -> SplitSection {
+        SplitSection::default()
+    }
+
+    fn examples(given: &[Split]) -> Examples {
+        let labels = (0..given.len()).map(|row| (row % 2) as f32).collect();
+        Examples { labels, given: given.to_vec(), ..Examples::default() }
+    }
+
+    fn sizes(given: &[(Split, usize)]) -> [usize; 3] {
+        let given: Vec<Split> =
+            given.iter().flat_map(|(split, count)| vec![*split; *count]).collect();
+        let keys: Vec<usize> = (0..given.len()).collect();
+        let rows = split(&keys, &examples(&given), &section(), SplitBy::Random).unwrap();
+        [rows.train.len(), rows.validation.len(), rows.test.len()]
+    }
+
+    #[test]
+    fn a_source_with_its_own_validation_is_left_whole() {
+        use Split::{Test, Train, Validation};
+        assert_eq!(sizes(&[(Train, 20), (Validation, 6)]), [20, 6, 0]);
+        assert_eq!(sizes(&[(Train, 20), (Validation, 6), (Test, 4)]), [20, 6, 4]);
+        assert_eq!(sizes(&[(Train, 20), (Test, 4)]), [16, 4, 4]);
+        assert_eq!(sizes(&[(Train, 20)]), [12, 4, 4]);
+    }
+
+    #[test]
+    fn a_group_that_a_source_parts_is_refused_by_name() {
+        let mut examples = examples(&[Split::Train, Split::Validation, Split::Test]);
+        examples.groups = vec!["ann".into(), "bob".into(), "ann".into()];
+        let error = split(&[0, 1, 2], &examples, &section(), SplitBy::Group).unwrap_err();
+        assert_eq!(error.message, "the group `ann` is in the training split and in the test split");
+        examples.groups[2] = "cleo".into();
+        assert!(split(&[0, 1, 2], &examples, &section(), SplitBy::Group).is_ok());
+    }
+}

@@ -1,0 +1,56 @@
+//! Cut in order: the first examples train, then validation, the last test.
+
+use super::super::moment::Moment;
+use super::Rows;
+use crate::config::SplitSection;
+
+/// In the order of the source. Without a test split these are the rows of Keras's
+/// `validation_split`, which takes those from `floor(n * (1 - fraction))` on.
+pub(super) fn by_order(free: Vec<u32>, section: &SplitSection) -> Rows {
+    let n = free.len() as f64;
+    // Keras does not round; a sum of two fractions may fall short of a whole number by rounding.
+    let slack = if section.test > 0.0 { 1e-9 * n } else { 0.0 };
+    let from = |fraction: f64| (n * (1.0 - fraction) + slack).floor() as usize;
+    let test = from(section.test);
+    let validation = from(section.validation + section.test).min(test);
+    Rows {
+        train: free[..validation].to_vec(),
+        validation: free[validation..test].to_vec(),
+        test: free[test..].to_vec(),
+    }
+}
+
+/// The earliest first; equal times stay in the order of the source.
+pub(super) fn by_time(mut free: Vec<u32>, times: &[Moment], section: &SplitSection) -> Rows {
+    free.sort_by_key(|row| times[*row as usize]);
+    by_order(free, section)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(validation: f64, test: f64) -> SplitSection {
+        SplitSection { validation, test, ..SplitSection::default() }
+    }
+
+    #[test]
+    fn validation_split_takes_the_rows_that_keras_takes() {
+        // Keras: split_at = floor(n * (1 - validation_split)), validation = rows from there on.
+        for (n, fraction, train) in [(10, 0.2, 8), (7, 0.2, 5), (3, 0.5, 1), (25_000, 0.1, 22_500)]
+        {
+            let rows = by_order((0..n).collect(), &section(fraction, 0.0));
+            assert_eq!(rows.train, (0..train).collect::<Vec<u32>>());
+            assert_eq!(rows.validation, (train..n).collect::<Vec<u32>>());
+            assert!(rows.test.is_empty());
+        }
+        let rows = by_order((0..10).collect(), &section(0.2, 0.3));
+        assert_eq!((rows.train.len(), rows.validation, rows.test), (5, vec![5, 6], vec![7, 8, 9]));
+    }
+
+    #[test]
+    fn the_latest_examples_test_and_equal_times_stay_in_order() {
+        let rows = by_time(vec![0, 1, 2, 3, 4], &[9, 1, 5, 5, 5], &section(0.2, 0.4));
+        assert_eq!((rows.train, rows.validation, rows.test), (vec![1, 2], vec![3], vec![4, 0]));
+    }
+}

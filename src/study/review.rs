@@ -1,0 +1,97 @@
+//! What settings mean on these data, on this machine: rules that the file alone cannot break, and
+//! what is legal but surprising.
+
+use super::plan::Plan;
+use crate::config::{Arm, Monitor, Per, Schedule};
+use crate::error::UserError;
+use crate::train::{Course, warmup_steps};
+
+/// Refuses schedules that would still go on when the run has ended.
+pub(super) fn refuse_endless(arm: &Arm, course: &Course) -> Result<(), UserError> {
+    let steps = course.steps();
+    let warmup = arm.train.warmup.as_ref().map_or(0, |warmup| warmup_steps(warmup, course));
+    if warmup > 0 && warmup >= steps {
+        return Err(UserError::new(
+            format!(
+                "arm `{}`: the warm-up takes {warmup} steps, and the whole run {steps}",
+                arm.name
+            ),
+            "shorten `train.warmup`, or train longer",
+        ));
+    }
+    let (last, per) = match &arm.train.schedule {
+        Schedule::Step(settings) => (settings.every, settings.per),
+        Schedule::Multistep(settings) => {
+            (settings.at.last().copied().unwrap_or_default(), settings.per)
+        }
+        Schedule::Cosine(settings) => (settings.over.unwrap_or(1) - 1, settings.per),
+        Schedule::Table(settings) => (settings.lr.len() as u64 - 1, settings.per),
+        _ => return Ok(()),
+    };
+    let (whole, unit) = match per {
+        Per::Epoch => ((steps - warmup).div_ceil(course.steps_per_epoch().max(1)), "epoch"),
+        Per::Step => (steps - warmup, "step"),
+    };
+    match last >= whole {
+        false => Ok(()),
+        true => Err(UserError::new(
+            format!(
+                "arm `{}`: its schedule goes on after the run has ended: {unit} {last} after the \
+                 warm-up, and the last is {}",
+                arm.name,
+                whole - 1
+            ),
+            "shorten `train.schedule`, or train longer",
+        )),
+    }
+}
+
+/// What is legal but surprising.
+pub(super) fn warnings(plan: &Plan) -> Vec<String> {
+    let facts = &plan.data.facts;
+    let arms = plan.study.arms.iter().flat_map(|arm| arm_warnings(plan, arm));
+    let cuda = plan.machine.cuda_trouble.iter().map(|trouble| {
+        format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
+    });
+    let arms: Vec<String> = arms.map(|(arm, warning)| format!("arm `{arm}`: {warning}")).collect();
+    arms.into_iter().chain(cuda).chain(facts.warnings()).collect()
+}
+
+fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
+    let (facts, train) = (&plan.data.facts, &arm.train);
+    let rows = facts.train.examples;
+    let mut found = Vec::new();
+    if arm.batch_size > rows {
+        found.push(format!(
+            "its batch size {} exceeds the {rows} training examples, so every epoch is one step on \
+             all of them",
+            arm.batch_size
+        ));
+    }
+    if !train.shuffle && facts.sorted_by_label && arm.batch_size < rows {
+        found.push(
+            "with `shuffle: false` and training rows that are sorted by label, most batches hold \
+             one label alone"
+                .to_owned(),
+        );
+    }
+    let watches_auc = |monitor: Monitor| monitor == Monitor::ValAuc;
+    let monitors = [
+        train.early_stopping.as_ref().map(|stopping| stopping.monitor),
+        match &train.schedule {
+            Schedule::Plateau(settings) => Some(settings.monitor),
+            _ => None,
+        },
+    ];
+    if monitors.into_iter().flatten().any(watches_auc) && !facts.validation.has_both_labels() {
+        found.push(
+            "`val_auc` is not defined, since all labels of the validation split are alike: \
+             nothing that waits for it will happen"
+                .to_owned(),
+        );
+    }
+    if train.micro_batch.is_some_and(|rows| rows as usize >= arm.batch_size) {
+        found.push("its `micro_batch` holds the whole batch and changes nothing".to_owned());
+    }
+    found.into_iter().map(|warning| (arm.name.as_str(), warning)).collect()
+}

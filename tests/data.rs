@@ -1,0 +1,213 @@
+use batchscope::config::{DataSection, EmbeddingSection};
+use batchscope::data::{Dataset, Encoder, Inputs, Prepared, prepare};
+use batchscope::error::UserError;
+use batchscope::kernels::{Sequences, Split};
+use npyz::WriterBuilder;
+use std::fs;
+use std::path::Path;
+
+/// A folder with files in it.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn of(files: &[(&str, &[u8])]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The section, in which `@` stands for the folder.
+    fn section(&self, yaml: &str) -> DataSection {
+        let yaml = yaml.replace('@', &format!("{}/", self.path().display()));
+        serde_yaml::from_str(&yaml).unwrap()
+    }
+
+    fn prepare(&self, yaml: &str, embedding: Option<bool>) -> anyhow::Result<Prepared> {
+        let embedding = embedding.map(|mask_zero| EmbeddingSection { dim: 4, mask_zero });
+        let cache = self.path().join("cache");
+        prepare(&self.section(yaml), embedding.as_ref(), &cache, &mut |_| ())
+    }
+
+    /// What is said of these files, without the folder.
+    fn refusal(&self, yaml: &str, embedding: Option<bool>) -> String {
+        let error = self.prepare(yaml, embedding).unwrap_err();
+        let error = error.downcast_ref::<UserError>().unwrap_or_else(|| panic!("{error:#}"));
+        assert!(error.hint.is_some(), "{} has no hint", error.message);
+        error.message.replace(&format!("{}/", self.path().display()), "")
+    }
+}
+
+fn rows(prepared: &Prepared) -> [Vec<u64>; 3] {
+    let dataset = Dataset::open(&prepared.path).unwrap();
+    [Split::Train, Split::Validation, Split::Test]
+        .map(|split| dataset.rows(split).unwrap().to_vec())
+}
+
+fn npy<T: npyz::AutoSerialize + Clone>(dims: &[u64], values: &[T]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let options = npyz::WriteOptions::new().default_dtype().shape(dims);
+    let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
+    writer.extend(values.iter().cloned()).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+/// 20 rows of two words, four authors, dates that run backwards, labels by turns.
+fn table() -> String {
+    let row = |at: usize| {
+        let (word, label) = [("good", "yes"), ("bad", "no")][at % 2];
+        format!("{word} w{at},{label},author {},2024-01-{:02}\n", at / 2 % 4, 28 - at)
+    };
+    (0..20).fold("text,label,who,when\n".to_owned(), |text, at| text + &row(at))
+}
+
+#[test]
+fn a_group_never_crosses_a_split() {
+    let files = Files::of(&[("t.csv", table().as_bytes())]);
+    let yaml = "{ table: { path: @t.csv, group: who }, split: { validation: 0.25, test: 0.25 } }";
+    let prepared = files.prepare(yaml, Some(true)).unwrap();
+    let author = |line: &u64| (line - 2) / 2 % 4;
+    let authors = rows(&prepared).map(|rows| rows.iter().map(author).collect::<Vec<u64>>());
+    assert_eq!(authors.iter().map(Vec::len).sum::<usize>(), 20);
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        assert!(authors[a].iter().all(|author| !authors[b].contains(author)), "{authors:?}");
+    }
+}
+
+#[test]
+fn the_latest_rows_test_and_the_last_rows_of_the_file_validate() {
+    let files = Files::of(&[("t.csv", table().as_bytes())]);
+    let by_time = files.prepare("{ table: { path: @t.csv, time: when } }", Some(true)).unwrap();
+    assert_eq!(rows(&by_time)[2], [2, 3, 4, 5], "dates run backwards, line 2 is the latest");
+    let yaml = "{ table: { path: @t.csv }, split: { by: order, validation: 0.2, test: 0 } }";
+    let by_order = files.prepare(yaml, Some(true)).unwrap();
+    assert_eq!(rows(&by_order)[1..], [vec![18, 19, 20, 21], vec![]]);
+}
+
+#[test]
+fn splits_may_be_files_or_a_column() {
+    let text = |fold: &str, count: usize| {
+        let row = |at| format!("{{\"text\":\"w{at}\",\"label\":{},\"fold\":\"{fold}\"}}\n", at % 2);
+        (0..count).map(row).collect::<String>()
+    };
+    let (train, validation, test) = (text("train", 6), text("val", 4), text("test", 2));
+    let all = [test.as_str(), &train, &validation].concat();
+    let files = Files::of(&[
+        ("a.jsonl", train.as_bytes()),
+        ("b.jsonl", validation.as_bytes()),
+        ("c.jsonl", test.as_bytes()),
+        ("all.jsonl", all.as_bytes()),
+    ]);
+    let yaml = "{ table: { train: @a.jsonl, validation: @b.jsonl, test: @c.jsonl } }";
+    let by_file = files.prepare(yaml, Some(false)).unwrap();
+    let by_column =
+        files.prepare("{ table: { path: @all.jsonl, split: fold } }", Some(false)).unwrap();
+    assert_eq!(rows(&by_file)[2], [1, 2]);
+    assert_eq!(rows(&by_column), [(3..9).collect(), (9..13).collect::<Vec<u64>>(), vec![1, 2]]);
+    let sizes = |prepared: &Prepared| {
+        let facts = &prepared.facts;
+        (facts.train.clone(), facts.validation.clone(), facts.test.clone())
+    };
+    assert_eq!(sizes(&by_file), sizes(&by_column));
+}
+
+#[test]
+fn token_ids_are_read_from_npy_files_and_a_mask_skips_every_0() {
+    let ids: Vec<i32> = (0..20).flat_map(|row| [0, row + 1, 0, 3]).collect();
+    let labels: Vec<i64> = (0..20).map(|row| row % 2).collect();
+    let files = Files::of(&[("x.npy", &npy(&[20, 4], &ids)), ("y.npy", &npy(&[20, 1], &labels))]);
+    let yaml = "{ arrays: { x_train: @x.npy, y_train: @y.npy } }";
+    let tokens = |masked| {
+        let prepared = files.prepare(yaml, Some(masked)).unwrap();
+        assert_eq!(prepared.facts.vocabulary, Some(21));
+        let dataset = Dataset::open(&prepared.path).unwrap();
+        let Sequences::Tokens { tokens, .. } = dataset.splits().unwrap().train.sequences else {
+            panic!("ids are tokens")
+        };
+        (tokens.len(), tokens.contains(&0))
+    };
+    assert_eq!(tokens(true), (24, false));
+    assert_eq!(tokens(false), (48, true));
+    assert!(files.refusal(yaml, None).contains("x.npy holds token ids"));
+    let small = "{ arrays: { x_train: @x.npy, y_train: @y.npy, vocabulary: 20 } }";
+    assert_eq!(
+        files.refusal(small, Some(true)),
+        "x.npy holds the token id 20 in row 19, step 1 (from 0), beyond the vocabulary"
+    );
+}
+
+#[test]
+fn a_tokenizer_file_is_kept_with_the_study_and_encodes_new_texts_without_it() {
+    let numbered: String = (0..20).map(|at| format!(",\"w{at}\":{}", at + 3)).collect();
+    let tokenizer = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],
+        "normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"Whitespace"},
+        "post_processor":null,"decoder":null,
+        "model":{"type":"WordLevel","vocab":{"[UNK]":0,"good":1,"bad":2@},"unk_token":"[UNK]"}}"#
+        .replace('@', &numbered);
+    let files =
+        Files::of(&[("t.csv", table().as_bytes()), ("tokenizer.json", tokenizer.as_bytes())]);
+    let yaml =
+        "{ table: { path: @t.csv }, text: { tokenizer: { file: @tokenizer.json }, length: 3 } }";
+    let prepared = files.prepare(yaml, Some(false)).unwrap();
+    assert_eq!(prepared.facts.vocabulary, Some(24), "its id 0 is no padding, so ids are raised");
+    let kept = files.path().join("data");
+    prepared.keep(&kept).unwrap();
+    fs::remove_file(files.path().join("tokenizer.json")).unwrap();
+    fs::remove_file(&prepared.path).unwrap();
+    let encoder = Encoder::open(&kept, &files.section(yaml), false).unwrap();
+    let encoded = encoder.encode(&Inputs::texts(vec!["Bad thing, good".into()])).unwrap();
+    let Sequences::Tokens { tokens, .. } = encoded.sequences() else { panic!("text") };
+    assert_eq!(tokens, [1, 1, 2], "three tokens of four are left, cut at the beginning");
+    assert!(!kept.join("vocabulary.txt").exists());
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_with_its_place() {
+    let cases: [(&str, &[u8], &str, &str); 8] = [
+        ("t.csv", b"text,label\na,1\nb,0\nc,x\n", "", "`x` first comes in t.csv, line 4"),
+        ("t.csv", b"text,label\na,1\nb\n", "", "t.csv, line 3: the row has 1 fields"),
+        ("t.csv", b"text;label\na;1\n", "", "t.csv: there is no column `text`"),
+        ("t.csv", b"text,label\na,1\nb,0\n", "positive: 2", "never holds `2`"),
+        ("t.csv", b"text,label\na,1\nb,0\n", "", "the validation split is empty"),
+        (
+            "t.jsonl",
+            b"{\"text\":\"a\",\"label\":1}\n{\"text\":1",
+            "",
+            "t.jsonl, line 2: this is not",
+        ),
+        (
+            "t.jsonl",
+            b"{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\"}",
+            "",
+            "line 2: `label` is missing",
+        ),
+        ("t.parquet", b"text,label\n", "", "cannot read t.parquet"),
+    ];
+    for (name, bytes, more, expected) in cases {
+        let files = Files::of(&[(name, bytes)]);
+        let said = files.refusal(&format!("{{ table: {{ path: @{name}, {more} }} }}"), Some(true));
+        assert!(said.contains(expected), "`{said}` lacks `{expected}`");
+    }
+}
+
+#[test]
+fn rows_sorted_by_label_and_splits_of_one_label_are_told() {
+    let sorted: String = (0..20).map(|at| format!("w{at},{}\n", u8::from(at >= 10))).collect();
+    let files = Files::of(&[
+        ("sorted.csv", format!("text,label\n{sorted}").as_bytes()),
+        ("t.csv", table().as_bytes()),
+    ]);
+    let facts = |yaml: &str| files.prepare(yaml, Some(true)).unwrap().facts;
+    assert!(facts("{ table: { path: @sorted.csv } }").sorted_by_label);
+    assert!(!facts("{ table: { path: @t.csv } }").sorted_by_label);
+    let warnings =
+        facts("{ table: { path: @sorted.csv }, split: { by: order, test: 0 } }").warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("all 4 examples of the validation split have the label `1`"));
+}

@@ -127,21 +127,21 @@ pub(super) const DIVERGED: &str = "a diverged run would diverge again and is not
 /// Where the records are and how to see the curves.
 pub(super) fn places(study: &Path) -> String {
     let folder = study.display().to_string();
-    let show = format::command(&[tensorboard(), folder.clone()]);
+    let show = format::command(&[tensorboard(), vec![folder.clone()]].concat());
     format!("records: {folder}   curves: {show}")
 }
 
 /// The checkout's script as it is called from the current folder; the bare program where there is
 /// no checkout.
-fn tensorboard() -> String {
+fn tensorboard() -> Vec<String> {
     let script = || {
         let program = std::env::current_exe().ok()?;
         let here = std::env::current_dir().ok();
         let root = program.ancestors().find(|folder| folder.join(SCRIPT).is_file())?;
         let path = if here.as_deref() == Some(root) { SCRIPT.into() } else { root.join(SCRIPT) };
-        Some(path.display().to_string())
+        Some(vec![path.display().to_string()])
     };
-    script().unwrap_or_else(|| "tensorboard --logdir".into())
+    script().unwrap_or_else(|| ["tensorboard", "--logdir"].map(String::from).to_vec())
 }
 
 const SCRIPT: &str = "scripts/tensorboard";

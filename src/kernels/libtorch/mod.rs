@@ -26,6 +26,7 @@ use tch::{Kind, Reduction, Tensor};
 /// Prepares libtorch in this process: one thread, exact arithmetic, CUDA visible. Call it first.
 /// Gives the reason why CUDA cannot be used although there is a driver for it.
 pub fn start_libtorch() -> Result<Option<String>> {
+    shim::keep_memory();
     let cuda = shim::load_cuda();
     tch::set_num_threads(1);
     tch::set_num_interop_threads(1);

@@ -10,6 +10,7 @@ unsafe extern "C" {
     fn batchscope_libtorch_version() -> *const c_char;
     fn batchscope_free(message: *mut c_char);
     fn batchscope_load_cuda() -> *mut c_char;
+    fn batchscope_keep_memory();
     fn batchscope_trim_memory();
     fn batchscope_set_exact() -> *mut c_char;
     fn batchscope_flush_subnormals(on: bool);
@@ -59,6 +60,12 @@ pub(super) fn libtorch_version() -> String {
 pub(super) fn load_cuda() -> Result<()> {
     // SAFETY: no arguments; loading a library twice is harmless.
     checked(unsafe { batchscope_load_cuda() })
+}
+
+/// Keeps freed memory for the next step.
+pub(super) fn keep_memory() {
+    // SAFETY: no arguments; glibc allows it at any time.
+    unsafe { batchscope_keep_memory() }
 }
 
 /// Gives freed memory back to the system.

@@ -77,8 +77,8 @@ enum Command {
     ///
     /// Ctrl-C saves and ends; the same command goes on. Finished runs are never run again.
     ///
-    /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, and
-    /// count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
+    /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, restored,
+    /// micro_batch, and count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
     /// examples_per_second), failures (run, state, step or message), unfinished, not_retried.
     Run(run::RunArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong

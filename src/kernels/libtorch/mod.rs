@@ -92,7 +92,9 @@ pub(super) struct Libtorch<'d> {
     /// torch's second bias vector, which stays 0.
     no_bias: Tensor,
     settings: Settings,
-    /// What was computed by training steps and not taken yet.
+    /// What training steps computed since it was last taken.
+    computed: Computed,
+    /// The same of later steps, still on the device.
     waiting: Waiting,
 }
 
@@ -135,6 +137,7 @@ impl<'d> Libtorch<'d> {
             step: Tensor::new(),
             no_bias: Tensor::f_zeros([4 * shape.units as i64], (Kind::Float, device))?,
             settings,
+            computed: Computed::default(),
             waiting: Waiting::default(),
         };
         engine.set_state(&State::new(zeros, &settings.optimizer))?;
@@ -258,6 +261,24 @@ impl<'d> Libtorch<'d> {
             .map(move |(index, penalty)| (first + index, penalty))
     }
 
+    /// Takes what waits from the device.
+    fn collect(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.logits.is_empty() {
+            return Ok(());
+        }
+        let penalties = match waiting.penalties.is_empty() {
+            true => vec![0.0; waiting.norms.len()],
+            false => values(&Tensor::f_stack(&waiting.penalties, 0)?)?,
+        };
+        let computed = &mut self.computed;
+        computed.logits.extend(values::<f32>(&Tensor::f_cat(&waiting.logits, 0)?)?);
+        computed.penalties.extend(penalties);
+        let norms = values::<f32>(&Tensor::f_stack(&waiting.norms, 0)?)?;
+        computed.gradient_norms.extend(norms);
+        Ok(())
+    }
+
     fn penalty_tensor(&self) -> Result<Tensor> {
         let penalised: Vec<_> =
             self.penalised().map(|(index, penalty)| (&self.parameters[index], penalty)).collect();
@@ -290,7 +311,7 @@ impl Engine for Libtorch<'_> {
             state.moments.iter().map(|moment| self.upload(moment)).collect::<Result<_>>()?;
         self.updates = state.step;
         self.step = Tensor::f_from_slice(&[state.step as f32])?.f_to_device(self.device)?;
-        self.waiting = Waiting::default();
+        (self.computed, self.waiting) = (Computed::default(), Waiting::default());
         if self.device.is_cuda() {
             self.flatten_for_cudnn()?;
         }
@@ -334,24 +355,17 @@ impl Engine for Libtorch<'_> {
         )?;
         self.waiting.logits.push(logits);
         self.waiting.norms.push(norm);
-        Ok(())
+        match self.device.is_cuda() {
+            true => Ok(()),
+            // Nothing is waited for on the processor, and small tensors that live for many steps
+            // would lie between large ones that do not: twice the memory at batch size 1.
+            false => self.collect(),
+        }
     }
 
     fn take_computed(&mut self) -> Result<Computed> {
-        let waiting = std::mem::take(&mut self.waiting);
-        if waiting.logits.is_empty() {
-            return Ok(Computed::default());
-        }
-        let steps = waiting.norms.len();
-        let penalties = match waiting.penalties.is_empty() {
-            true => vec![0.0; steps],
-            false => values(&Tensor::f_stack(&waiting.penalties, 0)?)?,
-        };
-        Ok(Computed {
-            logits: values(&Tensor::f_cat(&waiting.logits, 0)?)?,
-            penalties,
-            gradient_norms: values(&Tensor::f_stack(&waiting.norms, 0)?)?,
-        })
+        self.collect()?;
+        Ok(std::mem::take(&mut self.computed))
     }
 
     fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>> {

@@ -5,7 +5,8 @@ use std::process::Child;
 /// One run of 40 epochs, long enough to be disturbed.
 fn scene() -> Scene {
     let scene = Scene::new();
-    let study = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 40");
+    let train = "epochs: 40\n  logging: { every_steps: 1, histograms: true }";
+    let study = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", train);
     scene.write("tiny.yaml", &study);
     scene
 }
@@ -24,7 +25,14 @@ fn disturbed(scene: &Scene, study: &str) -> Child {
 fn assert_like_undisturbed(scene: &Scene, study: &str) {
     scene.run(&["run", "tiny.yaml", "--out", "undisturbed"]).expect(0);
     for run in [RUN, "large/seed-0"] {
-        for file in ["metrics.jsonl", "record.json", "weights.safetensors"] {
+        for file in [
+            "metrics.jsonl",
+            "steps.jsonl",
+            "histograms.jsonl",
+            "record.json",
+            "test_predictions.csv",
+            "weights.safetensors",
+        ] {
             let of = |study: &str| fs::read(scene.path(&format!("{study}/{run}/{file}"))).unwrap();
             assert_eq!(of(study), of("undisturbed"), "{run}/{file}");
         }

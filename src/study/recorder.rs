@@ -143,3 +143,49 @@ impl Callback for Recorder<'_> {
         self.stop.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::path::Path;
+
+    fn write(path: &Path, lines: impl Iterator<Item = Value>) {
+        files::append_lines(path, &lines.collect::<Vec<_>>()).unwrap();
+    }
+
+    #[test]
+    fn what_was_recorded_after_the_checkpoint_is_taken_back() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(temporary.path());
+        let step = |step: u64| {
+            json!({ "step": step, "epoch": (step - 1) / 4, "examples": step, "learning_rate": 1.0,
+                "loss": 1.0, "gradient_norm": 1.0 })
+        };
+        // Every third step of epochs of four steps; a crash in the third epoch.
+        write(&folder.steps_log(), [1, 4, 7, 10].map(step).into_iter());
+        let histogram = |epoch: u64| json!({ "epoch": epoch, "parameter": "w", "histogram": [] });
+        write(&folder.histograms_log(), [0, 0, 1, 1].map(histogram).into_iter());
+        let split = json!({ "loss": 1.0, "accuracy": 1.0, "auc": null, "precision": 1.0,
+            "recall": 1.0, "f1": 1.0, "brier": 1.0, "calibration_error": 1.0 });
+        let epoch = |epoch: u64| {
+            json!({ "epoch": epoch, "step": 4 * (epoch + 1), "examples": 1, "learning_rate": 1.0,
+                "train": split, "validation": split })
+        };
+        write(&folder.metrics_log(), (0..2).map(epoch));
+        let times = |epoch: u64| {
+            json!({ "epoch": epoch, "wall_time": 1.0, "train_seconds": 1.0,
+                "validation_seconds": 1.0, "examples_per_second": 1.0, "peak_memory": 1 })
+        };
+        write(&folder.timing_log(), (0..2).map(times));
+
+        take_back(&folder, &Position { epoch: 1, step: 5, ..Position::default() }).unwrap();
+        let steps: Vec<u64> = folder.steps().unwrap().iter().map(|line| line.step).collect();
+        assert_eq!(steps, [1, 4]);
+        let epochs: Vec<u64> = folder.histograms().unwrap().iter().map(|h| h.epoch).collect();
+        assert_eq!(epochs, [0, 0]);
+        assert_eq!((folder.metrics().unwrap().len(), folder.timing().unwrap().len()), (1, 1));
+        let lost = take_back(&folder, &Position { epoch: 2, step: 8, ..Position::default() });
+        assert!(lost.unwrap_err().to_string().contains("the records of only 1 are there"));
+    }
+}

@@ -27,7 +27,7 @@ fn only_the_runs_that_were_named_are_trained() {
     let stands = status(&scene, "runs/tiny");
     assert_eq!(states(&stands), ["finished", "finished", "not_started", "finished"]);
     let said = scene.run(&["status", "runs/tiny"]).expect(0).stdout;
-    assert!(said.starts_with("study  tiny: 3 of 4 runs finished; interrupted"), "{said}");
+    assert!(said.starts_with("study  tiny: 3 of 4 runs finished; the same"), "{said}");
 
     let wrong = scene.run(&["run", "tiny.yaml", "--only", "smal"]).expect(2);
     assert!(wrong.stderr.contains("`--only smal`: the study has no such arm"), "{}", wrong.stderr);

@@ -203,6 +203,7 @@ fn an_arm_may_change_any_key_of_model_and_train() {
     let other = json(&scene.read("runs/tiny/large/seed-0/record.json"));
     assert_eq!(other["definition"]["model"]["units"], 5);
     assert!(other["definition"]["arm"]["train"]["clip"].is_null(), "{other}");
+    assert!(scene.read("runs/tiny/study.yaml").contains("sgd:"));
     // What was resolved is the same study.
     scene.run(&["run", "runs/tiny/study.yaml", "--out", "again"]).expect(0);
     assert_eq!(lines, scene.read("again/small/seed-0/metrics.jsonl"));
@@ -276,6 +277,10 @@ fn first_weights_are_read_from_a_file_and_its_content_defines_the_run() {
     assert!(ended.stderr.contains("first_weights"), "{}", ended.stderr);
     let ended = scene.run(&["run", "tiny.yaml", "--set", "model.init={ weights: none }"]).expect(2);
     assert!(ended.stderr.contains("cannot read the first weights none"), "{}", ended.stderr);
+    let other = ["run", "tiny.yaml", "--set", &init, "--set", "model.lstm.units=4", "--out", "odd"];
+    let ended = scene.run(&other).expect(2);
+    assert!(ended.stderr.contains("lstm.weight_ih"), "{}", ended.stderr);
+    assert!(!scene.path("odd").exists(), "a run was begun with weights that do not fit");
 }
 
 /// A batch of 900 rows of 400 steps needs about 800 MB; a limit on the address space of the program

@@ -58,7 +58,7 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     let parallel = pool.parallel(&plan, plan.runs.len());
     let seconds = plan.total_seconds(&estimates, parallel, pool.start_up());
     let text = format!(
-        "{}\n\n{}\n\nabout {} in all and at most {} on disk in {}; time and memory are estimated \
+        "{}\n\n{}\n\nabout {} in all and {} on disk in {}; time and memory are estimated \
          from a few steps of each arm, just now, on this machine",
         tables::headline(&plan, parallel),
         tables::costs(&plan, &estimates),

@@ -47,6 +47,8 @@ enum OutputFormat {
 }
 
 pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
+    let written = args.format.map_or_else(|| format_of(&args.output), Ok)?;
+    refuse_same_file(&args.input, &args.output)?;
     let run = TrainedRun::open(&args.run)?;
     start_libtorch()?;
     let encoder = run.encoder()?;
@@ -58,7 +60,7 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
             predictions
         }
     };
-    let text = match args.format.unwrap_or_else(|| format_of(&args.output)) {
+    let text = match written {
         OutputFormat::Csv => csv(&predictions)?,
         OutputFormat::Jsonl => jsonl(&predictions)?,
     };
@@ -92,11 +94,31 @@ fn standard_lines() -> Result<Vec<String>> {
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-fn format_of(output: &Path) -> OutputFormat {
-    match output.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
-    {
-        true => OutputFormat::Jsonl,
-        false => OutputFormat::Csv,
+fn format_of(output: &Path) -> Result<OutputFormat, UserError> {
+    let ending = output.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    match ending.as_deref() {
+        Some("jsonl" | "ndjson") => Ok(OutputFormat::Jsonl),
+        Some("csv") => Ok(OutputFormat::Csv),
+        _ if is_standard(output) => Ok(OutputFormat::Csv),
+        _ => Err(UserError::new(
+            format!("the name {} does not tell how to write predictions", output.display()),
+            "name a file that ends in .csv or .jsonl, or add `--format csv` or `--format jsonl`",
+        )),
+    }
+}
+
+/// Predictions must not take the place of what they are made from.
+fn refuse_same_file(input: &Path, output: &Path) -> Result<(), UserError> {
+    let same = match (input.canonicalize(), output.canonicalize()) {
+        (Ok(input), Ok(output)) => input == output,
+        _ => false,
+    };
+    match same {
+        false => Ok(()),
+        true => Err(UserError::new(
+            format!("`--output {}` is the input itself", output.display()),
+            "name another file for the predictions",
+        )),
     }
 }
 
@@ -142,8 +164,9 @@ mod tests {
 
     #[test]
     fn the_name_of_the_output_tells_its_format() {
-        assert!(matches!(format_of(Path::new("a.jsonl")), OutputFormat::Jsonl));
-        assert!(matches!(format_of(Path::new("a.csv")), OutputFormat::Csv));
-        assert!(matches!(format_of(Path::new("-")), OutputFormat::Csv));
+        assert!(matches!(format_of(Path::new("a.jsonl")), Ok(OutputFormat::Jsonl)));
+        assert!(matches!(format_of(Path::new("a.csv")), Ok(OutputFormat::Csv)));
+        assert!(format_of(Path::new("a.json")).unwrap_err().hint.unwrap().contains(".jsonl"));
+        assert!(matches!(format_of(Path::new("-")), Ok(OutputFormat::Csv)));
     }
 }

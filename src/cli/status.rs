@@ -88,7 +88,7 @@ fn headline(status: &StudyStatus) -> String {
     let finished = status.runs.iter().filter(|run| run.state == RunState::Finished).count();
     let how = match state(status) {
         "running" => "a batchscope is running it now",
-        "interrupted" => "interrupted: the `run` that began it goes on with it",
+        "interrupted" => "the same `batchscope run` goes on with the others",
         "ended" => "ended: nothing is left to do, and not all runs finished",
         _ => "finished",
     };

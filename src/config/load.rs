@@ -29,6 +29,12 @@ impl Override {
         if path.0.is_empty() {
             return Err(UserError::new(format!("`--set {argument}` names no key"), usage));
         }
+        if value.trim().is_empty() {
+            return Err(UserError::new(
+                format!("`--set {argument}` gives no value"),
+                "write the value after the `=`; `null` takes a key out",
+            ));
+        }
         let value = serde_yaml::from_str(value).map_err(|error| {
             UserError::new(format!("the value of `--set {argument}` is not YAML: {error}"), usage)
         })?;
@@ -73,7 +79,10 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
         let place = error.location().map_or(String::new(), |at| format!(", line {}", at.line()));
         UserError {
             message: format!("{}{place}: this is not YAML: {error}", source.name),
-            hint: Some("indent with spaces, and put a space after each `:`".into()),
+            hint: Some(match error.to_string().contains("duplicate entry") {
+                true => "the same key stands twice in one mapping: keep one of them".into(),
+                false => "indent with spaces, and put a space after each `:`".into(),
+            }),
         }
     })?;
     document.apply_merge().map_err(|error| UserError {
@@ -146,14 +155,16 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
     }
     if message.contains("unit variant, expected newtype variant") {
         let rule = "this choice has settings, and only its name is given".to_owned();
-        return (rule, None, Some("write `adam: {}` in place of `adam` for its defaults".into()));
+        let hint = "write its settings after the name: `adam: {}` for the defaults, `exponential: { \
+                    gamma: 0.9 }`";
+        return (rule, None, Some(hint.into()));
     }
     let plain = [
         ("unit value", "nothing"),
         ("invalid type: ", "wrong type: received "),
         ("invalid value: ", "wrong value: received "),
-        ("expected u32", "expected a whole number"),
-        ("expected u64", "expected a whole number"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u64", "expected a whole number, not negative"),
         ("expected f64", "expected a number"),
         ("expected a boolean", "expected true or false"),
         ("expected a sequence", "expected a list"),
@@ -165,7 +176,9 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
 }
 
 /// Keys that people look for in another section, and where they are.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("min_delta", "a plateau schedule calls it `threshold`"),
+    ("per", "inside the schedule: `exponential: { gamma: 0.9, per: step }`"),
     (
         "batch_size",
         "`study: { arms: [{ batch_size: 32 }] }` or `study: { grid: { batch_size: [32] } }`",
@@ -234,7 +247,7 @@ mod tests {
         let text = format!("{HEAD}train:\n  epochs: ten\n");
         assert_eq!(
             message(&text, &[]),
-            "file.yaml, line 7: wrong type: received string \"ten\", expected a whole number \
+            "file.yaml, line 7: wrong type: received string \"ten\", expected a whole number, not negative \
              (at `train.epochs`) | "
         );
     }
@@ -256,7 +269,11 @@ mod tests {
         let text = format!("{HEAD}train: {{ batch_size: 32 }}\n");
         assert!(message(&text, &[]).contains("| `batch_size` belongs elsewhere: `study:"));
         let text = format!("{HEAD}train: {{ optimizer: adam }}\n");
-        assert!(message(&text, &[]).contains("write `adam: {}`"), "{}", message(&text, &[]));
+        assert!(
+            message(&text, &[]).contains("`adam: {}` for the defaults"),
+            "{}",
+            message(&text, &[])
+        );
         assert!(message("a,b\n1,2\n", &[]).contains("is not an experiment file"));
     }
 
@@ -275,7 +292,7 @@ mod tests {
         assert!(message(HEAD, &["study.arms.0.batch_size=64"]).contains("batch_size: 64"));
         assert_eq!(
             message(HEAD, &["train.epochs=many"]),
-            "from `--set`: wrong type: received string \"many\", expected a whole number \
+            "from `--set`: wrong type: received string \"many\", expected a whole number, not negative \
              (at `train.epochs`) | "
         );
         assert!(message(HEAD, &["study.arms.5.name=x"]).contains("no such place"));

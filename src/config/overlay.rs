@@ -29,6 +29,7 @@ pub(super) fn sections(
         let rule = format!("`{key}` is the same for all arms");
         return Err(broken(&format!("train.{key}"), rule, "set it in `train` at the top level"));
     }
+    refuse_twice(arm)?;
     let mut train: TrainSection = lay(&file.train, arm.train.as_ref(), "train")?;
     if let Some(lr) = arm.lr {
         train.optimizer.set_lr(lr);
@@ -43,6 +44,40 @@ pub(super) fn sections(
         train.epochs = Some(10);
     }
     Ok((model, train))
+}
+
+/// What an arm says in short it must not say in its `train` again.
+fn refuse_twice(arm: &ArmSection) -> Result<(), Violation> {
+    let Some(train) = &arm.train else { return Ok(()) };
+    let has_lr = |optimizer: &Value| {
+        let kinds = optimizer.as_mapping().into_iter().flat_map(Mapping::values);
+        kinds.into_iter().any(|kind| kind.get("lr").is_some())
+    };
+    let budget = arm.epochs.or(arm.steps).or(arm.examples).is_some();
+    let twice = [
+        ("lr", "optimizer", arm.lr.is_some() && train.get("optimizer").is_some_and(has_lr)),
+        ("schedule", "schedule", arm.schedule.is_some() && train.get("schedule").is_some()),
+        ("epochs", "epochs", budget && BUDGETS.iter().any(|key| train.get(key).is_some())),
+    ];
+    match twice.iter().find(|(_, _, twice)| *twice) {
+        None => Ok(()),
+        Some((short, key, _)) => {
+            let what = if *short == "epochs" { "a budget" } else { short };
+            let rule = format!("the arm gives {what} twice, by itself and in its `train`");
+            Err(broken(&format!("train.{key}"), rule, "keep one of them"))
+        }
+    }
+}
+
+/// An arm's `train` without what the arm says in short.
+pub(super) fn without_short_forms(mut train: Value) -> Value {
+    let Value::Mapping(keys) = &mut train else { return train };
+    BUDGETS.iter().chain(&["schedule"]).for_each(|key| drop(keys.remove(*key)));
+    let optimizer = keys.get_mut("optimizer").and_then(Value::as_mapping_mut);
+    for kind in optimizer.into_iter().flat_map(Mapping::values_mut) {
+        kind.as_mapping_mut().map(|kind| kind.remove("lr"));
+    }
+    train
 }
 
 /// Where the value at `path` of an arm's sections was written: in the arm, or in the file's own
@@ -179,6 +214,22 @@ mod tests {
         assert_eq!(train.schedule, Schedule::Constant);
         let (_, train) = laid("{ batch_size: 1, examples: 9, train: { clip: null } }");
         assert_eq!((train.epochs, train.examples, train.clip), (None, Some(9), None));
+    }
+
+    #[test]
+    fn what_an_arm_gives_twice_is_refused_and_what_is_resolved_gives_it_once() {
+        let twice = |arm: &str| {
+            let arm: ArmSection = serde_yaml::from_str(arm).unwrap();
+            sections(&arm, &file()).unwrap_err().rule
+        };
+        let rate = "{ batch_size: 1, lr: 0.2, train: { optimizer: { adam: { lr: 0.1 } } } }";
+        assert!(twice(rate).contains("the arm gives lr twice"));
+        let budget = "{ batch_size: 1, epochs: 2, train: { steps: 3 } }";
+        assert!(twice(budget).contains("the arm gives a budget twice"));
+        let text = "{ steps: 3, schedule: constant, clip: null, optimizer: { sgd: { lr: 1 } } }";
+        let short = without_short_forms(serde_yaml::from_str(text).unwrap());
+        let left: Value = serde_yaml::from_str("{ clip: null, optimizer: { sgd: {} } }").unwrap();
+        assert_eq!(short, left);
     }
 
     #[test]

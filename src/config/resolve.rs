@@ -128,6 +128,7 @@ fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> 
 fn spelled_out(section: ArmSection, arm: &Arm) -> ArmSection {
     let train = &arm.train;
     ArmSection {
+        train: section.train.map(overlay::without_short_forms),
         name: Some(arm.name.clone()),
         lr: Some(train.optimizer.lr()),
         schedule: Some(train.schedule.clone()),

@@ -252,6 +252,7 @@ impl Default for EarlyStopping {
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Monitor {
     Loss,
+    #[serde(alias = "acc")]
     Accuracy,
     Auc,
     Precision,
@@ -260,6 +261,7 @@ pub enum Monitor {
     Brier,
     CalibrationError,
     ValLoss,
+    #[serde(alias = "val_acc")]
     ValAccuracy,
     ValAuc,
     ValPrecision,

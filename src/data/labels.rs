@@ -49,7 +49,7 @@ fn not_two(classes: &[(&str, usize)], column: &str, place: &dyn Fn(usize) -> Str
             classes.len(),
             shown.join(", ")
         ),
-        "batchscope compares classifiers with two answers; keep two classes with `where`",
+        "batchscope compares classifiers with two answers: give it a table of two classes",
     )
 }
 

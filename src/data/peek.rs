@@ -54,7 +54,8 @@ pub fn peek(path: &Path) -> Result<Contents> {
         "npz" => shapes(&file, &read()?).map(Contents::Arrays),
         _ => Err(UserError::new(
             format!("{file}: its name does not tell what it is"),
-            "known are tables (.csv) and numpy's arrays (.npz)",
+            "`init` knows .csv and .npz; for other files write the experiment file by hand \
+             (docs/experiment-files.md)",
         )
         .into()),
     }

@@ -2,6 +2,7 @@
 
 use super::plan::{Plan, Run};
 use super::pool::Pool;
+use crate::config::Arm;
 use anyhow::Result;
 use std::time::Duration;
 
@@ -47,13 +48,33 @@ impl Plan {
         start_up.as_secs_f64() + training
     }
 
-    /// Bytes on disk at the most: the weights of every run, checkpoints of those in training
-    /// (weights and two moments), and some room for records and event files.
+    /// About how many bytes a study takes on disk: the weights of every run (twice if the best are
+    /// kept), its records and event files, and checkpoints (weights and two moments) of those in
+    /// training. Prepared data are not counted.
     pub fn disk_bytes(&self, parallel: usize) -> u64 {
-        const RECORDS_AND_EVENTS: u64 = 64 * 1024;
-        let sizes = self.study.arms.iter().map(|arm| self.shape(arm).parameter_count());
-        let weights = 4 * sizes.max().unwrap_or(0) as u64;
-        let runs = self.runs.len() as u64;
-        runs * (weights + RECORDS_AND_EVENTS) + parallel as u64 * 3 * weights
+        let weights = |arm: &Arm| 4 * self.shape(arm).parameter_count() as u64;
+        let arms = self.study.arms.iter();
+        let one_seed: u64 = arms.clone().map(|arm| self.run_bytes(arm, weights(arm))).sum();
+        let largest = arms.map(weights).max().unwrap_or(0);
+        self.study.seeds.len() as u64 * one_seed + parallel as u64 * 3 * largest
+    }
+
+    /// Bytes of one finished run; sizes of lines and events were read off runs of the quickstart.
+    fn run_bytes(&self, arm: &Arm, weights: u64) -> u64 {
+        const ONCE: u64 = 16 * 1024;
+        const EPOCH: u64 = 2000;
+        const RECORDED_STEP: u64 = 500;
+        const TEST_ROW: u64 = 40;
+        let course = self.course(arm);
+        let logging = &self.study.experiment.train.logging;
+        let steps = course.steps().checked_div(logging.every_steps).unwrap_or(0);
+        let histograms = if logging.histograms { 6 * 2500 } else { 0 };
+        let restores = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
+        let copies = if restores { 2 } else { 1 };
+        let test = self.data.facts.test.examples as u64 * TEST_ROW;
+        ONCE + copies * weights
+            + course.epochs() * (EPOCH + histograms)
+            + steps * RECORDED_STEP
+            + test
     }
 }

@@ -79,6 +79,11 @@ impl StudyFolder {
     pub(super) fn refuse_other_definitions(&self, plan: &Plan) -> Result<()> {
         for run in &plan.runs {
             let Some(record) = self.run(run).record()? else { continue };
+            let files = self.run(run);
+            let never_began = files.metrics()?.is_empty() && !files.checkpoint().exists();
+            if matches!(record.status, Status::Failed { .. }) && never_began {
+                continue;
+            }
             let (old, new) = (record.definition, plan.definition(run));
             if old == new {
                 continue;

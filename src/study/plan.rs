@@ -124,7 +124,7 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     train.engine = EngineChoice::Libtorch;
     let runs = Run::all(&study);
     let machine = pool.hello().clone();
-    let weight_files = weight_files(&study.arms)?;
+    let weight_files = weight_files(&study.arms, &data)?;
     for arm in &study.arms {
         review::refuse_endless(arm, &Course::new(arm, data.facts.train.examples))?;
     }
@@ -132,7 +132,7 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
 }
 
 /// The content of these files defines runs, not their names.
-fn weight_files(arms: &[Arm]) -> Result<BTreeMap<PathBuf, String>, UserError> {
+fn weight_files(arms: &[Arm], data: &Prepared) -> Result<BTreeMap<PathBuf, String>> {
     let mut hashes = BTreeMap::new();
     for arm in arms {
         let Init::Weights(path) = &arm.model.init else { continue };
@@ -142,6 +142,9 @@ fn weight_files(arms: &[Arm]) -> Result<BTreeMap<PathBuf, String>, UserError> {
                 "`model.init: { weights: FILE }` names a safetensors file",
             )
         })?;
+        // Whether they fit is better known now than by every run.
+        let shape = model::shape(&arm.model, data.facts.vocabulary, data.facts.features);
+        model::read_weights(path, &shape)?;
         hashes.insert(path.clone(), blake3::hash(&bytes).to_hex()[..16].to_owned());
     }
     Ok(hashes)

@@ -6,6 +6,7 @@ use super::member::{Farewell, Said, Worker};
 use super::plan::{Plan, Run};
 use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
 use super::record::{Record, RunFolder, Status};
+use crate::error::UserError;
 use crate::kernels::Device;
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
@@ -82,7 +83,19 @@ impl Pool {
         self.members[0].send(&Order::Probe(Box::new(task)))?;
         match self.said.recv()?.1.report() {
             Some(Report::Probed(probe)) => Ok(probe),
-            _ => bail!("timing `{}` failed: {}", run.id(), self.members[0].farewell().message),
+            _ => {
+                let farewell = self.members[0].farewell();
+                let message = format!("timing `{}` failed: {}", run.id(), farewell.message);
+                match farewell.killed {
+                    true => Err(UserError::new(
+                        message,
+                        "Linux kills a process like this when memory runs out: take fewer units, \
+                         shorter rows or a smaller batch (or `train.micro_batch`)",
+                    )
+                    .into()),
+                    false => bail!(message),
+                }
+            }
         }
     }
 

@@ -135,7 +135,7 @@ fn known(format: Option<TableFormat>, file: &SourceFile) -> Result<TableFormat, 
 fn absent(place: &str, column: &str) -> UserError {
     UserError::new(
         format!("{place}: `{column}` is missing or null"),
-        "fill it, or leave the row out with `where`",
+        "fill it in, or remove the row",
     )
 }
 
@@ -148,7 +148,7 @@ fn filled<'c>(
     match cell.is_empty() {
         true => Err(UserError::new(
             format!("{}: `{column}` is empty", place()),
-            "fill it, or leave the row out with `where`",
+            "fill it in, or remove the row",
         )),
         false => Ok(cell),
     }

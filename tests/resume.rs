@@ -135,3 +135,23 @@ fn an_epoch_that_was_recorded_but_not_saved_is_taken_back() {
     scene.run(&["run", "tiny.yaml", "--out", "torn"]).expect(0);
     assert_like_undisturbed(&scene, "torn");
 }
+
+#[test]
+fn a_run_that_failed_before_anything_was_kept_of_it_is_run_as_it_is_defined_now() {
+    let scene = scene();
+    scene.run(&["run", "tiny.yaml", "--out", "s", "--set", "train.epochs=2"]).expect(0);
+    let record = scene.path("s/small/seed-0/record.json");
+    let failed = r#"{ "failed": { "message": "no memory" } }"#;
+    let text = fs::read_to_string(&record).unwrap().replace("\"finished\"", failed);
+    let other = ["run", "tiny.yaml", "--out", "s", "--set", "train.epochs=3", "--only", "small"];
+    // As long as there are records of it, it is another run.
+    fs::write(&record, &text).unwrap();
+    assert!(scene.run(&other).expect(2).stderr.contains("small/seed-0` with another definition"));
+
+    fs::remove_dir_all(scene.path("s/large")).unwrap();
+    fs::remove_dir_all(scene.path("s/small/seed-0")).unwrap();
+    fs::create_dir_all(scene.path("s/small/seed-0")).unwrap();
+    fs::write(&record, &text).unwrap();
+    scene.run(&other).expect(0);
+    assert_eq!(line_count(&scene.path("s/small/seed-0/metrics.jsonl")), 3);
+}

@@ -8,7 +8,6 @@ use super::text::{HuggingFace, Vocabulary, sequence, unpadded, words};
 use crate::config::{DataSection, EmbeddingSection, TextSection, Tokenizer};
 use crate::error::UserError;
 use anyhow::{Context, Result};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Part of every hash: raise it when the meaning or the layout of prepared files changes.
@@ -44,23 +43,25 @@ pub fn prepare(
         tokenizer: tokenizer_file(section)?,
     };
     let hash = source.hash()?;
-    let path = cache.join(format!("{hash}.safetensors"));
-    if !path.exists() {
-        fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
-        source.write(hash, &path, report)?;
+    if let Some(found) = find(cache, &hash)? {
+        return Ok(found);
     }
-    let facts = dataset::Dataset::open(&path)?.facts().clone();
-    Ok(Prepared { path, facts })
+    source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
+    find(cache, &hash)?.context("the prepared data are gone")
 }
 
 /// The examples with this hash, if they are in the cache: the source is not read.
 pub fn find(cache: &Path, hash: &str) -> Result<Option<Prepared>> {
-    let path = cache.join(format!("{hash}.safetensors"));
+    let path = prepared_file(cache, hash);
     if !path.exists() {
         return Ok(None);
     }
     let facts = dataset::Dataset::open(&path)?.facts().clone();
     Ok(Some(Prepared { path, facts }))
+}
+
+fn prepared_file(cache: &Path, hash: &str) -> PathBuf {
+    cache.join(format!("{hash}.safetensors"))
 }
 
 fn tokenizer_file(section: &DataSection) -> Result<Option<SourceFile>, UserError> {
@@ -225,6 +226,7 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     /// An embedding that masks padding or does not.
     fn masked(mask_zero: bool) -> Option<&'static EmbeddingSection> {

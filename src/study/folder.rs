@@ -3,11 +3,13 @@
 use super::plan::{Plan, Run};
 use super::record::{RunFolder, Status};
 use super::selection::Selection;
+use crate::config::{Source, Study};
 use crate::error::UserError;
 use crate::files;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -57,7 +59,12 @@ impl StudyFolder {
     pub(super) fn pending(&self, plan: &Plan, selection: &Selection) -> Result<Pending> {
         let mut pending = Pending::default();
         for run in &plan.runs {
-            let status = self.run(run).record()?.map(|record| record.status);
+            let record = self.run(run).record()?;
+            let corrected = match &record {
+                Some(record) => record.definition != plan.definition(run),
+                None => false,
+            };
+            let status = record.map(|record| record.status);
             if matches!(status, Some(Status::Finished | Status::Diverged { .. })) {
                 self.run(run).remove_checkpoint();
             }
@@ -68,18 +75,21 @@ impl StudyFolder {
             match status {
                 Some(Status::Finished) => pending.finished += 1,
                 Some(Status::Diverged { .. }) => pending.diverged += 1,
-                Some(Status::Failed { .. }) if !selection.retry_failed => pending.failed += 1,
+                Some(Status::Failed { .. }) if !selection.retry_failed && !corrected => {
+                    pending.failed += 1;
+                }
                 _ => pending.runs.push(run.clone()),
             }
         }
         Ok(pending)
     }
 
-    /// A run that was started under one definition never goes on under another.
+    /// A run that was started under one definition never goes on under another. One that failed
+    /// before anything was kept of it has nothing to go on from: it is run as it is defined now.
     pub(super) fn refuse_other_definitions(&self, plan: &Plan) -> Result<()> {
         for run in &plan.runs {
-            let Some(record) = self.run(run).record()? else { continue };
             let files = self.run(run);
+            let Some(record) = files.record()? else { continue };
             let never_began = files.metrics()?.is_empty() && !files.checkpoint().exists();
             if matches!(record.status, Status::Failed { .. }) && never_began {
                 continue;
@@ -119,6 +129,22 @@ pub struct Pending {
     pub failed: usize,
     /// The session is not about them.
     pub left_out: usize,
+}
+
+/// The study that its last session wrote down.
+pub(super) fn resolved(folder: &Path) -> Result<Study> {
+    let path = folder.join("study.yaml");
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow::Error::new(UserError::new(
+            format!("{} holds no study: there is no study.yaml in it", folder.display()),
+            "give the folder that `batchscope run` names at its end, such as runs/quickstart; to use \
+             it elsewhere, copy the whole folder",
+        )),
+        _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
+    })?;
+    let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
+    Study::from_source(&source, "study")
+        .with_context(|| format!("{} was written by another version", path.display()))
 }
 
 /// Whether a process is at work in the folder of a study or of a run.

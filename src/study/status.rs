@@ -1,18 +1,15 @@
 //! How a study stands, read from its folder alone: no worker, no libtorch, no data.
 
 use super::environment::training_examples;
-use super::folder::{in_use, run_folders};
+use super::folder::{in_use, resolved, run_folders};
 use super::plan::Run;
 use super::record::{RunFolder, Status};
 use super::summary::{ArmSummary, summarise};
-use crate::config::{Arm, Source, Study};
-use crate::error::UserError;
+use crate::config::{Arm, Study};
 use crate::train::Course;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// How a study stands.
@@ -102,21 +99,6 @@ impl StudyStatus {
         let of_arm = |run: &&RunStatus| run.run.rsplit_once('/').is_some_and(|(a, _)| a == arm);
         self.runs.iter().filter(of_arm).filter(|run| stands(&run.state)).count()
     }
-}
-
-/// The study that its last session wrote down.
-fn resolved(folder: &Path) -> Result<Study> {
-    let path = folder.join("study.yaml");
-    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow::Error::new(UserError::new(
-            format!("{} holds no study: there is no study.yaml in it", folder.display()),
-            "give the folder that `batchscope run` names at its end, such as runs/quickstart",
-        )),
-        _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
-    })?;
-    let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
-    Study::from_source(&source, "study")
-        .with_context(|| format!("{} was written by another version", path.display()))
 }
 
 fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Result<RunStatus> {

@@ -4,8 +4,9 @@
 //! the copies that the study keeps of its vocabulary and classes. Measuring needs the prepared
 //! examples too, from the cache or, if that is gone, prepared again from the source.
 
+use super::folder::resolved;
 use super::record::{Definition, Record, RunFolder, Status};
-use crate::config::{Source, Study};
+use crate::config::Study;
 use crate::data::{self, Dataset, Encoder, Inputs, Prepared};
 use crate::error::UserError;
 use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, Splits};
@@ -228,18 +229,4 @@ fn refuse_unfinished(path: &Path, record: &Record, folder: &RunFolder) -> Result
         ),
     };
     Err(UserError::new(message, hint).into())
-}
-
-/// The study as it was run.
-fn resolved(folder: &Path) -> Result<Study> {
-    let path = folder.join("study.yaml");
-    let name = path.display().to_string();
-    let text = fs::read_to_string(&path).map_err(|error| {
-        UserError::new(
-            format!("cannot read {name}: {error}"),
-            "a run is used inside the folder of its study: copy the whole folder",
-        )
-    })?;
-    let stem = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Study::from_source(&Source { name, text, overrides: Vec::new() }, &stem)?)
 }

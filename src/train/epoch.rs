@@ -31,10 +31,10 @@ fn order(job: &Job<'_>, epoch: u64) -> Vec<u32> {
     }
 }
 
-/// The learning rate of the step that `position` stands before.
-fn rate(job: &Job<'_>, position: &Position) -> f64 {
+/// The learning rate of a step of the epoch in which `position` stands; steps count from 0.
+fn rate(job: &Job<'_>, position: &Position, step: u64) -> f64 {
     let plateau = position.plateau.map(|plateau| plateau.lr);
-    learning_rate(&job.arm.train, &job.course(), position.step, plateau)
+    learning_rate(&job.arm.train, &job.course(), step, plateau)
 }
 
 /// The training steps of one epoch, from where it stands.
@@ -53,7 +53,7 @@ pub(super) fn train_epoch(
     while position.batch < batches.len() as u64 && !course.is_over(position) {
         let rows = batches[position.batch as usize];
         let masks = dropout::masks(lstm, &job.shape, job.seed, position.epoch, rows);
-        let lr = rate(job, position);
+        let lr = rate(job, position, position.step);
         engine.train_step(&Step { rows, lr, masks: masks.as_ref() })?;
         unread.push(Unread { rows, lr });
         position.batch += 1;
@@ -182,12 +182,11 @@ fn epoch_metrics(job: &Job<'_>, position: &Position, validation: Metrics) -> Epo
         .iter()
         .map(|row| job.splits.train.labels[*row as usize])
         .collect();
-    let last = Position { step: position.step - 1, ..position.clone() };
     EpochMetrics {
         epoch: position.epoch,
         step: position.step,
         examples: position.examples,
-        learning_rate: rate(job, &last),
+        learning_rate: rate(job, position, position.step - 1),
         train: Metrics::new(&position.tally.logits, &labels, position.tally.loss()),
         validation,
     }

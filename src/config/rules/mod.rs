@@ -49,15 +49,8 @@ pub(super) fn arm(model: &ModelSection, train: &TrainSection, data: &DataSection
 
 /// A count that is not 0 and not a slip of the keyboard: larger models or studies than `most` would
 /// overflow sizes or fill the machine before anything else could refuse them.
-fn count(path: &str, value: u32, most: u32) -> Checked {
-    match (1..=most).contains(&value) {
-        true => Ok(()),
-        false => Err(broken(path, format!("must be from 1 to {most}, received {value}"), "")),
-    }
-}
-
-/// As [`count`], for what may be long.
-fn count_long(path: &str, value: u64, most: u64) -> Checked {
+fn count(path: &str, value: impl Into<u64>, most: impl Into<u64>) -> Checked {
+    let (value, most) = (value.into(), most.into());
     match (1..=most).contains(&value) {
         true => Ok(()),
         false => Err(broken(path, format!("must be from 1 to {most}, received {value}"), "")),

@@ -1,9 +1,7 @@
 //! Rules of `train.schedule` and `train.warmup`: values, and that nothing is set for a time after
 //! the end of the run.
 
-use super::{
-    Checked, MOST_UPDATES, broken, count_long, fraction, not_empty, not_negative, positive,
-};
+use super::{Checked, MOST_UPDATES, broken, count, fraction, not_empty, not_negative, positive};
 use crate::config::{OneCycle, Per, Plateau, PlateauRule, Schedule, TrainSection, Warmup};
 
 pub(super) fn check(train: &TrainSection) -> Checked {
@@ -14,7 +12,7 @@ pub(super) fn check(train: &TrainSection) -> Checked {
         Schedule::Exponential(settings) => positive(&at("exponential.gamma"), settings.gamma),
         Schedule::Step(settings) => {
             positive(&at("step.gamma"), settings.gamma)?;
-            count_long(&at("step.every"), settings.every, MOST_UPDATES)?;
+            count(&at("step.every"), settings.every, MOST_UPDATES)?;
             within(train, &at("step.every"), settings.every, settings.per)
         }
         Schedule::Multistep(settings) => {
@@ -37,7 +35,7 @@ pub(super) fn check(train: &TrainSection) -> Checked {
         Schedule::Cosine(settings) => {
             not_negative(&at("cosine.min_lr"), settings.min_lr)?;
             settings.over.map_or(Ok(()), |over| {
-                count_long(&at("cosine.over"), over, MOST_UPDATES)?;
+                count(&at("cosine.over"), over, MOST_UPDATES)?;
                 within(train, &at("cosine.over"), over.saturating_sub(1), settings.per)
             })
         }
@@ -125,7 +123,7 @@ fn warmup(train: &TrainSection, warmup: &Warmup) -> Checked {
     }
     for (key, length, budget) in lengths {
         let Some(length) = length else { continue };
-        count_long(&at(key), length, MOST_UPDATES)?;
+        count(&at(key), length, MOST_UPDATES)?;
         if budget.is_some_and(|budget| length >= budget) {
             let rule = format!("the warm-up of {length} {key} takes the whole run");
             return Err(broken(&at(key), rule, "shorten it, or train longer"));

@@ -2,7 +2,7 @@
 
 use super::schedule;
 use super::{
-    Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, count_long, fraction, not_empty,
+    Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction, not_empty,
     not_negative, positive,
 };
 use crate::config::{ClassWeight, Clip, EarlyStopping, Optimizer, TrainSection};
@@ -36,7 +36,7 @@ fn budget(train: &TrainSection) -> Checked {
     for (key, value, most) in given {
         let Some(value) = value else { continue };
         let path = format!("train.{key}");
-        count_long(&path, value, most)?;
+        count(&path, value, most)?;
         if let Some(other) = seen.replace(key) {
             return Err(broken(
                 &path,

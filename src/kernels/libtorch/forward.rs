@@ -32,29 +32,27 @@ pub(super) struct DeviceMasks {
 }
 
 impl DeviceMasks {
-    /// The masks of rows `first .. first + rows` of a step with `all` rows.
+    /// The masks of rows `first .. first + rows` of a step.
     pub(super) fn upload(
         masks: &Masks,
+        shape: &Shape,
         first: usize,
         rows: usize,
-        all: usize,
         device: Device,
     ) -> Result<Self> {
-        let part = |values: &[f32], width: usize| -> Result<Option<Tensor>> {
+        let part = |values: &[f32], gates: usize, width: usize| -> Result<Option<Tensor>> {
             if values.is_empty() {
                 return Ok(None);
             }
-            let size = values.len() / all;
+            let size = gates * width;
             let values = &values[first * size..(first + rows) * size];
-            let dims = [rows as i64, (size / width) as i64, width as i64];
+            let dims = [rows, gates, width].map(|dim| dim as i64);
             Ok(Some(Tensor::f_from_slice(values)?.f_reshape(dims)?.f_to_device(device)?))
         };
         let gates = if masks.recurrent.is_empty() { 1 } else { 4 };
-        let features = masks.input.len() / all.max(1) / gates;
-        let units = masks.recurrent.len() / all.max(1) / 4;
         Ok(Self {
-            input: part(&masks.input, features.max(1))?,
-            recurrent: part(&masks.recurrent, units.max(1))?,
+            input: part(&masks.input, gates, shape.features())?,
+            recurrent: part(&masks.recurrent, 4, shape.units)?,
         })
     }
 }

@@ -193,8 +193,9 @@ impl<'d> Libtorch<'d> {
         let mut sum: Vec<Tensor> = Vec::new();
         let mut logits = Vec::new();
         for (index, rows) in step.rows.chunks(most).enumerate() {
-            let upload =
-                |masks| DeviceMasks::upload(masks, index * most, rows.len(), all, self.device);
+            let upload = |masks| {
+                DeviceMasks::upload(masks, &self.shape, index * most, rows.len(), self.device)
+            };
             let masks = step.masks.map(upload).transpose()?;
             let outputs = self.forward(Split::Train, rows, masks.as_ref(), true)?;
             let loss = self.mean_loss(&outputs, rows)?;

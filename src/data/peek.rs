@@ -1,14 +1,13 @@
 //! A first look into a data file of which nothing is known yet: its columns or its arrays.
 //!
-//! A new format is one more arm in [`peek`]; whoever asks gets columns or shapes as before.
+//! Tables are read by the readers that prepare examples, so every format of theirs is known here.
 
-use super::text;
-use crate::config::TextSection;
+use super::source::SourceFile;
+use super::{table, text};
+use crate::config::{TableFormat, TableSection, TextSection};
 use crate::error::UserError;
 use anyhow::{Context, Result};
-use csv::ErrorKind;
 use npyz::npz::NpzArchive;
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -39,23 +38,16 @@ pub struct ArrayShape {
     pub dims: Vec<usize>,
 }
 
-/// Looks into a file, whose format its name tells.
+/// Looks into a data file; its name tells the format.
 pub fn peek(path: &Path) -> Result<Contents> {
-    let file = path.display().to_string();
-    let format = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let read = || {
-        fs::read(path).map_err(|error| {
-            let advice = "give the path of a CSV table or of an npz file";
-            UserError::new(format!("cannot read the data file {file}: {error}"), advice)
-        })
-    };
-    match format.as_str() {
-        "csv" => columns(&file, &read()?).map(Contents::Table),
-        "npz" => shapes(&file, &read()?).map(Contents::Arrays),
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    match (TableFormat::of(path), ending.as_str()) {
+        (Some(format), _) => columns(&SourceFile::read(path)?, format).map(Contents::Table),
+        (None, "npz") => shapes(&SourceFile::read(path)?).map(Contents::Arrays),
         _ => Err(UserError::new(
-            format!("{file}: its name does not tell what it is"),
-            "`init` knows .csv and .npz; for other files write the experiment file by hand \
-             (docs/experiment-files.md)",
+            format!("{}: its name does not tell what it is", path.display()),
+            "`init` knows tables (.csv, .tsv, .jsonl, .parquet) and numpy's arrays (.npz); for others \
+             write the experiment file by hand (docs/experiment-files.md)",
         )
         .into()),
     }
@@ -67,45 +59,26 @@ pub fn word_counts(texts: &[String]) -> Vec<usize> {
     texts.iter().map(|raw| text::words(raw, &section).len()).collect()
 }
 
-fn columns(file: &str, bytes: &[u8]) -> Result<Vec<Column>> {
-    let mut reader = csv::Reader::from_reader(bytes);
-    let header = reader.headers().with_context(|| format!("cannot read the header of {file}"))?;
-    let named = |name: &str| Column { name: name.to_owned(), values: Vec::new() };
-    let mut columns: Vec<Column> = header.iter().map(named).collect();
-    for record in reader.into_records() {
-        let record = record.map_err(|error| unreadable(file, &error))?;
-        for (column, value) in columns.iter_mut().zip(&record) {
-            column.values.push(value.to_owned());
+fn columns(file: &SourceFile, format: TableFormat) -> Result<Vec<Column>> {
+    let names = table::names(file, format)?;
+    let mut columns: Vec<Column> =
+        names.iter().map(|name| Column { name: name.clone(), values: Vec::new() }).collect();
+    let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+    table::each_row(&TableSection::default(), file, format, &wanted, &mut |_, cells| {
+        for (column, cell) in columns.iter_mut().zip(cells) {
+            column.values.push(cell.unwrap_or_default().to_owned());
         }
-    }
+        Ok(())
+    })?;
     match columns.first().is_some_and(|column| !column.values.is_empty()) {
         true => Ok(columns),
-        false => Err(UserError::new(
-            format!("{file}: there are no rows after the header line"),
-            "a table has a header line with the names of its columns, and one example a row",
-        )
-        .into()),
+        false => Err(table::no_rows(file).into()),
     }
 }
 
-fn unreadable(file: &str, error: &csv::Error) -> UserError {
-    let line = error.position().map_or(String::new(), |place| format!(", line {}", place.line()));
-    match error.kind() {
-        ErrorKind::Utf8 { .. } => UserError::new(
-            format!("{file}{line}: the text is not UTF-8"),
-            "save the table as UTF-8, for example with `iconv -f latin1 -t utf-8`",
-        ),
-        ErrorKind::UnequalLengths { expected_len, len, .. } => UserError::new(
-            format!("{file}{line}: the row has {len} fields and the header has {expected_len}"),
-            "put texts that hold commas, quotes or line breaks in double quotes",
-        ),
-        _ => UserError { message: format!("{file}{line}: {error}"), hint: None },
-    }
-}
-
-fn shapes(file: &str, bytes: &[u8]) -> Result<Vec<ArrayShape>> {
-    let mut archive = NpzArchive::new(Cursor::new(bytes))
-        .with_context(|| format!("{file} is not an npz file, as numpy.savez writes it"))?;
+fn shapes(file: &SourceFile) -> Result<Vec<ArrayShape>> {
+    let mut archive = NpzArchive::new(Cursor::new(file.bytes()))
+        .with_context(|| format!("{} is not an npz file, as numpy.savez writes it", file.name()))?;
     let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
     let mut shapes = Vec::new();
     for name in names {
@@ -121,9 +94,26 @@ fn shapes(file: &str, bytes: &[u8]) -> Result<Vec<ArrayShape>> {
 mod tests {
     use super::*;
 
+    fn csv(bytes: &[u8]) -> Result<Vec<Column>> {
+        columns(&SourceFile::of("t.csv", bytes), TableFormat::Csv)
+    }
+
+    #[test]
+    fn json_lines_are_seen_without_the_columns_that_are_lists() {
+        let lines =
+            b"{\"text\": \"a b\", \"tags\": [1], \"label\": 1}\n{\"text\": null, \"label\": 0}\n";
+        let found = columns(&SourceFile::of("t.jsonl", lines), TableFormat::Jsonl).unwrap();
+        let names: Vec<&str> = found.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["text", "label"]);
+        assert_eq!(
+            (found[0].values.join("|"), found[1].values.join("|")),
+            ("a b|".into(), "1|0".into())
+        );
+    }
+
     #[test]
     fn a_table_is_seen_column_by_column() {
-        let found = columns("t.csv", b"text,label\n\"a, b\",1\nc,0\n").unwrap();
+        let found = csv(b"text,label\n\"a, b\",1\nc,0\n").unwrap();
         assert_eq!((found[0].name.as_str(), &found[0].values[0]), ("text", &"a, b".to_owned()));
         assert_eq!(found[1].values, ["1", "0"]);
         assert_eq!(word_counts(&found[0].values), [2, 1]);
@@ -134,8 +124,8 @@ mod tests {
         let refusal = |path: &str| peek(Path::new(path)).unwrap_err().to_string();
         assert!(refusal("none.csv").contains("cannot read the data file none.csv"));
         assert!(refusal("t.docx").contains("does not tell what it is"));
-        let error = columns("t.csv", b"a,b\n1\n").unwrap_err().to_string();
+        let error = csv(b"a,b\n1\n").unwrap_err().to_string();
         assert_eq!(error, "t.csv, line 2: the row has 1 fields and the header has 2");
-        assert!(columns("t.csv", b"a,b\n").unwrap_err().to_string().contains("no rows"));
+        assert!(csv(b"a,b\n").unwrap_err().to_string().contains("no rows"));
     }
 }

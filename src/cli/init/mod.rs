@@ -17,7 +17,8 @@ use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// The data: a CSV table with a text and a label column, or an npz file with arrays
+    /// The data: a table with a text and a label column (CSV, TSV, JSON Lines or Parquet), or an npz
+    /// file with arrays
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// The file to write, which must not exist yet [default: standard output]

@@ -39,6 +39,17 @@ pub(super) fn each_row(
     }
 }
 
+/// The header line.
+pub(super) fn names(file: &SourceFile, separator: u8) -> Result<Vec<String>> {
+    let bytes = file.unpacked()?;
+    let mut reader = ReaderBuilder::new().delimiter(separator).from_reader(&bytes[..]);
+    let mut cursor = LineCursor { bytes: &bytes, at: 0, line: 1 };
+    match reader.headers() {
+        Ok(header) => Ok(header.iter().map(str::to_owned).collect()),
+        Err(error) => Err(unreadable(file, &mut cursor, &error).into()),
+    }
+}
+
 /// Counts lines as an editor does. The parser's own count is one too small where lines end in CR
 /// LF.
 struct LineCursor<'b> {

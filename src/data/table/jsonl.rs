@@ -34,6 +34,19 @@ pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> R
     Ok(())
 }
 
+/// The keys of the first object that hold single values.
+pub(super) fn names(file: &SourceFile) -> Result<Vec<String>> {
+    let bytes = file.unpacked()?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut lines = bytes.split(|byte| *byte == b'\n').enumerate();
+    let Some((at, line)) = lines.find(|(_, line)| !line.iter().all(u8::is_ascii_whitespace)) else {
+        return Ok(Vec::new());
+    };
+    let object = object(line, &|| format!("{}, line {}", file.name(), at + 1))?;
+    let single = object.into_iter().filter(|(_, value)| !value.is_array() && !value.is_object());
+    Ok(single.map(|(name, _)| name).collect())
+}
+
 fn object(line: &[u8], place: &dyn Fn() -> String) -> Result<Map<String, Value>, UserError> {
     let text = str::from_utf8(line).map_err(|_| {
         UserError::new(format!("{}: the text is not UTF-8", place()), "save the file as UTF-8")

@@ -105,7 +105,18 @@ pub(super) fn read_texts(
     }
 }
 
-fn each_row(
+/// The names of the columns that hold single values, in the order of the file.
+pub(super) fn names(file: &SourceFile, format: TableFormat) -> Result<Vec<String>> {
+    match format {
+        TableFormat::Csv => delimited::names(file, b','),
+        TableFormat::Tsv => delimited::names(file, b'\t'),
+        TableFormat::Jsonl => jsonl::names(file),
+        TableFormat::Parquet => parquet::names(file),
+    }
+}
+
+/// Tells of each row, whatever the format.
+pub(super) fn each_row(
     section: &TableSection,
     file: &SourceFile,
     format: TableFormat,
@@ -177,7 +188,7 @@ fn some_rows(count: usize, section: &TableSection, file: &SourceFile) -> Result<
     }
 }
 
-fn no_rows(file: &SourceFile) -> UserError {
+pub(super) fn no_rows(file: &SourceFile) -> UserError {
     UserError::new(format!("{}: there are no rows", file.name()), EXPECTED)
 }
 

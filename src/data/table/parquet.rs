@@ -14,17 +14,10 @@ use parquet::schema::types::Type;
 use std::sync::Arc;
 
 pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> Result<()> {
-    let unreadable = |error: ParquetError| {
-        UserError::new(
-            format!("cannot read {}: {error}", file.name()),
-            "this should be an Apache Parquet file",
-        )
-    };
-    let bytes = Bytes::copy_from_slice(file.bytes());
-    let reader = SerializedFileReader::new(bytes).map_err(unreadable)?;
+    let reader = open(file)?;
     let schema = reader.metadata().file_metadata().schema();
     let (projection, positions) = project(file, schema, columns)?;
-    let rows = reader.get_row_iter(Some(projection)).map_err(unreadable)?;
+    let rows = reader.get_row_iter(Some(projection)).map_err(|error| unreadable(file, &error))?;
     for (number, row) in rows.enumerate() {
         let place = format!("{}, row {number} (from 0)", file.name());
         let row = row.map_err(|error| damaged(&place, &error))?;
@@ -33,6 +26,30 @@ pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> R
         hear(number as u64, &cells)?;
     }
     Ok(())
+}
+
+/// The columns that hold single values.
+pub(super) fn names(file: &SourceFile) -> Result<Vec<String>> {
+    let reader = open(file)?;
+    let fields = reader.metadata().file_metadata().schema().get_fields();
+    let single = fields.iter().filter(|field| !is_nested(field));
+    Ok(single.map(|field| field.name().to_owned()).collect())
+}
+
+fn open(file: &SourceFile) -> Result<SerializedFileReader<Bytes>, UserError> {
+    let bytes = Bytes::copy_from_slice(file.bytes());
+    SerializedFileReader::new(bytes).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(file: &SourceFile, error: &ParquetError) -> UserError {
+    UserError::new(
+        format!("cannot read {}: {error}", file.name()),
+        "this should be an Apache Parquet file",
+    )
+}
+
+fn is_nested(field: &Type) -> bool {
+    field.is_group() || field.get_basic_info().repetition() == Repetition::REPEATED
 }
 
 /// The part of the schema that has the columns asked for, each once and in the file's order, and
@@ -52,9 +69,7 @@ fn project(
         })
     };
     let positions = columns.iter().map(position).collect::<Result<_, _>>()?;
-    if let Some(nested) = wanted.iter().find(|field| {
-        field.is_group() || field.get_basic_info().repetition() == Repetition::REPEATED
-    }) {
+    if let Some(nested) = wanted.iter().find(|field| is_nested(field)) {
         return Err(UserError::new(
             format!("{}: the column `{}` holds lists or records", file.name(), nested.name()),
             "a cell is a text, a number, a date, or true or false",

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 fn main() {
+    tell_instructions();
     let libtorch = libtorch();
     println!("cargo:rerun-if-changed=src/kernels/libtorch/shim.cpp");
     println!("cargo:rerun-if-env-changed=LIBTORCH");
@@ -28,6 +29,26 @@ fn main() {
         ["$ORIGIN/../../.libtorch/lib", "$ORIGIN/../../../.libtorch/lib", "$ORIGIN/../lib"];
     for place in places.iter().map(Path::new).chain([lib.as_path()]) {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", place.display());
+    }
+}
+
+/// Tells tests which instructions this processor lacks, so that they are shown as ignored and not as
+/// passed; what `BATCHSCOPE_REQUIRE` names is tested all the same, and fails where it is missing.
+fn tell_instructions() {
+    println!("cargo:rerun-if-env-changed=BATCHSCOPE_REQUIRE");
+    let required = std::env::var("BATCHSCOPE_REQUIRE").unwrap_or_default();
+    #[cfg(target_arch = "x86_64")]
+    let (avx2, avx512) = {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        (avx2, avx2 && is_x86_feature_detected!("avx512f"))
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let (avx2, avx512) = (false, false);
+    for (name, is_there) in [("avx2", avx2), ("avx512", avx512)] {
+        println!("cargo:rustc-check-cfg=cfg(lacks_{name})");
+        if !is_there && !required.split(',').any(|wanted| wanted == name) {
+            println!("cargo:rustc-cfg=lacks_{name}");
+        }
     }
 }
 

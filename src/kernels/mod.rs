@@ -21,9 +21,11 @@
 //! (`train::metrics`), for all engines alike. The libtorch engine is the reference: every other
 //! must pass its tests.
 
+mod fused;
 mod libtorch;
 mod settings;
 
+pub use fused::InstructionSet;
 pub use libtorch::{
     CudaDevice, cuda_devices, libtorch_version, peak_device_memory, start_libtorch, trim_memory,
 };
@@ -246,25 +248,46 @@ pub enum Device {
     Cuda(usize),
 }
 
+/// Where an engine works, and with what. No result depends on threads or instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The processor or a GPU.
+    pub device: Device,
+    /// Threads that the engine `fused` shares a step among.
+    pub threads: usize,
+    /// What the engine `fused` computes with.
+    pub instructions: InstructionSet,
+}
+
+impl From<Device> for Place {
+    /// One thread, and the best instructions that the processor has.
+    fn from(device: Device) -> Self {
+        Self { device, threads: 1, instructions: InstructionSet::best() }
+    }
+}
+
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineKind {
     /// Autograd with oneDNN or cuDNN: the reference.
     Libtorch,
+    /// Forward, backward and update in one, on the processor.
+    Fused,
 }
 
 /// Makes an engine, or says why it cannot serve.
 pub fn engine<'d>(
     kind: EngineKind,
-    device: Device,
+    place: Place,
     shape: Shape,
     splits: Splits<'d>,
     settings: Settings,
 ) -> Result<Box<dyn Engine + 'd>> {
     match kind {
         EngineKind::Libtorch => {
-            Ok(Box::new(libtorch::Libtorch::new(device, shape, splits, settings)?))
+            Ok(Box::new(libtorch::Libtorch::new(place.device, shape, splits, settings)?))
         }
+        EngineKind::Fused => Ok(Box::new(fused::Fused::new(place, shape, splits, settings)?)),
     }
 }

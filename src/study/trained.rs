@@ -146,7 +146,7 @@ impl TrainedRun {
     fn engine<'d>(&self, splits: Splits<'d>) -> Result<Box<dyn Engine + 'd>> {
         let Definition { engine, model, .. } = self.definition;
         let settings = train::settings(&self.definition.arm, splits.train.labels);
-        let mut engine = kernels::engine(engine, Device::Cpu, model, splits, settings)?;
+        let mut engine = kernels::engine(engine, Device::Cpu.into(), model, splits, settings)?;
         engine.set_state(&kernels::State::new(self.weights.clone(), &settings.optimizer))?;
         Ok(engine)
     }

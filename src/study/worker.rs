@@ -134,7 +134,7 @@ fn train_run(
     let checkpoint = train::load_checkpoint(&path, &run.model, settings.optimizer.moments())?;
     let position = checkpoint.as_ref().map_or_else(Position::default, |(_, at)| at.clone());
     settings.micro_batch = position.micro_batch.or(settings.micro_batch);
-    let mut engine = kernels::engine(run.engine, task.device, run.model, splits, settings)?;
+    let mut engine = kernels::engine(run.engine, task.device.into(), run.model, splits, settings)?;
     let peak_memory = || peak_memory(task.device);
     let mut recorder = Recorder::resume(task, folder, &position, &peak_memory, tell, stop)?;
     let job = Job {
@@ -163,7 +163,7 @@ fn probe(task: &Task) -> Result<Probe> {
     let splits = dataset.splits()?;
     let run = &task.definition;
     let settings = train::settings(&run.arm, splits.train.labels);
-    let mut engine = kernels::engine(run.engine, task.device, run.model, splits, settings)?;
+    let mut engine = kernels::engine(run.engine, task.device.into(), run.model, splits, settings)?;
     let weights = model::first_weights(&run.arm.model.init, &run.model, run.seed)?;
     engine.set_state(&State::new(weights, &settings.optimizer))?;
     let rows: Vec<u32> = (0..splits.validation.len().min(256) as u32).collect();

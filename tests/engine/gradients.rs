@@ -3,9 +3,9 @@
 //!
 //! An engine shows its gradient g by a step of plain descent with rate 1: w - g.
 
-use super::{Ragged, engine};
+use super::{Path, Ragged, engine};
 use batchscope::kernels::{
-    Arrays, Device, Input, Masks, Optimizer, Penalty, Sequences, Settings, Shape, State, Step,
+    Arrays, Input, Masks, Optimizer, Penalty, Sequences, Settings, Shape, State, Step,
 };
 
 /// The model in f64.
@@ -185,7 +185,7 @@ impl Scene {
 
 /// Compares the gradients of both sides, entry by entry.
 #[track_caller]
-fn assert_gradient(scene: &Scene, masks: &Masks, change: impl Fn(&mut Settings)) {
+fn assert_gradient(path: Path, scene: &Scene, masks: &Masks, change: impl Fn(&mut Settings)) {
     let mut settings = Settings::plain(Optimizer::Sgd { momentum: 0.0, nesterov: false });
     change(&mut settings);
     let first = weights(&scene.shape);
@@ -195,7 +195,7 @@ fn assert_gradient(scene: &Scene, masks: &Masks, change: impl Fn(&mut Settings))
     let reference = Reference { shape: scene.shape, settings: &settings, rows, labels, masks };
     let expected = reference.gradient(&in_f64);
 
-    let mut engine = engine(Device::Cpu, scene.shape, scene.sequences(), labels, settings);
+    let mut engine = engine(path, scene.shape, scene.sequences(), labels, settings);
     engine.set_state(&State::new(first.clone(), &settings.optimizer)).unwrap();
     let all: Vec<u32> = (0..labels.len() as u32).collect();
     engine.train_step(&Step { rows: &all, lr: 1.0, masks: Some(masks) }).unwrap();
@@ -218,30 +218,26 @@ fn assert_gradient(scene: &Scene, masks: &Masks, change: impl Fn(&mut Settings))
     assert!((norm - squares.sqrt()).abs() <= 1e-5 * norm, "norm {norm} for {}", squares.sqrt());
 }
 
-#[test]
-fn gradients_of_ragged_tokens_agree_with_finite_differences() {
+pub(super) fn gradients_of_ragged_tokens_agree_with_finite_differences(path: Path) {
     let none = Masks::default();
-    assert_gradient(&Scene::tokens(&[7, 3, 1, 5, 0, 7, 2], 4, 5), &none, |_| ());
-    assert_gradient(&Scene::tokens(&[1], 3, 7), &none, |_| ());
-    assert_gradient(&Scene::tokens(&[0, 0, 4], 1, 1), &none, |_| ());
+    assert_gradient(path, &Scene::tokens(&[7, 3, 1, 5, 0, 7, 2], 4, 5), &none, |_| ());
+    assert_gradient(path, &Scene::tokens(&[1], 3, 7), &none, |_| ());
+    assert_gradient(path, &Scene::tokens(&[0, 0, 4], 1, 1), &none, |_| ());
 }
 
-#[test]
-fn gradients_of_features_agree_with_finite_differences() {
+pub(super) fn gradients_of_features_agree_with_finite_differences(path: Path) {
     let none = Masks::default();
-    assert_gradient(&Scene::features(5, 6, 3, 5, 1.0), &none, |_| ());
-    assert_gradient(&Scene::features(1, 1, 1, 1, 1.0), &none, |_| ());
-    assert_gradient(&Scene::features(3, 9, 17, 16, 1.0), &none, |_| ());
+    assert_gradient(path, &Scene::features(5, 6, 3, 5, 1.0), &none, |_| ());
+    assert_gradient(path, &Scene::features(1, 1, 1, 1, 1.0), &none, |_| ());
+    assert_gradient(path, &Scene::features(3, 9, 17, 16, 1.0), &none, |_| ());
 }
 
-#[test]
-fn gradients_of_saturated_gates_agree_with_finite_differences() {
-    assert_gradient(&Scene::features(4, 5, 3, 4, 60.0), &Masks::default(), |_| ());
+pub(super) fn gradients_of_saturated_gates_agree_with_finite_differences(path: Path) {
+    assert_gradient(path, &Scene::features(4, 5, 3, 4, 60.0), &Masks::default(), |_| ());
 }
 
-#[test]
-fn gradients_with_penalties_and_weights_of_labels_agree_with_finite_differences() {
-    assert_gradient(&Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), |settings| {
+pub(super) fn gradients_with_penalties_and_weights_of_labels_agree(path: Path) {
+    assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), |settings| {
         settings.penalties = [
             Penalty { l1: 0.01, l2: 0.0 },
             Penalty { l1: 0.0, l2: 0.02 },
@@ -251,16 +247,15 @@ fn gradients_with_penalties_and_weights_of_labels_agree_with_finite_differences(
     });
 }
 
-#[test]
-fn gradients_through_dropout_agree_with_finite_differences() {
+pub(super) fn gradients_through_dropout_agree_with_finite_differences(path: Path) {
     for scene in [Scene::tokens(&[5, 0, 2, 4], 3, 4), Scene::features(3, 4, 5, 6, 1.0)] {
         let (b, f, h) = (scene.labels.len(), scene.shape.features(), scene.shape.units);
         let masks = |input: usize, recurrent: usize| Masks {
             input: mask(b * input * f, 0.3),
             recurrent: mask(b * recurrent * h, 0.4),
         };
-        assert_gradient(&scene, &masks(1, 0), |_| ());
-        assert_gradient(&scene, &masks(0, 4), |_| ());
-        assert_gradient(&scene, &masks(4, 4), |_| ());
+        assert_gradient(path, &scene, &masks(1, 0), |_| ());
+        assert_gradient(path, &scene, &masks(0, 4), |_| ());
+        assert_gradient(path, &scene, &masks(4, 4), |_| ());
     }
 }

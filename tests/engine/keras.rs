@@ -4,14 +4,12 @@
 //! rows in that order and without shuffling, from the checkpoint of the one before.
 
 use super::updates::{Penalised, penalties};
-use super::{Ragged, assert_close, assert_weights, start};
+use super::{Path, Ragged, assert_close, assert_weights, start};
 use batchscope::config::{
     Adam, AdamForm, Arm, ClassWeight, Exponential, LabelWeights, ModelSection, Optimizer, Penalty,
     Per, Schedule, TrainSection,
 };
-use batchscope::kernels::{
-    self, Arrays, Device, EngineKind, Examples, Input, Sequences, Shape, Splits, State,
-};
+use batchscope::kernels::{self, Arrays, Examples, Input, Sequences, Shape, Splits, State};
 use batchscope::train::{
     self, Callback, EpochMetrics, EpochTimes, Job, Outcome, Position, Trained,
 };
@@ -131,7 +129,7 @@ impl Callback for Listener {
 }
 
 /// Trains a case epoch by epoch; gives what was recorded and what was left behind.
-fn trained(fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Trained) {
+fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Trained) {
     start();
     let input = match case.input.as_str() {
         "features" => Input::Features(fixture.features),
@@ -162,8 +160,7 @@ fn trained(fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Trained) {
             checkpoint: &checkpoint,
             best: &best,
         };
-        let mut engine =
-            kernels::engine(EngineKind::Libtorch, Device::Cpu, shape, splits, settings).unwrap();
+        let mut engine = kernels::engine(path.kind, path.place, shape, splits, settings).unwrap();
         let saved = train::load_checkpoint(&checkpoint, &shape, 2).unwrap();
         let first = State::new(case.first_weights.clone(), &settings.optimizer);
         let from = saved.unwrap_or((first, Position::default()));
@@ -174,14 +171,13 @@ fn trained(fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Trained) {
     (listener.0, end.unwrap())
 }
 
-#[test]
-fn three_epochs_follow_keras() {
+pub(super) fn three_epochs_follow_keras(path: Path) {
     const TOLERANCE: f64 = 1e-4;
     let fixture: Fixture =
         serde_json::from_str(include_str!("../fixtures/keras_training.json")).unwrap();
     assert_eq!(fixture.cases.len(), 10);
     for case in &fixture.cases {
-        let (epochs, end) = trained(&fixture, case);
+        let (epochs, end) = trained(path, &fixture, case);
         let compare = |what: &str, expected: &[f64], found: fn(&EpochMetrics) -> f64| {
             let found: Vec<f32> = epochs.iter().map(|epoch| found(epoch) as f32).collect();
             assert_close(&format!("{}, {what}", case.name), &found, expected, TOLERANCE);

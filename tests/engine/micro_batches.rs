@@ -1,7 +1,7 @@
 //! A batch in parts is the batch as a whole, to rounding.
 
-use super::{ADAM, Ragged, engine};
-use batchscope::kernels::{Device, Engine, Input, Masks, Penalty, Settings, Shape, State, Step};
+use super::{ADAM, Path, Ragged, engine};
+use batchscope::kernels::{Engine, Input, Masks, Penalty, Settings, Shape, State, Step};
 use batchscope::model;
 
 const ROWS: usize = 70;
@@ -32,10 +32,9 @@ fn trained(engine: &mut dyn Engine) -> (State, Vec<f32>) {
     (engine.state().unwrap(), logits)
 }
 
-#[test]
-fn parts_of_a_batch_give_the_step_of_the_whole_batch_the_last_short_one_too() {
+pub(super) fn parts_of_a_batch_give_the_step_of_the_whole_batch(path: Path) {
     let (ragged, labels) = (ragged(), (0..ROWS).map(|row| (row % 2) as f32).collect::<Vec<_>>());
-    let new = |micro| engine(Device::Cpu, SHAPE, ragged.sequences(), &labels, settings(micro));
+    let new = |micro| engine(path, SHAPE, ragged.sequences(), &labels, settings(micro));
     let (whole, logits) = trained(new(None).as_mut());
     for micro in [8, 33, 1] {
         let (parts, other) = trained(new(Some(micro)).as_mut());

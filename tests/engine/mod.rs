@@ -1,6 +1,11 @@
 //! Every engine against PyTorch's and Keras's own numbers, against finite differences, and against
-//! itself.
+//! itself: one battery, for each way to compute (`battery!` below).
+//!
+//! A processor that lacks a set of instructions shows its tests as ignored, with the reason
+//! (`build.rs` looks once); `BATCHSCOPE_REQUIRE=avx512` makes them run, and fail where it is missing.
 
+// The engine `fused`: one result whatever the instructions and threads, and beside libtorch.
+mod fused;
 // Gradients against finite differences of an independent model in f64.
 mod gradients;
 // Whole trainings as Keras does them.
@@ -13,8 +18,8 @@ mod trajectory;
 mod updates;
 
 use batchscope::kernels::{
-    self, Arrays, Device, Engine, EngineKind, Examples, Optimizer, Sequences, Settings, Shape,
-    Splits, Step,
+    self, Arrays, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place,
+    Sequences, Settings, Shape, Splits, Step,
 };
 use std::sync::Once;
 
@@ -43,9 +48,75 @@ pub(crate) fn start() {
     STARTED.call_once(|| assert_eq!(kernels::start_libtorch().unwrap(), None));
 }
 
+/// A way to compute.
+#[derive(Clone, Copy)]
+pub(crate) struct Path {
+    kind: EngineKind,
+    place: Place,
+}
+
+const LIBTORCH: Path = libtorch(Device::Cpu);
+
+const fn libtorch(device: Device) -> Path {
+    let place = Place { device, threads: 1, instructions: InstructionSet::Portable };
+    Path { kind: EngineKind::Libtorch, place }
+}
+
+const fn fused(instructions: InstructionSet) -> Path {
+    let place = Place { device: Device::Cpu, threads: 1, instructions };
+    Path { kind: EngineKind::Fused, place }
+}
+
+/// The tests that every way to compute must pass, for each way.
+macro_rules! battery {
+    ($($(#[$ignore:meta])* $module:ident = $path:expr;)*) => {$(
+        mod $module {
+            battery! { @tests $path; $(#[$ignore])*;
+                ten_steps_follow_torch = trajectory,
+                a_state_that_is_set_again_continues_to_the_bit = trajectory,
+                logits_wait_in_the_order_of_their_steps = trajectory,
+                a_row_has_the_same_logit_alone_and_beside_longer_rows = trajectory,
+                subnormal_numbers_are_flushed_and_nowhere_else = trajectory,
+                every_update_follows_torch = updates,
+                three_epochs_follow_keras = keras,
+                parts_of_a_batch_give_the_step_of_the_whole_batch = micro_batches,
+                gradients_of_ragged_tokens_agree_with_finite_differences = gradients,
+                gradients_of_features_agree_with_finite_differences = gradients,
+                gradients_of_saturated_gates_agree_with_finite_differences = gradients,
+                gradients_with_penalties_and_weights_of_labels_agree = gradients,
+                gradients_through_dropout_agree_with_finite_differences = gradients,
+            }
+        }
+    )*};
+    (@tests $path:expr; $(#[$ignore:meta])*; $($name:ident = $module:ident,)*) => {
+        battery! { @each [$(#[$ignore])*] $path; $($name = $module,)* }
+    };
+    (@each $ignore:tt $path:expr; $($name:ident = $module:ident,)*) => {$(
+        battery! { @one $ignore $path; $name = $module }
+    )*};
+    (@one [$(#[$ignore:meta])*] $path:expr; $name:ident = $module:ident) => {
+        #[test]
+        $(#[$ignore])*
+        fn $name() {
+            super::$module::$name($path);
+        }
+    };
+}
+
+battery! {
+    on_libtorch = crate::engine::LIBTORCH;
+    #[ignore = "needs a CUDA device"]
+    on_cuda = crate::engine::libtorch(batchscope::kernels::Device::Cuda(0));
+    #[cfg_attr(lacks_avx512, ignore = "NOT TESTED: this processor lacks AVX-512")]
+    on_avx512 = crate::engine::fused(batchscope::kernels::InstructionSet::Avx512);
+    #[cfg_attr(lacks_avx2, ignore = "NOT TESTED: this processor lacks AVX2 or FMA")]
+    on_avx2 = crate::engine::fused(batchscope::kernels::InstructionSet::Avx2);
+    on_portable = crate::engine::fused(batchscope::kernels::InstructionSet::Portable);
+}
+
 /// An engine whose three splits are the same examples.
 fn engine<'d>(
-    device: Device,
+    path: Path,
     shape: Shape,
     sequences: Sequences<'d>,
     labels: &'d [f32],
@@ -54,7 +125,7 @@ fn engine<'d>(
     start();
     let examples = Examples { sequences, labels };
     let splits = Splits { train: examples, validation: examples, test: examples };
-    kernels::engine(EngineKind::Libtorch, device, shape, splits, settings).unwrap()
+    kernels::engine(path.kind, path.place, shape, splits, settings).unwrap()
 }
 
 const BATCHES: [&[u32]; 3] = [&[0, 1, 2], &[3, 4, 5], &[6, 7]];

@@ -1,9 +1,7 @@
 //! Ten steps of the plain model (`fixtures/torch_trajectory.py`), and what every engine keeps to.
 
-use super::{ADAM, ALL, BATCHES, Ragged, assert_close, assert_weights, engine, plain};
-use batchscope::kernels::{
-    Arrays, Device, Engine, Input, Sequences, Settings, Shape, Split, State,
-};
+use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine, plain};
+use batchscope::kernels::{Arrays, Engine, Input, Sequences, Settings, Shape, Split, State};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -34,14 +32,10 @@ fn fixture() -> Fixture {
 }
 
 /// The engine of the fixture's model for tokens.
-fn token_engine<'d>(
-    device: Device,
-    fixture: &'d Fixture,
-    ragged: &'d Ragged,
-) -> Box<dyn Engine + 'd> {
+fn token_engine<'d>(path: Path, fixture: &'d Fixture, ragged: &'d Ragged) -> Box<dyn Engine + 'd> {
     let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
     let shape = Shape { input, units: fixture.units };
-    engine(device, shape, ragged.sequences(), &fixture.labels, Settings::plain(ADAM))
+    engine(path, shape, ragged.sequences(), &fixture.labels, Settings::plain(ADAM))
 }
 
 /// Ten steps lose about three digits of f32's seven to rounding, since Adam divides small numbers.
@@ -69,23 +63,23 @@ fn follows(engine: &mut dyn Engine, fixture: &Fixture, expected: &Trajectory) {
     assert_weights("", &engine.state().unwrap().parameters, &expected.final_weights, TOLERANCE);
 }
 
-fn follows_torch_on(device: Device) {
+pub(super) fn ten_steps_follow_torch(path: Path) {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let mut tokens = token_engine(device, &fixture, &ragged);
+    let mut tokens = token_engine(path, &fixture, &ragged);
     follows(tokens.as_mut(), &fixture, &fixture.tokens);
 
     let (steps, features) = (fixture.steps, fixture.features);
     let sequences = Sequences::Features { values: &fixture.feature_values, steps, features };
     let shape = Shape { input: Input::Features(features), units: fixture.units };
-    let mut arrays = engine(device, shape, sequences, &fixture.labels, Settings::plain(ADAM));
+    let mut arrays = engine(path, shape, sequences, &fixture.labels, Settings::plain(ADAM));
     follows(arrays.as_mut(), &fixture, &fixture.arrays);
 }
 
-fn continues_to_the_bit_on(device: Device) {
+pub(super) fn a_state_that_is_set_again_continues_to_the_bit(path: Path) {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let new = || token_engine(device, &fixture, &ragged);
+    let new = || token_engine(path, &fixture, &ragged);
     let steps = |engine: &mut dyn Engine, range: std::ops::Range<usize>| {
         for step in range {
             engine.train_step(&plain(BATCHES[step % 3], 0.01)).unwrap();
@@ -106,33 +100,10 @@ fn continues_to_the_bit_on(device: Device) {
     assert_eq!(steps(after.as_mut(), 4..9), expected);
 }
 
-#[test]
-fn ten_steps_on_cpu_follow_torch() {
-    follows_torch_on(Device::Cpu);
-}
-
-#[test]
-fn a_state_that_is_set_again_continues_to_the_bit_on_cpu() {
-    continues_to_the_bit_on(Device::Cpu);
-}
-
-#[test]
-#[ignore = "needs a CUDA device"]
-fn ten_steps_on_cuda_follow_torch() {
-    follows_torch_on(Device::Cuda(0));
-}
-
-#[test]
-#[ignore = "needs a CUDA device"]
-fn a_state_that_is_set_again_continues_to_the_bit_on_cuda() {
-    continues_to_the_bit_on(Device::Cuda(0));
-}
-
-#[test]
-fn subnormal_numbers_are_flushed_around_libtorchs_work_and_nowhere_else() {
+pub(super) fn subnormal_numbers_are_flushed_and_nowhere_else(path: Path) {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let mut engine = token_engine(Device::Cpu, &fixture, &ragged);
+    let mut engine = token_engine(path, &fixture, &ragged);
     let mut state = State::new(fixture.tokens.first_weights.clone(), &ADAM);
     // No row of the data holds token 0, so its moments only decay.
     let subnormal = 1e-39f32;
@@ -144,11 +115,10 @@ fn subnormal_numbers_are_flushed_around_libtorchs_work_and_nowhere_else() {
     assert!((std::hint::black_box(subnormal) * 0.9).is_subnormal(), "Rust code runs with the flag");
 }
 
-#[test]
-fn logits_wait_in_the_order_of_their_steps() {
+pub(super) fn logits_wait_in_the_order_of_their_steps(path: Path) {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let mut engine = token_engine(Device::Cpu, &fixture, &ragged);
+    let mut engine = token_engine(path, &fixture, &ragged);
     engine.set_state(&State::new(fixture.tokens.first_weights.clone(), &ADAM)).unwrap();
     let untrained = engine.predict(Split::Train, BATCHES[0]).unwrap();
     assert!(engine.take_computed().unwrap().logits.is_empty());
@@ -159,11 +129,10 @@ fn logits_wait_in_the_order_of_their_steps() {
     assert_eq!(logits[..3], untrained, "logits are those before the update");
 }
 
-#[test]
-fn a_row_has_the_same_logit_alone_and_beside_longer_rows() {
+pub(super) fn a_row_has_the_same_logit_alone_and_beside_longer_rows(path: Path) {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
-    let mut engine = token_engine(Device::Cpu, &fixture, &ragged);
+    let mut engine = token_engine(path, &fixture, &ragged);
     engine.set_state(&State::new(fixture.tokens.first_weights.clone(), &ADAM)).unwrap();
     let together = engine.predict(Split::Test, &ALL).unwrap();
     for row in ALL {

@@ -1,10 +1,9 @@
 //! Ten steps with each optimizer, clipping, penalties, weights of labels and dropout, as PyTorch
 //! makes them (`fixtures/torch_updates.py`).
 
-use super::{ADAM, ALL, BATCHES, Ragged, assert_close, assert_weights, engine};
+use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine};
 use batchscope::kernels::{
-    Arrays, Clip, Device, Input, Masks, Optimizer, Penalty, Sequences, Settings, Shape, Split,
-    State, Step,
+    Arrays, Clip, Input, Masks, Optimizer, Penalty, Sequences, Settings, Shape, Split, State, Step,
 };
 use batchscope::train::mean_loss;
 use serde::Deserialize;
@@ -135,7 +134,7 @@ fn follows(
     assert_weights(name, &engine.state().unwrap().parameters, &expected.final_weights, TOLERANCE);
 }
 
-fn every_update_follows_torch_on(device: Device) {
+pub(super) fn every_update_follows_torch(path: Path) {
     let fixture: Fixture =
         serde_json::from_str(include_str!("../fixtures/torch_updates.json")).unwrap();
     let ragged = Ragged::new(&fixture.token_rows);
@@ -147,21 +146,10 @@ fn every_update_follows_torch_on(device: Device) {
     for case in &fixture.cases {
         let (settings, _) = settings(case);
         let shape = Shape { input: tokens, units };
-        let mut engine = engine(device, shape, ragged.sequences(), labels, settings);
+        let mut engine = engine(path, shape, ragged.sequences(), labels, settings);
         follows(case, &case.tokens, &fixture.first_weights.tokens, labels, engine.as_mut());
         let shape = Shape { input: Input::Features(features), units };
-        let mut engine = super::engine(device, shape, arrays, labels, settings);
+        let mut engine = super::engine(path, shape, arrays, labels, settings);
         follows(case, &case.arrays, &fixture.first_weights.arrays, labels, engine.as_mut());
     }
-}
-
-#[test]
-fn every_update_follows_torch_on_cpu() {
-    every_update_follows_torch_on(Device::Cpu);
-}
-
-#[test]
-#[ignore = "needs a CUDA device"]
-fn every_update_follows_torch_on_cuda() {
-    every_update_follows_torch_on(Device::Cuda(0));
 }

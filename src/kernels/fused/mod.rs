@@ -1,0 +1,381 @@
+//! A CPU engine that computes a slab of rows from the first step to the last gradient at once.
+//!
+//! What makes it fast, from the largest to the smallest:
+//!
+//! - Rows are sorted by length and cut into slabs of sixteen ([`batch`]): nothing is computed for
+//!   padding, and a thread owns its slab, so there is nothing to wait for between time steps.
+//! - The product with an embedded token is computed once for each different token of a step
+//!   (`table`); its gradients are added up before they go back through the weights.
+//! - Four gates of sixteen units make a panel ([`layout`]). The sums of six rows and a panel stay in
+//!   registers until they have become states ([`cell`]).
+//! - Gradients below 2^-96 are 0: subnormal numbers cost some processors a hundred times as much.
+//! - Vectors of tokens are updated when they are read ([`embedding`]).
+//!
+//! What makes it repeat to the bit: every sum is one chain, or chains added up, in an order that
+//! depends on the rows of the step alone. Slabs are fixed, their gradients are added in order, so
+//! the number of threads changes nothing; operations are exact to rounding in every set of
+//! instructions ([`vector`]), so that changes nothing either.
+//!
+//! Shapes: `B` rows of a step, `P = ceil(H / 16)` panels, `R` row-steps of a slab.
+
+mod activation;
+mod backward;
+mod batch;
+mod cell;
+mod dense;
+mod elementwise;
+mod embedding;
+mod forward;
+mod instructions;
+mod layout;
+mod masks;
+mod optimizer;
+mod products;
+mod slab;
+mod table;
+mod threads;
+mod tile;
+mod vector;
+
+pub use instructions::InstructionSet;
+
+use self::batch::{SLAB, Slab, Unique};
+use self::elementwise::{Rule, Update};
+use self::embedding::{Embedding, moments};
+use self::instructions::Instructions;
+use self::layout::Layout;
+use self::slab::{Inputs, Source, Weights, Workspace, refill};
+use self::table::Table;
+use self::threads::Threads;
+use super::{
+    Arrays, Computed, Device, Engine, Examples, Input, Masks, Penalty, Place, Sequences, Settings,
+    Shape, Split, Splits, State, Step,
+};
+use anyhow::{Result, ensure};
+use std::ops::Range;
+
+/// One run's parameters, optimizer state and memory.
+pub(super) struct Fused<'d> {
+    shape: Shape,
+    layout: Layout,
+    splits: Splits<'d>,
+    settings: Settings,
+    instructions: Instructions,
+    threads: Threads,
+    /// All parameters but the embedding, as [`Layout`] says.
+    packed: Vec<f32>,
+    /// The same of each moment of the optimizer.
+    moments: Vec<Vec<f32>>,
+    embedding: Embedding,
+    /// Updates made so far.
+    updates: u64,
+    /// weight_hh and weight_ih, rows and columns exchanged.
+    back_states: Vec<f32>,
+    back_inputs: Vec<f32>,
+    /// One for each thread.
+    workspaces: Vec<Workspace>,
+    unique: Unique,
+    table: Table,
+    gradient: Vec<f32>,
+    computed: Computed,
+}
+
+impl<'d> Fused<'d> {
+    pub(super) fn new(
+        place: Place,
+        shape: Shape,
+        splits: Splits<'d>,
+        settings: Settings,
+    ) -> Result<Self> {
+        ensure!(place.device == Device::Cpu, "the engine `fused` works on the processor only");
+        let threads = Threads::new(place.threads)?;
+        let zeros: Arrays =
+            shape.parameters().iter().map(|(_, dims)| vec![0.0; dims.iter().product()]).collect();
+        let mut engine = Self {
+            shape,
+            layout: Layout::new(&shape),
+            splits,
+            settings,
+            instructions: Instructions::new(place.instructions)?,
+            workspaces: (0..threads.count()).map(|_| Workspace::default()).collect(),
+            threads,
+            packed: Vec::new(),
+            moments: Vec::new(),
+            embedding: Embedding::default(),
+            updates: 0,
+            back_states: Vec::new(),
+            back_inputs: Vec::new(),
+            unique: Unique::default(),
+            table: Table::default(),
+            gradient: Vec::new(),
+            computed: Computed::default(),
+        };
+        engine.set_state(&State::new(zeros, &settings.optimizer))?;
+        Ok(engine)
+    }
+
+    fn vocabulary(&self) -> usize {
+        match self.shape.input {
+            Input::Tokens { vocabulary, .. } => vocabulary,
+            Input::Features(_) => 0,
+        }
+    }
+
+    /// The forms of the weights that the way back needs.
+    fn turn(&mut self) {
+        let Layout { features, units, .. } = self.layout;
+        self.layout.turn(&self.packed, features, units, &mut self.back_states);
+        if self.vocabulary() > 0 {
+            self.layout.turn(&self.packed, 0, features, &mut self.back_inputs);
+        }
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        Weights {
+            instructions: self.instructions,
+            layout: self.layout,
+            packed: &self.packed,
+            back_states: &self.back_states,
+            back_inputs: &self.back_inputs,
+        }
+    }
+
+    /// Brings the vectors of a step's tokens up to date; whether products with them are computed
+    /// once for each token, which masks of inputs forbid.
+    fn look_up(&mut self, examples: &Examples<'_>, slabs: &[Slab], masks: &Masks) -> bool {
+        if self.vocabulary() == 0 {
+            return false;
+        }
+        self.unique.find(self.vocabulary(), examples, slabs);
+        self.embedding.catch_up(self.instructions, &self.unique.tokens);
+        let once = masks.input.is_empty();
+        let vectors = &self.embedding.vectors;
+        self.table.reset(&self.layout, vectors, &self.unique.tokens);
+        if once {
+            let weights = Weights {
+                instructions: self.instructions,
+                layout: self.layout,
+                packed: &self.packed,
+                back_states: &self.back_states,
+                back_inputs: &self.back_inputs,
+            };
+            self.table.project(&weights, &self.threads);
+        }
+        once
+    }
+
+    /// What each slab reads.
+    fn inputs<'s>(
+        &'s self,
+        examples: &Examples<'s>,
+        slabs: &'s [Slab],
+        masks: &'s Masks,
+        once: bool,
+    ) -> Vec<Inputs<'s>> {
+        let source = match (once, examples.sequences) {
+            (true, _) => {
+                Source::Table { products: &self.table.products, tokens: self.unique.tokens.len() }
+            }
+            (false, sequences @ Sequences::Features { values, .. }) => {
+                Source::Vectors { values, sequences }
+            }
+            (false, sequences @ Sequences::Tokens { .. }) => {
+                Source::Vectors { values: &self.embedding.vectors, sequences }
+            }
+        };
+        let numbers = |index: usize| match examples.sequences {
+            Sequences::Tokens { .. } => &self.unique.numbers[index][..],
+            Sequences::Features { .. } => &[],
+        };
+        let each = slabs.iter().enumerate();
+        each.map(|(index, slab)| Inputs { slab, source, numbers: numbers(index), masks }).collect()
+    }
+
+    /// Logits in the order of `rows`, and the gradient in `gradient` and `table`.
+    fn gradients(&mut self, step: &Step<'_>) -> Vec<f32> {
+        let none = Masks::default();
+        let masks = step.masks.unwrap_or(&none);
+        let examples = self.splits.train;
+        let slabs = batch::slabs(&examples, step.rows, self.settings.micro_batch.unwrap_or(SLAB));
+        let once = self.look_up(&examples, &slabs, masks);
+        let mut workspaces = std::mem::take(&mut self.workspaces);
+        let mut table = std::mem::take(&mut self.table.gradients);
+        let mut gradient = std::mem::take(&mut self.gradient);
+        refill(&mut gradient, self.layout.len());
+        let mut logits = vec![0.0; step.rows.len()];
+        let inputs = self.inputs(&examples, &slabs, masks, once);
+        let weights = self.weights();
+        let share = 1.0 / step.rows.len() as f32;
+        for wave in inputs.chunks(self.threads.count()) {
+            self.threads.each(&mut workspaces[..wave.len()], |index, workspace| {
+                let labels: Vec<f32> = wave[index]
+                    .slab
+                    .rows
+                    .iter()
+                    .map(|row| examples.labels[*row as usize])
+                    .collect();
+                let [zero, one] = self.settings.label_weights;
+                let weight = |label: &f32| if *label > 0.5 { one } else { zero } * share;
+                let shares: Vec<f32> = labels.iter().map(weight).collect();
+                workspace.forward(&weights, &wave[index]);
+                workspace.backward(&weights, &wave[index], &labels, &shares);
+            });
+            for (workspace, inputs) in workspaces.iter().zip(wave) {
+                self.instructions.add((&mut gradient, &workspace.gradient));
+                for (position, logit) in inputs.slab.positions.iter().zip(&workspace.logits) {
+                    logits[*position] = *logit;
+                }
+            }
+            table.add(&weights, &self.threads, &workspaces, wave);
+        }
+        drop(inputs);
+        (self.workspaces, self.table.gradients, self.gradient) = (workspaces, table, gradient);
+        logits
+    }
+
+    /// The arrays that are penalised: where they lie, piece by piece.
+    fn penalised(&self) -> impl Iterator<Item = (Range<usize>, Penalty)> + use<'d> {
+        let layout = self.layout;
+        let [input, state, bias] = self.settings.penalties;
+        let panels = (0..layout.panels).flat_map(move |panel| {
+            [(layout.input_weights(panel), input), (layout.state_weights(panel), state)]
+        });
+        panels.chain([(layout.bias(), bias)]).filter(|(_, penalty)| !penalty.is_none())
+    }
+
+    /// Penalties, norm, clipping, update.
+    fn update(&mut self, lr: f64) {
+        for (range, by) in self.penalised() {
+            optimizer::penalise(&mut self.gradient[range.clone()], &self.packed[range], by);
+        }
+        let mut squares = 0.0;
+        self.instructions.squares((&self.gradient, &mut squares));
+        self.instructions.squares((self.table.vector_gradients(), &mut squares));
+        let norm = squares.sqrt() as f32;
+        self.computed.gradient_norms.push(norm);
+        if let Some(clip) = self.settings.clip {
+            let gradients = [&mut self.gradient[..], self.table.vector_gradients_mut()];
+            optimizer::clip(gradients, norm, clip);
+        }
+        self.updates += 1;
+        let rule = Rule::new(&self.settings.optimizer, self.updates, lr);
+        let all = 0..self.layout.len();
+        let [first, second] = moments(&mut self.moments, all);
+        self.instructions.update(Update {
+            rule: &rule,
+            weights: &mut self.packed,
+            gradients: &self.gradient,
+            first,
+            second,
+        });
+        if self.vocabulary() > 0 {
+            let (gradients, stride) = (self.table.vector_gradients(), self.layout.input_width());
+            let tokens = &self.unique.tokens;
+            self.embedding.update(self.instructions, &rule, tokens, gradients, stride);
+        }
+        self.turn();
+    }
+
+    /// Splits canonical arrays into the embedding's and all others.
+    fn split<'a>(&self, arrays: &'a Arrays) -> Result<(&'a [f32], &'a [Vec<f32>])> {
+        let shapes = self.shape.parameters();
+        ensure!(arrays.len() == shapes.len(), "the state holds another model's parameters");
+        for (array, (name, dims)) in arrays.iter().zip(&shapes) {
+            ensure!(array.len() == dims.iter().product::<usize>(), "`{name}` has another size");
+        }
+        let first = arrays.len() - 5;
+        Ok((arrays[..first].first().map_or(&[], Vec::as_slice), &arrays[first..]))
+    }
+}
+
+impl Engine for Fused<'_> {
+    fn set_state(&mut self, state: &State) -> Result<()> {
+        ensure!(
+            state.moments.len() == self.settings.optimizer.moments(),
+            "the state belongs to another optimizer"
+        );
+        let (vectors, others) = self.split(&state.parameters)?;
+        let split = state.moments.iter().map(|arrays| self.split(arrays));
+        let (of_vectors, of_others): (Vec<_>, Vec<_>) =
+            split.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let of_vectors = of_vectors.into_iter().map(<[f32]>::to_vec).collect();
+        self.embedding = Embedding::new(self.layout.features, vectors.to_vec(), of_vectors);
+        self.packed = self.layout.pack(others);
+        self.moments = of_others.into_iter().map(|arrays| self.layout.pack(arrays)).collect();
+        self.updates = state.step;
+        self.computed = Computed::default();
+        self.turn();
+        Ok(())
+    }
+
+    fn state(&self) -> Result<State> {
+        let mut embedding = self.embedding.clone();
+        embedding.catch_up_all(self.instructions);
+        let (vectors, of_vectors) = embedding.into_parts();
+        let join = |vectors: Vec<f32>, packed: &Vec<f32>| -> Arrays {
+            let vectors = (self.vocabulary() > 0).then_some(vectors);
+            vectors.into_iter().chain(self.layout.unpack(packed)).collect()
+        };
+        let moments = of_vectors.into_iter().zip(&self.moments);
+        Ok(State {
+            parameters: join(vectors, &self.packed),
+            moments: moments.map(|(vectors, packed)| join(vectors, packed)).collect(),
+            step: self.updates,
+        })
+    }
+
+    fn train_step(&mut self, step: &Step<'_>) -> Result<()> {
+        let logits = self.gradients(step);
+        self.computed.logits.extend(logits);
+        self.computed.penalties.push(self.penalty()?);
+        if self.vocabulary() > 0 {
+            let weights = Weights {
+                instructions: self.instructions,
+                layout: self.layout,
+                packed: &self.packed,
+                back_states: &self.back_states,
+                back_inputs: &self.back_inputs,
+            };
+            self.table.back(&weights, &self.threads, &mut self.gradient);
+        }
+        self.update(step.lr);
+        Ok(())
+    }
+
+    fn take_computed(&mut self) -> Result<Computed> {
+        Ok(std::mem::take(&mut self.computed))
+    }
+
+    fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>> {
+        let (examples, none) = (self.splits.get(split), Masks::default());
+        let slabs = batch::slabs(&examples, rows, SLAB);
+        self.embedding.catch_up_all(self.instructions);
+        let once = self.look_up(&examples, &slabs, &none);
+        let mut workspaces = std::mem::take(&mut self.workspaces);
+        let inputs = self.inputs(&examples, &slabs, &none, once);
+        let weights = self.weights();
+        let mut logits = vec![0.0; rows.len()];
+        for wave in inputs.chunks(self.threads.count()) {
+            self.threads.each(&mut workspaces[..wave.len()], |index, workspace| {
+                workspace.forward(&weights, &wave[index]);
+            });
+            for (workspace, inputs) in workspaces.iter().zip(wave) {
+                for (position, logit) in inputs.slab.positions.iter().zip(&workspace.logits) {
+                    logits[*position] = *logit;
+                }
+            }
+        }
+        drop(inputs);
+        self.workspaces = workspaces;
+        Ok(logits)
+    }
+
+    fn penalty(&self) -> Result<f64> {
+        let each = self.penalised();
+        Ok(each.map(|(range, by)| optimizer::penalty(&self.packed[range], by)).sum())
+    }
+
+    fn micro_batch(&self) -> Option<usize> {
+        self.settings.micro_batch
+    }
+}

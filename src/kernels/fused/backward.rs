@@ -128,6 +128,11 @@ impl Workspace {
         let chunk = slab.offsets[steps.start]..slab.offsets[steps.end];
         let of_inputs = RowMasks::inputs(inputs.masks, layout);
         let of_states = RowMasks::states(inputs.masks, layout);
+        let columns = match inputs.source {
+            Source::Vectors { .. } => features + layout.units,
+            Source::Table { .. } => layout.units,
+        };
+        let stride = odd_lines(columns);
         // Masks of states come for each gate, and those of inputs then too.
         for of in of_states.passes() {
             self.scratch.clear();
@@ -142,20 +147,18 @@ impl Workspace {
                     _ => &self.states[(slab.offsets[step - 1] + row) * width..][..layout.units],
                 };
                 of_states.push(&mut self.scratch, state, position, *of);
+                self.scratch.extend(std::iter::repeat_n(0.0, stride - columns));
             }
-            let stride = match inputs.source {
-                Source::Vectors { .. } => features + layout.units,
-                Source::Table { .. } => layout.units,
-            };
             for panel in 0..layout.panels {
                 let end = layout.state_weights(panel).end;
                 let gates = panel * row_steps + chunk.start..panel * row_steps + chunk.end;
                 weights.instructions.outer(Outer {
                     inputs: &self.scratch,
                     stride,
+                    columns,
                     gates: &self.gates[gates.start * PANEL..gates.end * PANEL],
                     of: *of,
-                    sum: &mut self.gradient[end - stride * PANEL..end],
+                    sum: &mut self.gradient[end - columns * PANEL..end],
                 });
             }
         }
@@ -189,4 +192,10 @@ impl Workspace {
             }
         }
     }
+}
+
+/// At least so many values, in an odd number of cache lines: rows that are a power of two apart would
+/// all fall into the same few places of the first-level cache.
+fn odd_lines(columns: usize) -> usize {
+    columns.next_multiple_of(GROUP) | GROUP
 }

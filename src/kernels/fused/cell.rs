@@ -14,7 +14,7 @@
 //! each operation: below 2^-96 they are 0.
 
 use super::activation::{sigmoid, tanh};
-use super::tile::{GROUP, PANEL, blocks, multiply, with_rows};
+use super::tile::{GROUP, PANEL, blocks, multiply, with_rows, zeros};
 use super::vector::Vector;
 
 /// Gradients below this are 0: 2^-96.
@@ -86,17 +86,20 @@ unsafe fn forward_block<V: Vector, const M: usize>(p: &mut Forward<'_>, first: u
     // SAFETY: `forward` made sure of the lengths.
     unsafe {
         let gates = p.gates.as_mut_ptr().add(first * PANEL + lane);
-        let mut sums: [[V; 4]; M] = std::array::from_fn(|m| {
+        let mut sums = zeros::<V, M, 4>();
+        let mut a = [p.states_before.as_ptr(); M];
+        for m in 0..M {
             let from = match p.start {
                 Start::Gates => gates.cast_const().add(m * PANEL),
                 Start::Table(table, index) => {
                     table.as_ptr().add(*index.get_unchecked(first + m) as usize * PANEL + lane)
                 }
             };
-            std::array::from_fn(|n| V::load(from.add(n * GROUP)))
-        });
-        let a =
-            std::array::from_fn(|m| p.states_before.as_ptr().wrapping_add((first + m) * p.width));
+            for n in 0..4 {
+                sums[m][n] = V::load(from.add(n * GROUP));
+            }
+            a[m] = a[m].wrapping_add((first + m) * p.width);
+        }
         let b = p.weights.as_ptr().wrapping_add(lane);
         multiply::<V, M, 4>(&mut sums, (a, 1), (b, PANEL), p.terms);
         for (m, z) in sums.iter().enumerate() {
@@ -110,6 +113,20 @@ unsafe fn forward_block<V: Vector, const M: usize>(p: &mut Forward<'_>, first: u
                 gate.store(gates.add(m * PANEL + n * GROUP));
             }
         }
+    }
+}
+
+/// Four vectors, one a group.
+#[inline(always)]
+unsafe fn load4<V: Vector>(from: *const f32) -> [V; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        [
+            V::load(from),
+            V::load(from.add(GROUP)),
+            V::load(from.add(2 * GROUP)),
+            V::load(from.add(3 * GROUP)),
+        ]
     }
 }
 
@@ -151,10 +168,10 @@ pub(super) unsafe fn backward<V: Vector>(p: Backward<'_>) {
         let (one, least) = (V::splat(1.0), V::splat(LEAST));
         for lane in (0..GROUP).step_by(V::LANES) {
             let bias = p.d_bias.as_mut_ptr().add(lane);
-            let mut d_bias: [V; 4] = std::array::from_fn(|n| V::load(bias.add(n * GROUP)));
+            let mut d_bias = load4::<V>(bias);
             for row in 0..p.rows {
                 let gates = p.gates.as_mut_ptr().add(row * PANEL + lane);
-                let [i, f, g, o]: [V; 4] = std::array::from_fn(|n| V::load(gates.add(n * GROUP)));
+                let [i, f, g, o] = load4::<V>(gates);
                 let at = row * p.width + p.unit + lane;
                 let squashed = tanh(V::load(p.carries.as_ptr().add(at)));
                 let d_state = V::load(p.d_states.as_ptr().add(at));

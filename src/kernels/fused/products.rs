@@ -76,13 +76,18 @@ unsafe fn project_block<V: Vector, const M: usize, const N: usize>(
 ) {
     // SAFETY: `project` made sure of the lengths.
     unsafe {
-        let mut sums: [[V; N]; M] = std::array::from_fn(|m| {
-            std::array::from_fn(|n| match p.start {
-                Some(start) => V::load(start.as_ptr().add(column + n * GROUP)),
-                None => V::load(out.add(m * PANEL + n * GROUP)),
-            })
-        });
-        let a = std::array::from_fn(|m| p.values.as_ptr().add(starts[m]));
+        let mut sums = zeros::<V, M, N>();
+        let mut a = [p.values.as_ptr(); M];
+        for m in 0..M {
+            let (start, step) = match p.start {
+                Some(start) => (start.as_ptr().add(column), 0),
+                None => (out.cast_const(), PANEL),
+            };
+            for n in 0..N {
+                sums[m][n] = V::load(start.add(m * step + n * GROUP));
+            }
+            a[m] = p.values.as_ptr().add(starts[m]);
+        }
         let b = p.weights.as_ptr().add(column);
         multiply::<V, M, N>(&mut sums, (a, 1), (b, PANEL), p.terms);
         for (m, row) in sums.iter().enumerate() {
@@ -158,7 +163,10 @@ unsafe fn back_block<V: Vector, const M: usize, const N: usize>(
         };
         for panel in 0..panels {
             let row = panel * p.panel_rows + p.first + first;
-            let a = std::array::from_fn(|m| p.gates.as_ptr().add((row + m) * PANEL + from));
+            let mut a = [p.gates.as_ptr().add(row * PANEL + from); M];
+            for (m, a) in a.iter_mut().enumerate() {
+                *a = a.add(m * PANEL);
+            }
             let b = p.weights.as_ptr().add((panel * PANEL + from) * p.width + column);
             multiply::<V, M, N>(&mut sums, (a, 1), (b, p.width), terms);
         }
@@ -174,13 +182,15 @@ unsafe fn back_block<V: Vector, const M: usize, const N: usize>(
 pub(super) struct Outer<'a> {
     /// `[rows][stride]`
     pub(super) inputs: &'a [f32],
-    /// The length of a row of inputs.
+    /// From one row of inputs to the next.
     pub(super) stride: usize,
+    /// Columns of the inputs.
+    pub(super) columns: usize,
     /// `[rows][64]`
     pub(super) gates: &'a [f32],
     /// Which gates.
     pub(super) of: Gates,
-    /// `[stride][64]`
+    /// `[columns][64]`
     pub(super) sum: &'a mut [f32],
 }
 
@@ -192,11 +202,12 @@ pub(super) struct Outer<'a> {
 #[inline(always)]
 pub(super) unsafe fn outer<V: Vector>(mut p: Outer<'_>) {
     let rows = p.gates.len() / PANEL;
-    assert!(p.inputs.len() >= rows * p.stride && p.sum.len() >= p.stride * PANEL);
+    assert!(p.inputs.len() >= rows * p.stride && p.columns <= p.stride);
+    assert!(p.sum.len() >= p.columns * PANEL);
     // SAFETY: the caller's promise, and the lengths asserted.
     unsafe {
         for lane in (0..GROUP).step_by(V::LANES) {
-            for (first, columns) in blocks(p.stride, V::ROWS) {
+            for (first, columns) in blocks(p.columns, V::ROWS) {
                 match p.of {
                     Gates::All => {
                         with_rows!(columns, outer_block::<V, 4>(&mut p, rows, first, lane))
@@ -221,7 +232,10 @@ unsafe fn outer_block<V: Vector, const M: usize, const N: usize>(
     // SAFETY: `outer` made sure of the lengths.
     unsafe {
         let mut sums = zeros::<V, M, N>();
-        let a = std::array::from_fn(|m| p.inputs.as_ptr().add(first + m));
+        let mut a = [p.inputs.as_ptr().add(first); M];
+        for (m, a) in a.iter_mut().enumerate() {
+            *a = a.add(m);
+        }
         let b = p.gates.as_ptr().add(lane);
         multiply::<V, M, N>(&mut sums, (a, p.stride), (b, PANEL), rows);
         for (m, row) in sums.iter().enumerate() {

@@ -94,6 +94,7 @@ impl Table {
                 weights.instructions.outer(Outer {
                     inputs,
                     stride: layout.features,
+                    columns: layout.features,
                     gates,
                     of: Gates::All,
                     sum,

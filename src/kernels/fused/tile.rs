@@ -21,18 +21,38 @@ pub(super) unsafe fn multiply<V: Vector, const M: usize, const N: usize>(
     (b, b_step): (*const f32, usize),
     terms: usize,
 ) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        for k in 0..terms {
-            let from = b.add(k * b_step);
-            let columns: [V; N] = std::array::from_fn(|n| V::load(from.add(n * GROUP)));
-            for m in 0..M {
-                let factor = V::splat(*a[m].add(k * a_step));
+    // Pointers wrap, and there are no closures: checks of overflow, and functions without V's
+    // instructions, would stand in the loop that matters most.
+    let (mut at_a, mut at_b) = (0usize, b);
+    for _ in 0..terms {
+        // SAFETY: the caller's promise.
+        unsafe {
+            // The fewer ones wait in registers for the others to come by.
+            if M < N {
+                let mut factors = [V::splat(0.0); M];
+                for m in 0..M {
+                    factors[m] = V::splat(*a[m].wrapping_add(at_a));
+                }
                 for n in 0..N {
-                    sums[m][n] = factor.fma(columns[n], sums[m][n]);
+                    let column = V::load(at_b.wrapping_add(n * GROUP));
+                    for m in 0..M {
+                        sums[m][n] = factors[m].fma(column, sums[m][n]);
+                    }
+                }
+            } else {
+                let mut columns = [V::splat(0.0); N];
+                for n in 0..N {
+                    columns[n] = V::load(at_b.wrapping_add(n * GROUP));
+                }
+                for m in 0..M {
+                    let factor = V::splat(*a[m].wrapping_add(at_a));
+                    for n in 0..N {
+                        sums[m][n] = factor.fma(columns[n], sums[m][n]);
+                    }
                 }
             }
         }
+        (at_a, at_b) = (at_a.wrapping_add(a_step), at_b.wrapping_add(b_step));
     }
 }
 

@@ -36,7 +36,8 @@ fn main() {
 /// passed; what `BATCHSCOPE_REQUIRE` names is tested all the same, and fails where it is missing.
 fn tell_instructions() {
     println!("cargo:rerun-if-env-changed=BATCHSCOPE_REQUIRE");
-    let required = std::env::var("BATCHSCOPE_REQUIRE").unwrap_or_default();
+    let required = std::env::var_os("BATCHSCOPE_REQUIRE").unwrap_or_default();
+    let required = required.to_string_lossy();
     #[cfg(target_arch = "x86_64")]
     let (avx2, avx512) = {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");

@@ -60,7 +60,7 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     let text = format!(
         "{}\n\n{}\n\nabout {} in all and {} on disk in {}; time and memory are estimated \
          from a few steps of each arm, just now, on this machine",
-        tables::headline(&plan, parallel),
+        tables::headline(&plan, &pool, parallel),
         tables::costs(&plan, &estimates),
         format::duration(seconds),
         format::bytes(plan.disk_bytes(parallel)),

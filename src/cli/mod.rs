@@ -21,6 +21,7 @@ use diagnostics::Output;
 
 use crate::config::{Override, Source, Study};
 use crate::error::UserError;
+use crate::kernels::InstructionSet;
 use crate::study::{self, Pool, Workers};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
@@ -135,6 +136,9 @@ struct ExperimentArgs {
     /// Worker processes [default: one a core, or one a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
+    /// What the engine `fused` computes with; results do not depend on it [default: the best there is]
+    #[arg(long, value_name = "SET", value_parser = InstructionSet::ALL.map(InstructionSet::name))]
+    instructions: Option<String>,
 }
 
 /// Runs the command line of this process, prints what went wrong, and gives the exit code.
@@ -211,7 +215,21 @@ impl ExperimentArgs {
         let available = std::thread::available_parallelism().map_or(1, usize::from);
         let cores = num_cpus::get_physical().min(available);
         let count = self.workers.map(usize::from);
-        Pool::start(Workers { executable, cores, count })
+        let instructions = self.instruction_set()?;
+        Pool::start(Workers { executable, cores, count, instructions })
+    }
+
+    fn instruction_set(&self) -> Result<InstructionSet, UserError> {
+        let best = InstructionSet::best();
+        let Some(name) = &self.instructions else { return Ok(best) };
+        let named = InstructionSet::ALL.into_iter().find(|set| set.name() == name);
+        match named.filter(|set| set.is_available()) {
+            Some(set) => Ok(set),
+            None => Err(UserError::new(
+                format!("this processor lacks the instructions `{name}`"),
+                format!("leave `--instructions` out: the best it has are `{}`", best.name()),
+            )),
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
     diagnostics::print_warnings(&plan.warnings());
     let covered = plan.runs.iter().filter(|run| selection.covers(run)).count();
     let parallel = pool.parallel(&plan, covered);
-    progress.line(&tables::headline(&plan, parallel));
+    progress.line(&tables::headline(&plan, &pool, parallel));
     let folder = StudyFolder::open(&path)?;
     let command: Vec<String> = std::env::args().collect();
     let outcome = execute(&plan, &folder, &selection, &mut pool, &command, &stop, &mut progress);

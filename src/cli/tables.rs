@@ -3,8 +3,8 @@
 use super::format::{bytes, count, counted, duration, summary};
 use crate::config::Study;
 use crate::data::SplitFacts;
-use crate::kernels::{Input, Shape};
-use crate::study::{ArmSummary, Estimate, Plan, RunState, StudyStatus};
+use crate::kernels::{EngineKind, Input, Shape};
+use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 /// An empty table with this header.
@@ -48,6 +48,18 @@ pub(super) fn results(arms: &[ArmSummary]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// The engine, and with what it works.
+fn engine(plan: &Plan, pool: &Pool, parallel: usize) -> String {
+    let name = plan.engine.name();
+    match (plan.engine, pool.threads(parallel)) {
+        (EngineKind::Libtorch, _) => name.to_owned(),
+        (EngineKind::Fused, 1) => format!("{name} ({})", pool.instructions().name()),
+        (EngineKind::Fused, threads) => {
+            format!("{name} ({}, {threads} threads each)", pool.instructions().name())
+        }
+    }
 }
 
 /// The line under the results that says what they are.
@@ -131,7 +143,7 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
 }
 
 /// The study in three lines: what runs where, on which data, with which model.
-pub(super) fn headline(plan: &Plan, parallel: usize) -> String {
+pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     let study: &Study = &plan.study;
     let facts = &plan.data.facts;
     let split = |name: &str, split: &SplitFacts| {
@@ -154,7 +166,7 @@ pub(super) fn headline(plan: &Plan, parallel: usize) -> String {
         Input::Features(features) => (format!("; {features} features"), String::new()),
     };
     format!(
-        "study  {}: {} x {} = {} on {}, {parallel} at a time\n\
+        "study  {}: {} x {} = {} on {} by {}, {parallel} at a time\n\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}",
         study.name,
@@ -162,6 +174,7 @@ pub(super) fn headline(plan: &Plan, parallel: usize) -> String {
         counted(study.seeds.len(), "seed"),
         counted(plan.runs.len(), "run"),
         plan.device_kind(),
+        engine(plan, pool, parallel),
         split("training", &facts.train),
         split("validation", &facts.validation),
         split("test", &facts.test),

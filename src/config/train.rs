@@ -356,4 +356,6 @@ pub enum EngineChoice {
     Auto,
     /// libtorch's autograd, oneDNN and cuDNN: the reference.
     Libtorch,
+    /// This project's own kernels, on the processor alone.
+    Fused,
 }

@@ -21,6 +21,7 @@
 //! (`train::metrics`), for all engines alike. The libtorch engine is the reference: every other
 //! must pass its tests.
 
+#[allow(clippy::needless_range_loop, reason = "kernels index several arrays by one number")]
 mod fused;
 mod libtorch;
 mod settings;
@@ -274,6 +275,26 @@ pub enum EngineKind {
     Libtorch,
     /// Forward, backward and update in one, on the processor.
     Fused,
+}
+
+impl EngineKind {
+    /// The name, as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Libtorch => "libtorch",
+            Self::Fused => "fused",
+        }
+    }
+
+    /// The faster one for a device. Without vector instructions the fused engine would have to
+    /// emulate each multiplication, so there it is libtorch.
+    pub fn best_for(device: Device) -> Self {
+        let emulates = cfg!(target_arch = "x86_64") && !InstructionSet::Avx2.is_available();
+        match device {
+            Device::Cpu if !emulates => Self::Fused,
+            _ => Self::Libtorch,
+        }
+    }
 }
 
 /// Makes an engine, or says why it cannot serve.

@@ -2,20 +2,28 @@
 
 use super::folder::StudyFolder;
 use super::plan::Plan;
+use super::pool::Pool;
 use super::record::wall_clock;
 use crate::files;
+use crate::kernels::EngineKind;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-pub(super) fn write(folder: &StudyFolder, plan: &Plan, command: &[String]) -> Result<()> {
+pub(super) fn write(
+    folder: &StudyFolder,
+    plan: &Plan,
+    pool: &Pool,
+    command: &[String],
+) -> Result<()> {
     let session = json!({
         "started": wall_clock(),
         "batchscope": env!("CARGO_PKG_VERSION"),
         "libtorch": plan.machine.libtorch,
         "command": command,
         "engine": plan.engine,
+        "instructions": (plan.engine == EngineKind::Fused).then(|| pool.instructions()),
         "device": plan.device_kind(),
         "cuda": plan.machine.cuda,
         "cpu": cpu_model(),

@@ -102,7 +102,7 @@ pub fn execute(
     folder.refuse_other_definitions(plan)?;
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;
-    environment::write(folder, plan, command)?;
+    environment::write(folder, plan, pool, command)?;
     let pending = folder.pending(plan, selection)?;
     observer.on_plan(plan, &pending);
     let ends = pool.run_all(plan, folder, &pending.runs, stop, observer)?;

@@ -118,10 +118,11 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     if train.device == "auto" {
         train.device = if devices[0] == Device::Cpu { "cpu" } else { "cuda" }.to_owned();
     }
-    let engine = match train.engine {
-        EngineChoice::Auto | EngineChoice::Libtorch => EngineKind::Libtorch,
+    let engine = engine(train.engine, devices[0])?;
+    train.engine = match engine {
+        EngineKind::Libtorch => EngineChoice::Libtorch,
+        EngineKind::Fused => EngineChoice::Fused,
     };
-    train.engine = EngineChoice::Libtorch;
     let runs = Run::all(&study);
     let machine = pool.hello().clone();
     let weight_files = weight_files(&study.arms, &data)?;
@@ -129,6 +130,18 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
         review::refuse_endless(arm, &Course::new(arm, data.facts.train.examples))?;
     }
     Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
+}
+
+fn engine(choice: EngineChoice, device: Device) -> Result<EngineKind, UserError> {
+    match (choice, device) {
+        (EngineChoice::Fused, Device::Cuda(_)) => Err(UserError::new(
+            "the engine `fused` works on the processor, and the device is `cuda`",
+            "use `--device cpu`, or `--set train.engine=libtorch`",
+        )),
+        (EngineChoice::Auto, device) => Ok(EngineKind::best_for(device)),
+        (EngineChoice::Fused, Device::Cpu) => Ok(EngineKind::Fused),
+        (EngineChoice::Libtorch, _) => Ok(EngineKind::Libtorch),
+    }
 }
 
 /// The content of these files defines runs, not their names.

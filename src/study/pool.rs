@@ -7,7 +7,7 @@ use super::plan::{Plan, Run};
 use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
 use super::record::{Record, RunFolder, Status};
 use crate::error::UserError;
-use crate::kernels::Device;
+use crate::kernels::{Device, InstructionSet, Place};
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
 use std::fs;
@@ -25,6 +25,8 @@ pub struct Workers {
     pub cores: usize,
     /// How many workers, when the user said so; else one a core, or one a GPU.
     pub count: Option<usize>,
+    /// What the engine `fused` computes with.
+    pub instructions: InstructionSet,
 }
 
 /// The workers of one study.
@@ -77,9 +79,26 @@ impl Pool {
         self.settings.count.unwrap_or(natural).min(runs).max(1)
     }
 
+    /// Threads that a run may use while so many others are trained: the cores that nothing else
+    /// needs.
+    pub fn threads(&self, parallel: usize) -> usize {
+        (self.settings.cores / parallel).max(1)
+    }
+
+    /// What the engine `fused` computes with.
+    pub fn instructions(&self) -> InstructionSet {
+        self.settings.instructions
+    }
+
+    fn place(&self, device: Device, parallel: usize) -> Place {
+        let (threads, instructions) = (self.threads(parallel), self.settings.instructions);
+        Place { device, threads, instructions }
+    }
+
     /// Measures one run's steps and memory on the first worker.
     pub(super) fn probe(&mut self, plan: &Plan, run: &Run) -> Result<Probe> {
-        let task = task(plan, run, &RunFolder::new("".as_ref()), plan.devices[0])?;
+        let place = self.place(plan.devices[0], self.parallel(plan, plan.runs.len()));
+        let task = task(plan, run, &RunFolder::new("".as_ref()), place)?;
         self.members[0].send(&Order::Probe(Box::new(task)))?;
         match self.said.recv()?.1.report() {
             Some(Report::Probed(probe)) => Ok(probe),
@@ -120,7 +139,7 @@ impl Pool {
             }
             while self.busy() < parallel {
                 let Some(index) = waiting.pop_front() else { break };
-                self.give(plan, &folder.run(&pending[index]), &pending[index], index)?;
+                self.give(plan, &folder.run(&pending[index]), &pending[index], (index, parallel))?;
                 observer.on_run_start(&pending[index]);
             }
             if self.busy() == 0 {
@@ -186,7 +205,13 @@ impl Pool {
     }
 
     /// Gives a run to an idle worker, or to a new one.
-    fn give(&mut self, plan: &Plan, folder: &RunFolder, run: &Run, index: usize) -> Result<()> {
+    fn give(
+        &mut self,
+        plan: &Plan,
+        folder: &RunFolder,
+        run: &Run,
+        (index, parallel): (usize, usize),
+    ) -> Result<()> {
         let id = match self.members.iter().position(Worker::is_idle) {
             Some(id) => id,
             None => self.spawn()?,
@@ -197,7 +222,8 @@ impl Pool {
         };
         self.members[id].device = Some(device);
         self.members[id].run = Some(index);
-        self.members[id].send(&Order::Train(Box::new(task(plan, run, folder, device)?)))
+        let task = task(plan, run, folder, self.place(device, parallel))?;
+        self.members[id].send(&Order::Train(Box::new(task)))
     }
 
     /// The device on which the fewest workers live.
@@ -216,10 +242,10 @@ impl Pool {
     }
 }
 
-fn task(plan: &Plan, run: &Run, folder: &RunFolder, device: Device) -> Result<Task> {
+fn task(plan: &Plan, run: &Run, folder: &RunFolder, place: Place) -> Result<Task> {
     Ok(Task {
         definition: plan.definition(run),
-        device,
+        place,
         dataset: plan.dataset(),
         folder: folder.path().to_owned(),
         resolved: plan.study.to_yaml()?,

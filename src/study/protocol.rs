@@ -3,7 +3,7 @@
 
 use super::record::Definition;
 use crate::config::{Logging, Metric};
-use crate::kernels::{CudaDevice, Device};
+use crate::kernels::{CudaDevice, Place};
 use crate::train::{EpochMetrics, Progress};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -25,7 +25,7 @@ pub(super) enum Order {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) definition: Definition,
-    pub(super) device: Device,
+    pub(super) place: Place,
     /// The prepared examples.
     pub(super) dataset: PathBuf,
     /// The folder of the run.

@@ -134,8 +134,8 @@ fn train_run(
     let checkpoint = train::load_checkpoint(&path, &run.model, settings.optimizer.moments())?;
     let position = checkpoint.as_ref().map_or_else(Position::default, |(_, at)| at.clone());
     settings.micro_batch = position.micro_batch.or(settings.micro_batch);
-    let mut engine = kernels::engine(run.engine, task.device.into(), run.model, splits, settings)?;
-    let peak_memory = || peak_memory(task.device);
+    let mut engine = kernels::engine(run.engine, task.place, run.model, splits, settings)?;
+    let peak_memory = || peak_memory(task.place.device);
     let mut recorder = Recorder::resume(task, folder, &position, &peak_memory, tell, stop)?;
     let job = Job {
         arm: &run.arm,
@@ -163,7 +163,7 @@ fn probe(task: &Task) -> Result<Probe> {
     let splits = dataset.splits()?;
     let run = &task.definition;
     let settings = train::settings(&run.arm, splits.train.labels);
-    let mut engine = kernels::engine(run.engine, task.device.into(), run.model, splits, settings)?;
+    let mut engine = kernels::engine(run.engine, task.place, run.model, splits, settings)?;
     let weights = model::first_weights(&run.arm.model.init, &run.model, run.seed)?;
     engine.set_state(&State::new(weights, &settings.optimizer))?;
     let rows: Vec<u32> = (0..splits.validation.len().min(256) as u32).collect();
@@ -173,7 +173,7 @@ fn probe(task: &Task) -> Result<Probe> {
     let seconds_per_validation_row = started.elapsed().as_secs_f64() / rows.len() as f64;
     let order = rng::permutation(run.seed, 0, splits.train.len());
     let seconds_per_step = time_steps(engine.as_mut(), run, &order)?;
-    let peak_memory = peak_memory(task.device)?;
+    let peak_memory = peak_memory(task.place.device)?;
     Ok(Probe { seconds_per_step, seconds_per_validation_row, peak_memory })
 }
 

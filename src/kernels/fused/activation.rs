@@ -28,7 +28,7 @@ const TANH_BOUND: f32 = 9.02;
 /// P without its constant 1, lowest degree first.
 const TANH_ABOVE: [f32; 4] = [1.338_268_7e-1, 3.497_456_7e-3, 2.063_580_4e-5, 1.338_426_6e-8];
 /// Q without its constant 1, lowest degree first.
-const TANH_BELOW: [f32; 4] = [4.671_600_8e-1, 2.588_435_6e-2, 3.288_515_4e-4, 7.790_238_8e-7];
+const TANH_BELOW: [f32; 4] = [4.671_600_8e-1, 2.588_435_6e-2, 3.288_515_4e-4, 7.790_239e-7];
 
 /// `1 / (1 + exp(-x))`
 #[inline(always)]

@@ -165,7 +165,12 @@ mod tests {
                 .iter()
                 .map(|(_, dims)| {
                     let count: usize = dims.iter().product();
-                    (0..count).map(|_| std::mem::replace(&mut next, next + 1.0) + 1.0).collect()
+                    (0..count)
+                        .map(|_| {
+                            next += 1.0;
+                            next
+                        })
+                        .collect()
                 })
                 .collect();
             let packed = layout.pack(&arrays);

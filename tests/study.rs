@@ -6,11 +6,14 @@ use std::fs;
 const RUNS: [&str; 4] = ["small/seed-0", "small/seed-1", "large/seed-0", "large/seed-1"];
 
 #[test]
-fn the_same_file_gives_the_same_bits_whatever_the_number_of_workers() {
+fn the_same_file_gives_the_same_bits_whatever_the_workers_threads_and_instructions() {
     let scene = Scene::new();
     scene.write("tiny.yaml", STUDY);
-    for workers in ["1", "2", "3"] {
-        scene.run(&["run", "tiny.yaml", "--workers", workers, "--out", workers]).expect(0);
+    // A single worker has all cores as threads.
+    for (workers, set) in [("1", None), ("2", Some("portable")), ("3", None)] {
+        let mut arguments = vec!["run", "tiny.yaml", "--workers", workers, "--out", workers];
+        arguments.extend(set.iter().flat_map(|set| ["--instructions", set]));
+        scene.run(&arguments).expect(0);
     }
     for run in RUNS {
         for file in ["metrics.jsonl", "record.json"] {
@@ -24,6 +27,24 @@ fn the_same_file_gives_the_same_bits_whatever_the_number_of_workers() {
         };
         assert_eq!(weights("1"), weights("2"), "{run}");
     }
+}
+
+#[test]
+fn the_engine_that_serves_is_recorded_and_a_study_never_changes_it() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--instructions", "portable"]).expect(0);
+    let served = batchscope::kernels::EngineKind::best_for(batchscope::kernels::Device::Cpu).name();
+    let record = json(&scene.read(&format!("runs/tiny/{}/record.json", RUNS[0])));
+    assert_eq!(record["definition"]["engine"], served);
+    assert!(scene.read("runs/tiny/study.yaml").contains(&format!("engine: {served}")));
+    let session = &json(&scene.read("runs/tiny/environment.json"))[0];
+    assert_eq!(session["engine"], served);
+    let other = if served == "fused" { "libtorch" } else { "fused" };
+    let set = format!("train.engine={other}");
+    let refused = scene.run(&["run", "tiny.yaml", "--set", &set]).expect(2);
+    assert!(refused.stderr.contains("engine"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(other), "{}", refused.stderr);
 }
 
 #[test]
@@ -294,7 +315,7 @@ fn a_batch_that_does_not_fit_is_taken_in_parts_and_the_record_says_so() {
         "large.yaml",
         "study: { seeds: 1, grid: { batch_size: [900] } }\n\
          data: { arrays: { path: arrays.npz, x_val: X_val, y_val: y_val } }\n\
-         train: { epochs: 2, device: cpu }\n",
+         train: { epochs: 2, device: cpu, engine: libtorch }\n",
     );
     scene.run(&["run", "large.yaml", "--out", "whole"]).expect(0);
     let short = (2..12).rev().find_map(|tenths| {

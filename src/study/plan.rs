@@ -184,3 +184,18 @@ fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
         _ => Ok(vec![Device::Cpu]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_was_asked_for_serves_or_is_an_error() {
+        let cuda = Device::Cuda(0);
+        assert_eq!(engine(EngineChoice::Auto, cuda).unwrap(), EngineKind::Libtorch);
+        assert_eq!(engine(EngineChoice::Libtorch, Device::Cpu).unwrap(), EngineKind::Libtorch);
+        assert_eq!(engine(EngineChoice::Fused, Device::Cpu).unwrap(), EngineKind::Fused);
+        let error = engine(EngineChoice::Fused, cuda).unwrap_err();
+        assert!(error.to_string().contains("processor"), "{error}");
+    }
+}

@@ -10,9 +10,9 @@ use super::instructions::Instructions;
 use super::layout::Layout;
 use super::tile::PANEL;
 
-/// Time steps whose inputs, and whose gradients of weights, are computed together: 128 row-steps
-/// of a full slab, whose gates of a panel fill 32 KiB.
-pub(super) const CHUNK: usize = 8;
+/// Time steps whose inputs, and whose gradients of weights, are computed together: 64 row-steps
+/// of a full slab, whose gates of a panel fill half a first-level cache.
+pub(super) const CHUNK: usize = 4;
 
 /// The weights, in the forms that a slab needs.
 #[derive(Clone, Copy)]

@@ -234,6 +234,12 @@ pub trait Engine {
     /// The penalty of the weights as they are.
     fn penalty(&self) -> Result<f64>;
 
+    /// Threads to share a step among from now on. No result depends on them; an engine may have no
+    /// use for them.
+    fn set_threads(&mut self, _threads: usize) -> Result<()> {
+        Ok(())
+    }
+
     /// Rows whose gradients are computed at a time: what [`Settings::micro_batch`] asked for, or
     /// less after the memory did not suffice. `None`: the whole batch.
     fn micro_batch(&self) -> Option<usize>;

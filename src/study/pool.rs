@@ -131,6 +131,8 @@ impl Pool {
         let mut waiting: VecDeque<usize> = (0..pending.len()).collect();
         let parallel = self.parallel(plan, pending.len());
         let mut stopping = false;
+        // Runs that have the cores among them.
+        let mut sharing = parallel;
         loop {
             if stop.load(Ordering::Relaxed) && !stopping {
                 stopping = true;
@@ -142,8 +144,13 @@ impl Pool {
                 self.give(plan, &folder.run(&pending[index]), &pending[index], (index, parallel))?;
                 observer.on_run_start(&pending[index]);
             }
-            if self.busy() == 0 {
+            let busy = self.busy();
+            if busy == 0 {
                 return Ok(ends);
+            }
+            if waiting.is_empty() && busy < sharing {
+                sharing = busy;
+                self.share_cores(busy);
             }
             // Nothing said for a while is no error: the sender lives as long as the pool.
             let Ok((id, said)) = self.said.recv_timeout(POLL) else { continue };
@@ -195,6 +202,15 @@ impl Pool {
 
     fn busy(&self) -> usize {
         self.members.iter().filter(|worker| worker.run.is_some()).count()
+    }
+
+    /// Gives the cores of workers that have no more to do to those that still train.
+    fn share_cores(&mut self, busy: usize) {
+        let threads = self.threads(busy);
+        for worker in self.members.iter_mut().filter(|worker| worker.run.is_some()) {
+            // As for `stop_busy`.
+            worker.send(&Order::Threads(threads)).ok();
+        }
     }
 
     fn stop_busy(&mut self) {

@@ -17,6 +17,8 @@ pub(super) enum Order {
     Train(Box<Task>),
     /// Time a few steps of this run and measure their memory; nothing is kept.
     Probe(Box<Task>),
+    /// Share the steps of the run that is being trained among so many threads from now on.
+    Threads(usize),
     /// Save the run that is being trained and end it.
     Stop,
 }

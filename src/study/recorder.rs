@@ -3,13 +3,14 @@
 use super::curves::Curves;
 use super::protocol::{Report, Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
+use super::worker::Wishes;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
 use crate::files;
 use crate::kernels::{Arrays, Shape};
 use crate::train::{Callback, EpochMetrics, EpochTimes, Outcome, Position, Progress, StepMetrics};
 use anyhow::Result;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Listens to one training.
 pub(super) struct Recorder<'r> {
@@ -17,7 +18,7 @@ pub(super) struct Recorder<'r> {
     curves: Curves,
     peak_memory: &'r dyn Fn() -> Result<u64>,
     tell: &'r mut dyn FnMut(Report),
-    stop: &'r AtomicBool,
+    wishes: &'r Wishes,
     histograms: bool,
 }
 
@@ -30,7 +31,7 @@ impl<'r> Recorder<'r> {
         position: &Position,
         peak_memory: &'r dyn Fn() -> Result<u64>,
         tell: &'r mut dyn FnMut(Report),
-        stop: &'r AtomicBool,
+        wishes: &'r Wishes,
     ) -> Result<Self> {
         take_back(folder, position)?;
         let (metrics, timing) = (folder.metrics()?, folder.timing()?);
@@ -48,7 +49,7 @@ impl<'r> Recorder<'r> {
             curves.draw_histogram(&line, at)?;
         }
         let histograms = task.logging.histograms;
-        Ok(Self { folder, curves, peak_memory, tell, stop, histograms })
+        Ok(Self { folder, curves, peak_memory, tell, wishes, histograms })
     }
 
     /// Draws how the training ended; a run that was stopped has not ended.
@@ -140,7 +141,11 @@ impl Callback for Recorder<'_> {
     }
 
     fn should_stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.wishes.stop.load(Ordering::Relaxed)
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(self.wishes.threads.load(Ordering::Relaxed))
     }
 }
 

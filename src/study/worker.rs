@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,19 +29,19 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
     };
     let (libtorch, cuda) = (libtorch_version(), cuda_devices()?);
     send(Report::Hello(Hello { libtorch, cuda, cuda_trouble }))?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for order in listen(input, Arc::clone(&stop)) {
+    let wishes = Arc::new(Wishes::default());
+    for order in listen(input, Arc::clone(&wishes)) {
         match order {
-            Order::Stop => {}
+            Order::Stop | Order::Threads(_) => {}
             Order::Probe(task) => send(Report::Probed(probe(&task)?))?,
             Order::Train(task) => {
                 // If nobody hears the reports, the study is gone: save and end, as on a stop.
                 let mut tell = |report| {
                     if send(report).is_err() {
-                        stop.store(true, Ordering::Relaxed);
+                        wishes.stop.store(true, Ordering::Relaxed);
                     }
                 };
-                let end = train_recorded(&task, &stop, &mut tell)
+                let end = train_recorded(&task, &wishes, &mut tell)
                     .unwrap_or_else(|error| RunEnd::Failed { message: format!("{error:#}") });
                 tell(Report::Ended(end));
             }
@@ -50,21 +50,33 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
     Ok(())
 }
 
+/// What the study wishes of the run that is being trained.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    /// Save it and end.
+    pub(super) stop: AtomicBool,
+    /// Threads to share its steps among.
+    pub(super) threads: AtomicUsize,
+}
+
 /// Reads orders in a thread of its own, so that a stop, or the end of the input because the study
 /// is gone, is heard while a run is being trained.
-fn listen(input: impl BufRead + Send + 'static, stop: Arc<AtomicBool>) -> Receiver<Order> {
+fn listen(input: impl BufRead + Send + 'static, wishes: Arc<Wishes>) -> Receiver<Order> {
     let (orders, received) = channel();
     thread::spawn(move || {
         for line in input.lines().map_while(Result::ok) {
             let Ok(order) = serde_json::from_str::<Order>(&line) else { break };
-            if matches!(order, Order::Stop) {
-                stop.store(true, Ordering::Relaxed);
+            match &order {
+                Order::Stop => wishes.stop.store(true, Ordering::Relaxed),
+                Order::Train(task) => wishes.threads.store(task.place.threads, Ordering::Relaxed),
+                Order::Threads(threads) => wishes.threads.store(*threads, Ordering::Relaxed),
+                Order::Probe(_) => {}
             }
             if orders.send(order).is_err() {
                 break;
             }
         }
-        stop.store(true, Ordering::Relaxed);
+        wishes.stop.store(true, Ordering::Relaxed);
     });
     received
 }
@@ -72,7 +84,7 @@ fn listen(input: impl BufRead + Send + 'static, stop: Arc<AtomicBool>) -> Receiv
 type Tell<'t> = &'t mut dyn FnMut(Report);
 
 /// Trains a run; how it ended is in its record before this returns.
-fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<RunEnd> {
+fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd> {
     let folder = RunFolder::new(&task.folder);
     fs::create_dir_all(folder.path())
         .with_context(|| format!("cannot make {}", folder.path().display()))?;
@@ -83,7 +95,7 @@ fn train_recorded(task: &Task, stop: &AtomicBool, tell: Tell<'_>) -> Result<RunE
         folder.write_record(&Record { result, ..record })
     };
     record(Status::Running, None)?;
-    let end = match train_run(task, &folder, stop, tell) {
+    let end = match train_run(task, &folder, wishes, tell) {
         Ok((Outcome::Finished(trained), micro_batch)) => {
             keep(task, &folder, &trained)?;
             let Trained { test, epochs, best_epoch, stopped_early, .. } = *trained;
@@ -122,7 +134,7 @@ fn keep(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
 fn train_run(
     task: &Task,
     folder: &RunFolder,
-    stop: &AtomicBool,
+    wishes: &Wishes,
     tell: Tell<'_>,
 ) -> Result<(Outcome, Option<usize>)> {
     reset_peak_memory();
@@ -136,7 +148,7 @@ fn train_run(
     settings.micro_batch = position.micro_batch.or(settings.micro_batch);
     let mut engine = kernels::engine(run.engine, task.place, run.model, splits, settings)?;
     let peak_memory = || peak_memory(task.place.device);
-    let mut recorder = Recorder::resume(task, folder, &position, &peak_memory, tell, stop)?;
+    let mut recorder = Recorder::resume(task, folder, &position, &peak_memory, tell, wishes)?;
     let job = Job {
         arm: &run.arm,
         seed: run.seed,

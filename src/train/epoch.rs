@@ -54,6 +54,9 @@ pub(super) fn train_epoch(
         let rows = batches[position.batch as usize];
         let masks = dropout::masks(lstm, &job.shape, job.seed, position.epoch, rows);
         let lr = rate(job, position, position.step);
+        if let Some(threads) = callback.threads() {
+            engine.set_threads(threads)?;
+        }
         engine.train_step(&Step { rows, lr, masks: masks.as_ref() })?;
         unread.push(Unread { rows, lr });
         position.batch += 1;

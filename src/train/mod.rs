@@ -145,6 +145,10 @@ pub trait Callback {
     fn on_weights(&mut self, _epoch: u64, _shape: &Shape, _weights: &Arrays) -> Result<()> {
         Ok(())
     }
+    /// Threads that the engine may use from now on; asked between steps.
+    fn threads(&self) -> Option<usize> {
+        None
+    }
     /// Asked between steps: true saves a checkpoint and ends the training.
     fn should_stop(&self) -> bool {
         false

@@ -150,6 +150,21 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
+fn threads_that_come_and_go_change_no_bit() {
+    let scene = Examples::tokens(75, 5, 7);
+    let trained = |threads: &[usize]| {
+        let mut engine = scene.engine(fused(InstructionSet::best()), settings());
+        let (mut states, mut each) = (Vec::new(), threads.iter().cycle());
+        for _ in 0..6 {
+            engine.set_threads(*each.next().unwrap()).unwrap();
+            states.push(scene.trained(engine.as_mut(), 64, 1));
+        }
+        states
+    };
+    assert!(trained(&[1]) == trained(&[2, 1, 4]));
+}
+
+#[test]
 fn updates_of_an_embedding_that_are_put_off_change_no_bit() {
     let scene = Examples::tokens(60, 5, 6);
     let sgd = |momentum, nesterov| Optimizer::Sgd { momentum, nesterov };

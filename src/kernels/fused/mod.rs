@@ -88,7 +88,6 @@ impl<'d> Fused<'d> {
         settings: Settings,
     ) -> Result<Self> {
         ensure!(place.device == Device::Cpu, "the engine `fused` works on the processor only");
-        let threads = Threads::new(place.threads)?;
         let zeros: Arrays =
             shape.parameters().iter().map(|(_, dims)| vec![0.0; dims.iter().product()]).collect();
         let mut engine = Self {
@@ -97,8 +96,8 @@ impl<'d> Fused<'d> {
             splits,
             settings,
             instructions: Instructions::new(place.instructions)?,
-            workspaces: (0..threads.count()).map(|_| Workspace::default()).collect(),
-            threads,
+            workspaces: Vec::new(),
+            threads: Threads::new(1)?,
             packed: Vec::new(),
             moments: Vec::new(),
             embedding: Embedding::default(),
@@ -111,6 +110,7 @@ impl<'d> Fused<'d> {
             computed: Computed::default(),
         };
         engine.set_state(&State::new(zeros, &settings.optimizer))?;
+        engine.set_threads(place.threads)?;
         Ok(engine)
     }
 
@@ -373,6 +373,14 @@ impl Engine for Fused<'_> {
     fn penalty(&self) -> Result<f64> {
         let each = self.penalised();
         Ok(each.map(|(range, by)| optimizer::penalty(&self.packed[range], by)).sum())
+    }
+
+    fn set_threads(&mut self, threads: usize) -> Result<()> {
+        if self.workspaces.len() != threads.max(1) {
+            self.threads = Threads::new(threads)?;
+            self.workspaces.resize_with(self.threads.count(), Workspace::default);
+        }
+        Ok(())
     }
 
     fn micro_batch(&self) -> Option<usize> {

@@ -74,3 +74,8 @@ def safetensors(path: Path) -> dict[str, numpy.ndarray]:
             values = numpy.frombuffer(content[start + first : start + last], types[entry["dtype"]])
             found[name] = values.reshape(entry["shape"])
     return found
+
+
+def mean_length(folder: Path) -> float:
+    """Tokens of a row that are not padding, on average."""
+    return float((numpy.load(folder / "x.npy") != 0).sum(axis=1).mean())

@@ -102,6 +102,7 @@ def variables(threads: int) -> dict[str, str]:
         **dict.fromkeys(counts, str(threads)),
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
+        "RUST_BACKTRACE": "0",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "KERAS_HOME": str(places.MADE / "keras"),
         "TORCHINDUCTOR_CACHE_DIR": str(places.MADE / "inductor"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -106,7 +107,7 @@ class Process:
     def last_words(self) -> str:
         code = self.process.wait()
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        errors = [line for line in lines if "rror" in line] or lines or ["no message"]
+        errors = [line for line in lines if re.match(r"[\w.]*Error: ", line)] or lines or ["no message"]
         return f"ended with {code}: {errors[-1][:200]}"
 
     def kill(self) -> None:

@@ -12,7 +12,7 @@ use burn::module::Module;
 use burn::nn::loss::{BinaryCrossEntropyLoss, BinaryCrossEntropyLossConfig};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, Lstm, LstmConfig};
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, ElementConversion, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use npyz::NpyFile;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -74,7 +74,9 @@ enum Inputs {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [data, batch_size] = &arguments[..] else { bail!("this program is started by scripts/bench") };
+    let [data, batch_size] = &arguments[..] else {
+        bail!("this program is started by scripts/bench")
+    };
     let device = device().autodiff();
     let (batches, features) = batches(Path::new(data), batch_size.parse()?, &device)?;
     let mut model = Classifier::new(features, &device);
@@ -87,7 +89,7 @@ fn main() -> Result<()> {
         let loss = loss_of.forward(model.forward(batch), batch.labels.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(LR, model.clone(), gradients);
-        Ok(loss.into_scalar().elem())
+        Ok(f64::from(loss.into_scalar::<f32>()))
     };
     step()?;
     let mut first = run(2, &mut step)?;
@@ -164,7 +166,8 @@ fn tokens(rows: &[Vec<i64>], device: &Device) -> Inputs {
     for (into, row) in ids.chunks_exact_mut(longest).zip(rows) {
         into[..row.len()].copy_from_slice(row);
     }
-    let last = rows.iter().enumerate().map(|(at, row)| (at * longest + row.len().max(1) - 1) as i64);
+    let last =
+        rows.iter().enumerate().map(|(at, row)| (at * longest + row.len().max(1) - 1) as i64);
     let last: Vec<i64> = last.collect();
     Inputs::Tokens {
         ids: Tensor::from_data(TensorData::new(ids, [rows.len(), longest]), device),

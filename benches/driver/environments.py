@@ -53,8 +53,11 @@ def burn(backend: str) -> str:
     print(f"bench: building Burn's contender with its backend {backend} ...", file=sys.stderr)
     target = places.MADE / f"burn-{backend}"
     manifest = places.PEERS / "burn" / "Cargo.toml"
-    command = ["cargo", "build", "--release", "--locked", "--manifest-path", str(manifest)]
+    command = ["cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", str(manifest)]
     command += ["--no-default-features", "--features", backend, "--target-dir", str(target)]
+    if backend == "cpu":
+        # It downloads an LLVM: where that fails, the minutes of compiling before it are saved.
+        run([*command, "--package", "tracel-llvm-bundler"], "cargo build of the LLVM that it needs")
     run(command, "cargo build")
     return str(target / "release" / "burn-contender")
 
@@ -88,8 +91,8 @@ def run(command: list[str], what: str, stderr: int | None = subprocess.PIPE) -> 
     done = subprocess.run(command, cwd=places.ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
     if done.returncode != 0:
         lines = [line for line in (done.stderr or "").splitlines() if line.strip()]
-        errors = [line for line in lines if "error" in line.lower()] or lines
-        raise Unavailable(f"{what}: {errors[0].strip() if errors else 'failed'}")
+        errors = [line for line in lines if line.lower().startswith(("error", "caused by"))] or lines
+        raise Unavailable(f"{what}: {'; '.join(errors[:2]) or 'failed'}")
     return done.stdout
 
 

@@ -2,6 +2,7 @@
 //! line of JSON; one such line first, when warm.
 
 use anyhow::Result;
+use batchscope::kernels::libtorch_version;
 use serde_json::{Value, json};
 use std::io::{Write, stdin, stdout};
 use std::time::Instant;
@@ -12,7 +13,9 @@ const WARM_UP: u64 = 3;
 /// Serves until the input ends. A step gives its loss.
 pub(crate) fn serve(mut step: impl FnMut() -> Result<f64>) -> Result<()> {
     run(WARM_UP, &mut step)?;
-    say(&run(WARM_UP, &mut step)?)?;
+    let mut first = run(WARM_UP, &mut step)?;
+    first["versions"] = json!({ "libtorch": libtorch_version() });
+    say(&first)?;
     for line in stdin().lines() {
         say(&run(line?.trim().parse()?, &mut step)?)?;
     }

@@ -39,6 +39,9 @@ def main() -> int:
             why = missing[contender.environment]
             outcome.not_run.append({"contender": contender.name, "where": "everywhere", "why": why})
     contenders = [c for c in contenders if c.environment in programs]
+    for contender in CONTENDERS:
+        if contender.apart and contender.name not in chosen.contenders:
+            outcome.not_run.append({"contender": contender.name, "where": "everywhere", "why": contender.apart})
 
     results = report.Results(where, options, outcome)
     write = lambda: save(results, chosen.out)
@@ -97,6 +100,7 @@ def arguments() -> argparse.Namespace:
         return found
 
     everyone = [c.name for c in CONTENDERS]
+    usual = [c.name for c in CONTENDERS if c.apart is None]
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Compares the training speed of batchscope with that of the frameworks that people use.",
@@ -104,7 +108,7 @@ def arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--only", type=names(list(PARTS)), default=list(PARTS), metavar="PART,...", help=f"of {', '.join(PARTS)}")
-    add("--contenders", type=names(everyone), default=everyone, metavar="NAME,...", help=f"of {', '.join(everyone)}")
+    add("--contenders", type=names(everyone), default=usual, metavar="NAME,...", help=f"of {', '.join(everyone)} (default: all but the last)")
     add("--batch-sizes", type=sizes, metavar="B,...", help="in place of " + "; ".join(f"{p} {','.join(map(str, s))}" for p, s in PARTS.items() if s))
     add("--rounds", type=positive, default=9, help="how often each contender takes its turn (default: %(default)s)")
     add("--seconds", type=float, default=1.0, help="about how long a turn is (default: %(default)s)")

@@ -15,6 +15,8 @@ class Contender:
     # For the tables: who it is and how it is set.
     about: str
     ours: bool = False
+    # Only on request, for this reason.
+    apart: str | None = None
     # Keras trains on these first rows only where it is too slow for whole epochs in a round.
     rows: int = 2048
 
@@ -45,5 +47,11 @@ CONTENDERS = [
     Contender("keras-jax", "jax", "jit", "Keras fit on JAX, jit_compile=True (its default)"),
     Contender("keras-torch", "torch", "graph", "Keras fit on torch, eager (its default), subnormals flushed", rows=256),
     Contender("burn-flex", "burn-flex", "", "Burn's Lstm, backend flex, the one it recommends for processors"),
-    Contender("burn-cpu", "burn-cpu", "", "Burn's Lstm, backend cpu, compiled at run time"),
+    Contender(
+        "burn-cpu",
+        "burn-cpu",
+        "",
+        "Burn's Lstm, backend cpu, compiled at run time",
+        apart="not asked for: its build takes minutes, then downloads an LLVM; --contenders burn-cpu tries it",
+    ),
 ]

@@ -55,9 +55,6 @@ def burn(backend: str) -> str:
     manifest = places.PEERS / "burn" / "Cargo.toml"
     command = ["cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", str(manifest)]
     command += ["--no-default-features", "--features", backend, "--target-dir", str(target)]
-    if backend == "cpu":
-        # It downloads an LLVM: where that fails, the minutes of compiling before it are saved.
-        run([*command, "--package", "tracel-llvm-bundler"], "cargo build of the LLVM that it needs")
     run(command, "cargo build")
     return str(target / "release" / "burn-contender")
 

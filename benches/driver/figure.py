@@ -22,6 +22,7 @@ STYLE = {
 COLOURS = {"fused": "#0b6e4f", "libtorch": "#6fb98f"}
 OTHERS, INK = "#b8bec6", "#30363d"
 
+
 def draw(results: Results, folder: Path) -> None:
     for workload, name in FILES.items():
         measured = [m for m in results.outcome.measured if m.workload == workload]
@@ -30,6 +31,7 @@ def draw(results: Results, folder: Path) -> None:
                 figure = panels(measured)
                 figure.savefig(folder / name, metadata={"Date": None}, bbox_inches="tight", facecolor="white")
                 plt.close(figure)
+
 
 def panels(measured: list) -> plt.Figure:
     sizes = sorted({m.batch_size for m in measured})

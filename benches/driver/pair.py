@@ -1,4 +1,8 @@
-"""Two runs at once on two processors against one run alone: each run has one thread and one processor."""
+"""Two runs at once on two processors against one run alone: each run has one thread and one processor.
+
+In each turn both runs train alone, one after the other, then together: the slower of two alone counts too, so
+that one slow processor does not look like two that hinder each other.
+"""
 
 import statistics
 import sys
@@ -17,7 +21,7 @@ WORKLOAD = "pair"
 class Pair:
     contender: str
     batch_size: int
-    # Seconds of the slower of two runs at once by those of the first alone, round by round.
+    # Seconds of the slower of two runs at once by those of the slower of the two alone, turn by turn.
     ratios: list[float]
     median: float
     quartiles: tuple[float, float]
@@ -44,14 +48,13 @@ def ratios_of(contender: Contender, command: list[str], options: Options) -> lis
     try:
         for processor in options.processors[:2]:
             runs.append(Process(contender, command, 1, [processor], label=f"-on-{processor}"))
-        first, second = runs
-        steps = max(1, round(options.round_seconds / first.seconds_per_step))
+        steps = max(1, round(options.round_seconds / runs[0].seconds_per_step))
         ratios = []
         for _ in range(options.rounds):
-            alone = first.round(steps).seconds
+            alone = max(run.round(steps).seconds for run in runs)
             for run in runs:
                 run.ask(steps)
-            ratios.append(max(run.finish().seconds for run in (first, second)) / alone)
+            ratios.append(max([run.finish().seconds for run in runs]) / alone)
         return ratios
     finally:
         for run in runs:

@@ -11,10 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from . import data, end_to_end, environments, pair, report, rounds
-from .contenders import CONTENDERS, SGEMM
+from .contenders import CONTENDERS, SGEMM, Contender
 from .figure import draw
 from .machine import machine
 
+# The parts and their batch sizes.
 PARTS = {"features": [32, 128, 256, 1024], "text": [32, 128, 256], "pair": [32, 256], "end-to-end": []}
 # Operations of a row: 8 H T (2 F + 3 H), and 8 H T F more where the gradient goes on into an embedding.
 H, F = 64, 64
@@ -27,47 +28,49 @@ def main() -> int:
     if threads > len(available):
         sys.exit(f"error: {threads} threads, but this process may use {len(available)} processors")
     options = rounds.Options(chosen.rounds, chosen.seconds, threads, available[:threads])
-    contenders = [c for c in CONTENDERS if c.name in chosen.contenders]
-    outcome = rounds.Outcome()
-
-    where = machine()
-    programs, missing = environments.programs(c.environment for c in [SGEMM, *contenders])
-    if SGEMM.environment in missing:
-        sys.exit(f"error: {missing[SGEMM.environment]}")
-    for contender in contenders:
-        if contender.environment in missing:
-            why = missing[contender.environment]
-            outcome.not_run.append({"contender": contender.name, "where": "everywhere", "why": why})
-    contenders = [c for c in contenders if c.environment in programs]
-    for contender in CONTENDERS:
-        if contender.apart and contender.name not in chosen.contenders:
-            outcome.not_run.append({"contender": contender.name, "where": "everywhere", "why": contender.apart})
-
-    results = report.Results(where, options, outcome)
-    write = lambda: save(results, chosen.out)
+    results = report.Results(machine(), options, rounds.Outcome())
+    contenders, programs = prepared(chosen.contenders, results.outcome)
     for part in chosen.only:
-        sizes = chosen.batch_sizes or PARTS[part]
-        if part == "end-to-end":
-            names = [c.name for c in contenders if c.ours or c.name in end_to_end.KERAS]
-            results.studies = end_to_end.measure(names, programs, chosen.epochs, options, outcome)
-        for size in sizes if part != "end-to-end" else []:
-            if part == "pair":
-                if threads < 2:
-                    outcome.not_run.append({"contender": "all", "where": part, "why": "one processor"})
-                    continue
-                results.pairs += pair.measure(data.features(), size, contenders, programs, options, outcome)
-            elif part == "text":
-                folder = data.text([programs[SGEMM.environment]])
-                flop = 8 * H * data.mean_length(folder) * (3 * F + 3 * H)
-                rounds.measure(part, folder, size, contenders, programs, flop, options, outcome)
-            else:
-                flop = 8 * H * data.STEPS * (2 * F + 3 * H)
-                rounds.measure(part, data.features(), size, contenders, programs, flop, options, outcome)
-            write()  # what was measured is kept, whatever comes
-        write()
+        # What was measured is kept, whatever comes.
+        for size in [0] if part == "end-to-end" else chosen.batch_sizes or PARTS[part]:
+            measure(part, size, contenders, programs, chosen.epochs, results)
+            save(results, chosen.out)
     print(report.markdown(results))
     print(f"bench: written to {chosen.out}: results.md, results.json, figures", file=sys.stderr)
     return 0
+
+
+def prepared(names: list[str], outcome: rounds.Outcome) -> tuple[list[Contender], dict[str, str]]:
+    """The contenders of these names that can be run, and their environments' programs."""
+    asked = [c for c in CONTENDERS if c.name in names]
+    programs, missing = environments.programs(c.environment for c in [SGEMM, *asked])
+    if SGEMM.environment in missing:
+        sys.exit(f"error: {missing[SGEMM.environment]}")
+    for contender in CONTENDERS:
+        why = contender.apart if contender not in asked else missing.get(contender.environment)
+        if why:
+            outcome.not_run.append({"contender": contender.name, "where": "everywhere", "why": why})
+    return [c for c in asked if c.environment in programs], programs
+
+
+def measure(
+    part: str, size: int, contenders: list[Contender], programs: dict[str, str], epochs: int, results: report.Results
+) -> None:
+    options, outcome = results.options, results.outcome
+    if part == "end-to-end":
+        names = [c.name for c in contenders if c.ours or c.name in end_to_end.KERAS]
+        results.studies = end_to_end.measure(names, programs, epochs, options, outcome)
+    elif part == "pair" and options.threads < 2:
+        outcome.not_run.append({"contender": "all", "where": part, "why": "it takes two processors"})
+    elif part == "pair":
+        results.pairs += pair.measure(data.features(), size, contenders, programs, options, outcome)
+    elif part == "text":
+        folder = data.text([programs[SGEMM.environment]])
+        flop = 8 * H * data.mean_length(folder) * (3 * F + 3 * H)
+        rounds.measure(part, folder, size, contenders, programs, flop, options, outcome)
+    else:
+        flop = 8 * H * data.STEPS * (2 * F + 3 * H)
+        rounds.measure(part, data.features(), size, contenders, programs, flop, options, outcome)
 
 
 def save(results: report.Results, folder: Path) -> None:
@@ -100,6 +103,7 @@ def arguments() -> argparse.Namespace:
         return found
 
     everyone = [c.name for c in CONTENDERS]
+    usual_sizes = "; ".join(f"{part} {','.join(map(str, sizes))}" for part, sizes in PARTS.items() if sizes)
     usual = [c.name for c in CONTENDERS if c.apart is None]
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
@@ -109,7 +113,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--only", type=names(list(PARTS)), default=list(PARTS), metavar="PART,...", help=f"of {', '.join(PARTS)}")
     add("--contenders", type=names(everyone), default=usual, metavar="NAME,...", help=f"of {', '.join(everyone)} (default: all but the last)")
-    add("--batch-sizes", type=sizes, metavar="B,...", help="in place of " + "; ".join(f"{p} {','.join(map(str, s))}" for p, s in PARTS.items() if s))
+    add("--batch-sizes", type=sizes, metavar="B,...", help=f"in place of {usual_sizes}")
     add("--rounds", type=positive, default=9, help="how often each contender takes its turn (default: %(default)s)")
     add("--seconds", type=float, default=1.0, help="about how long a turn is (default: %(default)s)")
     add("--epochs", type=positive, default=end_to_end.EPOCHS, help="of the study end to end (default: %(default)s)")

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 
 from . import environments, places
+from .process import bind
 from .rounds import Options, Outcome
 
 EPOCHS = 10
@@ -68,7 +69,7 @@ def timed(name: str, command: list[str], variables: dict[str, str], epochs: int,
             env=variables,
             stdout=log,
             stderr=log,
-            preexec_fn=lambda: os.sched_setaffinity(0, options.processors),
+            preexec_fn=lambda: bind(options.processors),
         )
         # The peak of the process, or of the largest of those that it waited for.
         _, status, usage = os.wait4(process.pid, 0)

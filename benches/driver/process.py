@@ -1,6 +1,8 @@
 """One contender's process: started, asked for rounds, measured, stopped between rounds."""
 
+import ctypes
 import json
+import math
 import os
 import re
 import selectors
@@ -17,6 +19,16 @@ from .environments import Unavailable
 
 # Compiling 200 unrolled steps can take minutes; a round never should.
 START_SECONDS, ROUND_SECONDS = 600, 300
+
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def bind(processors: Sequence[int]) -> None:
+    """In a new process: keeps it on these processors, and ends it with the driver, also while it is stopped."""
+    os.sched_setaffinity(0, processors)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @dataclass
@@ -45,7 +57,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                preexec_fn=lambda: os.sched_setaffinity(0, processors),
+                preexec_fn=lambda: bind(processors),
             )
         self.unread = b""
         first = self.answer(START_SECONDS)
@@ -70,6 +82,9 @@ class Process:
     def finish(self) -> Round:
         answer = self.answer(ROUND_SECONDS)
         self.stop()
+        if answer["loss"] is None or not math.isfinite(answer["loss"]):
+            self.kill()
+            raise Unavailable("its loss is not a finite number")
         return Round(answer["steps"], answer["seconds"], answer["loss"], self.peak())
 
     def peak(self) -> int:

@@ -1,5 +1,7 @@
 """What was measured, as Markdown that a terminal shows well too."""
 
+import statistics
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from .contenders import CONTENDERS
@@ -88,15 +90,15 @@ def ratios(measured: list[Measured]) -> str:
     if not rows:
         return ""
     title = "How many times as fast as others our engines are, from the medians:\n\n"
-    return title + table(["engine", "batch size", *AGAINST], rows, right=range(1, 9))
+    return title + table(["engine", "batch size", *AGAINST], rows, right=range(1, 2 + len(AGAINST)))
 
 
 def yardstick(results: Results, workload: str) -> str:
     lines = []
     for place, rates in results.outcome.sgemm.items():
         if place.startswith(f"{workload} ") and rates:
-            low, middle, high = (rate / 1e9 for rate in (quartiles(rates)[0], sorted(rates)[len(rates) // 2], quartiles(rates)[1]))
-            lines.append(f"{place.split()[1]}: {middle:.0f} GF/s ({low:.0f} to {high:.0f})")
+            middle, (low, high) = statistics.median(rates), quartiles(rates)
+            lines.append(f"{place.split()[1]}: {middle / 1e9:.0f} GF/s ({low / 1e9:.0f} to {high / 1e9:.0f})")
     return f"The sgemm rate, 2048^3, at the batch sizes: {'; '.join(lines)}." if lines else ""
 
 
@@ -131,9 +133,13 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
 
 
-def table(header: list[str], rows: list[list[str]], right) -> str:
+def table(header: list[str], rows: list[list[str]], right: Container[int]) -> str:
+    """`right` are the columns that are set to the right."""
     widths = [max(len(row[at]) for row in [header, *rows]) for at in range(len(header))]
-    pad = lambda text, at: text.rjust(widths[at]) if at in right else text.ljust(widths[at])
-    line = lambda row: "| " + " | ".join(pad(text, at) for at, text in enumerate(row)) + " |"
-    rule = "|" + "|".join("-" * (width + 1) + (":" if at in right else "-") for at, width in enumerate(widths)) + "|"
-    return "\n".join([line(header), rule, *map(line, rows)])
+
+    def line(row: list[str]) -> str:
+        cells = [text.rjust(width) if at in right else text.ljust(width) for at, (text, width) in enumerate(zip(row, widths))]
+        return f"| {' | '.join(cells)} |"
+
+    rules = ["-" * (width + 1) + (":" if at in right else "-") for at, width in enumerate(widths)]
+    return "\n".join([line(header), f"|{'|'.join(rules)}|", *map(line, rows)])

@@ -1,0 +1,123 @@
+//! Trains with one of this project's engines under the benchmark's protocol, or multiplies matrices.
+//!
+//! ```text
+//! contender DATA BATCH_SIZE THREADS --engine libtorch    trains
+//! contender DATA BATCH_SIZE THREADS --sgemm              multiplies 2048 x 2048 matrices by MKL
+//! contender FOLDER --prepare EXPERIMENT                  prepares its data in the folder, says where
+//! ```
+
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "a program of its own, which speaks on standard output"
+)]
+
+mod arrays;
+mod protocol;
+
+use anyhow::{Context, Result, bail, ensure};
+use arrays::Arrays;
+use batchscope::config::{Source, Study};
+use batchscope::data;
+use batchscope::kernels::{
+    self, Device, Engine, EngineKind, Examples, Input, Optimizer, Sequences, Settings, Shape,
+    Splits, State, Step,
+};
+use batchscope::model;
+use serde_json::json;
+use std::path::Path;
+use tch::{Kind, Tensor};
+
+const UNITS: usize = 64;
+const VOCABULARY: usize = 10_000;
+const EMBEDDING: usize = 64;
+const LR: f64 = 1e-3;
+/// torch's Adam.
+const ADAM: Optimizer = Optimizer::Adam {
+    beta_1: 0.9,
+    beta_2: 0.999,
+    epsilon: 1e-8,
+    epsilon_hat: false,
+    weight_decay: 0.0,
+};
+/// The side of the square matrices whose product is the yardstick.
+const SIDE: i64 = 2048;
+
+fn main() -> Result<()> {
+    // cargo adds `--bench` at the end.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [folder, "--prepare", experiment] => prepare(Path::new(folder), experiment),
+        [data, batch_size, threads, "--engine", engine] => {
+            let kind = serde_json::from_value(json!(engine))
+                .with_context(|| format!("this build has no engine `{engine}`"))?;
+            train(Path::new(data), batch_size.parse()?, threads.parse()?, kind)
+        }
+        [_, _, threads, "--sgemm"] => sgemm(threads.parse()?),
+        _ => bail!("this program is started by scripts/bench"),
+    }
+}
+
+/// All that an engine is told, apart from its steps: what differs between engines stands here.
+fn engine<'d>(
+    kind: EngineKind,
+    threads: i32,
+    shape: Shape,
+    splits: Splits<'d>,
+) -> Result<Box<dyn Engine + 'd>> {
+    kernels::start_libtorch()?;
+    tch::set_num_threads(threads);
+    kernels::engine(kind, Device::Cpu, shape, splits, Settings::plain(ADAM))
+}
+
+fn train(folder: &Path, batch_size: usize, threads: i32, kind: EngineKind) -> Result<()> {
+    let arrays = Arrays::read(folder)?;
+    let examples = arrays.examples();
+    let input = match examples.sequences {
+        Sequences::Tokens { .. } => Input::Tokens { vocabulary: VOCABULARY, dim: EMBEDDING },
+        Sequences::Features { features, .. } => Input::Features(features),
+    };
+    let shape = Shape { input, units: UNITS };
+    let none = Examples { labels: &[], ..examples };
+    let splits = Splits { train: examples, validation: none, test: none };
+    let mut engine = engine(kind, threads, shape, splits)?;
+    engine.set_state(&State::new(model::keras(&shape, 0), &ADAM))?;
+
+    let rows: Vec<u32> = (0..examples.len() as u32).collect();
+    ensure!((1..=rows.len()).contains(&batch_size), "{} rows do not make a batch", rows.len());
+    let mut batches = rows.chunks_exact(batch_size).cycle();
+    protocol::serve(|| {
+        let rows = batches.next().unwrap_or_default();
+        engine.train_step(&Step { rows, lr: LR, masks: None })?;
+        let logits = engine.take_computed()?.logits;
+        let labels = rows.iter().map(|row| examples.labels[*row as usize]);
+        let losses = logits.iter().zip(labels).map(|(z, y)| cross_entropy(*z, y));
+        Ok(losses.sum::<f64>() / rows.len() as f64)
+    })
+}
+
+fn cross_entropy(logit: f32, label: f32) -> f64 {
+    let (z, y) = (f64::from(logit), f64::from(label));
+    z.max(0.0) - z * y + (-z.abs()).exp().ln_1p()
+}
+
+fn sgemm(threads: i32) -> Result<()> {
+    kernels::start_libtorch()?;
+    tch::set_num_threads(threads);
+    let _no_grad = tch::no_grad_guard();
+    let ones = || Tensor::f_ones([SIDE, SIDE], (Kind::Float, tch::Device::Cpu));
+    let (a, b, product) = (ones()?, ones()?, ones()?);
+    protocol::serve(|| Ok(product.f_mm_out(&a, &b)?.f_double_value(&[0, 0])?))
+}
+
+/// Prepares the data of an experiment as `batchscope run` does.
+fn prepare(folder: &Path, experiment: &str) -> Result<()> {
+    let text = std::fs::read_to_string(experiment).with_context(|| experiment.to_owned())?;
+    let source = Source { name: experiment.to_owned(), text, overrides: Vec::new() };
+    let experiment = Study::from_source(&source, "bench")?.experiment;
+    let embedding = experiment.model.embedding.as_ref();
+    let prepared = data::prepare(&experiment.data, embedding, folder, &mut |_| {})?;
+    println!("{}", prepared.path.display());
+    Ok(())
+}

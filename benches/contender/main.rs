@@ -20,7 +20,7 @@ use arrays::Arrays;
 use batchscope::config::{Source, Study};
 use batchscope::data;
 use batchscope::kernels::{
-    self, Device, Engine, EngineKind, Examples, Input, Optimizer, Sequences, Settings, Shape,
+    self, Device, Engine, EngineKind, Examples, Input, Optimizer, Place, Sequences, Settings, Shape,
     Splits, State, Step,
 };
 use batchscope::model;
@@ -68,7 +68,8 @@ fn engine<'d>(
 ) -> Result<Box<dyn Engine + 'd>> {
     kernels::start_libtorch()?;
     tch::set_num_threads(threads);
-    kernels::engine(kind, Device::Cpu, shape, splits, Settings::plain(ADAM))
+    let place = Place { threads: threads.max(1) as usize, ..Place::from(Device::Cpu) };
+    kernels::engine(kind, place, shape, splits, Settings::plain(ADAM))
 }
 
 fn train(folder: &Path, batch_size: usize, threads: i32, kind: EngineKind) -> Result<()> {

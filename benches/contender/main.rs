@@ -20,8 +20,8 @@ use arrays::Arrays;
 use batchscope::config::{Source, Study};
 use batchscope::data;
 use batchscope::kernels::{
-    self, Device, Engine, EngineKind, Examples, Input, Optimizer, Place, Sequences, Settings, Shape,
-    Splits, State, Step,
+    self, Device, Engine, EngineKind, Examples, Input, Optimizer, Place, Sequences, Settings,
+    Shape, Splits, State, Step,
 };
 use batchscope::model;
 use serde_json::json;

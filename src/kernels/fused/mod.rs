@@ -30,6 +30,7 @@ mod instructions;
 mod layout;
 mod masks;
 mod optimizer;
+mod parameters;
 mod products;
 mod slab;
 mod table;
@@ -40,11 +41,12 @@ mod vector;
 pub use instructions::InstructionSet;
 
 use self::batch::{SLAB, Slab, Unique};
-use self::elementwise::{Rule, Update};
-use self::embedding::{Embedding, moments};
+use self::elementwise::Rule;
+use self::embedding::Embedding;
 use self::instructions::Instructions;
 use self::layout::Layout;
-use self::slab::{Inputs, Source, Weights, Workspace, refill};
+use self::parameters::Parameters;
+use self::slab::{Inputs, Source, Workspace, refill};
 use self::table::Table;
 use self::threads::Threads;
 use super::{
@@ -57,21 +59,14 @@ use std::ops::Range;
 /// One run's parameters, optimizer state and memory.
 pub(super) struct Fused<'d> {
     shape: Shape,
-    layout: Layout,
     splits: Splits<'d>,
     settings: Settings,
     instructions: Instructions,
     threads: Threads,
-    /// All parameters but the embedding, as [`Layout`] says.
-    packed: Vec<f32>,
-    /// The same of each moment of the optimizer.
-    moments: Vec<Vec<f32>>,
+    parameters: Parameters,
     embedding: Embedding,
     /// Updates made so far.
     updates: u64,
-    /// weight_hh and weight_ih, rows and columns exchanged.
-    back_states: Vec<f32>,
-    back_inputs: Vec<f32>,
     /// One for each thread.
     workspaces: Vec<Workspace>,
     unique: Unique,
@@ -88,22 +83,20 @@ impl<'d> Fused<'d> {
         settings: Settings,
     ) -> Result<Self> {
         ensure!(place.device == Device::Cpu, "the engine `fused` works on the processor only");
+        let instructions = Instructions::new(place.instructions)?;
+        let has_embedding = matches!(shape.input, Input::Tokens { .. });
         let zeros: Arrays =
             shape.parameters().iter().map(|(_, dims)| vec![0.0; dims.iter().product()]).collect();
         let mut engine = Self {
             shape,
-            layout: Layout::new(&shape),
             splits,
             settings,
-            instructions: Instructions::new(place.instructions)?,
+            parameters: Parameters::new(instructions, Layout::new(&shape), has_embedding),
+            instructions,
             workspaces: Vec::new(),
             threads: Threads::new(1)?,
-            packed: Vec::new(),
-            moments: Vec::new(),
             embedding: Embedding::default(),
             updates: 0,
-            back_states: Vec::new(),
-            back_inputs: Vec::new(),
             unique: Unique::default(),
             table: Table::default(),
             gradient: Vec::new(),
@@ -121,25 +114,6 @@ impl<'d> Fused<'d> {
         }
     }
 
-    /// The forms of the weights that the way back needs.
-    fn turn(&mut self) {
-        let Layout { features, units, .. } = self.layout;
-        self.layout.turn(&self.packed, features, units, &mut self.back_states);
-        if self.vocabulary() > 0 {
-            self.layout.turn(&self.packed, 0, features, &mut self.back_inputs);
-        }
-    }
-
-    fn weights(&self) -> Weights<'_> {
-        Weights {
-            instructions: self.instructions,
-            layout: self.layout,
-            packed: &self.packed,
-            back_states: &self.back_states,
-            back_inputs: &self.back_inputs,
-        }
-    }
-
     /// Brings the vectors of a step's tokens up to date; whether products with them are computed
     /// once for each token, which masks of inputs forbid.
     fn look_up(&mut self, examples: &Examples<'_>, slabs: &[Slab], masks: &Masks) -> bool {
@@ -150,16 +124,9 @@ impl<'d> Fused<'d> {
         self.embedding.catch_up(self.instructions, &self.unique.tokens);
         let once = masks.input.is_empty();
         let vectors = &self.embedding.vectors;
-        self.table.reset(&self.layout, vectors, &self.unique.tokens);
+        self.table.reset(&self.parameters.layout, vectors, &self.unique.tokens);
         if once {
-            let weights = Weights {
-                instructions: self.instructions,
-                layout: self.layout,
-                packed: &self.packed,
-                back_states: &self.back_states,
-                back_inputs: &self.back_inputs,
-            };
-            self.table.project(&weights, &self.threads);
+            self.table.project(&self.parameters.weights(), &self.threads);
         }
         once
     }
@@ -201,10 +168,10 @@ impl<'d> Fused<'d> {
         let mut workspaces = std::mem::take(&mut self.workspaces);
         let mut table = std::mem::take(&mut self.table.gradients);
         let mut gradient = std::mem::take(&mut self.gradient);
-        refill(&mut gradient, self.layout.len());
+        refill(&mut gradient, self.parameters.layout.len());
         let mut logits = vec![0.0; step.rows.len()];
         let inputs = self.inputs(&examples, &slabs, masks, once);
-        let weights = self.weights();
+        let weights = self.parameters.weights();
         let share = 1.0 / step.rows.len() as f32;
         for wave in inputs.chunks(self.threads.count()) {
             self.threads.each(&mut workspaces[..wave.len()], |index, workspace| {
@@ -235,7 +202,7 @@ impl<'d> Fused<'d> {
 
     /// The arrays that are penalised: where they lie, piece by piece.
     fn penalised(&self) -> impl Iterator<Item = (Range<usize>, Penalty)> + use<'d> {
-        let layout = self.layout;
+        let layout = self.parameters.layout;
         let [input, state, bias] = self.settings.penalties;
         let panels = (0..layout.panels).flat_map(move |panel| {
             [(layout.input_weights(panel), input), (layout.state_weights(panel), state)]
@@ -246,7 +213,11 @@ impl<'d> Fused<'d> {
     /// Penalties, norm, clipping, update.
     fn update(&mut self, lr: f64) {
         for (range, by) in self.penalised() {
-            optimizer::penalise(&mut self.gradient[range.clone()], &self.packed[range], by);
+            optimizer::penalise(
+                &mut self.gradient[range.clone()],
+                &self.parameters.packed[range],
+                by,
+            );
         }
         let mut squares = 0.0;
         self.instructions.squares((&self.gradient, &mut squares));
@@ -259,21 +230,13 @@ impl<'d> Fused<'d> {
         }
         self.updates += 1;
         let rule = Rule::new(&self.settings.optimizer, self.updates, lr);
-        let all = 0..self.layout.len();
-        let [first, second] = moments(&mut self.moments, all);
-        self.instructions.update(Update {
-            rule: &rule,
-            weights: &mut self.packed,
-            gradients: &self.gradient,
-            first,
-            second,
-        });
+        self.parameters.update(&rule, &self.gradient);
         if self.vocabulary() > 0 {
-            let (gradients, stride) = (self.table.vector_gradients(), self.layout.input_width());
+            let (gradients, stride) =
+                (self.table.vector_gradients(), self.parameters.layout.input_width());
             let tokens = &self.unique.tokens;
             self.embedding.update(self.instructions, &rule, tokens, gradients, stride);
         }
-        self.turn();
     }
 
     /// Splits canonical arrays into the embedding's and all others.
@@ -299,12 +262,11 @@ impl Engine for Fused<'_> {
         let (of_vectors, of_others): (Vec<_>, Vec<_>) =
             split.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let of_vectors = of_vectors.into_iter().map(<[f32]>::to_vec).collect();
-        self.embedding = Embedding::new(self.layout.features, vectors.to_vec(), of_vectors);
-        self.packed = self.layout.pack(others);
-        self.moments = of_others.into_iter().map(|arrays| self.layout.pack(arrays)).collect();
+        self.embedding =
+            Embedding::new(self.parameters.layout.features, vectors.to_vec(), of_vectors);
+        self.parameters.set(others, &of_others);
         self.updates = state.step;
         self.computed = Computed::default();
-        self.turn();
         Ok(())
     }
 
@@ -314,11 +276,11 @@ impl Engine for Fused<'_> {
         let (vectors, of_vectors) = embedding.into_parts();
         let join = |vectors: Vec<f32>, packed: &Vec<f32>| -> Arrays {
             let vectors = (self.vocabulary() > 0).then_some(vectors);
-            vectors.into_iter().chain(self.layout.unpack(packed)).collect()
+            vectors.into_iter().chain(self.parameters.layout.unpack(packed)).collect()
         };
-        let moments = of_vectors.into_iter().zip(&self.moments);
+        let moments = of_vectors.into_iter().zip(&self.parameters.moments);
         Ok(State {
-            parameters: join(vectors, &self.packed),
+            parameters: join(vectors, &self.parameters.packed),
             moments: moments.map(|(vectors, packed)| join(vectors, packed)).collect(),
             step: self.updates,
         })
@@ -329,13 +291,7 @@ impl Engine for Fused<'_> {
         self.computed.logits.extend(logits);
         self.computed.penalties.push(self.penalty()?);
         if self.vocabulary() > 0 {
-            let weights = Weights {
-                instructions: self.instructions,
-                layout: self.layout,
-                packed: &self.packed,
-                back_states: &self.back_states,
-                back_inputs: &self.back_inputs,
-            };
+            let weights = self.parameters.weights();
             self.table.back(&weights, &self.threads, &mut self.gradient);
         }
         self.update(step.lr);
@@ -353,7 +309,7 @@ impl Engine for Fused<'_> {
         let once = self.look_up(&examples, &slabs, &none);
         let mut workspaces = std::mem::take(&mut self.workspaces);
         let inputs = self.inputs(&examples, &slabs, &none, once);
-        let weights = self.weights();
+        let weights = self.parameters.weights();
         let mut logits = vec![0.0; rows.len()];
         for wave in inputs.chunks(self.threads.count()) {
             self.threads.each(&mut workspaces[..wave.len()], |index, workspace| {
@@ -372,7 +328,7 @@ impl Engine for Fused<'_> {
 
     fn penalty(&self) -> Result<f64> {
         let each = self.penalised();
-        Ok(each.map(|(range, by)| optimizer::penalty(&self.packed[range], by)).sum())
+        Ok(each.map(|(range, by)| optimizer::penalty(&self.parameters.packed[range], by)).sum())
     }
 
     fn set_threads(&mut self, threads: usize) -> Result<()> {

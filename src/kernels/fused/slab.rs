@@ -23,7 +23,7 @@ pub(super) struct Weights<'m> {
     pub(super) packed: &'m [f32],
     /// weight_hh, `[P][64][width]`
     pub(super) back_states: &'m [f32],
-    /// weight_ih, `[P][64][input_width]`
+    /// weight_ih, `[P][64][input_width]`; empty without an embedding
     pub(super) back_inputs: &'m [f32],
 }
 

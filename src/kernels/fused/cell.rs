@@ -14,7 +14,7 @@
 //! each operation: below 2^-96 they are 0.
 
 use super::activation::{sigmoid, tanh};
-use super::tile::{GROUP, PANEL, blocks, multiply, with_rows, zeros};
+use super::tile::{GROUP, PANEL, blocks, holds, multiply, with_rows, zeros};
 use super::vector::Vector;
 
 /// Gradients below this are 0: 2^-96.
@@ -62,11 +62,12 @@ pub(super) struct Forward<'a> {
 /// V's instructions.
 #[inline(always)]
 pub(super) unsafe fn forward<V: Vector>(mut p: Forward<'_>) {
-    let (all, units) = (p.rows * p.width, p.unit + GROUP);
-    assert!(units <= p.width && p.weights.len() >= p.terms * PANEL && p.terms <= p.width);
-    assert!(p.terms == 0 || p.states_before.len() >= all);
-    assert!(p.carries_before.len() >= all && p.carries.len() >= all && p.states.len() >= all);
-    assert!(p.gates.len() >= p.rows * PANEL);
+    let all = [p.rows, p.width];
+    assert!(p.width >= GROUP && p.unit <= p.width - GROUP);
+    assert!(holds(p.weights, [p.terms, PANEL]) && p.terms <= p.width);
+    assert!(p.terms == 0 || holds(p.states_before, all));
+    assert!(holds(p.carries_before, all) && holds(p.carries, all) && holds(p.states, all));
+    assert!(holds(p.gates, [p.rows, PANEL]));
     if let Start::Table(table, index) = p.start {
         assert!(index.len() >= p.rows);
         assert!(index[..p.rows].iter().all(|at| (*at as usize + 1) * PANEL <= table.len()));
@@ -159,10 +160,10 @@ pub(super) struct Backward<'a> {
 /// V's instructions.
 #[inline(always)]
 pub(super) unsafe fn backward<V: Vector>(p: Backward<'_>) {
-    let all = p.rows * p.width;
-    assert!(p.unit + GROUP <= p.width && p.gates.len() >= p.rows * PANEL);
-    assert!(p.carries.len() >= all && p.carries_before.len() >= all);
-    assert!(p.d_states.len() >= all && p.d_carries.len() >= all && p.d_bias.len() >= PANEL);
+    let all = [p.rows, p.width];
+    assert!(p.width >= GROUP && p.unit <= p.width - GROUP && holds(p.gates, [p.rows, PANEL]));
+    assert!(holds(p.carries, all) && holds(p.carries_before, all));
+    assert!(holds(p.d_states, all) && holds(p.d_carries, all) && p.d_bias.len() >= PANEL);
     // SAFETY: the caller's promise, and the lengths asserted.
     unsafe {
         let (one, least) = (V::splat(1.0), V::splat(LEAST));
@@ -196,5 +197,161 @@ pub(super) unsafe fn backward<V: Vector>(p: Backward<'_>) {
                 sum.store(bias.add(n * GROUP));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::instructions::tests::refuses;
+    use super::super::instructions::tests::{assert_close, noise, on_each_set, same_bits, wide};
+    use super::super::instructions::{InstructionSet, Instructions};
+    use super::*;
+
+    on_each_set! { a_step_forward_is_the_formula, a_step_back_is_the_formula }
+
+    /// Rows, width and first unit of a panel.
+    fn sizes() -> impl Iterator<Item = (usize, usize, usize)> {
+        let each = (1..=13).flat_map(|rows| (1..=9).map(move |groups| (rows, groups)));
+        each.map(|(rows, groups)| (rows, groups * GROUP, (rows * 5 + groups) % groups * GROUP))
+    }
+
+    /// Each row and lane of a panel: the row, the place of gate i, that of a carry.
+    fn places(rows: usize, width: usize, unit: usize) -> impl Iterator<Item = [usize; 3]> {
+        let each = (0..rows).flat_map(|row| (0..GROUP).map(move |lane| (row, lane)));
+        each.map(move |(row, lane)| [row, row * PANEL + lane, row * width + unit + lane])
+    }
+
+    fn sigmoid(x: f64) -> f64 {
+        1.0 / (1.0 + (-x).exp())
+    }
+
+    fn a_step_forward_is_the_formula(set: Instructions) {
+        for (rows, width, unit) in sizes() {
+            let all = rows * width;
+            let (states_before, carries_before) = (noise(all, 1), noise(all, 2));
+            let (table, before) = (noise(5 * PANEL, 4), noise(rows * PANEL, 5));
+            let index: Vec<u32> = (0..rows as u32).map(|row| row * 3 % 5).collect();
+            let starts = [Start::Gates, Start::Table(&table, &index)];
+            for (start, terms) in starts.into_iter().zip([width - 3, 0]).chain([(starts[1], 1)]) {
+                let weights = noise(terms * PANEL, 3);
+                let mut expected = [wide(&before), vec![9.0; all], vec![9.0; all]];
+                for [row, gate, at] in places(rows, width, unit) {
+                    let z = |n: usize| {
+                        let lane = gate % PANEL + n * GROUP;
+                        let start = match start {
+                            Start::Gates => before[row * PANEL + lane],
+                            Start::Table(table, index) => table[index[row] as usize * PANEL + lane],
+                        };
+                        let product = |k| {
+                            f64::from(states_before[row * width + k])
+                                * f64::from(weights[k * PANEL + lane])
+                        };
+                        f64::from(start) + (0..terms).map(product).sum::<f64>()
+                    };
+                    let [i, f, g, o] = [sigmoid(z(0)), sigmoid(z(1)), z(2).tanh(), sigmoid(z(3))];
+                    let carry = f * f64::from(carries_before[at]) + i * g;
+                    for (n, value) in [i, f, g, o].into_iter().enumerate() {
+                        expected[0][gate + n * GROUP] = value;
+                    }
+                    (expected[1][at], expected[2][at]) = (carry, o * carry.tanh());
+                }
+                let found = same_bits(set, |set| {
+                    let mut gates = before.clone();
+                    let (mut carries, mut states) = (vec![9.0; all], vec![9.0; all]);
+                    set.cell_forward(Forward {
+                        start,
+                        weights: &weights,
+                        terms,
+                        states_before: if terms == 0 { &[] } else { &states_before },
+                        carries_before: &carries_before,
+                        width,
+                        unit,
+                        rows,
+                        gates: &mut gates,
+                        carries: &mut carries,
+                        states: &mut states,
+                    });
+                    [gates, carries, states].concat()
+                });
+                assert_close(&found, &expected.concat(), 3e-6);
+            }
+        }
+    }
+
+    fn a_step_back_is_the_formula(set: Instructions) {
+        for (rows, width, unit) in sizes() {
+            let all = rows * width;
+            let gates: Vec<f32> = noise(rows * PANEL, 1).iter().map(|x| x.abs()).collect();
+            let [carries, carries_before, d_states, d_carries] =
+                [2, 3, 4, 5].map(|s| noise(all, s));
+            let d_bias = noise(PANEL, 6);
+            let mut expected = [wide(&gates), wide(&d_carries), wide(&d_bias)];
+            for [_, gate, at] in places(rows, width, unit) {
+                let [i, f, g, o] = [0, 1, 2, 3].map(|n| f64::from(gates[gate + n * GROUP]));
+                let squashed = f64::from(carries[at]).tanh();
+                let d_state = f64::from(d_states[at]);
+                let dc = f64::from(d_carries[at]) + d_state * o * (1.0 - squashed * squashed);
+                let gradients = [
+                    dc * g * i * (1.0 - i),
+                    dc * f64::from(carries_before[at]) * f * (1.0 - f),
+                    dc * i * (1.0 - g * g),
+                    d_state * squashed * o * (1.0 - o),
+                ];
+                for (n, gradient) in gradients.into_iter().enumerate() {
+                    expected[0][gate + n * GROUP] = gradient;
+                    expected[2][gate % PANEL + n * GROUP] += gradient;
+                }
+                expected[1][at] = dc * f;
+            }
+            let found = same_bits(set, |set| {
+                let (mut gates, mut d_carries) = (gates.clone(), d_carries.clone());
+                let mut d_bias = d_bias.clone();
+                set.cell_backward(Backward {
+                    gates: &mut gates,
+                    carries: &carries,
+                    carries_before: &carries_before,
+                    d_states: &d_states,
+                    d_carries: &mut d_carries,
+                    width,
+                    unit,
+                    rows,
+                    d_bias: &mut d_bias,
+                });
+                [gates, d_carries, d_bias].concat()
+            });
+            assert_close(&found, &expected.concat(), 3e-6);
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_not_in_the_table_or_a_unit_beyond_the_last_is_refused() {
+        let set = Instructions::new(InstructionSet::best()).unwrap();
+        let refused = |at: u32, unit: usize, terms: usize, rows: usize| {
+            let zeros = [0.0; 4 * PANEL];
+            let mut out = [[0.0; PANEL]; 3];
+            let [gates, carries, states] = &mut out;
+            let start = Start::Table(&zeros[..2 * PANEL], &[at]);
+            let (weights, width) = (&zeros[..], 2 * GROUP);
+            let (states_before, carries_before) = (&zeros[..PANEL], &zeros[..PANEL]);
+            refuses(|| {
+                set.cell_forward(Forward {
+                    start,
+                    weights,
+                    terms,
+                    states_before,
+                    carries_before,
+                    width,
+                    unit,
+                    rows,
+                    gates,
+                    carries,
+                    states,
+                });
+            })
+        };
+        assert!(!refused(1, GROUP, 4, 1));
+        assert!(refused(2, 0, 4, 1) && refused(u32::MAX, 0, 4, 1));
+        assert!(refused(1, GROUP + 1, 4, 1) && refused(1, usize::MAX, 4, 1));
+        assert!(refused(1, 0, 5, 1) && refused(1, 0, 4, 2) && refused(1, 0, 4, 1 << 59));
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 
 use super::activation::sigmoid;
-use super::tile::GROUP;
+use super::tile::{GROUP, holds};
 use super::vector::Vector;
 
 /// The logits of a slab.
@@ -30,7 +30,7 @@ pub(super) struct Logits<'a> {
 #[inline(always)]
 pub(super) unsafe fn logits<V: Vector>(p: Logits<'_>) {
     let width = p.dense.len();
-    assert!(width.is_multiple_of(GROUP) && p.states.len() >= p.out.len() * width);
+    assert!(width.is_multiple_of(GROUP) && holds(p.states, [p.out.len(), width]));
     for (row, logit) in p.out.iter_mut().enumerate() {
         let mut lanes = [0f32; GROUP];
         for lane in (0..GROUP).step_by(V::LANES) {
@@ -78,7 +78,8 @@ pub(super) struct Loss<'a> {
 pub(super) unsafe fn loss<V: Vector>(p: Loss<'_>) {
     let (rows, width) = (p.logits.len(), p.d_dense.len());
     assert!(rows <= GROUP && p.labels.len() >= rows && p.shares.len() >= rows);
-    assert!(p.states.len() >= rows * width && p.d_logits.len() >= rows);
+    assert!(width.is_multiple_of(GROUP) && holds(p.states, [rows, width]));
+    assert!(p.d_logits.len() >= rows);
     // sigmoid(z) - 1 = -sigmoid(-z), which loses nothing where sigmoid(z) is nearly 1.
     let mut towards = [0f32; GROUP];
     for row in 0..rows {
@@ -107,5 +108,77 @@ pub(super) unsafe fn loss<V: Vector>(p: Loss<'_>) {
             }
             sum.store(to);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::instructions::tests::{
+        assert_close, noise, on_each_set, refuses, same_bits, wide,
+    };
+    use super::super::instructions::{InstructionSet, Instructions};
+    use super::*;
+
+    on_each_set! { logits_and_their_gradients_are_the_formula }
+
+    fn logits_and_their_gradients_are_the_formula(set: Instructions) {
+        for (rows, groups) in (1..=16).flat_map(|rows| (1..=9).map(move |groups| (rows, groups))) {
+            let width = groups * GROUP;
+            let (states, dense, bias) = (noise(rows * width, 1), noise(width, 2), 0.25);
+            let (labels, shares) = (noise(rows, 3), noise(rows, 4));
+            let labels: Vec<f32> = labels.iter().map(|x| f32::from(u8::from(*x > 0.0))).collect();
+            let before = noise(width, 5);
+            let dot = |row: &[f32]| -> f64 {
+                let each = row.iter().zip(&dense).map(|(a, b)| f64::from(*a) * f64::from(*b));
+                each.sum::<f64>() + f64::from(bias)
+            };
+            let logits: Vec<f64> = states.chunks_exact(width).map(dot).collect();
+            let d_logit = |row: usize| {
+                let sigmoid = 1.0 / (1.0 + (-logits[row]).exp());
+                f64::from(shares[row]) * (sigmoid - f64::from(labels[row]))
+            };
+            let d_logits: Vec<f64> = (0..rows).map(d_logit).collect();
+            let mut d_dense = wide(&before);
+            for (row, d_logit) in d_logits.iter().enumerate() {
+                for (sum, state) in d_dense.iter_mut().zip(&states[row * width..]) {
+                    *sum += d_logit * f64::from(*state);
+                }
+            }
+            let found = same_bits(set, |set| {
+                let (mut logits, mut d_logits) = (vec![0.0; rows], vec![0.0; rows]);
+                let mut d_dense = before.clone();
+                set.logits(Logits { states: &states, dense: &dense, bias, out: &mut logits });
+                set.loss(Loss {
+                    logits: &logits,
+                    labels: &labels,
+                    shares: &shares,
+                    states: &states,
+                    d_logits: &mut d_logits,
+                    d_dense: &mut d_dense,
+                });
+                [logits, d_logits, d_dense].concat()
+            });
+            assert_close(&found, &[logits, d_logits, d_dense].concat(), 1e-5);
+        }
+    }
+
+    /// A width that is no multiple of the lanes was read and written beyond its end once.
+    #[test]
+    fn a_width_of_parts_of_groups_is_refused() {
+        let set = Instructions::new(InstructionSet::best()).unwrap();
+        let loss = |width: usize| {
+            let (mut d_logits, mut d_dense) = ([0.0], vec![0.0; width]);
+            refuses(|| {
+                set.loss(Loss {
+                    logits: &[0.0],
+                    labels: &[1.0],
+                    shares: &[1.0],
+                    states: &vec![0.0; width],
+                    d_logits: &mut d_logits,
+                    d_dense: &mut d_dense,
+                });
+            })
+        };
+        assert!(loss(5) && loss(17) && !loss(GROUP));
     }
 }

@@ -169,3 +169,176 @@ pub(super) fn replay(p: Replay<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Optimizer;
+    use super::super::instructions::Instructions;
+    use super::super::instructions::tests::{assert_close, noise, on_each_set, same_bits, wide};
+    use super::*;
+
+    on_each_set! {
+        sums_are_plain_sums,
+        each_rule_is_its_formula,
+        replaying_is_updating_with_gradients_of_0,
+        what_becomes_subnormal_is_0
+    }
+
+    const COUNTS: [usize; 8] = [0, 1, 5, 15, 16, 17, 64, 77];
+
+    fn sums_are_plain_sums(set: Instructions) {
+        for count in COUNTS {
+            let (a, b) = (noise(count, 1), noise(count, 2));
+            let found = same_bits(set, |set| {
+                let mut sum = a.clone();
+                set.add((&mut sum, &b));
+                sum
+            });
+            let expected: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
+            assert_eq!(found, expected);
+            let mut squares = [0.5; 2];
+            set.squares((&a, &mut squares[0]));
+            Instructions::new(super::super::InstructionSet::Portable)
+                .unwrap()
+                .squares((&a, &mut squares[1]));
+            assert_eq!(squares[0].to_bits(), squares[1].to_bits());
+            let expected = 0.5 + wide(&a).iter().map(|x| x * x).sum::<f64>();
+            assert!((squares[0] - expected).abs() <= 1e-14 * expected);
+            let index: Vec<u32> = (0..count as u32).map(|row| row * 3 % 4).collect();
+            let (table, rows) = (noise(4 * PANEL, 3), noise(count * PANEL, 4));
+            let found = same_bits(set, |set| {
+                let mut table = table.clone();
+                set.scatter(Scatter { table: &mut table, index: &index, rows: &rows });
+                table
+            });
+            let mut expected = wide(&table);
+            for (row, at) in index.iter().enumerate() {
+                for q in 0..PANEL {
+                    expected[*at as usize * PANEL + q] += f64::from(rows[row * PANEL + q]);
+                }
+            }
+            assert_close(&found, &expected, 2e-6);
+        }
+    }
+
+    const LR: f64 = 0.01;
+
+    fn optimizers() -> [Optimizer; 6] {
+        let adam = |epsilon_hat, weight_decay| Optimizer::Adam {
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-7,
+            epsilon_hat,
+            weight_decay,
+        };
+        let sgd = |momentum, nesterov| Optimizer::Sgd { momentum, nesterov };
+        let sgd = [sgd(0.0, false), sgd(0.9, false), sgd(0.9, true)];
+        [adam(false, 0.0), adam(true, 0.0), adam(false, 0.1), sgd[0], sgd[1], sgd[2]]
+    }
+
+    /// Weights and the moments that the optimizer keeps, all in one.
+    fn updated(
+        set: Instructions,
+        optimizer: &Optimizer,
+        [w, g, m, v]: &[Vec<f32>; 4],
+        updates: std::ops::Range<u64>,
+    ) -> Vec<f32> {
+        let mut moments = [m.clone(), v.clone()];
+        moments[optimizer.moments()..].fill(Vec::new());
+        let ([mut first, mut second], mut weights) = (moments, w.clone());
+        for t in updates {
+            set.update(Update {
+                rule: &Rule::new(optimizer, t, LR),
+                weights: &mut weights,
+                gradients: g,
+                first: &mut first,
+                second: &mut second,
+            });
+        }
+        [weights, first, second].concat()
+    }
+
+    fn arrays(count: usize) -> [Vec<f32>; 4] {
+        let squares = noise(count, 4).iter().map(|v| v * v + 1e-3).collect();
+        [noise(count, 1), noise(count, 2), noise(count, 3), squares]
+    }
+
+    /// As [`Optimizer`] states it, in f64: the new weight and moments.
+    fn formula(optimizer: &Optimizer, t: i32, [w, g, m, v]: [f64; 4]) -> [f64; 3] {
+        match *optimizer {
+            Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay } => {
+                let (m, v) = (beta_1 * m + (1.0 - beta_1) * g, beta_2 * v + (1.0 - beta_2) * g * g);
+                let (first, second) = (1.0 - beta_1.powi(t), 1.0 - beta_2.powi(t));
+                let w = (1.0 - LR * weight_decay) * w;
+                let change = match epsilon_hat {
+                    true => LR * second.sqrt() / first * m / (v.sqrt() + epsilon),
+                    false => LR / first * m / (v.sqrt() / second.sqrt() + epsilon),
+                };
+                [w - change, m, v]
+            }
+            Optimizer::Sgd { momentum, nesterov } => {
+                let velocity = momentum * m + g;
+                let direction = if nesterov { g + momentum * velocity } else { velocity };
+                [w - LR * direction, velocity, 0.0]
+            }
+        }
+    }
+
+    fn each_rule_is_its_formula(set: Instructions) {
+        for (optimizer, count) in optimizers().iter().flat_map(|o| COUNTS.map(|count| (o, count))) {
+            for t in [1, 2, 1000] {
+                let arrays = arrays(count);
+                let found = same_bits(set, |set| updated(set, optimizer, &arrays, t..t + 1));
+                let none = Vec::new();
+                let mut expected = [vec![], vec![], vec![]];
+                for at in 0..count {
+                    let mut values = arrays.each_ref().map(|array| f64::from(array[at]));
+                    if optimizer.moments() == 0 {
+                        values[2] = 0.0;
+                    }
+                    let new = formula(optimizer, t as i32, values);
+                    expected.iter_mut().zip(new).for_each(|(list, value)| list.push(value));
+                }
+                expected[1 + optimizer.moments()..].fill(none);
+                assert_close(&found, &expected.concat(), 1e-6);
+            }
+        }
+    }
+
+    fn replaying_is_updating_with_gradients_of_0(set: Instructions) {
+        for (optimizer, count) in optimizers().iter().flat_map(|o| COUNTS.map(|count| (o, count))) {
+            // Long enough for some moments to become subnormal, and then 0.
+            for (updates, scale) in [(1..2, 1.0), (5..12, 1.0), (3..1200, 1.0), (3..40, 1e-37)] {
+                let mut arrays = arrays(count);
+                arrays[1].fill(0.0);
+                arrays[2..].iter_mut().flatten().for_each(|value| *value *= scale);
+                let expected = updated(set, optimizer, &arrays, updates.clone());
+                let rules: Vec<Rule> = updates.map(|t| Rule::new(optimizer, t, LR)).collect();
+                let found = same_bits(set, |set| {
+                    let [mut weights, _, m, v] = arrays.clone();
+                    let mut moments = [m, v];
+                    moments[optimizer.moments()..].fill(Vec::new());
+                    let [mut first, mut second] = moments;
+                    set.replay(Replay {
+                        rules: &rules,
+                        weights: &mut weights,
+                        first: &mut first,
+                        second: &mut second,
+                    });
+                    [weights, first, second].concat()
+                });
+                let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&found), bits(&expected), "{optimizer:?}");
+            }
+        }
+    }
+
+    fn what_becomes_subnormal_is_0(set: Instructions) {
+        for optimizer in optimizers().iter().filter(|optimizer| optimizer.moments() > 0) {
+            let tiny = vec![f32::MIN_POSITIVE; 5];
+            let arrays = [vec![1.0; 5], vec![0.0; 5], tiny.clone(), tiny];
+            let found = updated(set, optimizer, &arrays, 1..2);
+            assert!(found[5..].iter().all(|moment| moment.to_bits() == 0), "{found:?}");
+        }
+    }
+}

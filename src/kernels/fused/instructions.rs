@@ -5,7 +5,7 @@
 //! each set of instructions, and called through [`Instructions`], which exists only for sets that
 //! the processor has.
 
-use super::{cell, dense, elementwise, products};
+use super::{cell, dense, elementwise, products, vector};
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +85,7 @@ macro_rules! kernels {
             $(
                 #[target_feature(enable = "avx512f,avx2,fma")]
                 pub(super) unsafe fn $name(argument: $argument) {
-                    kernels!(@call super::super::vector::Avx512, $module::$kernel $(::<$vector>)?, argument)
+                    kernels!(@call vector::Avx512, $module::$kernel $(::<$vector>)?, argument)
                 }
             )*
         }
@@ -95,7 +95,7 @@ macro_rules! kernels {
             $(
                 #[target_feature(enable = "avx2,fma")]
                 pub(super) unsafe fn $name(argument: $argument) {
-                    kernels!(@call super::super::vector::Avx2, $module::$kernel $(::<$vector>)?, argument)
+                    kernels!(@call vector::Avx2, $module::$kernel $(::<$vector>)?, argument)
                 }
             )*
         }
@@ -103,14 +103,14 @@ macro_rules! kernels {
             use super::*;
             $(
                 pub(super) fn $name(argument: $argument) {
-                    kernels!(@call super::super::vector::Portable, $module::$kernel $(::<$vector>)?, argument)
+                    kernels!(@call vector::Portable, $module::$kernel $(::<$vector>)?, argument)
                 }
             )*
         }
         impl Instructions {
             $(
                 $(#[$doc])*
-                pub(super) fn $name(self, argument: $argument) {
+                pub(in crate::kernels::fused) fn $name(self, argument: $argument) {
                     match self.0 {
                         // SAFETY: `new` made sure that the processor has these instructions.
                         #[cfg(target_arch = "x86_64")]
@@ -158,4 +158,127 @@ kernels! {
     update = elementwise::update(elementwise::Update<'_>);
     /// Several steps of values whose gradients are 0.
     replay = elementwise::replay(elementwise::Replay<'_>);
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::activation;
+    use super::super::tile::GROUP;
+    use super::super::vector::Vector;
+    use super::*;
+
+    mod activations {
+        use super::*;
+
+        /// Whole groups of values.
+        #[inline(always)]
+        pub(super) unsafe fn sigmoids<V: Vector>(values: &mut [f32]) {
+            for group in values.chunks_exact_mut(GROUP) {
+                for lane in (0..GROUP).step_by(V::LANES) {
+                    // SAFETY: the caller's promise; lanes lie within a group.
+                    unsafe {
+                        let at = group.as_mut_ptr().add(lane);
+                        activation::sigmoid(V::load(at)).store(at);
+                    }
+                }
+            }
+        }
+
+        /// Whole groups of values.
+        #[inline(always)]
+        pub(super) unsafe fn tanhs<V: Vector>(values: &mut [f32]) {
+            for group in values.chunks_exact_mut(GROUP) {
+                for lane in (0..GROUP).step_by(V::LANES) {
+                    // SAFETY: the caller's promise; lanes lie within a group.
+                    unsafe {
+                        let at = group.as_mut_ptr().add(lane);
+                        activation::tanh(V::load(at)).store(at);
+                    }
+                }
+            }
+        }
+    }
+
+    // Elsewhere they are parts of kernels.
+    kernels! {
+        sigmoids = activations::sigmoids::<V>(&mut [f32]);
+        tanhs = activations::tanhs::<V>(&mut [f32]);
+    }
+
+    /// Makes a test of each function for each set of instructions.
+    macro_rules! on_each_set {
+        ($($name:ident),*) => {
+            on_each_set! { @sets [$($name)*]
+                #[cfg_attr(lacks_avx512, ignore = "NOT TESTED: this processor lacks AVX-512")]
+                on_avx512 = Avx512;
+                #[cfg_attr(lacks_avx2, ignore = "NOT TESTED: this processor lacks AVX2 or FMA")]
+                on_avx2 = Avx2;
+                #[cfg_attr(false, ignore)]
+                on_portable = Portable;
+            }
+        };
+        (@sets $names:tt $(#[$ignore:meta] $module:ident = $set:ident;)*) => {
+            $(on_each_set! { @set $names #[$ignore] $module = $set })*
+        };
+        (@set [$($name:ident)*] #[$ignore:meta] $module:ident = $set:ident) => {
+            mod $module {
+                use $crate::kernels::fused::InstructionSet;
+                use $crate::kernels::fused::instructions::Instructions;
+                $(
+                    #[test]
+                    #[$ignore]
+                    fn $name() {
+                        super::$name(Instructions::new(InstructionSet::$set).unwrap());
+                    }
+                )*
+            }
+        };
+    }
+    pub(in super::super) use on_each_set;
+
+    /// Computes with a set and with portable code; the result, which must be the same to the bit.
+    #[track_caller]
+    pub(in super::super) fn same_bits(
+        set: Instructions,
+        compute: impl Fn(Instructions) -> Vec<f32>,
+    ) -> Vec<f32> {
+        let (found, expected) = (compute(set), compute(Instructions(InstructionSet::Portable)));
+        assert_eq!(found.len(), expected.len());
+        for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+            assert!(same, "[{at}]: {found:e} for portable code's {expected:e}");
+        }
+        found
+    }
+
+    /// Noise in [-1, 1) from a linear congruential generator.
+    pub(in super::super) fn noise(count: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state =
+                state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+            ((state >> 40) as f32) / (1u64 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    /// The same in f64.
+    pub(in super::super) fn wide(values: &[f32]) -> Vec<f64> {
+        values.iter().map(|value| f64::from(*value)).collect()
+    }
+
+    /// Whether this panics, as kernels do where something does not fit.
+    pub(in super::super) fn refuses(work: impl FnOnce()) -> bool {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err()
+    }
+
+    /// |found - expected| <= tolerance * (1 + |expected|).
+    #[track_caller]
+    pub(in super::super) fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
+        assert_eq!(found.len(), expected.len());
+        for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+            let error = (f64::from(*found) - expected).abs();
+            assert!(error <= tolerance * (1.0 + expected.abs()), "[{at}]: {found} for {expected}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 //! outer     sum[k][64]     += sum over rows of inputs[row][k] * gates[row][64]
 //! ```
 
-use super::tile::{GROUP, PANEL, blocks, multiply, with_rows, zeros};
+use super::tile::{GROUP, PANEL, blocks, holds, multiply, with_rows, zeros};
 use super::vector::Vector;
 
 /// Which of the four groups of a panel take part.
@@ -16,6 +16,14 @@ pub(super) enum Gates {
     All,
     /// One: each gate has inputs of its own, as masks make them.
     One(usize),
+}
+
+impl Gates {
+    /// Whether there is such a gate.
+    #[inline(always)]
+    fn exist(self) -> bool {
+        !matches!(self, Self::One(4..))
+    }
 }
 
 /// Rows times a panel of weights.
@@ -43,9 +51,10 @@ pub(super) struct Project<'a> {
 /// V's instructions.
 #[inline(always)]
 pub(super) unsafe fn project<V: Vector>(p: Project<'_>) {
-    assert!(p.starts.iter().all(|start| start + p.terms <= p.values.len()));
-    assert!(p.weights.len() >= p.terms * PANEL && p.out.len() >= p.starts.len() * PANEL);
-    assert!(p.start.is_none_or(|start| start.len() >= PANEL));
+    let last = p.values.len().checked_sub(p.terms);
+    assert!(p.starts.iter().all(|start| last.is_some_and(|last| *start <= last)));
+    assert!(holds(p.weights, [p.terms, PANEL]) && holds(p.out, [p.starts.len(), PANEL]));
+    assert!(p.gates.exist() && p.start.is_none_or(|start| start.len() >= PANEL));
     // SAFETY: the caller's promise, and the lengths asserted.
     unsafe {
         for lane in (0..GROUP).step_by(V::LANES) {
@@ -88,7 +97,7 @@ unsafe fn project_block<V: Vector, const M: usize, const N: usize>(
             }
             a[m] = p.values.as_ptr().add(starts[m]);
         }
-        let b = p.weights.as_ptr().add(column);
+        let b = p.weights.as_ptr().wrapping_add(column);
         multiply::<V, M, N>(&mut sums, (a, 1), (b, PANEL), p.terms);
         for (m, row) in sums.iter().enumerate() {
             for (n, sum) in row.iter().enumerate() {
@@ -125,9 +134,10 @@ pub(super) struct Back<'a> {
 /// V's instructions.
 #[inline(always)]
 pub(super) unsafe fn back<V: Vector>(mut p: Back<'_>) {
-    let panels = p.weights.len() / (PANEL * p.width);
-    assert!(p.width.is_multiple_of(GROUP) && p.first + p.rows <= p.panel_rows);
-    assert!(p.gates.len() >= panels * p.panel_rows * PANEL && p.out.len() >= p.rows * p.width);
+    assert!(p.width.is_multiple_of(GROUP) && p.width > 0 && p.of.exist());
+    let panels = p.weights.len() / PANEL / p.width;
+    assert!(p.first <= p.panel_rows && p.rows <= p.panel_rows - p.first);
+    assert!(holds(p.gates, [panels, p.panel_rows, PANEL]) && holds(p.out, [p.rows, p.width]));
     // SAFETY: the caller's promise, and the lengths asserted.
     unsafe {
         for column in (0..p.width).step_by(PANEL) {
@@ -202,8 +212,8 @@ pub(super) struct Outer<'a> {
 #[inline(always)]
 pub(super) unsafe fn outer<V: Vector>(mut p: Outer<'_>) {
     let rows = p.gates.len() / PANEL;
-    assert!(p.inputs.len() >= rows * p.stride && p.columns <= p.stride);
-    assert!(p.sum.len() >= p.columns * PANEL);
+    assert!(holds(p.inputs, [rows, p.stride]) && p.columns <= p.stride && p.of.exist());
+    assert!(holds(p.sum, [p.columns, PANEL]));
     // SAFETY: the caller's promise, and the lengths asserted.
     unsafe {
         for lane in (0..GROUP).step_by(V::LANES) {
@@ -232,11 +242,12 @@ unsafe fn outer_block<V: Vector, const M: usize, const N: usize>(
     // SAFETY: `outer` made sure of the lengths.
     unsafe {
         let mut sums = zeros::<V, M, N>();
-        let mut a = [p.inputs.as_ptr().add(first); M];
+        // Where there are no rows, nothing is read.
+        let mut a = [p.inputs.as_ptr().wrapping_add(first); M];
         for (m, a) in a.iter_mut().enumerate() {
-            *a = a.add(m);
+            *a = a.wrapping_add(m);
         }
-        let b = p.gates.as_ptr().add(lane);
+        let b = p.gates.as_ptr().wrapping_add(lane);
         multiply::<V, M, N>(&mut sums, (a, p.stride), (b, PANEL), rows);
         for (m, row) in sums.iter().enumerate() {
             for (n, sum) in row.iter().enumerate() {
@@ -244,5 +255,154 @@ unsafe fn outer_block<V: Vector, const M: usize, const N: usize>(
                 V::load(to).add(*sum).store(to);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::instructions::tests::{
+        assert_close, noise, on_each_set, refuses, same_bits, wide,
+    };
+    use super::super::instructions::{InstructionSet, Instructions};
+    use super::*;
+    use std::ops::Range;
+
+    on_each_set! { projecting_is_a_product, going_back_is_a_product, outer_products_are_added }
+
+    const GATES: [Gates; 3] = [Gates::All, Gates::One(0), Gates::One(3)];
+    /// Stands behind what a kernel may write.
+    const GUARD: [f32; 3] = [7.0; 3];
+
+    /// Columns of a panel that take part.
+    fn columns(gates: Gates) -> Range<usize> {
+        match gates {
+            Gates::All => 0..PANEL,
+            Gates::One(gate) => gate * GROUP..(gate + 1) * GROUP,
+        }
+    }
+
+    /// What a kernel and portable code make of `out`, which must be nearly `expected`.
+    fn check(
+        set: Instructions,
+        out: &[f32],
+        expected: &[f64],
+        kernel: impl Fn(Instructions, &mut [f32]),
+    ) {
+        let found = same_bits(set, |set| {
+            let mut out = [out, &GUARD].concat();
+            let end = out.len() - GUARD.len();
+            kernel(set, &mut out[..end]);
+            out
+        });
+        assert_close(&found, &[expected, &wide(&GUARD)].concat(), 1e-5);
+    }
+
+    fn projecting_is_a_product(set: Instructions) {
+        let values = noise(500, 1);
+        for (rows, terms) in (1..=13).flat_map(|rows| [0, 1, 7, 40].map(|terms| (rows, terms))) {
+            let starts: Vec<usize> = (0..rows).map(|row| 500 - terms - row * 71 % 450).collect();
+            let (weights, bias) = (noise(terms * PANEL, 2), noise(PANEL, 3));
+            let out = noise(rows * PANEL, 4);
+            for (gates, start) in GATES.into_iter().flat_map(|g| [(g, None), (g, Some(&bias[..]))])
+            {
+                let mut expected = wide(&out);
+                for (row, q) in (0..rows).flat_map(|row| columns(gates).map(move |q| (row, q))) {
+                    let sum = &mut expected[row * PANEL + q];
+                    *sum = start.map_or(*sum, |start| f64::from(start[q]));
+                    for k in 0..terms {
+                        let weight = f64::from(weights[k * PANEL + q]);
+                        *sum += f64::from(values[starts[row] + k]) * weight;
+                    }
+                }
+                check(set, &out, &expected, |set, out| {
+                    let (values, starts, weights) = (&values[..], &starts[..], &weights[..]);
+                    set.project(Project { values, starts, weights, terms, start, gates, out });
+                });
+            }
+        }
+    }
+
+    fn going_back_is_a_product(set: Instructions) {
+        for (rows, groups) in (1..=13).flat_map(|rows| (1..=9).map(move |groups| (rows, groups))) {
+            let (width, panels, first, panel_rows) = (groups * GROUP, rows % 3 + 1, 2, rows + 3);
+            let gates = noise(panels * panel_rows * PANEL, 1);
+            let weights = noise(panels * PANEL * width, 2);
+            for of in GATES {
+                let mut expected = vec![0.0; rows * width];
+                for (panel, q) in (0..panels).flat_map(|p| columns(of).map(move |q| (p, q))) {
+                    for (row, out) in expected.chunks_exact_mut(width).enumerate() {
+                        let gate = gates[(panel * panel_rows + first + row) * PANEL + q];
+                        let weights = &weights[(panel * PANEL + q) * width..];
+                        for (out, weight) in out.iter_mut().zip(weights) {
+                            *out += f64::from(gate) * f64::from(*weight);
+                        }
+                    }
+                }
+                check(set, &vec![f32::NAN; rows * width], &expected, |set, out| {
+                    let (gates, weights) = (&gates[..], &weights[..]);
+                    set.back(Back { gates, panel_rows, first, rows, weights, width, of, out });
+                });
+            }
+        }
+    }
+
+    fn outer_products_are_added(set: Instructions) {
+        for (rows, columns_) in (0..=13).flat_map(|rows| (1..=40).map(move |of| (rows, of))) {
+            let stride = columns_ + rows % 3;
+            let (inputs, gates) = (noise(rows * stride, 1), noise(rows * PANEL, 2));
+            let before = noise(columns_ * PANEL, 3);
+            for of in GATES {
+                let mut expected = wide(&before);
+                for (row, q) in (0..rows).flat_map(|row| columns(of).map(move |q| (row, q))) {
+                    for column in 0..columns_ {
+                        let input = f64::from(inputs[row * stride + column]);
+                        expected[column * PANEL + q] += input * f64::from(gates[row * PANEL + q]);
+                    }
+                }
+                check(set, &before, &expected, |set, sum| {
+                    let (inputs, gates) = (&inputs[..], &gates[..]);
+                    set.outer(Outer { inputs, stride, columns: columns_, gates, of, sum });
+                });
+            }
+        }
+    }
+
+    /// Refused in any profile, with or without checks of overflow.
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let set = Instructions::new(InstructionSet::best()).unwrap();
+        let values = [0.0; 4 * PANEL];
+        let project = |start: usize, terms: usize, rows: usize, gates: Gates| {
+            refuses(|| {
+                let mut out = vec![0.0; rows * PANEL];
+                let (values, weights) = (&values[..2], &values[..]);
+                let (starts, out, start) = (&[start][..], &mut out[..], None);
+                set.project(Project { values, starts, weights, terms, start, gates, out });
+            })
+        };
+        assert!(!project(0, 2, 1, Gates::All));
+        assert!(project(1, 2, 1, Gates::All) && project(usize::MAX, 2, 1, Gates::All));
+        assert!(project(0, 2, 0, Gates::All) && project(0, 2, 1, Gates::One(4)));
+        let back = |width: usize, rows: usize, panel_rows: usize, of: Gates| {
+            refuses(|| {
+                let (gates, weights) = (&values[..PANEL], &values[..]);
+                let (out, first) = (&mut [0.0; 64][..], 0);
+                let weights = if width == GROUP { &vec![0.0; PANEL * GROUP] } else { weights };
+                set.back(Back { gates, panel_rows, first, rows, weights, width, of, out });
+            })
+        };
+        assert!(!back(GROUP, 1, 1, Gates::All));
+        assert!(back(0, 1, 1, Gates::All) && back(5, 1, 1, Gates::All));
+        assert!(back(GROUP, 2, 1, Gates::All) && back(GROUP, 2, 2, Gates::All));
+        assert!(back(GROUP, 1 << 58, 1 << 58, Gates::All) && back(GROUP, 1, 1, Gates::One(4)));
+        let outer = |stride: usize, columns: usize, of: Gates| {
+            refuses(|| {
+                let (inputs, gates, sum) = (&values[..8], &values[..2 * PANEL], &mut [0.0; 256]);
+                set.outer(Outer { inputs, stride, columns, gates, of, sum });
+            })
+        };
+        assert!(!outer(4, 4, Gates::All));
+        assert!(outer(4, 5, Gates::All) && outer(5, 4, Gates::All) && outer(4, 4, Gates::One(4)));
+        assert!(outer(1 << 63, 4, Gates::All));
     }
 }

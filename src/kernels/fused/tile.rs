@@ -8,6 +8,19 @@ pub(super) const GROUP: usize = 16;
 /// holds gates.
 pub(super) const PANEL: usize = 4 * GROUP;
 
+/// Whether this many values hold an array of these dimensions, however large those are.
+#[inline(always)]
+pub(super) fn holds<const N: usize>(values: &[f32], dims: [usize; N]) -> bool {
+    let mut size = 1usize;
+    for dim in dims {
+        match size.checked_mul(dim) {
+            Some(larger) => size = larger,
+            None => return false,
+        }
+    }
+    size <= values.len()
+}
+
 /// `sums[m][n] += sum over k of a(m, k) * b(k, n)`, one ascending chain of fused operations for each
 /// sum. `a(m, k)` is at `a[m] + k * a_step`, and vector n of `b(k)` at `b + k * b_step + n * GROUP`.
 ///

@@ -16,6 +16,7 @@ from pathlib import Path
 from . import places
 from .contenders import Contender
 from .environments import Unavailable
+from .others import Watch
 
 # Compiling 200 unrolled steps can take minutes; a round never should.
 START_SECONDS, ROUND_SECONDS = 600, 300
@@ -37,6 +38,8 @@ class Round:
     seconds: float
     loss: float
     peak_bytes: int
+    # What other processes took of the machine meanwhile, from 0 to 1.
+    others: float = 0.0
 
 
 class Process:
@@ -71,8 +74,11 @@ class Process:
         return Path(f"/proc/{self.process.pid}/{name}")
 
     def round(self, steps: int) -> Round:
+        watch = Watch([self.process.pid])
         self.ask(steps)
-        return self.finish()
+        done = self.finish()
+        done.others = watch.share()
+        return done
 
     def ask(self, steps: int) -> None:
         self.process.send_signal(signal.SIGCONT)

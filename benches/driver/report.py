@@ -43,7 +43,7 @@ def markdown(results: Results) -> str:
     for workload, title in TITLES.items():
         measured = [m for m in results.outcome.measured if m.workload == workload]
         if measured:
-            parts += [f"## {title}", speeds(measured), ratios(measured), yardstick(results, workload)]
+            parts += [f"## {title}", speeds(measured), ratios(measured), yardstick(results, workload), disturbance(measured)]
     if results.pairs:
         parts += ["## Two runs at once against one alone, a thread each", pairs(results.pairs)]
     if results.studies:
@@ -100,6 +100,14 @@ def yardstick(results: Results, workload: str) -> str:
             middle, (low, high) = statistics.median(rates), quartiles(rates)
             lines.append(f"{place.split()[1]}: {middle / 1e9:.0f} GF/s ({low / 1e9:.0f} to {high / 1e9:.0f})")
     return f"The sgemm rate, 2048^3, at the batch sizes: {'; '.join(lines)}." if lines else ""
+
+
+def disturbance(measured: list[Measured]) -> str:
+    """Says so when the machine was not quiet."""
+    others = [share for m in measured for share in m.others]
+    middle, most = statistics.median(others), max(others)
+    said = f"Other processes took {middle:.0%} of the processors in the median turn, {most:.0%} in the worst."
+    return said if middle < 0.05 else f"**The machine was not quiet: do not rely on these numbers.** {said}"
 
 
 def pairs(found: list[Pair]) -> str:

@@ -34,6 +34,8 @@ class Measured:
     steps_per_round: int
     last_loss: float
     peak_bytes: int
+    # What other processes took of the machine in each round, from 0 to 1.
+    others: list[float]
     median: float = 0.0
     # First and third quartile.
     quartiles: tuple[float, float] = (0.0, 0.0)
@@ -114,7 +116,8 @@ def measure(
         speeds = [r.steps * batch_size / r.seconds for r in rounds[name]]
         last = rounds[name][-1]
         peak = max(r.peak_bytes for r in rounds[name])
-        found = Measured(workload, batch_size, name, speeds, last.steps, last.loss, peak)
+        others = [r.others for r in rounds[name]]
+        found = Measured(workload, batch_size, name, speeds, last.steps, last.loss, peak, others)
         if rates:
             shares = [speed * flop_per_sample / rate for speed, rate in zip(speeds, rates)]
             found.fraction_of_sgemm = statistics.median(shares)

@@ -58,8 +58,7 @@ def measure(
 ) -> None:
     options, outcome = results.options, results.outcome
     if part == "end-to-end":
-        names = [c.name for c in contenders if c.ours or c.name in end_to_end.KERAS]
-        results.studies = end_to_end.measure(names, programs, epochs, options, outcome)
+        results.studies = end_to_end.measure(contenders, programs, epochs, options, outcome)
     elif part == "pair" and options.threads < 2:
         outcome.not_run.append({"contender": "all", "where": part, "why": "it takes two processors"})
     elif part == "pair":

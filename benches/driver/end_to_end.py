@@ -11,12 +11,15 @@ import sys
 import time
 from dataclasses import dataclass
 
-from . import environments, places
+from . import places
+from .contenders import Contender
+from .others import Watch
 from .process import bind
 from .rounds import Options, Outcome
 
 EPOCHS = 10
-KERAS = {"keras-tensorflow": "tensorflow", "keras-jax": "jax"}
+# Keras on torch would take hours.
+TAKE_PART = ["fused", "libtorch", "keras-tensorflow", "keras-tensorflow-xla", "keras-jax"]
 
 
 @dataclass
@@ -25,18 +28,20 @@ class Study:
     epochs: int
     seconds: float
     peak_bytes: int
+    # What other processes took of the machine meanwhile, from 0 to 1.
+    others: float
 
 
-def measure(names: list[str], programs: dict[str, str], epochs: int, options: Options, outcome: Outcome) -> list[Study]:
+def measure(
+    contenders: list[Contender], programs: dict[str, str], epochs: int, options: Options, outcome: Outcome
+) -> list[Study]:
     found = []
-    for name in names:
+    for contender in [c for c in contenders if c.name in TAKE_PART]:
+        name = contender.name
         print(f"bench: end to end: {name}, {epochs} epochs ...", file=sys.stderr)
-        backend = KERAS.get(name)
-        command = keras(programs[backend], epochs, options) if backend else ours(name, epochs, options)
-        variables = environments.variables(options.threads)
-        if backend:
-            variables["KERAS_BACKEND"] = backend
-        study = timed(name, command, variables, epochs, options)
+        program = programs[contender.environment]
+        command = ours(name, epochs, options) if contender.ours else keras(program, contender.mode, epochs, options)
+        study = timed(name, command, contender.variables(options.threads), epochs, options)
         if isinstance(study, Study):
             found.append(study)
         else:
@@ -54,15 +59,15 @@ def ours(engine: str, epochs: int, options: Options) -> list[str]:
     return [*run, "--workers", str(options.threads), *sets]
 
 
-def keras(program: str, epochs: int, options: Options) -> list[str]:
+def keras(program: str, mode: str, epochs: int, options: Options) -> list[str]:
     script = places.PEERS / "keras_study.py"
-    return [program, str(script), str(places.REVIEWS), str(options.threads), str(epochs)]
+    return [program, str(script), str(places.REVIEWS), str(options.threads), str(epochs), mode]
 
 
 def timed(name: str, command: list[str], variables: dict[str, str], epochs: int, options: Options) -> Study | str:
     places.LOGS.mkdir(parents=True, exist_ok=True)
     with (places.LOGS / f"end-to-end-{name}.log").open("w") as log:
-        started = time.perf_counter()
+        watch, started = Watch([]), time.perf_counter()
         process = subprocess.Popen(
             command,
             cwd=places.ROOT,
@@ -77,4 +82,5 @@ def timed(name: str, command: list[str], variables: dict[str, str], epochs: int,
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         return f"ended with {process.returncode}: see {places.LOGS.relative_to(places.ROOT)}"
-    return Study(name, epochs, seconds, usage.ru_maxrss * 1024)
+    others = watch.share(usage.ru_utime + usage.ru_stime)
+    return Study(name, epochs, seconds, usage.ru_maxrss * 1024, others)

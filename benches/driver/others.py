@@ -24,7 +24,9 @@ class Watch:
             own += int(fields[11]) + int(fields[12])
         return time.monotonic(), (user + nice + system + irq + soft + stolen) / TICKS, own / TICKS
 
-    def share(self) -> float:
-        (began, busy, own), (ended, busy_now, own_now) = self.before, self.now()
-        taken = (busy_now - busy) - (own_now - own)
-        return max(0.0, taken) / max(1e-9, (ended - began) * (os.cpu_count() or 1))
+    def share(self, ended: float = 0.0) -> float:
+        """`ended`: seconds of processors that processes of ours took which are no more."""
+        (began, busy, own), (now, busy_now, own_now) = self.before, self.now()
+        taken = (busy_now - busy) - (own_now - own) - ended
+        # Ticks are coarse, so short turns can come out beyond both ends.
+        return min(1.0, max(0.0, taken / max(1e-9, (now - began) * (os.cpu_count() or 1))))

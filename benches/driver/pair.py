@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .contenders import Contender
 from .environments import Unavailable
+from .others import Watch
 from .process import Process
 from .rounds import Options, Outcome, quartiles
 
@@ -25,6 +26,8 @@ class Pair:
     ratios: list[float]
     median: float
     quartiles: tuple[float, float]
+    # What other processes took of the machine while both trained, turn by turn, from 0 to 1.
+    others: list[float]
 
 
 def measure(
@@ -34,28 +37,30 @@ def measure(
     for contender in contenders:
         print(f"bench: {WORKLOAD} {batch_size}: {contender.name} ...", file=sys.stderr)
         try:
-            ratios = ratios_of(contender, contender.command(programs[contender.environment], data, batch_size, 1), options)
+            ratios, others = ratios_of(contender, contender.command(programs[contender.environment], data, batch_size, 1), options)
         except Unavailable as why:
             where = f"{WORKLOAD} {batch_size}"
             outcome.not_run.append({"contender": contender.name, "where": where, "why": str(why)})
             continue
-        found.append(Pair(contender.name, batch_size, ratios, statistics.median(ratios), quartiles(ratios)))
+        found.append(Pair(contender.name, batch_size, ratios, statistics.median(ratios), quartiles(ratios), others))
     return found
 
 
-def ratios_of(contender: Contender, command: list[str], options: Options) -> list[float]:
+def ratios_of(contender: Contender, command: list[str], options: Options) -> tuple[list[float], list[float]]:
     runs: list[Process] = []
     try:
         for processor in options.processors[:2]:
             runs.append(Process(contender, command, 1, [processor], label=f"-on-{processor}"))
         steps = max(1, round(options.round_seconds / runs[0].seconds_per_step))
-        ratios = []
+        ratios, others = [], []
         for _ in range(options.rounds):
             alone = max(run.round(steps).seconds for run in runs)
+            watch = Watch([run.process.pid for run in runs])
             for run in runs:
                 run.ask(steps)
             ratios.append(max([run.finish().seconds for run in runs]) / alone)
-        return ratios
+            others.append(watch.share())
+        return ratios, others
     finally:
         for run in runs:
             run.kill()

@@ -43,11 +43,13 @@ def markdown(results: Results) -> str:
     for workload, title in TITLES.items():
         measured = [m for m in results.outcome.measured if m.workload == workload]
         if measured:
-            parts += [f"## {title}", speeds(measured), ratios(measured), yardstick(results, workload), disturbance(measured)]
+            parts += [f"## {title}", speeds(measured), ratios(measured), yardstick(results, workload), disturbance([share for m in measured for share in m.others])]
     if results.pairs:
         parts += ["## Two runs at once against one alone, a thread each", pairs(results.pairs)]
+        parts += [disturbance([share for p in results.pairs for share in p.others])]
     if results.studies:
         parts += ["## A study end to end: three arms, one seed", studies(results.studies)]
+        parts += [disturbance([s.others for s in results.studies])]
     parts += ["## Who took part", who(results), missing(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -102,9 +104,8 @@ def yardstick(results: Results, workload: str) -> str:
     return f"The sgemm rate, 2048^3, at the batch sizes: {'; '.join(lines)}." if lines else ""
 
 
-def disturbance(measured: list[Measured]) -> str:
+def disturbance(others: list[float]) -> str:
     """Says so when the machine was not quiet."""
-    others = [share for m in measured for share in m.others]
     middle, most = statistics.median(others), max(others)
     said = f"Other processes took {middle:.0%} of the processors in the median turn, {most:.0%} in the worst."
     return said if middle < 0.05 else f"**The machine was not quiet: do not rely on these numbers.** {said}"
@@ -122,6 +123,7 @@ def studies(found: list[Study]) -> str:
 
 def who(results: Results) -> str:
     names = {m.contender for m in results.outcome.measured} | {p.contender for p in results.pairs}
+    names |= {s.contender for s in results.studies}
     lines = []
     for name in [name for name in ABOUT if name in names]:
         versions = ", ".join(f"{k} {v}" for k, v in results.outcome.versions.get(name, {}).items())

@@ -1,6 +1,6 @@
 """The work of `batchscope run experiments/seed_comparison.yaml --set study.seeds=1`, as a Keras script does it.
 
-Usage: KERAS_BACKEND=... keras_study.py MOVIE_REVIEWS.csv THREADS EPOCHS
+Usage: KERAS_BACKEND=... keras_study.py MOVIE_REVIEWS.csv THREADS EPOCHS {jit,graph}
 
 Reads the IMDB reviews, splits them 60 : 20 : 20 by label, keeps the 10,000 most frequent words of the training
 split, cuts and pads reviews to 200 tokens at the front, trains three arms (batch sizes 32, 128, and 256 with a
@@ -47,7 +47,7 @@ def split(labels: numpy.ndarray) -> list[numpy.ndarray]:
     return [generator.permutation(numpy.concatenate(part)) for part in parts]
 
 
-def main(path: str, threads: str, epochs: str) -> None:
+def main(path: str, threads: str, epochs: str, mode: str) -> None:
     start(int(threads))
     words, labels = reviews(path)
     parts = split(labels)
@@ -62,7 +62,9 @@ def main(path: str, threads: str, epochs: str) -> None:
     for name, batch_size, gamma in ARMS:
         keras.utils.set_random_seed(0)
         model = classifier(x)
-        model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+        model.compile(
+            optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"], jit_compile=mode == "jit"
+        )
         decay = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 * gamma**epoch)
         history = model.fit(
             x, y, batch_size=batch_size, epochs=int(epochs), validation_data=validation, callbacks=[decay], verbose=0

@@ -27,6 +27,8 @@ mod libtorch;
 mod settings;
 
 pub use fused::InstructionSet;
+#[doc(hidden)]
+pub use fused::micro;
 pub use libtorch::{
     CudaDevice, cuda_devices, libtorch_version, peak_device_memory, start_libtorch, trim_memory,
 };

@@ -29,6 +29,8 @@ mod forward;
 mod instructions;
 mod layout;
 mod masks;
+#[doc(hidden)]
+pub mod micro;
 mod optimizer;
 mod parameters;
 mod products;

@@ -35,6 +35,7 @@ pub mod files;
 pub mod format;
 pub mod kernels;
 pub mod model;
+pub mod report;
 pub mod rng;
 pub mod stats;
 pub mod study;

@@ -2,7 +2,7 @@
 //! data, and which batch size should I use?
 //!
 //! One YAML file describes a study; `batchscope run` trains its runs on CPU or CUDA, keeps records
-//! and TensorBoard curves, and summarises what was found.
+//! and TensorBoard curves, and says what was found.
 //!
 //! # Layers
 //!
@@ -10,9 +10,11 @@
 //!
 //! ```text
 //! cli -> study -> train -> model, data -> kernels
-//!  \        \-> stats, events
-//!   \-> export -> model
-//! leaves, which import nothing above them: config, rng, stats, kernels, events, files, error
+//!  \   \    \-> stats, events
+//!   \   \-> report -> study, analysis -> stats
+//!    \-> export -> model
+//! leaves, which import nothing above them:
+//!     config, rng, stats, kernels, events, files, format, error
 //! ```
 //!
 //! # Words
@@ -22,6 +24,7 @@
 //! - Dimensions: `B` batch rows, `T` time steps, `F` input features, `H` units, `V` vocabulary, `N`
 //!   examples. Gates are in the order `i f g o`. *Kernel* means compute code only.
 
+pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -29,8 +32,10 @@ pub mod error;
 pub mod events;
 pub mod export;
 pub mod files;
+pub mod format;
 pub mod kernels;
 pub mod model;
+pub mod report;
 pub mod rng;
 pub mod stats;
 pub mod study;

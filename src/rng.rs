@@ -20,6 +20,8 @@ pub enum Purpose {
     Split = 3,
     /// What dropout drops in one epoch.
     Dropout = 4,
+    /// What the statistics of a report resample.
+    Report = 5,
 }
 
 /// A generator, the same for the same arguments on every machine.

@@ -4,8 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules of this crate that it may name.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
-    ("cli", &["study", "export", "train", "data", "kernels", "stats", "config", "files", "error"]),
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
+    (
+        "cli",
+        &[
+            "report", "analysis", "study", "export", "train", "data", "kernels", "stats", "config",
+            "files", "format", "error",
+        ],
+    ),
+    (
+        "report",
+        &["study", "analysis", "stats", "train", "config", "files", "format", "rng", "error"],
+    ),
+    ("analysis", &["stats", "format"]),
     (
         "study",
         &[
@@ -23,6 +34,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("events", &[]),
     ("rng", &[]),
     ("files", &[]),
+    ("format", &[]),
     ("error", &[]),
 ];
 

@@ -1,47 +1,8 @@
-//! Numbers as people read them.
+//! Commands and results as people read them.
+
+pub(super) use crate::format::{bytes, count, counted, duration};
 
 use crate::stats::Summary;
-
-/// `1,234,567`
-pub(super) fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// `1 run`, `3 runs`
-pub(super) fn counted(value: usize, thing: &str) -> String {
-    let plural = if value == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", count(value as u64))
-}
-
-/// `412 MB`, `1.3 GB`; decimal units.
-pub(super) fn bytes(value: u64) -> String {
-    match value {
-        0..1_000_000 => format!("{} kB", value.div_ceil(1000)),
-        1_000_000..1_000_000_000 => format!("{:.0} MB", value as f64 / 1e6),
-        _ => format!("{:.1} GB", value as f64 / 1e9),
-    }
-}
-
-/// `45 s`, `12 min`, `3 h 20 min`
-pub(super) fn duration(seconds: f64) -> String {
-    match seconds {
-        ..9.95 => format!("{seconds:.1} s"),
-        ..99.5 => format!("{seconds:.0} s"),
-        ..5970.0 => format!("{:.0} min", seconds / 60.0),
-        _ => {
-            let minutes = (seconds / 60.0).round() as u64;
-            format!("{} h {:02} min", minutes / 60, minutes % 60)
-        }
-    }
-}
 
 /// A command line that a shell reads back as these arguments.
 pub(super) fn command(arguments: &[String]) -> String {
@@ -65,17 +26,6 @@ pub(super) fn summary(summary: Option<Summary>, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_rounded_to_what_a_reader_needs() {
-        assert_eq!([count(7), count(1234), count(1234567)], ["7", "1,234", "1,234,567"]);
-        assert_eq!(
-            [bytes(1), bytes(412_400_000), bytes(1_300_000_000)],
-            ["1 kB", "412 MB", "1.3 GB"]
-        );
-        assert_eq!([duration(4.26), duration(45.4), duration(720.0)], ["4.3 s", "45 s", "12 min"]);
-        assert_eq!(duration(12_000.0), "3 h 20 min");
-    }
 
     #[test]
     fn a_command_that_is_shown_can_be_repeated() {

@@ -12,6 +12,7 @@ mod init;
 mod interrupt;
 mod predict;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod status;
@@ -52,6 +53,7 @@ const EXAMPLES: &str = "Examples:
   batchscope run tickets.yaml
   batchscope run tickets.yaml --set train.epochs=3 --out runs/short
   batchscope status runs/tickets
+  batchscope report runs/tickets
   batchscope evaluate runs/tickets/batch-32/seed-0 --split test
   batchscope predict runs/tickets/batch-32/seed-0 --input new.csv --output predictions.csv
   batchscope export runs/tickets/batch-32/seed-0 --format onnx
@@ -80,7 +82,8 @@ enum Command {
     ///
     /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, restored,
     /// micro_batch, and count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
-    /// examples_per_second), failures (run, state, step or message), unfinished, not_retried.
+    /// examples_per_second), failures (run, state, step or message), unfinished, not_retried, report
+    /// (as in `report`, or null when no run is finished).
     Run(run::RunArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
     ///
@@ -90,6 +93,17 @@ enum Command {
     /// `run`, runs and others (run, state, epochs, planned_epochs, step or message), where others
     /// are runs in the folder that the study has no more.
     Status(status::StatusArgs),
+    /// Say what a study shows, how surely, and which batch size to use
+    ///
+    /// Compares the arms by their validation accuracy, seed by seed, against the margin that the
+    /// experiment file declares (`study.margin`). Reads the records alone, also while the study is
+    /// running, and writes report/verdict.md and report/tables/*.csv in its folder. `run` does the
+    /// same at its end.
+    ///
+    /// With --json: reports, a list of study, path, verdict (outcome, recommended, more_seeds, found,
+    /// advice, cautions, not_shown), comparison (margin, best, seeds, arms) and target (target, arms,
+    /// trade_off, no_trade_off, fastest). Accuracies and differences are shares of 1.
+    Report(report::ReportArgs),
     /// Measure a finished run on a split of its study
     ///
     /// Computed on the processor with the weights that the run kept, as at the end of training.
@@ -159,6 +173,7 @@ fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
         Command::Check(args) => check::check(args, output),
         Command::Run(args) => run::run(args, output),
         Command::Status(args) => status::status(args, output),
+        Command::Report(args) => report::report(args, output),
         Command::Evaluate(args) => evaluate::evaluate(args, output),
         Command::Predict(args) => predict::predict(args, output),
         Command::Export(args) => export::export(args, output),

@@ -3,7 +3,8 @@
 use super::diagnostics::Output;
 use super::interrupt::on_interrupt;
 use super::progress::Progress;
-use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, format, tables};
+use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, format, report, tables};
+use crate::report::{self as reports, Report};
 use crate::study::{
     ArmSummary, Run, RunEnd, RunState, Selection, StudyFolder, StudyOutcome, execute, prepare,
 };
@@ -37,6 +38,7 @@ struct Document<'o> {
     failures: Vec<Failed>,
     unfinished: usize,
     not_retried: usize,
+    report: Option<&'o Report>,
 }
 
 #[derive(Serialize)]
@@ -66,13 +68,29 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
     drop(pool);
     progress.finish();
     let outcome = outcome?;
-    let text =
-        format!("{}\n\n{}", tables::results(&outcome.arms), closing(&outcome, &path, &command));
-    output.answer(&document(&study.name, &path, &outcome), &text);
+    // What was trained counts, even if the disk has no room for the report.
+    let written = reports::write(&path).unwrap_or_else(|error| {
+        diagnostics::print_warnings(&[format!("there is no report: {error:#}")]);
+        None
+    });
+    let verdict = written.as_ref().map(report::text);
+    let parts = [
+        Some(tables::results(&outcome.arms)),
+        notes(&outcome, &command),
+        verdict,
+        Some(places(&path)),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    output.answer(&document(&study.name, &path, &outcome, written.as_ref()), &text);
     Ok(exit_code(&outcome))
 }
 
-fn document<'o>(study: &'o str, folder: &'o Path, outcome: &'o StudyOutcome) -> Document<'o> {
+fn document<'o>(
+    study: &'o str,
+    folder: &'o Path,
+    outcome: &'o StudyOutcome,
+    report: Option<&'o Report>,
+) -> Document<'o> {
     let failed = outcome.failures.iter().filter_map(|(run, end)| {
         let state = match end.clone() {
             RunEnd::Diverged { step } => RunState::Diverged { step },
@@ -88,11 +106,12 @@ fn document<'o>(study: &'o str, folder: &'o Path, outcome: &'o StudyOutcome) -> 
         failures: failed.collect(),
         unfinished: outcome.unfinished,
         not_retried: outcome.not_retried,
+        report,
     }
 }
 
-/// What to know and what to do next.
-fn closing(outcome: &StudyOutcome, path: &Path, command: &[String]) -> String {
+/// What to know and what to do next, if there is something.
+fn notes(outcome: &StudyOutcome, command: &[String]) -> Option<String> {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(tables::what_numbers_are(&outcome.arms));
     lines.extend(tables::short_of_memory(&outcome.arms));
@@ -116,8 +135,7 @@ fn closing(outcome: &StudyOutcome, path: &Path, command: &[String]) -> String {
             format::command(command)
         ));
     }
-    lines.push(places(path));
-    lines.join("\n")
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// What to do about a diverged run.

@@ -199,6 +199,10 @@ mod tests {
         let cases = [
             (format!("study: {{ grid: {{ batch_size: [8, 8] }} }}\n{DATA}"), "same value twice"),
             (format!("study: {{ seeds: 2 }}\n{DATA}"), "neither `arms` nor `grid`"),
+            (
+                format!("study: {{ margin: 5, grid: {{ batch_size: [8] }} }}\n{DATA}"),
+                "must be above 0 and at most 0.5, received 5 (at `study.margin`)",
+            ),
             (format!("{one}data: {{ table: {{ path: a.csv }} }}\n"), "text needs an `embedding`"),
             (format!("{one}data: {{}}\n"), "no source of examples"),
             (format!("{one}{DATA}train: {{ device: gpu }}\n"), "unknown device `gpu`"),

@@ -18,6 +18,10 @@ pub struct StudySection {
     /// Runs per arm, with seeds 0, 1, 2, ...
     #[serde(default = "seeds")]
     pub seeds: u32,
+    /// A difference in accuracy up to this does not matter to you: 0.005 is half a percentage point.
+    /// The verdict is about differences beyond it, so declare it before you see results.
+    #[serde(default = "margin")]
+    pub margin: f64,
     /// The configurations to compare, one by one. Give either these or `grid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arms: Option<Vec<ArmSection>>,
@@ -90,4 +94,8 @@ pub struct GridSection {
 
 fn seeds() -> u32 {
     5
+}
+
+fn margin() -> f64 {
+    0.005
 }

@@ -1,6 +1,43 @@
-//! Estimates from the runs of an arm: pure functions of numbers.
+//! Estimates with their uncertainty: what a handful of seeds can show, and what not.
+//!
+//! Pure functions of numbers. Nothing here knows a study, an arm or a file, and nothing draws a
+//! random number of its own: what resamples takes a generator.
+//!
+//! ```text
+//! interval      t intervals, one-sided bounds and p values of a mean, of paired differences too
+//! equivalence   within a margin, beyond it, or open: non-inferiority and TOST
+//! multiple      Holm's correction
+//! sign_flip     the exact permutation test of paired differences
+//! bootstrap     percentile and BCa intervals of any statistic of resampled seeds
+//! crossed       seeds and examples resampled together
+//! best          which arms may be the best one
+//! power         how many seeds would settle a question
+//! ```
+//!
+//! With few seeds the t interval holds what it promises and the bootstrap of a mean does not: a
+//! nominal 95 % percentile interval covers about 81 % at n = 5 (the tests of `bootstrap` measure
+//! it). So means and differences get t intervals, and the bootstrap is for what has no other.
+
+mod best;
+mod bootstrap;
+mod crossed;
+mod equivalence;
+mod interval;
+mod multiple;
+mod power;
+mod sign_flip;
+
+pub use best::possible_bests;
+pub use bootstrap::{Bootstrap, resamples};
+pub use crossed::crossed_interval;
+pub use equivalence::{Standing, equivalence_p, standing};
+pub use interval::{Interval, binomial_se, differences};
+pub use multiple::holm;
+pub use power::{power, seeds_for_half_width, seeds_to_settle};
+pub use sign_flip::{SIGN_FLIP_MOST, sign_flip_p};
 
 use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// Mean and spread of one quantity over the seeds of an arm.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -25,15 +62,53 @@ pub fn summarise(values: &[f64]) -> Option<Summary> {
     Some(Summary { count, mean, sd })
 }
 
+/// The standard normal distribution.
+pub(crate) fn normal() -> Normal {
+    Normal::standard()
+}
+
+/// The t distribution of the mean of `count` values, which must be more than one.
+fn student(count: usize) -> StudentsT {
+    let freedom = (count.max(2) - 1) as f64;
+    StudentsT::new(0.0, 1.0, freedom).unwrap_or_else(|_| unreachable!("scale and freedom exceed 0"))
+}
+
+/// The value below which the t distribution has this share.
+fn student_quantile(count: usize, share: f64) -> f64 {
+    student(count).inverse_cdf(share)
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use rand_distr::{Distribution, StandardNormal};
+
+    /// A generator for tests of known truth.
+    pub(crate) fn generator(seed: u64) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(seed)
+    }
+
+    /// Normal numbers with this mean and standard deviation.
+    pub(crate) fn normals(rng: &mut ChaCha8Rng, count: usize, mean: f64, sd: f64) -> Vec<f64> {
+        let draw = |_| {
+            let z: f64 = StandardNormal.sample(rng);
+            mean + sd * z
+        };
+        (0..count).map(draw).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn near(found: f64, expected: f64, tolerance: f64) {
+        assert!((found - expected).abs() <= tolerance, "found {found}, expected {expected}");
+    }
 
     #[test]
     fn the_spread_is_the_sample_standard_deviation() {
         let summary = summarise(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
-        assert!((summary.mean - 5.0).abs() < 1e-12);
-        assert!((summary.sd.unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
+        near(summary.mean, 5.0, 1e-12);
+        near(summary.sd.unwrap(), (32.0f64 / 7.0).sqrt(), 1e-12);
         assert_eq!(summary.count, 8);
     }
 

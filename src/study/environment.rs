@@ -29,6 +29,7 @@ pub(super) fn write(
         "cpu": cpu_model(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "data": plan.data.facts,
+        "margin": plan.study.experiment.study.margin,
     });
     let path = folder.path().join("environment.json");
     let mut sessions: Vec<Value> = files::read_json(&path)?.unwrap_or_default();
@@ -43,10 +44,29 @@ fn cpu_model() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// What an earlier session wrote down of itself, as far as others need it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Session {
+    /// Examples of the training, validation and test splits.
+    pub examples: [Option<usize>; 3],
+    /// The margin that it declared; sessions of old versions declared none.
+    pub margin: Option<f64>,
+}
+
+/// The sessions of a study, in order; none before the first one.
+pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
+    let sessions: Option<Vec<Value>> = files::read_json(&folder.join("environment.json"))?;
+    let read = |session: &Value| Session {
+        examples: ["train", "validation", "test"].map(|split| {
+            let examples = session["data"][split]["examples"].as_u64();
+            examples.map(|examples| examples as usize)
+        }),
+        margin: session["margin"].as_f64(),
+    };
+    Ok(sessions.unwrap_or_default().iter().map(read).collect())
+}
+
 /// How many training examples the study's last session had; `None` before the first one.
 pub(super) fn training_examples(folder: &Path) -> Result<Option<usize>> {
-    let sessions: Option<Vec<Value>> = files::read_json(&folder.join("environment.json"))?;
-    let last = sessions.and_then(|mut sessions| sessions.pop());
-    let examples = last.and_then(|session| session["data"]["train"]["examples"].as_u64());
-    Ok(examples.map(|examples| examples as usize))
+    Ok(sessions(folder)?.last().and_then(|session| session.examples[0]))
 }

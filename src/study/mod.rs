@@ -25,15 +25,17 @@ mod summary;
 mod trained;
 mod worker;
 
+pub use environment::{Session, sessions};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run};
 pub use pool::{Pool, Workers};
+pub use predictions::correct_predictions;
 pub use protocol::{Hello, RunEnd, TimingLine};
 pub use record::{Definition, HistogramLine, Record, RunFolder, RunResult, Status, wall_clock};
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
-pub use summary::{ArmSummary, Failure};
+pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Measurement, Prediction, TrainedRun};
 pub use worker::serve;
 

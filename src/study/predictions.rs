@@ -3,8 +3,9 @@
 use crate::data::Dataset;
 use crate::files;
 use crate::kernels::Split;
-use crate::train::probability;
-use anyhow::Result;
+use crate::train::{predicted, probability};
+use anyhow::{Context, Result};
+use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -20,4 +21,22 @@ pub(super) fn write(path: &Path, dataset: &Dataset, logits: &[f32]) -> Result<()
         }
         Ok(out.flush()?)
     })
+}
+
+/// Whether a finished run classified each row of the test split rightly, in the order of the file;
+/// empty without one.
+pub fn correct_predictions(path: &Path) -> Result<Vec<bool>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    let correct = |line: &str| {
+        let mut fields = line.split(',').skip(1);
+        let label: u8 = fields.next()?.parse().ok()?;
+        let logit: f32 = fields.next()?.parse().ok()?;
+        Some(predicted(logit) == (label == 1))
+    };
+    let read: Option<Vec<bool>> = text.lines().skip(1).map(correct).collect();
+    read.with_context(|| format!("{} is not what batchscope wrote", path.display()))
 }

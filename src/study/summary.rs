@@ -2,10 +2,11 @@
 
 use super::folder::StudyFolder;
 use super::plan::Run;
-use super::protocol::RunEnd;
-use super::record::{RunFolder, Status};
+use super::protocol::{RunEnd, TimingLine};
+use super::record::{Record, RunFolder, Status};
 use crate::config::Arm;
 use crate::stats::{self, Summary};
+use crate::train::EpochMetrics;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::Path;
@@ -52,49 +53,87 @@ pub(super) fn summarise(arms: &[Arm], runs: &[Run], folder: &Path) -> Result<Vec
 }
 
 fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> {
-    let (mut validation, mut test) = (Vec::new(), Vec::new());
-    let (mut steps, mut seconds, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut peak_memory, mut micro_batch) = (0, None);
-    let restored = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
+    let mut finished = Vec::new();
     for run in runs {
-        let files = RunFolder::new(&folder.join(run.id()));
-        let Some(record) = files.record()?.filter(|record| record.status == Status::Finished)
-        else {
-            continue;
-        };
-        let metrics = files.metrics()?;
-        let Some(last) = metrics.last() else { continue };
-        let best = record.result.as_ref().and_then(|result| result.best_epoch);
-        let best = best.filter(|_| restored).and_then(|epoch| metrics.get(epoch as usize));
-        validation.push(best.unwrap_or(last).validation.accuracy);
-        test.extend(record.test().map(|metrics| metrics.accuracy));
-        let taken = record.result.as_ref().and_then(|result| result.micro_batch);
-        let asked = arm.train.micro_batch.map_or(usize::MAX, |rows| rows as usize);
-        let smaller = taken.filter(|rows| *rows < asked);
-        micro_batch = smaller.into_iter().chain(micro_batch).min();
-        let timing = files.timing()?;
-        let training: f64 = timing.iter().map(|line| line.train_seconds).sum();
-        let measuring: f64 = timing.iter().map(|line| line.validation_seconds).sum();
-        steps.push(last.step as f64);
-        seconds.push(training + measuring);
-        rates.push(last.examples as f64 / training.max(1e-9));
-        let most = timing.iter().map(|line| line.peak_memory).max();
-        peak_memory = peak_memory.max(most.unwrap_or(0));
+        finished.extend(FinishedRun::read(&RunFolder::new(&folder.join(run.id())), arm)?);
     }
+    let of = |value: fn(&FinishedRun) -> f64| {
+        stats::summarise(&finished.iter().map(value).collect::<Vec<_>>())
+    };
+    let tests: Vec<f64> = finished.iter().filter_map(|run| run.test_accuracy).collect();
     Ok(ArmSummary {
         name: arm.name.clone(),
         batch_size: arm.batch_size,
-        finished: validation.len(),
+        finished: finished.len(),
         planned: runs.len(),
-        steps: stats::summarise(&steps),
-        validation_accuracy: stats::summarise(&validation),
-        test_accuracy: stats::summarise(&test),
-        seconds: stats::summarise(&seconds),
-        examples_per_second: stats::summarise(&rates),
-        peak_memory,
-        restored,
-        micro_batch,
+        steps: of(|run| run.last.step as f64),
+        validation_accuracy: of(|run| run.validation_accuracy),
+        test_accuracy: stats::summarise(&tests),
+        seconds: of(FinishedRun::seconds),
+        examples_per_second: of(|run| run.last.examples as f64 / run.train_seconds().max(1e-9)),
+        peak_memory: finished.iter().map(FinishedRun::peak_memory).max().unwrap_or(0),
+        restored: restores(arm),
+        micro_batch: finished.iter().filter_map(|run| run.micro_batch).min(),
     })
+}
+
+/// What the records of a finished run hold.
+#[derive(Debug, Clone)]
+pub struct FinishedRun {
+    /// Of the weights that it ended with.
+    pub validation_accuracy: f64,
+    /// Of the weights that it ended with.
+    pub test_accuracy: Option<f64>,
+    /// The last epoch.
+    pub last: EpochMetrics,
+    /// Every epoch.
+    pub epochs: Vec<EpochMetrics>,
+    /// Times and memory of every epoch.
+    pub timing: Vec<TimingLine>,
+    /// The rows whose gradients it computed at a time because memory was short.
+    pub micro_batch: Option<usize>,
+}
+
+impl FinishedRun {
+    /// Reads a run of this arm; `None` unless it is finished.
+    pub fn read(files: &RunFolder, arm: &Arm) -> Result<Option<Self>> {
+        let finished = |record: &Record| record.status == Status::Finished;
+        let Some(record) = files.record()?.filter(finished) else { return Ok(None) };
+        let epochs = files.metrics()?;
+        let Some(last) = epochs.last().copied() else { return Ok(None) };
+        let best = record.result.as_ref().and_then(|result| result.best_epoch);
+        let best = best.filter(|_| restores(arm)).and_then(|epoch| epochs.get(epoch as usize));
+        let asked = arm.train.micro_batch.map_or(usize::MAX, |rows| rows as usize);
+        let taken = record.result.as_ref().and_then(|result| result.micro_batch);
+        Ok(Some(Self {
+            validation_accuracy: best.unwrap_or(&last).validation.accuracy,
+            test_accuracy: record.test().map(|metrics| metrics.accuracy),
+            last,
+            timing: files.timing()?,
+            micro_batch: taken.filter(|rows| *rows < asked),
+            epochs,
+        }))
+    }
+
+    /// Spent on training steps.
+    pub fn train_seconds(&self) -> f64 {
+        self.timing.iter().map(|line| line.train_seconds).sum()
+    }
+
+    /// Spent on training and validation.
+    pub fn seconds(&self) -> f64 {
+        let measuring: f64 = self.timing.iter().map(|line| line.validation_seconds).sum();
+        self.train_seconds() + measuring
+    }
+
+    /// In bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.timing.iter().map(|line| line.peak_memory).max().unwrap_or(0)
+    }
+}
+
+fn restores(arm: &Arm) -> bool {
+    arm.train.early_stopping.as_ref().is_some_and(|stopping| stopping.restore_best_weights)
 }
 
 /// Runs that diverged or failed: those of this session as they ended, even if that could not be

@@ -1,0 +1,145 @@
+//! What the results of a study say: pure functions of plain numbers.
+//!
+//! ```text
+//! compare    which arm is the best on validation, and how the others stand to it
+//! target     the first step, example and second at which each run reaches an accuracy
+//! trade_off  S(B) = Smin + Emin / B through them: the critical batch size
+//! verdict    all of it in sentences that a newcomer understands
+//! ```
+//!
+//! Decisions (the best arm, who is within the margin, what to use) are made on the validation split
+//! alone; the test split is looked at once, for what is reported. Runs of the same seed are pairs:
+//! they began with the same weights and saw the same order of examples.
+
+mod compare;
+mod target;
+mod trade_off;
+mod verdict;
+mod words;
+
+pub use compare::{ArmFinding, Comparison, Difference, Estimate, Role, compare};
+pub use target::{ArmTarget, Cost, Reach, TargetFinding, default_target, reach, target};
+pub use trade_off::{Observation, Observed, TradeOff, fit};
+pub use verdict::{Outcome, Verdict, verdict};
+pub use words::{percent, points, signed_points};
+
+use std::collections::BTreeMap;
+
+/// How sure intervals and bounds are.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// The results of a study.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    /// A difference in accuracy up to this does not matter: declared before the results.
+    pub margin: f64,
+    /// Other margins that earlier sessions of the study declared.
+    pub earlier_margins: Vec<f64>,
+    /// Examples of the training, validation and test splits, as far as they are known.
+    pub examples: [Option<usize>; 3],
+    /// In the order of the file.
+    pub arms: Vec<ArmResults>,
+}
+
+/// One arm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArmResults {
+    /// Its name.
+    pub name: String,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Before the schedule.
+    pub learning_rate: f64,
+    /// What else differs between the arms, by its path in the file.
+    pub settings: BTreeMap<String, String>,
+    /// Runs that the study asks for.
+    pub planned: usize,
+    /// Seeds whose loss was not finite.
+    pub diverged: Vec<u64>,
+    /// Runs that an error ended.
+    pub failed: usize,
+    /// The finished runs, by seed.
+    pub runs: BTreeMap<u64, RunResults>,
+}
+
+/// One finished run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunResults {
+    /// Validation accuracy of the weights that it ended with.
+    pub validation: f64,
+    /// Their test accuracy.
+    pub test: Option<f64>,
+    /// Whether each example of the test split was classified rightly; empty if not known.
+    pub correct: Vec<bool>,
+    /// Updates.
+    pub steps: u64,
+    /// Training rows seen.
+    pub examples: u64,
+    /// Of training and validation.
+    pub seconds: f64,
+    /// Of training alone.
+    pub train_seconds: f64,
+    /// In bytes.
+    pub peak_memory: u64,
+    /// After each epoch.
+    pub curve: Vec<Point>,
+}
+
+/// Where a run stood after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Updates so far.
+    pub step: u64,
+    /// Training rows so far.
+    pub examples: u64,
+    /// Seconds of training and validation so far.
+    pub seconds: f64,
+    /// On validation.
+    pub accuracy: f64,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A run with this accuracy and nothing else of interest.
+    pub(crate) fn run(validation: f64) -> RunResults {
+        RunResults {
+            validation,
+            test: Some(validation - 0.01),
+            correct: Vec::new(),
+            steps: 100,
+            examples: 1000,
+            seconds: 2.0,
+            train_seconds: 1.5,
+            peak_memory: 200_000_000,
+            curve: Vec::new(),
+        }
+    }
+
+    /// An arm whose seeds 0, 1, ... have these accuracies.
+    pub(crate) fn arm(batch_size: usize, accuracies: &[f64]) -> ArmResults {
+        let mut runs: BTreeMap<u64, RunResults> =
+            (0..).zip(accuracies.iter().map(|a| run(*a))).collect();
+        for run in runs.values_mut() {
+            run.steps = 12_800 / batch_size as u64;
+            run.seconds = 1.0 + 64.0 / batch_size as f64;
+        }
+        ArmResults {
+            name: format!("batch-{batch_size}"),
+            batch_size,
+            learning_rate: 1e-3,
+            settings: BTreeMap::new(),
+            planned: accuracies.len(),
+            diverged: Vec::new(),
+            failed: 0,
+            runs,
+        }
+    }
+
+    /// A study of these arms with the margin 0.005.
+    pub(crate) fn results(arms: Vec<ArmResults>) -> Results {
+        let examples = [Some(6000), Some(2000), Some(2000)];
+        Results { margin: 0.005, earlier_margins: Vec::new(), examples, arms }
+    }
+}

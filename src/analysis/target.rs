@@ -1,0 +1,301 @@
+//! What it takes to reach an accuracy: steps, examples and seconds against batch size.
+//!
+//! Validation is measured after each epoch. Between two epochs a run is taken to go straight, so it
+//! reaches the target at
+//!
+//! ```text
+//! step_before + (step_after - step_before) (target - accuracy_before) / (accuracy_after - accuracy_before)
+//! ```
+//!
+//! A run that is there after its first epoch was there at that point or before; one that never gets
+//! there would need more than it was given. Both are kept as the bounds that they are (Shallue et
+//! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
+
+use super::trade_off::{Observation, Observed, TradeOff, fit};
+use super::{ArmFinding, ArmResults, Comparison, Point, Results, Role};
+use crate::stats::{Summary, summarise};
+use rand::Rng;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What it took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Updates.
+    pub steps: f64,
+    /// Training rows.
+    pub examples: f64,
+    /// Of training and validation.
+    pub seconds: f64,
+}
+
+/// When a run reached a target.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reach {
+    /// Between two epochs.
+    At(Cost),
+    /// Before its first measurement, which stands here.
+    Before(Cost),
+    /// Not in all of the run, which stands here.
+    Never(Cost),
+}
+
+/// The runs of an arm and a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ArmTarget {
+    /// The arm.
+    pub name: String,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Finished runs.
+    pub runs: usize,
+    /// Of them, those that reached the target.
+    pub reached: usize,
+    /// Of those, the ones that had reached it when they were measured for the first time.
+    pub at_first: usize,
+    /// Of the runs that reached it.
+    pub steps: Option<Summary>,
+    /// Of the runs that reached it.
+    pub examples: Option<Summary>,
+    /// Of the runs that reached it.
+    pub seconds: Option<Summary>,
+}
+
+/// All arms and a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetFinding {
+    /// The validation accuracy to reach.
+    pub target: f64,
+    /// In the order of the file.
+    pub arms: Vec<ArmTarget>,
+    /// The curve through them.
+    pub trade_off: Option<TradeOff>,
+    /// Why there is none.
+    pub no_trade_off: Option<String>,
+    /// The batch size that reaches the target in the least time: the curve's steps with the seconds
+    /// that a step took.
+    pub fastest: Option<usize>,
+}
+
+/// When a run with this curve reaches a target; `None` without a measurement.
+pub fn reach(curve: &[Point], target: f64) -> Option<Reach> {
+    let cost = |point: &Point| Cost {
+        steps: point.step as f64,
+        examples: point.examples as f64,
+        seconds: point.seconds,
+    };
+    let Some(after) = curve.iter().position(|point| point.accuracy >= target) else {
+        return curve.last().map(|last| Reach::Never(cost(last)));
+    };
+    let Some(before) = after.checked_sub(1) else { return Some(Reach::Before(cost(&curve[0]))) };
+    let (a, b) = (&curve[before], &curve[after]);
+    let share = (target - a.accuracy) / (b.accuracy - a.accuracy);
+    let (from, to) = (cost(a), cost(b));
+    let between = |from: f64, to: f64| from + share * (to - from);
+    Some(Reach::At(Cost {
+        steps: between(from.steps, to.steps),
+        examples: between(from.examples, to.examples),
+        seconds: between(from.seconds, to.seconds),
+    }))
+}
+
+/// The highest accuracy that all candidates come to on average, less the margin: a target that most
+/// runs of each reach. `None` when there is no candidate with a curve.
+pub fn default_target(results: &Results, comparison: &Comparison) -> Option<f64> {
+    let highest = |arm: &ArmResults| {
+        let top = |curve: &[Point]| curve.iter().map(|point| point.accuracy).reduce(f64::max);
+        let tops: Vec<f64> = arm.runs.values().filter_map(|run| top(&run.curve)).collect();
+        summarise(&tops).map(|summary| summary.mean)
+    };
+    let candidates = results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| competes(arm));
+    let lowest = candidates.filter_map(|(arm, _)| highest(arm)).reduce(f64::min)?;
+    Some(lowest - results.margin)
+}
+
+fn competes(arm: &ArmFinding) -> bool {
+    matches!(arm.role, Role::Best | Role::Candidate)
+}
+
+/// What each arm takes to a target, and the curve through them.
+pub fn target(
+    results: &Results,
+    comparison: &Comparison,
+    target: f64,
+    rng: &mut impl Rng,
+) -> TargetFinding {
+    let arms = results.arms.iter().map(|arm| arm_target(arm, target)).collect();
+    let fitted = comparable(results, comparison)
+        .and_then(|places| fit(&observations(results, &places, target), rng));
+    let (trade_off, no_trade_off) = match fitted {
+        Ok(trade_off) => (Some(trade_off), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    let fastest = trade_off.as_ref().and_then(|curve| fastest(curve, comparison));
+    TargetFinding { target, arms, trade_off, no_trade_off, fastest }
+}
+
+fn arm_target(arm: &ArmResults, target: f64) -> ArmTarget {
+    let reaches: Vec<Reach> =
+        arm.runs.values().filter_map(|run| reach(&run.curve, target)).collect();
+    let costs: Vec<Cost> = reaches
+        .iter()
+        .filter_map(|reach| match reach {
+            Reach::At(cost) | Reach::Before(cost) => Some(*cost),
+            Reach::Never(_) => None,
+        })
+        .collect();
+    let all = |of: fn(&Cost) -> f64| summarise(&costs.iter().map(of).collect::<Vec<_>>());
+    ArmTarget {
+        name: arm.name.clone(),
+        batch_size: arm.batch_size,
+        runs: reaches.len(),
+        reached: costs.len(),
+        at_first: reaches.iter().filter(|reach| matches!(reach, Reach::Before(_))).count(),
+        steps: all(|cost| cost.steps),
+        examples: all(|cost| cost.examples),
+        seconds: all(|cost| cost.seconds),
+    }
+}
+
+/// The candidates, if one curve can go through them: each with a batch size of its own and nothing
+/// else between them but the learning rate and the budget.
+fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, String> {
+    let places: Vec<usize> =
+        (0..results.arms.len()).filter(|place| competes(&comparison.arms[*place])).collect();
+    let arms: Vec<&ArmResults> = places.iter().map(|place| &results.arms[*place]).collect();
+    let sizes: BTreeMap<usize, usize> = arms.iter().map(|arm| (arm.batch_size, 1)).collect();
+    if sizes.len() < arms.len() {
+        return Err("two arms have the same batch size".into());
+    }
+    let other = |path: &&String| !BUDGET.contains(&path.as_str());
+    let differs = arms.first().and_then(|first| {
+        let unequal = |path: &&String| {
+            arms.iter().any(|arm| arm.settings.get(*path) != first.settings.get(*path))
+        };
+        let paths = arms.iter().flat_map(|arm| arm.settings.keys());
+        paths.filter(other).find(unequal)
+    });
+    match differs {
+        Some(path) => Err(format!("the arms differ in {path} too")),
+        None => Ok(places),
+    }
+}
+
+/// Keys that say how long a run is, and not what happens on the way.
+const BUDGET: [&str; 3] = ["train.epochs", "train.steps", "train.examples"];
+
+fn observations(results: &Results, places: &[usize], target: f64) -> Vec<Observation> {
+    let arms = places.iter().map(|place| &results.arms[*place]);
+    let of_arm = |arm: &ArmResults| -> Vec<Observation> {
+        let observed = |(seed, curve): (u64, &[Point])| {
+            let observed = match reach(curve, target)? {
+                Reach::At(cost) => Observed::At(cost.steps),
+                Reach::Before(cost) => Observed::AtMost(cost.steps),
+                Reach::Never(cost) => Observed::MoreThan(cost.steps),
+            };
+            Some(Observation { seed, batch_size: arm.batch_size as f64, steps: observed })
+        };
+        let runs = arm.runs.iter().map(|(seed, run)| (*seed, run.curve.as_slice()));
+        runs.filter_map(observed).collect()
+    };
+    arms.flat_map(of_arm).collect()
+}
+
+/// argmin over the candidates of S(B) x the measured seconds of a step.
+fn fastest(curve: &TradeOff, comparison: &Comparison) -> Option<usize> {
+    let seconds = |arm: &ArmFinding| {
+        let step = arm.seconds_per_step.filter(|_| competes(arm))?;
+        Some((arm.batch_size, curve.steps(arm.batch_size as f64) * step.mean))
+    };
+    let all = comparison.arms.iter().filter_map(seconds);
+    all.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(batch_size, _)| batch_size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+    use crate::analysis::compare;
+    use crate::stats::tests::{generator, near};
+
+    fn curve(accuracies: &[f64]) -> Vec<Point> {
+        let point = |(epoch, accuracy): (usize, &f64)| {
+            let step = 10 * (epoch as u64 + 1);
+            Point { step, examples: 32 * step, seconds: step as f64 / 5.0, accuracy: *accuracy }
+        };
+        accuracies.iter().enumerate().map(point).collect()
+    }
+
+    #[test]
+    fn a_run_reaches_a_target_between_two_epochs_before_the_first_or_never() {
+        let run = curve(&[0.6, 0.7, 0.65, 0.8]);
+        let Some(Reach::At(cost)) = reach(&run, 0.65) else { panic!("between 1 and 2") };
+        near(cost.steps, 15.0, 1e-9);
+        near(cost.examples, 480.0, 1e-9);
+        near(cost.seconds, 3.0, 1e-9);
+        assert!(matches!(reach(&run, 0.5), Some(Reach::Before(Cost { steps: 10.0, .. }))));
+        assert!(matches!(reach(&run, 0.9), Some(Reach::Never(Cost { steps: 40.0, .. }))));
+        let Some(Reach::At(cost)) = reach(&run, 0.7) else { panic!("at 2") };
+        near(cost.steps, 20.0, 1e-9);
+        assert_eq!(reach(&[], 0.5), None);
+    }
+
+    /// Arms whose runs reach 0.8 at the step S(B) = 50 + 6400 / B exactly: B_crit = 128.
+    fn planted() -> Results {
+        let of = |batch_size: usize| {
+            let mut arm = arm(batch_size, &[0.85, 0.85, 0.85]);
+            let steps = 50.0 + 6400.0 / batch_size as f64;
+            for run in arm.runs.values_mut() {
+                let point = |(at, accuracy)| Point {
+                    step: (steps * at) as u64,
+                    examples: (steps * at) as u64 * batch_size as u64,
+                    seconds: steps * at * batch_size as f64 / 1000.0,
+                    accuracy,
+                };
+                // Half of the steps at 0.7, twice as many at 1.0: 0.8 is a third of the way.
+                run.curve = [(0.5, 0.7), (2.0, 1.0)].map(point).to_vec();
+                run.train_seconds = run.steps as f64 * (0.01 + batch_size as f64 / 1000.0);
+            }
+            arm
+        };
+        results([16, 32, 64, 128, 256, 512].map(of).to_vec())
+    }
+
+    #[test]
+    fn the_planted_critical_batch_size_is_found_and_the_fastest_one() {
+        let study = planted();
+        let comparison = compare(&study, &mut generator(1));
+        let found = target(&study, &comparison, 0.8, &mut generator(2));
+        let curve = found.trade_off.unwrap();
+        near(curve.critical, 128.0, 3.0);
+        near(curve.smallest_steps, 50.0, 2.0);
+        // T(B) = (50 + 6400 / B) (0.01 + B / 1000): least at sqrt(128 * 10) = 36.
+        assert_eq!(found.fastest, Some(32));
+        assert_eq!((found.arms[0].reached, found.arms[0].at_first), (3, 0));
+    }
+
+    #[test]
+    fn no_curve_goes_through_arms_that_differ_otherwise() {
+        let mut study = planted();
+        study.arms[1].batch_size = 16;
+        let comparison = compare(&study, &mut generator(1));
+        let found = target(&study, &comparison, 0.8, &mut generator(2));
+        assert_eq!(found.no_trade_off.unwrap(), "two arms have the same batch size");
+        let mut study = planted();
+        study.arms[1].settings.insert("train.epochs".into(), "3".into());
+        assert!(target(&study, &comparison, 0.8, &mut generator(2)).trade_off.is_some());
+        study.arms[1].settings.insert("train.schedule".into(), "constant".into());
+        let found = target(&study, &comparison, 0.8, &mut generator(2));
+        assert_eq!(found.no_trade_off.unwrap(), "the arms differ in train.schedule too");
+    }
+
+    #[test]
+    fn the_default_target_is_one_that_all_arms_come_to() {
+        let mut study = results(vec![arm(32, &[0.9, 0.9]), arm(64, &[0.8, 0.8])]);
+        for (arm, top) in study.arms.iter_mut().zip([0.9, 0.8]) {
+            arm.runs.values_mut().for_each(|run| run.curve = curve(&[0.5, top, 0.6]));
+        }
+        let comparison = compare(&study, &mut generator(1));
+        near(default_target(&study, &comparison).unwrap(), 0.795, 1e-12);
+    }
+}

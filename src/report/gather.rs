@@ -1,0 +1,152 @@
+//! The records of a study as plain numbers.
+
+use crate::analysis::{ArmResults, Point, Results, RunResults};
+use crate::config::Arm;
+use crate::study::{
+    FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions, sessions,
+};
+use anyhow::Result;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
+    let margin = status.study.experiment.study.margin;
+    let sessions = sessions(folder)?;
+    let arms = &status.study.arms;
+    let settings = differing_settings(arms)?;
+    let of_arms = arms.iter().zip(settings).map(|(arm, settings)| {
+        let planned = status.study.seeds.len();
+        let learning_rate = arm.train.optimizer.lr();
+        let (name, batch_size) = (arm.name.clone(), arm.batch_size);
+        let (runs, diverged, failed) = (BTreeMap::new(), Vec::new(), 0);
+        ArmResults { name, batch_size, learning_rate, settings, planned, diverged, failed, runs }
+    });
+    let mut results = Results {
+        margin,
+        earlier_margins: earlier_margins(&sessions, margin),
+        examples: sessions.last().map_or([None; 3], |session| session.examples),
+        arms: of_arms.collect(),
+    };
+    // The status lists the runs in the same order.
+    for (run, stands) in Run::all(&status.study).iter().zip(&status.runs) {
+        let Some(arm) = results.arms.iter_mut().find(|arm| arm.name == run.arm.name) else {
+            continue;
+        };
+        match stands.state {
+            RunState::Diverged { .. } => arm.diverged.push(run.seed),
+            RunState::Failed { .. } => arm.failed += 1,
+            _ => {}
+        }
+        let files = RunFolder::new(&folder.join(run.id()));
+        if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
+            arm.runs.insert(run.seed, of_run(&finished, &files)?);
+        }
+    }
+    Ok(results)
+}
+
+fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
+    let mut seconds = 0.0;
+    let mut curve = Vec::with_capacity(run.epochs.len());
+    for (metrics, timing) in run.epochs.iter().zip(&run.timing) {
+        seconds += timing.train_seconds + timing.validation_seconds;
+        curve.push(Point {
+            step: metrics.step,
+            examples: metrics.examples,
+            seconds,
+            accuracy: metrics.validation.accuracy,
+        });
+    }
+    Ok(RunResults {
+        validation: run.validation_accuracy,
+        test: run.test_accuracy,
+        correct: correct_predictions(&files.test_predictions())?,
+        steps: run.last.step,
+        examples: run.last.examples,
+        seconds: run.seconds(),
+        train_seconds: run.train_seconds(),
+        peak_memory: run.peak_memory(),
+        curve,
+    })
+}
+
+/// Margins of earlier sessions other than the one that holds now.
+fn earlier_margins(sessions: &[Session], margin: f64) -> Vec<f64> {
+    let mut others: Vec<f64> = Vec::new();
+    for declared in sessions.iter().filter_map(|session| session.margin) {
+        let is = |other: &f64| other.to_bits() == declared.to_bits();
+        if !is(&margin) && !others.iter().any(is) {
+            others.push(declared);
+        }
+    }
+    others
+}
+
+/// For each arm its values of the keys in which the arms differ, apart from name, batch size and
+/// learning rate.
+fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
+    let mut all = Vec::new();
+    for arm in arms {
+        let mut leaves = BTreeMap::new();
+        flatten("", &serde_json::to_value(arm.defining())?, &mut leaves);
+        leaves.retain(|path, _| {
+            let is_rate = path.starts_with("train.optimizer.") && path.ends_with(".lr");
+            !is_rate && !["name", "batch_size"].contains(&path.as_str())
+        });
+        all.push(leaves);
+    }
+    let same = |path: &String| all.iter().all(|of| of.get(path) == all[0].get(path));
+    let differing = |of: &BTreeMap<String, String>| {
+        let kept = of.iter().filter(|(path, value)| !same(path) && *value != "null");
+        kept.map(|(path, value)| (path.clone(), value.clone())).collect()
+    };
+    Ok(all.iter().map(differing).collect())
+}
+
+/// `path: value` for every leaf.
+fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                flatten(&at, value, leaves);
+            }
+        }
+        Value::String(text) => {
+            leaves.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            leaves.insert(path.to_owned(), other.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Source, Study};
+
+    #[test]
+    fn settings_that_differ_are_named_and_the_others_are_not() {
+        let text = "study:\n  arms:\n    - { batch_size: 8, lr: 0.1 }\n    - { batch_size: 16, \
+                    schedule: { exponential: { gamma: 0.9 } }, model: { lstm: { dropout: 0.2 } } }\n\
+                    data: { table: { path: t.csv } }\nmodel: { embedding: {} }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let settings = differing_settings(&study.arms).unwrap();
+        assert_eq!(settings[0]["train.schedule"], "constant");
+        assert_eq!(settings[0]["model.lstm.dropout"], "0.0");
+        assert_eq!(settings[1]["train.schedule.exponential.gamma"], "0.9");
+        assert_eq!(settings[1]["model.lstm.dropout"], "0.2");
+        assert!(settings.iter().all(|of| of.keys().all(|path| !path.contains(".lr"))));
+    }
+
+    #[test]
+    fn margins_of_other_sessions_are_remembered() {
+        let session = |margin| Session { examples: [None; 3], margin };
+        let sessions = [Some(0.005), None, Some(0.01), Some(0.005)].map(session);
+        assert_eq!(earlier_margins(&sessions, 0.01), [0.005]);
+        assert_eq!(earlier_margins(&sessions[..2], 0.005), Vec::<f64>::new());
+    }
+}

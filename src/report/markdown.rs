@@ -1,0 +1,236 @@
+//! `verdict.md`: the verdict, the numbers behind it, and how they were come by.
+
+use super::Report;
+use crate::analysis::{
+    ArmFinding, ArmTarget, Comparison, Difference, Estimate, Results, Role, TargetFinding, percent,
+    points, signed_points,
+};
+use crate::format::{bytes, count, duration};
+use crate::stats::{Interval, Standing, Summary};
+
+pub(super) fn page(results: &Results, report: &Report) -> String {
+    let verdict = &report.verdict;
+    let mut parts = vec![format!("# Verdict: {}", report.study), verdict.advice.clone()];
+    parts.push(bullets(&verdict.found));
+    if !verdict.cautions.is_empty() {
+        parts.push("## To beware of".into());
+        parts.push(bullets(&verdict.cautions));
+    }
+    parts.push("## What this study does not show".into());
+    parts.push(verdict.not_shown.clone());
+    parts.push("## The arms".into());
+    parts.push(data(results));
+    parts.push(arms(&report.comparison));
+    if report.comparison.arms.iter().any(|arm| arm.difference.is_some()) {
+        parts.push("## Compared with the best".into());
+        parts.push(comparisons(&report.comparison));
+        parts.push(MEANING.into());
+    }
+    if let Some(target) = &report.target {
+        parts.push(format!("## To reach {} on validation", percent(target.target)));
+        parts.push(to_target(target));
+    }
+    parts.push("More digits are in `tables/arms.csv` and `tables/comparisons.csv`.".into());
+    parts.join("\n\n") + "\n"
+}
+
+const MEANING: &str = "\
+Differences are the arm minus the best one in percentage points, seed by seed, with 95 % t intervals. \
+An arm is *within* the margin when the one-sided 95 % lower bound of its validation difference exceeds \
+minus the margin, *beyond* it when the upper bound is below that, else *open*. *May be best* takes into \
+account that the best one was chosen among all (Hsu's comparison with the best, 95 % together). Seeds to \
+settle is the number with which an arm that is truly as good as the best would be shown to be within the \
+margin in 80 % of studies, judged by the spread of the differences so far: with three seeds a rough guess. \
+p (Holm) is that of the paired t test, corrected for the number of arms. The arms were compared, and the \
+best chosen, on validation; the test differences decided nothing. *Other examples* is the interval for \
+other seeds and other test rows too, from a bootstrap over both.";
+
+fn bullets(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn data(results: &Results) -> String {
+    let known = |rows: Option<usize>| rows.map_or("?".into(), |rows| count(rows as u64));
+    let [train, validation, test] = results.examples.map(known);
+    format!(
+        "{train} examples for training, {validation} for validation, {test} for the test. The margin \
+         is {} percentage points of accuracy.",
+        points(results.margin)
+    )
+}
+
+/// A table of Markdown.
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+    let head = line(header.iter().map(|cell| (*cell).to_owned()).collect());
+    let rule = line(header.iter().map(|_| "---".to_owned()).collect());
+    [head, rule].into_iter().chain(rows.map(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn arms(comparison: &Comparison) -> String {
+    let header = [
+        "arm",
+        "batch size",
+        "learning rate",
+        "runs",
+        "validation accuracy",
+        "test accuracy",
+        "steps",
+        "seconds",
+        "peak memory",
+    ];
+    let row = |arm: &ArmFinding| {
+        let runs = match arm.diverged {
+            0 => format!("{} of {}", arm.finished, arm.planned),
+            some => format!("{} of {}, {some} diverged", arm.finished, arm.planned),
+        };
+        vec![
+            arm.name.clone(),
+            count(arm.batch_size as u64),
+            arm.learning_rate.to_string(),
+            runs,
+            accuracy(arm.validation.as_ref()),
+            accuracy(arm.test.as_ref()),
+            whole(arm.steps),
+            arm.seconds.map_or("-".into(), |seconds| format!("{:.1}", seconds.mean)),
+            if arm.finished > 0 { bytes(arm.peak_memory) } else { "-".into() },
+        ]
+    };
+    table(&header, comparison.arms.iter().map(row))
+}
+
+fn accuracy(estimate: Option<&Estimate>) -> String {
+    let Some(estimate) = estimate else { return "-".into() };
+    let mean = percent(estimate.summary.mean);
+    match estimate.interval {
+        Some(interval) => {
+            let end = |end: f64| format!("{:.1}", 100.0 * end.clamp(0.0, 1.0));
+            let count = estimate.summary.count;
+            format!("{mean} ({} to {}, n = {count})", end(interval.low), end(interval.high))
+        }
+        None => format!("{mean} (n = 1)"),
+    }
+}
+
+fn whole(summary: Option<Summary>) -> String {
+    summary.map_or("-".into(), |summary| count(summary.mean.round() as u64))
+}
+
+fn comparisons(comparison: &Comparison) -> String {
+    let header = [
+        "arm",
+        "validation difference",
+        "standing",
+        "may be best",
+        "seeds to settle",
+        "p (Holm)",
+        "test difference",
+        "other examples",
+    ];
+    let row = |arm: &ArmFinding| {
+        let compared = arm.difference.as_ref()?;
+        let standing = match (arm.role, arm.standing) {
+            (Role::Diverged, _) => "diverged",
+            (_, Some(Standing::Within)) => "within",
+            (_, Some(Standing::Beyond)) => "beyond",
+            _ => "open",
+        };
+        let open = arm.standing == Some(Standing::Open) && compared.p.is_some();
+        let needed = match arm.seeds_needed {
+            Some(seeds) => seeds.to_string(),
+            None if open => "not feasible".into(),
+            None => "-".into(),
+        };
+        let others = arm.test_difference.and_then(|test| test.for_other_examples);
+        Some(vec![
+            arm.name.clone(),
+            difference(Some(compared)),
+            standing.to_owned(),
+            arm.may_be_best.map_or("-", |may| if may { "yes" } else { "no" }).to_owned(),
+            needed,
+            compared.p_holm.map_or("-".into(), |p| format!("{p:.3}")),
+            difference(arm.test_difference.as_ref()),
+            others.map_or("-".into(), range),
+        ])
+    };
+    table(&header, comparison.arms.iter().filter_map(row))
+}
+
+fn range(interval: Interval) -> String {
+    format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
+}
+
+fn difference(difference: Option<&Difference>) -> String {
+    let Some(estimate) = difference.map(|difference| &difference.estimate) else {
+        return "-".into();
+    };
+    let mean = signed_points(estimate.summary.mean);
+    match estimate.interval {
+        Some(interval) => format!("{mean} ({}, n = {})", range(interval), estimate.summary.count),
+        None => format!("{mean} (n = 1)"),
+    }
+}
+
+fn to_target(target: &TargetFinding) -> String {
+    let row = |arm: &ArmTarget| {
+        let reached = match (arm.reached, arm.at_first) {
+            (reached, 0) => format!("{reached} of {}", arm.runs),
+            (reached, first) => {
+                format!("{reached} of {}, {first} before the first measurement", arm.runs)
+            }
+        };
+        vec![
+            arm.name.clone(),
+            count(arm.batch_size as u64),
+            reached,
+            whole(arm.steps),
+            whole(arm.examples),
+            arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
+        ]
+    };
+    let header = ["arm", "batch size", "runs that reached it", "steps", "examples", "time"];
+    let about = "The target is what all arms come to on average, less the margin; it was chosen from \
+                 the results, so this describes them and decides nothing. Between two epochs a run \
+                 is taken to go straight. Means are over the runs that reached it.";
+    [about.to_owned(), table(&header, target.arms.iter().map(row)), trade_off(target)].join("\n\n")
+}
+
+fn trade_off(target: &TargetFinding) -> String {
+    let Some(curve) = &target.trade_off else {
+        let why = target.no_trade_off.as_deref().unwrap_or("there are no runs");
+        return format!("No curve of steps against batch size was fitted: {why}.");
+    };
+    let steps = |value: f64| count(value.round() as u64);
+    let said = match curve.straddled {
+        true => {
+            let interval = curve.interval.map_or(String::new(), |interval| {
+                format!(" (95 % interval {} to {})", steps(interval.low), steps(interval.high))
+            });
+            format!(
+                "Up to a batch size of about {}{interval} doubling the batch nearly halves the \
+                 steps; beyond, it mostly costs more passes over the data.",
+                steps(curve.critical)
+            )
+        }
+        false => {
+            "The batch size beyond which larger batches save few steps lies outside, or at the \
+                  edge of, those that were tried: try smaller and larger ones to find it."
+                .to_owned()
+        }
+    };
+    let bounds = match curve.bounds {
+        0 => String::new(),
+        runs => format!(" Of {runs} runs only a bound is known, and they count as such."),
+    };
+    let fastest = target.fastest.map_or(String::new(), |batch_size| {
+        format!(
+            " With the time that a step took here, batch size {} reaches it first.",
+            count(batch_size as u64)
+        )
+    });
+    format!(
+        "Steps = {} + {} / B fit these. {said}{bounds}{fastest}",
+        steps(curve.smallest_steps),
+        steps(curve.least_examples)
+    )
+}

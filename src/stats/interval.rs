@@ -1,0 +1,173 @@
+//! Intervals, one-sided bounds and p values of a mean, after Student 1908, "The probable error of
+//! a mean", Biometrika 6.
+//!
+//! ```text
+//! interval      mean -+ t(1 - alpha / 2; n - 1) sd / sqrt(n)
+//! lower bound   mean  - t(1 - alpha;     n - 1) sd / sqrt(n)
+//! p             2 P(T > |mean - null| sqrt(n) / sd)
+//! ```
+//!
+//! Paired data enter as differences: what a seed does to both arms cancels.
+
+use super::{Summary, student, student_quantile};
+use serde::Serialize;
+use statrs::distribution::ContinuousCDF;
+
+/// Two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Whether a value lies in it.
+    pub fn contains(&self, value: f64) -> bool {
+        self.low <= value && value <= self.high
+    }
+}
+
+impl Summary {
+    /// The same with a spread of at least `sd`, if it has one. For values that are counted in steps
+    /// (correct rows out of n): equal ones are known to the step only.
+    #[must_use]
+    pub fn with_spread_of_at_least(mut self, sd: f64) -> Self {
+        self.sd = self.sd.map(|found| found.max(sd));
+        self
+    }
+
+    /// The standard error of the mean; `None` for one value.
+    pub fn standard_error(&self) -> Option<f64> {
+        self.sd.map(|sd| sd / (self.count as f64).sqrt())
+    }
+
+    /// The t interval that covers the true mean with this confidence; `None` for one value.
+    pub fn interval(&self, confidence: f64) -> Option<Interval> {
+        let reach = self.reach(0.5 + confidence / 2.0)?;
+        Some(Interval { low: self.mean - reach, high: self.mean + reach })
+    }
+
+    /// The true mean exceeds this with this confidence; `None` for one value.
+    pub fn lower_bound(&self, confidence: f64) -> Option<f64> {
+        Some(self.mean - self.reach(confidence)?)
+    }
+
+    /// The true mean is below this with this confidence; `None` for one value.
+    pub fn upper_bound(&self, confidence: f64) -> Option<f64> {
+        Some(self.mean + self.reach(confidence)?)
+    }
+
+    fn reach(&self, share: f64) -> Option<f64> {
+        Some(student_quantile(self.count, share) * self.standard_error()?)
+    }
+
+    /// The p value of "the true mean is `null`", two-sided; `None` for one value.
+    pub fn p_value(&self, null: f64) -> Option<f64> {
+        let above = self.p_above(null)?;
+        Some((2.0 * above.min(1.0 - above)).min(1.0))
+    }
+
+    /// The p value of "the true mean is at most `null`"; `None` for one value.
+    pub fn p_above(&self, null: f64) -> Option<f64> {
+        let (error, distance) = (self.standard_error()?, self.mean - null);
+        Some(match error > 0.0 {
+            true => student(self.count).cdf(-distance / error),
+            // No spread at all: on the null nothing speaks against it, beside it everything.
+            false if distance.abs() > 0.0 => f64::from(distance < 0.0),
+            false => 0.5,
+        })
+    }
+}
+
+/// `a - b`, pair by pair.
+pub fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
+/// The standard error of a share of `n` independent examples: sqrt(p (1 - p) / n). No number of
+/// seeds makes it smaller.
+pub fn binomial_se(share: f64, n: usize) -> f64 {
+    (share * (1.0 - share) / n.max(1) as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::summarise;
+    use crate::stats::tests::{generator, near, normals};
+
+    /// `scipy.stats.ttest_1samp(x, 0)` and its `.confidence_interval(0.95)` for
+    /// `x = [0.012, -0.003, 0.007, 0.009, 0.001]`; the one-sided ones with `alternative="greater"`.
+    #[test]
+    fn intervals_bounds_and_p_values_are_those_of_scipy() {
+        let summary = summarise(&[0.012, -0.003, 0.007, 0.009, 0.001]).unwrap();
+        let interval = summary.interval(0.95).unwrap();
+        near(interval.low, SCIPY[0], 1e-12);
+        near(interval.high, SCIPY[1], 1e-12);
+        near(summary.p_value(0.0).unwrap(), SCIPY[2], 1e-10);
+        near(summary.lower_bound(0.95).unwrap(), SCIPY[3], 1e-12);
+        near(summary.p_above(-0.005).unwrap(), SCIPY[4], 1e-10);
+        near(summary.upper_bound(0.95).unwrap(), 2.0 * summary.mean - SCIPY[3], 1e-12);
+    }
+    const SCIPY: [f64; 5] = [
+        -0.0023731325632789027,
+        0.012773132563278904,
+        0.12927936520078329,
+        -0.0006149027644116447,
+        0.010064895469405177,
+    ];
+
+    #[test]
+    fn a_95_percent_interval_covers_the_truth_in_95_percent_of_the_cases() {
+        let mut rng = generator(1);
+        for count in [2, 3, 5, 10] {
+            let covers = |_| {
+                let values = normals(&mut rng, count, 0.3, 2.0);
+                usize::from(summarise(&values).unwrap().interval(0.95).unwrap().contains(0.3))
+            };
+            let share = (0..4000).map(covers).sum::<usize>() as f64 / 4000.0;
+            near(share, 0.95, 0.011); // three standard errors of the simulation
+        }
+    }
+
+    #[test]
+    fn two_arms_that_are_the_same_are_told_apart_in_5_percent_and_different_ones_mostly() {
+        let mut rng = generator(2);
+        let mut rejected = |effect: f64| {
+            let rejects = |_| {
+                // What the seed does to both is three times what sets them apart.
+                let seed = normals(&mut rng, 8, 0.8, 0.03);
+                let noisy = |base: &[f64], noise: Vec<f64>| -> Vec<f64> {
+                    base.iter().zip(noise).map(|(base, noise)| base + noise).collect()
+                };
+                let a = noisy(&seed, normals(&mut rng, 8, effect, 0.01));
+                let b = noisy(&seed, normals(&mut rng, 8, 0.0, 0.01));
+                let p = summarise(&differences(&a, &b)).unwrap().p_value(0.0).unwrap();
+                usize::from(p < 0.05)
+            };
+            (0..4000).map(rejects).sum::<usize>() as f64 / 4000.0
+        };
+        near(rejected(0.0), 0.05, 0.011);
+        assert!(rejected(0.02) > 0.9);
+    }
+
+    #[test]
+    fn one_value_has_no_interval_and_equal_values_have_one_without_width() {
+        assert_eq!(summarise(&[0.1]).unwrap().interval(0.95), None);
+        assert_eq!(summarise(&[0.1]).unwrap().p_value(0.0), None);
+        let same = summarise(&[0.25; 4]).unwrap();
+        assert_eq!(same.interval(0.95), Some(Interval { low: 0.25, high: 0.25 }));
+        near(same.p_value(0.25).unwrap(), 1.0, 0.0);
+        near(same.p_value(0.2).unwrap(), 0.0, 0.0);
+        let widened = same.with_spread_of_at_least(0.01).interval(0.95).unwrap();
+        assert!(widened.low < 0.25 && widened.high > 0.25);
+    }
+
+    #[test]
+    fn the_error_of_a_share_is_the_binomial_one() {
+        near(binomial_se(0.86, 25_000), 0.0021945, 1e-7);
+        near(binomial_se(0.5, 1), 0.5, 1e-15);
+    }
+}

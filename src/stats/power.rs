@@ -1,0 +1,148 @@
+//! How many seeds would settle a question, from the spread seen so far.
+//!
+//! With n seeds whose paired differences have the standard deviation sigma, a true difference at the
+//! distance D from what is tested is found with the probability
+//!
+//! ```text
+//! one-sided   P(T > t) = E[ Phi(sqrt(n) D / sigma - t S) ],   S^2 = chi^2(n - 1) / (n - 1)
+//! two-sided   the same on both sides, with t(1 - alpha / 2)
+//! ```
+//!
+//! the noncentral t distribution, integrated over S (Cohen 1988, "Statistical power analysis for the
+//! behavioral sciences"). A spread that three seeds gave is itself rough, and so is the answer.
+
+use super::{normal, student_quantile};
+use statrs::distribution::ContinuousCDF;
+use statrs::function::gamma::ln_gamma;
+
+/// More seeds than this are not a plan.
+const MOST: usize = 10_000;
+
+/// The chance that `count` seeds tell a true difference of `distance` standard deviations from 0 at
+/// the level `alpha`.
+pub fn power(count: usize, distance: f64, alpha: f64, two_sided: bool) -> f64 {
+    if count < 2 {
+        return 0.0;
+    }
+    let freedom = (count - 1) as f64;
+    let (normal, shift) = (normal(), (count as f64).sqrt() * distance);
+    let critical = student_quantile(count, 1.0 - if two_sided { alpha / 2.0 } else { alpha });
+    let half = freedom / 2.0;
+    let scale = std::f64::consts::LN_2 + half * half.ln() - ln_gamma(half);
+    let found = |s: f64| {
+        let density = match s > 0.0 {
+            true => (scale + (freedom - 1.0) * s.ln() - half * s * s).exp(),
+            false if count == 2 => scale.exp(),
+            false => 0.0,
+        };
+        let above = normal.cdf(shift - critical * s);
+        let below = if two_sided { normal.cdf(-shift - critical * s) } else { 0.0 };
+        density * (above + below)
+    };
+    let reach = 8.0 / freedom.sqrt();
+    simpson(found, (1.0 - reach).max(0.0), 1.0 + reach)
+}
+
+/// Simpson's rule.
+fn simpson(f: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
+    const PARTS: usize = 200;
+    let width = (to - from) / PARTS as f64;
+    let weighted = |at: usize| {
+        let weight = match at {
+            0 | PARTS => 1.0,
+            _ if at % 2 == 1 => 4.0,
+            _ => 2.0,
+        };
+        weight * f(from + at as f64 * width)
+    };
+    (0..=PARTS).map(weighted).sum::<f64>() * width / 3.0
+}
+
+/// The least number of seeds with which an arm that is truly as good as the reference is shown to be
+/// within the margin, with the chance `wanted`; an arm that lies twice the margin behind is then
+/// shown to be beyond it with the same chance. `None` when no feasible number does.
+pub fn seeds_to_settle(sd: f64, margin: f64, confidence: f64, wanted: f64) -> Option<usize> {
+    if sd <= 0.0 {
+        return Some(2);
+    }
+    least(|count| power(count, margin / sd, 1.0 - confidence, false) >= wanted)
+}
+
+/// The least number of seeds whose interval is expected to reach at most so far to either side.
+pub fn seeds_for_half_width(sd: f64, half_width: f64, confidence: f64) -> Option<usize> {
+    let reach =
+        |count| student_quantile(count, 0.5 + confidence / 2.0) * sd / (count as f64).sqrt();
+    least(|count| reach(count) <= half_width)
+}
+
+/// The least number from 2 on that is enough, when all larger ones are enough too.
+fn least(enough: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut above = 2;
+    while !enough(above) {
+        above *= 2;
+        if above > MOST {
+            return None;
+        }
+    }
+    let mut below = above / 2;
+    while above - below > 1 {
+        let middle = usize::midpoint(below, above);
+        if enough(middle) { above = middle } else { below = middle }
+    }
+    Some(above)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::tests::{generator, near, normals};
+    use crate::stats::{Standing, standing, summarise};
+
+    /// `statsmodels.stats.power.TTestPower().power(d, n, 0.05, alternative=...)`.
+    #[test]
+    fn power_is_that_of_statsmodels() {
+        for (distance, count, two_sided, expected) in STATSMODELS {
+            near(power(count, distance, 0.05, two_sided), expected, 1e-6);
+        }
+    }
+    const STATSMODELS: [(f64, usize, bool, f64); 4] = [
+        (0.5, 5, true, 0.140516689990298),
+        (1.0, 10, true, 0.8030968566327218),
+        (1.0, 2, false, 0.17956248755732762),
+        (0.3, 60, false, 0.7428493801310346),
+    ];
+
+    /// The table in the literature on paired seeds: effect in standard deviations of the difference,
+    /// seeds for 80 % power at 5 %, two-sided.
+    #[test]
+    fn the_usual_numbers_of_seeds_come_out() {
+        for (effect, seeds) in [(0.5, 34), (0.75, 16), (1.0, 10), (1.5, 6), (2.0, 5)] {
+            let found = least(|count| power(count, effect, 0.05, true) >= 0.8).unwrap();
+            assert!(found.abs_diff(seeds) <= 1, "{effect}: {found} instead of {seeds}");
+        }
+    }
+
+    #[test]
+    fn so_many_seeds_settle_as_many_studies_as_promised() {
+        let seeds = seeds_to_settle(0.008, 0.005, 0.95, 0.8).unwrap();
+        let mut rng = generator(15);
+        let mut share = |truth: f64, wanted: Standing| {
+            let settles = |_| {
+                let summary = summarise(&normals(&mut rng, seeds, truth, 0.008)).unwrap();
+                usize::from(standing(&summary, 0.005, 0.95) == wanted)
+            };
+            (0..2000).map(settles).sum::<usize>() as f64 / 2000.0
+        };
+        near(share(0.0, Standing::Within), 0.81, 0.03);
+        near(share(-0.01, Standing::Beyond), 0.81, 0.03);
+    }
+
+    #[test]
+    fn narrow_intervals_and_hopeless_questions() {
+        let seeds = seeds_for_half_width(0.01, 0.005, 0.95).unwrap();
+        let width = |count: usize| student_quantile(count, 0.975) * 0.01 / (count as f64).sqrt();
+        assert!(width(seeds) <= 0.005 && width(seeds - 1) > 0.005, "{seeds}");
+        assert_eq!(seeds_to_settle(1.0, 0.001, 0.95, 0.8), None);
+        assert_eq!(seeds_to_settle(0.0, 0.001, 0.95, 0.8), Some(2));
+    }
+}

@@ -59,7 +59,7 @@ pub fn write(folder: &Path) -> Result<Option<Report>> {
     Ok(Some(report))
 }
 
-/// As [`write`], where it is an error that there is nothing to say.
+/// As [`write()`], where it is an error that there is nothing to say.
 pub fn write_or_refuse(folder: &Path) -> Result<Report> {
     let report = write(folder)?;
     report.ok_or_else(|| {

@@ -22,6 +22,10 @@ pub enum Purpose {
     Dropout = 4,
     /// What the statistics of a report resample.
     Report = 5,
+    /// Which learning rates are tried.
+    Tuning = 6,
+    /// Rows and random vectors with which a solution is measured.
+    Probe = 7,
 }
 
 /// A generator, the same for the same arguments on every machine.

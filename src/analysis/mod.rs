@@ -12,17 +12,24 @@
 //! they began with the same weights and saw the same order of examples.
 
 mod compare;
+mod noise;
+mod sharpness;
 mod target;
 mod trade_off;
+mod tuning;
 mod verdict;
 mod words;
 
 pub use compare::{ArmFinding, Comparison, Difference, Estimate, Role, compare};
+pub use noise::{NoisePoint, NoiseRun, NoiseScale};
+pub use sharpness::{Line, LinePoint, Sharpness, SharpnessRun};
 pub use target::{ArmTarget, Cost, Reach, TargetFinding, default_target, reach, target};
 pub use trade_off::{Observation, Observed, TradeOff, fit};
+pub use tuning::{Edge, Trial, Tuning};
 pub use verdict::{Outcome, Verdict, verdict};
 pub use words::{percent, points, signed_points};
 
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// How sure intervals and bounds are.
@@ -39,6 +46,36 @@ pub struct Results {
     pub examples: [Option<usize>; 3],
     /// In the order of the file.
     pub arms: Vec<ArmResults>,
+    /// How the learning rates of arms that were tuned were found.
+    pub tunings: Vec<Tuning>,
+    /// The two batch sizes, small and large, between which the study takes the gap apart.
+    pub decompose: Option<[usize; 2]>,
+    /// Gradient noise scales, of the runs in which they were measured.
+    pub noise: Vec<NoiseRun>,
+    /// Sharpness, of the runs in which it was measured.
+    pub sharpness: Vec<SharpnessRun>,
+    /// Losses and accuracies on the line between two solutions.
+    pub lines: Vec<Line>,
+}
+
+/// How an arm came by its learning rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rate {
+    /// The file says it, or a rule that the file names.
+    Given,
+    /// It was the best of several on validation, with seeds of their own.
+    Tuned,
+}
+
+/// What an arm's runs have in common with those of other batch sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Budget {
+    /// The passes over the data, or whatever else the file gives every arm.
+    Epochs,
+    /// The updates: as many as another batch size makes.
+    Steps,
 }
 
 /// One arm.
@@ -50,6 +87,10 @@ pub struct ArmResults {
     pub batch_size: usize,
     /// Before the schedule.
     pub learning_rate: f64,
+    /// How it came by that.
+    pub rate: Rate,
+    /// What its runs have in common with those of other batch sizes.
+    pub budget: Budget,
     /// What else differs between the arms, by its path in the file.
     pub settings: BTreeMap<String, String>,
     /// Runs that the study asks for.
@@ -96,6 +137,11 @@ pub struct Point {
     pub seconds: f64,
     /// On validation.
     pub accuracy: f64,
+    /// On validation.
+    pub loss: f64,
+    /// Means over the training rows since the epoch began, while training; `None` where it was
+    /// measured within an epoch.
+    pub train: Option<[f64; 2]>,
 }
 
 #[cfg(test)]
@@ -129,6 +175,8 @@ pub(crate) mod tests {
             name: format!("batch-{batch_size}"),
             batch_size,
             learning_rate: 1e-3,
+            rate: Rate::Given,
+            budget: Budget::Epochs,
             settings: BTreeMap::new(),
             planned: accuracies.len(),
             diverged: Vec::new(),
@@ -140,6 +188,16 @@ pub(crate) mod tests {
     /// A study of these arms with the margin 0.005.
     pub(crate) fn results(arms: Vec<ArmResults>) -> Results {
         let examples = [Some(6000), Some(2000), Some(2000)];
-        Results { margin: 0.005, earlier_margins: Vec::new(), examples, arms }
+        Results {
+            margin: 0.005,
+            earlier_margins: Vec::new(),
+            examples,
+            arms,
+            tunings: Vec::new(),
+            decompose: None,
+            noise: Vec::new(),
+            sharpness: Vec::new(),
+            lines: Vec::new(),
+        }
     }
 }

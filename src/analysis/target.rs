@@ -221,7 +221,14 @@ mod tests {
     fn curve(accuracies: &[f64]) -> Vec<Point> {
         let point = |(epoch, accuracy): (usize, &f64)| {
             let step = 10 * (epoch as u64 + 1);
-            Point { step, examples: 32 * step, seconds: step as f64 / 5.0, accuracy: *accuracy }
+            Point {
+                step,
+                examples: 32 * step,
+                seconds: step as f64 / 5.0,
+                accuracy: *accuracy,
+                loss: 1.0 - accuracy,
+                train: None,
+            }
         };
         accuracies.iter().enumerate().map(point).collect()
     }
@@ -251,6 +258,8 @@ mod tests {
                     examples: (steps * at) as u64 * batch_size as u64,
                     seconds: steps * at * batch_size as f64 / 1000.0,
                     accuracy,
+                    loss: 1.0 - accuracy,
+                    train: None,
                 };
                 // Half of the steps at 0.7, twice as many at 1.0: 0.8 is a third of the way.
                 run.curve = [(0.5, 0.7), (2.0, 1.0)].map(point).to_vec();

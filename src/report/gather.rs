@@ -1,6 +1,6 @@
 //! The records of a study as plain numbers.
 
-use crate::analysis::{ArmResults, Point, Results, RunResults};
+use crate::analysis::{ArmResults, Budget, Point, Rate, Results, RunResults};
 use crate::config::Arm;
 use crate::study::{
     FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions, sessions,
@@ -20,13 +20,30 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         let learning_rate = arm.train.optimizer.lr();
         let (name, batch_size) = (arm.name.clone(), arm.batch_size);
         let (runs, diverged, failed) = (BTreeMap::new(), Vec::new(), 0);
-        ArmResults { name, batch_size, learning_rate, settings, planned, diverged, failed, runs }
+        let (rate, budget) = (Rate::Given, Budget::Epochs);
+        ArmResults {
+            name,
+            batch_size,
+            learning_rate,
+            rate,
+            budget,
+            settings,
+            planned,
+            diverged,
+            failed,
+            runs,
+        }
     });
     let mut results = Results {
         margin,
         earlier_margins: earlier_margins(&sessions, margin),
         examples: sessions.last().map_or([None; 3], |session| session.examples),
         arms: of_arms.collect(),
+        tunings: Vec::new(),
+        decompose: None,
+        noise: Vec::new(),
+        sharpness: Vec::new(),
+        lines: Vec::new(),
     };
     // The status lists the runs in the same order.
     for (run, stands) in Run::all(&status.study).iter().zip(&status.runs) {
@@ -56,6 +73,8 @@ fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
             examples: metrics.examples,
             seconds,
             accuracy: metrics.validation.accuracy,
+            loss: metrics.validation.loss,
+            train: Some([metrics.train.loss, metrics.train.accuracy]),
         });
     }
     Ok(RunResults {

@@ -12,6 +12,8 @@
 //! they began with the same weights and saw the same order of examples.
 
 mod compare;
+mod decomposition;
+mod groups;
 mod noise;
 mod sharpness;
 mod target;
@@ -21,6 +23,8 @@ mod verdict;
 mod words;
 
 pub use compare::{ArmFinding, Comparison, Difference, Estimate, Role, compare};
+pub use decomposition::{Decomposition, Part, Parts, Remainder, decompose};
+pub use groups::{Group, groups};
 pub use noise::{NoisePoint, NoiseRun, NoiseScale};
 pub use sharpness::{Line, LinePoint, Sharpness, SharpnessRun};
 pub use target::{ArmTarget, Cost, Reach, TargetFinding, default_target, reach, target};

@@ -4,6 +4,7 @@
 //! and a sum, so all sets give the same bits.
 
 use super::tile::{GROUP, PANEL};
+use super::vector::prefetch;
 use std::ops::Range;
 
 /// `sum += other`
@@ -24,10 +25,16 @@ pub(super) struct Scatter<'a> {
     pub(super) rows: &'a [f32],
 }
 
+/// So many rows before its turn, a row of a table is asked for.
+const AHEAD: usize = 8;
+
 /// See [`Scatter`].
 #[inline(always)]
 pub(super) fn scatter(p: Scatter<'_>) {
-    for (row, at) in p.rows.chunks_exact(PANEL).zip(p.index) {
+    for (number, (row, at)) in p.rows.chunks_exact(PANEL).zip(p.index).enumerate() {
+        if let Some(soon) = p.index.get(number + AHEAD) {
+            prefetch(&p.table[*soon as usize * PANEL..][..PANEL]);
+        }
         let sum = &mut p.table[*at as usize * PANEL..][..PANEL];
         for (sum, value) in sum.iter_mut().zip(row) {
             *sum += value;

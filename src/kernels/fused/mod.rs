@@ -10,6 +10,8 @@
 //!   registers until they have become states ([`cell`]).
 //! - Gradients below 2^-96 are 0: subnormal numbers cost some processors a hundred times as much.
 //! - Vectors of tokens are updated when they are read ([`embedding`]).
+//! - Threads share all of a step that takes long: slabs, panels of their weights' gradients
+//!   ([`weights`]), and tokens' vectors by parts of the vocabulary.
 //!
 //! What makes it repeat to the bit: every sum is one chain, or chains added up, in an order that
 //! depends on the rows of the step alone. Slabs are fixed, their gradients are added in order, so

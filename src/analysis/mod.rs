@@ -126,11 +126,11 @@ pub struct RunResults {
     pub train_seconds: f64,
     /// In bytes.
     pub peak_memory: u64,
-    /// After each epoch.
+    /// After each epoch, and within epochs if that was asked for.
     pub curve: Vec<Point>,
 }
 
-/// Where a run stood after an epoch.
+/// Where a run stood when validation was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Updates so far.

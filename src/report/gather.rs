@@ -64,9 +64,40 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
 }
 
 fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
+    Ok(RunResults {
+        validation: run.validation_accuracy,
+        test: run.test_accuracy,
+        correct: correct_predictions(&files.test_predictions())?,
+        steps: run.last.step,
+        examples: run.last.examples,
+        seconds: run.seconds(),
+        train_seconds: run.train_seconds(),
+        peak_memory: run.peak_memory(),
+        curve: curve(run, files)?,
+    })
+}
+
+/// The measurements of validation, those within an epoch before that of its end. A run that ended
+/// within an epoch was measured twice after its last step; the end of the epoch stands for both.
+fn curve(run: &FinishedRun, files: &RunFolder) -> Result<Vec<Point>> {
+    let within = files.evaluations()?;
+    let times = files.evaluation_timing()?;
+    let mut within = within.iter().zip(&times).peekable();
     let mut seconds = 0.0;
     let mut curve = Vec::with_capacity(run.epochs.len());
     for (metrics, timing) in run.epochs.iter().zip(&run.timing) {
+        while let Some((found, times)) = within.next_if(|(found, _)| found.step <= metrics.step) {
+            if found.step < metrics.step {
+                curve.push(Point {
+                    step: found.step,
+                    examples: found.examples,
+                    seconds: seconds + times.train_seconds + times.validation_seconds,
+                    accuracy: found.validation.accuracy,
+                    loss: found.validation.loss,
+                    train: None,
+                });
+            }
+        }
         seconds += timing.train_seconds + timing.validation_seconds;
         curve.push(Point {
             step: metrics.step,
@@ -77,17 +108,7 @@ fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
             train: Some([metrics.train.loss, metrics.train.accuracy]),
         });
     }
-    Ok(RunResults {
-        validation: run.validation_accuracy,
-        test: run.test_accuracy,
-        correct: correct_predictions(&files.test_predictions())?,
-        steps: run.last.step,
-        examples: run.last.examples,
-        seconds: run.seconds(),
-        train_seconds: run.train_seconds(),
-        peak_memory: run.peak_memory(),
-        curve,
-    })
+    Ok(curve)
 }
 
 /// Margins of earlier sessions other than the one that holds now.

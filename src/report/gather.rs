@@ -1,7 +1,8 @@
 //! The records of a study as plain numbers.
 
+use super::facts::{arm_facts, declared_target};
 use crate::analysis::{ArmResults, Budget, Point, Rate, Results, RunResults};
-use crate::config::Arm;
+use crate::config::{Arm, Schedule};
 use crate::study::{
     FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions, sessions,
 };
@@ -21,12 +22,14 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         let (name, batch_size) = (arm.name.clone(), arm.batch_size);
         let (runs, diverged, failed) = (BTreeMap::new(), Vec::new(), 0);
         let (rate, budget) = (Rate::Given, Budget::Epochs);
+        let facts = arm_facts(arm, &status.study);
         ArmResults {
             name,
             batch_size,
             learning_rate,
             rate,
             budget,
+            facts,
             settings,
             planned,
             diverged,
@@ -39,6 +42,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         earlier_margins: earlier_margins(&sessions, margin),
         examples: sessions.last().map_or([None; 3], |session| session.examples),
         arms: of_arms.collect(),
+        declared_target: declared_target(arms),
         tunings: Vec::new(),
         decompose: None,
         noise: Vec::new(),
@@ -130,6 +134,8 @@ fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
     for arm in arms {
         let mut leaves = BTreeMap::new();
         flatten("", &serde_json::to_value(arm.defining())?, &mut leaves);
+        leaves.retain(|path, _| !path.starts_with("train.schedule"));
+        leaves.insert("train.schedule".into(), schedule(&arm.train.schedule)?);
         leaves.retain(|path, _| {
             let is_rate = path.starts_with("train.optimizer.") && path.ends_with(".lr");
             !is_rate && !["name", "batch_size"].contains(&path.as_str())
@@ -142,6 +148,14 @@ fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
         kept.map(|(path, value)| (path.clone(), value.clone())).collect()
     };
     Ok(all.iter().map(differing).collect())
+}
+
+/// One value in place of a schedule's keys.
+fn schedule(schedule: &Schedule) -> Result<String> {
+    Ok(match schedule {
+        Schedule::Constant | Schedule::Exponential(_) => schedule.to_string(),
+        other => serde_json::to_string(other)?.replace('"', ""),
+    })
 }
 
 /// `path: value` for every leaf.
@@ -177,7 +191,7 @@ mod tests {
         let settings = differing_settings(&study.arms).unwrap();
         assert_eq!(settings[0]["train.schedule"], "constant");
         assert_eq!(settings[0]["model.lstm.dropout"], "0.0");
-        assert_eq!(settings[1]["train.schedule.exponential.gamma"], "0.9");
+        assert_eq!(settings[1]["train.schedule"], "lr * 0.9^epoch");
         assert_eq!(settings[1]["model.lstm.dropout"], "0.2");
         assert!(settings.iter().all(|of| of.keys().all(|path| !path.contains(".lr"))));
     }

@@ -5,16 +5,18 @@
 //! running; the same records give the same bytes.
 //!
 //! ```text
-//! gather     the records of a study -> plain numbers for `analysis`
-//! markdown   verdict.md
-//! tables     arms.csv, comparisons.csv
+//! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
+//! markdown   verdict.md, with the parts in `sections`
+//! tables     runs.csv, arms.csv, comparisons.csv, ...
 //! ```
 
+mod facts;
 mod gather;
 mod markdown;
+mod sections;
 mod tables;
 
-use crate::analysis::{self, Comparison, TargetFinding, Verdict};
+use crate::analysis::{self, Findings, Results};
 use crate::error::UserError;
 use crate::rng::{Purpose, stream};
 use crate::{files, study};
@@ -27,12 +29,9 @@ use std::path::{Path, PathBuf};
 pub struct Report {
     /// The name of the study.
     pub study: String,
-    /// In sentences.
-    pub verdict: Verdict,
-    /// In numbers: the arms against the best.
-    pub comparison: Comparison,
-    /// In numbers: what it takes to reach an accuracy; `None` without a candidate.
-    pub target: Option<TargetFinding>,
+    /// What they say.
+    #[serde(flatten)]
+    pub findings: Findings,
     /// The page that was written.
     pub path: PathBuf,
 }
@@ -45,18 +44,31 @@ pub fn write(folder: &Path) -> Result<Option<Report>> {
         return Ok(None);
     }
     let mut rng = stream(0, Purpose::Report, 0);
-    let comparison = analysis::compare(&results, &mut rng);
-    let target = analysis::default_target(&results, &comparison)
-        .map(|target| analysis::target(&results, &comparison, target, &mut rng));
-    let verdict = analysis::verdict(&results, &comparison);
+    let findings = analysis::find(&results, &mut rng);
     let report_folder = folder.join("report");
     let path = report_folder.join("verdict.md");
-    let report = Report { study: status.study.name.clone(), verdict, comparison, target, path };
-    let tables = report_folder.join("tables");
-    files::write_text(&tables.join("arms.csv"), &tables::arms(&report)?)?;
-    files::write_text(&tables.join("comparisons.csv"), &tables::comparisons(&report)?)?;
+    let report = Report { study: status.study.name.clone(), findings, path };
+    write_tables(&report_folder.join("tables"), &results, &report)?;
     files::write_text(&report.path, &markdown::page(&results, &report))?;
     Ok(Some(report))
+}
+
+fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<()> {
+    let findings = &report.findings;
+    let all = [
+        ("runs.csv", tables::runs(results)?),
+        ("arms.csv", tables::arms(report)?),
+        ("comparisons.csv", tables::comparisons(report)?),
+        ("decomposition.csv", tables::decomposition(findings)?),
+        ("learning_rates.csv", tables::learning_rates(findings)?),
+        ("audit.csv", tables::audit(findings)?),
+        ("claims.csv", tables::claims(findings)?),
+    ];
+    // A table without rows is not written.
+    for (name, text) in all.iter().filter(|(_, text)| !text.is_empty()) {
+        files::write_text(&folder.join(name), text)?;
+    }
+    Ok(())
 }
 
 /// As [`write()`], where it is an error that there is nothing to say.

@@ -19,6 +19,7 @@ mod schedule;
 mod schema;
 mod study;
 mod train;
+mod watch;
 
 pub use data::*;
 pub use grid::*;
@@ -30,6 +31,7 @@ pub use schedule::*;
 pub use schema::schema;
 pub use study::*;
 pub use train::*;
+pub use watch::*;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,9 @@
 //! Everything that the results of a study say, in one place.
 
 use super::{
-    Budget, Claim, Comparison, Confounder, Decomposition, Group, Rate, Results, TargetFinding,
-    Tuning, Verdict, audit, claims, compare, decompose, default_target, groups, verdict,
+    Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front, Group,
+    Rate, RateFinding, Results, TargetFinding, Tuning, Verdict, audit, budgets, claims, compare,
+    decompose, default_target, factors, fronts, groups, rates, verdict,
 };
 use rand::Rng;
 use serde::Serialize;
@@ -39,6 +40,14 @@ pub struct Findings {
     pub no_decomposition: Option<String>,
     /// How tuned learning rates were found.
     pub tunings: Vec<Tuning>,
+    /// Which learning rate suits which batch size; `None` where no batch size had several.
+    pub rates: Option<RateFinding>,
+    /// The arms on which the verdict rests, with equal passes, updates and seconds.
+    pub budgets: Vec<BudgetFinding>,
+    /// What else was varied between them.
+    pub factors: Vec<Factor>,
+    /// Those of them that no other beats in both accuracy and cost.
+    pub fronts: Vec<Front>,
     /// What else than the batch size can be behind a difference.
     pub audit: Vec<Confounder>,
     /// What is commonly claimed, against this study.
@@ -57,8 +66,16 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
     };
     let of_main = main_results(results);
     let audit = audit(&of_main, &main.comparison);
-    let verdict = verdict(&of_main, &main, decomposition.as_ref(), &audit);
     let claims = claims(results, decomposition.as_ref());
+    let rates = rates(results, rng);
+    // Runs that end at a target have no budget in common.
+    let budgets = match results.declared_target {
+        None => budgets(&of_main, rng),
+        Some(_) => Vec::new(),
+    };
+    let mut verdict = verdict(&of_main, &main, decomposition.as_ref(), &audit);
+    verdict.besides = besides(results, &main, rates.as_ref(), &budgets);
+    let (factors, fronts) = (factors(&of_main), fronts(&main.comparison));
     let GroupFinding { comparison, target, .. } = main;
     Findings {
         verdict,
@@ -68,9 +85,28 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
         decomposition,
         no_decomposition,
         tunings: results.tunings.clone(),
+        rates,
+        budgets,
+        factors,
+        fronts,
         audit,
         claims,
     }
+}
+
+/// What the verdict adds to the comparison.
+fn besides(
+    results: &Results,
+    main: &GroupFinding,
+    rates: Option<&RateFinding>,
+    budgets: &[BudgetFinding],
+) -> Vec<String> {
+    let curve = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
+    let curve = curve.filter(|curve| curve.straddled && results.declared_target.is_none());
+    let critical = curve.map(super::words::critical_batch);
+    let scaling = rates.and_then(|rates| rates.scaling.as_ref()).map(rates::sentence);
+    let budgets = budgets::sentences(budgets, results.margin);
+    critical.into_iter().chain(scaling).chain(budgets).collect()
 }
 
 fn of_group(results: &Results, group: &Group, rng: &mut impl Rng) -> GroupFinding {

@@ -8,6 +8,10 @@
 //! trade_off      S(B) = Smin + Emin / B through them: the critical batch size
 //! audit          what else than the batch size can be behind a difference
 //! claims         what is commonly claimed, one by one
+//! rates          which learning rate suits which batch size
+//! budgets        the same curves at equal passes, equal updates, equal seconds
+//! factors        what else was varied, and whether it matters more for some batch sizes
+//! pareto         the arms that no other beats in both accuracy and cost
 //! verdict        what to use and why, in sentences that a newcomer understands
 //! findings       all of it
 //! ```
@@ -17,13 +21,17 @@
 //! they began with the same weights and saw the same order of examples.
 
 mod audit;
+mod budgets;
 mod claims;
 mod compare;
 mod decomposition;
+mod factors;
 mod findings;
 mod gap;
 mod groups;
 mod noise;
+mod pareto;
+mod rates;
 mod sharpness;
 mod target;
 mod to_target;
@@ -33,18 +41,22 @@ mod verdict;
 mod words;
 
 pub use audit::{ArmFacts, Confounder, Weight, audit};
+pub use budgets::{Axis, BudgetFinding, budgets};
 pub use claims::{Claim, Finding, claims};
 pub use compare::{ArmFinding, Comparison, Difference, Estimate, Role, compare};
 pub use decomposition::{Decomposition, Part, Parts, Remainder, decompose};
+pub use factors::{Effect, Factor, factors};
 pub use findings::{Findings, GroupFinding, find};
 pub use groups::{Group, groups};
 pub use noise::{NoisePoint, NoiseRun, NoiseScale};
+pub use pareto::{Front, Price, fronts};
+pub use rates::{RateFinding, RateOptimum, RateScaling, rates};
 pub use sharpness::{Line, LinePoint, Sharpness, SharpnessRun};
-pub use target::{ArmTarget, Cost, Reach, TargetFinding, default_target, reach, target};
+pub use target::{ArmTarget, Cost, InBudget, Reach, TargetFinding, default_target, reach, target};
 pub use trade_off::{Observation, Observed, TradeOff, fit};
 pub use tuning::{Edge, Trial, Tuning};
 pub use verdict::{Outcome, Verdict, verdict};
-pub use words::{percent, points, signed_points};
+pub use words::{critical_batch, percent, points, signed_points};
 
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //! takes them.
 
 use super::verdict::{configuration, cost};
-use super::words::{list, percent};
+use super::words::{critical_batch, list, percent};
 use super::{ArmFinding, ArmTarget, Comparison, Results, TargetFinding};
 use crate::format::{count, duration};
 
@@ -37,16 +37,8 @@ pub(super) fn found(target: &TargetFinding) -> Vec<String> {
         list(&steps)
     )];
     if let Some(curve) = &target.trade_off {
-        let interval = curve.interval.map_or(String::new(), |ends| {
-            let end = |end: f64| count(end.round() as u64);
-            format!(" (95 % interval {} to {})", end(ends.low), end(ends.high))
-        });
-        let critical = count(curve.critical.round() as u64);
         said.push(match curve.straddled {
-            true => format!(
-                "Up to a batch size of about {critical}{interval} doubling the batch nearly halves \
-                 the steps; beyond, it mostly costs passes over the data."
-            ),
+            true => critical_batch(curve),
             false => {
                 "The batch sizes that were tried lie on one side of the size at which doubling \
                       the batch stops to save steps: try smaller and larger ones."

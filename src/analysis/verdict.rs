@@ -48,6 +48,8 @@ pub struct Verdict {
     pub gap: Vec<String>,
     /// What was found, a sentence each.
     pub found: Vec<String>,
+    /// What was found beside the comparison: learning rates, other budgets, the critical batch size.
+    pub besides: Vec<String>,
     /// What to use.
     pub advice: String,
     /// What else than the batch size can be behind it, and what to beware of.
@@ -95,12 +97,13 @@ pub fn verdict(
             Some(target) => to_target::found(target),
             None => found(comparison, outcome),
         },
+        besides: Vec::new(),
         advice: match to_target {
             Some(target) => to_target::advice(results, target, recommended),
             None => advice(results, comparison, outcome, recommended),
         },
         cautions: cautions(results, comparison, recommended, audit),
-        not_shown: not_shown(comparison),
+        not_shown: not_shown(comparison, decomposition.is_some()),
     }
 }
 
@@ -368,7 +371,7 @@ fn cautions(
     cautions
 }
 
-fn not_shown(comparison: &Comparison) -> String {
+fn not_shown(comparison: &Comparison, taken_apart: bool) -> String {
     let sizes = || comparison.arms.iter().map(|arm| arm.batch_size);
     let (smallest, largest) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
     let sizes = match smallest == largest {
@@ -377,10 +380,16 @@ fn not_shown(comparison: &Comparison) -> String {
             format!("batch sizes outside {} to {}", count(smallest as u64), count(largest as u64))
         }
     };
+    let source = match taken_apart {
+        true => "",
+        false => {
+            "; whether a difference comes from the batch size itself or from the number of steps \
+             that go with it"
+        }
+    };
     format!(
         "Other data, another split of these, other models and longer training; {sizes}; learning \
-         rates that were not tried; whether a difference comes from the batch size itself or from \
-         the number of steps that go with it. Seconds and memory are those of this machine with its \
+         rates that were not tried{source}. Seconds and memory are those of this machine with its \
          load."
     )
 }

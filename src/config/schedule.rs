@@ -3,7 +3,7 @@
 //! The formulas are torch's (`torch.optim.lr_scheduler`); `train::schedule` computes them. A
 //! schedule counts from 0 at the end of the warm-up, in epochs or in steps.
 
-use super::train::Monitor;
+use super::watch::Monitor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;

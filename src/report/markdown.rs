@@ -2,8 +2,8 @@
 
 use super::{Report, sections};
 use crate::analysis::{
-    ArmFinding, ArmTarget, Comparison, Difference, Estimate, Results, Role, TargetFinding, percent,
-    points, signed_points,
+    ArmFinding, ArmTarget, Comparison, Difference, Estimate, Results, Role, TargetFinding,
+    critical_batch, percent, points, signed_points,
 };
 use crate::format::{bytes, count, duration};
 use crate::stats::{Interval, Standing, Summary};
@@ -17,6 +17,9 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
         parts.push("## What was found".into());
     }
     parts.push(bullets(&verdict.found));
+    if !verdict.besides.is_empty() {
+        parts.push(bullets(&verdict.besides));
+    }
     if !verdict.cautions.is_empty() {
         parts.push("## To beware of".into());
         parts.push(bullets(&verdict.cautions));
@@ -38,6 +41,10 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
     let rest = [
         ("## The other arms", sections::others(&findings.others)),
         ("## Learning rates", sections::learning_rates(&findings.tunings)),
+        ("## Which learning rate suits which batch size", sections::rates(findings.rates.as_ref())),
+        ("## With equal passes, updates and time", sections::budgets(&findings.budgets)),
+        ("## What else was varied", sections::factors(&findings.factors)),
+        ("## What accuracy costs", sections::fronts(&findings.fronts)),
         ("## What else differs between batch sizes", sections::audit(&findings.audit)),
         ("## What is commonly claimed", Some(sections::claims(&findings.claims))),
     ];
@@ -227,16 +234,7 @@ fn trade_off(target: &TargetFinding) -> String {
     };
     let steps = |value: f64| count(value.round() as u64);
     let said = match curve.straddled {
-        true => {
-            let interval = curve.interval.map_or(String::new(), |interval| {
-                format!(" (95 % interval {} to {})", steps(interval.low), steps(interval.high))
-            });
-            format!(
-                "Up to a batch size of about {}{interval} doubling the batch nearly halves the \
-                 steps; beyond, it mostly costs more passes over the data.",
-                steps(curve.critical)
-            )
-        }
+        true => critical_batch(curve),
         false => {
             "The batch size beyond which larger batches save few steps lies outside, or at the \
                   edge of, those that were tried: try smaller and larger ones to find it."
@@ -247,6 +245,20 @@ fn trade_off(target: &TargetFinding) -> String {
         0 => String::new(),
         runs => format!(" Of {runs} runs only a bound is known, and they count as such."),
     };
+    let wasteful = match curve.straddled {
+        true => format!(
+            " A batch of {} needs 20 % more examples than the smallest would.",
+            steps(curve.with_overhead(0.2))
+        ),
+        false => String::new(),
+    };
+    let in_budget = target.in_budget.map_or(String::new(), |found| {
+        format!(
+            " With the {} examples that every run saw, batch sizes above about {} do not get there.",
+            steps(found.examples),
+            steps(found.batch_size)
+        )
+    });
     let fastest = target.fastest.map_or(String::new(), |batch_size| {
         format!(
             " With the time that a step took here, batch size {} reaches it first.",
@@ -254,7 +266,7 @@ fn trade_off(target: &TargetFinding) -> String {
         )
     });
     format!(
-        "Steps = {} + {} / B fit these. {said}{bounds}{fastest}",
+        "Steps = {} + {} / B fit these. {said}{wasteful}{in_budget}{bounds}{fastest}",
         steps(curve.smallest_steps),
         steps(curve.least_examples)
     )

@@ -61,6 +61,10 @@ fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<()>
         ("comparisons.csv", tables::comparisons(report)?),
         ("decomposition.csv", tables::decomposition(findings)?),
         ("learning_rates.csv", tables::learning_rates(findings)?),
+        ("best_learning_rates.csv", tables::best_learning_rates(findings)?),
+        ("budgets.csv", tables::budgets(findings)?),
+        ("factors.csv", tables::factors(findings)?),
+        ("pareto.csv", tables::pareto(findings)?),
         ("audit.csv", tables::audit(findings)?),
         ("claims.csv", tables::claims(findings)?),
     ];

@@ -6,7 +6,9 @@ mod findings;
 mod runs;
 
 pub(super) use arms::{arms, comparisons};
-pub(super) use findings::{audit, claims, decomposition, learning_rates};
+pub(super) use findings::{
+    audit, best_learning_rates, budgets, claims, decomposition, factors, learning_rates, pareto,
+};
 pub(super) use runs::runs;
 
 use crate::analysis::Estimate;

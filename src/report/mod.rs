@@ -27,6 +27,7 @@ use crate::{files, study};
 use anyhow::{Context, Result};
 use plot::Figure;
 use serde::Serialize;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// What the records of a study say.
@@ -71,7 +72,8 @@ pub fn write(folder: &Path) -> Result<Option<Report>> {
     };
     let (figures, missing) = figures::draw(&drawn_from);
     write_figures(&report_folder.join("figures"), &figures)?;
-    let sessions = files::read_json(&folder.join("environment.json"))?.unwrap_or_default();
+    let sessions: Vec<Value> =
+        files::read_json(&folder.join("environment.json"))?.unwrap_or_default();
     let parts = page::Parts {
         report: &report,
         text: &text,

@@ -1,13 +1,13 @@
 //! What it takes to reach an accuracy: steps, examples and seconds against batch size.
 //!
-//! Validation is measured after each epoch. Between two epochs a run is taken to go straight, so it
-//! reaches the target at
+//! Validation is measured after each epoch, and within epochs with `evaluate_every`. Between two
+//! measurements a run is taken to go straight, so it reaches the target at
 //!
 //! ```text
 //! step_before + (step_after - step_before) (target - accuracy_before) / (accuracy_after - accuracy_before)
 //! ```
 //!
-//! A run that is there after its first epoch was there at that point or before; one that never gets
+//! A run that is there at its first measurement was there at that point or before; one that never gets
 //! there would need more than it was given. Both are kept as the bounds that they are (Shallue et
 //! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
 
@@ -32,7 +32,7 @@ pub struct Cost {
 /// When a run reached a target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reach {
-    /// Between two epochs.
+    /// Between two measurements.
     At(Cost),
     /// Before its first measurement, which stands here.
     Before(Cost),

@@ -13,9 +13,10 @@ use serde_yaml::{Mapping, Value};
 
 const BUDGETS: [&str; 3] = ["epochs", "steps", "examples"];
 /// Sections of which one key chooses the kind of the rest.
-const CHOICES: [&str; 6] = ["optimizer", "schedule", "clip", "warmup", "class_weight", "init"];
+const CHOICES: [&str; 7] =
+    ["optimizer", "schedule", "clip", "warmup", "class_weight", "stop_at", "init"];
 /// What is the same for a whole study.
-const SHARED: [&str; 4] = ["device", "engine", "metrics", "logging"];
+const SHARED: [&str; 5] = ["device", "engine", "metrics", "logging", "evaluate_every"];
 
 /// The sections of one arm, in which nothing is left out. A violation's path is that of the
 /// sections (`train.clip`); [`written`] says where the arm's author wrote it.

@@ -4,6 +4,7 @@ use super::schedule::{Schedule, Warmup};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::with::singleton_map;
+use std::collections::BTreeMap;
 
 /// `train`: what every arm shares, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,13 @@ pub struct TrainSection {
     /// Ends a run that no longer improves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
+    /// Ends a run as soon as a metric is there: a budget "to a target".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<StopAt>,
+    /// Measure the validation split within epochs too, so often.
+    #[serde(with = "singleton_map", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EvaluateEvery>")]
+    pub evaluate_every: Option<EvaluateEvery>,
     /// What is minimised.
     pub loss: Loss,
     /// How much the rows of each label count in the training loss.
@@ -69,6 +77,8 @@ impl Default for TrainSection {
             schedule: Schedule::Constant,
             warmup: None,
             early_stopping: None,
+            stop_at: None,
+            evaluate_every: None,
             loss: Loss::BinaryCrossentropy,
             class_weight: None,
             micro_batch: None,
@@ -245,9 +255,64 @@ impl Default for EarlyStopping {
     }
 }
 
+/// `train.evaluate_every`: when the validation split is measured, apart from the ends of epochs. It
+/// changes nothing in the training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvaluateEvery {
+    /// After so many steps.
+    Steps(u64),
+    /// After the first step by which so many training rows more were seen: at comparable places for
+    /// all batch sizes.
+    Examples(u64),
+}
+
+/// `train.stop_at`: the metric and the value that end a run, written `{ val_accuracy: 0.84 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "BTreeMap<Monitor, f64>", into = "BTreeMap<Monitor, f64>")]
+#[schemars(with = "BTreeMap<Monitor, f64>", transform = explain_targets)]
+pub struct StopAt {
+    /// Of a validation metric every measurement counts, of a training metric the ends of epochs.
+    pub monitor: Monitor,
+    /// To be reached from above by losses and errors, else from below.
+    pub value: f64,
+}
+
+/// Editors show this at every metric.
+fn explain_targets(schema: &mut schemars::Schema) {
+    let properties = schema.get_mut("properties").and_then(|found| found.as_object_mut());
+    for property in properties.into_iter().flat_map(|found| found.values_mut()) {
+        if let Some(property) = property.as_object_mut() {
+            let text = "The value of this metric at which the run ends.";
+            property.insert("description".into(), text.into());
+        }
+    }
+}
+
+impl TryFrom<BTreeMap<Monitor, f64>> for StopAt {
+    type Error = String;
+
+    fn try_from(entries: BTreeMap<Monitor, f64>) -> Result<Self, String> {
+        let one = entries.iter().next().filter(|_| entries.len() == 1);
+        let one = one.map(|(monitor, value)| Self { monitor: *monitor, value: *value });
+        one.ok_or(format!(
+            "expected one metric: {{ val_accuracy: 0.84 }}, received {}",
+            entries.len()
+        ))
+    }
+}
+
+impl From<StopAt> for BTreeMap<Monitor, f64> {
+    fn from(stop: StopAt) -> Self {
+        Self::from([(stop.monitor, stop.value)])
+    }
+}
+
 /// A metric after an epoch, named as Keras names it: of the training split, or with `val_` of the
 /// validation split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Monitor {

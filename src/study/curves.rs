@@ -1,7 +1,8 @@
 //! The event files of one run.
 //!
 //! `train/` and `validation/` hold Keras's tags; the step of an `epoch_...` point is its 0-based
-//! epoch, that of a `step_...` point the number of updates. The folder of the run itself holds what
+//! epoch, that of a `step_...` point the number of updates, that of an `examples_...` point the number
+//! of training rows seen. The folder of the run itself holds what
 //! belongs to neither split: its session in the HPARAMS tab, the resolved study, the learning rate,
 //! examples, throughput, gradient norms and histograms. Everything is drawn from the records, and
 //! drawn again when a run goes on.
@@ -10,7 +11,7 @@ use super::protocol::{Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
 use crate::config::{Arm, Metric};
 use crate::events::{EventWriter, Hyperparameter, SessionEnd};
-use crate::train::{EpochMetrics, Metrics, StepMetrics};
+use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::Result;
 use std::path::Path;
 
@@ -45,7 +46,18 @@ impl Curves {
         ];
         self.run.scalars(&run, epoch, at)?;
         self.train.scalars(&measured(&metrics.train, &self.metrics), epoch, at)?;
-        self.validation.scalars(&measured(&metrics.validation, &self.metrics), epoch, at)
+        self.validation.scalars(&measured(&metrics.validation, &self.metrics), epoch, at)?;
+        self.draw_against_examples(&metrics.validation, metrics.examples, at)
+    }
+
+    /// Adds the points of a measurement within an epoch.
+    pub(super) fn draw_evaluation(&mut self, found: &Evaluation, at: f64) -> Result<()> {
+        self.draw_against_examples(&found.validation, found.examples, at)
+    }
+
+    fn draw_against_examples(&mut self, found: &Metrics, examples: u64, at: f64) -> Result<()> {
+        let points = [("examples_loss", found.loss), ("examples_accuracy", found.accuracy)];
+        self.validation.scalars(&points, examples as i64, at)
     }
 
     /// Adds the points of a step.

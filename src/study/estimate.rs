@@ -27,7 +27,8 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
         let rows = facts.validation.examples as f64;
         let validation = rows * probe.seconds_per_validation_row;
         let test = facts.test.examples as f64 * probe.seconds_per_validation_row;
-        let seconds = training + course.epochs() as f64 * validation + test;
+        let measurements = course.measurements(arm.train.evaluate_every);
+        let seconds = training + measurements as f64 * validation + test;
         estimates.push(Estimate { seconds, memory: probe.peak_memory });
     }
     Ok(estimates)
@@ -63,17 +64,20 @@ impl Plan {
     fn run_bytes(&self, arm: &Arm, weights: u64) -> u64 {
         const ONCE: u64 = 16 * 1024;
         const EPOCH: u64 = 2000;
+        const EVALUATION: u64 = 800;
         const RECORDED_STEP: u64 = 500;
         const TEST_ROW: u64 = 40;
         let course = self.course(arm);
         let logging = &self.study.experiment.train.logging;
         let steps = course.steps().checked_div(logging.every_steps).unwrap_or(0);
         let histograms = if logging.histograms { 6 * 2500 } else { 0 };
+        let evaluations = course.measurements(arm.train.evaluate_every) - course.epochs();
         let restores = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
         let copies = if restores { 2 } else { 1 };
         let test = self.data.facts.test.examples as u64 * TEST_ROW;
         ONCE + copies * weights
             + course.epochs() * (EPOCH + histograms)
+            + evaluations * EVALUATION
             + steps * RECORDED_STEP
             + test
     }

@@ -31,7 +31,7 @@ pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run};
 pub use pool::{Pool, Workers};
 pub use predictions::correct_predictions;
-pub use protocol::{Hello, RunEnd, TimingLine};
+pub use protocol::{EvaluationTimingLine, Hello, RunEnd, TimingLine};
 pub use record::{Definition, HistogramLine, Record, RunFolder, RunResult, Status, wall_clock};
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};

@@ -104,6 +104,19 @@ pub(super) struct Probe {
     pub(super) peak_memory: u64,
 }
 
+/// One line of `evaluation_timing.jsonl`: what cannot repeat of the same measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationTimingLine {
+    /// Updates made so far.
+    pub step: u64,
+    /// When it was recorded, in seconds since 1970.
+    pub wall_time: f64,
+    /// Seconds spent on training steps since the epoch began.
+    pub train_seconds: f64,
+    /// Seconds spent on the validation split since the epoch began.
+    pub validation_seconds: f64,
+}
+
 /// One line of `timing.jsonl`: what cannot repeat of the same epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimingLine {
@@ -113,7 +126,7 @@ pub struct TimingLine {
     pub wall_time: f64,
     /// Seconds spent on training steps.
     pub train_seconds: f64,
-    /// Seconds spent on the validation split.
+    /// Seconds spent on the validation split, within the epoch too.
     pub validation_seconds: f64,
     /// Training rows a second.
     pub examples_per_second: f64,

@@ -1,14 +1,17 @@
 //! Writes down what a run tells while it is trained: records first, then TensorBoard's files.
 
 use super::curves::Curves;
-use super::protocol::{Report, Task, TimingLine};
+use super::protocol::{EvaluationTimingLine, Report, Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
 use super::worker::Wishes;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
 use crate::files;
 use crate::kernels::{Arrays, Shape};
-use crate::train::{Callback, EpochMetrics, EpochTimes, Outcome, Position, Progress, StepMetrics};
+use crate::train::{
+    Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Position, Progress,
+    StepMetrics,
+};
 use anyhow::Result;
 use std::sync::atomic::Ordering;
 
@@ -37,8 +40,18 @@ impl<'r> Recorder<'r> {
         let (metrics, timing) = (folder.metrics()?, folder.timing()?);
         let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
         let mut curves = Curves::begin(task, folder.path(), begun)?;
+        let times = folder.evaluation_timing()?;
+        let mut evaluations = folder.evaluations()?.into_iter().zip(times).peekable();
         for (metrics, timing) in metrics.iter().zip(&timing) {
+            while let Some((found, times)) =
+                evaluations.next_if(|(found, _)| found.epoch <= metrics.epoch)
+            {
+                curves.draw_evaluation(&found, times.wall_time)?;
+            }
             curves.draw_epoch(metrics, timing)?;
+        }
+        for (found, times) in evaluations {
+            curves.draw_evaluation(&found, times.wall_time)?;
         }
         for step in folder.steps()? {
             let at = timing.get(step.epoch as usize).map_or(begun, |line| line.wall_time);
@@ -62,7 +75,7 @@ impl<'r> Recorder<'r> {
     }
 }
 
-/// Removes the lines of epochs and steps after this position.
+/// Removes the lines of epochs, measurements and steps after this position.
 fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
     let epochs = position.epoch as usize;
     files::keep_lines(&folder.metrics_log(), epochs)?;
@@ -70,6 +83,10 @@ fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
     let steps = folder.steps()?;
     let kept = steps.iter().take_while(|line| line.step <= position.step).count();
     files::keep_lines(&folder.steps_log(), kept)?;
+    let evaluations = folder.evaluations()?;
+    let kept = evaluations.iter().take_while(|line| line.step <= position.evaluated).count();
+    files::keep_lines(&folder.evaluations_log(), kept)?;
+    files::keep_lines(&folder.evaluation_timing_log(), kept)?;
     let histograms = folder.histograms()?;
     let kept = histograms.iter().take_while(|line| line.epoch < position.epoch).count();
     files::keep_lines(&folder.histograms_log(), kept)?;
@@ -104,6 +121,18 @@ impl Callback for Recorder<'_> {
         }
         let now = wall_clock();
         steps.iter().try_for_each(|step| self.curves.draw_step(step, now))
+    }
+
+    fn on_evaluation(&mut self, found: &Evaluation, times: &EvaluationTimes) -> Result<()> {
+        let timing = EvaluationTimingLine {
+            step: found.step,
+            wall_time: wall_clock(),
+            train_seconds: times.train_seconds,
+            validation_seconds: times.validation_seconds,
+        };
+        files::append_line(&self.folder.evaluations_log(), found)?;
+        files::append_line(&self.folder.evaluation_timing_log(), &timing)?;
+        self.curves.draw_evaluation(found, timing.wall_time)
     }
 
     fn on_epoch_end(&mut self, metrics: &EpochMetrics, times: &EpochTimes) -> Result<()> {
@@ -178,13 +207,21 @@ mod tests {
                 "train": split, "validation": split })
         };
         write(&folder.metrics_log(), (0..2).map(epoch));
+        let evaluation = |step: u64| json!({ "step": step, "epoch": (step - 1) / 4, "examples": step, "validation": split });
+        write(&folder.evaluations_log(), [2, 5, 6].map(evaluation).into_iter());
+        let evaluated = |step: u64| json!({ "step": step, "wall_time": 1.0, "train_seconds": 1.0, "validation_seconds": 1.0 });
+        write(&folder.evaluation_timing_log(), [2, 5].map(evaluated).into_iter());
         let times = |epoch: u64| {
             json!({ "epoch": epoch, "wall_time": 1.0, "train_seconds": 1.0,
                 "validation_seconds": 1.0, "examples_per_second": 1.0, "peak_memory": 1 })
         };
         write(&folder.timing_log(), (0..2).map(times));
 
-        take_back(&folder, &Position { epoch: 1, step: 5, ..Position::default() }).unwrap();
+        // Stopped after step 5, which was due to be measured and had not been.
+        let position = Position { epoch: 1, step: 5, evaluated: 2, ..Position::default() };
+        take_back(&folder, &position).unwrap();
+        assert_eq!(folder.evaluations().unwrap().len(), 1);
+        assert_eq!(folder.evaluation_timing().unwrap().len(), 1);
         let steps: Vec<u64> = folder.steps().unwrap().iter().map(|line| line.step).collect();
         assert_eq!(steps, [1, 4]);
         let epochs: Vec<u64> = folder.histograms().unwrap().iter().map(|h| h.epoch).collect();

@@ -99,7 +99,9 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
         Ok((Outcome::Finished(trained), micro_batch)) => {
             keep(task, &folder, &trained)?;
             let Trained { test, epochs, best_epoch, stopped_early, .. } = *trained;
-            let result = RunResult { test, epochs, best_epoch, stopped_early, micro_batch };
+            let reached_target = task.definition.arm.train.stop_at.map(|_| trained.reached_target);
+            let result =
+                RunResult { test, epochs, best_epoch, stopped_early, reached_target, micro_batch };
             record(Status::Finished, Some(result))?;
             RunEnd::Finished
         }

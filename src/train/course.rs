@@ -5,7 +5,7 @@
 //! may be a part of one.
 
 use super::Position;
-use crate::config::Arm;
+use crate::config::{Arm, EvaluateEvery};
 
 /// The length of a run on a training split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,32 @@ impl Course {
 
     /// Training rows of the whole run.
     pub fn examples(&self) -> u64 {
-        let (steps, whole) = (self.steps(), self.steps_per_epoch().max(1));
+        self.examples_of(self.steps())
+    }
+
+    /// How often the validation split is measured in the whole run, the ends of epochs included; an
+    /// upper bound, since both may fall together.
+    pub fn measurements(&self, every: Option<EvaluateEvery>) -> u64 {
+        self.epochs() + self.due(every, self.steps())
+    }
+
+    /// Whether the validation split is to be measured after this step, counted from 1.
+    pub(super) fn is_due(&self, every: Option<EvaluateEvery>, step: u64) -> bool {
+        step > 0 && self.due(every, step) > self.due(every, step - 1)
+    }
+
+    /// How many measurements were due by the end of this step.
+    fn due(&self, every: Option<EvaluateEvery>, step: u64) -> u64 {
+        match every {
+            Some(EvaluateEvery::Steps(steps)) => step / steps,
+            Some(EvaluateEvery::Examples(rows)) => self.examples_of(step) / rows,
+            None => 0,
+        }
+    }
+
+    /// Training rows that so many steps see.
+    fn examples_of(&self, steps: u64) -> u64 {
+        let whole = self.steps_per_epoch().max(1);
         steps / whole * self.rows + (steps % whole) * self.batch_size
     }
 
@@ -84,6 +109,20 @@ mod tests {
             let course = course(budget);
             assert_eq!((course.steps(), course.epochs(), course.examples()), (18, 3, 66));
         }
+    }
+
+    #[test]
+    fn measurements_within_epochs_come_at_the_first_step_that_has_seen_enough() {
+        let due = |every| -> Vec<u64> {
+            let course = course(Budget::Epochs(2));
+            (0..=course.steps()).filter(|step| course.is_due(Some(every), *step)).collect()
+        };
+        // Rows seen: 4, 8, 12, 16, 20, 22, 26, 30, 34, 38, 42, 44.
+        assert_eq!(due(EvaluateEvery::Examples(10)), [3, 5, 8, 11]);
+        assert_eq!(due(EvaluateEvery::Examples(3)), (1..12).collect::<Vec<u64>>());
+        assert_eq!(due(EvaluateEvery::Steps(5)), [5, 10]);
+        let every = Some(EvaluateEvery::Examples(10));
+        assert_eq!(course(Budget::Epochs(2)).measurements(every), 2 + 4);
     }
 
     #[test]

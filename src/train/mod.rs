@@ -4,7 +4,8 @@
 //! short as it comes out; each batch is one step; then the validation split is measured, the epoch
 //! is recorded and the checkpoint saved, in this order, so that a crash between the two repeats the
 //! epoch instead of losing it. Train metrics are means over the rows *while* training, as in Keras.
-//! The run ends when its budget is spent or early stopping says so, and then the test split is
+//! With `evaluate_every` the validation split is measured within epochs too. The run ends when its
+//! budget is spent, a target is reached or early stopping says so, and then the test split is
 //! measured.
 
 mod checkpoint;
@@ -95,12 +96,34 @@ pub struct StepMetrics {
     pub gradient_norm: f64,
 }
 
+/// What is recorded of the validation split within an epoch: the same bits whenever it is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Updates made so far.
+    pub step: u64,
+    /// The epoch in which they stand, 0-based.
+    pub epoch: u64,
+    /// Training rows seen so far.
+    pub examples: u64,
+    /// After these updates.
+    pub validation: Metrics,
+}
+
+/// What else is known after a measurement within an epoch, and cannot repeat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EvaluationTimes {
+    /// Seconds spent on training steps since the epoch began.
+    pub train_seconds: f64,
+    /// Seconds spent on the validation split since the epoch began.
+    pub validation_seconds: f64,
+}
+
 /// What else is known at the end of an epoch, and cannot repeat.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EpochTimes {
     /// Seconds spent on training steps.
     pub train_seconds: f64,
-    /// Seconds spent on the validation split.
+    /// Seconds spent on the validation split, within the epoch too.
     pub validation_seconds: f64,
     /// Training rows a second.
     pub examples_per_second: f64,
@@ -133,6 +156,10 @@ pub trait Callback {
     fn on_steps(&mut self, _steps: &[StepMetrics]) -> Result<()> {
         Ok(())
     }
+    /// After the validation split is measured within an epoch.
+    fn on_evaluation(&mut self, _found: &Evaluation, _times: &EvaluationTimes) -> Result<()> {
+        Ok(())
+    }
     /// After an epoch is measured, before its checkpoint is saved.
     fn on_epoch_end(&mut self, _metrics: &EpochMetrics, _times: &EpochTimes) -> Result<()> {
         Ok(())
@@ -158,7 +185,7 @@ pub trait Callback {
 /// How a training ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// The budget is spent, or early stopping ended the run.
+    /// The budget is spent, a target is reached, or early stopping ended the run.
     Finished(Box<Trained>),
     /// The loss of this step was not finite; steps count from 1.
     Diverged {
@@ -182,8 +209,10 @@ pub struct Trained {
     pub epochs: u64,
     /// The epoch that early stopping calls the best, 0-based.
     pub best_epoch: Option<u64>,
-    /// Whether early stopping ended the run before its budget was spent.
+    /// Whether early stopping or a target ended the run before its budget was spent.
     pub stopped_early: bool,
+    /// Whether the target of `stop_at` was reached.
+    pub reached_target: bool,
 }
 
 /// Trains one run to its end, or as far as it may, from where `checkpoint` left it.
@@ -198,7 +227,8 @@ pub fn train(
         None => (first_state(job)?, Position::default()),
     };
     engine.set_state(&state)?;
-    while !job.course().is_over(&position) {
+    // A run that was stopped while its last epoch was measured has that still to do.
+    while position.batch > 0 || !job.course().is_over(&position) {
         let early = match train_epoch(job, engine, callback, &mut position)? {
             Some(early) => Some(early),
             None => finish_epoch(job, engine, callback, &mut position)?,
@@ -251,6 +281,7 @@ fn finish(
         epochs: position.epoch,
         best_epoch,
         stopped_early: position.stopped_early && position.step < job.course().steps(),
+        reached_target: position.reached_target,
     })))
 }
 

@@ -1,18 +1,22 @@
 //! Accuracy against batch size: one panel a group of comparable arms.
 
-use super::{Figure, Study, beside, ends};
+use super::{Figure, Series, Study, beside, ends};
 use crate::analysis::{ArmResults, percent, points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 use crate::stats::{Summary, summarise};
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
-    let groups = study.groups();
-    let (first, _) = groups.first()?;
-    let one = groups.len() == 1;
-    let title = |name: &String| if one { "all arms".to_owned() } else { name.clone() };
-    let panels = groups.iter().map(|(name, arms)| panel(study, &title(name), arms));
-    let panels: Vec<Panel> = panels.collect();
-    let each = if one || first.is_empty() { "" } else { " Each panel is one way of training." };
+    let all = study.series();
+    let one = all.len() == 1;
+    let panel_of = |series: &Series| {
+        let title = if one { "all arms" } else { &series.title };
+        panel(study, title, series)
+    };
+    let panels: Vec<Panel> = all.iter().map(panel_of).collect();
+    if panels.is_empty() {
+        return None;
+    }
+    let each = if one { "" } else { " Each panel is one way of training, on the same scale." };
     let caption = format!(
         "Higher is better. Small dots are single runs, the large mark is their mean, and the bar its 95 % \
          t interval ({}): where the true mean is likely to lie. The grey band reaches from the best \
@@ -27,7 +31,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     Some(Figure { name: "accuracy", title, caption, panels, legend: Vec::new() })
 }
 
-fn panel(study: &Study, title: &str, arms: &[&ArmResults]) -> Panel {
+fn panel(study: &Study, title: &str, series: &Series) -> Panel {
     let all = study.arms().flat_map(|arm| arm.runs.values().map(|run| study.accuracy(run)));
     let bars = study.arms().filter_map(|arm| ends(&summary(study, arm)?)).flatten();
     // A bar of two seeds may be wider than everything: the axis shows it as far as twice the data.
@@ -39,14 +43,14 @@ fn panel(study: &Study, title: &str, arms: &[&ArmResults]) -> Panel {
     let label = format!("{} accuracy", study.split());
     let y = Axis::over(&label, Spread::Linear, Unit::Percent, shown).within(0.0, 1.0);
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&study.sizes()), y);
-    let best = study.comparison.best().map(|best| &best.name);
+    let best = series.comparison.best().map(|best| &best.name);
     let best = study.arms().find(|arm| Some(&arm.name) == best);
     if let Some(best) = best.and_then(|arm| summary(study, arm)) {
         let margin = study.results.margin;
         let says = format!("within {} percentage points of the best mean", points(margin));
         chart.between_y([best.mean - margin, best.mean], &says);
     }
-    let means = arms.iter().filter_map(|arm| Some((*arm, summary(study, arm)?)));
+    let means = series.arms.iter().filter_map(|arm| Some((*arm, summary(study, arm)?)));
     let means: Vec<(&ArmResults, Summary)> = means.collect();
     let twins = means.windows(2).any(|pair| pair[0].0.batch_size == pair[1].0.batch_size);
     if !twins {

@@ -9,20 +9,17 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     if !arms.iter().any(|arm| common(arm) > 1) {
         return None;
     }
-    type Of = fn(&Point) -> f64;
-    let mut axes: Vec<(&str, &str, Box<dyn Fn(&Point) -> f64>)> = Vec::new();
-    if let Some(rows) = study.results.examples[0].filter(|rows| *rows > 0) {
-        let epochs = move |point: &Point| point.examples as f64 / rows as f64;
-        axes.push(("against passes over the data", "epochs", Box::new(epochs)));
-    } else {
-        axes.push(("against examples", "examples seen", Box::new(|p| p.examples as f64)));
-    }
-    let others: [(&str, &str, Of); 2] = [
-        ("against updates", "updates", |point| point.step as f64),
-        ("against time", "seconds", |point| point.seconds),
+    let rows = study.results.examples[0].filter(|rows| *rows > 0);
+    let epochs = |point: &Point| point.examples as f64 / rows.unwrap_or(1) as f64;
+    let draw = |title, label, of: &dyn Fn(&Point) -> f64| panel(study, &arms, title, label, of);
+    let panels = vec![
+        match rows {
+            Some(_) => draw("against passes over the data", "epochs", &epochs),
+            None => draw("against examples", "examples seen", &epochs),
+        },
+        draw("against updates", "updates", &|point| point.step as f64),
+        draw("against time", "seconds", &|point| point.seconds),
     ];
-    axes.extend(others.map(|(title, label, of)| (title, label, Box::new(of) as Box<_>)));
-    let panels = axes.iter().map(|(title, label, of)| panel(study, &arms, title, label, of));
     let caption = format!(
         "The same runs on different clocks. Lines are means over seeds ({}), the shaded bands reach \
          from the lowest to the highest seed. Against passes over the data, small batches often look \
@@ -32,7 +29,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         study.which_arms()
     );
     let (title, legend) = ("How the runs learned".into(), study.legend(&arms));
-    Some(Figure { name: "curves", title, caption, panels: panels.collect(), legend })
+    Some(Figure { name: "curves", title, caption, panels, legend })
 }
 
 /// Points that all runs of an arm have.

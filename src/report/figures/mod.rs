@@ -6,12 +6,17 @@
 mod accuracy;
 mod cost;
 mod curves;
+mod gap;
 mod generalisation;
+mod noise;
 mod pareto;
+mod rate_law;
+mod rates;
+mod sharpness;
 mod target;
 
 use super::plot::{Figure, Mark};
-use crate::analysis::{ArmResults, Budget, Comparison, Rate, Results, RunResults, TargetFinding};
+use crate::analysis::{ArmResults, Comparison, Findings, Results, RunResults, groups};
 use crate::stats::Summary;
 use std::collections::BTreeSet;
 
@@ -19,26 +24,46 @@ use std::collections::BTreeSet;
 pub(super) struct Study<'s> {
     /// The plain numbers.
     pub(super) results: &'s Results,
-    /// The arms against the best.
-    pub(super) comparison: &'s Comparison,
-    /// What it takes to reach an accuracy.
-    pub(super) target: Option<&'s TargetFinding>,
+    /// What they say.
+    pub(super) findings: &'s Findings,
 }
 
 /// The names of all figures' files.
-pub(super) const NAMES: [&str; 6] =
-    ["accuracy", "target", "curves", "cost", "generalisation", "pareto"];
+pub(super) const NAMES: [&str; 11] = [
+    "accuracy",
+    "gap",
+    "rates",
+    "rate-law",
+    "curves",
+    "target",
+    "cost",
+    "pareto",
+    "generalisation",
+    "noise",
+    "sharpness",
+];
 
 /// The figures that this study has the data for, and what the others would take.
 pub(super) fn draw(study: &Study) -> (Vec<Figure>, Vec<&'static str>) {
     type Draw = fn(&Study) -> Option<Figure>;
-    let all: [(Draw, &'static str); 6] = [
+    let all: [(Draw, &'static str); 11] = [
         (accuracy::draw, "accuracy against batch size: needs finished runs"),
+        (gap::draw, "where a gap comes from: needs `study.decompose`"),
+        (
+            rates::draw,
+            "learning rate and batch size: needs several learning rates (a grid, or `tune`)",
+        ),
+        (
+            rate_law::draw,
+            "the best learning rate: needs several learning rates for two batch sizes",
+        ),
+        (curves::draw, "learning curves: need runs that were measured twice or more"),
         (target::draw, "updates to an accuracy: needs two batch sizes whose runs reach it"),
-        (curves::draw, "learning curves: need runs of two epochs or more"),
         (cost::draw, "time and memory: need finished runs"),
-        (generalisation::draw, "training against validation: needs finished runs"),
         (pareto::draw, "accuracy against time: needs two arms with finished runs"),
+        (generalisation::draw, "training against validation: needs finished runs"),
+        (noise::draw, "noise of the gradient: needs `study.probe`"),
+        (sharpness::draw, "sharpness of the minima: needs `study.probe`"),
     ];
     let (mut figures, mut missing) = (Vec::new(), Vec::new());
     for (draw, needs) in all {
@@ -48,6 +73,16 @@ pub(super) fn draw(study: &Study) -> (Vec<Figure>, Vec<&'static str>) {
         }
     }
     (figures, missing)
+}
+
+/// Arms that differ in batch size (and in what follows from it) alone.
+struct Series<'s> {
+    /// What they have in common.
+    title: String,
+    /// By batch size.
+    arms: Vec<&'s ArmResults>,
+    /// What they were compared in.
+    comparison: &'s Comparison,
 }
 
 impl<'s> Study<'s> {
@@ -94,20 +129,34 @@ impl<'s> Study<'s> {
         if self.tested() { "test" } else { "validation" }
     }
 
-    /// Arms that differ in batch size (and in what follows from it) alone, in the order of the file.
-    fn groups(&self) -> Vec<(String, Vec<&'s ArmResults>)> {
-        let mut groups: Vec<(String, Vec<&ArmResults>)> = Vec::new();
-        for arm in self.arms() {
-            let name = group_name(arm);
-            match groups.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, arms)) => arms.push(arm),
-                None => groups.push((name, vec![arm])),
+    /// The arms in the groups in which they were compared, apart by their other settings.
+    fn series(&self) -> Vec<Series<'s>> {
+        let groups = groups(self.results);
+        let others = self.findings.others.iter().map(|group| &group.comparison);
+        let comparisons = [&self.findings.comparison].into_iter().chain(others);
+        let mut all: Vec<Series> = Vec::new();
+        for (group, comparison) in groups.iter().zip(comparisons) {
+            let mut of_group: Vec<Series> = Vec::new();
+            for arm in group.places.iter().map(|place| &self.results.arms[*place]) {
+                if arm.runs.is_empty() {
+                    continue;
+                }
+                let title = match settings(arm) {
+                    of_arm if of_arm.is_empty() => group.title().to_owned(),
+                    of_arm if groups.len() == 1 => of_arm,
+                    of_arm => format!("{}, {of_arm}", group.title()),
+                };
+                match of_group.iter_mut().find(|other| other.title == title) {
+                    Some(other) => other.arms.push(arm),
+                    None => of_group.push(Series { title, arms: vec![arm], comparison }),
+                }
             }
+            all.extend(of_group);
         }
-        for (_, arms) in &mut groups {
-            arms.sort_by_key(|arm| arm.batch_size);
+        for series in &mut all {
+            series.arms.sort_by_key(|arm| arm.batch_size);
         }
-        groups
+        all
     }
 
     /// At most eight arms: all, or for each batch size the one with the highest accuracy.
@@ -159,22 +208,14 @@ impl<'s> Study<'s> {
     }
 }
 
-fn group_name(arm: &ArmResults) -> String {
-    let mut words: Vec<String> = Vec::new();
-    match arm.rate {
-        Rate::Given => {}
-        Rate::Tuned => words.push("learning rate tuned".into()),
-    }
-    match arm.budget {
-        Budget::Epochs => {}
-        Budget::Steps => words.push("equal updates".into()),
-    }
-    words.extend(
-        arm.settings
-            .iter()
-            .map(|(path, value)| format!("{} {value}", path.rsplit('.').next().unwrap_or(path))),
-    );
-    if words.is_empty() { "as the file says".into() } else { words.join(", ") }
+/// What else than the batch size an arm differs in, in a few words.
+fn settings(arm: &ArmResults) -> String {
+    let short = |path: &str| {
+        let parts: Vec<&str> = path.split('.').collect();
+        parts[parts.len().saturating_sub(2)..].join(" ")
+    };
+    let words = arm.settings.iter().map(|(path, value)| format!("{} {value}", short(path)));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// The ends of the 95 % t interval of a mean, cut to what an accuracy can be.

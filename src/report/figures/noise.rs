@@ -13,7 +13,9 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     sizes.sort_unstable();
     sizes.dedup();
     let zone = match critical(study) {
-        Some(_) => " The grey zone is the interval of the critical batch size from the figure above.",
+        Some(_) => {
+            " The grey zone is the interval of the critical batch size from the figure above."
+        }
         None => "",
     };
     let caption = format!(
@@ -36,15 +38,11 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
 
 /// The interval of the critical batch size.
 fn critical(study: &Study) -> Option<[f64; 2]> {
-    let curve = study.target?.trade_off.filter(|curve| curve.straddled)?;
+    let curve = study.findings.target.as_ref()?.trade_off.filter(|curve| curve.straddled)?;
     curve.interval.map(|interval| [interval.low, interval.high])
 }
 
-fn panel(
-    study: &Study,
-    title: &str,
-    of: fn(&NoisePoint) -> Option<NoiseScale>,
-) -> Option<Panel> {
+fn panel(study: &Study, title: &str, of: fn(&NoisePoint) -> Option<NoiseScale>) -> Option<Panel> {
     let runs = &study.results.noise;
     let points = || runs.iter().flat_map(|run| &run.points).filter(|point| of(point).is_some());
     points().next()?;
@@ -72,7 +70,12 @@ fn panel(
     Some(chart.finish())
 }
 
-fn draw_run(chart: &mut Chart, run: &NoiseRun, mark: Mark, of: fn(&NoisePoint) -> Option<NoiseScale>) {
+fn draw_run(
+    chart: &mut Chart,
+    run: &NoiseRun,
+    mark: Mark,
+    of: fn(&NoisePoint) -> Option<NoiseScale>,
+) {
     let name = format!("{}, seed {}", run.arm, run.seed);
     let known = run.points.iter().filter_map(|point| {
         let scale = of(point)?;
@@ -93,7 +96,14 @@ fn draw_run(chart: &mut Chart, run: &NoiseRun, mark: Mark, of: fn(&NoisePoint) -
                 chart.mean(x, value, 0.0, mark, &says);
             }
             (None, Some(least)) => {
-                chart.arrow(x, least, 0.0, true, mark, &format!("{at}: more than {}", short(least)));
+                chart.arrow(
+                    x,
+                    least,
+                    0.0,
+                    true,
+                    mark,
+                    &format!("{at}: more than {}", short(least)),
+                );
             }
             (None, None) => {}
         }

@@ -184,9 +184,11 @@ fn mark_best(cells: &mut [Cell], batch_size: usize) {
     let lowest = rates().map(|cell| cell.learning_rate).fold(f64::INFINITY, f64::min);
     let highest = rates().map(|cell| cell.learning_rate).fold(0.0, f64::max);
     let best = cells.iter_mut().filter(fit).filter(|cell| cell.accuracy.is_some());
-    let best = best.max_by(|a, b| a.accuracy.partial_cmp(&b.accuracy).unwrap_or_else(|| {
-        unreachable!("accuracies are numbers")
-    }));
+    let best = best.max_by(|a, b| {
+        a.accuracy
+            .partial_cmp(&b.accuracy)
+            .unwrap_or_else(|| unreachable!("accuracies are numbers"))
+    });
     if let Some(cell) = best {
         cell.best = true;
         cell.edge = match cell.learning_rate {

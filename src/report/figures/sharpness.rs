@@ -108,26 +108,34 @@ fn against_accuracy(study: &Study) -> Option<Panel> {
 
 /// Loss (0) or accuracy (1) between two solutions.
 fn between(line: &Line, label: &str, which: usize, unit: Unit) -> Panel {
-    let splits: [(&str, usize, fn(&LinePoint) -> [f64; 2]); 2] =
-        [("training", 0, |point| point.train), ("validation", 1, |point| point.validation)];
+    let train = |point: &LinePoint| point.train[which];
+    let validation = |point: &LinePoint| point.validation[which];
     let alphas = line.points.iter().map(|point| point.alpha);
-    let x = Axis::over("way from the small batch (0) to the large one (1)", Spread::Linear, Unit::Plain, alphas);
+    let x = Axis::over(
+        "way from the small batch (0) to the large one (1)",
+        Spread::Linear,
+        Unit::Plain,
+        alphas,
+    );
     let all = line.points.iter().flat_map(|point| [point.train[which], point.validation[which]]);
     let y = Axis::over(label, Spread::Linear, unit, all);
     let [low, high] = y.ends();
     let mut chart = Chart::new(&format!("{label} between two solutions"), x, y);
     for end in [0.0, 1.0] {
-        chart.reference(&[[end, low], [end, high]], if end > 0.5 { &line.large } else { &line.small });
+        chart.reference(
+            &[[end, low], [end, high]],
+            if end > 0.5 { &line.large } else { &line.small },
+        );
     }
-    for (name, dash, of) in splits {
-        let points: Vec<[f64; 2]> =
-            line.points.iter().map(|point| [point.alpha, of(point)[which]]).collect();
-        let mark = Mark::dashed(dash);
+    let mut draw = |name: &str, mark: Mark, of: &dyn Fn(&LinePoint) -> f64| {
+        let points: Vec<[f64; 2]> = line.points.iter().map(|p| [p.alpha, of(p)]).collect();
         chart.line(&points, mark, name);
         for [x, value] in points {
             let says = format!("{name}, {}: {}", short(x), unit.written(value));
             chart.seed(x, value, 0.0, mark, &says);
         }
-    }
+    };
+    draw("training", Mark::plain(), &train);
+    draw("validation", Mark::dashed(1), &validation);
     chart.finish()
 }

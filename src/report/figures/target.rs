@@ -6,7 +6,7 @@ use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
 use crate::stats::Interval;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
-    let target = study.target?;
+    let target = study.findings.target.as_ref()?;
     let reached = target.arms.iter().filter(|arm| arm.reached > 0);
     let mut sizes: Vec<usize> = reached.map(|arm| arm.batch_size).collect();
     sizes.dedup();

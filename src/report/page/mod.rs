@@ -24,6 +24,8 @@ pub(super) struct Parts<'p> {
     pub(super) figures: &'p [Figure],
     /// What figures that are left out would need.
     pub(super) missing: &'p [&'static str],
+    /// The names of the tables' files.
+    pub(super) tables: &'p [&'static str],
     /// `environment.json`
     pub(super) sessions: &'p [Value],
 }
@@ -35,19 +37,21 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
     let figure = |figure: &Figure| {
         context! {
             name => figure.name,
-            title => figure.title,
-            caption => figure.caption,
+            title => &figure.title,
+            caption => &figure.caption,
             panels => figure.inline(),
             legend => figure.inline_legend(),
         }
     };
-    let verdict = &parts.report.verdict;
+    let verdict = &parts.report.findings.verdict;
     let page = templates.get_template("index.html")?.render(context! {
-        study => parts.report.study,
-        advice => verdict.advice,
-        found => verdict.found,
+        study => &parts.report.study,
+        advice => &verdict.advice,
+        found => &verdict.found,
+        gap => &verdict.gap,
+        tables => parts.tables.to_vec(),
         figures => parts.figures.iter().map(figure).collect::<Vec<_>>(),
-        missing => parts.missing,
+        missing => parts.missing.to_vec(),
         rest => html_of(rest(parts.text)),
         facts => facts(parts.sessions),
         figure_style => STYLE,

@@ -5,6 +5,7 @@
 //! lasts. Each of these can be taken for an effect of the batch size, so each is looked for and
 //! said with this study's numbers. What was looked at and does no harm is said as well.
 
+use super::target::is_budget;
 use super::words::list;
 use super::{ArmFinding, ArmResults, Comparison, Rate, Results};
 use crate::format::{count, counted};
@@ -159,7 +160,9 @@ fn settings(arms: &Arms<'_>) -> Option<Confounder> {
     let of = |(arm, _): &(&ArmResults, &ArmFinding)| arm.settings.clone();
     let first = of(&arms[0]);
     let paths: BTreeSet<String> = arms.iter().flat_map(|arm| of(arm).into_keys()).collect();
-    let differs = |path: &&String| arms.iter().any(|arm| of(arm).get(*path) != first.get(*path));
+    let differs = |path: &&String| {
+        !is_budget(path) && arms.iter().any(|arm| of(arm).get(*path) != first.get(*path))
+    };
     let paths: Vec<String> = paths.iter().filter(differs).cloned().collect();
     if paths.is_empty() {
         return None;

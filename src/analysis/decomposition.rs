@@ -16,6 +16,8 @@
 //!
 //! Each is small minus large, so a positive part is accuracy that the large batch lacks, and total =
 //! learning rate + updates + residual for every seed. The rates were chosen with seeds of their own.
+//! a3 sees the data L / S times as often and may overfit, which would count as residual; so the parts
+//! are given at each run's best measurement too (on validation, where the longer run has more looks).
 
 use super::compare::Estimate;
 use super::{ArmResults, Budget, CONFIDENCE, Rate, Results, RunResults};
@@ -91,6 +93,8 @@ pub struct Decomposition {
     pub seeds: Vec<u64>,
     /// On validation.
     pub validation: Parts,
+    /// On validation, each run at its best measurement: what overfitting at the end hides.
+    pub best: Parts,
     /// On the test split.
     pub test: Option<Parts>,
     /// What is left, on the test split if there is one.
@@ -146,6 +150,10 @@ fn of_pair(
     };
     let on_validation = runs.iter().map(|runs| runs.map(|run| run.validation)).collect::<Vec<_>>();
     let validation = parts(&on_validation, least_sd(1)).ok_or("there are no runs")?;
+    let best_of =
+        |run: &RunResults| run.curve.iter().map(|p| p.accuracy).fold(run.validation, f64::max);
+    let at_best = runs.iter().map(|runs| runs.map(best_of)).collect::<Vec<_>>();
+    let best = parts(&at_best, least_sd(1)).ok_or("there are no runs")?;
     let on_test: Option<Vec<[f64; 5]>> = runs.iter().map(|runs| tests(*runs)).collect();
     let mut test = on_test.and_then(|values| parts(&values, least_sd(2)));
     if let Some(test) = &mut test {
@@ -164,6 +172,7 @@ fn of_pair(
         arms: arms.map(|arm| arm.name.clone()),
         seeds,
         validation,
+        best,
         test,
         remainder,
         seeds_needed,

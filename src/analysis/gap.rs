@@ -7,7 +7,9 @@ use crate::format::{count, counted};
 
 /// What the gap is, where it comes from, and what is left of it.
 pub(super) fn sentences(found: &Decomposition, margin: f64) -> Vec<String> {
-    vec![total(found), parts(found), remainder(found, margin)]
+    let mut said = vec![total(found), parts(found), remainder(found, margin)];
+    said.extend(overfitting(found, margin));
+    said
 }
 
 fn total(found: &Decomposition) -> String {
@@ -44,6 +46,21 @@ fn parts(found: &Decomposition) -> String {
         said(&parts.updates),
         said(&parts.residual)
     )
+}
+
+/// Whether the long run's last measurement hides what it had reached.
+fn overfitting(found: &Decomposition, margin: f64) -> Option<String> {
+    let (last, best) = (&found.validation.residual, &found.best.residual);
+    let hidden = last.estimate.summary.mean - best.estimate.summary.mean;
+    (hidden.abs() > margin).then(|| {
+        format!(
+            "The runs overfit, and the longest the most: at each run's best measurement on validation \
+             the residual is {}{} instead of {}, so early stopping would leave that much of it.",
+            signed_points(best.estimate.summary.mean),
+            interval(&best.estimate),
+            signed_points(last.estimate.summary.mean)
+        )
+    })
 }
 
 fn remainder(found: &Decomposition, margin: f64) -> String {

@@ -167,7 +167,7 @@ fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, 
     if sizes.len() < arms.len() {
         return Err("two arms have the same batch size".into());
     }
-    let other = |path: &&String| !BUDGET.contains(&path.as_str());
+    let other = |path: &&String| !is_budget(path);
     let differs = arms.first().and_then(|first| {
         let unequal = |path: &&String| {
             arms.iter().any(|arm| arm.settings.get(*path) != first.settings.get(*path))
@@ -182,7 +182,11 @@ fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, 
 }
 
 /// Keys that say how long a run is, and not what happens on the way.
-const BUDGET: [&str; 3] = ["train.epochs", "train.steps", "train.examples"];
+/// Whether a key says how long runs are.
+pub(super) fn is_budget(path: &str) -> bool {
+    let keys = ["train.epochs", "train.steps", "train.examples", "train.steps_of"];
+    keys.iter().any(|key| path.strip_prefix(key).is_some_and(|rest| !rest.starts_with('_')))
+}
 
 fn observations(results: &Results, places: &[usize], target: f64) -> Vec<Observation> {
     let arms = places.iter().map(|place| &results.arms[*place]);

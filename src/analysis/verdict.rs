@@ -4,6 +4,7 @@
 //! one whose runs take the least time. What is not settled is called so, with the number of seeds
 //! that would settle it.
 
+use super::target::is_budget;
 use super::words::{list, percent, percent_range, points, points_range, signed_points};
 use super::{
     ArmFinding, Comparison, Confounder, Decomposition, Estimate, GroupFinding, Results, Role,
@@ -294,8 +295,12 @@ fn more(comparison: &Comparison) -> String {
 /// `batch size 32 with learning rate 0.001`, and what else sets the arm apart.
 pub(super) fn configuration(results: &Results, arm: &ArmFinding) -> String {
     let settings = results.arms.iter().find(|of| of.name == arm.name).map(|of| &of.settings);
-    let set: Vec<String> =
-        settings.into_iter().flatten().map(|(path, value)| format!("{path} = {value}")).collect();
+    let set: Vec<String> = settings
+        .into_iter()
+        .flatten()
+        .filter(|(path, _)| !is_budget(path))
+        .map(|(path, value)| format!("{path} = {value}"))
+        .collect();
     let rate = format!("learning rate {}", arm.learning_rate);
     let with: Vec<String> = [rate].into_iter().chain(set).collect();
     format!("{} with {}", label(arm), list(&with))

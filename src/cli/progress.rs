@@ -2,7 +2,7 @@
 
 use super::diagnostics::{Output, note};
 use super::format::{count, counted, duration};
-use crate::study::{Observer, Pending, Plan, Run, RunEnd, TimingLine};
+use crate::study::{Observer, Pending, Plan, Run, RunEnd, TimingLine, TunedArm};
 use crate::train::{self, Course, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +78,27 @@ impl Progress {
             .for_each(|bar| bar.finish_and_clear());
     }
 
+    /// These runs are about to be trained.
+    fn begin(&mut self, plan: &Plan, pending: &Pending) {
+        for bar in self.stage.take().into_iter().chain(self.study.take()) {
+            bar.finish_and_clear();
+        }
+        let pending = &pending.runs;
+        let rows = plan.data.facts.train.examples as u64;
+        self.work = Work {
+            started: Some(Instant::now()),
+            rows_per_epoch: rows,
+            total: pending.iter().map(|run| plan.course(&run.arm).examples()).sum(),
+            runs_total: pending.len(),
+            ..Work::default()
+        };
+        if let Some(bars) = self.bars.as_ref().filter(|_| !pending.is_empty()) {
+            let bar = bars.add(ProgressBar::new(self.work.total).with_style(style(STUDY_BAR)));
+            bar.set_prefix("study");
+            self.study = Some(bar);
+        }
+    }
+
     /// The first that a run tells shows where it stands: epochs come in order, from 0 if it is new.
     fn heard_from(&mut self, run: &Run, epoch: u64) {
         if self.silent.remove(&run.id()) && epoch > 0 {
@@ -144,26 +165,29 @@ impl Observer for Progress {
         self.stage(what);
     }
 
+    fn on_tuning(&mut self, plan: &Plan, pending: &Pending, all: usize) {
+        let left = pending.runs.len();
+        let done = match all - left {
+            0 => String::new(),
+            done => format!(", {done} are done already"),
+        };
+        self.begin(plan, pending);
+        self.line(&format!("tuning learning rates: {}{done}", counted(all, "run")));
+    }
+
+    fn on_tuned(&mut self, tuned: &TunedArm) {
+        let edge = match tuned.edge {
+            None => "",
+            Some(_) => ", at the end of those tried: a better one may lie beyond",
+        };
+        let (lr, tried) = (tuned.chosen, tuned.rates.len());
+        self.line(&format!("{}  learning rate {lr} is the best of {tried}{edge}", tuned.arm));
+    }
+
     fn on_plan(&mut self, plan: &Plan, pending: &Pending) {
-        if let Some(stage) = self.stage.take() {
-            stage.finish_and_clear();
-        }
+        self.begin(plan, pending);
         for line in left_alone(pending, plan.runs.len()) {
             self.line(&line);
-        }
-        let pending = &pending.runs;
-        let rows = plan.data.facts.train.examples as u64;
-        self.work = Work {
-            started: Some(Instant::now()),
-            rows_per_epoch: rows,
-            total: pending.iter().map(|run| plan.course(&run.arm).examples()).sum(),
-            runs_total: pending.len(),
-            ..Work::default()
-        };
-        if let Some(bars) = self.bars.as_ref().filter(|_| !pending.is_empty()) {
-            let bar = bars.add(ProgressBar::new(self.work.total).with_style(style(STUDY_BAR)));
-            bar.set_prefix("study");
-            self.study = Some(bar);
         }
     }
 

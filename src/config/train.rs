@@ -1,10 +1,10 @@
 //! `train`: how each run is trained.
 
 use super::schedule::{Schedule, Warmup};
+use super::watch::{EarlyStopping, EvaluateEvery, StopAt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::with::singleton_map;
-use std::collections::BTreeMap;
 
 /// `train`: what every arm shares, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +19,9 @@ pub struct TrainSection {
     /// The budget in training rows, rounded up to whole steps, in place of `epochs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<u64>,
+    /// The budget as the number of steps that another batch size makes, in place of `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps_of: Option<StepsOf>,
     /// Visit the training rows in a new order in each epoch.
     pub shuffle: bool,
     /// The update rule.
@@ -71,6 +74,7 @@ impl Default for TrainSection {
             epochs: None,
             steps: None,
             examples: None,
+            steps_of: None,
             shuffle: true,
             optimizer: Optimizer::Adam(Adam::default()),
             clip: None,
@@ -88,6 +92,16 @@ impl Default for TrainSection {
             engine: EngineChoice::Auto,
         }
     }
+}
+
+/// `train.steps_of`: as many steps as so many epochs with this batch size are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepsOf {
+    /// Examples per step of the other arm.
+    pub batch_size: u32,
+    /// Its passes over the training split.
+    pub epochs: u64,
 }
 
 /// Update rules.
@@ -224,116 +238,6 @@ pub enum Clip {
     Norm(f64),
     /// Cut every entry to plus or minus this.
     Value(f64),
-}
-
-/// `train.early_stopping`, with Keras's rules: it ends after `patience` epochs in a row, and never
-/// after the first, in which the metric was not better than the best by more than `min_delta`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct EarlyStopping {
-    /// The metric that has to improve.
-    pub monitor: Monitor,
-    /// How much better counts as an improvement.
-    pub min_delta: f64,
-    /// Epochs without an improvement that are borne.
-    pub patience: u64,
-    /// Earlier epochs (the first is 0) are ignored.
-    pub start_from_epoch: u64,
-    /// Take the weights of the best epoch in the end, also when the run was not stopped.
-    pub restore_best_weights: bool,
-}
-
-impl Default for EarlyStopping {
-    fn default() -> Self {
-        Self {
-            monitor: Monitor::ValLoss,
-            min_delta: 0.0,
-            patience: 0,
-            start_from_epoch: 0,
-            restore_best_weights: false,
-        }
-    }
-}
-
-/// `train.evaluate_every`: when the validation split is measured, apart from the ends of epochs. It
-/// changes nothing in the training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EvaluateEvery {
-    /// After so many steps.
-    Steps(u64),
-    /// After the first step by which so many training rows more were seen: at comparable places for
-    /// all batch sizes.
-    Examples(u64),
-}
-
-/// `train.stop_at`: the metric and the value that end a run, written `{ val_accuracy: 0.84 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "BTreeMap<Monitor, f64>", into = "BTreeMap<Monitor, f64>")]
-#[schemars(with = "BTreeMap<Monitor, f64>", transform = explain_targets)]
-pub struct StopAt {
-    /// Of a validation metric every measurement counts, of a training metric the ends of epochs.
-    pub monitor: Monitor,
-    /// To be reached from above by losses and errors, else from below.
-    pub value: f64,
-}
-
-/// Editors show this at every metric.
-fn explain_targets(schema: &mut schemars::Schema) {
-    let properties = schema.get_mut("properties").and_then(|found| found.as_object_mut());
-    for property in properties.into_iter().flat_map(|found| found.values_mut()) {
-        if let Some(property) = property.as_object_mut() {
-            let text = "The value of this metric at which the run ends.";
-            property.insert("description".into(), text.into());
-        }
-    }
-}
-
-impl TryFrom<BTreeMap<Monitor, f64>> for StopAt {
-    type Error = String;
-
-    fn try_from(entries: BTreeMap<Monitor, f64>) -> Result<Self, String> {
-        let one = entries.iter().next().filter(|_| entries.len() == 1);
-        let one = one.map(|(monitor, value)| Self { monitor: *monitor, value: *value });
-        one.ok_or(format!(
-            "expected one metric: {{ val_accuracy: 0.84 }}, received {}",
-            entries.len()
-        ))
-    }
-}
-
-impl From<StopAt> for BTreeMap<Monitor, f64> {
-    fn from(stop: StopAt) -> Self {
-        Self::from([(stop.monitor, stop.value)])
-    }
-}
-
-/// A metric after an epoch, named as Keras names it: of the training split, or with `val_` of the
-/// validation split.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Monitor {
-    Loss,
-    #[serde(alias = "acc")]
-    Accuracy,
-    Auc,
-    Precision,
-    Recall,
-    F1,
-    Brier,
-    CalibrationError,
-    ValLoss,
-    #[serde(alias = "val_acc")]
-    ValAccuracy,
-    ValAuc,
-    ValPrecision,
-    ValRecall,
-    ValF1,
-    ValBrier,
-    ValCalibrationError,
 }
 
 /// Losses.

@@ -153,6 +153,18 @@ impl Examples<'_> {
         self.labels.len()
     }
 
+    /// None of them.
+    #[must_use]
+    pub fn none(&self) -> Self {
+        let sequences = match self.sequences {
+            Sequences::Tokens { .. } => Sequences::Tokens { tokens: &[], offsets: &[0] },
+            Sequences::Features { steps, features, .. } => {
+                Sequences::Features { values: &[], steps, features }
+            }
+        };
+        Self { sequences, labels: &[] }
+    }
+
     /// Whether the split has no rows.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()

@@ -1,10 +1,11 @@
 //! The records of a study as plain numbers.
 
 use super::facts::{arm_facts, declared_target};
-use crate::analysis::{ArmResults, Budget, Point, Rate, Results, RunResults};
-use crate::config::{Arm, Schedule};
+use crate::analysis::{ArmResults, Budget, Edge, Point, Rate, Results, RunResults, Trial, Tuning};
+use crate::config::{Arm, DecomposeSection, Schedule};
 use crate::study::{
-    FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions, sessions,
+    FinishedRun, RateEdge, Run, RunFolder, RunState, Session, StudyStatus, TunedArm,
+    correct_predictions, sessions, tuned_arms,
 };
 use anyhow::Result;
 use serde_json::Value;
@@ -21,7 +22,14 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         let learning_rate = arm.train.optimizer.lr();
         let (name, batch_size) = (arm.name.clone(), arm.batch_size);
         let (runs, diverged, failed) = (BTreeMap::new(), Vec::new(), 0);
-        let (rate, budget) = (Rate::Given, Budget::Epochs);
+        let rate = match status.study.tuned.contains(&arm.name) {
+            true => Rate::Tuned,
+            false => Rate::Given,
+        };
+        let budget = match arm.train.steps_of {
+            Some(_) => Budget::Steps,
+            None => Budget::Epochs,
+        };
         let facts = arm_facts(arm, &status.study);
         ArmResults {
             name,
@@ -43,8 +51,8 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         examples: sessions.last().map_or([None; 3], |session| session.examples),
         arms: of_arms.collect(),
         declared_target: declared_target(arms),
-        tunings: Vec::new(),
-        decompose: None,
+        tunings: tuned_arms(folder)?.into_iter().map(|tuned| tuning(tuned, arms)).collect(),
+        decompose: status.study.experiment.study.decompose.as_ref().map(pair),
         noise: Vec::new(),
         sharpness: Vec::new(),
         lines: Vec::new(),
@@ -65,6 +73,24 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         }
     }
     Ok(results)
+}
+
+fn pair(section: &DecomposeSection) -> [usize; 2] {
+    [section.small as usize, section.large as usize]
+}
+
+fn tuning(found: TunedArm, arms: &[Arm]) -> Tuning {
+    let batch_size = arms.iter().find(|arm| arm.name == found.arm).map_or(0, |arm| arm.batch_size);
+    let trials = found.rates.into_iter().map(|rate| Trial {
+        learning_rate: rate.lr,
+        validation: rate.validation_accuracy,
+        diverged: rate.diverged,
+    });
+    let edge = found.edge.map(|edge| match edge {
+        RateEdge::Lowest => Edge::Lowest,
+        RateEdge::Highest => Edge::Highest,
+    });
+    Tuning { arm: found.arm, batch_size, trials: trials.collect(), chosen: found.chosen, edge }
 }
 
 fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
@@ -138,7 +164,10 @@ fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
         leaves.insert("train.schedule".into(), schedule(&arm.train.schedule)?);
         leaves.retain(|path, _| {
             let is_rate = path.starts_with("train.optimizer.") && path.ends_with(".lr");
-            !is_rate && !["name", "batch_size"].contains(&path.as_str())
+            // What is summed by parts is the same step.
+            !is_rate
+                && path != "train.micro_batch"
+                && !["name", "batch_size"].contains(&path.as_str())
         });
         all.push(leaves);
     }

@@ -36,7 +36,7 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
 
 impl Plan {
     /// Seconds of the whole study with the workers' start, when `parallel` runs are trained at a
-    /// time.
+    /// time. Learning rates beyond those that are tried at first are not counted.
     pub fn total_seconds(
         &self,
         estimates: &[Estimate],
@@ -44,9 +44,16 @@ impl Plan {
         start_up: Duration,
     ) -> f64 {
         let one_seed: f64 = estimates.iter().map(|estimate| estimate.seconds).sum();
+        let tuning = self
+            .study
+            .arms
+            .iter()
+            .zip(estimates)
+            .map(|(arm, estimate)| self.study.tuning_runs(arm) as f64 * estimate.seconds);
+        let tuning = tuning.sum::<f64>() / parallel as f64;
         let longest = estimates.iter().map(|estimate| estimate.seconds).fold(0.0, f64::max);
         let training = (one_seed * self.study.seeds.len() as f64 / parallel as f64).max(longest);
-        start_up.as_secs_f64() + training
+        start_up.as_secs_f64() + tuning + training
     }
 
     /// About how many bytes a study takes on disk: the weights of every run (twice if the best are
@@ -57,7 +64,12 @@ impl Plan {
         let arms = self.study.arms.iter();
         let one_seed: u64 = arms.clone().map(|arm| self.run_bytes(arm, weights(arm))).sum();
         let largest = arms.map(weights).max().unwrap_or(0);
-        self.study.seeds.len() as u64 * one_seed + parallel as u64 * 3 * largest
+        let tuning = self.study.arms.iter().map(|arm| {
+            // Their records alone are kept.
+            self.study.tuning_runs(arm) as u64 * (self.run_bytes(arm, 0) / 2)
+        });
+        let tuning: u64 = tuning.sum();
+        self.study.seeds.len() as u64 * one_seed + tuning + parallel as u64 * 3 * largest
     }
 
     /// Bytes of one finished run; sizes of lines and events were read off runs of the quickstart.

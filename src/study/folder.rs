@@ -3,6 +3,7 @@
 use super::plan::{Plan, Run};
 use super::record::{RunFolder, Status};
 use super::selection::Selection;
+use super::tuning::{self, tuned_arms};
 use crate::config::{Source, Study};
 use crate::error::UserError;
 use crate::files;
@@ -55,10 +56,15 @@ impl StudyFolder {
         files::write_text(&self.path.join("study.yaml"), &plan.study.to_yaml()?)
     }
 
-    /// What is left to do of a plan in this session.
-    pub(super) fn pending(&self, plan: &Plan, selection: &Selection) -> Result<Pending> {
+    /// What is left to do of these runs in this session.
+    pub(super) fn pending(
+        &self,
+        plan: &Plan,
+        runs: &[Run],
+        selection: &Selection,
+    ) -> Result<Pending> {
         let mut pending = Pending::default();
-        for run in &plan.runs {
+        for run in runs {
             let record = self.run(run).record()?;
             let corrected = match &record {
                 Some(record) => record.definition != plan.definition(run),
@@ -86,8 +92,8 @@ impl StudyFolder {
 
     /// A run that was started under one definition never goes on under another. One that failed
     /// before anything was kept of it has nothing to go on from: it is run as it is defined now.
-    pub(super) fn refuse_other_definitions(&self, plan: &Plan) -> Result<()> {
-        for run in &plan.runs {
+    pub(super) fn refuse_other_definitions(&self, plan: &Plan, runs: &[Run]) -> Result<()> {
+        for run in runs {
             let files = self.run(run);
             let Some(record) = files.record()? else { continue };
             let never_began = files.metrics()?.is_empty() && !files.checkpoint().exists();
@@ -131,7 +137,7 @@ pub struct Pending {
     pub left_out: usize,
 }
 
-/// The study that its last session wrote down.
+/// The study that its last session wrote down, its tuned arms with the rates that were found.
 pub(super) fn resolved(folder: &Path) -> Result<Study> {
     let path = folder.join("study.yaml");
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
@@ -143,8 +149,10 @@ pub(super) fn resolved(folder: &Path) -> Result<Study> {
         _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
     })?;
     let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
-    Study::from_source(&source, "study")
-        .with_context(|| format!("{} was written by another version", path.display()))
+    let mut study = Study::from_source(&source, "study")
+        .with_context(|| format!("{} was written by another version", path.display()))?;
+    tuning::settle(&mut study, &tuned_arms(folder)?);
+    Ok(study)
 }
 
 /// Whether a process is at work in the folder of a study or of a run.
@@ -178,6 +186,19 @@ pub(super) fn run_folders(study: &Path) -> Result<Vec<PathBuf>> {
     Ok(runs)
 }
 
+/// The folders of tuning runs in a study's folder: `tuning/ARM/lr-RATE/seed-N`.
+pub(super) fn tuning_folders(study: &Path) -> Result<Vec<PathBuf>> {
+    let folder = study.join(tuning::FOLDER);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut runs = Vec::new();
+    for arm in folders_in(&folder)? {
+        runs.extend(run_folders(&arm)?);
+    }
+    Ok(runs)
+}
+
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -194,7 +215,7 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
 /// a study that was killed may still be saving its run, and holds that run's lock.
 fn sweep(study: &Path) -> Result<()> {
     files::remove_temporary(study)?;
-    for run in run_folders(study)? {
+    for run in run_folders(study)?.into_iter().chain(tuning_folders(study)?) {
         if !in_use(&run) {
             files::remove_temporary(&run)?;
             for inner in folders_in(&run)? {

@@ -23,6 +23,7 @@ mod selection;
 mod status;
 mod summary;
 mod trained;
+mod tuning;
 mod worker;
 
 pub use environment::{Session, sessions};
@@ -37,6 +38,7 @@ pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Measurement, Prediction, TrainedRun};
+pub use tuning::{RateEdge, TriedRate, TunedArm, tuned_arms};
 pub use worker::serve;
 
 use summary::{failures, summarise};
@@ -52,6 +54,10 @@ use std::sync::atomic::AtomicBool;
 pub trait Observer {
     /// A step of the preparation begins.
     fn on_stage(&mut self, _what: &str) {}
+    /// Tuning runs are about to be trained: what is left to do of so many.
+    fn on_tuning(&mut self, _plan: &Plan, _pending: &Pending, _all: usize) {}
+    /// The learning rate of an arm is found.
+    fn on_tuned(&mut self, _tuned: &TunedArm) {}
     /// The plan is made, and it is known what is left to do.
     fn on_plan(&mut self, _plan: &Plan, _pending: &Pending) {}
     /// A worker begins or continues a run.
@@ -101,13 +107,28 @@ pub fn execute(
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
-    folder.refuse_other_definitions(plan)?;
-    folder.write_resolved(plan)?;
+    let mut plan = plan.clone();
+    folder.refuse_other_definitions(&plan, &plan.untuned_runs())?;
+    folder.write_resolved(&plan)?;
     plan.data.keep(&folder.path().join("data"))?;
-    environment::write(folder, plan, pool, command)?;
-    let pending = folder.pending(plan, selection)?;
-    observer.on_plan(plan, &pending);
-    let ends = pool.run_all(plan, folder, &pending.runs, stop, observer)?;
+    environment::write(folder, &plan, pool, command)?;
+    let tuned = tuning::tune(&mut plan, folder, selection, pool, stop, observer)?;
+    let plan = &plan;
+    let pending = match tuned {
+        true => {
+            folder.refuse_other_definitions(plan, &plan.runs)?;
+            folder.pending(plan, &plan.runs, selection)?
+        }
+        // Stopped: what the arms are is not known yet.
+        false => Pending { runs: plan.runs.clone(), ..Pending::default() },
+    };
+    let ends = match tuned {
+        true => {
+            observer.on_plan(plan, &pending);
+            pool.run_all(plan, folder, &pending.runs, stop, observer)?
+        }
+        false => vec![None; pending.runs.len()],
+    };
     let unfinished = ends.iter().filter(|end| matches!(end, None | Some(RunEnd::Stopped))).count();
     let arms = summarise(&plan.study.arms, &plan.runs, folder.path())?;
     let covered = plan.runs.iter().filter(|run| selection.covers(run));

@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use super::protocol::Hello;
 use super::record::Definition;
-use super::review;
+use super::{review, tuning};
 use crate::config::{Arm, EngineChoice, Init, Study};
 use crate::data::Prepared;
 use crate::error::UserError;
@@ -32,6 +32,11 @@ impl Run {
     /// `seed-<seed>`
     pub fn seed_name(&self) -> String {
         format!("seed-{}", self.seed)
+    }
+
+    /// Whether it only helps to find a learning rate.
+    pub fn is_tuning(&self) -> bool {
+        self.arm.name.strip_prefix(tuning::FOLDER).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// All runs of a study, seed by seed, so that arms can be compared before all runs are done.
@@ -64,6 +69,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The runs of arms whose learning rate is known from the beginning.
+    pub(super) fn untuned_runs(&self) -> Vec<Run> {
+        let known = |run: &&Run| !self.study.tuned.contains(&run.arm.name);
+        self.runs.iter().filter(known).cloned().collect()
+    }
+
     /// How long an arm's runs are.
     pub fn course(&self, arm: &Arm) -> Course {
         Course::new(arm, self.data.facts.train.examples)

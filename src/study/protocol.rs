@@ -27,6 +27,9 @@ pub(super) enum Order {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) definition: Definition,
+    /// It only helps to find a learning rate: the test split is not measured, and nothing is drawn
+    /// or kept beside its records.
+    pub(super) tuning: bool,
     pub(super) place: Place,
     /// The prepared examples.
     pub(super) dataset: PathBuf,

@@ -122,6 +122,9 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
 
 /// Saves what a finished run leaves behind, apart from its record.
 fn keep(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
+    if task.tuning {
+        return Ok(());
+    }
     let shape = &task.definition.model;
     model::write_weights(&folder.weights(), shape, &trained.weights, Names::Own)?;
     if let Some(test) = &trained.test {
@@ -141,7 +144,10 @@ fn train_run(
 ) -> Result<(Outcome, Option<usize>)> {
     reset_peak_memory();
     let dataset = Dataset::open(&task.dataset)?;
-    let splits = dataset.splits()?;
+    let mut splits = dataset.splits()?;
+    if task.tuning {
+        splits.test = splits.test.none();
+    }
     let run = &task.definition;
     let mut settings = train::settings(&run.arm, splits.train.labels);
     let (path, best) = (folder.checkpoint(), folder.best());

@@ -24,6 +24,7 @@ pub(in crate::report) fn decomposition(findings: &Findings) -> Result<String> {
             rows.into()
         };
         let mut rows = of("validation", &found.validation);
+        rows.extend(of("validation, best measurement", &found.best));
         rows.extend(found.test.iter().flat_map(|parts| of("test", parts)));
         rows
     });

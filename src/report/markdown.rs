@@ -11,12 +11,7 @@ use crate::stats::{Interval, Standing, Summary};
 pub(super) fn page(results: &Results, report: &Report) -> String {
     let (findings, verdict) = (&report.findings, &report.findings.verdict);
     let mut parts = vec![format!("# Verdict: {}", report.study), verdict.advice.clone()];
-    if let Some(gap) = sections::gap(findings) {
-        parts.push("## Where the gap comes from".into());
-        parts.push(gap);
-        parts.push("## What was found".into());
-    }
-    parts.push(bullets(&verdict.found));
+    parts.push(bullets(&[&verdict.gap[..], &verdict.found].concat()));
     if !verdict.besides.is_empty() {
         parts.push(bullets(&verdict.besides));
     }
@@ -39,6 +34,7 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
         parts.push(to_target(target, results.declared_target.is_some()));
     }
     let rest = [
+        ("## Where the gap comes from", sections::gap(findings)),
         ("## The other arms", sections::others(&findings.others)),
         ("## Learning rates", sections::learning_rates(&findings.tunings)),
         ("## Which learning rate suits which batch size", sections::rates(findings.rates.as_ref())),

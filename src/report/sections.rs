@@ -8,13 +8,13 @@ use crate::analysis::{
 use crate::format::count;
 use crate::stats::{Standing, summarise};
 
-/// Where the gap comes from: the sentences, then a table of its parts on both splits.
+/// Where the gap comes from: a table of its parts on both splits.
 pub(super) fn gap(findings: &Findings) -> Option<String> {
     if let Some(reason) = &findings.no_decomposition {
         return Some(format!("The gap cannot be taken apart yet: {reason}."));
     }
     let found = findings.decomposition.as_ref()?;
-    Some([bullets(&findings.verdict.gap), parts(found), GAP.to_owned()].join("\n\n"))
+    Some([parts(found), GAP.to_owned()].join("\n\n"))
 }
 
 const GAP: &str = "\
@@ -23,10 +23,6 @@ that the large batch lacks. The parts add up to the total. *Learning rate* is wh
 batch more than the small one, *updates* what as many updates as the small batch makes add, *residual* \
 what remains. Learning rates were chosen on validation with seeds of their own. *At the best measurement* \
 takes each run where it was best on validation, in place of its end.";
-
-fn bullets(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n")
-}
 
 fn parts(found: &Decomposition) -> String {
     let on_test = found.test.as_ref().map(|parts| parts.named());

@@ -5,11 +5,14 @@
 //! [`Study`]. Nobody downstream checks again. Saving [`Study::experiment`] and running that file
 //! gives the same study.
 
+mod arms;
 mod data;
+mod grid;
 mod load;
 mod locate;
 mod model;
 mod overlay;
+mod rates;
 mod resolve;
 mod rules;
 mod schedule;
@@ -18,8 +21,10 @@ mod study;
 mod train;
 
 pub use data::*;
+pub use grid::*;
 pub use load::{Override, Source, load};
 pub use model::*;
+pub use rates::*;
 pub use resolve::{Arm, Study};
 pub use schedule::*;
 pub use schema::schema;

@@ -31,6 +31,22 @@ pub enum Schedule {
     Plateau(Plateau),
 }
 
+impl Schedule {
+    /// What it is called in experiment files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Exponential(_) => "exponential",
+            Self::Step(_) => "step",
+            Self::Multistep(_) => "multistep",
+            Self::Cosine(_) => "cosine",
+            Self::OneCycle(_) => "one_cycle",
+            Self::Table(_) => "table",
+            Self::Plateau(_) => "plateau",
+        }
+    }
+}
+
 /// A word or two for tables.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,6 +19,9 @@ pub struct TrainSection {
     /// The budget in training rows, rounded up to whole steps, in place of `epochs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<u64>,
+    /// The budget as the number of steps that another batch size makes, in place of `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps_of: Option<StepsOf>,
     /// Visit the training rows in a new order in each epoch.
     pub shuffle: bool,
     /// The update rule.
@@ -71,6 +74,7 @@ impl Default for TrainSection {
             epochs: None,
             steps: None,
             examples: None,
+            steps_of: None,
             shuffle: true,
             optimizer: Optimizer::Adam(Adam::default()),
             clip: None,
@@ -88,6 +92,16 @@ impl Default for TrainSection {
             engine: EngineChoice::Auto,
         }
     }
+}
+
+/// `train.steps_of`: as many steps as so many epochs with this batch size are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepsOf {
+    /// Examples per step of the other arm.
+    pub batch_size: u32,
+    /// Its passes over the training split.
+    pub epochs: u64,
 }
 
 /// Update rules.

@@ -1,10 +1,11 @@
 //! The records of a study as plain numbers.
 
 use super::facts::{arm_facts, declared_target};
-use crate::analysis::{ArmResults, Budget, Point, Rate, Results, RunResults};
+use crate::analysis::{ArmResults, Budget, Edge, Point, Rate, Results, RunResults, Trial, Tuning};
 use crate::config::{Arm, Schedule};
 use crate::study::{
-    FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions, sessions,
+    self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
+    sessions,
 };
 use anyhow::Result;
 use serde_json::Value;
@@ -21,7 +22,9 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         let learning_rate = arm.train.optimizer.lr();
         let (name, batch_size) = (arm.name.clone(), arm.batch_size);
         let (runs, diverged, failed) = (BTreeMap::new(), Vec::new(), 0);
-        let (rate, budget) = (Rate::Given, Budget::Epochs);
+        let is_tuned = status.study.tuned.contains(&name);
+        let rate = if is_tuned { Rate::Tuned } else { Rate::Given };
+        let budget = if arm.train.steps_of.is_some() { Budget::Steps } else { Budget::Epochs };
         let facts = arm_facts(arm, &status.study);
         ArmResults {
             name,
@@ -37,14 +40,15 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
             runs,
         }
     });
+    let decompose = status.study.experiment.study.decompose;
     let mut results = Results {
         margin,
         earlier_margins: earlier_margins(&sessions, margin),
         examples: sessions.last().map_or([None; 3], |session| session.examples),
         arms: of_arms.collect(),
         declared_target: declared_target(arms),
-        tunings: Vec::new(),
-        decompose: None,
+        tunings: status.tunings.iter().filter_map(tuning).collect(),
+        decompose: decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
         sharpness: Vec::new(),
         lines: Vec::new(),
@@ -65,6 +69,26 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         }
     }
     Ok(results)
+}
+
+/// `None` as long as no rate is chosen.
+fn tuning(found: &study::Tuning) -> Option<Tuning> {
+    let trial = |trial: &study::Trial| Trial {
+        learning_rate: trial.learning_rate,
+        validation: trial.validation.clone(),
+        diverged: trial.diverged,
+    };
+    let edge = |edge: study::Edge| match edge {
+        study::Edge::Lowest => Edge::Lowest,
+        study::Edge::Highest => Edge::Highest,
+    };
+    Some(Tuning {
+        arm: found.arm.clone(),
+        batch_size: found.batch_size,
+        trials: found.trials.iter().map(trial).collect(),
+        chosen: found.chosen?,
+        edge: found.edge.map(edge),
+    })
 }
 
 fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
@@ -136,6 +160,11 @@ fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
         flatten("", &serde_json::to_value(arm.defining())?, &mut leaves);
         leaves.retain(|path, _| !path.starts_with("train.schedule"));
         leaves.insert("train.schedule".into(), schedule(&arm.train.schedule)?);
+        // As many steps as in so many epochs of another batch size stand beside those epochs.
+        if let Some(epochs) = leaves.remove("train.steps_of.epochs") {
+            leaves.insert("train.epochs".into(), epochs);
+        }
+        leaves.remove("train.steps_of.batch_size");
         leaves.retain(|path, _| {
             let is_rate = path.starts_with("train.optimizer.") && path.ends_with(".lr");
             !is_rate && !["name", "batch_size"].contains(&path.as_str())

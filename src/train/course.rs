@@ -26,10 +26,14 @@ impl Course {
     /// The course of an arm's runs on `rows` training rows.
     pub fn new(arm: &Arm, rows: usize) -> Self {
         let train = &arm.train;
-        let budget = match (train.steps, train.examples) {
-            (Some(steps), _) => Budget::Steps(steps),
-            (None, Some(examples)) => Budget::Examples(examples),
-            (None, None) => Budget::Epochs(train.epochs.unwrap_or_default()),
+        let budget = match (train.steps, train.examples, train.steps_of) {
+            (Some(steps), ..) => Budget::Steps(steps),
+            (None, Some(examples), _) => Budget::Examples(examples),
+            (None, None, Some(other)) => {
+                let steps_per_epoch = (rows as u64).div_ceil(u64::from(other.batch_size));
+                Budget::Steps(other.epochs * steps_per_epoch)
+            }
+            (None, None, None) => Budget::Epochs(train.epochs.unwrap_or_default()),
         };
         Self { rows: rows as u64, batch_size: arm.batch_size as u64, budget }
     }
@@ -98,6 +102,7 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, Study};
 
     fn course(budget: Budget) -> Course {
         Course { rows: 22, batch_size: 4, budget }
@@ -123,6 +128,16 @@ mod tests {
         assert_eq!(due(EvaluateEvery::Steps(5)), [5, 10]);
         let every = Some(EvaluateEvery::Examples(10));
         assert_eq!(course(Budget::Epochs(2)).measurements(every), 2 + 4);
+    }
+
+    #[test]
+    fn a_budget_may_be_the_number_of_steps_of_another_batch_size() {
+        let text = "study: { arms: [{ batch_size: 16, steps_of: { batch_size: 4, epochs: 3 } }] }\n\
+                    data: { arrays: { path: a.npz } }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let course = Course::new(&study.arms[0], 22);
+        assert_eq!((course.steps(), course.epochs()), (18, 9));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod schedule;
 mod study;
 mod train;
 
-pub(super) use study::arms;
+pub(super) use study::{arms, tuning};
 
 use super::locate::KeyPath;
 use super::{DataSection, Experiment, ModelSection, TrainSection};

@@ -6,7 +6,8 @@ use super::{
     not_negative, positive,
 };
 use crate::config::{
-    ClassWeight, Clip, EarlyStopping, EvaluateEvery, Monitor, Optimizer, StopAt, TrainSection,
+    ClassWeight, Clip, EarlyStopping, EvaluateEvery, Monitor, Optimizer, StepsOf, StopAt,
+    TrainSection,
 };
 
 pub(super) fn check(train: &TrainSection) -> Checked {
@@ -39,21 +40,27 @@ pub(super) fn check(train: &TrainSection) -> Checked {
 }
 
 fn budget(train: &TrainSection) -> Checked {
+    let other = train.steps_of;
+    if let Some(StepsOf { batch_size, .. }) = other {
+        count("train.steps_of.batch_size", batch_size, MOST_ROWS)?;
+    }
     let given = [
         ("epochs", train.epochs, u64::from(MOST_EPOCHS)),
         ("steps", train.steps, MOST_UPDATES),
         ("examples", train.examples, MOST_UPDATES),
+        ("steps_of", other.map(|other| other.epochs), u64::from(MOST_EPOCHS)),
     ];
     let mut seen: Option<&str> = None;
     for (key, value, most) in given {
         let Some(value) = value else { continue };
         let path = format!("train.{key}");
-        count(&path, value, most)?;
+        let inner = if key == "steps_of" { ".epochs" } else { "" };
+        count(&format!("{path}{inner}"), value, most)?;
         if let Some(other) = seen.replace(key) {
             return Err(broken(
                 &path,
                 format!("a budget is given twice, as `{other}` and as `{key}`"),
-                "keep one of `epochs`, `steps` and `examples`",
+                "keep one of `epochs`, `steps`, `examples` and `steps_of`",
             ));
         }
     }

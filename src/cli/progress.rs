@@ -2,7 +2,7 @@
 
 use super::diagnostics::{Output, note};
 use super::format::{count, counted, duration};
-use crate::study::{Observer, Pending, Plan, Run, RunEnd, TimingLine, TunedArm};
+use crate::study::{Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::train::{self, Course, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,8 @@ struct Work {
     counted: BTreeMap<String, u64>,
     runs_total: usize,
     runs_done: usize,
+    /// What the runs are for, if they are not those that will be reported: `tuning `.
+    what: &'static str,
 }
 
 const RUN_BAR: &str = "  {prefix:<22} {bar:24.cyan/blue} {msg}";
@@ -78,18 +80,16 @@ impl Progress {
             .for_each(|bar| bar.finish_and_clear());
     }
 
-    /// These runs are about to be trained.
-    fn begin(&mut self, plan: &Plan, pending: &Pending) {
-        for bar in self.stage.take().into_iter().chain(self.study.take()) {
-            bar.finish_and_clear();
-        }
-        let pending = &pending.runs;
-        let rows = plan.data.facts.train.examples as u64;
+    /// Work begins on these runs; `all` counts those too that are done.
+    fn begin(&mut self, plan: &Plan, pending: &[Run], all: usize, what: &'static str) {
+        self.finish();
         self.work = Work {
             started: Some(Instant::now()),
-            rows_per_epoch: rows,
+            rows_per_epoch: plan.data.facts.train.examples as u64,
             total: pending.iter().map(|run| plan.course(&run.arm).examples()).sum(),
-            runs_total: pending.len(),
+            runs_total: all,
+            runs_done: all - pending.len(),
+            what,
             ..Work::default()
         };
         if let Some(bars) = self.bars.as_ref().filter(|_| !pending.is_empty()) {
@@ -143,9 +143,9 @@ impl Work {
         Course::new(&run.arm, self.rows_per_epoch as usize)
     }
 
-    /// `4 of 9 runs, 1 min left`
+    /// `4 of 9 runs, 1 min left`, or `tuning 4 of 9 runs, 1 min left`
     fn message(&self, now: u64) -> String {
-        let runs = format!("{} of {} runs", self.runs_done, self.runs_total);
+        let runs = format!("{}{} of {} runs", self.what, self.runs_done, self.runs_total);
         match self.seconds_left(now) {
             Some(left) => format!("{runs}, {} left", duration(left)),
             None => runs,
@@ -165,30 +165,15 @@ impl Observer for Progress {
         self.stage(what);
     }
 
-    fn on_tuning(&mut self, plan: &Plan, pending: &Pending, all: usize) {
-        let left = pending.runs.len();
-        let done = match all - left {
-            0 => String::new(),
-            done => format!(", {done} are done already"),
-        };
-        self.begin(plan, pending);
-        self.line(&format!("tuning learning rates: {}{done}", counted(all, "run")));
-    }
-
-    fn on_tuned(&mut self, tuned: &TunedArm) {
-        let edge = match tuned.edge {
-            None => "",
-            Some(_) => ", at the end of those tried: a better one may lie beyond",
-        };
-        let (lr, tried) = (tuned.chosen, tuned.rates.len());
-        self.line(&format!("{}  learning rate {lr} is the best of {tried}{edge}", tuned.arm));
-    }
-
     fn on_plan(&mut self, plan: &Plan, pending: &Pending) {
-        self.begin(plan, pending);
         for line in left_alone(pending, plan.runs.len()) {
             self.line(&line);
         }
+        self.begin(plan, &pending.runs, pending.runs.len(), "");
+    }
+
+    fn on_tuning(&mut self, plan: &Plan, pending: &[Run], all: usize) {
+        self.begin(plan, pending, all, "tuning ");
     }
 
     fn on_run_start(&mut self, run: &Run) {

@@ -106,12 +106,6 @@ impl Study {
         }
     }
 
-    /// How many runs it takes at first to find the learning rate of an arm.
-    pub fn tuning_runs(&self, arm: &Arm) -> usize {
-        let rule = self.tuning().filter(|_| self.tuned.contains(&arm.name));
-        rule.map_or(0, |rule| rule.count() * rule.seeds as usize)
-    }
-
     /// Gives a tuned arm the learning rate that was found.
     pub fn settle(&mut self, arm: &str, lr: f64) {
         for arm in self.arms.iter_mut().filter(|other| other.name == arm) {
@@ -332,126 +326,10 @@ mod tests {
         );
         let one = "study: { grid: { batch_size: [8] } }\n";
         let cases = [
-            (format!("study: {{ grid: {{ batch_size: [8, 8] }} }}\n{DATA}"), "same value twice"),
-            (format!("study: {{ seeds: 2 }}\n{DATA}"), "neither `arms` nor `grid` nor `decompose`"),
-            (
-                format!("study: {{ margin: 5, grid: {{ batch_size: [8] }} }}\n{DATA}"),
-                "must be above 0 and at most 0.5, received 5 (at `study.margin`)",
-            ),
             (format!("{one}data: {{ table: {{ path: a.csv }} }}\n"), "text needs an `embedding`"),
             (format!("{one}data: {{}}\n"), "no source of examples"),
             (format!("{one}{DATA}train: {{ device: gpu }}\n"), "unknown device `gpu`"),
             (format!("{one}{DATA}train: {{ optimizer: {{ adam: {{ lr: -1 }} }} }}\n"), "above 0"),
-            (
-                format!(
-                    "study: {{ grid: {{ batch_size: [8] }}, decompose: {{ small: 8, large: 16 }} }}\n{DATA}"
-                ),
-                "give either `grid`, or `arms` or `decompose`, not both",
-            ),
-            (
-                format!("study: {{ decompose: {{ small: 32, large: 16 }} }}\n{DATA}"),
-                "line 1: `small` must be below `large`, received 32 and 16 (at `study.decompose`)",
-            ),
-            (
-                format!(
-                    "study: {{ decompose: {{ small: 8, large: 16 }} }}\n{DATA}train: {{ steps: 9 }}\n"
-                ),
-                "`train` has another budget",
-            ),
-            (
-                format!(
-                    "study: {{ decompose: {{ small: 8, large: 16 }}, arms: [{{ batch_size: 8 }}] }}\n{DATA}"
-                ),
-                "none has 16 (at `study.decompose`)",
-            ),
-            (
-                format!(
-                    "study: {{ learning_rate: {{ sqrt: {{ base: 8 }} }}, decompose: {{ small: 8, \
-                     large: 16 }} }}\n{DATA}"
-                ),
-                "(at `study.learning_rate`)",
-            ),
-            (
-                format!(
-                    "study:\n  learning_rate: {{ sqrt: {{ base: 8, betas: true }} }}\n  grid: {{ \
-                     batch_size: [8, 128] }}\n{DATA}"
-                ),
-                "line 2: at batch size 128, 16 times the base, the rule cannot scale beta_1 = 0.9",
-            ),
-            (
-                format!(
-                    "study:\n  arms:\n    - batch_size: 8\n      lr: tuned\n  seeds: 1001\n{DATA}"
-                ),
-                "line 5: tuning has the seeds from 1000 on",
-            ),
-            (
-                format!("study: {{ arms: [{{ batch_size: 8, lr: fast }}] }}\n{DATA}"),
-                "line 1: expected a number, or `tuned` (at `study.arms[0].lr`)",
-            ),
-            (
-                format!(
-                    "study:\n  learning_rate: {{ tuned: {{ rates: [0.1] }} }}\n  grid: {{ batch_size: \
-                     [8] }}\n{DATA}"
-                ),
-                "line 2: at least 2 different rates are tried (at `study.learning_rate.tuned.rates`)",
-            ),
-            (
-                format!(
-                    "study:\n  learning_rate: {{ tuned: {{ rates: [0.1, 0.2], sampling: quasi_random }} \
-                     }}\n  grid: {{ batch_size: [8] }}\n{DATA}"
-                ),
-                "takes rates from a range",
-            ),
-            (
-                format!(
-                    "study:\n  grid:\n    batch_size: [8]\n    lr: {{ from: 1, to: 0.1, count: 3 }}\n{DATA}"
-                ),
-                "line 4: a range goes up, from 1 to 0.1",
-            ),
-            (
-                format!(
-                    "study:\n  grid:\n    batch_size: [8]\n    schedule:\n      - constant\n      - \
-                     exponential: {{ gamma: -1 }}\n{DATA}"
-                ),
-                "line 6: must be above 0 and finite, received -1 (at \
-                 `study.grid.schedule[1].exponential.gamma`)",
-            ),
-            (
-                format!(
-                    "study:\n  grid:\n    batch_size: [8]\n    variants:\n      - name: a\n        \
-                     model: {{ lstm: {{ dropout: 2 }} }}\n{DATA}"
-                ),
-                "line 6: must be from 0 up to, not including, 1 in f32, received 2 (at \
-                 `study.grid.variants[0].model.lstm.dropout`)",
-            ),
-            (
-                format!("study: {{ arms: [{{ batch_size: 8, accumulate: 0 }}] }}\n{DATA}"),
-                "received 0 (at `study.arms[0].accumulate`)",
-            ),
-            (
-                format!(
-                    "study: {{ arms: [{{ batch_size: 8, accumulate: 2, train: {{ micro_batch: 4 }} }}] \
-                     }}\n{DATA}"
-                ),
-                "the arm gives how many rows are computed at a time twice",
-            ),
-            (
-                format!(
-                    "study: {{ arms: [{{ batch_size: 8, steps_of: {{ batch_size: 0, epochs: 1 }} }}] \
-                     }}\n{DATA}"
-                ),
-                "received 0 (at `study.arms[0].steps_of.batch_size`)",
-            ),
-            (
-                format!(
-                    "study: {{ budgets: [steps], arms: [{{ batch_size: 8, steps: 3 }}] }}\n{DATA}"
-                ),
-                "`steps` needs the epochs of the smallest batch size, 8 (at `study.budgets`)",
-            ),
-            (
-                format!("study: {{ arms: [{{ name: tuning, batch_size: 8 }}] }}\n{DATA}"),
-                "`tuning` is the name of something else",
-            ),
             (
                 format!("{one}{}", DATA.replace("a.csv }", "a.csv }, split: { test: 0.9 }")),
                 "take all",

@@ -2,10 +2,10 @@
 
 use super::facts::{arm_facts, declared_target};
 use crate::analysis::{ArmResults, Budget, Edge, Point, Rate, Results, RunResults, Trial, Tuning};
-use crate::config::{Arm, DecomposeSection, Schedule};
+use crate::config::{Arm, Schedule};
 use crate::study::{
-    FinishedRun, RateEdge, Run, RunFolder, RunState, Session, StudyStatus, TunedArm,
-    correct_predictions, sessions, tuned_arms,
+    self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
+    sessions,
 };
 use anyhow::Result;
 use serde_json::Value;
@@ -22,14 +22,9 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         let learning_rate = arm.train.optimizer.lr();
         let (name, batch_size) = (arm.name.clone(), arm.batch_size);
         let (runs, diverged, failed) = (BTreeMap::new(), Vec::new(), 0);
-        let rate = match status.study.tuned.contains(&arm.name) {
-            true => Rate::Tuned,
-            false => Rate::Given,
-        };
-        let budget = match arm.train.steps_of {
-            Some(_) => Budget::Steps,
-            None => Budget::Epochs,
-        };
+        let is_tuned = status.study.tuned.contains(&name);
+        let rate = if is_tuned { Rate::Tuned } else { Rate::Given };
+        let budget = if arm.train.steps_of.is_some() { Budget::Steps } else { Budget::Epochs };
         let facts = arm_facts(arm, &status.study);
         ArmResults {
             name,
@@ -45,14 +40,15 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
             runs,
         }
     });
+    let decompose = status.study.experiment.study.decompose;
     let mut results = Results {
         margin,
         earlier_margins: earlier_margins(&sessions, margin),
         examples: sessions.last().map_or([None; 3], |session| session.examples),
         arms: of_arms.collect(),
         declared_target: declared_target(arms),
-        tunings: tuned_arms(folder)?.into_iter().map(|tuned| tuning(tuned, arms)).collect(),
-        decompose: status.study.experiment.study.decompose.as_ref().map(pair),
+        tunings: status.tunings.iter().filter_map(tuning).collect(),
+        decompose: decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
         sharpness: Vec::new(),
         lines: Vec::new(),
@@ -75,22 +71,24 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     Ok(results)
 }
 
-fn pair(section: &DecomposeSection) -> [usize; 2] {
-    [section.small as usize, section.large as usize]
-}
-
-fn tuning(found: TunedArm, arms: &[Arm]) -> Tuning {
-    let batch_size = arms.iter().find(|arm| arm.name == found.arm).map_or(0, |arm| arm.batch_size);
-    let trials = found.rates.into_iter().map(|rate| Trial {
-        learning_rate: rate.lr,
-        validation: rate.validation_accuracy,
-        diverged: rate.diverged,
-    });
-    let edge = found.edge.map(|edge| match edge {
-        RateEdge::Lowest => Edge::Lowest,
-        RateEdge::Highest => Edge::Highest,
-    });
-    Tuning { arm: found.arm, batch_size, trials: trials.collect(), chosen: found.chosen, edge }
+/// `None` as long as no rate is chosen.
+fn tuning(found: &study::Tuning) -> Option<Tuning> {
+    let trial = |trial: &study::Trial| Trial {
+        learning_rate: trial.learning_rate,
+        validation: trial.validation.clone(),
+        diverged: trial.diverged,
+    };
+    let edge = |edge: study::Edge| match edge {
+        study::Edge::Lowest => Edge::Lowest,
+        study::Edge::Highest => Edge::Highest,
+    };
+    Some(Tuning {
+        arm: found.arm.clone(),
+        batch_size: found.batch_size,
+        trials: found.trials.iter().map(trial).collect(),
+        chosen: found.chosen?,
+        edge: found.edge.map(edge),
+    })
 }
 
 fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
@@ -162,6 +160,11 @@ fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
         flatten("", &serde_json::to_value(arm.defining())?, &mut leaves);
         leaves.retain(|path, _| !path.starts_with("train.schedule"));
         leaves.insert("train.schedule".into(), schedule(&arm.train.schedule)?);
+        // As many steps as in so many epochs of another batch size stand beside those epochs.
+        if let Some(epochs) = leaves.remove("train.steps_of.epochs") {
+            leaves.insert("train.epochs".into(), epochs);
+        }
+        leaves.remove("train.steps_of.batch_size");
         leaves.retain(|path, _| {
             let is_rate = path.starts_with("train.optimizer.") && path.ends_with(".lr");
             // What is summed by parts is the same step.

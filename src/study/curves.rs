@@ -5,8 +5,9 @@
 //! of training rows seen. The folder of the run itself holds what
 //! belongs to neither split: its session in the HPARAMS tab, the resolved study, the learning rate,
 //! examples, throughput, gradient norms and histograms. Everything is drawn from the records, and
-//! drawn again when a run goes on.
+//! drawn again when a run goes on. Of tuning runs nothing is drawn.
 
+use super::plan::Stage;
 use super::protocol::{Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
 use crate::config::{Arm, Metric};
@@ -27,12 +28,16 @@ pub(super) struct Curves {
 impl Curves {
     /// Replaces the event files of earlier sessions.
     pub(super) fn begin(task: &Task, folder: &Path, begun: f64) -> Result<Self> {
-        let mut run = EventWriter::replace(folder, begun)?;
+        let writer = |folder: &Path| match task.stage {
+            Stage::Report => EventWriter::replace(folder, begun),
+            Stage::Tuning => Ok(EventWriter::silent()),
+        };
+        let mut run = writer(folder)?;
         let arm = &task.definition.arm;
         run.hparams_session(&arm.name, &hyperparameters(arm), begun)?;
         run.text("resolved_study", &format!("```yaml\n{}\n```", task.resolved), 0, begun)?;
-        let train = EventWriter::replace(&folder.join("train"), begun)?;
-        let validation = EventWriter::replace(&folder.join("validation"), begun)?;
+        let train = writer(&folder.join("train"))?;
+        let validation = writer(&folder.join("validation"))?;
         Ok(Self { run, train, validation, metrics: task.metrics.clone() })
     }
 

@@ -3,7 +3,6 @@
 use super::plan::{Plan, Run};
 use super::record::{RunFolder, Status};
 use super::selection::Selection;
-use super::tuning::{self, tuned_arms};
 use crate::config::{Source, Study};
 use crate::error::UserError;
 use crate::files;
@@ -56,11 +55,11 @@ impl StudyFolder {
         files::write_text(&self.path.join("study.yaml"), &plan.study.to_yaml()?)
     }
 
-    /// What is left to do of these runs in this session.
-    pub(super) fn pending(
+    /// What is left to do of these runs of a plan in this session.
+    pub(super) fn pending<'r>(
         &self,
         plan: &Plan,
-        runs: &[Run],
+        runs: impl IntoIterator<Item = &'r Run>,
         selection: &Selection,
     ) -> Result<Pending> {
         let mut pending = Pending::default();
@@ -92,7 +91,11 @@ impl StudyFolder {
 
     /// A run that was started under one definition never goes on under another. One that failed
     /// before anything was kept of it has nothing to go on from: it is run as it is defined now.
-    pub(super) fn refuse_other_definitions(&self, plan: &Plan, runs: &[Run]) -> Result<()> {
+    pub(super) fn refuse_other_definitions<'r>(
+        &self,
+        plan: &Plan,
+        runs: impl IntoIterator<Item = &'r Run>,
+    ) -> Result<()> {
         for run in runs {
             let files = self.run(run);
             let Some(record) = files.record()? else { continue };
@@ -137,7 +140,7 @@ pub struct Pending {
     pub left_out: usize,
 }
 
-/// The study that its last session wrote down, its tuned arms with the rates that were found.
+/// The study that its last session wrote down.
 pub(super) fn resolved(folder: &Path) -> Result<Study> {
     let path = folder.join("study.yaml");
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
@@ -149,10 +152,8 @@ pub(super) fn resolved(folder: &Path) -> Result<Study> {
         _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
     })?;
     let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
-    let mut study = Study::from_source(&source, "study")
-        .with_context(|| format!("{} was written by another version", path.display()))?;
-    tuning::settle(&mut study, &tuned_arms(folder)?);
-    Ok(study)
+    Study::from_source(&source, "study")
+        .with_context(|| format!("{} was written by another version", path.display()))
 }
 
 /// Whether a process is at work in the folder of a study or of a run.
@@ -173,7 +174,8 @@ fn try_lock(lock: &File) -> Result<(), TryLockError> {
     lock.try_lock()
 }
 
-/// The folders of runs in a study's folder, whether or not they belong to its plan: `ARM/seed-N`.
+/// The folders of report runs in a study's folder, whether or not they belong to its plan:
+/// `ARM/seed-N`.
 pub(super) fn run_folders(study: &Path) -> Result<Vec<PathBuf>> {
     let mut runs = Vec::new();
     for arm in folders_in(study)? {
@@ -186,14 +188,14 @@ pub(super) fn run_folders(study: &Path) -> Result<Vec<PathBuf>> {
     Ok(runs)
 }
 
-/// The folders of tuning runs in a study's folder: `tuning/ARM/lr-RATE/seed-N`.
-pub(super) fn tuning_folders(study: &Path) -> Result<Vec<PathBuf>> {
-    let folder = study.join(tuning::FOLDER);
-    if !folder.is_dir() {
+/// Those of tuning runs: `tuning/ARM/lr-RATE/seed-N`.
+fn tuning_folders(study: &Path) -> Result<Vec<PathBuf>> {
+    let tuning = study.join("tuning");
+    if !tuning.is_dir() {
         return Ok(Vec::new());
     }
     let mut runs = Vec::new();
-    for arm in folders_in(&folder)? {
+    for arm in folders_in(&tuning)? {
         runs.extend(run_folders(&arm)?);
     }
     Ok(runs)
@@ -263,7 +265,11 @@ mod tests {
         let run = folder.path().join("a/seed-0");
         fs::create_dir_all(run.join("checkpoint")).unwrap();
         let leftovers = [".study.yaml.12.tmp", "a/seed-0/.record.json.7.tmp"];
-        let deeper = ["a/seed-0/checkpoint/.state.safetensors.345.tmp"];
+        fs::create_dir_all(folder.path().join("tuning/a/lr-0.1/seed-1000")).unwrap();
+        let deeper = [
+            "a/seed-0/checkpoint/.state.safetensors.345.tmp",
+            "tuning/a/lr-0.1/seed-1000/.record.json.8.tmp",
+        ];
         let kept = ["study.yaml", "a/seed-0/record.json", "notes.tmp", ".mine.tmp", "a/.x.1.tmp"];
         for name in leftovers.iter().chain(&deeper).chain(&kept) {
             fs::write(folder.path().join(name), "x").unwrap();
@@ -274,6 +280,7 @@ mod tests {
         drop(StudyFolder::open(folder.path()).unwrap());
         let there = |name: &&str| folder.path().join(name).exists();
         assert!(!there(&leftovers[0]) && there(&leftovers[1]) && there(&deeper[0]));
+        assert!(!there(&deeper[1]), "nobody uses the tuning run");
         drop(busy);
         StudyFolder::open(folder.path()).unwrap();
         assert!(!leftovers.iter().chain(&deeper).any(there));

@@ -29,7 +29,7 @@ mod worker;
 pub use environment::{Session, sessions};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
-pub use plan::{Plan, Run};
+pub use plan::{Plan, Run, Stage};
 pub use pool::{Pool, Workers};
 pub use predictions::correct_predictions;
 pub use protocol::{EvaluationTimingLine, Hello, RunEnd, TimingLine};
@@ -38,7 +38,7 @@ pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Measurement, Prediction, TrainedRun};
-pub use tuning::{RateEdge, TriedRate, TunedArm, tuned_arms};
+pub use tuning::{Edge, Trial, Tuning};
 pub use worker::serve;
 
 use summary::{failures, summarise};
@@ -54,12 +54,11 @@ use std::sync::atomic::AtomicBool;
 pub trait Observer {
     /// A step of the preparation begins.
     fn on_stage(&mut self, _what: &str) {}
-    /// Tuning runs are about to be trained: what is left to do of so many.
-    fn on_tuning(&mut self, _plan: &Plan, _pending: &Pending, _all: usize) {}
-    /// The learning rate of an arm is found.
-    fn on_tuned(&mut self, _tuned: &TunedArm) {}
     /// The plan is made, and it is known what is left to do.
     fn on_plan(&mut self, _plan: &Plan, _pending: &Pending) {}
+    /// Before the plan is carried out, learning rates are looked for: these runs are left to do of
+    /// so many that are known to be needed.
+    fn on_tuning(&mut self, _plan: &Plan, _pending: &[Run], _all: usize) {}
     /// A worker begins or continues a run.
     fn on_run_start(&mut self, _run: &Run) {}
     /// About ten times a second for every run that is being trained.
@@ -81,6 +80,8 @@ pub struct StudyOutcome {
     pub unfinished: usize,
     /// Runs that failed before and were not tried again.
     pub not_retried: usize,
+    /// How the learning rates of tuned arms were found.
+    pub tunings: Vec<Tuning>,
 }
 
 /// Prepares the data of a study and plans its runs on the device that it asks for.
@@ -97,7 +98,8 @@ pub fn prepare(
     plan::plan(study, prepared, pool)
 }
 
-/// Runs what is not finished of a plan in its folder, and summarises all of it.
+/// Runs what is not finished of a plan in its folder, and summarises all of it. Learning rates that
+/// are tuned are found first.
 pub fn execute(
     plan: &Plan,
     folder: &StudyFolder,
@@ -107,31 +109,42 @@ pub fn execute(
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
-    let mut plan = plan.clone();
-    folder.refuse_other_definitions(&plan, &plan.untuned_runs())?;
-    folder.write_resolved(&plan)?;
+    refuse_other_definitions(plan, folder)?;
+    folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;
-    environment::write(folder, &plan, pool, command)?;
-    let tuned = tuning::tune(&mut plan, folder, selection, pool, stop, observer)?;
-    let plan = &plan;
-    let pending = match tuned {
-        true => {
-            folder.refuse_other_definitions(plan, &plan.runs)?;
-            folder.pending(plan, &plan.runs, selection)?
-        }
-        // Stopped: what the arms are is not known yet.
-        false => Pending { runs: plan.runs.clone(), ..Pending::default() },
-    };
-    let ends = match tuned {
-        true => {
-            observer.on_plan(plan, &pending);
-            pool.run_all(plan, folder, &pending.runs, stop, observer)?
-        }
-        false => vec![None; pending.runs.len()],
-    };
-    let unfinished = ends.iter().filter(|end| matches!(end, None | Some(RunEnd::Stopped))).count();
+    environment::write(folder, plan, pool, command)?;
+    let tuned = tuning::tune(plan, folder, selection, pool, stop, observer)?;
+    let plan = &plan.settled(&tuned.tunings);
+    let (settled, waiting): (Vec<&Run>, Vec<&Run>) =
+        plan.runs.iter().partition(|run| tuned.is_settled(&run.arm.name));
+    folder.refuse_other_definitions(plan, settled.iter().copied())?;
+    let pending = folder.pending(plan, settled, selection)?;
+    observer.on_plan(plan, &pending);
+    let ends = pool.run_all(plan, folder, &pending.runs, stop, observer)?;
+
+    let is_unfinished = |end: &&Option<RunEnd>| matches!(end, None | Some(RunEnd::Stopped));
+    let mut unfinished = ends.iter().filter(is_unfinished).count();
+    if tuned.was_stopped() {
+        unfinished += tuned.ends.iter().filter(|(_, end)| is_unfinished(&end)).count();
+        unfinished += waiting.iter().filter(|run| selection.covers(run)).count();
+    }
     let arms = summarise(&plan.study.arms, &plan.runs, folder.path())?;
+    let tuning_ends = tuned.ends.iter().map(|(run, end)| (run, end));
+    let mut failures = failures(tuned.runs.iter(), folder, tuning_ends)?;
+    // That a rate makes a run diverge is what is to be found out.
+    failures.retain(|(_, end)| !matches!(end, RunEnd::Diverged { .. }));
     let covered = plan.runs.iter().filter(|run| selection.covers(run));
-    let failures = failures(covered, folder, pending.runs.iter().zip(&ends))?;
-    Ok(StudyOutcome { arms, failures, unfinished, not_retried: pending.failed })
+    failures.extend(summary::failures(covered, folder, pending.runs.iter().zip(&ends))?);
+    let not_retried = pending.failed + tuned.failed;
+    Ok(StudyOutcome { arms, failures, unfinished, not_retried, tunings: tuned.tunings })
+}
+
+/// Refuses a folder that holds runs of the plan under other definitions, as far as it is known which
+/// runs these are.
+fn refuse_other_definitions(plan: &Plan, folder: &StudyFolder) -> Result<()> {
+    let (tunings, runs) = tuning::read_all(&plan.study, folder.path())?;
+    folder.refuse_other_definitions(plan, &runs)?;
+    let plan = plan.settled(&tunings);
+    let is_open = |run: &Run| tunings.iter().any(|t| t.arm == run.arm.name && t.chosen.is_none());
+    folder.refuse_other_definitions(&plan, plan.runs.iter().filter(|run| !is_open(run)))
 }

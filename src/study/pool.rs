@@ -261,7 +261,7 @@ impl Pool {
 fn task(plan: &Plan, run: &Run, folder: &RunFolder, place: Place) -> Result<Task> {
     Ok(Task {
         definition: plan.definition(run),
-        tuning: run.is_tuning(),
+        stage: run.stage,
         place,
         dataset: plan.dataset(),
         folder: folder.path().to_owned(),

@@ -1,6 +1,7 @@
 //! What the study and its workers say to each other: one JSON value a line, on the worker's
 //! standard input and output.
 
+use super::plan::Stage;
 use super::record::Definition;
 use crate::config::{Logging, Metric};
 use crate::kernels::{CudaDevice, Place};
@@ -27,9 +28,8 @@ pub(super) enum Order {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) definition: Definition,
-    /// It only helps to find a learning rate: the test split is not measured, and nothing is drawn
-    /// or kept beside its records.
-    pub(super) tuning: bool,
+    /// What the run is for.
+    pub(super) stage: Stage,
     pub(super) place: Place,
     /// The prepared examples.
     pub(super) dataset: PathBuf,

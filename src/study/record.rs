@@ -211,6 +211,11 @@ impl RunFolder {
         fs::remove_dir_all(self.path.join("checkpoint")).ok();
     }
 
+    /// Removes the weights of the best epoch of a run that leaves no weights.
+    pub(super) fn remove_best(&self) {
+        fs::remove_dir_all(self.path.join("best")).ok();
+    }
+
     /// The epochs recorded so far.
     pub fn metrics(&self) -> Result<Vec<EpochMetrics>> {
         files::read_lines(&self.metrics_log())

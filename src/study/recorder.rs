@@ -18,8 +18,7 @@ use std::sync::atomic::Ordering;
 /// Listens to one training.
 pub(super) struct Recorder<'r> {
     folder: &'r RunFolder,
-    /// `None` for tuning runs, which are not drawn.
-    curves: Option<Curves>,
+    curves: Curves,
     peak_memory: &'r dyn Fn() -> Result<u64>,
     tell: &'r mut dyn FnMut(Report),
     wishes: &'r Wishes,
@@ -38,54 +37,42 @@ impl<'r> Recorder<'r> {
         wishes: &'r Wishes,
     ) -> Result<Self> {
         take_back(folder, position)?;
-        let curves = match task.tuning {
-            true => None,
-            false => Some(redraw(task, folder)?),
-        };
+        let (metrics, timing) = (folder.metrics()?, folder.timing()?);
+        let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
+        let mut curves = Curves::begin(task, folder.path(), begun)?;
+        let times = folder.evaluation_timing()?;
+        let mut evaluations = folder.evaluations()?.into_iter().zip(times).peekable();
+        for (metrics, timing) in metrics.iter().zip(&timing) {
+            while let Some((found, times)) =
+                evaluations.next_if(|(found, _)| found.epoch <= metrics.epoch)
+            {
+                curves.draw_evaluation(&found, times.wall_time)?;
+            }
+            curves.draw_epoch(metrics, timing)?;
+        }
+        for (found, times) in evaluations {
+            curves.draw_evaluation(&found, times.wall_time)?;
+        }
+        for step in folder.steps()? {
+            let at = timing.get(step.epoch as usize).map_or(begun, |line| line.wall_time);
+            curves.draw_step(&step, at)?;
+        }
+        for line in folder.histograms()? {
+            let at = timing.get(line.epoch as usize).map_or(begun, |line| line.wall_time);
+            curves.draw_histogram(&line, at)?;
+        }
         let histograms = task.logging.histograms;
         Ok(Self { folder, curves, peak_memory, tell, wishes, histograms })
-    }
-
-    fn draw(&mut self, draw: impl FnOnce(&mut Curves) -> Result<()>) -> Result<()> {
-        self.curves.as_mut().map_or(Ok(()), draw)
     }
 
     /// Draws how the training ended; a run that was stopped has not ended.
     pub(super) fn end(&mut self, outcome: &Outcome) -> Result<()> {
         match outcome {
-            Outcome::Finished(_) => self.draw(|curves| curves.end(SessionEnd::Success)),
-            Outcome::Diverged { .. } => self.draw(|curves| curves.end(SessionEnd::Failure)),
+            Outcome::Finished(_) => self.curves.end(SessionEnd::Success),
+            Outcome::Diverged { .. } => self.curves.end(SessionEnd::Failure),
             Outcome::Stopped => Ok(()),
         }
     }
-}
-
-/// Draws what the records hold.
-fn redraw(task: &Task, folder: &RunFolder) -> Result<Curves> {
-    let (metrics, timing) = (folder.metrics()?, folder.timing()?);
-    let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
-    let mut curves = Curves::begin(task, folder.path(), begun)?;
-    let times = folder.evaluation_timing()?;
-    let mut evaluations = folder.evaluations()?.into_iter().zip(times).peekable();
-    for (metrics, timing) in metrics.iter().zip(&timing) {
-        while let Some((found, times)) =
-            evaluations.next_if(|(found, _)| found.epoch <= metrics.epoch)
-        {
-            curves.draw_evaluation(&found, times.wall_time)?;
-        }
-        curves.draw_epoch(metrics, timing)?;
-    }
-    for (found, times) in evaluations {
-        curves.draw_evaluation(&found, times.wall_time)?;
-    }
-    let at = |epoch: u64| timing.get(epoch as usize).map_or(begun, |line| line.wall_time);
-    for step in folder.steps()? {
-        curves.draw_step(&step, at(step.epoch))?;
-    }
-    for line in folder.histograms()? {
-        curves.draw_histogram(&line, at(line.epoch))?;
-    }
-    Ok(curves)
 }
 
 /// Removes the lines of epochs, measurements and steps after this position.
@@ -133,7 +120,7 @@ impl Callback for Recorder<'_> {
             files::sync(&self.folder.steps_log())?;
         }
         let now = wall_clock();
-        self.draw(|curves| steps.iter().try_for_each(|step| curves.draw_step(step, now)))
+        steps.iter().try_for_each(|step| self.curves.draw_step(step, now))
     }
 
     fn on_evaluation(&mut self, found: &Evaluation, times: &EvaluationTimes) -> Result<()> {
@@ -145,7 +132,7 @@ impl Callback for Recorder<'_> {
         };
         files::append_line(&self.folder.evaluations_log(), found)?;
         files::append_line(&self.folder.evaluation_timing_log(), &timing)?;
-        self.draw(|curves| curves.draw_evaluation(found, timing.wall_time))
+        self.curves.draw_evaluation(found, timing.wall_time)
     }
 
     fn on_epoch_end(&mut self, metrics: &EpochMetrics, times: &EpochTimes) -> Result<()> {
@@ -161,7 +148,7 @@ impl Callback for Recorder<'_> {
         files::sync(&self.folder.steps_log())?;
         files::append_line(&self.folder.metrics_log(), metrics)?;
         files::append_line(&self.folder.timing_log(), &timing)?;
-        self.draw(|curves| curves.draw_epoch(metrics, &timing))?;
+        self.curves.draw_epoch(metrics, &timing)?;
         (self.tell)(Report::Epoch(*metrics, timing));
         Ok(())
     }
@@ -179,7 +166,7 @@ impl Callback for Recorder<'_> {
         files::append_lines(&self.folder.histograms_log(), &lines)?;
         files::sync(&self.folder.histograms_log())?;
         let now = wall_clock();
-        self.draw(|curves| lines.iter().try_for_each(|line| curves.draw_histogram(line, now)))
+        lines.iter().try_for_each(|line| self.curves.draw_histogram(line, now))
     }
 
     fn should_stop(&self) -> bool {

@@ -1,6 +1,7 @@
 //! A worker process: takes orders on its input, trains one run at a time, reports on its output.
 
 use super::curves::draw_test;
+use super::plan::Stage;
 use super::predictions;
 use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
 use super::record::{Definition, Record, RunFolder, RunResult, Status};
@@ -122,7 +123,9 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
 
 /// Saves what a finished run leaves behind, apart from its record.
 fn keep(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
-    if task.tuning {
+    if task.stage == Stage::Tuning {
+        // All that is asked of it is in its record.
+        folder.remove_best();
         return Ok(());
     }
     let shape = &task.definition.model;
@@ -144,10 +147,10 @@ fn train_run(
 ) -> Result<(Outcome, Option<usize>)> {
     reset_peak_memory();
     let dataset = Dataset::open(&task.dataset)?;
-    let mut splits = dataset.splits()?;
-    if task.tuning {
-        splits.test = splits.test.none();
-    }
+    let splits = match task.stage {
+        Stage::Report => dataset.splits()?,
+        Stage::Tuning => dataset.splits()?.without_test(),
+    };
     let run = &task.definition;
     let mut settings = train::settings(&run.arm, splits.train.labels);
     let (path, best) = (folder.checkpoint(), folder.best());

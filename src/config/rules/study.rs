@@ -101,8 +101,8 @@ fn rates(path: &str, rates: &Rates) -> Checked {
     match rates {
         Rates::List(rates) => {
             not_empty(path, rates.len())?;
-            let each = rates.iter().enumerate();
-            each.map(|(index, lr)| positive(&format!("{path}[{index}]"), *lr)).collect()
+            let mut each = rates.iter().enumerate();
+            each.try_for_each(|(index, lr)| positive(&format!("{path}[{index}]"), *lr))
         }
         Rates::Range(range) => {
             positive(&format!("{path}.from"), range.from)?;
@@ -255,5 +255,140 @@ fn folder_name(path: &str, name: &str) -> Checked {
             format!("`{name}` cannot name a folder"),
             "use letters, digits, `-`, `_`, `.`, `+` and `=`, and do not begin with a dot",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Source, Study};
+
+    /// What breaks a rule, and what is said of it.
+    const BROKEN: [(&str, &str); 29] = [
+        ("study: { grid: { batch_size: [8, 8] } }", "same value twice"),
+        ("study: { seeds: 2 }", "neither `arms` nor `grid` nor `decompose`"),
+        (
+            "study: { margin: 5, grid: { batch_size: [8] } }",
+            "must be above 0 and at most 0.5, received 5 (at `study.margin`)",
+        ),
+        ("study: { budgets: [], grid: { batch_size: [8] } }", "empty (at `study.budgets`)"),
+        (
+            "study: { grid: { batch_size: [8] }, decompose: { small: 8, large: 16 } }",
+            "give either `grid`, or `arms` or `decompose`, not both",
+        ),
+        (
+            "study: { decompose: { small: 32, large: 16 } }",
+            "line 1: `small` must be below `large`, received 32 and 16 (at `study.decompose`)",
+        ),
+        (
+            "study: { decompose: { small: 8, large: 16 } }\ntrain: { steps: 9 }",
+            "`train` has another budget (at `study.decompose`)",
+        ),
+        (
+            "study: { decompose: { small: 8, large: 16 }, arms: [{ batch_size: 8 }] }",
+            "none has 16 (at `study.decompose`)",
+        ),
+        (
+            "study: { learning_rate: { sqrt: { base: 8 } }, decompose: { small: 8, large: 16 } }",
+            "a rule gives another (at `study.learning_rate`)",
+        ),
+        (
+            "study: { learning_rate: { linear: { base: 0 } }, grid: { batch_size: [8] } }",
+            "received 0 (at `study.learning_rate.linear.base`)",
+        ),
+        (
+            "study:\n  learning_rate: { sqrt: { base: 8, betas: true } }\n  grid: { batch_size: [8, 128] }",
+            "line 2: at batch size 128, 16 times the base, the rule cannot scale beta_1 = 0.9",
+        ),
+        (
+            "study: { learning_rate: { sqrt: { base: 8, betas: true } }, grid: { batch_size: [8] } }\n\
+             train: { optimizer: { sgd: {} } }",
+            "`sgd`, which has no betas (at `study.learning_rate.sqrt.betas`)",
+        ),
+        (
+            "study:\n  arms:\n    - batch_size: 8\n      lr: tuned\n  seeds: 1001",
+            "line 5: tuning has the seeds from 1000 on",
+        ),
+        (
+            "study: { arms: [{ batch_size: 8, lr: fast }] }",
+            "line 1: expected a number, or `tuned` (at `study.arms[0].lr`)",
+        ),
+        (
+            "study: { arms: [{ batch_size: 8, lr: tuned, train: { optimizer: { adam: { lr: 1 } } } }] }",
+            "the arm gives lr twice",
+        ),
+        (
+            "study:\n  learning_rate: { tuned: { rates: [0.1] } }\n  grid: { batch_size: [8] }",
+            "line 2: at least 2 different rates are tried (at `study.learning_rate.tuned.rates`)",
+        ),
+        (
+            "study:\n  learning_rate: { tuned: { extend: 101 } }\n  grid: { batch_size: [8] }",
+            "line 2: must be at most 100, received 101 (at `study.learning_rate.tuned.extend`)",
+        ),
+        (
+            "study:\n  learning_rate: { tuned: { rates: [0.1, 0.2], sampling: quasi_random } }\n  \
+             grid: { batch_size: [8] }",
+            "takes rates from a range",
+        ),
+        (
+            "study:\n  grid:\n    batch_size: [8]\n    lr: { from: 1, to: 0.1, count: 3 }",
+            "line 4: a range goes up, from 1 to 0.1",
+        ),
+        (
+            "study:\n  grid:\n    batch_size: [8]\n    lr: 0.1",
+            "line 4: expected a list of rates, or a range",
+        ),
+        (
+            "study:\n  grid:\n    batch_size: [8]\n    schedule:\n      - constant\n      - \
+             exponential: { gamma: -1 }",
+            "line 6: must be above 0 and finite, received -1 (at \
+             `study.grid.schedule[1].exponential.gamma`)",
+        ),
+        (
+            "study:\n  grid:\n    batch_size: [8]\n    variants:\n      - name: a\n        model: { lstm: { dropout: 2 } }",
+            "line 6: must be from 0 up to, not including, 1 in f32, received 2 (at \
+             `study.grid.variants[0].model.lstm.dropout`)",
+        ),
+        (
+            "study: { grid: { batch_size: [8], variants: [{ name: a/b }] } }",
+            "`a/b` cannot name a folder (at `study.grid.variants[0].name`)",
+        ),
+        (
+            "study: { arms: [{ batch_size: 8, accumulate: 0 }] }",
+            "received 0 (at `study.arms[0].accumulate`)",
+        ),
+        (
+            "study: { arms: [{ batch_size: 65536, accumulate: 65536 }] }",
+            "the batch of all parts: must be from 1 to 16777216, received 4294967296",
+        ),
+        (
+            "study: { arms: [{ batch_size: 8, accumulate: 2, train: { micro_batch: 4 } }] }",
+            "the arm gives how many rows are computed at a time twice",
+        ),
+        (
+            "study: { arms: [{ batch_size: 8, steps_of: { batch_size: 0, epochs: 1 } }] }",
+            "received 0 (at `study.arms[0].steps_of.batch_size`)",
+        ),
+        (
+            "study: { budgets: [steps], arms: [{ batch_size: 8, steps: 3 }] }",
+            "`steps` needs the epochs of the smallest batch size, 8 (at `study.budgets`)",
+        ),
+        (
+            "study: { arms: [{ name: tuning, batch_size: 8 }] }",
+            "`tuning` is the name of something else",
+        ),
+    ];
+
+    #[test]
+    fn every_rule_names_the_line_the_key_and_what_was_received() {
+        for (text, expected) in BROKEN {
+            let rest = "data: { table: { path: a.csv } }\nmodel: { embedding: { dim: 8 } }";
+            let text = format!("{text}\n{rest}\n");
+            let source = Source { name: "f.yaml".into(), text, overrides: vec![] };
+            let said = match Study::from_source(&source, "f") {
+                Ok(_) => panic!("accepted:\n{}", source.text),
+                Err(error) => error.message,
+            };
+            assert!(said.contains(expected), "{said}\nlacks\n{expected}");
+        }
     }
 }

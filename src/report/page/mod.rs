@@ -5,6 +5,8 @@
 
 use super::Report;
 use super::plot::{Figure, STYLE};
+use crate::analysis::{ArmFinding, Findings, Outcome, percent};
+use crate::format::{bytes, count, counted, duration};
 use anyhow::Result;
 use minijinja::{Environment, context};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
@@ -40,15 +42,17 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
             title => &figure.title,
             caption => &figure.caption,
             panels => figure.inline(),
+            alone => figure.panels.len() == 1,
             legend => figure.inline_legend(),
         }
     };
     let verdict = &parts.report.findings.verdict;
     let page = templates.get_template("index.html")?.render(context! {
         study => &parts.report.study,
+        headline => headline(&parts.report.findings),
         advice => &verdict.advice,
-        found => &verdict.found,
-        gap => &verdict.gap,
+        tiles => tiles(&parts.report.findings),
+        found => [&verdict.gap[..], &verdict.found, &verdict.besides].concat(),
         tables => parts.tables.to_vec(),
         figures => parts.figures.iter().map(figure).collect::<Vec<_>>(),
         missing => parts.missing.to_vec(),
@@ -59,6 +63,51 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
         script => SCRIPT,
     })?;
     Ok(page)
+}
+
+/// The answer in a few words, and whether it is settled.
+fn headline(findings: &Findings) -> (String, String) {
+    let verdict = &findings.verdict;
+    let Some(arm) = recommended(findings) else {
+        return ("No answer yet".into(), "nothing to compare".into());
+    };
+    let size = format!("Batch size {}", count(arm.batch_size as u64));
+    let settled = match verdict.outcome {
+        Outcome::NothingToCompare => "nothing to compare".into(),
+        Outcome::OneArm => "one arm alone: nothing to compare it with".into(),
+        Outcome::OneSeed => "not settled: one seed tells nothing about chance".into(),
+        Outcome::NoMaterialDifference => {
+            "settled: the batch sizes do not differ by more than the margin".into()
+        }
+        Outcome::Settled => "settled".into(),
+        Outcome::NotSettled => match verdict.more_seeds {
+            Some(seeds) => format!("not settled: about {} would tell", counted(seeds, "more seed")),
+            None => "not settled".into(),
+        },
+    };
+    (size, settled)
+}
+
+fn recommended(findings: &Findings) -> Option<&ArmFinding> {
+    let name = findings.verdict.recommended.as_ref()?;
+    findings.comparison.arms.iter().find(|arm| arm.name == *name)
+}
+
+/// What the recommended arm is and costs: names and values.
+fn tiles(findings: &Findings) -> Vec<(&'static str, String)> {
+    let Some(arm) = recommended(findings) else { return Vec::new() };
+    let mean = |estimate: crate::analysis::Estimate| percent(estimate.summary.mean);
+    let accuracy = match (arm.test, arm.validation) {
+        (Some(test), _) => Some(("test accuracy", mean(test))),
+        (None, validation) => validation.map(|of| ("validation accuracy", mean(of))),
+    };
+    let rest = [
+        Some(("learning rate", arm.learning_rate.to_string())),
+        arm.seconds.map(|seconds| ("time of a run", duration(seconds.mean))),
+        arm.steps.map(|steps| ("updates", count(steps.mean.round() as u64))),
+        Some(("peak memory", bytes(arm.peak_memory))),
+    ];
+    [accuracy].into_iter().chain(rest).flatten().collect()
 }
 
 /// What follows the answer in `verdict.md`: everything from its first section on.

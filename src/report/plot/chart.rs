@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 290.0;
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 70.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
@@ -152,13 +152,13 @@ impl Chart {
 
     /// One run, `shift` units of the drawing to the right of its place.
     pub(in crate::report) fn seed(&mut self, x: f64, y: f64, shift: f64, mark: Mark, says: &str) {
-        let outline = mark.outline(self.px(x) + shift, self.py(y), 2.6);
+        let outline = mark.outline(self.px(x) + shift, self.py(y), 3.1);
         self.marked("seed", mark, &outline, says);
     }
 
     /// A mean.
     pub(in crate::report) fn mean(&mut self, x: f64, y: f64, shift: f64, mark: Mark, says: &str) {
-        let outline = mark.outline(self.px(x) + shift, self.py(y), 4.6);
+        let outline = mark.outline(self.px(x) + shift, self.py(y), 5.0);
         self.marked("mean", mark, &outline, says);
     }
 

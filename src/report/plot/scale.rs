@@ -185,9 +185,14 @@ fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
         return vec![low];
     }
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * power);
-    let step = step.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(10.0 * power);
-    let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+    let between = |step: f64| -> (i64, i64) {
+        ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64)
+    };
+    // The widest step that leaves three.
+    let steps = [10.0, 5.0, 2.0, 1.0].map(|times| times * power);
+    let wide = |step: &f64| between(*step).1 - between(*step).0 >= 2;
+    let step = steps.into_iter().find(wide).unwrap_or(power);
+    let (first, last) = between(step);
     (first..=last).map(|times| times as f64 * step).collect()
 }
 
@@ -220,7 +225,7 @@ mod tests {
     fn ticks_are_round_and_inside() {
         let percent = Axis::over("", Spread::Linear, Unit::Percent, [0.712, 0.744]);
         let labels: Vec<String> = percent.ticks().into_iter().map(|(_, label)| label).collect();
-        assert_eq!(labels, ["71 %", "72 %", "73 %", "74 %"]);
+        assert_eq!(labels, ["72 %", "73 %", "74 %"]);
         assert_eq!(powers_of_two(14.0, 1100.0), [16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0]);
         assert_eq!(powers_of_ten(0.8, 1200.0), [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!(powers_of_ten(9.0, 60.0), [10.0, 20.0, 50.0]);

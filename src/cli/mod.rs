@@ -98,12 +98,12 @@ enum Command {
     ///
     /// Compares the arms by their validation accuracy, seed by seed, against the margin that the
     /// experiment file declares (`study.margin`). Reads the records alone, also while the study is
-    /// running, and writes report/verdict.md and report/tables/*.csv in its folder. `run` does the
-    /// same at its end.
+    /// running, and writes report/index.html, verdict.md, figures and tables in its folder. `run` does
+    /// the same at its end.
     ///
     /// With --json: reports, a list of study, path, verdict (outcome, recommended, more_seeds, found,
-    /// advice, cautions, not_shown), comparison (margin, best, seeds, arms) and target (target, arms,
-    /// trade_off, no_trade_off, fastest). Accuracies and differences are shares of 1.
+    /// advice, cautions, not_shown, gap), comparison (margin, best, seeds, arms), target (target, arms,
+    /// trade_off, no_trade_off, fastest), others, decomposition, tunings, audit and claims. Accuracies and differences are shares of 1.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study
     ///

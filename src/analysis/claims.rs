@@ -145,7 +145,7 @@ fn smooth_gradients(results: &Results) -> Claim {
     let (Some(least), Some(most)) =
         (scales.iter().copied().reduce(f64::min), scales.iter().copied().reduce(f64::max))
     else {
-        return Claim::untested(CLAIM, "measure it with `study.probe: { noise_scale: {} }`");
+        return Claim::untested(CLAIM, "the noise of gradients is not measured yet");
     };
     let because = format!(
         "the noise of a gradient is as large as the gradient at {} to {} examples at the end of the \
@@ -159,7 +159,7 @@ fn smooth_gradients(results: &Results) -> Claim {
 fn sharp_minima(results: &Results) -> Claim {
     const CLAIM: &str = "large batches end in sharper minima, which generalise worse";
     if results.sharpness.is_empty() {
-        return Claim::untested(CLAIM, "measure it with `study.probe: { sharpness: {} }`");
+        return Claim::untested(CLAIM, "the sharpness of minima is not measured yet");
     }
     let rank = |of: fn(&super::SharpnessRun) -> f64| {
         let runs = &results.sharpness;

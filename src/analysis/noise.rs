@@ -1,19 +1,9 @@
 //! The gradient noise scale: how many examples a gradient must be averaged over before its noise is
 //! as small as itself.
 
-use crate::stats::Interval;
-use serde::Serialize;
+pub use crate::stats::NoiseScale;
 
-/// tr(Sigma) / |G|^2, as far as the data bound it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct NoiseScale {
-    /// In examples; `None` when |G|^2 cannot be told from 0.
-    pub value: Option<f64>,
-    /// Its 95 % interval.
-    pub interval: Option<Interval>,
-    /// What it is at least, when there is no value.
-    pub at_least: Option<f64>,
-}
+use serde::Serialize;
 
 /// Measured with the weights of one moment of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

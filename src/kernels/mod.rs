@@ -244,6 +244,11 @@ pub trait Engine {
     /// The logits of these rows of a split, with the weights as they are and nothing dropped.
     fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>>;
 
+    /// The gradient of the mean loss of these rows of the training split, with the weights as they
+    /// are: rows count by their labels as in a step, nothing is dropped, penalised, clipped or
+    /// updated.
+    fn gradient(&mut self, rows: &[u32]) -> Result<Arrays>;
+
     /// The penalty of the weights as they are.
     fn penalty(&self) -> Result<f64>;
 

@@ -10,11 +10,11 @@
 //! Paired data enter as differences: what a seed does to both arms cancels.
 
 use super::{Summary, student, student_quantile};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::ContinuousCDF;
 
 /// Two ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.
     pub low: f64,

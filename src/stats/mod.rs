@@ -9,6 +9,7 @@
 //! multiple      Holm's correction
 //! sign_flip     the exact permutation test of paired differences
 //! bootstrap     percentile and BCa intervals of any statistic of resampled seeds
+//! noise         the gradient noise scale, from gradients of tiles
 //! crossed       seeds and examples resampled together
 //! best          which arms may be the best one
 //! power         how many seeds would settle a question
@@ -24,6 +25,7 @@ mod crossed;
 mod equivalence;
 mod interval;
 mod multiple;
+mod noise;
 mod power;
 mod sign_flip;
 
@@ -33,6 +35,7 @@ pub use crossed::crossed_interval;
 pub use equivalence::{Standing, equivalence_p, standing};
 pub use interval::{Interval, binomial_se, differences};
 pub use multiple::holm;
+pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
 pub use power::{detectable, power, seeds_for_half_width, seeds_to_settle};
 pub use sign_flip::{SIGN_FLIP_MOST, sign_flip_p};
 

@@ -38,6 +38,9 @@ impl Engine for Fake {
     fn predict(&mut self, _: Split, rows: &[u32]) -> Result<Vec<f32>> {
         Ok(vec![self.state.parameters[4][0]; rows.len()])
     }
+    fn gradient(&mut self, _: &[u32]) -> Result<Arrays> {
+        Ok(self.state.parameters.clone())
+    }
     fn penalty(&self) -> Result<f64> {
         Ok(0.0)
     }

@@ -183,6 +183,15 @@ impl Scene {
     }
 }
 
+#[track_caller]
+fn assert_same(found: &Arrays, expected: &[Vec<f64>]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        let error = (f64::from(*found) - expected).abs();
+        assert!(error <= 1e-6 * (1.0 + expected.abs()), "{found} for {expected}");
+    }
+}
+
 /// Compares the gradients of both sides, entry by entry.
 #[track_caller]
 fn assert_gradient(path: Path, scene: &Scene, masks: &Masks, change: impl Fn(&mut Settings)) {
@@ -198,6 +207,10 @@ fn assert_gradient(path: Path, scene: &Scene, masks: &Masks, change: impl Fn(&mu
     let mut engine = engine(path, scene.shape, scene.sequences(), labels, settings);
     engine.set_state(&State::new(first.clone(), &settings.optimizer)).unwrap();
     let all: Vec<u32> = (0..labels.len() as u32).collect();
+    if *masks == Masks::default() && settings.penalties.iter().all(Penalty::is_none) {
+        assert_same(&engine.gradient(&all).unwrap(), &expected);
+        assert_eq!(engine.state().unwrap().parameters, first, "the weights moved");
+    }
     engine.train_step(&Step { rows: &all, lr: 1.0, masks: Some(masks) }).unwrap();
     let computed = engine.take_computed().unwrap();
     let after = engine.state().unwrap().parameters;
@@ -237,6 +250,8 @@ pub(super) fn gradients_of_saturated_gates_agree_with_finite_differences(path: P
 }
 
 pub(super) fn gradients_with_penalties_and_weights_of_labels_agree(path: Path) {
+    let weighted = |settings: &mut Settings| settings.label_weights = [0.5, 3.0];
+    assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), weighted);
     assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), |settings| {
         settings.penalties = [
             Penalty { l1: 0.01, l2: 0.0 },

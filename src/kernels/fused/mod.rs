@@ -344,6 +344,23 @@ impl Engine for Fused<'_> {
         Ok(logits)
     }
 
+    fn gradient(&mut self, rows: &[u32]) -> Result<Arrays> {
+        self.gradients(&Step { rows, lr: 0.0, masks: None });
+        let layout = self.parameters.layout;
+        let mut vectors = vec![0.0; self.vocabulary() * layout.features];
+        if self.vocabulary() > 0 {
+            let weights = self.parameters.weights();
+            self.table.back(&weights, &self.threads, &mut self.gradient);
+            let found = self.table.vector_gradients().chunks_exact(layout.input_width());
+            for (token, gradient) in self.unique.tokens.iter().zip(found) {
+                let into = &mut vectors[*token as usize * layout.features..][..layout.features];
+                into.copy_from_slice(&gradient[..layout.features]);
+            }
+        }
+        let vectors = (self.vocabulary() > 0).then_some(vectors);
+        Ok(vectors.into_iter().chain(layout.unpack(&self.gradient)).collect())
+    }
+
     fn penalty(&self) -> Result<f64> {
         let each = self.penalised();
         Ok(each.map(|(range, by)| optimizer::penalty(&self.parameters.packed[range], by)).sum())

@@ -375,6 +375,11 @@ impl Engine for Libtorch<'_> {
         values(&self.forward(split, rows, None, split == Split::Train)?)
     }
 
+    fn gradient(&mut self, rows: &[u32]) -> Result<Arrays> {
+        let _flushed = SubnormalsFlushed::enter();
+        download(&self.gradients(&Step { rows, lr: 0.0, masks: None })?.0)
+    }
+
     fn penalty(&self) -> Result<f64> {
         Ok(values::<f64>(&self.penalty_tensor()?)?[0])
     }

@@ -54,7 +54,7 @@ pub use rates::{RateFinding, RateOptimum, RateScaling, rates};
 pub use sharpness::{Line, LinePoint, Sharpness, SharpnessRun};
 pub use target::{ArmTarget, Cost, InBudget, Reach, TargetFinding, default_target, reach, target};
 pub use trade_off::{Observation, Observed, TradeOff, fit};
-pub use tuning::{Edge, Trial, Tuning};
+pub use tuning::Tuning;
 pub use verdict::{Outcome, Verdict, verdict};
 pub use words::{critical_batch, percent, points, signed_points};
 

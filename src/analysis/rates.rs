@@ -14,8 +14,8 @@
 //! interval of s resamples whole seeds. A batch size whose best rate lies at the end of those that
 //! were tried tells a bound alone, and is left out.
 
-use super::{ArmResults, CONFIDENCE, Edge, Rate, Results, Trial, Tuning};
-use crate::stats::{Interval, resamples};
+use super::{ArmResults, Budget, CONFIDENCE, Rate, Results, Tuning};
+use crate::stats::{Edge, Interval, Trial, highest, resamples};
 use rand::Rng;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -76,6 +76,9 @@ pub struct RateFinding {
     pub scaling: Option<RateScaling>,
     /// Why there is none.
     pub no_scaling: Option<String>,
+    /// What all of it rests on: one set of trials a batch size.
+    #[serde(skip)]
+    pub tried: Vec<Tuning>,
 }
 
 /// What was tried for each batch size says which rate suits it; `None` where no batch size had
@@ -91,14 +94,14 @@ pub fn rates(results: &Results, rng: &mut impl Rng) -> Option<RateFinding> {
         Ok(found) => (Some(found), None),
         Err(reason) => (None, Some(reason)),
     };
-    Some(RateFinding { sizes, scaling, no_scaling })
+    Some(RateFinding { sizes, scaling, no_scaling, tried })
 }
 
 /// One set of trials a batch size: those of tuning under the file's budget, else those of a grid.
 fn tried(results: &Results) -> Vec<Tuning> {
     let of_twin = |tuning: &Tuning| {
         let arm = results.arms.iter().find(|arm| arm.name == tuning.arm);
-        arm.is_some_and(|arm| arm.budget == super::Budget::Steps)
+        arm.is_some_and(|arm| arm.budget == Budget::Steps)
     };
     let mut by_size: BTreeMap<usize, Tuning> = BTreeMap::new();
     for tuning in results.tunings.iter().filter(|tuning| !of_twin(tuning)) {
@@ -112,7 +115,7 @@ fn of_grid(results: &Results) -> Vec<Tuning> {
     let arms: Vec<&ArmResults> = results
         .arms
         .iter()
-        .filter(|arm| arm.rate == Rate::Given && arm.budget == super::Budget::Epochs)
+        .filter(|arm| arm.rate == Rate::Given && arm.budget == Budget::Epochs)
         .collect();
     if arms.iter().any(|arm| arm.settings != arms[0].settings) {
         return Vec::new();
@@ -140,7 +143,7 @@ fn of_grid(results: &Results) -> Vec<Tuning> {
         Some(Tuning {
             arm: format!("batch-{batch_size}"),
             batch_size,
-            chosen: best.at.exp(),
+            chosen: best.rate,
             edge: best.edge,
             trials,
         })
@@ -148,7 +151,7 @@ fn of_grid(results: &Results) -> Vec<Tuning> {
     by_size.into_iter().filter_map(tuning).collect()
 }
 
-/// (ln lr, accuracies) of the trials that have runs of all seeds, in ascending order.
+/// (lr, accuracies) of the trials that have runs of all seeds, in ascending order.
 type Points<'t> = Vec<(f64, &'t [f64])>;
 
 fn usable(trials: &[Trial], seeds: usize) -> Points<'_> {
@@ -156,7 +159,7 @@ fn usable(trials: &[Trial], seeds: usize) -> Points<'_> {
     trials
         .iter()
         .filter(whole)
-        .map(|trial| (trial.learning_rate.ln(), trial.validation.as_slice()))
+        .map(|trial| (trial.learning_rate, trial.validation.as_slice()))
         .collect()
 }
 
@@ -166,9 +169,9 @@ fn seeds_of(tuning: &Tuning) -> usize {
 }
 
 struct Best {
-    /// ln of the best rate that was tried.
-    at: f64,
-    /// ln of the top of the parabola.
+    /// The best rate that was tried.
+    rate: f64,
+    /// The top of the parabola.
     top: f64,
     place: usize,
     edge: Option<Edge>,
@@ -179,23 +182,20 @@ fn best(points: &Points<'_>, seeds: &[usize]) -> Option<Best> {
     let mean = |(_, values): &(f64, &[f64])| {
         seeds.iter().map(|seed| values[*seed]).sum::<f64>() / seeds.len() as f64
     };
+    if points.len() < 2 || seeds.is_empty() {
+        return None;
+    }
     let means: Vec<f64> = points.iter().map(mean).collect();
-    let place = (0..points.len()).reduce(|a, b| if means[b] > means[a] { b } else { a })?;
-    let at = points[place].0;
-    let edge = match place {
-        _ if points.len() < 2 || seeds.is_empty() => return None,
-        0 => Some(Edge::Lowest),
-        last if last + 1 == points.len() => Some(Edge::Highest),
-        _ => None,
-    };
+    let place = highest(means.iter().copied().map(Some))?;
+    let (rate, edge) = (points[place].0, Edge::of(place, points.len()));
     let top = match edge {
-        Some(_) => at,
+        Some(_) => rate,
         None => {
-            let near = |step: usize| (points[place + step - 1].0 - at, means[place + step - 1]);
-            at + vertex(near(0), means[place], near(2))
+            let near = |at: usize| ((points[at].0 / rate).ln(), means[at]);
+            rate * vertex(near(place - 1), means[place], near(place + 1)).exp()
         }
     };
-    Some(Best { at, top, place, edge })
+    Some(Best { rate, top, place, edge })
 }
 
 /// Where the parabola through (left), (0, middle) and (right) is highest; the middle is the highest
@@ -219,17 +219,16 @@ fn optimum(tuning: &Tuning, margin: f64) -> Option<RateOptimum> {
     let mean = |place: usize| points[place].1.iter().sum::<f64>() / seeds.len() as f64;
     let is_good = |place: &usize| mean(best.place) - mean(*place) <= margin;
     let lowest = (0..=best.place).rev().take_while(is_good).last().unwrap_or(best.place);
-    let highest = (best.place..points.len()).take_while(is_good).last().unwrap_or(best.place);
+    let uppermost = (best.place..points.len()).take_while(is_good).last().unwrap_or(best.place);
     let wild = tuning.trials.iter().filter(|trial| trial.diverged > 0);
     let diverged: Vec<f64> = wild.map(|trial| trial.learning_rate).collect();
     // Beyond the highest rate that was tried whole there is one that diverged: no need to look there.
-    let at = best.at.exp();
-    let bounded = diverged.iter().any(|rate| *rate > at);
+    let bounded = diverged.iter().any(|rate| *rate > best.rate);
     Some(RateOptimum {
         batch_size: tuning.batch_size,
-        best: at,
-        optimum: best.top.exp(),
-        good: [points[lowest].0.exp(), points[highest].0.exp()],
+        best: best.rate,
+        optimum: best.top,
+        good: [points[lowest].0, points[uppermost].0],
         edge: best.edge.filter(|edge| !(bounded && *edge == Edge::Highest)),
         diverged,
     })
@@ -251,7 +250,7 @@ fn scaling(tried: &[Tuning], rng: &mut impl Rng) -> Result<RateScaling, String> 
         ));
     }
     let line = |seeds: &[usize]| -> Option<(f64, f64)> {
-        let tops = inside.iter().map(|(size, points)| Some((*size, best(points, seeds)?.top)));
+        let tops = inside.iter().map(|(size, points)| Some((*size, best(points, seeds)?.top.ln())));
         straight_line(&tops.collect::<Option<Vec<_>>>()?)
     };
     let (at_one, exponent) = line(&all).ok_or("the batch sizes are alike")?;

@@ -1,27 +1,7 @@
 //! The learning rates that were tried for an arm, and the one that was taken.
 
+use crate::stats::{Edge, Trial};
 use serde::Serialize;
-
-/// One learning rate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Trial {
-    /// Before the schedule.
-    pub learning_rate: f64,
-    /// Validation accuracies of its finished runs, in the order of the tuning seeds.
-    pub validation: Vec<f64>,
-    /// Runs whose loss was not finite.
-    pub diverged: usize,
-}
-
-/// A side of the rates that were tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Edge {
-    /// The smallest was the best: a smaller one may be better.
-    Lowest,
-    /// The largest was the best: a larger one may be better.
-    Highest,
-}
 
 /// All of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,7 +4,8 @@ use super::format::{bytes, count, counted, duration, summary};
 use crate::config::Study;
 use crate::data::SplitFacts;
 use crate::kernels::{EngineKind, Input, Shape};
-use crate::study::{ArmSummary, Edge, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
+use crate::stats::Edge;
+use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 /// An empty table with this header.

@@ -1,7 +1,7 @@
 //! The records of a study as plain numbers.
 
 use super::facts::{arm_facts, declared_target};
-use crate::analysis::{ArmResults, Budget, Edge, Point, Rate, Results, RunResults, Trial, Tuning};
+use crate::analysis::{ArmResults, Budget, Point, Rate, Results, RunResults, Tuning};
 use crate::config::{Arm, Schedule};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
@@ -73,21 +73,12 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
 
 /// `None` as long as no rate is chosen.
 fn tuning(found: &study::Tuning) -> Option<Tuning> {
-    let trial = |trial: &study::Trial| Trial {
-        learning_rate: trial.learning_rate,
-        validation: trial.validation.clone(),
-        diverged: trial.diverged,
-    };
-    let edge = |edge: study::Edge| match edge {
-        study::Edge::Lowest => Edge::Lowest,
-        study::Edge::Highest => Edge::Highest,
-    };
     Some(Tuning {
         arm: found.arm.clone(),
         batch_size: found.batch_size,
-        trials: found.trials.iter().map(trial).collect(),
+        trials: found.trials.clone(),
         chosen: found.chosen?,
-        edge: found.edge.map(edge),
+        edge: found.edge,
     })
 }
 

@@ -2,11 +2,11 @@
 
 use super::markdown::{comparisons, difference_of, table};
 use crate::analysis::{
-    ArmFinding, BudgetFinding, Claim, Confounder, Decomposition, Edge, Effect, Factor, Findings,
-    Front, GroupFinding, Price, RateFinding, Role, Trial, Tuning, Weight, percent,
+    ArmFinding, BudgetFinding, Claim, Confounder, Decomposition, Effect, Factor, Findings, Front,
+    GroupFinding, Price, RateFinding, Role, Tuning, Weight, percent,
 };
 use crate::format::count;
-use crate::stats::{Standing, summarise};
+use crate::stats::{Edge, Standing, Trial, summarise};
 
 /// Where the gap comes from: a table of its parts on both splits.
 pub(super) fn gap(findings: &Findings) -> Option<String> {

@@ -13,6 +13,7 @@
 //! crossed       seeds and examples resampled together
 //! best          which arms may be the best one
 //! power         how many seeds would settle a question
+//! trials        which of the learning rates that were tried is the best
 //! ```
 //!
 //! With few seeds the t interval holds what it promises and the bootstrap of a mean does not: a
@@ -28,6 +29,7 @@ mod multiple;
 mod noise;
 mod power;
 mod sign_flip;
+mod trials;
 
 pub use best::possible_bests;
 pub use bootstrap::{Bootstrap, resamples};
@@ -38,6 +40,7 @@ pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
 pub use power::{detectable, power, seeds_for_half_width, seeds_to_settle};
 pub use sign_flip::{SIGN_FLIP_MOST, sign_flip_p};
+pub use trials::{Edge, Trial, best_trial, highest};
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};

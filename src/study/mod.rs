@@ -38,7 +38,7 @@ pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Measurement, Prediction, TrainedRun};
-pub use tuning::{Edge, Trial, Tuning};
+pub use tuning::Tuning;
 pub use worker::serve;
 
 use summary::{failures, summarise};

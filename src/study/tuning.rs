@@ -20,6 +20,7 @@ use super::summary::FinishedRun;
 use crate::config::{self, Arm, FIRST_TUNING_SEED, Rates, Sampling, Study, rounded};
 use crate::files;
 use crate::rng::{Purpose, stream};
+use crate::stats::{Edge, Trial, best_trial};
 use anyhow::Result;
 use rand::RngExt;
 use serde::Serialize;
@@ -44,27 +45,6 @@ pub struct Tuning {
     pub edge: Option<Edge>,
 }
 
-/// One learning rate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Trial {
-    /// Before the schedule.
-    pub learning_rate: f64,
-    /// Validation accuracies of its finished runs, in the order of the tuning seeds.
-    pub validation: Vec<f64>,
-    /// Runs whose loss was not finite.
-    pub diverged: usize,
-}
-
-/// A side of the rates that were tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Edge {
-    /// The smallest was the best.
-    Lowest,
-    /// The largest was the best.
-    Highest,
-}
-
 impl Tuning {
     /// Whether no rate can be taken, since each made a run diverge.
     pub fn is_hopeless(&self) -> bool {
@@ -72,41 +52,12 @@ impl Tuning {
     }
 }
 
-impl Trial {
-    /// The mean accuracy, unless a run diverged or none is finished.
-    fn score(&self) -> Option<f64> {
-        let count = self.validation.len();
-        let mean = || self.validation.iter().sum::<f64>() / count as f64;
-        (self.diverged == 0 && count > 0).then(mean)
-    }
-}
-
-/// The best of these trials, in ascending order of their rates: its place, and at which edge it
-/// lies. Of equals the smallest rate is taken.
-fn best(trials: &[Trial]) -> Option<(usize, Option<Edge>)> {
-    let mut best: Option<(usize, f64)> = None;
-    for (index, trial) in trials.iter().enumerate() {
-        if let Some(score) = trial.score()
-            && best.is_none_or(|(_, other)| score > other)
-        {
-            best = Some((index, score));
-        }
-    }
-    let (index, _) = best?;
-    let edge = match index {
-        0 => Some(Edge::Lowest),
-        _ if index + 1 == trials.len() => Some(Edge::Highest),
-        _ => None,
-    };
-    Some((index, edge))
-}
-
 /// The rate to try beyond these, in ascending order: past the best at an end, or below all of them
 /// when each diverged.
 fn beyond(trials: &[Trial]) -> Option<f64> {
     let rate = |index: usize| trials[index].learning_rate;
     let last = trials.len().checked_sub(1).filter(|last| *last > 0)?;
-    match best(trials) {
+    match best_trial(trials) {
         Some((_, Some(Edge::Highest))) => Some(rounded(rate(last) * rate(last) / rate(last - 1))),
         Some((_, Some(Edge::Lowest))) | None => Some(rounded(rate(0) * rate(0) / rate(1))),
         Some((_, None)) => None,
@@ -155,7 +106,7 @@ fn read(arm: &Arm, rule: &config::Tuned, folder: &Path) -> Result<(Tuning, Vec<R
         try_rate(arm, lr, rule, folder, &mut tuning, &mut runs)?;
         tuning.trials.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
     }
-    if let Some((index, edge)) = best(&tuning.trials).filter(|_| tuning.finished) {
+    if let Some((index, edge)) = best_trial(&tuning.trials).filter(|_| tuning.finished) {
         (tuning.chosen, tuning.edge) = (Some(tuning.trials[index].learning_rate), edge);
     }
     Ok((tuning, runs))
@@ -290,22 +241,22 @@ mod tests {
             trial(1e-2, &[0.86, 0.86], 0),
             trial(0.1, &[0.5; 2], 0),
         ];
-        assert_eq!(best(&trials), Some((1, None)));
+        assert_eq!(best_trial(&trials), Some((1, None)));
         assert_eq!(beyond(&trials), None);
         trials[2].validation = vec![0.9, 0.9];
-        assert_eq!(best(&trials), Some((2, Some(Edge::Highest))));
+        assert_eq!(best_trial(&trials), Some((2, Some(Edge::Highest))));
         assert_eq!(beyond(&trials), Some(1.0));
         trials[0].validation = vec![0.95, 0.95];
-        assert_eq!(best(&trials), Some((0, Some(Edge::Lowest))));
+        assert_eq!(best_trial(&trials), Some((0, Some(Edge::Lowest))));
         assert_eq!(beyond(&trials), Some(1e-4));
     }
 
     #[test]
     fn a_rate_of_which_a_run_diverged_is_not_taken_and_ends_the_grid_on_its_side() {
         let trials = [trial(1e-3, &[0.7], 0), trial(1e-2, &[0.8], 0), trial(0.1, &[0.9], 1)];
-        assert_eq!(best(&trials), Some((1, None)));
+        assert_eq!(best_trial(&trials), Some((1, None)));
         let all = [trial(1e-2, &[], 2), trial(0.1, &[], 2)];
-        assert_eq!((best(&all), beyond(&all)), (None, Some(1e-3)));
+        assert_eq!((best_trial(&all), beyond(&all)), (None, Some(1e-3)));
     }
 
     fn study(rule: &str) -> Study {

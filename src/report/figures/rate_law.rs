@@ -1,51 +1,79 @@
 //! The best learning rate against batch size, beside the rules of thumb.
 
-use super::rates::{Cell, cells};
 use super::{Figure, Study};
-use crate::report::plot::{Axis, Chart, Spread, Unit, short};
+use crate::analysis::{RateFinding, RateOptimum};
+use crate::report::plot::{Axis, Chart, Mark, Spread, Unit, short};
+use crate::stats::Edge;
+
+const RULES: [(f64, &str); 3] = [(0.0, "the same rate"), (0.5, "square root"), (1.0, "linear")];
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
-    let cells = cells(study);
-    let mut best: Vec<&Cell> = cells.iter().filter(|cell| cell.best).collect();
-    best.sort_by_key(|cell| cell.batch_size);
-    let [first, .., last] = best[..] else { return None };
+    let found = study.findings.rates.as_ref()?;
+    let [first, .., last] = &found.sizes[..] else { return None };
     let (from, to) = (first.batch_size as f64, last.batch_size as f64);
-    let rule = |power: f64, size: f64| first.learning_rate * (size / from).powf(power);
-    let sizes: Vec<usize> = best.iter().map(|cell| cell.batch_size).collect();
-    let shown = cells.iter().map(|cell| cell.learning_rate).chain([rule(1.0, to)]);
-    let y = Axis::over("learning rate", Spread::Log10, Unit::Plain, shown);
+    let rule = |power: f64, size: f64| first.optimum * (size / from).powf(power);
+    let sizes: Vec<usize> = found.sizes.iter().map(|best| best.batch_size).collect();
+    let good = found.sizes.iter().flat_map(|best| [best.good[0], best.good[1], best.optimum]);
+    let y = Axis::over("learning rate", Spread::Log10, Unit::Plain, good.chain([rule(1.0, to)]));
     let mut chart = Chart::new("the best learning rate", Axis::of_batch_sizes(&sizes), y);
-    for (power, words) in [(0.0, "the same rate"), (0.5, "square root"), (1.0, "linear")] {
+    for (power, words) in RULES {
         chart.reference(&[[from, rule(power, from)], [to, rule(power, to)]], words);
-        chart.text(to, rule(power, to), [-4.0, -6.0], "end", words);
+        chart.text(to, rule(power, to), [-14.0, -5.0], "end", words);
     }
-    for cell in &cells {
-        let mark = study.mark_of_size(cell.batch_size, 0);
-        let says = format!("batch {}: {} was tried", cell.batch_size, short(cell.learning_rate));
-        chart.seed(cell.batch_size as f64, cell.learning_rate, 0.0, mark, &says);
+    if let Some(line) = &found.scaling {
+        let says = format!("fitted: batch size to the power {:.2}", line.exponent);
+        chart.line(&[[from, line.rate(from)], [to, line.rate(to)]], Mark::plain(), &says);
     }
-    for cell in &best {
-        let mark = study.mark_of_size(cell.batch_size, 0);
-        let edge = if cell.edge.is_some() { ", at the end of those tried" } else { "" };
-        let rate = short(cell.learning_rate);
-        let says = format!("batch {}: {rate} is the best{edge}", cell.batch_size);
-        chart.mean(cell.batch_size as f64, cell.learning_rate, 0.0, mark, &says);
-        if let Some(edge) = cell.edge {
-            let more = edge == crate::analysis::Edge::Highest;
-            chart.arrow(cell.batch_size as f64, cell.learning_rate, 0.0, more, mark, &says);
-        }
+    for best in &found.sizes {
+        draw_optimum(&mut chart, best, study.mark_of_size(best.batch_size, 0));
     }
-    let caption = "Large marks are the rates with the highest mean validation accuracy, small ones all \
-                   that were tried. Dashed: three rules of thumb, starting from the smallest batch size: \
-                   leave the rate as it is, let it grow with the square root of the batch size, or in \
-                   proportion to it. An arrow: the best rate was the last one tried on that side, so a \
-                   better one may lie beyond. The rates that were tried are as coarse as they look; no \
-                   interval is drawn.";
     Some(Figure {
         name: "rate-law",
         title: "How the best learning rate moves with the batch size".into(),
-        caption: caption.into(),
+        caption: caption(study, found),
         panels: vec![chart.finish()],
         legend: Vec::new(),
     })
+}
+
+fn draw_optimum(chart: &mut Chart, best: &RateOptimum, mark: Mark) {
+    let (x, rate) = (best.batch_size as f64, short(best.optimum));
+    let mut says = format!("batch {}: {rate} is the best", best.batch_size);
+    says += &format!(", good from {} to {}", short(best.good[0]), short(best.good[1]));
+    if let Some(edge) = best.edge {
+        says += ", at the end of those tried";
+        chart.arrow(x, best.optimum, 0.0, edge == Edge::Highest, mark, &says);
+    }
+    chart.interval(x, best.good, 0.0, mark);
+    chart.mean(x, best.optimum, 0.0, mark, &says);
+}
+
+fn caption(study: &Study, found: &RateFinding) -> String {
+    let seeds = found.tried.iter().flat_map(|of| &of.trials).map(|trial| trial.validation.len());
+    let fitted = match (&found.scaling, &found.no_scaling) {
+        (Some(line), _) => {
+            let interval = line.interval.map_or(String::new(), |ends| {
+                format!(
+                    " (95 % interval {:.2} to {:.2}, bootstrap over seeds)",
+                    ends.low, ends.high
+                )
+            });
+            format!(
+                " The solid line is fitted to those inside: the rate grows like the batch size to the \
+                 power {:.2}{interval}.",
+                line.exponent
+            )
+        }
+        (None, Some(reason)) => format!(" No line is fitted: {reason}."),
+        (None, None) => String::new(),
+    };
+    format!(
+        "Marks are the best learning rates on validation, from a parabola through the best rate that \
+         was tried and its neighbours (n = {} seeds). The bars are no intervals: they join the rates \
+         that come within the margin of {} percentage points, so a long one means that the rate \
+         matters little. Dashed: three rules of thumb, from the smallest batch size on. An arrow: the \
+         best rate was the last one tried on that side.{fitted}",
+        seeds.max().unwrap_or(0),
+        crate::analysis::points(study.results.margin)
+    )
 }

@@ -3,8 +3,9 @@
 use super::{Row, csv, number, word};
 use crate::analysis::{
     ArmFinding, BudgetFinding, Claim, Confounder, Effect, Factor, Findings, Front, Parts,
-    RateOptimum, Trial, Tuning,
+    RateOptimum, Tuning,
 };
+use crate::stats::Trial;
 use anyhow::Result;
 
 /// `decomposition.csv`: one row a part of the gap and split.

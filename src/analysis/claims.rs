@@ -123,11 +123,19 @@ fn noise_generalises(decomposition: Option<&Decomposition>) -> Claim {
     let finding = match found.remainder {
         Remainder::LargeWorse => Finding::Supported,
         Remainder::Immaterial | Remainder::LargeBetter => Finding::Contradicted,
-        Remainder::Open => Finding::Inconclusive,
+        Remainder::AtTheEndAlone | Remainder::Open => Finding::Inconclusive,
     };
     let effect = found.parts().residual.estimate;
+    let overfitting = match found.remainder {
+        Remainder::AtTheEndAlone => format!(
+            ", which is overfitting: where each run was best on validation, {}",
+            effect_text(&found.best.residual.estimate)
+        ),
+        _ => String::new(),
+    };
     let because = format!(
-        "{} accuracy of batch size {} minus {}, both with tuned learning rates and equal updates: {}",
+        "{} accuracy of batch size {} minus {}, both with tuned learning rates and equal updates: \
+         {}{overfitting}",
         found.split(),
         count(found.small as u64),
         count(found.large as u64),

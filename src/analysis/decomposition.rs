@@ -21,7 +21,7 @@
 
 use super::compare::Estimate;
 use super::{ArmResults, Budget, CONFIDENCE, Rate, Results, RunResults};
-use crate::stats::{Interval, crossed_interval, equivalence_p, seeds_to_settle};
+use crate::stats::{Interval, Summary, crossed_interval, equivalence_p, seeds_to_settle};
 use rand::Rng;
 use serde::Serialize;
 
@@ -76,6 +76,9 @@ pub enum Remainder {
     LargeWorse,
     /// The large batch is better by more than the margin.
     LargeBetter,
+    /// One of the two, but at the end of the runs alone: at their best measurements it is not shown
+    /// that they differ so at all. Overfitting is behind it, not the batch size.
+    AtTheEndAlone,
     /// Neither is shown.
     Open,
 }
@@ -160,7 +163,8 @@ fn of_pair(
         add_other_examples(test, &runs, rng);
     }
     let summary = test.unwrap_or(validation).residual.estimate.summary;
-    let remainder = remainder(&summary, results.margin);
+    let at_best = &best.residual.estimate.summary;
+    let remainder = remainder(&summary, at_best, results.margin);
     let seeds_needed = match (remainder, summary.sd) {
         (Remainder::Open, Some(sd)) => seeds_to_settle(sd, results.margin, CONFIDENCE, POWER)
             .map(|needed| needed.max(summary.count + 1)),
@@ -244,20 +248,23 @@ fn add_other_examples(parts: &mut Parts, runs: &[[&RunResults; 5]], rng: &mut im
     }
 }
 
-/// Equivalence by two one-sided tests, or one bound beyond the margin.
-fn remainder(residual: &crate::stats::Summary, margin: f64) -> Remainder {
-    let low = residual.lower_bound(CONFIDENCE);
-    let high = residual.upper_bound(CONFIDENCE);
-    match (equivalence_p(residual, margin), low, high) {
-        (Some(p), ..) if p < 1.0 - CONFIDENCE => Remainder::Immaterial,
-        (_, Some(low), _) if low > margin => Remainder::LargeWorse,
-        (_, _, Some(high)) if high < -margin => Remainder::LargeBetter,
+/// Equivalence by two one-sided tests, or one bound beyond the margin, which must be beyond it at
+/// the best measurements too.
+fn remainder(residual: &Summary, at_best: &Summary, margin: f64) -> Remainder {
+    let worse = |of: &Summary| of.lower_bound(CONFIDENCE).is_some_and(|low| low > margin);
+    let better = |of: &Summary| of.upper_bound(CONFIDENCE).is_some_and(|high| high < -margin);
+    match equivalence_p(residual, margin) {
+        Some(p) if p < 1.0 - CONFIDENCE => Remainder::Immaterial,
+        _ if worse(residual) && worse(at_best) => Remainder::LargeWorse,
+        _ if better(residual) && better(at_best) => Remainder::LargeBetter,
+        _ if worse(residual) || better(residual) => Remainder::AtTheEndAlone,
         _ => Remainder::Open,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Point;
     use super::super::tests::{arm, results};
     use super::*;
     use crate::stats::tests::{generator, near, normals};
@@ -332,6 +339,27 @@ mod tests {
         let narrow = study([0.85; 5], 0.05, 5e-4);
         let found = decompose(&narrow, &mut generator(1)).unwrap().unwrap();
         assert_eq!(found.remainder, Remainder::Immaterial);
+    }
+
+    #[test]
+    fn what_the_long_runs_lose_to_overfitting_is_not_put_down_to_the_batch_size() {
+        let mut study = study([0.85, 0.80, 0.85, 0.80, 0.80], 0.02, 5e-4);
+        for run in study.arms[4].runs.values_mut() {
+            // They had been as good as the small batch before they lost 5 points again.
+            let point = |accuracy| Point {
+                step: 1,
+                examples: 1,
+                seconds: 1.0,
+                accuracy,
+                loss: 0.5,
+                train: None,
+            };
+            run.curve = vec![point(run.validation + 0.05), point(run.validation)];
+        }
+        let found = decompose(&study, &mut generator(1)).unwrap().unwrap();
+        near(means(&found.validation)[3], 0.05, 1e-3);
+        near(means(&found.best)[3], 0.0, 1e-3);
+        assert_eq!(found.remainder, Remainder::AtTheEndAlone);
     }
 
     #[test]

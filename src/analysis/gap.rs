@@ -7,9 +7,7 @@ use crate::format::{count, counted};
 
 /// What the gap is, where it comes from, and what is left of it.
 pub(super) fn sentences(found: &Decomposition, margin: f64) -> Vec<String> {
-    let mut said = vec![total(found), parts(found), remainder(found, margin)];
-    said.extend(overfitting(found, margin));
-    said
+    vec![total(found), parts(found), remainder(found, margin)]
 }
 
 fn total(found: &Decomposition) -> String {
@@ -48,21 +46,6 @@ fn parts(found: &Decomposition) -> String {
     )
 }
 
-/// Whether the long run's last measurement hides what it had reached.
-fn overfitting(found: &Decomposition, margin: f64) -> Option<String> {
-    let (last, best) = (&found.validation.residual, &found.best.residual);
-    let hidden = last.estimate.summary.mean - best.estimate.summary.mean;
-    (hidden.abs() > margin).then(|| {
-        format!(
-            "The runs overfit, and the longest the most: at each run's best measurement on validation \
-             the residual is {}{} instead of {}, so early stopping would leave that much of it.",
-            signed_points(best.estimate.summary.mean),
-            interval(&best.estimate),
-            signed_points(last.estimate.summary.mean)
-        )
-    })
-}
-
 fn remainder(found: &Decomposition, margin: f64) -> String {
     let margin = points(margin);
     let (small, large) = (count(found.small as u64), count(found.large as u64));
@@ -79,6 +62,13 @@ fn remainder(found: &Decomposition, margin: f64) -> String {
         Remainder::LargeBetter => format!(
             "With its own learning rate and as many updates, batch size {large} is better than \
              {small} by more than {margin} percentage points."
+        ),
+        Remainder::AtTheEndAlone => format!(
+            "But what remains is overfitting of the longest runs rather than the batch size: where \
+             each run was best on validation it is {}{}, in place of {} at the end.",
+            signed_points(found.best.residual.estimate.summary.mean),
+            interval(&found.best.residual.estimate),
+            signed_points(found.validation.residual.estimate.summary.mean)
         ),
         Remainder::Open => {
             let seen = found.seeds.len();

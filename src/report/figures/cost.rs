@@ -34,9 +34,9 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         ),
     ];
     let caption = format!(
-        "One dot a run ({}), the dashed line through the means. A larger batch makes each update \
-         slower, but less than in proportion, so a pass over the data takes less time. These are \
-         measurements of this machine, with as many runs at once as it had workers.",
+        "One dot a run ({}), the dashed line through the means. Where an update takes less than twice \
+         as long for twice the batch, a pass over the data takes less time. These are measurements \
+         of this machine, with as many runs at once as it had workers.",
         study.seeds()
     );
     let title = "What a batch size costs".into();

@@ -48,10 +48,10 @@ pub(super) fn draw(study: &Study) -> (Vec<Figure>, Vec<&'static str>) {
     type Draw = fn(&Study) -> Option<Figure>;
     let all: [(Draw, &'static str); 11] = [
         (accuracy::draw, "accuracy against batch size: needs finished runs"),
-        (gap::draw, "where a gap comes from: needs `study.decompose`"),
+        (gap::draw, "where a gap comes from: needs study.decompose"),
         (
             rates::draw,
-            "learning rate and batch size: needs several learning rates (a grid, or `tune`)",
+            "learning rate and batch size: needs several learning rates (a grid, or lr: tuned)",
         ),
         (
             rate_law::draw,

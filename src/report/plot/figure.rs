@@ -71,6 +71,8 @@ impl Figure {
             width = width.max(x - GAP);
             height += tallest + GAP;
         }
+        // A letter of the heading is about 8 units wide.
+        width = width.max(16.0 + 8.0 * self.title.chars().count() as f64);
         height += self.file_legend(&mut body, width, height);
         let (title, caption) = (escaped(&self.title), escaped(&self.caption));
         format!(

@@ -6,10 +6,11 @@
 //! Accuracies are those of the test split if there is one: nothing is chosen here.
 
 use super::decomposition::Remainder;
-use super::words::{points, signed_points};
+use super::groups::{are_alike_but_for, have_one_rate};
+use super::words::{points, points_interval, signed_points};
 use super::{ArmResults, Budget, CONFIDENCE, Decomposition, Estimate, Results, RunResults};
 use crate::format::{bytes, count};
-use crate::stats::{Summary, detectable, equivalence_p};
+use crate::stats::equivalence_p;
 use serde::Serialize;
 
 /// What the study says of a claim.
@@ -64,12 +65,15 @@ impl Claim {
         }
     }
 
+    /// With the effect on accuracy that it rests on.
+    fn told(claim: &'static str, finding: Finding, effect: Estimate, because: String) -> Self {
+        let detectable = effect.detectable();
+        Self { claim, finding, because, effect: Some(effect), detectable }
+    }
+
     /// Of an effect on accuracy that the claim says to be positive.
     fn of(claim: &'static str, effect: Estimate, margin: f64, because: String) -> Self {
-        let Summary { count, sd, .. } = effect.summary;
-        let detectable = sd.and_then(|sd| detectable(sd, count, 1.0 - CONFIDENCE, 0.8));
-        let finding = judge(&effect, margin);
-        Self { claim, finding, because, effect: Some(effect), detectable }
+        Self::told(claim, judge(&effect, margin), effect, because)
     }
 }
 
@@ -141,9 +145,7 @@ fn noise_generalises(decomposition: Option<&Decomposition>) -> Claim {
         count(found.large as u64),
         effect_text(&effect)
     );
-    let Summary { count, sd, .. } = effect.summary;
-    let detectable = sd.and_then(|sd| detectable(sd, count, 1.0 - CONFIDENCE, 0.8));
-    Claim { claim: CLAIM, finding, because, effect: Some(effect), detectable }
+    Claim::told(CLAIM, finding, effect, because)
 }
 
 fn smooth_gradients(results: &Results) -> Claim {
@@ -269,32 +271,20 @@ fn schedule(results: &Results) -> Claim {
 
 /// Arms that differ in these settings alone; of several batch sizes the largest.
 fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {
-    let is = |path: &String| prefixes.iter().any(|prefix| path.starts_with(prefix));
-    let rest = |arm: &ArmResults| -> Vec<(String, String)> {
-        arm.settings
-            .iter()
-            .filter(|(path, _)| !is(path))
-            .map(|(a, b)| (a.clone(), b.clone()))
-            .collect()
-    };
+    let is = |path: &str| prefixes.iter().any(|prefix| path.starts_with(prefix));
     let off = |arm: &ArmResults| {
         let values = arm.settings.iter().filter(|(path, _)| is(path));
         values.into_iter().all(|(_, value)| {
             value == "constant" || value.parse::<f64>().is_ok_and(|value| value.abs() <= 0.0)
         })
     };
-    let alike = |a: &ArmResults, b: &ArmResults| {
-        a.batch_size == b.batch_size
-            && a.rate == b.rate
-            && a.budget == b.budget
-            && a.learning_rate.to_bits() == b.learning_rate.to_bits()
-            && rest(a) == rest(b)
-    };
+    let alike = |a: &ArmResults, b: &ArmResults| have_one_rate(a, b) && are_alike_but_for(a, b, is);
+    let least_sd = results.least_sd(if results.examples[2].is_some() { 2 } else { 1 });
     let mut pairs: Vec<(&ArmResults, &ArmResults, Estimate)> = Vec::new();
     for with in results.arms.iter().filter(|arm| !off(arm)) {
         for without in results.arms.iter().filter(|arm| off(arm) && alike(with, arm)) {
             let accuracy = |run: &RunResults| run.test.or(Some(run.validation));
-            let effect = Estimate::of(&paired(with, without, accuracy), least_sd(results));
+            let effect = Estimate::of(&paired(with, without, accuracy), least_sd);
             pairs.extend(effect.map(|effect| (with, without, effect)));
         }
     }
@@ -320,20 +310,10 @@ fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {
     Claim::of(claim, effect, results.margin, because)
 }
 
-fn least_sd(results: &Results) -> f64 {
-    let rows = results.examples[2].or(results.examples[1]);
-    rows.map_or(0.0, |rows| (2.0f64 / 12.0).sqrt() / rows.max(1) as f64)
-}
-
 fn effect_text(effect: &Estimate) -> String {
     let mean = signed_points(effect.summary.mean);
-    match effect.interval {
-        Some(interval) => format!(
-            "{mean} percentage points (95 % interval {})",
-            super::words::points_range(interval)
-        ),
-        None => format!("{mean} percentage points (one seed)"),
-    }
+    let interval = effect.interval.map_or(" (one seed)".to_owned(), points_interval);
+    format!("{mean} percentage points{interval}")
 }
 
 impl Claim {

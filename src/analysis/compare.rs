@@ -16,7 +16,7 @@
 
 use super::{ArmResults, CONFIDENCE, Results, RunResults};
 use crate::stats::{
-    Interval, Standing, Summary, crossed_interval, equivalence_p, holm, possible_bests,
+    Interval, Standing, Summary, crossed_interval, detectable, equivalence_p, holm, possible_bests,
     seeds_to_settle, sign_flip_p, standing, summarise,
 };
 use rand::Rng;
@@ -26,7 +26,8 @@ use serde::Serialize;
 const REPLICATES: usize = 2000;
 /// Values (seeds x examples) that the resamples of one comparison may read together.
 const CROSSED_READS: usize = 50_000_000;
-/// The chance with which the number of seeds that is named settles a question.
+/// The chance with which the number of seeds that is named settles a question, and with which what is
+/// called detectable is found.
 const POWER: f64 = 0.8;
 
 /// A mean with its uncertainty.
@@ -43,6 +44,13 @@ impl Estimate {
     pub(super) fn of(values: &[f64], least_sd: f64) -> Option<Self> {
         let summary = summarise(values)?.with_spread_of_at_least(least_sd);
         Some(Self { summary, interval: summary.interval(CONFIDENCE) })
+    }
+
+    /// The smallest true difference that as many seeds, with this spread, tell from 0 in 80 % of
+    /// studies; `None` for one seed.
+    pub(super) fn detectable(&self) -> Option<f64> {
+        let Summary { count, sd, .. } = self.summary;
+        detectable(sd?, count, 1.0 - CONFIDENCE, POWER)
     }
 }
 
@@ -159,10 +167,7 @@ pub fn compare(results: &Results, rng: &mut impl Rng) -> Comparison {
     let best_place = (0..candidates.len())
         .reduce(|best, arm| if mean(&scores[arm]) > mean(&scores[best]) { arm } else { best });
     let best = best_place.map(|place| candidates[place]);
-    let least_sd = |split: usize| {
-        results.examples[split].map_or(0.0, |rows| (2.0f64 / 12.0).sqrt() / rows.max(1) as f64)
-    };
-    let may = possible_bests(&scores, CONFIDENCE, least_sd(1), REPLICATES, rng);
+    let may = possible_bests(&scores, CONFIDENCE, results.least_sd(1), REPLICATES, rng);
     let mut arms: Vec<ArmFinding> = results.arms.iter().map(describe).collect();
     for (place, arm) in arms.iter_mut().enumerate() {
         let candidate = candidates.iter().position(|candidate| *candidate == place);
@@ -183,8 +188,8 @@ pub fn compare(results: &Results, rng: &mut impl Rng) -> Comparison {
         let of_validation: Vec<f64> =
             pairs.iter().map(|(a, b)| a.validation - b.validation).collect();
         let of_test: Vec<f64> = pairs.iter().filter_map(|(a, b)| Some(a.test? - b.test?)).collect();
-        arm.difference = difference(&of_validation, least_sd(1), results.margin);
-        arm.test_difference = difference(&of_test, least_sd(2), results.margin);
+        arm.difference = difference(&of_validation, results.least_sd(1), results.margin);
+        arm.test_difference = difference(&of_test, results.least_sd(2), results.margin);
         if let Some(test) = &mut arm.test_difference {
             test.for_other_examples = other_examples(&pairs, rng);
         }

@@ -148,17 +148,14 @@ fn of_pair(
     if runs.is_empty() {
         return Err("no seed has finished runs of all five arms yet".into());
     }
-    let least_sd = |split: usize| {
-        results.examples[split].map_or(0.0, |rows| (2.0f64 / 12.0).sqrt() / rows.max(1) as f64)
-    };
     let on_validation = runs.iter().map(|runs| runs.map(|run| run.validation)).collect::<Vec<_>>();
-    let validation = parts(&on_validation, least_sd(1)).ok_or("there are no runs")?;
+    let validation = parts(&on_validation, results.least_sd(1)).ok_or("there are no runs")?;
     let best_of =
         |run: &RunResults| run.curve.iter().map(|p| p.accuracy).fold(run.validation, f64::max);
     let at_best = runs.iter().map(|runs| runs.map(best_of)).collect::<Vec<_>>();
-    let best = parts(&at_best, least_sd(1)).ok_or("there are no runs")?;
+    let best = parts(&at_best, results.least_sd(1)).ok_or("there are no runs")?;
     let on_test: Option<Vec<[f64; 5]>> = runs.iter().map(|runs| tests(*runs)).collect();
-    let mut test = on_test.and_then(|values| parts(&values, least_sd(2)));
+    let mut test = on_test.and_then(|values| parts(&values, results.least_sd(2)));
     if let Some(test) = &mut test {
         add_other_examples(test, &runs, rng);
     }

@@ -12,16 +12,15 @@
 //! Both get paired t intervals; the p values of all factors together are corrected by Holm's method.
 //! Accuracies are those of the test split if all runs have them: nothing is chosen here.
 
+use super::groups::{are_alike_but_for, have_one_rate};
 use super::target::is_budget;
-use super::{ArmResults, CONFIDENCE, Estimate, Rate, Results};
-use crate::stats::{detectable, holm};
+use super::{ArmResults, Estimate, Rate, Results};
+use crate::stats::holm;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The path by which the learning rate is called.
 const LEARNING_RATE: &str = "lr";
-/// The chance with which the detectable difference is told.
-const POWER: f64 = 0.8;
 
 /// A difference in accuracy.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -99,19 +98,8 @@ fn value(arm: &ArmResults, path: &str) -> String {
 
 /// Whether two arms differ in nothing but this.
 fn differ_in(a: &ArmResults, b: &ArmResults, path: &str) -> bool {
-    let rest = |arm: &ArmResults| -> BTreeMap<String, String> {
-        arm.settings
-            .iter()
-            .filter(|(key, _)| *key != path)
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect()
-    };
-    // A tuned rate follows from the rest.
-    let same_rate = path == LEARNING_RATE
-        || a.rate == Rate::Tuned
-        || a.learning_rate.to_bits() == b.learning_rate.to_bits();
-    let kind = |arm: &ArmResults| (arm.batch_size, arm.rate, arm.budget);
-    kind(a) == kind(b) && same_rate && rest(a) == rest(b)
+    let same_rate = path == LEARNING_RATE || have_one_rate(a, b);
+    same_rate && are_alike_but_for(a, b, |key| key == path)
 }
 
 /// The pairs of arms by batch size.
@@ -141,8 +129,7 @@ fn against(
     let everywhere = |seed: &&u64| both().all(|arm| arm.runs.contains_key(seed));
     let seeds: Vec<u64> = both().next()?.runs.keys().filter(everywhere).copied().collect();
     let tested = both().all(|arm| arm.runs.values().all(|run| run.test.is_some()));
-    let rows = if tested { results.examples[2] } else { results.examples[1] };
-    let least_sd = rows.map_or(0.0, |rows| (2.0f64 / 12.0).sqrt() / rows.max(1) as f64);
+    let least_sd = results.least_sd(if tested { 2 } else { 1 });
     let accuracy = |arm: &ArmResults, seed: &u64| {
         let run = &arm.runs[seed];
         run.test.filter(|_| tested).unwrap_or(run.validation)
@@ -169,14 +156,8 @@ fn against(
 
 fn effect(values: &[f64], least_sd: f64) -> Option<Effect> {
     let estimate = Estimate::of(values, least_sd)?;
-    let summary = estimate.summary;
-    let least = |sd| detectable(sd, summary.count, 1.0 - CONFIDENCE, POWER);
-    Some(Effect {
-        estimate,
-        p: summary.p_value(0.0),
-        p_holm: None,
-        detectable: summary.sd.and_then(least),
-    })
+    let p = estimate.summary.p_value(0.0);
+    Some(Effect { estimate, p, p_holm: None, detectable: estimate.detectable() })
 }
 
 #[cfg(test)]

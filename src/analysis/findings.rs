@@ -56,15 +56,17 @@ pub struct Findings {
 
 /// Analyses the results of a study.
 pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
-    let mut found = groups(results).into_iter().map(|group| of_group(results, &group, rng));
-    let main = found.next().unwrap_or_else(|| empty(results));
-    let others: Vec<GroupFinding> = found.collect();
+    let mut groups = groups(results).into_iter();
+    let first = groups.next().unwrap_or(NO_GROUP);
+    let of_main = results.of(&first.places);
+    let main = of_group(&of_main, &first, rng);
+    let others: Vec<GroupFinding> =
+        groups.map(|group| of_group(&results.of(&group.places), &group, rng)).collect();
     let (decomposition, no_decomposition) = match decompose(results, rng) {
         None => (None, None),
         Some(Ok(found)) => (Some(found), None),
         Some(Err(reason)) => (None, Some(reason)),
     };
-    let of_main = main_results(results);
     let audit = audit(&of_main, &main.comparison);
     let claims = claims(results, decomposition.as_ref());
     let rates = rates(results, rng);
@@ -109,30 +111,18 @@ fn besides(
     critical.into_iter().chain(scaling).chain(budgets).collect()
 }
 
+/// The results are those of the group's arms alone.
 fn of_group(results: &Results, group: &Group, rng: &mut impl Rng) -> GroupFinding {
-    let results = results.of(&group.places);
-    let comparison = compare(&results, rng);
-    let wanted = results.declared_target.or_else(|| default_target(&results, &comparison));
+    let comparison = compare(results, rng);
+    let wanted = results.declared_target.or_else(|| default_target(results, &comparison));
     let target = wanted.filter(|_| comparison.best.is_some());
-    let target = target.map(|accuracy| super::target(&results, &comparison, accuracy, rng));
+    let target = target.map(|accuracy| super::target(results, &comparison, accuracy, rng));
     let (rate, budget, title) = (group.rate, group.budget, group.title());
     GroupFinding { rate, budget, title, comparison, target }
 }
 
-/// The arms of the first group alone.
-fn main_results(results: &Results) -> Results {
-    let places = groups(results).into_iter().next().map(|group| group.places);
-    results.of(&places.unwrap_or_default())
-}
-
-/// Of a study without arms.
-fn empty(results: &Results) -> GroupFinding {
-    let comparison =
-        Comparison { margin: results.margin, best: None, seeds: Vec::new(), arms: Vec::new() };
-    let (rate, budget) = (Rate::Given, Budget::Epochs);
-    let title = Group { rate, budget, places: Vec::new() }.title();
-    GroupFinding { rate, budget, title, comparison, target: None }
-}
+/// That of a study without arms.
+const NO_GROUP: Group = Group { rate: Rate::Given, budget: Budget::Epochs, places: Vec::new() };
 
 #[cfg(test)]
 mod tests {

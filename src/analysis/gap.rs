@@ -1,7 +1,7 @@
 //! The gap between a small and a large batch in sentences.
 
 use super::decomposition::{Part, Remainder};
-use super::words::{points, points_range, signed_points};
+use super::words::{points, points_interval, signed_points};
 use super::{Decomposition, Estimate};
 use crate::format::{count, counted};
 
@@ -86,6 +86,5 @@ fn remainder(found: &Decomposition, margin: f64) -> String {
 
 /// ` (95 % interval -0.10 to +0.52)`
 fn interval(estimate: &Estimate) -> String {
-    let interval = estimate.interval;
-    interval.map_or(String::new(), |ends| format!(" (95 % interval {})", points_range(ends)))
+    estimate.interval.map_or(String::new(), points_interval)
 }

@@ -4,7 +4,7 @@
 //! was given as many epochs as the others and one that was given as many steps. So arms are compared
 //! within groups, one for each way to the learning rate and each budget.
 
-use super::{Budget, Rate, Results};
+use super::{ArmResults, Budget, Rate, Results};
 use serde::Serialize;
 
 /// Arms that are compared with each other.
@@ -63,6 +63,27 @@ fn members(results: &Results, rate: Rate, budget: Budget) -> Vec<usize> {
     places
 }
 
+/// Whether two arms have the same batch size, way to their learning rate and budget, and the same
+/// settings apart from those that `may_differ` names.
+pub(super) fn are_alike_but_for(
+    a: &ArmResults,
+    b: &ArmResults,
+    may_differ: impl Fn(&str) -> bool,
+) -> bool {
+    let kind = |arm: &ArmResults| (arm.batch_size, arm.rate, arm.budget);
+    let rest = |arm: &'_ ArmResults| -> Vec<(String, String)> {
+        let kept = arm.settings.iter().filter(|(path, _)| !may_differ(path));
+        kept.map(|(path, value)| (path.clone(), value.clone())).collect()
+    };
+    kind(a) == kind(b) && rest(a) == rest(b)
+}
+
+/// Whether the learning rates of two arms are no difference between them: equal, or tuned for each,
+/// so that they follow from the rest.
+pub(super) fn have_one_rate(a: &ArmResults, b: &ArmResults) -> bool {
+    a.rate == Rate::Tuned || a.learning_rate.to_bits() == b.learning_rate.to_bits()
+}
+
 impl Results {
     /// The same with these arms alone.
     #[must_use]
@@ -86,11 +107,8 @@ mod tests {
 
     #[test]
     fn tuned_arms_come_first_and_the_smallest_size_stands_beside_the_twins() {
-        let with = |size: usize, rate, budget| super::super::ArmResults {
-            rate,
-            budget,
-            ..arm(size, &[0.8, 0.9])
-        };
+        let with =
+            |size: usize, rate, budget| ArmResults { rate, budget, ..arm(size, &[0.8, 0.9]) };
         let study = results(vec![
             with(32, Rate::Given, Budget::Epochs),
             with(256, Rate::Given, Budget::Epochs),

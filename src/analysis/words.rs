@@ -32,6 +32,11 @@ pub(super) fn points_range(interval: Interval) -> String {
     format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
 }
 
+/// ` (95 % interval -3.10 to +1.90)`
+pub(super) fn points_interval(interval: Interval) -> String {
+    format!(" (95 % interval {})", points_range(interval))
+}
+
 /// What the critical batch size means.
 pub fn critical_batch(curve: &TradeOff) -> String {
     let steps = |value: f64| count(value.round() as u64);

@@ -152,7 +152,9 @@ fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> 
     let (model, mut train) = overlay::sections(section, experiment)?;
     let batch_size = section.effective_batch_size();
     rules::arm(&model, &train, &experiment.data)?;
-    if let Some(rule) = how(section, &experiment.study.learning_rate) {
+    let how = how(section, &experiment.study.learning_rate);
+    rules::rate_is_used(how, &train)?;
+    if let Some(rule) = how {
         rates::apply(rule, batch_size, &mut train)?;
     }
     if let Optimizer::Adam(adam) = &mut train.optimizer {

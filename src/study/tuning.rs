@@ -70,14 +70,26 @@ fn first_rates(rule: &config::Tuned, arm: &Arm) -> Vec<f64> {
     let mut values = match (&rates, rule.sampling) {
         (Rates::Range(range), Sampling::QuasiRandom) => {
             let shift: f64 = stream(0, Purpose::Tuning, 0).random();
-            let share = |index: u32| (van_der_corput(index) + shift).fract();
-            (0..range.count).map(|index| range.at(share(index))).collect()
+            let rates = (0..).map(|index| range.at((van_der_corput(index) + shift).fract()));
+            distinct(rates, range.count as usize)
         }
         _ => rates.values(),
     };
     values.sort_by(f64::total_cmp);
     values.dedup();
     values
+}
+
+/// The first so many that differ: two that round to the same rate would be one trial. Fewer where the
+/// range does not hold as many.
+fn distinct(rates: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
+    let mut found: Vec<f64> = Vec::new();
+    for rate in rates.take(100 * count) {
+        if found.len() < count && found.iter().all(|other| other.to_bits() != rate.to_bits()) {
+            found.push(rate);
+        }
+    }
+    found
 }
 
 /// The binary digits of an index, mirrored at the point: 0, 1/2, 1/4, 3/4, 1/8, ...
@@ -288,6 +300,9 @@ mod tests {
         let gaps: Vec<f64> = shares.collect::<Vec<_>>().windows(2).map(|p| p[1] - p[0]).collect();
         assert_eq!(gaps.len(), 7);
         assert!(gaps.iter().all(|gap| (gap - 0.125).abs() < 0.002), "{gaps:?}");
+        // In a narrow range some of the first ones round to the same rate.
+        let narrow = "{ rates: { from: 1.0e-3, to: 1.2e-3, count: 18 }, sampling: quasi_random }";
+        assert_eq!(rates(narrow).len(), 18);
         let indices: Vec<f64> = (0..4).map(van_der_corput).collect();
         assert_eq!(indices, [0.0, 0.5, 0.25, 0.75]);
     }

@@ -9,7 +9,7 @@ mod schedule;
 mod study;
 mod train;
 
-pub(super) use study::{arms, tuning};
+pub(super) use study::{arms, rate_is_used, tuning};
 
 use super::locate::KeyPath;
 use super::{DataSection, Experiment, ModelSection, TrainSection};

@@ -3,7 +3,7 @@
 use super::{Checked, MOST_ROWS, MOST_SEEDS, Violation, broken, count, not_empty, positive};
 use crate::config::{
     Arm, ArmSection, DecomposeSection, Experiment, FIRST_TUNING_SEED, GridSection, LearningRate,
-    Rates, Sampling, StudySection, TrainSection,
+    Rates, Sampling, Schedule, StudySection, TrainSection,
 };
 use std::collections::BTreeSet;
 
@@ -200,6 +200,20 @@ pub(in crate::config) fn tuning(study: &StudySection) -> Checked {
     }
 }
 
+/// A rate that is tuned (`None`) or follows from a rule must be one that the schedule starts from.
+pub(in crate::config) fn rate_is_used(how: Option<&LearningRate>, train: &TrainSection) -> Checked {
+    match (how, &train.schedule) {
+        (None | Some(LearningRate::Linear(_) | LearningRate::Sqrt(_)), Schedule::Table(_)) => {
+            Err(broken(
+                "train.schedule.table",
+                "a table holds every learning rate itself, so there is none to tune or to scale",
+                "choose another schedule, or `learning_rate: given`",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The rules between arms.
 pub(in crate::config) fn arms(arms: &[Arm], from_grid: bool) -> Checked {
     names(arms, from_grid)?;
@@ -263,8 +277,17 @@ mod tests {
     use crate::config::{Source, Study};
 
     /// What breaks a rule, and what is said of it.
-    const BROKEN: [(&str, &str); 29] = [
+    const BROKEN: [(&str, &str); 31] = [
         ("study: { grid: { batch_size: [8, 8] } }", "same value twice"),
+        (
+            "study: { arms: [{ batch_size: 8, lr: tuned }] }\ntrain: { schedule: { table: { lr: [0.1] } } }",
+            "line 2: a table holds every learning rate itself",
+        ),
+        (
+            "study: { learning_rate: { linear: { base: 8 } }, arms: [{ batch_size: 8, schedule: { table: \
+             { lr: [0.1] } } }] }",
+            "none to tune or to scale (at `study.arms[0].schedule.table`)",
+        ),
         ("study: { seeds: 2 }", "neither `arms` nor `grid` nor `decompose`"),
         (
             "study: { margin: 5, grid: { batch_size: [8] } }",

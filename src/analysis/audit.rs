@@ -341,7 +341,7 @@ fn padding(arms: &Arms<'_>) -> Option<Confounder> {
 fn running_averages(arms: &Arms<'_>) -> Option<Confounder> {
     let drops = match arms.iter().any(|(arm, _)| arm.facts.drops) {
         true => ", with dropout on,",
-        false => "",
+        false => ",",
     };
     notice(
         "training metrics",

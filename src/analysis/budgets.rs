@@ -10,7 +10,7 @@
 //! that had been planned so short would have ended with a lower one.
 
 use super::verdict::label;
-use super::words::{list, points, signed_points};
+use super::words::{list, points, points_interval, signed_points};
 use super::{ArmFinding, Comparison, Point, Results, RunResults, compare};
 use crate::format::{count, duration};
 use crate::stats::Standing;
@@ -70,11 +70,18 @@ pub struct BudgetFinding {
     pub amount: f64,
     /// The arms that could be read there, against the best of them.
     pub comparison: Comparison,
-    /// Arms whose first measurement comes later.
+    /// Arms whose first measurement comes later; with `train.evaluate_every` it comes earlier.
     pub unread: Vec<String>,
 }
 
-/// Reads the curves of a group of arms; a budget at which fewer than two can be read is left out.
+impl BudgetFinding {
+    /// Whether at least two arms could be read.
+    pub fn compares(&self) -> bool {
+        self.comparison.arms.len() > 1
+    }
+}
+
+/// Reads the curves of a group of arms; empty for one arm, and where a run has no curve.
 pub fn budgets(results: &Results, rng: &mut impl Rng) -> Vec<BudgetFinding> {
     Axis::ALL.into_iter().filter_map(|axis| at_equal(results, axis, rng)).collect()
 }
@@ -85,6 +92,9 @@ fn at_equal(results: &Results, axis: Axis, rng: &mut impl Rng) -> Option<BudgetF
         arm.diverged.is_empty() && !arm.runs.is_empty()
     };
     let places: Vec<usize> = (0..results.arms.len()).filter(fit).collect();
+    if places.len() < 2 {
+        return None;
+    }
     let mut read = results.of(&places);
     let ends = read.arms.iter().flat_map(|arm| arm.runs.values());
     let ends: Option<Vec<f64>> = ends.map(|run| Some(axis.of(run.curve.last()?))).collect();
@@ -103,9 +113,6 @@ fn at_equal(results: &Results, axis: Axis, rng: &mut impl Rng) -> Option<BudgetF
             }
         }
     });
-    if read.arms.len() < 2 {
-        return None;
-    }
     Some(BudgetFinding { axis, amount, comparison: compare(&read, rng), unread })
 }
 
@@ -142,6 +149,9 @@ pub(super) fn sentences(found: &[BudgetFinding], margin: f64) -> Vec<String> {
         return Vec::new();
     }
     let mut said: Vec<String> = found.iter().filter_map(of_budget).collect();
+    if found.iter().filter(|found| found.compares()).count() < 2 {
+        return said;
+    }
     let flips: Vec<String> =
         found.iter().flat_map(|a| found.iter().filter_map(move |b| flip(a, b))).collect();
     said.push(match flips.is_empty() {
@@ -156,6 +166,14 @@ pub(super) fn sentences(found: &[BudgetFinding], margin: f64) -> Vec<String> {
 }
 
 fn of_budget(found: &BudgetFinding) -> Option<String> {
+    let (name, amount) = (found.axis.name(), found.axis.amount(found.amount));
+    if !found.compares() {
+        return Some(format!(
+            "With equal {name} ({amount}) the arms cannot be compared: {} had not been measured yet \
+             (train.evaluate_every measures earlier).",
+            list(&found.unread)
+        ));
+    }
     let best = found.comparison.best()?;
     let worst = |arm: &&ArmFinding| arm.difference.is_some();
     let mean = |arm: &ArmFinding| arm.difference.map_or(0.0, |d| d.estimate.summary.mean);
@@ -163,12 +181,13 @@ fn of_budget(found: &BudgetFinding) -> Option<String> {
     let last = arms.min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
     let unread = match found.unread.is_empty() {
         true => String::new(),
-        false => format!("; {} cannot be read there", list(&found.unread)),
+        false => format!("; {} had not been measured yet", list(&found.unread)),
     };
+    let interval = last.difference.and_then(|difference| difference.estimate.interval);
+    let interval = interval.map_or(String::new(), points_interval);
     Some(format!(
-        "With equal {} ({}) the most accurate is {}; the least is {}, by {} percentage points{unread}.",
-        found.axis.name(),
-        found.axis.amount(found.amount),
+        "With equal {name} ({amount}) the most accurate is {}, and the least is {}: {} percentage \
+         points{interval}{unread}.",
         label(best),
         label(last),
         signed_points(mean(last))
@@ -271,5 +290,9 @@ mod tests {
         let found = budgets(&study, &mut generator(3));
         let steps = found.iter().find(|found| found.axis == Axis::Steps).unwrap();
         assert_eq!(steps.unread, ["batch-32"]);
+        assert!(steps.compares());
+        study.arms.pop();
+        let said = sentences(&budgets(&study, &mut generator(3)), study.margin);
+        assert!(said[1].contains("cannot be compared: batch-32 had not been measured"), "{said:?}");
     }
 }

@@ -257,7 +257,8 @@ fn trade_off(target: &TargetFinding) -> String {
     });
     let fastest = target.fastest.map_or(String::new(), |batch_size| {
         format!(
-            " With the time that a step took here, batch size {} reaches it first.",
+            " By the curve and the time that a step took here, batch size {} reaches it first; single \
+             runs may differ, as the table shows.",
             count(batch_size as u64)
         )
     });

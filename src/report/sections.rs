@@ -100,7 +100,12 @@ pub(super) fn rates(found: Option<&RateFinding>) -> Option<String> {
             rate(size.best),
             edge.to_owned(),
             rate(size.optimum),
-            format!("{} to {} (a factor of {})", rate(low), rate(high), rate(high / low)),
+            match low.to_bits() == high.to_bits() {
+                true => format!("{} alone", rate(low)),
+                false => {
+                    format!("{} to {} (a factor of {})", rate(low), rate(high), rate(high / low))
+                }
+            },
         ]
     });
     let header = ["batch size", "best", "where it lies", "optimum between", "within the margin"];
@@ -136,6 +141,7 @@ fn rate(value: f64) -> String {
 pub(super) fn budgets(found: &[BudgetFinding]) -> Option<String> {
     let said: Vec<String> = found
         .iter()
+        .filter(|found| found.compares())
         .map(|found| {
             let row = |arm: &ArmFinding| {
                 let standing = match (arm.role, arm.standing) {

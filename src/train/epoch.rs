@@ -102,12 +102,10 @@ fn evaluate(
     callback: &mut dyn Callback,
     position: &mut Position,
 ) -> Result<Option<Early>> {
-    let started = Instant::now();
     let validation = match validate(job, engine, callback, position)? {
         Ok(validation) => validation,
         Err(early) => return Ok(Some(early)),
     };
-    position.evaluation_seconds += started.elapsed().as_secs_f64();
     position.evaluated = position.step;
     let Position { step, epoch, examples, .. } = *position;
     let times = EvaluationTimes {
@@ -121,13 +119,14 @@ fn evaluate(
     Ok(None)
 }
 
-/// The metrics of the validation split, or why there are none.
+/// The metrics of the validation split, or why there are none; what it took counts for the epoch.
 fn validate(
     job: &Job<'_>,
     engine: &mut dyn Engine,
     callback: &dyn Callback,
-    position: &Position,
+    position: &mut Position,
 ) -> Result<Result<Metrics, Early>> {
+    let started = Instant::now();
     let examples = &job.splits.validation;
     let stop = || callback.should_stop();
     let Some(found) = logits(engine, Split::Validation, examples, &stop)? else {
@@ -135,6 +134,7 @@ fn validate(
     };
     let measured = measure(&found, examples, engine.penalty()?);
     let measured = measured.filter(|metrics| metrics.loss.is_finite());
+    position.evaluation_seconds += started.elapsed().as_secs_f64();
     Ok(measured.ok_or(Early::Diverged { step: position.step }))
 }
 
@@ -207,7 +207,6 @@ pub(super) fn finish_epoch(
     callback: &mut dyn Callback,
     position: &mut Position,
 ) -> Result<Option<Early>> {
-    let started = Instant::now();
     let validation = match validate(job, engine, callback, position)? {
         Ok(validation) => validation,
         Err(early) => return Ok(Some(early)),
@@ -215,7 +214,7 @@ pub(super) fn finish_epoch(
     let metrics = epoch_metrics(job, position, validation);
     let times = EpochTimes {
         train_seconds: position.seconds,
-        validation_seconds: position.evaluation_seconds + started.elapsed().as_secs_f64(),
+        validation_seconds: position.evaluation_seconds,
         examples_per_second: position.tally.rows() as f64 / position.seconds.max(1e-9),
         micro_batch: position.micro_batch,
     };

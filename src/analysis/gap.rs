@@ -36,8 +36,7 @@ fn parts(found: &Decomposition) -> String {
     };
     format!(
         "Of this, {} is the learning rate (what tuning gives batch size {} more than {}), {} is the \
-         number of updates (what as many updates as the small batch makes add), and {} remains as \
-         the batch size itself.",
+         number of updates (what as many updates as the small batch makes add), and {} remains.",
         said(&parts.learning_rate),
         count(found.large as u64),
         count(found.small as u64),

@@ -102,8 +102,10 @@ enum Command {
     /// the same at its end.
     ///
     /// With --json: reports, a list of study, path, verdict (outcome, recommended, more_seeds, found,
-    /// advice, cautions, not_shown, gap), comparison (margin, best, seeds, arms), target (target, arms,
-    /// trade_off, no_trade_off, fastest), others, decomposition, tunings, audit and claims. Accuracies and differences are shares of 1.
+    /// besides, gap, advice, cautions, not_shown), comparison (margin, best, seeds, arms), target
+    /// (target, arms, trade_off, no_trade_off, fastest, in_budget), others (groups of arms),
+    /// decomposition, no_decomposition, tunings, rates, budgets, factors, fronts, audit and claims.
+    /// Accuracies and differences are shares of 1.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study
     ///

@@ -17,7 +17,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         "The first bar is the accuracy that batch size {large} lacks against {small} at the file's \
          settings ({small} minus {large}). From there the staircase goes down: what a learning rate \
          of its own gives the large batch more than the small one, then what as many updates as the \
-         small batch makes add. The last bar is what remains: the batch size itself. Inside the grey \
+         small batch makes add. The last bar is what remains: the batch size itself, or overfitting \
+         of the longest runs where the text above says so. Inside the grey \
          band (the margin, {margin} percentage points either way) it does not matter. Bars below \
          zero favour the large batch. Whiskers are 95 % t intervals of each part, paired by seed (n \
          = {seeds}).",

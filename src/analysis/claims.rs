@@ -325,6 +325,7 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Rate;
     use super::super::tests::{arm, results};
     use super::*;
 
@@ -365,6 +366,23 @@ mod tests {
             assert_eq!(found.finding, expected, "{}", found.because);
             assert!(found.because.starts_with("`falling` minus `plain` (batch size 256)"));
             assert_eq!(of(&claims, "dropout").finding, Finding::NotTested);
+        }
+    }
+
+    #[test]
+    fn arms_with_their_own_tuned_rates_are_alike_and_those_with_other_given_ones_are_not() {
+        let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+        let better = plain.map(|accuracy| accuracy + 0.02);
+        for (rate, expected) in
+            [(Rate::Tuned, Finding::Supported), (Rate::Given, Finding::NotTested)]
+        {
+            let with = |accuracies, dropout, learning_rate| ArmResults {
+                rate,
+                learning_rate,
+                ..with(64, dropout, accuracies, [("model.lstm.dropout", dropout)])
+            };
+            let study = results(vec![with(&plain, "0.0", 1e-3), with(&better, "0.2", 3e-3)]);
+            assert_eq!(of(&claims(&study, None), "dropout").finding, expected);
         }
     }
 

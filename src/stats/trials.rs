@@ -60,3 +60,22 @@ pub fn best_trial(trials: &[Trial]) -> Option<(usize, Option<Edge>)> {
     let place = highest(trials.iter().map(Trial::score))?;
     Some((place, Edge::of(place, trials.len())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equally_good_rates_the_smallest_is_taken() {
+        let trial = |learning_rate, accuracy: f64| Trial {
+            learning_rate,
+            validation: vec![accuracy - 0.25, accuracy + 0.25],
+            diverged: 0,
+        };
+        let trials = [trial(0.1, 0.5), trial(0.2, 0.75), trial(0.4, 0.75), trial(0.8, 0.5)];
+        assert_eq!(best_trial(&trials), Some((1, None)));
+        assert_eq!(best_trial(&trials[1..]), Some((0, Some(Edge::Lowest))));
+        assert_eq!(best_trial(&[]), None);
+        assert_eq!(highest([None, Some(1.0), None, Some(1.0)]), Some(1));
+    }
+}

@@ -228,3 +228,101 @@ fn ends(summary: &Summary) -> Option<[f64; 2]> {
 fn beside(at: usize, of: usize) -> f64 {
     if of < 2 { 0.0 } else { 12.0 * (at as f64 / (of - 1) as f64 - 0.5) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::tests::{arm, results};
+    use crate::analysis::{
+        Line, LinePoint, NoisePoint, NoiseRun, NoiseScale, Sharpness, SharpnessRun, find,
+    };
+    use crate::stats::Interval;
+    use crate::stats::tests::generator;
+
+    /// Two batch sizes with what nothing measures yet: noise scales and sharpness.
+    fn planted() -> Results {
+        let scale = |value: f64| NoiseScale {
+            value: Some(value),
+            interval: Some(Interval { low: 0.7 * value, high: 1.6 * value }),
+            at_least: None,
+        };
+        let point = |step: u64, value: f64| NoisePoint {
+            step,
+            examples: 32 * step,
+            plain: scale(value),
+            adam: (step > 1).then(|| scale(3.0 * value)),
+        };
+        let bound = NoiseScale { value: None, interval: None, at_least: Some(900.0) };
+        let last = NoisePoint { plain: bound, ..point(400, 1.0) };
+        let noise = |batch_size: usize| NoiseRun {
+            arm: format!("batch-{batch_size}"),
+            batch_size,
+            seed: 0,
+            points: vec![point(1, 20.0), point(100, 90.0), last],
+        };
+        let sharpness = |batch_size: usize, seed: u64| SharpnessRun {
+            arm: format!("batch-{batch_size}"),
+            batch_size,
+            learning_rate: 1e-3,
+            seed,
+            accuracy: 0.8 + 0.01 * seed as f64,
+            sharpness: Sharpness {
+                loss: 0.1,
+                top_eigenvalue: 3.0 + batch_size as f64 / 64.0,
+                trace: 40.0,
+                trace_se: 2.0,
+                ball: 0.1,
+                adaptive: 0.2 + seed as f64,
+                keskar: 12.0,
+                edge_of_stability: Some(0.4),
+            },
+        };
+        let at = |alpha: f64| LinePoint {
+            alpha,
+            train: [0.1 + (alpha * (1.0 - alpha)).abs(), 0.9],
+            validation: [0.4 + (alpha - 0.5).powi(2), 0.8],
+        };
+        let line = Line {
+            small: "batch-32".into(),
+            large: "batch-256".into(),
+            seed: 0,
+            points: [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0].map(at).to_vec(),
+        };
+        let sizes = [(32, 0), (32, 1), (256, 0), (256, 1)];
+        Results {
+            noise: vec![noise(32), noise(256)],
+            sharpness: sizes.map(|(size, seed)| sharpness(size, seed)).to_vec(),
+            lines: vec![line],
+            ..results(vec![arm(32, &[0.8, 0.81]), arm(256, &[0.79, 0.8])])
+        }
+    }
+
+    #[test]
+    fn noise_and_sharpness_are_drawn_with_all_their_values() {
+        let results = planted();
+        let findings = find(&results, &mut generator(1));
+        let (figures, missing) = draw(&Study { results: &results, findings: &findings });
+        let file = |name: &str| {
+            figures
+                .iter()
+                .find(|figure| figure.name == name)
+                .unwrap_or_else(|| panic!("{name}"))
+                .file()
+        };
+        let titles = |file: &str| -> Vec<String> {
+            let read = roxmltree::Document::parse(file).unwrap();
+            let titles = read.descendants().filter(|node| node.has_tag_name("title"));
+            titles.filter_map(|node| Some(node.text()?.to_owned())).collect()
+        };
+        let noise = titles(&file("noise"));
+        for part in ["seed 0, update 100: 90 (63 to 144)", "update 400: more than 900", "270 (189"]
+        {
+            assert!(noise.iter().any(|says| says.contains(part)), "{part}: {noise:?}");
+        }
+        let sharpness = titles(&file("sharpness"));
+        for part in ["batch-256, seed 1: 7", "batch-32, seed 0: 0.4", "training, 0.5: 0.35"] {
+            assert!(sharpness.iter().any(|says| says.contains(part)), "{part}: {sharpness:?}");
+        }
+        assert!(!missing.iter().any(|needs| needs.contains("noise") || needs.contains("minima")));
+    }
+}

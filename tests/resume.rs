@@ -5,8 +5,11 @@ use std::process::Child;
 /// One run of 40 epochs, long enough to be disturbed.
 fn scene() -> Scene {
     let scene = Scene::new();
-    let train = "epochs: 40\n  logging: { every_steps: 1, histograms: true }";
-    let study = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", train);
+    let train = "epochs: 40\n  evaluate_every: { examples: 30 }\n  \
+                 logging: { every_steps: 1, histograms: true }";
+    let study = STUDY
+        .replace("seeds: 2", "seeds: 1\n  probe: { noise_scale: {} }")
+        .replace("epochs: 3", train);
     scene.write("tiny.yaml", &study);
     scene
 }
@@ -27,8 +30,10 @@ fn assert_like_undisturbed(scene: &Scene, study: &str) {
     for run in [RUN, "large/seed-0"] {
         for file in [
             "metrics.jsonl",
+            "evaluations.jsonl",
             "steps.jsonl",
             "histograms.jsonl",
+            "noise.jsonl",
             "record.json",
             "test_predictions.csv",
             "weights.safetensors",

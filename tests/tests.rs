@@ -29,3 +29,5 @@ mod schema;
 mod status;
 // Whole studies: repeatability, divergence, arrays.
 mod study;
+// Learning rates that are tuned, and gaps that are taken apart.
+mod tuning;

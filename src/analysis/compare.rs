@@ -40,7 +40,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    fn of(values: &[f64], least_sd: f64) -> Option<Self> {
+    pub(super) fn of(values: &[f64], least_sd: f64) -> Option<Self> {
         let summary = summarise(values)?.with_spread_of_at_least(least_sd);
         Some(Self { summary, interval: summary.interval(CONFIDENCE) })
     }

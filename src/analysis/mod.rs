@@ -1,33 +1,64 @@
 //! What the results of a study say: pure functions of plain numbers.
 //!
 //! ```text
-//! compare    which arm is the best on validation, and how the others stand to it
-//! target     the first step, example and second at which each run reaches an accuracy
-//! trade_off  S(B) = Smin + Emin / B through them: the critical batch size
-//! verdict    all of it in sentences that a newcomer understands
+//! groups         which arms answer the same question
+//! compare        which arm of a group is the best on validation, and how the others stand to it
+//! decomposition  the gap between two batch sizes = learning rate + updates + residual
+//! target         the first step, example and second at which each run reaches an accuracy
+//! trade_off      S(B) = Smin + Emin / B through them: the critical batch size
+//! audit          what else than the batch size can be behind a difference
+//! claims         what is commonly claimed, one by one
+//! rates          which learning rate suits which batch size
+//! budgets        the same curves at equal passes, equal updates, equal seconds
+//! factors        what else was varied, and whether it matters more for some batch sizes
+//! pareto         the arms that no other beats in both accuracy and cost
+//! verdict        what to use and why, in sentences that a newcomer understands
+//! findings       all of it
 //! ```
 //!
 //! Decisions (the best arm, who is within the margin, what to use) are made on the validation split
 //! alone; the test split is looked at once, for what is reported. Runs of the same seed are pairs:
 //! they began with the same weights and saw the same order of examples.
 
+mod audit;
+mod budgets;
+mod claims;
 mod compare;
+mod decomposition;
+mod factors;
+mod findings;
+mod gap;
+mod groups;
 mod noise;
+mod pareto;
+mod rates;
 mod sharpness;
 mod target;
+mod to_target;
 mod trade_off;
 mod tuning;
 mod verdict;
 mod words;
 
+pub use audit::{ArmFacts, Confounder, Weight, audit};
+pub use budgets::{Axis, BudgetFinding, budgets};
+pub use claims::{Claim, Finding, claims};
 pub use compare::{ArmFinding, Comparison, Difference, Estimate, Role, compare};
-pub use noise::{NoisePoint, NoiseRun, NoiseScale};
+pub use decomposition::{Decomposition, Part, Parts, Remainder, decompose};
+pub use factors::{Effect, Factor, factors};
+pub use findings::{Findings, GroupFinding, find};
+pub use groups::{Group, groups};
+pub use noise::{
+    Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
+};
+pub use pareto::{Front, Price, fronts};
+pub use rates::{RateFinding, RateOptimum, RateScaling, rates};
 pub use sharpness::{Line, LinePoint, Sharpness, SharpnessRun};
-pub use target::{ArmTarget, Cost, Reach, TargetFinding, default_target, reach, target};
+pub use target::{ArmTarget, Cost, InBudget, Reach, TargetFinding, default_target, reach, target};
 pub use trade_off::{Observation, Observed, TradeOff, fit};
 pub use tuning::{Edge, Trial, Tuning};
 pub use verdict::{Outcome, Verdict, verdict};
-pub use words::{percent, points, signed_points};
+pub use words::{critical_batch, percent, points, signed_points};
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,6 +77,8 @@ pub struct Results {
     pub examples: [Option<usize>; 3],
     /// In the order of the file.
     pub arms: Vec<ArmResults>,
+    /// The validation accuracy at which all runs of all arms end, if the file says so.
+    pub declared_target: Option<f64>,
     /// How the learning rates of arms that were tuned were found.
     pub tunings: Vec<Tuning>,
     /// The two batch sizes, small and large, between which the study takes the gap apart.
@@ -91,6 +124,8 @@ pub struct ArmResults {
     pub rate: Rate,
     /// What its runs have in common with those of other batch sizes.
     pub budget: Budget,
+    /// What its settings mean for the audit.
+    pub facts: ArmFacts,
     /// What else differs between the arms, by its path in the file.
     pub settings: BTreeMap<String, String>,
     /// Runs that the study asks for.
@@ -122,11 +157,11 @@ pub struct RunResults {
     pub train_seconds: f64,
     /// In bytes.
     pub peak_memory: u64,
-    /// After each epoch.
+    /// After each epoch, and within epochs if that was asked for.
     pub curve: Vec<Point>,
 }
 
-/// Where a run stood after an epoch.
+/// Where a run stood when validation was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Updates so far.
@@ -177,6 +212,7 @@ pub(crate) mod tests {
             learning_rate: 1e-3,
             rate: Rate::Given,
             budget: Budget::Epochs,
+            facts: ArmFacts::default(),
             settings: BTreeMap::new(),
             planned: accuracies.len(),
             diverged: Vec::new(),
@@ -193,6 +229,7 @@ pub(crate) mod tests {
             earlier_margins: Vec::new(),
             examples,
             arms,
+            declared_target: None,
             tunings: Vec::new(),
             decompose: None,
             noise: Vec::new(),

@@ -1,13 +1,13 @@
 //! What it takes to reach an accuracy: steps, examples and seconds against batch size.
 //!
-//! Validation is measured after each epoch. Between two epochs a run is taken to go straight, so it
-//! reaches the target at
+//! Validation is measured after each epoch, and within epochs with `evaluate_every`. Between two
+//! measurements a run is taken to go straight, so it reaches the target at
 //!
 //! ```text
 //! step_before + (step_after - step_before) (target - accuracy_before) / (accuracy_after - accuracy_before)
 //! ```
 //!
-//! A run that is there after its first epoch was there at that point or before; one that never gets
+//! A run that is there at its first measurement was there at that point or before; one that never gets
 //! there would need more than it was given. Both are kept as the bounds that they are (Shallue et
 //! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
 
@@ -32,7 +32,7 @@ pub struct Cost {
 /// When a run reached a target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reach {
-    /// Between two epochs.
+    /// Between two measurements.
     At(Cost),
     /// Before its first measurement, which stands here.
     Before(Cost),
@@ -61,6 +61,15 @@ pub struct ArmTarget {
     pub seconds: Option<Summary>,
 }
 
+/// The largest batch that reaches a target with what every run was given.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct InBudget {
+    /// Training rows that every run has seen.
+    pub examples: f64,
+    /// By the curve.
+    pub batch_size: f64,
+}
+
 /// All arms and a target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TargetFinding {
@@ -75,6 +84,9 @@ pub struct TargetFinding {
     /// The batch size that reaches the target in the least time: the curve's steps with the seconds
     /// that a step took.
     pub fastest: Option<usize>,
+    /// By the curve, where that lies near the batch sizes that were tried and runs do not end at the
+    /// target.
+    pub in_budget: Option<InBudget>,
 }
 
 /// When a run with this curve reaches a target; `None` without a measurement.
@@ -131,7 +143,8 @@ pub fn target(
         Err(reason) => (None, Some(reason)),
     };
     let fastest = trade_off.as_ref().and_then(|curve| fastest(curve, comparison));
-    TargetFinding { target, arms, trade_off, no_trade_off, fastest }
+    let in_budget = trade_off.as_ref().and_then(|curve| in_budget(curve, results, comparison));
+    TargetFinding { target, arms, trade_off, no_trade_off, fastest, in_budget }
 }
 
 fn arm_target(arm: &ArmResults, target: f64) -> ArmTarget {
@@ -167,7 +180,7 @@ fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, 
     if sizes.len() < arms.len() {
         return Err("two arms have the same batch size".into());
     }
-    let other = |path: &&String| !BUDGET.contains(&path.as_str());
+    let other = |path: &&String| !is_budget(path);
     let differs = arms.first().and_then(|first| {
         let unequal = |path: &&String| {
             arms.iter().any(|arm| arm.settings.get(*path) != first.settings.get(*path))
@@ -181,8 +194,11 @@ fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, 
     }
 }
 
-/// Keys that say how long a run is, and not what happens on the way.
-const BUDGET: [&str; 3] = ["train.epochs", "train.steps", "train.examples"];
+/// Whether a key says how long runs are.
+pub(super) fn is_budget(path: &str) -> bool {
+    let keys = ["train.epochs", "train.steps", "train.examples", "train.steps_of"];
+    keys.iter().any(|key| path.strip_prefix(key).is_some_and(|rest| !rest.starts_with('_')))
+}
 
 fn observations(results: &Results, places: &[usize], target: f64) -> Vec<Observation> {
     let arms = places.iter().map(|place| &results.arms[*place]);
@@ -209,6 +225,18 @@ fn fastest(curve: &TradeOff, comparison: &Comparison) -> Option<usize> {
     };
     let all = comparison.arms.iter().filter_map(seconds);
     all.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(batch_size, _)| batch_size)
+}
+
+/// B_max = (E - Emin) / Smin for the examples E that every run of the candidates has seen.
+fn in_budget(curve: &TradeOff, results: &Results, comparison: &Comparison) -> Option<InBudget> {
+    let arms = || results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| competes(arm));
+    let seen = arms().flat_map(|(arm, _)| arm.runs.values()).map(|run| run.examples).min()?;
+    let sizes = || arms().map(|(arm, _)| arm.batch_size as f64);
+    let (smallest, largest) = (sizes().reduce(f64::min)?, sizes().reduce(f64::max)?);
+    let batch_size = curve.largest_within(seen as f64);
+    let near = (smallest / 2.0..=2.0 * largest).contains(&batch_size);
+    let found = InBudget { examples: seen as f64, batch_size };
+    (near && results.declared_target.is_none()).then_some(found)
 }
 
 #[cfg(test)]
@@ -281,6 +309,15 @@ mod tests {
         // T(B) = (50 + 6400 / B) (0.01 + B / 1000): least at sqrt(128 * 10) = 36.
         assert_eq!(found.fastest, Some(32));
         assert_eq!((found.arms[0].reached, found.arms[0].at_first), (3, 0));
+        // E = 6400 + 50 B: 19,200 examples are enough for B = 256.
+        let mut given = study.clone();
+        given
+            .arms
+            .iter_mut()
+            .flat_map(|arm| arm.runs.values_mut())
+            .for_each(|r| r.examples = 19_200);
+        let found = target(&given, &comparison, 0.8, &mut generator(2));
+        near(found.in_budget.unwrap().batch_size, 256.0, 8.0);
     }
 
     #[test]

@@ -69,6 +69,18 @@ impl TradeOff {
     pub fn steps(&self, batch_size: f64) -> f64 {
         self.smallest_steps + self.least_examples / batch_size
     }
+
+    /// The largest batch that needs at most this share of examples more than Emin: since E(B) = B S(B)
+    /// = Emin (1 + B / B_crit), that is the share times B_crit. With 0.2 it is the definition of Zhang
+    /// et al. 2024 (arXiv:2410.21676).
+    pub fn with_overhead(&self, share: f64) -> f64 {
+        share * self.critical
+    }
+
+    /// The largest batch that reaches the target within so many examples: E(B) = Emin + Smin B.
+    pub fn largest_within(&self, examples: f64) -> f64 {
+        (examples - self.least_examples) / self.smallest_steps
+    }
 }
 
 /// The curve through these runs, or why there is none.
@@ -215,6 +227,9 @@ mod tests {
         near(found.critical, 150.0, 1e-3);
         near(found.smallest_steps, 200.0, 1e-3);
         near(found.steps(100.0), 500.0, 1e-2);
+        near(found.with_overhead(0.2), 30.0, 1e-3);
+        // 128 x S(128) examples are what batch size 128 takes.
+        near(found.largest_within(128.0 * found.steps(128.0)), 128.0, 1e-6);
         assert!(found.straddled && found.bounds == 0);
     }
 

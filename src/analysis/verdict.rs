@@ -4,12 +4,15 @@
 //! one whose runs take the least time. What is not settled is called so, with the number of seeds
 //! that would settle it.
 
+use super::target::is_budget;
 use super::words::{list, percent, percent_range, points, points_range, signed_points};
-use super::{ArmFinding, ArmResults, Comparison, Estimate, Results, Role};
+use super::{
+    ArmFinding, Comparison, Confounder, Decomposition, Estimate, GroupFinding, Results, Role,
+    Weight, gap, to_target,
+};
 use crate::format::{bytes, count, counted, duration};
 use crate::stats::{Standing, binomial_se};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Arms that one line of the terminal names.
 const NAMED: usize = 4;
@@ -41,8 +44,12 @@ pub struct Verdict {
     pub recommended: Option<String>,
     /// How many more seeds would settle what is open, as far as it can be told.
     pub more_seeds: Option<usize>,
+    /// Where the gap between two batch sizes comes from, if the study takes it apart.
+    pub gap: Vec<String>,
     /// What was found, a sentence each.
     pub found: Vec<String>,
+    /// What was found beside the comparison: learning rates, other budgets, the critical batch size.
+    pub besides: Vec<String>,
     /// What to use.
     pub advice: String,
     /// What else than the batch size can be behind it, and what to beware of.
@@ -54,7 +61,8 @@ pub struct Verdict {
 impl Verdict {
     /// A few lines for the terminal.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = self.found.clone();
+        let mut lines = self.gap.clone();
+        lines.extend(self.found.clone());
         lines.push(self.advice.clone());
         lines.extend(self.cautions.first().cloned());
         lines
@@ -62,9 +70,19 @@ impl Verdict {
 }
 
 /// Puts the comparison into words.
-pub fn verdict(results: &Results, comparison: &Comparison) -> Verdict {
+pub fn verdict(
+    results: &Results,
+    group: &GroupFinding,
+    decomposition: Option<&Decomposition>,
+    audit: &[Confounder],
+) -> Verdict {
+    let comparison = &group.comparison;
     let outcome = outcome(comparison);
-    let recommended = recommended(comparison);
+    let to_target = group.target.as_ref().filter(|_| results.declared_target.is_some());
+    let recommended = match to_target {
+        Some(target) => to_target::fastest(comparison, target),
+        None => recommended(comparison),
+    };
     let more_seeds = comparison
         .standing(Standing::Open)
         .iter()
@@ -74,10 +92,18 @@ pub fn verdict(results: &Results, comparison: &Comparison) -> Verdict {
         outcome,
         recommended: recommended.map(|arm| arm.name.clone()),
         more_seeds,
-        found: found(comparison, outcome),
-        advice: advice(results, comparison, outcome, recommended),
-        cautions: cautions(results, comparison, recommended),
-        not_shown: not_shown(comparison),
+        gap: decomposition.map(|found| gap::sentences(found, results.margin)).unwrap_or_default(),
+        found: match to_target {
+            Some(target) => to_target::found(target),
+            None => found(comparison, outcome),
+        },
+        besides: Vec::new(),
+        advice: match to_target {
+            Some(target) => to_target::advice(results, target, recommended),
+            None => advice(results, comparison, outcome, recommended),
+        },
+        cautions: cautions(results, comparison, recommended, audit),
+        not_shown: not_shown(comparison, decomposition.is_some()),
     }
 }
 
@@ -106,7 +132,7 @@ fn recommended(comparison: &Comparison) -> Option<&ArmFinding> {
 }
 
 /// `batch size 32` for an arm that has no name of its own, else `small (batch size 32)`.
-fn label(arm: &ArmFinding) -> String {
+pub(super) fn label(arm: &ArmFinding) -> String {
     let size = format!("batch size {}", count(arm.batch_size as u64));
     match arm.name == format!("batch-{}", arm.batch_size) {
         true => size,
@@ -270,16 +296,20 @@ fn more(comparison: &Comparison) -> String {
 }
 
 /// `batch size 32 with learning rate 0.001`, and what else sets the arm apart.
-fn configuration(results: &Results, arm: &ArmFinding) -> String {
+pub(super) fn configuration(results: &Results, arm: &ArmFinding) -> String {
     let settings = results.arms.iter().find(|of| of.name == arm.name).map(|of| &of.settings);
-    let set: Vec<String> =
-        settings.into_iter().flatten().map(|(path, value)| format!("{path} {value}")).collect();
+    let set: Vec<String> = settings
+        .into_iter()
+        .flatten()
+        .filter(|(path, _)| !is_budget(path))
+        .map(|(path, value)| format!("{path} = {value}"))
+        .collect();
     let rate = format!("learning rate {}", arm.learning_rate);
     let with: Vec<String> = [rate].into_iter().chain(set).collect();
     format!("{} with {}", label(arm), list(&with))
 }
 
-fn cost(arm: &ArmFinding) -> String {
+pub(super) fn cost(arm: &ArmFinding) -> String {
     let seconds = arm.seconds.map_or("?".into(), |seconds| duration(seconds.mean));
     let steps = arm.steps.map_or("?".into(), |steps| count(steps.mean.round() as u64));
     let memory = bytes(arm.peak_memory);
@@ -292,9 +322,14 @@ fn cautions(
     results: &Results,
     comparison: &Comparison,
     recommended: Option<&ArmFinding>,
+    audit: &[Confounder],
 ) -> Vec<String> {
     let mut cautions = Vec::new();
-    let confounders = confounders(results, comparison);
+    let confounders: Vec<&str> = audit
+        .iter()
+        .filter(|confounder| confounder.weight == Weight::Confounds)
+        .map(|confounder| confounder.said.as_str())
+        .collect();
     if !confounders.is_empty() {
         cautions.push(format!("Not the batch size alone: {}.", confounders.join("; ")));
     }
@@ -336,57 +371,7 @@ fn cautions(
     cautions
 }
 
-/// What differs between the compared arms beside the batch size, with numbers.
-fn confounders(results: &Results, comparison: &Comparison) -> Vec<String> {
-    let compared = |arm: &&ArmFinding| arm.finished > 0;
-    let arms: Vec<&ArmFinding> = comparison.arms.iter().filter(compared).collect();
-    if arms.len() < 2 {
-        return Vec::new();
-    }
-    let mut said = Vec::new();
-    let steps = |arm: &&&ArmFinding| arm.steps.map_or(0, |steps| steps.mean.round() as u64);
-    let (fewest, most) = (arms.iter().min_by_key(steps), arms.iter().max_by_key(steps));
-    if let (Some(fewest), Some(most)) = (fewest, most)
-        && steps(&fewest) < steps(&most)
-    {
-        said.push(format!(
-            "runs made from {} steps ({}) to {} ({})",
-            count(steps(&fewest)),
-            label(fewest),
-            count(steps(&most)),
-            label(most)
-        ));
-    }
-    said.push(rates(&arms));
-    let of: Vec<&ArmResults> = results.arms.iter().filter(|arm| !arm.runs.is_empty()).collect();
-    let paths: BTreeSet<&String> = of.iter().flat_map(|arm| arm.settings.keys()).collect();
-    if !paths.is_empty() {
-        let paths: Vec<String> = paths.into_iter().cloned().collect();
-        said.push(format!("arms differ in {} too", list(&paths)));
-    }
-    said
-}
-
-/// Whether each batch size had the same learning rates to choose from.
-fn rates(arms: &[&ArmFinding]) -> String {
-    let mut by_size: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-    for arm in arms {
-        by_size.entry(arm.batch_size).or_default().insert(arm.learning_rate.to_string());
-    }
-    let all: BTreeSet<&String> = by_size.values().flatten().collect();
-    let named = list(&all.iter().map(|rate| (*rate).clone()).collect::<Vec<_>>());
-    let equal = by_size.values().all(|rates| rates.len() == all.len());
-    match (all.len(), equal) {
-        (1, _) => format!("all used learning rate {named}, which was tuned for none of them"),
-        (_, true) if by_size.len() > 1 => format!(
-            "each batch size had the learning rates {named}, and the best of them was picked on the \
-             same seeds"
-        ),
-        _ => format!("learning rates differ by arm ({named}) and were not tuned"),
-    }
-}
-
-fn not_shown(comparison: &Comparison) -> String {
+fn not_shown(comparison: &Comparison, taken_apart: bool) -> String {
     let sizes = || comparison.arms.iter().map(|arm| arm.batch_size);
     let (smallest, largest) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
     let sizes = match smallest == largest {
@@ -395,10 +380,16 @@ fn not_shown(comparison: &Comparison) -> String {
             format!("batch sizes outside {} to {}", count(smallest as u64), count(largest as u64))
         }
     };
+    let source = match taken_apart {
+        true => "",
+        false => {
+            "; whether a difference comes from the batch size itself or from the number of steps \
+             that go with it"
+        }
+    };
     format!(
         "Other data, another split of these, other models and longer training; {sizes}; learning \
-         rates that were not tried; whether a difference comes from the batch size itself or from \
-         the number of steps that go with it. Seconds and memory are those of this machine with its \
+         rates that were not tried{source}. Seconds and memory are those of this machine with its \
          load."
     )
 }

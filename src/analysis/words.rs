@@ -1,5 +1,7 @@
 //! Accuracies and their differences as people read them.
 
+use super::TradeOff;
+use crate::format::count;
 use crate::stats::Interval;
 
 /// `72.6 %`
@@ -28,6 +30,19 @@ pub(super) fn percent_range(interval: Interval) -> String {
 /// `-3.10 to +1.90`
 pub(super) fn points_range(interval: Interval) -> String {
     format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
+}
+
+/// What the critical batch size means.
+pub fn critical_batch(curve: &TradeOff) -> String {
+    let steps = |value: f64| count(value.round() as u64);
+    let interval = curve.interval.map_or(String::new(), |interval| {
+        format!(" (95 % interval {} to {})", steps(interval.low), steps(interval.high))
+    });
+    format!(
+        "Up to a batch size of about {}{interval} doubling the batch nearly halves the steps; beyond, \
+         it mostly costs more passes over the data.",
+        steps(curve.critical)
+    )
 }
 
 /// `a`, `a and b`, `a, b and c`

@@ -20,6 +20,8 @@ struct Document<'p> {
     /// Runs trained at a time.
     parallel: usize,
     runs: usize,
+    /// Runs before those, which find learning rates; more if rates beyond the first have to be tried.
+    tuning_runs: usize,
     data: &'p Facts,
     arms: Vec<Arm<'p>>,
     /// Of the whole study.
@@ -32,7 +34,9 @@ struct Document<'p> {
 struct Arm<'p> {
     name: &'p str,
     batch_size: usize,
+    /// Of an arm that is tuned, with the rate around which it is looked for.
     optimizer: &'p Optimizer,
+    tuning_runs: usize,
     schedule: &'p Schedule,
     /// Of the model.
     parameters: usize,
@@ -59,16 +63,19 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     let seconds = plan.total_seconds(&estimates, parallel, pool.start_up());
     let text = format!(
         "{}\n\n{}\n\nabout {} in all and {} on disk in {}; time and memory are estimated \
-         from a few steps of each arm, just now, on this machine",
+         from a few steps of each arm, just now, on this machine{}",
         tables::headline(&plan, &pool, parallel),
         tables::costs(&plan, &estimates),
         format::duration(seconds),
         format::bytes(plan.disk_bytes(parallel)),
-        folder.display()
+        folder.display(),
+        if plan.study.tuned.is_empty() { "" } else { MORE },
     );
     output.answer(&document(&plan, &estimates, &folder, parallel, seconds), &text);
     Ok(ExitCode::SUCCESS)
 }
+
+const MORE: &str = "; learning rates beyond the first ones are not in it";
 
 fn document<'p>(
     plan: &'p Plan,
@@ -83,6 +90,7 @@ fn document<'p>(
             name: &arm.name,
             batch_size: arm.batch_size,
             optimizer: &arm.train.optimizer,
+            tuning_runs: plan.tuning_runs(arm),
             schedule: &arm.train.schedule,
             parameters: plan.shape(arm).parameter_count(),
             epochs: course.epochs(),
@@ -98,6 +106,7 @@ fn document<'p>(
         device: plan.device_kind(),
         parallel,
         runs: plan.runs.len(),
+        tuning_runs: plan.study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum(),
         data: &plan.data.facts,
         arms: arms.collect(),
         seconds,

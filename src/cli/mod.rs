@@ -72,9 +72,9 @@ enum Command {
     ///
     /// Reads the data, times a few steps of each arm on this machine, and keeps no results.
     ///
-    /// With --json: study, folder, device, parallel, runs, data, arms (name, batch_size, optimizer,
-    /// schedule, parameters, epochs, steps_per_epoch, and steps, seconds and memory of one run),
-    /// seconds, disk_bytes, warnings.
+    /// With --json: study, folder, device, parallel, runs, tuning_runs, data, arms (name, batch_size,
+    /// optimizer, tuning_runs, schedule, parameters, epochs, steps_per_epoch, and steps, seconds and
+    /// memory of one run), seconds, disk_bytes, warnings.
     Check(ExperimentArgs),
     /// Train every run of an experiment file that is not finished yet
     ///
@@ -82,16 +82,17 @@ enum Command {
     ///
     /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, restored,
     /// micro_batch, and count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
-    /// examples_per_second), failures (run, state, step or message), unfinished, not_retried, report
-    /// (as in `report`, or null when no run is finished).
+    /// examples_per_second), failures (run, state, step or message), unfinished, not_retried, tunings
+    /// (arm, batch_size, trials, finished, chosen, edge), report (as in `report`, or null when no run
+    /// is finished).
     Run(run::RunArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
     ///
     /// Reads the study's folder alone, also while the study is running.
     ///
     /// With --json: study, folder, state (running, interrupted, ended or finished), arms as in
-    /// `run`, runs and others (run, state, epochs, planned_epochs, step or message), where others
-    /// are runs in the folder that the study has no more.
+    /// `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, step or message), where
+    /// others are runs in the folder that the study has no more, and tunings as in `run`.
     Status(status::StatusArgs),
     /// Say what a study shows, how surely, and which batch size to use
     ///

@@ -36,6 +36,8 @@ struct Work {
     counted: BTreeMap<String, u64>,
     runs_total: usize,
     runs_done: usize,
+    /// What the runs are for, if they are not those that will be reported: `tuning `.
+    what: &'static str,
 }
 
 const RUN_BAR: &str = "  {prefix:<22} {bar:24.cyan/blue} {msg}";
@@ -76,6 +78,25 @@ impl Progress {
         let bars = self.stage.take().into_iter().chain(self.study.take());
         bars.chain(std::mem::take(&mut self.runs).into_values())
             .for_each(|bar| bar.finish_and_clear());
+    }
+
+    /// Work begins on these runs; `all` counts those too that are done.
+    fn begin(&mut self, plan: &Plan, pending: &[Run], all: usize, what: &'static str) {
+        self.finish();
+        self.work = Work {
+            started: Some(Instant::now()),
+            rows_per_epoch: plan.data.facts.train.examples as u64,
+            total: pending.iter().map(|run| plan.course(&run.arm).examples()).sum(),
+            runs_total: all,
+            runs_done: all - pending.len(),
+            what,
+            ..Work::default()
+        };
+        if let Some(bars) = self.bars.as_ref().filter(|_| !pending.is_empty()) {
+            let bar = bars.add(ProgressBar::new(self.work.total).with_style(style(STUDY_BAR)));
+            bar.set_prefix("study");
+            self.study = Some(bar);
+        }
     }
 
     /// The first that a run tells shows where it stands: epochs come in order, from 0 if it is new.
@@ -122,9 +143,9 @@ impl Work {
         Course::new(&run.arm, self.rows_per_epoch as usize)
     }
 
-    /// `4 of 9 runs, 1 min left`
+    /// `4 of 9 runs, 1 min left`, or `tuning 4 of 9 runs, 1 min left`
     fn message(&self, now: u64) -> String {
-        let runs = format!("{} of {} runs", self.runs_done, self.runs_total);
+        let runs = format!("{}{} of {} runs", self.what, self.runs_done, self.runs_total);
         match self.seconds_left(now) {
             Some(left) => format!("{runs}, {} left", duration(left)),
             None => runs,
@@ -145,26 +166,14 @@ impl Observer for Progress {
     }
 
     fn on_plan(&mut self, plan: &Plan, pending: &Pending) {
-        if let Some(stage) = self.stage.take() {
-            stage.finish_and_clear();
-        }
         for line in left_alone(pending, plan.runs.len()) {
             self.line(&line);
         }
-        let pending = &pending.runs;
-        let rows = plan.data.facts.train.examples as u64;
-        self.work = Work {
-            started: Some(Instant::now()),
-            rows_per_epoch: rows,
-            total: pending.iter().map(|run| plan.course(&run.arm).examples()).sum(),
-            runs_total: pending.len(),
-            ..Work::default()
-        };
-        if let Some(bars) = self.bars.as_ref().filter(|_| !pending.is_empty()) {
-            let bar = bars.add(ProgressBar::new(self.work.total).with_style(style(STUDY_BAR)));
-            bar.set_prefix("study");
-            self.study = Some(bar);
-        }
+        self.begin(plan, &pending.runs, pending.runs.len(), "");
+    }
+
+    fn on_tuning(&mut self, plan: &Plan, pending: &[Run], all: usize) {
+        self.begin(plan, pending, all, "tuning ");
     }
 
     fn on_run_start(&mut self, run: &Run) {

@@ -30,6 +30,6 @@ pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
 
 /// The verdict in a few lines, and where the rest is.
 pub(super) fn text(report: &Report) -> String {
-    let lines = report.verdict.lines().join("\n");
+    let lines = report.findings.verdict.lines().join("\n");
     format!("{lines}\nreport: {}", report.path.display())
 }

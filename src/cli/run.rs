@@ -6,7 +6,8 @@ use super::progress::Progress;
 use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, format, report, tables};
 use crate::report::{self as reports, Report};
 use crate::study::{
-    ArmSummary, Run, RunEnd, RunState, Selection, StudyFolder, StudyOutcome, execute, prepare,
+    ArmSummary, Run, RunEnd, RunState, Selection, StudyFolder, StudyOutcome, Tuning, execute,
+    prepare,
 };
 use anyhow::Result;
 use clap::Args;
@@ -38,6 +39,7 @@ struct Document<'o> {
     failures: Vec<Failed>,
     unfinished: usize,
     not_retried: usize,
+    tunings: &'o [Tuning],
     report: Option<&'o Report>,
 }
 
@@ -106,6 +108,7 @@ fn document<'o>(
         failures: failed.collect(),
         unfinished: outcome.unfinished,
         not_retried: outcome.not_retried,
+        tunings: &outcome.tunings,
         report,
     }
 }
@@ -115,6 +118,7 @@ fn notes(outcome: &StudyOutcome, command: &[String]) -> Option<String> {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(tables::what_numbers_are(&outcome.arms));
     lines.extend(tables::short_of_memory(&outcome.arms));
+    lines.extend(outcome.tunings.iter().filter_map(tables::tuned));
     for (run, end) in &outcome.failures {
         lines.push(format!("not finished: {}: {end}", run.id()));
     }
@@ -165,7 +169,8 @@ fn tensorboard() -> Vec<String> {
 const SCRIPT: &str = "scripts/tensorboard";
 
 fn exit_code(outcome: &StudyOutcome) -> ExitCode {
-    match (outcome.unfinished, outcome.failures.len()) {
+    let hopeless = outcome.tunings.iter().filter(|tuning| tuning.is_hopeless()).count();
+    match (outcome.unfinished, outcome.failures.len() + hopeless) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::from(SOME_FAILED),
         _ => ExitCode::from(INTERRUPTED),

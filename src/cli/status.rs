@@ -3,7 +3,7 @@
 use super::diagnostics::Output;
 use super::run::{DIVERGED, places};
 use super::tables;
-use crate::study::{ArmSummary, RunState, RunStatus, StudyStatus};
+use crate::study::{ArmSummary, RunState, RunStatus, StudyStatus, Tuning};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -25,6 +25,8 @@ struct Document<'s> {
     state: &'static str,
     arms: &'s [ArmSummary],
     runs: &'s [RunStatus],
+    tuning_runs: &'s [RunStatus],
+    tunings: &'s [Tuning],
     others: &'s [RunStatus],
 }
 
@@ -36,6 +38,8 @@ pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
         state: state(&status),
         arms: &status.arms,
         runs: &status.runs,
+        tuning_runs: &status.tuning_runs,
+        tunings: &status.tunings,
         others: &status.others,
     };
     output.answer(&document, &text(&status, &args.folder));
@@ -65,11 +69,17 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
         parts.push(tables::results(&status.arms));
     }
     let mut lines: Vec<String> = tables::what_numbers_are(&status.arms).into_iter().collect();
-    lines.extend(status.runs.iter().filter_map(line));
+    lines.extend(tuning(status));
+    lines.extend(status.tunings.iter().filter_map(tables::tuned));
+    // A rate that makes a run diverge is a result of the tuning.
+    let diverged = |run: &&RunStatus| matches!(run.state, RunState::Diverged { .. });
+    let tuning_runs = status.tuning_runs.iter().filter(|run| !diverged(run));
+    lines.extend(tuning_runs.chain(&status.runs).filter_map(line));
     if status.runs.iter().any(|run| matches!(run.state, RunState::Diverged { .. })) {
         lines.push(DIVERGED.into());
     }
-    if status.runs.iter().any(|run| matches!(run.state, RunState::Failed { .. })) {
+    let mut all = status.runs.iter().chain(&status.tuning_runs);
+    if all.any(|run| matches!(run.state, RunState::Failed { .. })) {
         lines.push("`batchscope run FILE.yaml --retry-failed` tries failed runs again".into());
     }
     for run in &status.others {
@@ -97,6 +107,16 @@ fn headline(status: &StudyStatus) -> String {
         status.study.name,
         status.runs.len()
     )
+}
+
+/// How far the search for learning rates is, if there is one.
+fn tuning(status: &StudyStatus) -> Option<String> {
+    let over = status
+        .tuning_runs
+        .iter()
+        .filter(|run| matches!(run.state, RunState::Finished | RunState::Diverged { .. }));
+    let (over, all) = (over.count(), status.tuning_runs.len());
+    (all > 0).then(|| format!("tuning: {over} of {all} runs are over"))
 }
 
 /// What there is to say of a run that neither finished nor waits.

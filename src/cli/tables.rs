@@ -4,7 +4,7 @@ use super::format::{bytes, count, counted, duration, summary};
 use crate::config::Study;
 use crate::data::SplitFacts;
 use crate::kernels::{EngineKind, Input, Shape};
-use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus};
+use crate::study::{ArmSummary, Edge, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 /// An empty table with this header.
@@ -110,6 +110,26 @@ pub(super) fn stand(status: &StudyStatus) -> String {
     table.to_string()
 }
 
+/// Which learning rate an arm was given by tuning, once it is known.
+pub(super) fn tuned(tuning: &Tuning) -> Option<String> {
+    let (arm, tried) = (&tuning.arm, tuning.trials.len());
+    if tuning.is_hopeless() {
+        return Some(format!(
+            "tuning: `{arm}` has no learning rate: a run diverged with each of the {tried} that were \
+             tried; name smaller ones in `study.learning_rate.tuned.rates`"
+        ));
+    }
+    let lr = tuning.chosen?;
+    let edge = match tuning.edge {
+        None => "",
+        Some(Edge::Lowest) => ", the smallest of them: a smaller one may be better",
+        Some(Edge::Highest) => ", the largest of them: a larger one may be better",
+    };
+    Some(format!(
+        "tuning: `{arm}` takes learning rate {lr}, the best of {tried} on validation{edge}"
+    ))
+}
+
 /// What a study would cost, one row an arm.
 pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
     let mut table = table(&[
@@ -129,9 +149,15 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
         table.add_row([
             arm.name.clone(),
             count(arm.batch_size as u64),
-            arm.train.optimizer.lr().to_string(),
+            match plan.study.tuned.contains(&arm.name) {
+                true => "tuned".into(),
+                false => arm.train.optimizer.lr().to_string(),
+            },
             arm.train.schedule.to_string(),
-            plan.study.seeds.len().to_string(),
+            match plan.tuning_runs(arm) {
+                0 => plan.study.seeds.len().to_string(),
+                tuning => format!("{tuning} + {}", plan.study.seeds.len()),
+            },
             course.epochs().to_string(),
             count(course.steps_per_epoch()),
             count(course.steps()),
@@ -166,13 +192,17 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         Input::Features(features) => (format!("; {features} features"), String::new()),
     };
     format!(
-        "study  {}: {} x {} = {} on {} by {}, {parallel} at a time\n\
+        "study  {}: {} x {} = {}{} on {} by {}, {parallel} at a time\n\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}",
         study.name,
         counted(study.arms.len(), "arm"),
         counted(study.seeds.len(), "seed"),
         counted(plan.runs.len(), "run"),
+        match study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum() {
+            0 => String::new(),
+            runs => format!(" after {} that tune learning rates,", counted(runs, "run")),
+        },
         plan.device_kind(),
         engine(plan, pool, parallel),
         split("training", &facts.train),

@@ -5,26 +5,35 @@
 //! [`Study`]. Nobody downstream checks again. Saving [`Study::experiment`] and running that file
 //! gives the same study.
 
+mod arms;
 mod data;
+mod grid;
 mod load;
 mod locate;
 mod model;
 mod overlay;
+mod probe;
+mod rates;
 mod resolve;
 mod rules;
 mod schedule;
 mod schema;
 mod study;
 mod train;
+mod watch;
 
 pub use data::*;
+pub use grid::*;
 pub use load::{Override, Source, load};
 pub use model::*;
+pub use probe::*;
+pub use rates::*;
 pub use resolve::{Arm, Study};
 pub use schedule::*;
 pub use schema::schema;
 pub use study::*;
 pub use train::*;
+pub use watch::*;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

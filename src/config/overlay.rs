@@ -3,19 +3,23 @@
 //! Keys are merged one by one, down to single values. A choice (`optimizer`, `schedule`, ...) of
 //! another kind replaces the file's choice as a whole, and a budget replaces the file's budget.
 
+use super::arms::Origin;
 use super::load::explain;
 use super::locate::KeyPath;
 use super::rules::{Violation, broken};
-use super::{ArmSection, Experiment, ModelSection, TrainSection};
+use super::{ArmRate, ArmSection, Experiment, ModelSection, Optimizer, TrainSection};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
-const BUDGETS: [&str; 3] = ["epochs", "steps", "examples"];
+const BUDGETS: [&str; 4] = ["epochs", "steps", "examples", "steps_of"];
 /// Sections of which one key chooses the kind of the rest.
-const CHOICES: [&str; 6] = ["optimizer", "schedule", "clip", "warmup", "class_weight", "init"];
+const CHOICES: [&str; 7] =
+    ["optimizer", "schedule", "clip", "warmup", "class_weight", "stop_at", "init"];
+/// The budget when none is given.
+pub(super) const DEFAULT_EPOCHS: u64 = 10;
 /// What is the same for a whole study.
-const SHARED: [&str; 4] = ["device", "engine", "metrics", "logging"];
+const SHARED: [&str; 5] = ["device", "engine", "metrics", "logging", "evaluate_every"];
 
 /// The sections of one arm, in which nothing is left out. A violation's path is that of the
 /// sections (`train.clip`); [`written`] says where the arm's author wrote it.
@@ -31,17 +35,21 @@ pub(super) fn sections(
     }
     refuse_twice(arm)?;
     let mut train: TrainSection = lay(&file.train, arm.train.as_ref(), "train")?;
-    if let Some(lr) = arm.lr {
+    if let Some(ArmRate::Value(lr)) = arm.lr {
         train.optimizer.set_lr(lr);
+    }
+    if arm.accumulate.is_some_and(|parts| parts > 1) {
+        train.micro_batch = Some(arm.batch_size);
     }
     if let Some(schedule) = &arm.schedule {
         train.schedule = schedule.clone();
     }
-    if arm.epochs.or(arm.steps).or(arm.examples).is_some() {
-        (train.epochs, train.steps, train.examples) = (arm.epochs, arm.steps, arm.examples);
+    if arm.gives_budget() {
+        (train.epochs, train.steps) = (arm.epochs, arm.steps);
+        (train.examples, train.steps_of) = (arm.examples, arm.steps_of);
     }
-    if train.epochs.or(train.steps).or(train.examples).is_none() {
-        train.epochs = Some(10);
+    if train.epochs.or(train.steps).or(train.examples).is_none() && train.steps_of.is_none() {
+        train.epochs = Some(DEFAULT_EPOCHS);
     }
     Ok((model, train))
 }
@@ -49,13 +57,11 @@ pub(super) fn sections(
 /// What an arm says in short it must not say in its `train` again.
 fn refuse_twice(arm: &ArmSection) -> Result<(), Violation> {
     let Some(train) = &arm.train else { return Ok(()) };
-    let has_lr = |optimizer: &Value| {
-        let kinds = optimizer.as_mapping().into_iter().flat_map(Mapping::values);
-        kinds.into_iter().any(|kind| kind.get("lr").is_some())
-    };
-    let budget = arm.epochs.or(arm.steps).or(arm.examples).is_some();
+    let budget = arm.gives_budget();
+    let parts = arm.accumulate.is_some() && train.get("micro_batch").is_some();
     let twice = [
-        ("lr", "optimizer", arm.lr.is_some() && train.get("optimizer").is_some_and(has_lr)),
+        ("lr", "optimizer", arm.lr.is_some() && has_rate(train)),
+        ("how many rows are computed at a time", "micro_batch", parts),
         ("schedule", "schedule", arm.schedule.is_some() && train.get("schedule").is_some()),
         ("epochs", "epochs", budget && BUDGETS.iter().any(|key| train.get(key).is_some())),
     ];
@@ -69,10 +75,31 @@ fn refuse_twice(arm: &ArmSection) -> Result<(), Violation> {
     }
 }
 
+/// Whether the keys of an arm's `train` give a learning rate.
+fn has_rate(train: &Value) -> bool {
+    let optimizer = train.get("optimizer").and_then(Value::as_mapping);
+    let mut kinds = optimizer.into_iter().flat_map(Mapping::values);
+    kinds.any(|kind| kind.get("lr").is_some())
+}
+
+/// Whether an arm says its own learning rate, or that it is tuned.
+pub(super) fn says_rate(arm: &ArmSection) -> bool {
+    arm.lr.is_some() || arm.train.as_ref().is_some_and(has_rate)
+}
+
+/// An arm's `train` without a budget.
+pub(super) fn without_budget(mut train: Value) -> Value {
+    if let Value::Mapping(keys) = &mut train {
+        BUDGETS.iter().for_each(|key| drop(keys.remove(*key)));
+    }
+    train
+}
+
 /// An arm's `train` without what the arm says in short.
-pub(super) fn without_short_forms(mut train: Value) -> Value {
+pub(super) fn without_short_forms(train: Value) -> Value {
+    let mut train = without_budget(train);
     let Value::Mapping(keys) = &mut train else { return train };
-    BUDGETS.iter().chain(&["schedule"]).for_each(|key| drop(keys.remove(*key)));
+    keys.remove("schedule");
     let optimizer = keys.get_mut("optimizer").and_then(Value::as_mapping_mut);
     for kind in optimizer.into_iter().flat_map(Mapping::values_mut) {
         kind.as_mapping_mut().map(|kind| kind.remove("lr"));
@@ -80,39 +107,81 @@ pub(super) fn without_short_forms(mut train: Value) -> Value {
     train
 }
 
-/// Where the value at `path` of an arm's sections was written: in the arm, or in the file's own
-/// sections.
-pub(super) fn written(path: &KeyPath, arm: &ArmSection, index: usize, from_grid: bool) -> KeyPath {
+/// An arm's `train` with what is particular to the Adam of this arm.
+pub(super) fn with_betas(train: Option<Value>, optimizer: &Optimizer) -> Value {
+    let (beta_1, beta_2, epsilon) = match optimizer {
+        Optimizer::Adam(adam) => (adam.beta_1, adam.beta_2, adam.epsilon()),
+        Optimizer::Adamw(adam) => (adam.beta_1, adam.beta_2, adam.epsilon),
+        Optimizer::Sgd(_) => return train.unwrap_or_default(),
+    };
+    let own = [("beta_1", beta_1), ("beta_2", beta_2), ("epsilon", epsilon)];
+    let own: Mapping = own.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+    let kind = Mapping::from_iter([(optimizer.name().into(), Value::Mapping(own))]);
+    let over = Mapping::from_iter([("optimizer".into(), Value::Mapping(kind))]);
+    let mut train = train.unwrap_or_default();
+    merge(&mut train, &over);
+    train
+}
+
+/// Where the value at `path` of an arm's sections was written: in the arm, in the grid, or in the
+/// file's own sections.
+pub(super) fn written(path: &KeyPath, arm: &ArmSection, origin: Origin) -> KeyPath {
     let text = path.to_string();
-    let in_arm = |key: &str| KeyPath::parse(&format!("study.arms[{index}].{key}"));
-    let is_lr = text.starts_with("train.optimizer.") && text.ends_with(".lr");
-    if from_grid {
-        return if is_lr && arm.lr.is_some() {
-            KeyPath::parse("study.grid.lr")
-        } else {
-            path.clone()
-        };
-    }
-    let budget = text.strip_prefix("train.").filter(|key| BUDGETS.contains(key));
-    match budget {
-        Some("epochs") if arm.epochs.is_some() => return in_arm("epochs"),
-        Some("steps") if arm.steps.is_some() => return in_arm("steps"),
-        Some("examples") if arm.examples.is_some() => return in_arm("examples"),
-        _ => {}
-    }
-    if is_lr && arm.lr.is_some() {
-        return in_arm("lr");
-    }
-    match text.strip_prefix("train.schedule") {
-        Some(rest) if arm.schedule.is_some() => return in_arm(&format!("schedule{rest}")),
-        _ => {}
-    }
-    let own = match text.split_once('.') {
+    let place = match origin {
+        Origin::Arm(index) => in_arm(&text, arm, index),
+        Origin::Grid { schedule, variant } => in_grid(&text, arm, schedule, variant),
+        Origin::Decompose => None,
+    };
+    place.map_or_else(|| path.clone(), |place| KeyPath::parse(&place))
+}
+
+fn is_rate(path: &str) -> bool {
+    path.starts_with("train.optimizer.") && path.ends_with(".lr")
+}
+
+/// Whether the arm's own `model` or `train` has the value at this path of its sections.
+fn is_own(path: &str, arm: &ArmSection) -> bool {
+    match path.split_once('.') {
         Some(("model", rest)) => holds(arm.model.as_ref(), rest),
         Some(("train", rest)) => holds(arm.train.as_ref(), rest),
         _ => false,
+    }
+}
+
+fn in_arm(path: &str, arm: &ArmSection, index: usize) -> Option<String> {
+    let short = path.strip_prefix("train.").filter(|key| {
+        let key = key.split('.').next().unwrap_or_default();
+        match key {
+            "epochs" => arm.epochs.is_some(),
+            "steps" => arm.steps.is_some(),
+            "examples" => arm.examples.is_some(),
+            "steps_of" => arm.steps_of.is_some(),
+            _ => key.starts_with("schedule") && arm.schedule.is_some(),
+        }
+    });
+    let key = match short {
+        Some(key) => key,
+        None if is_rate(path) && arm.lr.is_some() => "lr",
+        None if is_own(path, arm) => path,
+        None => return None,
     };
-    if own { in_arm(&text) } else { path.clone() }
+    Some(format!("study.arms[{index}].{key}"))
+}
+
+fn in_grid(
+    path: &str,
+    arm: &ArmSection,
+    schedule: Option<usize>,
+    variant: Option<usize>,
+) -> Option<String> {
+    if is_rate(path) && arm.lr.is_some() {
+        return Some("study.grid.lr".into());
+    }
+    if let (Some(index), Some(rest)) = (schedule, path.strip_prefix("train.schedule")) {
+        return Some(format!("study.grid.schedule[{index}]{rest}"));
+    }
+    let own = variant.filter(|_| is_own(path, arm))?;
+    Some(format!("study.grid.variants[{own}].{path}"))
 }
 
 /// Whether a value has a key at this path, or at the beginning of it that is a choice.
@@ -238,7 +307,7 @@ mod tests {
             "{ batch_size: 1, lr: 0.2, train: { clip: { norm: 1 }, early_stopping: { patience: 1 } } }",
         )
         .unwrap();
-        let place = |path: &str| written(&KeyPath::parse(path), &arm, 3, false).to_string();
+        let place = |path: &str| written(&KeyPath::parse(path), &arm, Origin::Arm(3)).to_string();
         assert_eq!(place("train.optimizer.adam.lr"), "study.arms[3].lr");
         assert_eq!(place("train.clip.norm"), "study.arms[3].train.clip.norm");
         assert_eq!(place("train.early_stopping.min_delta"), "train.early_stopping.min_delta");

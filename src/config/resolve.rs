@@ -1,12 +1,14 @@
 //! [`Experiment`] -> [`Study`]: checked, complete, with every arm spelled out.
 
+use super::arms::{self, Written};
 use super::rules::{self, Violation};
 use super::{
-    ArmSection, EngineChoice, Experiment, GridSection, Logging, ModelSection, Optimizer, Source,
-    TextSection, TrainSection, load, overlay,
+    ArmRate, ArmSection, EngineChoice, Experiment, LearningRate, Logging, ModelSection, Optimizer,
+    Source, Sqrt, TextSection, TrainSection, Tuned, load, overlay, rates,
 };
 use crate::error::UserError;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A study as it will run. Its experiment is the resolved file: nothing in it is left to a default.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +19,9 @@ pub struct Study {
     pub seeds: Vec<u64>,
     /// What is compared, in the order of the file.
     pub arms: Vec<Arm>,
+    /// The names of the arms whose learning rate is the best of several. They hold the rate around
+    /// which it is looked for, until [`Study::settle`] gives them another.
+    pub tuned: BTreeSet<String>,
     /// The resolved file.
     pub experiment: Experiment,
 }
@@ -45,6 +50,13 @@ impl Arm {
         arm.train.metrics = Vec::new();
         arm
     }
+
+    /// The arm with another learning rate.
+    pub fn with_rate(&self, lr: f64) -> Self {
+        let mut arm = self.clone();
+        arm.train.optimizer.set_lr(lr);
+        arm
+    }
 }
 
 impl Study {
@@ -59,26 +71,46 @@ impl Study {
         rules::check(&experiment).map_err(place)?;
 
         let from_grid = experiment.study.grid.is_some();
-        let sections = arm_sections(&experiment);
-        let mut arms = Vec::new();
-        for (index, section) in sections.iter().enumerate() {
-            let arm = arm(section, &experiment).map_err(|mut broken| {
-                broken.path = overlay::written(&broken.path, section, index, from_grid);
-                place(broken)
-            })?;
-            arms.push(arm);
-        }
+        let resolved = resolved(&experiment).map_err(place)?;
+        let arms: Vec<Arm> = resolved.iter().map(|(_, arm)| arm.clone()).collect();
         rules::arms(&arms, from_grid).map_err(place)?;
 
-        let spelled_out = |(section, arm)| spelled_out(section, arm);
-        experiment.study.arms = Some(sections.into_iter().zip(&arms).map(spelled_out).collect());
-        experiment.study.grid = None;
+        let rule = experiment.study.learning_rate.clone();
+        let is_tuned = |(section, _): &&(ArmSection, Arm)| how(section, &rule).is_none();
+        let tuned: BTreeSet<String> =
+            resolved.iter().filter(is_tuned).map(|(_, arm)| arm.name.clone()).collect();
+        let spelled_out = |(section, arm)| spelled_out(section, &arm, &rule);
+        let study = &mut experiment.study;
+        study.arms = Some(resolved.into_iter().map(spelled_out).collect());
+        study.grid = None;
+        study.learning_rate = match (&rule, tuned.is_empty()) {
+            (_, true) => LearningRate::Given,
+            (LearningRate::Tuned(_), false) => rule,
+            (_, false) => LearningRate::Tuned(Tuned::default()),
+        };
+        rules::tuning(study).map_err(place)?;
         Ok(Self {
-            name: experiment.study.name.clone().unwrap_or_default(),
-            seeds: (0..u64::from(experiment.study.seeds)).collect(),
+            name: study.name.clone().unwrap_or_default(),
+            seeds: (0..u64::from(study.seeds)).collect(),
             arms,
+            tuned,
             experiment,
         })
+    }
+
+    /// How learning rates are tuned; `None` when none is.
+    pub fn tuning(&self) -> Option<&Tuned> {
+        match &self.experiment.study.learning_rate {
+            LearningRate::Tuned(rule) => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// Gives a tuned arm the learning rate that was found.
+    pub fn settle(&mut self, arm: &str, lr: f64) {
+        for arm in self.arms.iter_mut().filter(|other| other.name == arm) {
+            *arm = arm.with_rate(lr);
+        }
     }
 
     /// The resolved file as YAML.
@@ -87,54 +119,78 @@ impl Study {
     }
 }
 
-fn arm_sections(experiment: &Experiment) -> Vec<ArmSection> {
-    match (&experiment.study.arms, &experiment.study.grid) {
-        (Some(arms), _) => arms.clone(),
-        (None, Some(grid)) => combine(grid),
-        (None, None) => Vec::new(),
-    }
+/// All arms, twins included, each with its section; violations are placed where they were written.
+fn resolved(experiment: &Experiment) -> Result<Vec<(ArmSection, Arm)>, Violation> {
+    let resolve = |written: &[Written]| -> Result<Vec<Arm>, Violation> {
+        let arms = written.iter().map(|Written { section, origin }| {
+            arm(section, experiment).map_err(|broken| {
+                let path = overlay::written(&broken.path, section, *origin);
+                Violation { path, ..broken }
+            })
+        });
+        arms.collect()
+    };
+    let mut written = arms::written(experiment);
+    let mut arms = resolve(&written)?;
+    let twins = arms::twins(experiment, &written, &arms)?;
+    arms.extend(resolve(&twins)?);
+    written.extend(twins);
+    Ok(written.into_iter().map(|written| written.section).zip(arms).collect())
 }
 
-fn combine(grid: &GridSection) -> Vec<ArmSection> {
-    let section = |batch_size: u32, lr: Option<f64>| ArmSection {
-        name: lr.map(|lr| format!("batch-{batch_size}-lr-{lr}")),
-        lr,
-        ..ArmSection::new(batch_size)
-    };
-    let rates: Vec<Option<f64>> = match &grid.lr {
-        Some(rates) => rates.iter().copied().map(Some).collect(),
-        None => vec![None],
-    };
-    let sizes = grid.batch_size.iter();
-    sizes.flat_map(|size| rates.iter().map(move |lr| section(*size, *lr))).collect()
+/// The rule by which an arm comes by its learning rate; `None` when it is tuned.
+fn how<'r>(section: &ArmSection, rule: &'r LearningRate) -> Option<&'r LearningRate> {
+    match (section.lr, overlay::says_rate(section), rule) {
+        (Some(ArmRate::TUNED), ..) => None,
+        (_, true, _) => Some(&LearningRate::Given),
+        (_, false, LearningRate::Tuned(_)) => None,
+        (_, false, rule) => Some(rule),
+    }
 }
 
 fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> {
     let (model, mut train) = overlay::sections(section, experiment)?;
+    let batch_size = section.effective_batch_size();
     rules::arm(&model, &train, &experiment.data)?;
+    if let Some(rule) = how(section, &experiment.study.learning_rate) {
+        rates::apply(rule, batch_size, &mut train)?;
+    }
     if let Optimizer::Adam(adam) = &mut train.optimizer {
         // The definition of a run leaves nothing to a default.
         adam.epsilon = Some(adam.epsilon());
     }
     Ok(Arm {
-        name: section.name.clone().unwrap_or_else(|| format!("batch-{}", section.batch_size)),
-        batch_size: section.batch_size as usize,
+        name: section.name.clone().unwrap_or_else(|| section.plain_name()),
+        batch_size: batch_size as usize,
         model,
         train,
     })
 }
 
 /// The section of an arm with its name, learning rate, schedule and budget.
-fn spelled_out(section: ArmSection, arm: &Arm) -> ArmSection {
+fn spelled_out(section: ArmSection, arm: &Arm, rule: &LearningRate) -> ArmSection {
     let train = &arm.train;
+    let how = how(&section, rule);
+    let lr = match how {
+        None => ArmRate::TUNED,
+        Some(_) => ArmRate::Value(train.optimizer.lr()),
+    };
+    let own = section.train.map(overlay::without_short_forms);
+    let own = match how {
+        Some(LearningRate::Sqrt(Sqrt { betas: true, .. })) => {
+            Some(overlay::with_betas(own, &train.optimizer))
+        }
+        _ => own,
+    };
     ArmSection {
-        train: section.train.map(overlay::without_short_forms),
+        train: own,
         name: Some(arm.name.clone()),
-        lr: Some(train.optimizer.lr()),
+        lr: Some(lr),
         schedule: Some(train.schedule.clone()),
         epochs: train.epochs,
         steps: train.steps,
         examples: train.examples,
+        steps_of: train.steps_of,
         ..section
     }
 }
@@ -142,7 +198,7 @@ fn spelled_out(section: ArmSection, arm: &Arm) -> ArmSection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Exponential, Per, Schedule};
+    use crate::config::{Exponential, Per, Schedule, StepsOf};
 
     fn study(text: &str) -> Result<Study, UserError> {
         let source = Source { name: "f.yaml".into(), text: text.into(), overrides: vec![] };
@@ -183,9 +239,82 @@ mod tests {
 
     #[test]
     fn the_resolved_file_resolves_to_the_same_study() {
-        let text = format!("study: {{ grid: {{ batch_size: [8, 16], lr: [0.1] }} }}\n{DATA}");
-        let first = study(&text).unwrap();
-        assert_eq!(study(&first.to_yaml().unwrap()).unwrap(), first);
+        let studies = [
+            "{ grid: { batch_size: [8, 16], lr: [0.1] } }",
+            "{ grid: { batch_size: [8, 16], lr: { from: 1.0e-3, to: 0.1, count: 4 }, schedule: \
+             [constant, { exponential: { gamma: 0.9 } }], accumulate: [1, 4], variants: [{ name: a }, \
+             { name: b, model: { lstm: { dropout: 0.2 } }, train: { clip: { norm: 1 } } }] } }",
+            "{ learning_rate: { sqrt: { base: 8, betas: true } }, arms: [{ batch_size: 8 }, \
+             { batch_size: 16, train: { optimizer: { adamw: { weight_decay: 0.1 } } } }, \
+             { batch_size: 32, lr: 0.2 }] }",
+            "{ learning_rate: { linear: { base: 8 } }, arms: [{ batch_size: 16, accumulate: 2 }, \
+             { name: t, batch_size: 32, lr: tuned }] }",
+            "{ learning_rate: { tuned: { rates: { from: 1.0e-4, to: 1.0e-2, count: 3 }, sampling: \
+             quasi_random } }, budgets: [epochs, steps, target], grid: { batch_size: [8, 16, 32] } }",
+            "{ decompose: { small: 8, large: 32 }, budgets: [epochs, steps] }",
+        ];
+        for text in studies {
+            let first = study(&format!("study: {text}\n{DATA}")).unwrap();
+            let again = study(&first.to_yaml().unwrap()).unwrap_or_else(|e| panic!("{e}: {text}"));
+            assert_eq!(again, first, "{text}");
+        }
+    }
+
+    #[test]
+    fn decompose_makes_five_arms_of_which_three_are_tuned() {
+        let text = format!(
+            "study: {{ decompose: {{ small: 8, large: 32 }} }}\n{DATA}train: {{ epochs: 4 }}\n"
+        );
+        let study = study(&text).unwrap();
+        let arms: Vec<_> =
+            study.arms.iter().map(|arm| (arm.name.as_str(), arm.batch_size)).collect();
+        let names = ["small", "large", "small-tuned", "large-tuned", "large-tuned-equal-steps"];
+        assert_eq!(arms, names.into_iter().zip([8, 32, 8, 32, 32]).collect::<Vec<_>>());
+        assert_eq!(study.tuned, names[2..].iter().map(|name| name.to_string()).collect());
+        let budgets: Vec<_> =
+            study.arms.iter().map(|arm| (arm.train.epochs, arm.train.steps_of)).collect();
+        let steps_of = StepsOf { batch_size: 8, epochs: 4 };
+        assert_eq!(budgets[..4], [(Some(4), None); 4]);
+        assert_eq!(budgets[4], (None, Some(steps_of)));
+        assert_eq!(study.tuning().unwrap().seeds, 2);
+    }
+
+    #[test]
+    fn arms_that_make_fewer_steps_than_the_smallest_get_a_twin_that_makes_as_many() {
+        let text = format!(
+            "study:\n  budgets: [epochs, steps]\n  arms:\n    - {{ batch_size: 8 }}\n    - {{ \
+             batch_size: 16, train: {{ epochs: 3, clip: {{ norm: 1 }} }} }}\n    - {{ name: long, \
+             batch_size: 16, epochs: 8 }}\n    - {{ name: own, batch_size: 64, steps: 5 }}\n{DATA}\
+             train: {{ epochs: 4 }}\n"
+        );
+        let study = study(&text).unwrap();
+        let names: Vec<_> = study.arms.iter().map(|arm| arm.name.as_str()).collect();
+        assert_eq!(names, ["batch-8", "batch-16", "long", "own", "batch-16-equal-steps"]);
+        let twin = &study.arms[4].train;
+        assert_eq!(twin.steps_of, Some(StepsOf { batch_size: 8, epochs: 4 }));
+        assert_eq!((twin.epochs, twin.clip), (None, study.arms[1].train.clip));
+    }
+
+    #[test]
+    fn gradients_that_are_summed_over_parts_make_one_batch_of_all_of_them() {
+        let text = format!("study: {{ arms: [{{ batch_size: 32, accumulate: 8 }}] }}\n{DATA}");
+        let arm = study(&text).unwrap().arms.remove(0);
+        assert_eq!((arm.name.as_str(), arm.batch_size), ("batch-256-accumulate-8", 256));
+        assert_eq!(arm.train.micro_batch, Some(32));
+    }
+
+    #[test]
+    fn a_rule_for_rates_is_for_arms_that_do_not_say_their_own() {
+        let text = format!(
+            "study: {{ learning_rate: {{ linear: {{ base: 8 }} }}, arms: [{{ batch_size: 16 }}, \
+             {{ name: own, batch_size: 16, lr: 0.5 }}, {{ name: deep, batch_size: 16, train: {{ \
+             optimizer: {{ adam: {{ lr: 0.25 }} }} }} }}, {{ name: found, batch_size: 16, lr: tuned }}] \
+             }}\n{DATA}"
+        );
+        let study = study(&text).unwrap();
+        let rates: Vec<f64> = study.arms.iter().map(|arm| arm.train.optimizer.lr()).collect();
+        assert_eq!(rates, [2e-3, 0.5, 0.25, 1e-3]);
+        assert_eq!(study.tuned, BTreeSet::from(["found".to_owned()]));
     }
 
     #[test]
@@ -197,12 +326,6 @@ mod tests {
         );
         let one = "study: { grid: { batch_size: [8] } }\n";
         let cases = [
-            (format!("study: {{ grid: {{ batch_size: [8, 8] }} }}\n{DATA}"), "same value twice"),
-            (format!("study: {{ seeds: 2 }}\n{DATA}"), "neither `arms` nor `grid`"),
-            (
-                format!("study: {{ margin: 5, grid: {{ batch_size: [8] }} }}\n{DATA}"),
-                "must be above 0 and at most 0.5, received 5 (at `study.margin`)",
-            ),
             (format!("{one}data: {{ table: {{ path: a.csv }} }}\n"), "text needs an `embedding`"),
             (format!("{one}data: {{}}\n"), "no source of examples"),
             (format!("{one}{DATA}train: {{ device: gpu }}\n"), "unknown device `gpu`"),

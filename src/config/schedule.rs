@@ -3,7 +3,7 @@
 //! The formulas are torch's (`torch.optim.lr_scheduler`); `train::schedule` computes them. A
 //! schedule counts from 0 at the end of the warm-up, in epochs or in steps.
 
-use super::train::Monitor;
+use super::watch::Monitor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -29,6 +29,22 @@ pub enum Schedule {
     Table(Table),
     /// Cut whenever a metric has stopped to improve.
     Plateau(Plateau),
+}
+
+impl Schedule {
+    /// What it is called in experiment files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Exponential(_) => "exponential",
+            Self::Step(_) => "step",
+            Self::Multistep(_) => "multistep",
+            Self::Cosine(_) => "cosine",
+            Self::OneCycle(_) => "one_cycle",
+            Self::Table(_) => "table",
+            Self::Plateau(_) => "plateau",
+        }
+    }
 }
 
 /// A word or two for tables.

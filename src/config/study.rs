@@ -1,8 +1,11 @@
 //! `study`: what is compared.
 
+use super::grid::GridSection;
 use super::model::ModelSection;
+use super::probe::ProbeSection;
+use super::rates::{ArmRate, LearningRate};
 use super::schedule::Schedule;
-use super::train::TrainSection;
+use super::train::{StepsOf, TrainSection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
@@ -22,12 +25,54 @@ pub struct StudySection {
     /// The verdict is about differences beyond it, so declare it before you see results.
     #[serde(default = "margin")]
     pub margin: f64,
-    /// The configurations to compare, one by one. Give either these or `grid`.
+    /// What is measured beside accuracy; nothing when left out.
+    #[serde(default, skip_serializing_if = "ProbeSection::is_empty")]
+    pub probe: ProbeSection,
+    /// How arms that do not give their own `lr` come by one.
+    #[serde(default, with = "singleton_map", skip_serializing_if = "LearningRate::is_given")]
+    #[schemars(with = "LearningRate")]
+    pub learning_rate: LearningRate,
+    /// What the batch sizes are given equal amounts of when they are compared.
+    #[serde(default = "budgets", skip_serializing_if = "are_epochs")]
+    pub budgets: Vec<StudyBudget>,
+    /// The configurations to compare, one by one. Give either these, `grid` or `decompose`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arms: Option<Vec<ArmSection>>,
     /// The configurations to compare, as all combinations of the values listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<GridSection>,
+    /// Take the gap between two batch sizes apart: what the learning rate explains, what the number
+    /// of steps explains, and what is left. It makes the five arms that this takes; beside `arms`
+    /// it only says between which batch sizes the gap is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decompose: Option<DecomposeSection>,
+}
+
+/// What the batch sizes of a comparison are given equal amounts of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StudyBudget {
+    /// Passes over the data: what `train` and the arms give.
+    Epochs,
+    /// Updates: every arm that makes fewer than the smallest batch size gets a twin that makes as
+    /// many, called like the arm with `-equal-steps`.
+    Steps,
+    /// Training rows: read off the curves.
+    Examples,
+    /// Time: read off the curves.
+    Seconds,
+    /// Whatever it takes to reach an accuracy: read off the curves.
+    Target,
+}
+
+/// `study.decompose`: between which batch sizes the gap is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecomposeSection {
+    /// The small batch size.
+    pub small: u32,
+    /// The large one.
+    pub large: u32,
 }
 
 /// One arm: a batch size, and whatever differs from the file's `model` and `train`.
@@ -37,11 +82,15 @@ pub struct ArmSection {
     /// The name of the arm and of its folder; `batch-32` for batch size 32 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Examples per step.
+    /// Examples per step; with `accumulate`, those whose gradients are computed at a time.
     pub batch_size: u32,
-    /// Learning rate before the schedule, in place of the optimizer's.
+    /// Batches whose gradients are summed to one step: `batch_size: 32` with `accumulate: 8` is a
+    /// batch of 256, computed 32 rows at a time. 1 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lr: Option<f64>,
+    pub accumulate: Option<u32>,
+    /// Learning rate before the schedule, in place of the optimizer's; or `tuned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr: Option<ArmRate>,
     /// In place of `train.schedule`.
     #[serde(default, with = "singleton_map", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Schedule>")]
@@ -55,6 +104,9 @@ pub struct ArmSection {
     /// The budget in training rows, in place of that of `train`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub examples: Option<u64>,
+    /// The budget in steps of another batch size, in place of that of `train`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps_of: Option<StepsOf>,
     /// Keys of `model` that differ in this arm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<ModelSection>")]
@@ -70,26 +122,35 @@ impl ArmSection {
         Self {
             name: None,
             batch_size,
+            accumulate: None,
             lr: None,
             schedule: None,
             epochs: None,
             steps: None,
             examples: None,
+            steps_of: None,
             model: None,
             train: None,
         }
     }
-}
 
-/// `study.grid`: every batch size with every learning rate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GridSection {
     /// Examples per step.
-    pub batch_size: Vec<u32>,
-    /// Learning rates; the optimizer's alone when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lr: Option<Vec<f64>>,
+    pub fn effective_batch_size(&self) -> u64 {
+        u64::from(self.batch_size) * u64::from(self.accumulate.unwrap_or(1))
+    }
+
+    /// `batch-256`, or `batch-256-accumulate-8` when it is summed from 8 parts.
+    pub(super) fn plain_name(&self) -> String {
+        let size = self.effective_batch_size();
+        match self.accumulate {
+            None | Some(1) => format!("batch-{size}"),
+            Some(parts) => format!("batch-{size}-accumulate-{parts}"),
+        }
+    }
+
+    pub(super) fn gives_budget(&self) -> bool {
+        self.epochs.or(self.steps).or(self.examples).is_some() || self.steps_of.is_some()
+    }
 }
 
 fn seeds() -> u32 {
@@ -98,4 +159,12 @@ fn seeds() -> u32 {
 
 fn margin() -> f64 {
     0.005
+}
+
+fn budgets() -> Vec<StudyBudget> {
+    vec![StudyBudget::Epochs]
+}
+
+fn are_epochs(budgets: &[StudyBudget]) -> bool {
+    budgets == [StudyBudget::Epochs]
 }

@@ -1,6 +1,7 @@
 //! `train`: how each run is trained.
 
 use super::schedule::{Schedule, Warmup};
+use super::watch::{EarlyStopping, EvaluateEvery, StopAt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::with::singleton_map;
@@ -18,6 +19,9 @@ pub struct TrainSection {
     /// The budget in training rows, rounded up to whole steps, in place of `epochs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<u64>,
+    /// The budget as the number of steps that another batch size makes, in place of `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps_of: Option<StepsOf>,
     /// Visit the training rows in a new order in each epoch.
     pub shuffle: bool,
     /// The update rule.
@@ -38,6 +42,13 @@ pub struct TrainSection {
     /// Ends a run that no longer improves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
+    /// Ends a run as soon as a metric is there: a budget "to a target".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<StopAt>,
+    /// Measure the validation split within epochs too, so often.
+    #[serde(with = "singleton_map", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EvaluateEvery>")]
+    pub evaluate_every: Option<EvaluateEvery>,
     /// What is minimised.
     pub loss: Loss,
     /// How much the rows of each label count in the training loss.
@@ -63,12 +74,15 @@ impl Default for TrainSection {
             epochs: None,
             steps: None,
             examples: None,
+            steps_of: None,
             shuffle: true,
             optimizer: Optimizer::Adam(Adam::default()),
             clip: None,
             schedule: Schedule::Constant,
             warmup: None,
             early_stopping: None,
+            stop_at: None,
+            evaluate_every: None,
             loss: Loss::BinaryCrossentropy,
             class_weight: None,
             micro_batch: None,
@@ -78,6 +92,16 @@ impl Default for TrainSection {
             engine: EngineChoice::Auto,
         }
     }
+}
+
+/// `train.steps_of`: as many steps as so many epochs with this batch size are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepsOf {
+    /// Examples per step of the other arm.
+    pub batch_size: u32,
+    /// Its passes over the training split.
+    pub epochs: u64,
 }
 
 /// Update rules.
@@ -214,61 +238,6 @@ pub enum Clip {
     Norm(f64),
     /// Cut every entry to plus or minus this.
     Value(f64),
-}
-
-/// `train.early_stopping`, with Keras's rules: it ends after `patience` epochs in a row, and never
-/// after the first, in which the metric was not better than the best by more than `min_delta`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct EarlyStopping {
-    /// The metric that has to improve.
-    pub monitor: Monitor,
-    /// How much better counts as an improvement.
-    pub min_delta: f64,
-    /// Epochs without an improvement that are borne.
-    pub patience: u64,
-    /// Earlier epochs (the first is 0) are ignored.
-    pub start_from_epoch: u64,
-    /// Take the weights of the best epoch in the end, also when the run was not stopped.
-    pub restore_best_weights: bool,
-}
-
-impl Default for EarlyStopping {
-    fn default() -> Self {
-        Self {
-            monitor: Monitor::ValLoss,
-            min_delta: 0.0,
-            patience: 0,
-            start_from_epoch: 0,
-            restore_best_weights: false,
-        }
-    }
-}
-
-/// A metric after an epoch, named as Keras names it: of the training split, or with `val_` of the
-/// validation split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Monitor {
-    Loss,
-    #[serde(alias = "acc")]
-    Accuracy,
-    Auc,
-    Precision,
-    Recall,
-    F1,
-    Brier,
-    CalibrationError,
-    ValLoss,
-    #[serde(alias = "val_acc")]
-    ValAccuracy,
-    ValAuc,
-    ValPrecision,
-    ValRecall,
-    ValF1,
-    ValBrier,
-    ValCalibrationError,
 }
 
 /// Losses.

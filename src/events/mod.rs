@@ -24,12 +24,17 @@ use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
 use tensorboard_proto::types::DataType;
 use tensorboard_rs::record_writer::RecordWriter;
 
-/// Writes one event file.
+/// Writes one event file, or none.
 pub struct EventWriter {
-    records: RecordWriter<File>,
+    records: Option<RecordWriter<File>>,
 }
 
 impl EventWriter {
+    /// Writes nothing.
+    pub fn silent() -> Self {
+        Self { records: None }
+    }
+
     /// Starts the only event file of a folder: files of earlier sessions are removed, since their
     /// events are drawn again from the records. `wall_time` is in seconds since 1970 and names the
     /// file, so that a TensorBoard that watches the folder moves on to the new file and, told by
@@ -49,7 +54,7 @@ impl EventWriter {
         }
         let started = (wall_time as u64).max(newest + 1);
         let file = File::create(folder.join(format!("{PREFIX}{started:010}.batchscope")));
-        let mut writer = Self { records: RecordWriter::new(file.with_context(place)?) };
+        let mut writer = Self { records: Some(RecordWriter::new(file.with_context(place)?)) };
         let mut version = Event::new();
         version.set_file_version("brain.Event:2".into());
         writer.write(version, 0, wall_time)?;
@@ -88,10 +93,11 @@ impl EventWriter {
     }
 
     fn write(&mut self, mut event: Event, step: i64, wall_time: f64) -> Result<()> {
+        let Some(records) = &mut self.records else { return Ok(()) };
         event.set_step(step);
         event.set_wall_time(wall_time);
-        self.records.write(&event.write_to_bytes()?)?;
-        Ok(self.records.flush()?)
+        records.write(&event.write_to_bytes()?)?;
+        Ok(records.flush()?)
     }
 }
 

@@ -193,6 +193,17 @@ pub struct Splits<'d> {
 }
 
 impl<'d> Splits<'d> {
+    /// The same with an empty test split.
+    pub fn without_test(self) -> Self {
+        let sequences = match self.test.sequences {
+            Sequences::Tokens { .. } => Sequences::Tokens { tokens: &[], offsets: &[0] },
+            Sequences::Features { steps, features, .. } => {
+                Sequences::Features { values: &[], steps, features }
+            }
+        };
+        Self { test: Examples { sequences, labels: &[] }, ..self }
+    }
+
     /// One split by name.
     pub fn get(&self, split: Split) -> Examples<'d> {
         match split {

@@ -1,9 +1,12 @@
 //! The records of a study as plain numbers.
 
-use crate::analysis::{ArmResults, Budget, Point, Rate, Results, RunResults};
-use crate::config::Arm;
+use super::facts::{arm_facts, declared_target};
+use super::probes;
+use crate::analysis::{ArmResults, Budget, Edge, Point, Rate, Results, RunResults, Trial, Tuning};
+use crate::config::{Arm, Schedule};
 use crate::study::{
-    FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions, sessions,
+    self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
+    sessions,
 };
 use anyhow::Result;
 use serde_json::Value;
@@ -20,13 +23,17 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         let learning_rate = arm.train.optimizer.lr();
         let (name, batch_size) = (arm.name.clone(), arm.batch_size);
         let (runs, diverged, failed) = (BTreeMap::new(), Vec::new(), 0);
-        let (rate, budget) = (Rate::Given, Budget::Epochs);
+        let is_tuned = status.study.tuned.contains(&name);
+        let rate = if is_tuned { Rate::Tuned } else { Rate::Given };
+        let budget = if arm.train.steps_of.is_some() { Budget::Steps } else { Budget::Epochs };
+        let facts = arm_facts(arm, &status.study);
         ArmResults {
             name,
             batch_size,
             learning_rate,
             rate,
             budget,
+            facts,
             settings,
             planned,
             diverged,
@@ -34,13 +41,15 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
             runs,
         }
     });
+    let decompose = status.study.experiment.study.decompose;
     let mut results = Results {
         margin,
         earlier_margins: earlier_margins(&sessions, margin),
         examples: sessions.last().map_or([None; 3], |session| session.examples),
         arms: of_arms.collect(),
-        tunings: Vec::new(),
-        decompose: None,
+        declared_target: declared_target(arms),
+        tunings: status.tunings.iter().filter_map(tuning).collect(),
+        decompose: decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
         sharpness: Vec::new(),
         lines: Vec::new(),
@@ -58,15 +67,67 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         let files = RunFolder::new(&folder.join(run.id()));
         if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
             arm.runs.insert(run.seed, of_run(&finished, &files)?);
+            results.noise.extend(probes::noise(run, &files)?);
         }
     }
     Ok(results)
 }
 
+/// `None` as long as no rate is chosen.
+fn tuning(found: &study::Tuning) -> Option<Tuning> {
+    let trial = |trial: &study::Trial| Trial {
+        learning_rate: trial.learning_rate,
+        validation: trial.validation.clone(),
+        diverged: trial.diverged,
+    };
+    let edge = |edge: study::Edge| match edge {
+        study::Edge::Lowest => Edge::Lowest,
+        study::Edge::Highest => Edge::Highest,
+    };
+    Some(Tuning {
+        arm: found.arm.clone(),
+        batch_size: found.batch_size,
+        trials: found.trials.iter().map(trial).collect(),
+        chosen: found.chosen?,
+        edge: found.edge.map(edge),
+    })
+}
+
 fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
+    Ok(RunResults {
+        validation: run.validation_accuracy,
+        test: run.test_accuracy,
+        correct: correct_predictions(&files.test_predictions())?,
+        steps: run.last.step,
+        examples: run.last.examples,
+        seconds: run.seconds(),
+        train_seconds: run.train_seconds(),
+        peak_memory: run.peak_memory(),
+        curve: curve(run, files)?,
+    })
+}
+
+/// The measurements of validation, those within an epoch before that of its end. A run that ended
+/// within an epoch was measured twice after its last step; the end of the epoch stands for both.
+fn curve(run: &FinishedRun, files: &RunFolder) -> Result<Vec<Point>> {
+    let within = files.evaluations()?;
+    let times = files.evaluation_timing()?;
+    let mut within = within.iter().zip(&times).peekable();
     let mut seconds = 0.0;
     let mut curve = Vec::with_capacity(run.epochs.len());
     for (metrics, timing) in run.epochs.iter().zip(&run.timing) {
+        while let Some((found, times)) = within.next_if(|(found, _)| found.step <= metrics.step) {
+            if found.step < metrics.step {
+                curve.push(Point {
+                    step: found.step,
+                    examples: found.examples,
+                    seconds: seconds + times.train_seconds + times.validation_seconds,
+                    accuracy: found.validation.accuracy,
+                    loss: found.validation.loss,
+                    train: None,
+                });
+            }
+        }
         seconds += timing.train_seconds + timing.validation_seconds;
         curve.push(Point {
             step: metrics.step,
@@ -77,17 +138,7 @@ fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
             train: Some([metrics.train.loss, metrics.train.accuracy]),
         });
     }
-    Ok(RunResults {
-        validation: run.validation_accuracy,
-        test: run.test_accuracy,
-        correct: correct_predictions(&files.test_predictions())?,
-        steps: run.last.step,
-        examples: run.last.examples,
-        seconds: run.seconds(),
-        train_seconds: run.train_seconds(),
-        peak_memory: run.peak_memory(),
-        curve,
-    })
+    Ok(curve)
 }
 
 /// Margins of earlier sessions other than the one that holds now.
@@ -109,9 +160,19 @@ fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
     for arm in arms {
         let mut leaves = BTreeMap::new();
         flatten("", &serde_json::to_value(arm.defining())?, &mut leaves);
+        leaves.retain(|path, _| !path.starts_with("train.schedule"));
+        leaves.insert("train.schedule".into(), schedule(&arm.train.schedule)?);
+        // As many steps as in so many epochs of another batch size stand beside those epochs.
+        if let Some(epochs) = leaves.remove("train.steps_of.epochs") {
+            leaves.insert("train.epochs".into(), epochs);
+        }
+        leaves.remove("train.steps_of.batch_size");
         leaves.retain(|path, _| {
             let is_rate = path.starts_with("train.optimizer.") && path.ends_with(".lr");
-            !is_rate && !["name", "batch_size"].contains(&path.as_str())
+            // What is summed by parts is the same step.
+            !is_rate
+                && path != "train.micro_batch"
+                && !["name", "batch_size"].contains(&path.as_str())
         });
         all.push(leaves);
     }
@@ -121,6 +182,14 @@ fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
         kept.map(|(path, value)| (path.clone(), value.clone())).collect()
     };
     Ok(all.iter().map(differing).collect())
+}
+
+/// One value in place of a schedule's keys.
+fn schedule(schedule: &Schedule) -> Result<String> {
+    Ok(match schedule {
+        Schedule::Constant | Schedule::Exponential(_) => schedule.to_string(),
+        other => serde_json::to_string(other)?.replace('"', ""),
+    })
 }
 
 /// `path: value` for every leaf.
@@ -156,7 +225,7 @@ mod tests {
         let settings = differing_settings(&study.arms).unwrap();
         assert_eq!(settings[0]["train.schedule"], "constant");
         assert_eq!(settings[0]["model.lstm.dropout"], "0.0");
-        assert_eq!(settings[1]["train.schedule.exponential.gamma"], "0.9");
+        assert_eq!(settings[1]["train.schedule"], "lr * 0.9^epoch");
         assert_eq!(settings[1]["model.lstm.dropout"], "0.2");
         assert!(settings.iter().all(|of| of.keys().all(|path| !path.contains(".lr"))));
     }

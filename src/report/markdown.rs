@@ -1,17 +1,20 @@
 //! `verdict.md`: the verdict, the numbers behind it, and how they were come by.
 
-use super::Report;
+use super::{Report, sections};
 use crate::analysis::{
-    ArmFinding, ArmTarget, Comparison, Difference, Estimate, Results, Role, TargetFinding, percent,
-    points, signed_points,
+    ArmFinding, ArmTarget, Comparison, Difference, Estimate, Results, Role, TargetFinding,
+    critical_batch, percent, points, signed_points,
 };
 use crate::format::{bytes, count, duration};
 use crate::stats::{Interval, Standing, Summary};
 
 pub(super) fn page(results: &Results, report: &Report) -> String {
-    let verdict = &report.verdict;
+    let (findings, verdict) = (&report.findings, &report.findings.verdict);
     let mut parts = vec![format!("# Verdict: {}", report.study), verdict.advice.clone()];
-    parts.push(bullets(&verdict.found));
+    parts.push(bullets(&[&verdict.gap[..], &verdict.found].concat()));
+    if !verdict.besides.is_empty() {
+        parts.push(bullets(&verdict.besides));
+    }
     if !verdict.cautions.is_empty() {
         parts.push("## To beware of".into());
         parts.push(bullets(&verdict.cautions));
@@ -20,17 +23,31 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
     parts.push(verdict.not_shown.clone());
     parts.push("## The arms".into());
     parts.push(data(results));
-    parts.push(arms(&report.comparison));
-    if report.comparison.arms.iter().any(|arm| arm.difference.is_some()) {
+    parts.push(arms(&report.findings.comparison));
+    if report.findings.comparison.arms.iter().any(|arm| arm.difference.is_some()) {
         parts.push("## Compared with the best".into());
-        parts.push(comparisons(&report.comparison));
+        parts.push(comparisons(&report.findings.comparison));
         parts.push(MEANING.into());
     }
-    if let Some(target) = &report.target {
+    if let Some(target) = &report.findings.target {
         parts.push(format!("## To reach {} on validation", percent(target.target)));
-        parts.push(to_target(target));
+        parts.push(to_target(target, results.declared_target.is_some()));
     }
-    parts.push("More digits are in `tables/arms.csv` and `tables/comparisons.csv`.".into());
+    let rest = [
+        ("## Where the gap comes from", sections::gap(findings)),
+        ("## The other arms", sections::others(&findings.others)),
+        ("## Learning rates", sections::learning_rates(&findings.tunings)),
+        ("## Which learning rate suits which batch size", sections::rates(findings.rates.as_ref())),
+        ("## With equal passes, updates and time", sections::budgets(&findings.budgets)),
+        ("## What else was varied", sections::factors(&findings.factors)),
+        ("## What accuracy costs", sections::fronts(&findings.fronts)),
+        ("## What else differs between batch sizes", sections::audit(&findings.audit)),
+        ("## What is commonly claimed", Some(sections::claims(&findings.claims))),
+    ];
+    for (title, section) in rest {
+        parts.extend(section.into_iter().flat_map(|section| [title.to_owned(), section]));
+    }
+    parts.push("More digits are in `tables/*.csv`; one line a run is in `tables/runs.csv`.".into());
     parts.join("\n\n") + "\n"
 }
 
@@ -60,7 +77,7 @@ fn data(results: &Results) -> String {
 }
 
 /// A table of Markdown.
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
     let head = line(header.iter().map(|cell| (*cell).to_owned()).collect());
     let rule = line(header.iter().map(|_| "---".to_owned()).collect());
@@ -116,7 +133,7 @@ fn whole(summary: Option<Summary>) -> String {
     summary.map_or("-".into(), |summary| count(summary.mean.round() as u64))
 }
 
-fn comparisons(comparison: &Comparison) -> String {
+pub(super) fn comparisons(comparison: &Comparison) -> String {
     let header = [
         "arm",
         "validation difference",
@@ -161,9 +178,12 @@ fn range(interval: Interval) -> String {
 }
 
 fn difference(difference: Option<&Difference>) -> String {
-    let Some(estimate) = difference.map(|difference| &difference.estimate) else {
-        return "-".into();
-    };
+    difference_of(difference.map(|difference| &difference.estimate))
+}
+
+/// `-0.63 (-3.10 to +1.90, n = 3)`
+pub(super) fn difference_of(estimate: Option<&Estimate>) -> String {
+    let Some(estimate) = estimate else { return "-".into() };
     let mean = signed_points(estimate.summary.mean);
     match estimate.interval {
         Some(interval) => format!("{mean} ({}, n = {})", range(interval), estimate.summary.count),
@@ -171,7 +191,7 @@ fn difference(difference: Option<&Difference>) -> String {
     }
 }
 
-fn to_target(target: &TargetFinding) -> String {
+fn to_target(target: &TargetFinding, declared: bool) -> String {
     let row = |arm: &ArmTarget| {
         let reached = match (arm.reached, arm.at_first) {
             (reached, 0) => format!("{reached} of {}", arm.runs),
@@ -189,10 +209,18 @@ fn to_target(target: &TargetFinding) -> String {
         ]
     };
     let header = ["arm", "batch size", "runs that reached it", "steps", "examples", "time"];
-    let about = "The target is what all arms come to on average, less the margin; it was chosen from \
-                 the results, so this describes them and decides nothing. Between two epochs a run \
-                 is taken to go straight. Means are over the runs that reached it.";
-    [about.to_owned(), table(&header, target.arms.iter().map(row)), trade_off(target)].join("\n\n")
+    let source = match declared {
+        true => "The target is the one at which the file ends all runs.",
+        false => {
+            "The target is what all arms come to on average, less the margin; it was chosen from the \
+             results, so this describes them and decides nothing."
+        }
+    };
+    let about = format!(
+        "{source} Between two measurements a run is taken to go straight. Means are over the runs \
+         that reached it."
+    );
+    [about, table(&header, target.arms.iter().map(row)), trade_off(target)].join("\n\n")
 }
 
 fn trade_off(target: &TargetFinding) -> String {
@@ -202,16 +230,7 @@ fn trade_off(target: &TargetFinding) -> String {
     };
     let steps = |value: f64| count(value.round() as u64);
     let said = match curve.straddled {
-        true => {
-            let interval = curve.interval.map_or(String::new(), |interval| {
-                format!(" (95 % interval {} to {})", steps(interval.low), steps(interval.high))
-            });
-            format!(
-                "Up to a batch size of about {}{interval} doubling the batch nearly halves the \
-                 steps; beyond, it mostly costs more passes over the data.",
-                steps(curve.critical)
-            )
-        }
+        true => critical_batch(curve),
         false => {
             "The batch size beyond which larger batches save few steps lies outside, or at the \
                   edge of, those that were tried: try smaller and larger ones to find it."
@@ -222,6 +241,20 @@ fn trade_off(target: &TargetFinding) -> String {
         0 => String::new(),
         runs => format!(" Of {runs} runs only a bound is known, and they count as such."),
     };
+    let wasteful = match curve.straddled {
+        true => format!(
+            " A batch of {} needs 20 % more examples than the smallest would.",
+            steps(curve.with_overhead(0.2))
+        ),
+        false => String::new(),
+    };
+    let in_budget = target.in_budget.map_or(String::new(), |found| {
+        format!(
+            " With the {} examples that every run saw, batch sizes above about {} do not get there.",
+            steps(found.examples),
+            steps(found.batch_size)
+        )
+    });
     let fastest = target.fastest.map_or(String::new(), |batch_size| {
         format!(
             " With the time that a step took here, batch size {} reaches it first.",
@@ -229,7 +262,7 @@ fn trade_off(target: &TargetFinding) -> String {
         )
     });
     format!(
-        "Steps = {} + {} / B fit these. {said}{bounds}{fastest}",
+        "Steps = {} + {} / B fit these. {said}{wasteful}{in_budget}{bounds}{fastest}",
         steps(curve.smallest_steps),
         steps(curve.least_examples)
     )

@@ -1,25 +1,36 @@
-//! Records -> what is said of them: `report/verdict.md` and `report/tables/*.csv` in a study's
-//! folder.
+//! Records -> what is said of them: `report/index.html`, `report/verdict.md`,
+//! `report/figures/*.svg` and `report/tables/*.csv` in a study's folder.
 //!
 //! Drawn from the records alone, so it can be drawn again at any time, also while the study is
 //! running; the same records give the same bytes.
 //!
 //! ```text
-//! gather     the records of a study -> plain numbers for `analysis`
-//! markdown   verdict.md
-//! tables     arms.csv, comparisons.csv
+//! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
+//! markdown   verdict.md, with the parts in `sections`
+//! tables     runs.csv, arms.csv, comparisons.csv, ...
+//! plot       numbers -> SVG
+//! figures    one file a figure
+//! page       index.html: all of it on one page
 //! ```
 
+mod facts;
+mod figures;
 mod gather;
 mod markdown;
+mod page;
+mod plot;
+mod probes;
+mod sections;
 mod tables;
 
-use crate::analysis::{self, Comparison, TargetFinding, Verdict};
+use crate::analysis::{self, Findings, Results};
 use crate::error::UserError;
 use crate::rng::{Purpose, stream};
 use crate::{files, study};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use plot::Figure;
 use serde::Serialize;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// What the records of a study say.
@@ -27,12 +38,9 @@ use std::path::{Path, PathBuf};
 pub struct Report {
     /// The name of the study.
     pub study: String,
-    /// In sentences.
-    pub verdict: Verdict,
-    /// In numbers: the arms against the best.
-    pub comparison: Comparison,
-    /// In numbers: what it takes to reach an accuracy; `None` without a candidate.
-    pub target: Option<TargetFinding>,
+    /// What they say.
+    #[serde(flatten)]
+    pub findings: Findings,
     /// The page that was written.
     pub path: PathBuf,
 }
@@ -45,18 +53,67 @@ pub fn write(folder: &Path) -> Result<Option<Report>> {
         return Ok(None);
     }
     let mut rng = stream(0, Purpose::Report, 0);
-    let comparison = analysis::compare(&results, &mut rng);
-    let target = analysis::default_target(&results, &comparison)
-        .map(|target| analysis::target(&results, &comparison, target, &mut rng));
-    let verdict = analysis::verdict(&results, &comparison);
+    let findings = analysis::find(&results, &mut rng);
     let report_folder = folder.join("report");
-    let path = report_folder.join("verdict.md");
-    let report = Report { study: status.study.name.clone(), verdict, comparison, target, path };
-    let tables = report_folder.join("tables");
-    files::write_text(&tables.join("arms.csv"), &tables::arms(&report)?)?;
-    files::write_text(&tables.join("comparisons.csv"), &tables::comparisons(&report)?)?;
-    files::write_text(&report.path, &markdown::page(&results, &report))?;
+    let path = report_folder.join("index.html");
+    let report = Report { study: status.study.name.clone(), findings, path };
+    let tables = write_tables(&report_folder.join("tables"), &results, &report)?;
+    let text = markdown::page(&results, &report);
+    files::write_text(&report_folder.join("verdict.md"), &text)?;
+    let study = figures::Study { results: &results, findings: &report.findings };
+    let (figures, missing) = figures::draw(&study);
+    write_figures(&report_folder.join("figures"), &figures)?;
+    let sessions: Vec<Value> =
+        files::read_json(&folder.join("environment.json"))?.unwrap_or_default();
+    let parts = page::Parts {
+        report: &report,
+        text: &text,
+        figures: &figures,
+        missing: &missing,
+        tables: &tables,
+        sessions: &sessions,
+    };
+    files::write_text(&report.path, &page::page(&parts)?)?;
     Ok(Some(report))
+}
+
+/// Writes the tables that have rows and returns their names.
+fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<Vec<&'static str>> {
+    let findings = &report.findings;
+    let all = [
+        ("runs.csv", tables::runs(results)?),
+        ("arms.csv", tables::arms(report)?),
+        ("comparisons.csv", tables::comparisons(report)?),
+        ("decomposition.csv", tables::decomposition(findings)?),
+        ("learning_rates.csv", tables::learning_rates(findings)?),
+        ("best_learning_rates.csv", tables::best_learning_rates(findings)?),
+        ("budgets.csv", tables::budgets(findings)?),
+        ("factors.csv", tables::factors(findings)?),
+        ("pareto.csv", tables::pareto(findings)?),
+        ("audit.csv", tables::audit(findings)?),
+        ("claims.csv", tables::claims(findings)?),
+        ("noise_scale.csv", tables::noise_scale(results)?),
+    ];
+    let mut written = Vec::new();
+    for (name, text) in all.iter().filter(|(_, text)| !text.is_empty()) {
+        files::write_text(&folder.join(name), text)?;
+        written.push(*name);
+    }
+    Ok(written)
+}
+
+/// Each figure as a file; those of an earlier report that there are no data for any more go.
+fn write_figures(folder: &Path, figures: &[Figure]) -> Result<()> {
+    for name in figures::NAMES {
+        let path = folder.join(format!("{name}.svg"));
+        match figures.iter().find(|figure| figure.name == name) {
+            Some(figure) => files::write_text(&path, &figure.file())?,
+            None if path.exists() => std::fs::remove_file(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// As [`write()`], where it is an error that there is nothing to say.

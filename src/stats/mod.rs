@@ -36,7 +36,7 @@ pub use equivalence::{Standing, equivalence_p, standing};
 pub use interval::{Interval, binomial_se, differences};
 pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
-pub use power::{power, seeds_for_half_width, seeds_to_settle};
+pub use power::{detectable, power, seeds_for_half_width, seeds_to_settle};
 pub use sign_flip::{SIGN_FLIP_MOST, sign_flip_p};
 
 use serde::Serialize;

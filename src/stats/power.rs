@@ -68,6 +68,29 @@ pub fn seeds_to_settle(sd: f64, margin: f64, confidence: f64, wanted: f64) -> Op
     least(|count| power(count, margin / sd, 1.0 - confidence, false) >= wanted)
 }
 
+/// The smallest true difference that `count` seeds with this spread of paired differences tell from 0
+/// at the level `alpha`, two-sided, with the chance `wanted`; `None` for one seed.
+pub fn detectable(sd: f64, count: usize, alpha: f64, wanted: f64) -> Option<f64> {
+    if count < 2 {
+        return None;
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    while power(count, high, alpha, true) < wanted {
+        (low, high) = (high, 2.0 * high);
+        if high > 1e4 {
+            return None;
+        }
+    }
+    for _ in 0..40 {
+        let middle = (low + high) / 2.0;
+        match power(count, middle, alpha, true) < wanted {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    Some(sd * high)
+}
+
 /// The least number of seeds whose interval is expected to reach at most so far to either side.
 pub fn seeds_for_half_width(sd: f64, half_width: f64, confidence: f64) -> Option<usize> {
     let reach =
@@ -99,6 +122,15 @@ mod tests {
     use crate::stats::{Standing, standing, summarise};
 
     /// `statsmodels.stats.power.TTestPower().power(d, n, 0.05, alternative=...)`.
+    #[test]
+    fn the_detectable_difference_is_found_with_the_power_that_was_asked_for() {
+        for count in [2, 3, 5, 20] {
+            let least = detectable(0.01, count, 0.05, 0.8).unwrap();
+            near(power(count, least / 0.01, 0.05, true), 0.8, 1e-6);
+        }
+        assert_eq!(detectable(0.01, 1, 0.05, 0.8), None);
+    }
+
     #[test]
     fn power_is_that_of_statsmodels() {
         for (distance, count, two_sided, expected) in STATSMODELS {

@@ -1,16 +1,18 @@
 //! The event files of one run.
 //!
 //! `train/` and `validation/` hold Keras's tags; the step of an `epoch_...` point is its 0-based
-//! epoch, that of a `step_...` point the number of updates. The folder of the run itself holds what
+//! epoch, that of a `step_...` point the number of updates, that of an `examples_...` point the number
+//! of training rows seen. The folder of the run itself holds what
 //! belongs to neither split: its session in the HPARAMS tab, the resolved study, the learning rate,
 //! examples, throughput, gradient norms and histograms. Everything is drawn from the records, and
-//! drawn again when a run goes on.
+//! drawn again when a run goes on. Of tuning runs nothing is drawn.
 
+use super::plan::Stage;
 use super::protocol::{Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
 use crate::config::{Arm, Metric};
 use crate::events::{EventWriter, Hyperparameter, SessionEnd};
-use crate::train::{EpochMetrics, Metrics, StepMetrics};
+use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::Result;
 use std::path::Path;
 
@@ -26,12 +28,16 @@ pub(super) struct Curves {
 impl Curves {
     /// Replaces the event files of earlier sessions.
     pub(super) fn begin(task: &Task, folder: &Path, begun: f64) -> Result<Self> {
-        let mut run = EventWriter::replace(folder, begun)?;
+        let writer = |folder: &Path| match task.stage {
+            Stage::Report => EventWriter::replace(folder, begun),
+            Stage::Tuning => Ok(EventWriter::silent()),
+        };
+        let mut run = writer(folder)?;
         let arm = &task.definition.arm;
         run.hparams_session(&arm.name, &hyperparameters(arm), begun)?;
         run.text("resolved_study", &format!("```yaml\n{}\n```", task.resolved), 0, begun)?;
-        let train = EventWriter::replace(&folder.join("train"), begun)?;
-        let validation = EventWriter::replace(&folder.join("validation"), begun)?;
+        let train = writer(&folder.join("train"))?;
+        let validation = writer(&folder.join("validation"))?;
         Ok(Self { run, train, validation, metrics: task.metrics.clone() })
     }
 
@@ -45,7 +51,18 @@ impl Curves {
         ];
         self.run.scalars(&run, epoch, at)?;
         self.train.scalars(&measured(&metrics.train, &self.metrics), epoch, at)?;
-        self.validation.scalars(&measured(&metrics.validation, &self.metrics), epoch, at)
+        self.validation.scalars(&measured(&metrics.validation, &self.metrics), epoch, at)?;
+        self.draw_against_examples(&metrics.validation, metrics.examples, at)
+    }
+
+    /// Adds the points of a measurement within an epoch.
+    pub(super) fn draw_evaluation(&mut self, found: &Evaluation, at: f64) -> Result<()> {
+        self.draw_against_examples(&found.validation, found.examples, at)
+    }
+
+    fn draw_against_examples(&mut self, found: &Metrics, examples: u64, at: f64) -> Result<()> {
+        let points = [("examples_loss", found.loss), ("examples_accuracy", found.accuracy)];
+        self.validation.scalars(&points, examples as i64, at)
     }
 
     /// Adds the points of a step.

@@ -1,6 +1,6 @@
 //! What a study will cost, from a few timed steps of each arm on this machine.
 
-use super::plan::{Plan, Run};
+use super::plan::{Plan, Run, Stage};
 use super::pool::Pool;
 use crate::config::Arm;
 use anyhow::Result;
@@ -20,14 +20,15 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
     let facts = &plan.data.facts;
     let mut estimates = Vec::new();
     for arm in &plan.study.arms {
-        let run = Run { arm: arm.clone(), seed: 0 };
+        let run = Run { arm: arm.clone(), seed: 0, stage: Stage::Report };
         let probe = pool.probe(plan, &run)?;
         let course = plan.course(arm);
         let training = course.steps() as f64 * probe.seconds_per_step;
         let rows = facts.validation.examples as f64;
         let validation = rows * probe.seconds_per_validation_row;
         let test = facts.test.examples as f64 * probe.seconds_per_validation_row;
-        let seconds = training + course.epochs() as f64 * validation + test;
+        let measurements = course.measurements(arm.train.evaluate_every);
+        let seconds = training + measurements as f64 * validation + test;
         estimates.push(Estimate { seconds, memory: probe.peak_memory });
     }
     Ok(estimates)
@@ -42,39 +43,52 @@ impl Plan {
         parallel: usize,
         start_up: Duration,
     ) -> f64 {
-        let one_seed: f64 = estimates.iter().map(|estimate| estimate.seconds).sum();
+        let arms = self.study.arms.iter().zip(estimates);
+        let runs = |arm: &Arm| self.study.seeds.len() + self.tuning_runs(arm);
+        let all: f64 = arms.map(|(arm, estimate)| runs(arm) as f64 * estimate.seconds).sum();
         let longest = estimates.iter().map(|estimate| estimate.seconds).fold(0.0, f64::max);
-        let training = (one_seed * self.study.seeds.len() as f64 / parallel as f64).max(longest);
+        let training = (all / parallel as f64).max(longest);
         start_up.as_secs_f64() + training
     }
 
     /// About how many bytes a study takes on disk: the weights of every run (twice if the best are
-    /// kept), its records and event files, and checkpoints (weights and two moments) of those in
-    /// training. Prepared data are not counted.
+    /// kept) that is reported, the records and event files of all runs, and checkpoints (weights and
+    /// two moments) of those in training. Prepared data are not counted.
     pub fn disk_bytes(&self, parallel: usize) -> u64 {
         let weights = |arm: &Arm| 4 * self.shape(arm).parameter_count() as u64;
         let arms = self.study.arms.iter();
-        let one_seed: u64 = arms.clone().map(|arm| self.run_bytes(arm, weights(arm))).sum();
+        let seeds = self.study.seeds.len() as u64;
+        let of_arm = |arm: &Arm| {
+            seeds * self.report_bytes(arm, weights(arm))
+                + self.tuning_runs(arm) as u64 * self.log_bytes(arm)
+        };
+        let all: u64 = arms.clone().map(of_arm).sum();
         let largest = arms.map(weights).max().unwrap_or(0);
-        self.study.seeds.len() as u64 * one_seed + parallel as u64 * 3 * largest
+        all + parallel as u64 * 3 * largest
     }
 
-    /// Bytes of one finished run; sizes of lines and events were read off runs of the quickstart.
-    fn run_bytes(&self, arm: &Arm, weights: u64) -> u64 {
+    /// Bytes of one finished run that is reported.
+    fn report_bytes(&self, arm: &Arm, weights: u64) -> u64 {
+        const TEST_ROW: u64 = 40;
+        let restores = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
+        let copies = if restores { 2 } else { 1 };
+        self.log_bytes(arm) + copies * weights + self.data.facts.test.examples as u64 * TEST_ROW
+    }
+
+    /// Bytes of the records and event files of a run; sizes of lines and events were read off runs
+    /// of the quickstart.
+    fn log_bytes(&self, arm: &Arm) -> u64 {
         const ONCE: u64 = 16 * 1024;
         const EPOCH: u64 = 2000;
+        const EVALUATION: u64 = 800;
         const RECORDED_STEP: u64 = 500;
-        const TEST_ROW: u64 = 40;
         let course = self.course(arm);
         let logging = &self.study.experiment.train.logging;
         let steps = course.steps().checked_div(logging.every_steps).unwrap_or(0);
         let histograms = if logging.histograms { 6 * 2500 } else { 0 };
-        let restores = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
-        let copies = if restores { 2 } else { 1 };
-        let test = self.data.facts.test.examples as u64 * TEST_ROW;
-        ONCE + copies * weights
-            + course.epochs() * (EPOCH + histograms)
+        let evaluations = course.measurements(arm.train.evaluate_every) - course.epochs();
+        ONCE + course.epochs() * (EPOCH + histograms)
+            + evaluations * EVALUATION
             + steps * RECORDED_STEP
-            + test
     }
 }

@@ -55,10 +55,15 @@ impl StudyFolder {
         files::write_text(&self.path.join("study.yaml"), &plan.study.to_yaml()?)
     }
 
-    /// What is left to do of a plan in this session.
-    pub(super) fn pending(&self, plan: &Plan, selection: &Selection) -> Result<Pending> {
+    /// What is left to do of these runs of a plan in this session.
+    pub(super) fn pending<'r>(
+        &self,
+        plan: &Plan,
+        runs: impl IntoIterator<Item = &'r Run>,
+        selection: &Selection,
+    ) -> Result<Pending> {
         let mut pending = Pending::default();
-        for run in &plan.runs {
+        for run in runs {
             let record = self.run(run).record()?;
             let corrected = match &record {
                 Some(record) => record.definition != plan.definition(run),
@@ -86,8 +91,12 @@ impl StudyFolder {
 
     /// A run that was started under one definition never goes on under another. One that failed
     /// before anything was kept of it has nothing to go on from: it is run as it is defined now.
-    pub(super) fn refuse_other_definitions(&self, plan: &Plan) -> Result<()> {
-        for run in &plan.runs {
+    pub(super) fn refuse_other_definitions<'r>(
+        &self,
+        plan: &Plan,
+        runs: impl IntoIterator<Item = &'r Run>,
+    ) -> Result<()> {
+        for run in runs {
             let files = self.run(run);
             let Some(record) = files.record()? else { continue };
             let never_began = files.metrics()?.is_empty() && !files.checkpoint().exists();
@@ -165,7 +174,8 @@ fn try_lock(lock: &File) -> Result<(), TryLockError> {
     lock.try_lock()
 }
 
-/// The folders of runs in a study's folder, whether or not they belong to its plan: `ARM/seed-N`.
+/// The folders of report runs in a study's folder, whether or not they belong to its plan:
+/// `ARM/seed-N`.
 pub(super) fn run_folders(study: &Path) -> Result<Vec<PathBuf>> {
     let mut runs = Vec::new();
     for arm in folders_in(study)? {
@@ -174,6 +184,19 @@ pub(super) fn run_folders(study: &Path) -> Result<Vec<PathBuf>> {
             name.strip_prefix("seed-").is_some_and(|seed| seed.parse::<u64>().is_ok())
         };
         runs.extend(folders_in(&arm)?.into_iter().filter(is_run));
+    }
+    Ok(runs)
+}
+
+/// Those of tuning runs: `tuning/ARM/lr-RATE/seed-N`.
+fn tuning_folders(study: &Path) -> Result<Vec<PathBuf>> {
+    let tuning = study.join("tuning");
+    if !tuning.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut runs = Vec::new();
+    for arm in folders_in(&tuning)? {
+        runs.extend(run_folders(&arm)?);
     }
     Ok(runs)
 }
@@ -194,7 +217,7 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
 /// a study that was killed may still be saving its run, and holds that run's lock.
 fn sweep(study: &Path) -> Result<()> {
     files::remove_temporary(study)?;
-    for run in run_folders(study)? {
+    for run in run_folders(study)?.into_iter().chain(tuning_folders(study)?) {
         if !in_use(&run) {
             files::remove_temporary(&run)?;
             for inner in folders_in(&run)? {
@@ -242,7 +265,11 @@ mod tests {
         let run = folder.path().join("a/seed-0");
         fs::create_dir_all(run.join("checkpoint")).unwrap();
         let leftovers = [".study.yaml.12.tmp", "a/seed-0/.record.json.7.tmp"];
-        let deeper = ["a/seed-0/checkpoint/.state.safetensors.345.tmp"];
+        fs::create_dir_all(folder.path().join("tuning/a/lr-0.1/seed-1000")).unwrap();
+        let deeper = [
+            "a/seed-0/checkpoint/.state.safetensors.345.tmp",
+            "tuning/a/lr-0.1/seed-1000/.record.json.8.tmp",
+        ];
         let kept = ["study.yaml", "a/seed-0/record.json", "notes.tmp", ".mine.tmp", "a/.x.1.tmp"];
         for name in leftovers.iter().chain(&deeper).chain(&kept) {
             fs::write(folder.path().join(name), "x").unwrap();
@@ -253,6 +280,7 @@ mod tests {
         drop(StudyFolder::open(folder.path()).unwrap());
         let there = |name: &&str| folder.path().join(name).exists();
         assert!(!there(&leftovers[0]) && there(&leftovers[1]) && there(&deeper[0]));
+        assert!(!there(&deeper[1]), "nobody uses the tuning run");
         drop(busy);
         StudyFolder::open(folder.path()).unwrap();
         assert!(!leftovers.iter().chain(&deeper).any(there));

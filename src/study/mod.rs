@@ -23,20 +23,22 @@ mod selection;
 mod status;
 mod summary;
 mod trained;
+mod tuning;
 mod worker;
 
 pub use environment::{Session, sessions};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
-pub use plan::{Plan, Run};
+pub use plan::{Plan, Run, Stage};
 pub use pool::{Pool, Workers};
 pub use predictions::correct_predictions;
-pub use protocol::{Hello, RunEnd, TimingLine};
+pub use protocol::{EvaluationTimingLine, Hello, RunEnd, TimingLine};
 pub use record::{Definition, HistogramLine, Record, RunFolder, RunResult, Status, wall_clock};
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Measurement, Prediction, TrainedRun};
+pub use tuning::{Edge, Trial, Tuning};
 pub use worker::serve;
 
 use summary::{failures, summarise};
@@ -54,6 +56,9 @@ pub trait Observer {
     fn on_stage(&mut self, _what: &str) {}
     /// The plan is made, and it is known what is left to do.
     fn on_plan(&mut self, _plan: &Plan, _pending: &Pending) {}
+    /// Before the plan is carried out, learning rates are looked for: these runs are left to do of
+    /// so many that are known to be needed.
+    fn on_tuning(&mut self, _plan: &Plan, _pending: &[Run], _all: usize) {}
     /// A worker begins or continues a run.
     fn on_run_start(&mut self, _run: &Run) {}
     /// About ten times a second for every run that is being trained.
@@ -75,6 +80,8 @@ pub struct StudyOutcome {
     pub unfinished: usize,
     /// Runs that failed before and were not tried again.
     pub not_retried: usize,
+    /// How the learning rates of tuned arms were found.
+    pub tunings: Vec<Tuning>,
 }
 
 /// Prepares the data of a study and plans its runs on the device that it asks for.
@@ -91,7 +98,8 @@ pub fn prepare(
     plan::plan(study, prepared, pool)
 }
 
-/// Runs what is not finished of a plan in its folder, and summarises all of it.
+/// Runs what is not finished of a plan in its folder, and summarises all of it. Learning rates that
+/// are tuned are found first.
 pub fn execute(
     plan: &Plan,
     folder: &StudyFolder,
@@ -101,16 +109,42 @@ pub fn execute(
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
-    folder.refuse_other_definitions(plan)?;
+    refuse_other_definitions(plan, folder)?;
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;
     environment::write(folder, plan, pool, command)?;
-    let pending = folder.pending(plan, selection)?;
+    let tuned = tuning::tune(plan, folder, selection, pool, stop, observer)?;
+    let plan = &plan.settled(&tuned.tunings);
+    let (settled, waiting): (Vec<&Run>, Vec<&Run>) =
+        plan.runs.iter().partition(|run| tuned.is_settled(&run.arm.name));
+    folder.refuse_other_definitions(plan, settled.iter().copied())?;
+    let pending = folder.pending(plan, settled, selection)?;
     observer.on_plan(plan, &pending);
     let ends = pool.run_all(plan, folder, &pending.runs, stop, observer)?;
-    let unfinished = ends.iter().filter(|end| matches!(end, None | Some(RunEnd::Stopped))).count();
+
+    let is_unfinished = |end: &&Option<RunEnd>| matches!(end, None | Some(RunEnd::Stopped));
+    let mut unfinished = ends.iter().filter(is_unfinished).count();
+    if tuned.was_stopped() {
+        unfinished += tuned.ends.iter().filter(|(_, end)| is_unfinished(&end)).count();
+        unfinished += waiting.iter().filter(|run| selection.covers(run)).count();
+    }
     let arms = summarise(&plan.study.arms, &plan.runs, folder.path())?;
+    let tuning_ends = tuned.ends.iter().map(|(run, end)| (run, end));
+    let mut failures = failures(tuned.runs.iter(), folder, tuning_ends)?;
+    // That a rate makes a run diverge is what is to be found out.
+    failures.retain(|(_, end)| !matches!(end, RunEnd::Diverged { .. }));
     let covered = plan.runs.iter().filter(|run| selection.covers(run));
-    let failures = failures(covered, folder, pending.runs.iter().zip(&ends))?;
-    Ok(StudyOutcome { arms, failures, unfinished, not_retried: pending.failed })
+    failures.extend(summary::failures(covered, folder, pending.runs.iter().zip(&ends))?);
+    let not_retried = pending.failed + tuned.failed;
+    Ok(StudyOutcome { arms, failures, unfinished, not_retried, tunings: tuned.tunings })
+}
+
+/// Refuses a folder that holds runs of the plan under other definitions, as far as it is known which
+/// runs these are.
+fn refuse_other_definitions(plan: &Plan, folder: &StudyFolder) -> Result<()> {
+    let (tunings, runs) = tuning::read_all(&plan.study, folder.path())?;
+    folder.refuse_other_definitions(plan, &runs)?;
+    let plan = plan.settled(&tunings);
+    let is_open = |run: &Run| tunings.iter().any(|t| t.arm == run.arm.name && t.chosen.is_none());
+    folder.refuse_other_definitions(&plan, plan.runs.iter().filter(|run| !is_open(run)))
 }

@@ -4,6 +4,7 @@ use super::pool::Pool;
 use super::protocol::Hello;
 use super::record::Definition;
 use super::review;
+use super::tuning::{Tuning, settled};
 use crate::config::{Arm, EngineChoice, Init, Study};
 use crate::data::Prepared;
 use crate::error::UserError;
@@ -11,6 +12,7 @@ use crate::kernels::{Device, EngineKind, Shape};
 use crate::model;
 use crate::train::Course;
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -21,12 +23,29 @@ pub struct Run {
     pub arm: Arm,
     /// Its seed.
     pub seed: u64,
+    /// What it is for.
+    pub stage: Stage,
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// To be reported: it is measured on the test split.
+    Report,
+    /// To find the learning rate of its arm, which is the rate that is tried: it sees no test split,
+    /// and leaves neither weights nor curves.
+    Tuning,
 }
 
 impl Run {
-    /// `<arm>/seed-<seed>`, which is also its folder in the study.
+    /// `<arm>/seed-<seed>`, or `tuning/<arm>/lr-<rate>/seed-<seed>`; also its folder in the study.
     pub fn id(&self) -> String {
-        format!("{}/{}", self.arm.name, self.seed_name())
+        let (name, seed) = (&self.arm.name, self.seed_name());
+        match self.stage {
+            Stage::Report => format!("{name}/{seed}"),
+            Stage::Tuning => format!("tuning/{name}/lr-{}/{seed}", self.arm.train.optimizer.lr()),
+        }
     }
 
     /// `seed-<seed>`
@@ -34,11 +53,11 @@ impl Run {
         format!("seed-{}", self.seed)
     }
 
-    /// All runs of a study, seed by seed, so that arms can be compared before all runs are done.
+    /// All report runs of a study, seed by seed, so that arms can be compared before all runs are done.
     pub fn all(study: &Study) -> Vec<Self> {
         let of_seed = |seed: &u64| {
             let seed = *seed;
-            study.arms.iter().map(move |arm| Self { arm: arm.clone(), seed })
+            study.arms.iter().map(move |arm| Self { arm: arm.clone(), seed, stage: Stage::Report })
         };
         study.seeds.iter().flat_map(of_seed).collect()
     }
@@ -64,6 +83,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan with the learning rates that were found.
+    pub(super) fn settled(&self, tunings: &[Tuning]) -> Self {
+        let study = settled(&self.study, tunings);
+        Self { runs: Run::all(&study), study, ..self.clone() }
+    }
+
+    /// How many runs find the learning rate of an arm, if no rate has to be tried beyond the first.
+    pub fn tuning_runs(&self, arm: &Arm) -> usize {
+        let rule = self.study.tuning().filter(|_| self.study.tuned.contains(&arm.name));
+        rule.map_or(0, |rule| rule.count() * rule.seeds as usize)
+    }
+
     /// How long an arm's runs are.
     pub fn course(&self, arm: &Arm) -> Course {
         Course::new(arm, self.data.facts.train.examples)

@@ -3,9 +3,10 @@
 use super::Observer;
 use super::folder::StudyFolder;
 use super::member::{Farewell, Said, Worker};
-use super::plan::{Plan, Run};
+use super::plan::{Plan, Run, Stage};
 use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
 use super::record::{Record, RunFolder, Status};
+use crate::config::ProbeSection;
 use crate::error::UserError;
 use crate::kernels::{Device, InstructionSet, Place};
 use anyhow::{Result, bail};
@@ -261,12 +262,17 @@ impl Pool {
 fn task(plan: &Plan, run: &Run, folder: &RunFolder, place: Place) -> Result<Task> {
     Ok(Task {
         definition: plan.definition(run),
+        stage: run.stage,
         place,
         dataset: plan.dataset(),
         folder: folder.path().to_owned(),
         resolved: plan.study.to_yaml()?,
         metrics: plan.study.experiment.train.metrics.clone(),
         logging: plan.study.experiment.train.logging.clone(),
+        probe: match run.stage {
+            Stage::Tuning => ProbeSection::default(),
+            Stage::Report => plan.study.experiment.study.probe,
+        },
     })
 }
 

@@ -1,8 +1,9 @@
 //! What the study and its workers say to each other: one JSON value a line, on the worker's
 //! standard input and output.
 
+use super::plan::Stage;
 use super::record::Definition;
-use crate::config::{Logging, Metric};
+use crate::config::{Logging, Metric, ProbeSection};
 use crate::kernels::{CudaDevice, Place};
 use crate::train::{EpochMetrics, Progress};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub(super) enum Order {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) definition: Definition,
+    /// What the run is for.
+    pub(super) stage: Stage,
     pub(super) place: Place,
     /// The prepared examples.
     pub(super) dataset: PathBuf,
@@ -38,6 +41,8 @@ pub(super) struct Task {
     pub(super) metrics: Vec<Metric>,
     /// What is written down between the ends of epochs.
     pub(super) logging: Logging,
+    /// What is measured beside accuracy.
+    pub(super) probe: ProbeSection,
 }
 
 /// From a worker.
@@ -104,6 +109,19 @@ pub(super) struct Probe {
     pub(super) peak_memory: u64,
 }
 
+/// One line of `evaluation_timing.jsonl`: what cannot repeat of the same measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationTimingLine {
+    /// Updates made so far.
+    pub step: u64,
+    /// When it was recorded, in seconds since 1970.
+    pub wall_time: f64,
+    /// Seconds spent on training steps since the epoch began.
+    pub train_seconds: f64,
+    /// Seconds spent on the validation split since the epoch began.
+    pub validation_seconds: f64,
+}
+
 /// One line of `timing.jsonl`: what cannot repeat of the same epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimingLine {
@@ -113,7 +131,7 @@ pub struct TimingLine {
     pub wall_time: f64,
     /// Seconds spent on training steps.
     pub train_seconds: f64,
-    /// Seconds spent on the validation split.
+    /// Seconds spent on the validation split, within the epoch too.
     pub validation_seconds: f64,
     /// Training rows a second.
     pub examples_per_second: f64,

@@ -3,9 +3,12 @@
 //! ```text
 //! record.json                   what defines the run, how it stands, its test metrics
 //! metrics.jsonl                 one line an epoch, the same bits whenever it is repeated
+//! evaluations.jsonl             one line for each measurement within an epoch, if asked for; the same bits
 //! steps.jsonl                   one line every few steps, the same bits whenever it is repeated
 //! histograms.jsonl              one line an epoch and parameter, if asked for
+//! noise.jsonl                   one line for each measurement of the gradient's noise, if asked for
 //! timing.jsonl                  one line an epoch: times and memory
+//! evaluation_timing.jsonl       one line for each measurement within an epoch: times
 //! checkpoint/state.safetensors  while it is unfinished
 //! best/weights.safetensors      of the best epoch so far, if they will be restored
 //! weights.safetensors           when it is finished
@@ -13,12 +16,13 @@
 //! train/, validation/, test/    TensorBoard's event files
 //! ```
 
-use super::protocol::TimingLine;
+use super::protocol::{EvaluationTimingLine, TimingLine};
 use crate::config::Arm;
 use crate::events::Histogram;
 use crate::files;
 use crate::kernels::{EngineKind, Shape};
-use crate::train::{EpochMetrics, Metrics, StepMetrics};
+use crate::probe::NoiseLine;
+use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -94,8 +98,11 @@ pub struct RunResult {
     pub epochs: u64,
     /// The epoch that early stopping calls the best, 0-based.
     pub best_epoch: Option<u64>,
-    /// Whether early stopping ended the run before its budget was spent.
+    /// Whether early stopping or a target ended the run before its budget was spent.
     pub stopped_early: bool,
+    /// Whether it reached the target of `stop_at`; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached_target: Option<bool>,
     /// Rows whose gradients were computed at a time in the end, when that was less than the batch.
     pub micro_batch: Option<usize>,
 }
@@ -172,6 +179,14 @@ impl RunFolder {
         self.path.join("timing.jsonl")
     }
 
+    pub(super) fn evaluations_log(&self) -> PathBuf {
+        self.path.join("evaluations.jsonl")
+    }
+
+    pub(super) fn evaluation_timing_log(&self) -> PathBuf {
+        self.path.join("evaluation_timing.jsonl")
+    }
+
     fn record_file(&self) -> PathBuf {
         self.path.join("record.json")
     }
@@ -198,6 +213,11 @@ impl RunFolder {
         fs::remove_dir_all(self.path.join("checkpoint")).ok();
     }
 
+    /// Removes the weights of the best epoch of a run that leaves no weights.
+    pub(super) fn remove_best(&self) {
+        fs::remove_dir_all(self.path.join("best")).ok();
+    }
+
     /// The epochs recorded so far.
     pub fn metrics(&self) -> Result<Vec<EpochMetrics>> {
         files::read_lines(&self.metrics_log())
@@ -215,6 +235,25 @@ impl RunFolder {
     /// The histograms recorded so far.
     pub fn histograms(&self) -> Result<Vec<HistogramLine>> {
         files::read_lines(&self.histograms_log())
+    }
+
+    pub(super) fn noise_log(&self) -> PathBuf {
+        self.path.join("noise.jsonl")
+    }
+
+    /// The measurements of the gradient's noise recorded so far.
+    pub fn noise(&self) -> Result<Vec<NoiseLine>> {
+        files::read_lines(&self.noise_log())
+    }
+
+    /// The measurements within epochs recorded so far.
+    pub fn evaluations(&self) -> Result<Vec<Evaluation>> {
+        files::read_lines(&self.evaluations_log())
+    }
+
+    /// Their times.
+    pub fn evaluation_timing(&self) -> Result<Vec<EvaluationTimingLine>> {
+        files::read_lines(&self.evaluation_timing_log())
     }
 
     /// Times and memory of the epochs recorded so far.

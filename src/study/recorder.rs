@@ -1,35 +1,53 @@
 //! Writes down what a run tells while it is trained: records first, then TensorBoard's files.
 
 use super::curves::Curves;
-use super::protocol::{Report, Task, TimingLine};
+use super::protocol::{EvaluationTimingLine, Report, Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
-use super::worker::Wishes;
+use super::worker::{PeakMemory, Wishes};
+use crate::config::NoiseScaleSection;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
 use crate::files;
-use crate::kernels::{Arrays, Shape};
-use crate::train::{Callback, EpochMetrics, EpochTimes, Outcome, Position, Progress, StepMetrics};
+use crate::kernels::{Arrays, Engine, Optimizer, Shape};
+use crate::probe::{self, NoiseLine};
+use crate::train::{
+    Callback, Course, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause,
+    Position, Progress, StepMetrics, optimizer,
+};
 use anyhow::Result;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 /// Listens to one training.
 pub(super) struct Recorder<'r> {
     folder: &'r RunFolder,
     curves: Curves,
-    peak_memory: &'r dyn Fn() -> Result<u64>,
+    peak_memory: &'r PeakMemory,
     tell: &'r mut dyn FnMut(Report),
     wishes: &'r Wishes,
     histograms: bool,
+    noise: Option<NoiseProbe>,
+}
+
+/// How the gradient's noise is measured in a run.
+struct NoiseProbe {
+    section: NoiseScaleSection,
+    optimizer: Optimizer,
+    /// After how many epochs.
+    checkpoints: BTreeSet<u64>,
+    /// Training rows.
+    rows: usize,
 }
 
 impl<'r> Recorder<'r> {
     /// Takes back what was recorded after the last checkpoint, and draws the curves of what
-    /// remains.
+    /// remains, of a run on `rows` training rows.
     pub(super) fn resume(
         task: &Task,
         folder: &'r RunFolder,
-        position: &Position,
-        peak_memory: &'r dyn Fn() -> Result<u64>,
+        (rows, position): (usize, &Position),
+        peak_memory: &'r PeakMemory,
         tell: &'r mut dyn FnMut(Report),
         wishes: &'r Wishes,
     ) -> Result<Self> {
@@ -37,8 +55,18 @@ impl<'r> Recorder<'r> {
         let (metrics, timing) = (folder.metrics()?, folder.timing()?);
         let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
         let mut curves = Curves::begin(task, folder.path(), begun)?;
+        let times = folder.evaluation_timing()?;
+        let mut evaluations = folder.evaluations()?.into_iter().zip(times).peekable();
         for (metrics, timing) in metrics.iter().zip(&timing) {
+            while let Some((found, times)) =
+                evaluations.next_if(|(found, _)| found.epoch <= metrics.epoch)
+            {
+                curves.draw_evaluation(&found, times.wall_time)?;
+            }
             curves.draw_epoch(metrics, timing)?;
+        }
+        for (found, times) in evaluations {
+            curves.draw_evaluation(&found, times.wall_time)?;
         }
         for step in folder.steps()? {
             let at = timing.get(step.epoch as usize).map_or(begun, |line| line.wall_time);
@@ -49,7 +77,13 @@ impl<'r> Recorder<'r> {
             curves.draw_histogram(&line, at)?;
         }
         let histograms = task.logging.histograms;
-        Ok(Self { folder, curves, peak_memory, tell, wishes, histograms })
+        let noise = task.probe.noise_scale.map(|section| {
+            let train = &task.definition.arm.train;
+            let course = Course::new(&task.definition.arm, rows);
+            let checkpoints = probe::checkpoints(&section, course.epochs());
+            NoiseProbe { section, optimizer: optimizer(&train.optimizer), checkpoints, rows }
+        });
+        Ok(Self { folder, curves, peak_memory, tell, wishes, histograms, noise })
     }
 
     /// Draws how the training ended; a run that was stopped has not ended.
@@ -62,7 +96,7 @@ impl<'r> Recorder<'r> {
     }
 }
 
-/// Removes the lines of epochs and steps after this position.
+/// Removes the lines of epochs, measurements and steps after this position.
 fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
     let epochs = position.epoch as usize;
     files::keep_lines(&folder.metrics_log(), epochs)?;
@@ -70,9 +104,17 @@ fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
     let steps = folder.steps()?;
     let kept = steps.iter().take_while(|line| line.step <= position.step).count();
     files::keep_lines(&folder.steps_log(), kept)?;
+    let evaluations = folder.evaluations()?;
+    let kept = evaluations.iter().take_while(|line| line.step <= position.evaluated).count();
+    files::keep_lines(&folder.evaluations_log(), kept)?;
+    files::keep_lines(&folder.evaluation_timing_log(), kept)?;
     let histograms = folder.histograms()?;
     let kept = histograms.iter().take_while(|line| line.epoch < position.epoch).count();
     files::keep_lines(&folder.histograms_log(), kept)?;
+    let noise = folder.noise()?;
+    // A run that begins anew is measured anew before its first step.
+    let stays = |line: &&NoiseLine| position.step > 0 && line.epochs <= position.epoch;
+    files::keep_lines(&folder.noise_log(), noise.iter().take_while(stays).count())?;
     let found = folder.metrics()?.len().min(folder.timing()?.len());
     match found == epochs {
         true => Ok(()),
@@ -106,6 +148,18 @@ impl Callback for Recorder<'_> {
         steps.iter().try_for_each(|step| self.curves.draw_step(step, now))
     }
 
+    fn on_evaluation(&mut self, found: &Evaluation, times: &EvaluationTimes) -> Result<()> {
+        let timing = EvaluationTimingLine {
+            step: found.step,
+            wall_time: wall_clock(),
+            train_seconds: times.train_seconds,
+            validation_seconds: times.validation_seconds,
+        };
+        files::append_line(&self.folder.evaluations_log(), found)?;
+        files::append_line(&self.folder.evaluation_timing_log(), &timing)?;
+        self.curves.draw_evaluation(found, timing.wall_time)
+    }
+
     fn on_epoch_end(&mut self, metrics: &EpochMetrics, times: &EpochTimes) -> Result<()> {
         let timing = TimingLine {
             epoch: metrics.epoch,
@@ -113,7 +167,7 @@ impl Callback for Recorder<'_> {
             train_seconds: times.train_seconds,
             validation_seconds: times.validation_seconds,
             examples_per_second: times.examples_per_second,
-            peak_memory: (self.peak_memory)()?,
+            peak_memory: self.peak_memory.get()?,
             micro_batch: times.micro_batch,
         };
         files::sync(&self.folder.steps_log())?;
@@ -138,6 +192,29 @@ impl Callback for Recorder<'_> {
         files::sync(&self.folder.histograms_log())?;
         let now = wall_clock();
         lines.iter().try_for_each(|line| self.curves.draw_histogram(line, now))
+    }
+
+    fn on_pause(&mut self, pause: &Pause, engine: &mut dyn Engine) -> Result<ControlFlow<()>> {
+        let Some(noise) = self.noise.as_ref() else { return Ok(ControlFlow::Continue(())) };
+        if !noise.checkpoints.contains(&pause.epochs) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let stop = || self.should_stop();
+        let NoiseProbe { section, optimizer, rows, .. } = noise;
+        let found = self
+            .peak_memory
+            .leave_out(|| probe::noise(engine, optimizer, section, *rows, &stop))?;
+        let Some(probe::Noise { rows, plain, adam }) = found else {
+            return Ok(match self.should_stop() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            });
+        };
+        let Pause { epochs, step, examples } = *pause;
+        let line = NoiseLine { epochs, step, examples, rows, plain, adam };
+        files::append_line(&self.folder.noise_log(), &line)?;
+        files::sync(&self.folder.noise_log())?;
+        Ok(ControlFlow::Continue(()))
     }
 
     fn should_stop(&self) -> bool {
@@ -178,19 +255,38 @@ mod tests {
                 "train": split, "validation": split })
         };
         write(&folder.metrics_log(), (0..2).map(epoch));
+        let scale = json!({ "value": 1.0, "interval": null, "at_least": null });
+        let found = json!({ "trace": 1.0, "square": 1.0, "scale": scale });
+        let noise = |epochs: u64| {
+            json!({ "epochs": epochs, "step": 4 * epochs, "examples": 1, "rows": 9,
+                "plain": found, "adam": null })
+        };
+        write(&folder.noise_log(), (0..3).map(noise));
+        let evaluation = |step: u64| json!({ "step": step, "epoch": (step - 1) / 4, "examples": step, "validation": split });
+        write(&folder.evaluations_log(), [2, 5, 6].map(evaluation).into_iter());
+        let evaluated = |step: u64| json!({ "step": step, "wall_time": 1.0, "train_seconds": 1.0, "validation_seconds": 1.0 });
+        write(&folder.evaluation_timing_log(), [2, 5].map(evaluated).into_iter());
         let times = |epoch: u64| {
             json!({ "epoch": epoch, "wall_time": 1.0, "train_seconds": 1.0,
                 "validation_seconds": 1.0, "examples_per_second": 1.0, "peak_memory": 1 })
         };
         write(&folder.timing_log(), (0..2).map(times));
 
-        take_back(&folder, &Position { epoch: 1, step: 5, ..Position::default() }).unwrap();
+        // Stopped after step 5, which was due to be measured and had not been.
+        let position = Position { epoch: 1, step: 5, evaluated: 2, ..Position::default() };
+        take_back(&folder, &position).unwrap();
+        assert_eq!(folder.evaluations().unwrap().len(), 1);
+        assert_eq!(folder.evaluation_timing().unwrap().len(), 1);
         let steps: Vec<u64> = folder.steps().unwrap().iter().map(|line| line.step).collect();
         assert_eq!(steps, [1, 4]);
         let epochs: Vec<u64> = folder.histograms().unwrap().iter().map(|h| h.epoch).collect();
         assert_eq!(epochs, [0, 0]);
+        let measured: Vec<u64> = folder.noise().unwrap().iter().map(|n| n.epochs).collect();
+        assert_eq!(measured, [0, 1]);
         assert_eq!((folder.metrics().unwrap().len(), folder.timing().unwrap().len()), (1, 1));
         let lost = take_back(&folder, &Position { epoch: 2, step: 8, ..Position::default() });
         assert!(lost.unwrap_err().to_string().contains("the records of only 1 are there"));
+        take_back(&folder, &Position::default()).unwrap();
+        assert_eq!(folder.noise().unwrap(), []);
     }
 }

@@ -78,6 +78,7 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
     let watches_auc = |monitor: Monitor| monitor == Monitor::ValAuc;
     let monitors = [
         train.early_stopping.as_ref().map(|stopping| stopping.monitor),
+        train.stop_at.map(|stop| stop.monitor),
         match &train.schedule {
             Schedule::Plateau(settings) => Some(settings.monitor),
             _ => None,

@@ -34,6 +34,11 @@ impl Selection {
         ))
     }
 
+    /// The same for tuning runs, which names cannot select.
+    pub(super) fn of_tuning(&self) -> Self {
+        Self { only: Vec::new(), retry_failed: self.retry_failed }
+    }
+
     /// Whether this session is about the run.
     pub fn covers(&self, run: &Run) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| names(name, run))

@@ -5,6 +5,7 @@ use super::folder::{in_use, resolved, run_folders};
 use super::plan::Run;
 use super::record::{RunFolder, Status};
 use super::summary::{ArmSummary, summarise};
+use super::tuning::{Tuning, read_all, settled};
 use crate::config::{Arm, Study};
 use crate::train::Course;
 use anyhow::Result;
@@ -15,7 +16,7 @@ use std::path::Path;
 /// How a study stands.
 #[derive(Debug, Clone)]
 pub struct StudyStatus {
-    /// The resolved study of its last session.
+    /// The resolved study of its last session, with the learning rates that were found.
     pub study: Study,
     /// Whether a batchscope is running it now.
     pub in_use: bool,
@@ -23,6 +24,10 @@ pub struct StudyStatus {
     pub arms: Vec<ArmSummary>,
     /// Every run of the study, as [`Run::all`] lists them.
     pub runs: Vec<RunStatus>,
+    /// The runs that find learning rates, as far as they are known to be needed.
+    pub tuning_runs: Vec<RunStatus>,
+    /// How the learning rates of tuned arms were found, so far.
+    pub tunings: Vec<Tuning>,
     /// Runs in the folder that the study has no more: its arms or seeds were changed.
     pub others: Vec<RunStatus>,
 }
@@ -30,7 +35,7 @@ pub struct StudyStatus {
 /// How one run stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunStatus {
-    /// `<arm>/seed-<seed>`
+    /// As [`Run::id`] gives it.
     pub run: String,
     /// Where it stands.
     #[serde(flatten)]
@@ -72,14 +77,19 @@ impl StudyStatus {
         // Before the records: a study that ends meanwhile is then shown as running, not as broken
         // off.
         let in_use = in_use(folder);
+        let (tunings, tuning) = read_all(&study, folder)?;
+        let study = settled(&study, &tunings);
         let all = Run::all(&study);
         let planned: BTreeSet<String> = all.iter().map(Run::id).collect();
         let rows = training_examples(folder)?;
         let epochs = |arm: &Arm| rows.map(|rows| Course::new(arm, rows).epochs());
-        let runs = all.iter().map(|run| {
-            run_status(&RunFolder::new(&folder.join(run.id())), run.id(), epochs(&run.arm))
-        });
-        let runs = runs.collect::<Result<_>>()?;
+        let of_runs = |runs: &[Run]| -> Result<Vec<RunStatus>> {
+            let of_run = |run: &Run| {
+                run_status(&RunFolder::new(&folder.join(run.id())), run.id(), epochs(&run.arm))
+            };
+            runs.iter().map(of_run).collect()
+        };
+        let (runs, tuning_runs) = (of_runs(&all)?, of_runs(&tuning)?);
         let mut others = Vec::new();
         for path in run_folders(folder)? {
             let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
@@ -91,7 +101,7 @@ impl StudyStatus {
             }
         }
         let arms = summarise(&study.arms, &all, folder)?;
-        Ok(Self { study, in_use, arms, runs, others })
+        Ok(Self { study, in_use, arms, runs, tuning_runs, tunings, others })
     }
 
     /// How many runs of an arm stand in a way.

@@ -1,6 +1,7 @@
 //! A worker process: takes orders on its input, trains one run at a time, reports on its output.
 
 use super::curves::draw_test;
+use super::plan::Stage;
 use super::predictions;
 use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
 use super::record::{Definition, Record, RunFolder, RunResult, Status};
@@ -11,6 +12,7 @@ use crate::model::{self, Names};
 use crate::rng;
 use crate::train::{self, Course, Job, Outcome, Position, Trained};
 use anyhow::{Context, Result};
+use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -99,7 +101,9 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
         Ok((Outcome::Finished(trained), micro_batch)) => {
             keep(task, &folder, &trained)?;
             let Trained { test, epochs, best_epoch, stopped_early, .. } = *trained;
-            let result = RunResult { test, epochs, best_epoch, stopped_early, micro_batch };
+            let reached_target = task.definition.arm.train.stop_at.map(|_| trained.reached_target);
+            let result =
+                RunResult { test, epochs, best_epoch, stopped_early, reached_target, micro_batch };
             record(Status::Finished, Some(result))?;
             RunEnd::Finished
         }
@@ -120,6 +124,11 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
 
 /// Saves what a finished run leaves behind, apart from its record.
 fn keep(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
+    if task.stage == Stage::Tuning {
+        // All that is asked of it is in its record.
+        folder.remove_best();
+        return Ok(());
+    }
     let shape = &task.definition.model;
     model::write_weights(&folder.weights(), shape, &trained.weights, Names::Own)?;
     if let Some(test) = &trained.test {
@@ -139,7 +148,10 @@ fn train_run(
 ) -> Result<(Outcome, Option<usize>)> {
     reset_peak_memory();
     let dataset = Dataset::open(&task.dataset)?;
-    let splits = dataset.splits()?;
+    let splits = match task.stage {
+        Stage::Report => dataset.splits()?,
+        Stage::Tuning => dataset.splits()?.without_test(),
+    };
     let run = &task.definition;
     let mut settings = train::settings(&run.arm, splits.train.labels);
     let (path, best) = (folder.checkpoint(), folder.best());
@@ -147,8 +159,15 @@ fn train_run(
     let position = checkpoint.as_ref().map_or_else(Position::default, |(_, at)| at.clone());
     settings.micro_batch = position.micro_batch.or(settings.micro_batch);
     let mut engine = kernels::engine(run.engine, task.place, run.model, splits, settings)?;
-    let peak_memory = || peak_memory(task.place.device);
-    let mut recorder = Recorder::resume(task, folder, &position, &peak_memory, tell, wishes)?;
+    let peak_memory = PeakMemory::of(task.place.device);
+    let mut recorder = Recorder::resume(
+        task,
+        folder,
+        (splits.train.len(), &position),
+        &peak_memory,
+        tell,
+        wishes,
+    )?;
     let job = Job {
         arm: &run.arm,
         seed: run.seed,
@@ -207,6 +226,30 @@ fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Resul
         steps += 1;
     }
     Ok(started.elapsed().as_secs_f64() / f64::from(steps))
+}
+
+/// The peak of a run's memory, without that of measurements in between.
+pub(super) struct PeakMemory {
+    device: Device,
+    before: Cell<u64>,
+}
+
+impl PeakMemory {
+    pub(super) fn of(device: Device) -> Self {
+        Self { device, before: Cell::new(0) }
+    }
+
+    pub(super) fn get(&self) -> Result<u64> {
+        Ok(self.before.get().max(peak_memory(self.device)?))
+    }
+
+    /// Does this without counting its memory, as far as it is that of the process.
+    pub(super) fn leave_out<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.before.set(self.get()?);
+        let done = work()?;
+        reset_peak_memory();
+        Ok(done)
+    }
 }
 
 /// The most memory since the run began: of the device on CUDA, else of this process.

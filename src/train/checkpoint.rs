@@ -34,8 +34,17 @@ pub struct Position {
     pub plateau: Option<PlateauState>,
     /// Where early stopping stands.
     pub stopping: Option<Stopping>,
-    /// Early stopping ended the run.
+    /// Early stopping or a target that was reached ended the run.
     pub stopped_early: bool,
+    /// The target of `stop_at` was reached.
+    #[serde(default)]
+    pub reached_target: bool,
+    /// The step after which the validation split was last measured within an epoch.
+    #[serde(default)]
+    pub evaluated: u64,
+    /// Seconds spent on such measurements in the unfinished epoch.
+    #[serde(default)]
+    pub evaluation_seconds: f64,
     /// Rows whose gradients are computed at a time, if less than the batch.
     pub micro_batch: Option<usize>,
 }
@@ -47,6 +56,7 @@ impl Position {
         self.batch = 0;
         self.tally = Tally::default();
         self.seconds = 0.0;
+        self.evaluation_seconds = 0.0;
     }
 }
 

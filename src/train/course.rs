@@ -5,7 +5,7 @@
 //! may be a part of one.
 
 use super::Position;
-use crate::config::Arm;
+use crate::config::{Arm, EvaluateEvery};
 
 /// The length of a run on a training split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,14 @@ impl Course {
     /// The course of an arm's runs on `rows` training rows.
     pub fn new(arm: &Arm, rows: usize) -> Self {
         let train = &arm.train;
-        let budget = match (train.steps, train.examples) {
-            (Some(steps), _) => Budget::Steps(steps),
-            (None, Some(examples)) => Budget::Examples(examples),
-            (None, None) => Budget::Epochs(train.epochs.unwrap_or_default()),
+        let budget = match (train.steps, train.examples, train.steps_of) {
+            (Some(steps), ..) => Budget::Steps(steps),
+            (None, Some(examples), _) => Budget::Examples(examples),
+            (None, None, Some(other)) => {
+                let steps_per_epoch = (rows as u64).div_ceil(u64::from(other.batch_size));
+                Budget::Steps(other.epochs * steps_per_epoch)
+            }
+            (None, None, None) => Budget::Epochs(train.epochs.unwrap_or_default()),
         };
         Self { rows: rows as u64, batch_size: arm.batch_size as u64, budget }
     }
@@ -55,7 +59,32 @@ impl Course {
 
     /// Training rows of the whole run.
     pub fn examples(&self) -> u64 {
-        let (steps, whole) = (self.steps(), self.steps_per_epoch().max(1));
+        self.examples_of(self.steps())
+    }
+
+    /// How often the validation split is measured in the whole run, the ends of epochs included; an
+    /// upper bound, since both may fall together.
+    pub fn measurements(&self, every: Option<EvaluateEvery>) -> u64 {
+        self.epochs() + self.due(every, self.steps())
+    }
+
+    /// Whether the validation split is to be measured after this step, counted from 1.
+    pub(super) fn is_due(&self, every: Option<EvaluateEvery>, step: u64) -> bool {
+        step > 0 && self.due(every, step) > self.due(every, step - 1)
+    }
+
+    /// How many measurements were due by the end of this step.
+    fn due(&self, every: Option<EvaluateEvery>, step: u64) -> u64 {
+        match every {
+            Some(EvaluateEvery::Steps(steps)) => step / steps,
+            Some(EvaluateEvery::Examples(rows)) => self.examples_of(step) / rows,
+            None => 0,
+        }
+    }
+
+    /// Training rows that so many steps see.
+    fn examples_of(&self, steps: u64) -> u64 {
+        let whole = self.steps_per_epoch().max(1);
         steps / whole * self.rows + (steps % whole) * self.batch_size
     }
 
@@ -73,6 +102,7 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, Study};
 
     fn course(budget: Budget) -> Course {
         Course { rows: 22, batch_size: 4, budget }
@@ -84,6 +114,30 @@ mod tests {
             let course = course(budget);
             assert_eq!((course.steps(), course.epochs(), course.examples()), (18, 3, 66));
         }
+    }
+
+    #[test]
+    fn measurements_within_epochs_come_at_the_first_step_that_has_seen_enough() {
+        let due = |every| -> Vec<u64> {
+            let course = course(Budget::Epochs(2));
+            (0..=course.steps()).filter(|step| course.is_due(Some(every), *step)).collect()
+        };
+        // Rows seen: 4, 8, 12, 16, 20, 22, 26, 30, 34, 38, 42, 44.
+        assert_eq!(due(EvaluateEvery::Examples(10)), [3, 5, 8, 11]);
+        assert_eq!(due(EvaluateEvery::Examples(3)), (1..12).collect::<Vec<u64>>());
+        assert_eq!(due(EvaluateEvery::Steps(5)), [5, 10]);
+        let every = Some(EvaluateEvery::Examples(10));
+        assert_eq!(course(Budget::Epochs(2)).measurements(every), 2 + 4);
+    }
+
+    #[test]
+    fn a_budget_may_be_the_number_of_steps_of_another_batch_size() {
+        let text = "study: { arms: [{ batch_size: 16, steps_of: { batch_size: 4, epochs: 3 } }] }\n\
+                    data: { arrays: { path: a.npz } }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let course = Course::new(&study.arms[0], 22);
+        assert_eq!((course.steps(), course.epochs()), (18, 9));
     }
 
     #[test]

@@ -4,8 +4,11 @@ use super::dropout;
 use super::evaluate::{logits, measure};
 use super::metrics::{Metrics, mean_loss};
 use super::schedule::{learning_rate, warmup_steps};
-use super::watch::{PlateauState, Stopping, monitored};
-use super::{Callback, EpochMetrics, EpochTimes, Job, Position, Progress, StepMetrics, checkpoint};
+use super::watch::{PlateauState, Stopping, monitored, reaches};
+use super::{
+    Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Job, Pause, Position,
+    Progress, StepMetrics, checkpoint,
+};
 use crate::config::Schedule;
 use crate::kernels::{Computed, Engine, Split, Step};
 use crate::model::{self, Names};
@@ -48,9 +51,20 @@ pub(super) fn train_epoch(
     let batches: Vec<&[u32]> = order.chunks(job.arm.batch_size).collect();
     let course = job.course();
     let lstm = &job.arm.model.lstm;
-    let (mut clock, before, started) = (Instant::now(), position.seconds, Instant::now());
+    let every = job.arm.train.evaluate_every;
+    let (mut clock, mut since) = (Instant::now(), Instant::now());
     let mut unread: Vec<Unread<'_>> = Vec::new();
     while position.batch < batches.len() as u64 && !course.is_over(position) {
+        let is_due = |position: &Position| course.is_due(every, position.step);
+        if position.batch > 0 && position.evaluated < position.step && is_due(position) {
+            if let Some(early) = evaluate(job, engine, callback, position)? {
+                return Ok(Some(early));
+            }
+            since = Instant::now();
+            if position.stopped_early {
+                break;
+            }
+        }
         let rows = batches[position.batch as usize];
         let masks = dropout::masks(lstm, &job.shape, job.seed, position.epoch, rows);
         let lr = rate(job, position, position.step);
@@ -63,9 +77,10 @@ pub(super) fn train_epoch(
         position.step += 1;
         let stop = callback.should_stop();
         let is_last = position.batch == batches.len() as u64 || course.is_over(position);
-        if stop || is_last || clock.elapsed() >= READ_EVERY {
+        if stop || is_last || is_due(position) || clock.elapsed() >= READ_EVERY {
             let read = read(job, engine, &std::mem::take(&mut unread), position)?;
-            position.seconds = before + started.elapsed().as_secs_f64();
+            position.seconds += since.elapsed().as_secs_f64();
+            since = Instant::now();
             callback.on_steps(&read.steps)?;
             if let Some(step) = read.diverged {
                 return Ok(Some(Early::Diverged { step }));
@@ -78,6 +93,49 @@ pub(super) fn train_epoch(
         }
     }
     Ok(None)
+}
+
+/// Measures the validation split within an epoch; the run ends here if that reaches its target.
+fn evaluate(
+    job: &Job<'_>,
+    engine: &mut dyn Engine,
+    callback: &mut dyn Callback,
+    position: &mut Position,
+) -> Result<Option<Early>> {
+    let started = Instant::now();
+    let validation = match validate(job, engine, callback, position)? {
+        Ok(validation) => validation,
+        Err(early) => return Ok(Some(early)),
+    };
+    position.evaluation_seconds += started.elapsed().as_secs_f64();
+    position.evaluated = position.step;
+    let Position { step, epoch, examples, .. } = *position;
+    let times = EvaluationTimes {
+        train_seconds: position.seconds,
+        validation_seconds: position.evaluation_seconds,
+    };
+    callback.on_evaluation(&Evaluation { step, epoch, examples, validation }, &times)?;
+    if job.arm.train.stop_at.is_some_and(|stop| reaches(&stop, None, &validation)) {
+        (position.reached_target, position.stopped_early) = (true, true);
+    }
+    Ok(None)
+}
+
+/// The metrics of the validation split, or why there are none.
+fn validate(
+    job: &Job<'_>,
+    engine: &mut dyn Engine,
+    callback: &dyn Callback,
+    position: &Position,
+) -> Result<Result<Metrics, Early>> {
+    let examples = &job.splits.validation;
+    let stop = || callback.should_stop();
+    let Some(found) = logits(engine, Split::Validation, examples, &stop)? else {
+        return Ok(Err(Early::Stopped));
+    };
+    let measured = measure(&found, examples, engine.penalty()?);
+    let measured = measured.filter(|metrics| metrics.loss.is_finite());
+    Ok(measured.ok_or(Early::Diverged { step: position.step }))
 }
 
 /// A step whose results were not read yet.
@@ -150,19 +208,14 @@ pub(super) fn finish_epoch(
     position: &mut Position,
 ) -> Result<Option<Early>> {
     let started = Instant::now();
-    let examples = &job.splits.validation;
-    let stop = || callback.should_stop();
-    let Some(found) = logits(engine, Split::Validation, examples, &stop)? else {
-        return Ok(Some(Early::Stopped));
-    };
-    let measured = measure(&found, examples, engine.penalty()?);
-    let Some(validation) = measured.filter(|metrics| metrics.loss.is_finite()) else {
-        return Ok(Some(Early::Diverged { step: position.step }));
+    let validation = match validate(job, engine, callback, position)? {
+        Ok(validation) => validation,
+        Err(early) => return Ok(Some(early)),
     };
     let metrics = epoch_metrics(job, position, validation);
     let times = EpochTimes {
         train_seconds: position.seconds,
-        validation_seconds: started.elapsed().as_secs_f64(),
+        validation_seconds: position.evaluation_seconds + started.elapsed().as_secs_f64(),
         examples_per_second: position.tally.rows() as f64 / position.seconds.max(1e-9),
         micro_batch: position.micro_batch,
     };
@@ -170,6 +223,11 @@ pub(super) fn finish_epoch(
     let state = engine.state()?;
     if callback.wants_weights() {
         callback.on_weights(position.epoch, &job.shape, &state.parameters)?;
+    }
+    let pause =
+        Pause { epochs: position.epoch + 1, step: position.step, examples: position.examples };
+    if callback.on_pause(&pause, engine)?.is_break() {
+        return Ok(Some(Early::Stopped));
     }
     if hear(job, position, &metrics) {
         model::write_weights(job.best, &job.shape, &state.parameters, Names::Own)?;
@@ -195,7 +253,7 @@ fn epoch_metrics(job: &Job<'_>, position: &Position, validation: Metrics) -> Epo
     }
 }
 
-/// Tells the schedule and early stopping of an epoch; whether its weights are the best so far and
+/// Tells the schedule, the target and early stopping of an epoch; whether its weights are the best so far and
 /// will be restored.
 fn hear(job: &Job<'_>, position: &mut Position, metrics: &EpochMetrics) -> bool {
     let train = &job.arm.train;
@@ -206,10 +264,13 @@ fn hear(job: &Job<'_>, position: &mut Position, metrics: &EpochMetrics) -> bool 
         let plateau = position.plateau.get_or_insert_with(start);
         plateau.hear(settings, monitored(settings.monitor, metrics));
     }
+    if train.stop_at.is_some_and(|stop| reaches(&stop, Some(&metrics.train), &metrics.validation)) {
+        (position.reached_target, position.stopped_early) = (true, true);
+    }
     let Some(settings) = &train.early_stopping else { return false };
     let stopping = position.stopping.get_or_insert_with(Stopping::default);
     let value = monitored(settings.monitor, metrics);
     let advice = stopping.hear(settings, metrics.epoch, value);
-    position.stopped_early = advice.stop;
+    position.stopped_early |= advice.stop;
     advice.keep && settings.restore_best_weights
 }

@@ -4,7 +4,8 @@
 //! short as it comes out; each batch is one step; then the validation split is measured, the epoch
 //! is recorded and the checkpoint saved, in this order, so that a crash between the two repeats the
 //! epoch instead of losing it. Train metrics are means over the rows *while* training, as in Keras.
-//! The run ends when its budget is spent or early stopping says so, and then the test split is
+//! With `evaluate_every` the validation split is measured within epochs too. The run ends when its
+//! budget is spent, a target is reached or early stopping says so, and then the test split is
 //! measured.
 
 mod checkpoint;
@@ -32,6 +33,7 @@ use crate::model;
 use anyhow::{Context, Result};
 use epoch::{Early, finish_epoch, train_epoch};
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Everything that defines a run, and where it saves how far it has come.
@@ -95,12 +97,34 @@ pub struct StepMetrics {
     pub gradient_norm: f64,
 }
 
+/// What is recorded of the validation split within an epoch: the same bits whenever it is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Updates made so far.
+    pub step: u64,
+    /// The epoch in which they stand, 0-based.
+    pub epoch: u64,
+    /// Training rows seen so far.
+    pub examples: u64,
+    /// After these updates.
+    pub validation: Metrics,
+}
+
+/// What else is known after a measurement within an epoch, and cannot repeat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EvaluationTimes {
+    /// Seconds spent on training steps since the epoch began.
+    pub train_seconds: f64,
+    /// Seconds spent on the validation split since the epoch began.
+    pub validation_seconds: f64,
+}
+
 /// What else is known at the end of an epoch, and cannot repeat.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EpochTimes {
     /// Seconds spent on training steps.
     pub train_seconds: f64,
-    /// Seconds spent on the validation split.
+    /// Seconds spent on the validation split, within the epoch too.
     pub validation_seconds: f64,
     /// Training rows a second.
     pub examples_per_second: f64,
@@ -123,6 +147,17 @@ pub struct Progress {
     pub examples_per_second: f64,
 }
 
+/// A moment in which a run stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Epochs that are done; 0 before the first step.
+    pub epochs: u64,
+    /// Updates made so far.
+    pub step: u64,
+    /// Training rows seen so far.
+    pub examples: u64,
+}
+
 /// What the trainer tells while it works. Each hook does nothing unless it is given.
 pub trait Callback {
     /// About ten times a second.
@@ -131,6 +166,10 @@ pub trait Callback {
     }
     /// After steps whose losses were read together.
     fn on_steps(&mut self, _steps: &[StepMetrics]) -> Result<()> {
+        Ok(())
+    }
+    /// After the validation split is measured within an epoch.
+    fn on_evaluation(&mut self, _found: &Evaluation, _times: &EvaluationTimes) -> Result<()> {
         Ok(())
     }
     /// After an epoch is measured, before its checkpoint is saved.
@@ -145,6 +184,12 @@ pub trait Callback {
     fn on_weights(&mut self, _epoch: u64, _shape: &Shape, _weights: &Arrays) -> Result<()> {
         Ok(())
     }
+    /// Before the first step, and after each epoch before its checkpoint is saved: the engine as it
+    /// stands, to be measured. What is measured must leave its state as it was. `Break` when a stop
+    /// was asked for in the midst; then it is told again when the run goes on.
+    fn on_pause(&mut self, _pause: &Pause, _engine: &mut dyn Engine) -> Result<ControlFlow<()>> {
+        Ok(ControlFlow::Continue(()))
+    }
     /// Threads that the engine may use from now on; asked between steps.
     fn threads(&self) -> Option<usize> {
         None
@@ -158,7 +203,7 @@ pub trait Callback {
 /// How a training ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// The budget is spent, or early stopping ended the run.
+    /// The budget is spent, a target is reached, or early stopping ended the run.
     Finished(Box<Trained>),
     /// The loss of this step was not finite; steps count from 1.
     Diverged {
@@ -182,8 +227,10 @@ pub struct Trained {
     pub epochs: u64,
     /// The epoch that early stopping calls the best, 0-based.
     pub best_epoch: Option<u64>,
-    /// Whether early stopping ended the run before its budget was spent.
+    /// Whether early stopping or a target ended the run before its budget was spent.
     pub stopped_early: bool,
+    /// Whether the target of `stop_at` was reached.
+    pub reached_target: bool,
 }
 
 /// Trains one run to its end, or as far as it may, from where `checkpoint` left it.
@@ -198,7 +245,12 @@ pub fn train(
         None => (first_state(job)?, Position::default()),
     };
     engine.set_state(&state)?;
-    while !job.course().is_over(&position) {
+    let first = Pause { epochs: 0, step: 0, examples: 0 };
+    if position.step == 0 && callback.on_pause(&first, engine)?.is_break() {
+        return stopped(job, engine, &position);
+    }
+    // A run that was stopped while its last epoch was measured has that still to do.
+    while position.batch > 0 || !job.course().is_over(&position) {
         let early = match train_epoch(job, engine, callback, &mut position)? {
             Some(early) => Some(early),
             None => finish_epoch(job, engine, callback, &mut position)?,
@@ -206,13 +258,15 @@ pub fn train(
         match early {
             None => {}
             Some(Early::Diverged { step }) => return Ok(Outcome::Diverged { step }),
-            Some(Early::Stopped) => {
-                checkpoint::save(job.checkpoint, &job.shape, &engine.state()?, &position)?;
-                return Ok(Outcome::Stopped);
-            }
+            Some(Early::Stopped) => return stopped(job, engine, &position),
         }
     }
     finish(job, engine, callback, &position)
+}
+
+fn stopped(job: &Job<'_>, engine: &dyn Engine, position: &Position) -> Result<Outcome> {
+    checkpoint::save(job.checkpoint, &job.shape, &engine.state()?, position)?;
+    Ok(Outcome::Stopped)
 }
 
 fn first_state(job: &Job<'_>) -> Result<State> {
@@ -251,6 +305,7 @@ fn finish(
         epochs: position.epoch,
         best_epoch,
         stopped_early: position.stopped_early && position.step < job.course().steps(),
+        reached_target: position.reached_target,
     })))
 }
 

@@ -1,7 +1,9 @@
 //! The loop with an engine that only remembers.
 
 use super::*;
-use crate::config::{EarlyStopping, Plateau, Schedule, TrainSection};
+use crate::config::{
+    EarlyStopping, EvaluateEvery, Monitor, Plateau, Schedule, StopAt, TrainSection,
+};
 use crate::kernels::{Computed, Examples, Input, Sequences, Step};
 use std::cell::Cell;
 
@@ -52,12 +54,17 @@ impl Engine for Fake {
 struct Listener {
     epochs: Vec<EpochMetrics>,
     steps: Vec<StepMetrics>,
+    evaluations: Vec<Evaluation>,
     patience: Cell<u32>,
 }
 
 impl Callback for Listener {
     fn on_steps(&mut self, steps: &[StepMetrics]) -> Result<()> {
         self.steps.extend(steps);
+        Ok(())
+    }
+    fn on_evaluation(&mut self, found: &Evaluation, _: &EvaluationTimes) -> Result<()> {
+        self.evaluations.push(*found);
         Ok(())
     }
     fn on_epoch_end(&mut self, metrics: &EpochMetrics, _: &EpochTimes) -> Result<()> {
@@ -197,4 +204,78 @@ fn every_few_steps_one_is_reported_with_what_it_has_seen() {
     let steps = sessions(epochs(1), &[u32::MAX]).listener.steps;
     let seen: Vec<_> = steps.iter().map(|step| (step.step, step.examples)).collect();
     assert_eq!(seen, [(1, 4), (2, 8), (3, 12), (4, 16), (5, 20), (6, 22)]);
+}
+
+fn evaluated(epochs: u64, every: EvaluateEvery, stop_at: Option<StopAt>) -> TrainSection {
+    TrainSection {
+        epochs: Some(epochs),
+        evaluate_every: Some(every),
+        stop_at,
+        ..TrainSection::default()
+    }
+}
+
+#[test]
+fn validation_is_measured_within_epochs_without_changing_the_run() {
+    let plain = sessions(epochs(2), &[u32::MAX]);
+    let done = sessions(evaluated(2, EvaluateEvery::Examples(10), None), &[u32::MAX]);
+    assert_eq!(done.outcomes, plain.outcomes);
+    assert_eq!(done.listener.epochs, plain.listener.epochs);
+    let points = |of: &Sessions| -> Vec<_> {
+        of.listener.evaluations.iter().map(|e| (e.epoch, e.step, e.examples)).collect()
+    };
+    assert_eq!(points(&done), [(0, 3, 12), (0, 5, 20), (1, 8, 30), (1, 11, 42)]);
+    // The end of an epoch is not measured twice.
+    let whole = sessions(evaluated(2, EvaluateEvery::Steps(3), None), &[u32::MAX]);
+    assert_eq!(points(&whole), [(0, 3, 12), (1, 9, 34)]);
+}
+
+#[test]
+fn a_run_that_is_stopped_anywhere_measures_everything_once() {
+    let train = evaluated(2, EvaluateEvery::Examples(10), None);
+    let whole = sessions(train.clone(), &[u32::MAX]);
+    for patience in 1..=22 {
+        let disturbed = sessions(train.clone(), &[patience, u32::MAX]);
+        assert_eq!(disturbed.outcomes.last(), whole.outcomes.last(), "{patience}");
+        assert_eq!(disturbed.listener.epochs, whole.listener.epochs, "{patience}");
+        assert_eq!(disturbed.listener.evaluations, whole.listener.evaluations, "{patience}");
+        assert_eq!(disturbed.listener.steps, whole.listener.steps, "{patience}");
+    }
+}
+
+#[test]
+fn a_run_ends_at_the_first_measurement_that_reaches_its_target() {
+    // The fake's validation loss grows with every step, and its Brier score too.
+    let every = EvaluateEvery::Examples(10);
+    let whole = sessions(evaluated(3, every, None), &[u32::MAX]);
+    let third = whole.listener.evaluations[2];
+    let recall = Monitor::ValRecall;
+    assert!(third.validation.recall > 0.5, "the fake says yes to everything");
+    let at = |monitor, value| Some(StopAt { monitor, value });
+    let first = sessions(evaluated(3, every, at(recall, 0.5)), &[u32::MAX]);
+    assert_eq!(first.listener.evaluations.len(), 1);
+
+    // From above: nothing before is as low.
+    let losses: Vec<f64> =
+        whole.listener.evaluations.iter().map(|found| found.validation.loss).collect();
+    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let place = losses.iter().position(|loss| *loss <= lowest).unwrap();
+    let train = evaluated(3, every, at(Monitor::ValLoss, lowest));
+    let done = sessions(train.clone(), &[u32::MAX]);
+    assert_eq!(done.listener.evaluations[..], whole.listener.evaluations[..=place]);
+    let (last, end) = (done.listener.epochs.last().unwrap(), trained(&done.outcomes[0]));
+    assert!(end.stopped_early && end.reached_target);
+    let reached = whole.listener.evaluations[place];
+    assert_eq!((last.step, last.examples), (reached.step, reached.examples));
+    assert_eq!(last.validation, reached.validation);
+
+    let disturbed = sessions(train, &[2, 3, 4, u32::MAX]);
+    assert_eq!(disturbed.outcomes.last(), done.outcomes.last());
+    assert_eq!(disturbed.listener.epochs, done.listener.epochs);
+    assert_eq!(disturbed.listener.evaluations, done.listener.evaluations);
+
+    let never = sessions(evaluated(3, every, at(Monitor::ValLoss, lowest / 2.0)), &[u32::MAX]);
+    let end = trained(&never.outcomes[0]);
+    assert!(!end.stopped_early && !end.reached_target);
+    assert_eq!(never.listener.epochs, whole.listener.epochs);
 }

@@ -4,22 +4,26 @@
 //! `torch/optim/lr_scheduler.py`. Both say "better" strictly; Keras's threshold is absolute,
 //! torch's relative to the best value.
 
-use super::EpochMetrics;
-use crate::config::{EarlyStopping, Monitor, Plateau, PlateauRule};
+use super::{EpochMetrics, Metrics};
+use crate::config::{EarlyStopping, Monitor, Plateau, PlateauRule, StopAt};
 use serde::{Deserialize, Serialize};
 
 /// The value of a monitored metric; `None` where it is not defined (AUC of one label).
 pub fn monitored(monitor: Monitor, metrics: &EpochMetrics) -> Option<f64> {
-    let (train, validation) = (&metrics.train, &metrics.validation);
+    value(monitor, Some(&metrics.train), &metrics.validation)
+}
+
+/// As [`monitored`]; within an epoch there are no metrics of the training split.
+fn value(monitor: Monitor, train: Option<&Metrics>, validation: &Metrics) -> Option<f64> {
     match monitor {
-        Monitor::Loss => Some(train.loss),
-        Monitor::Accuracy => Some(train.accuracy),
-        Monitor::Auc => train.auc,
-        Monitor::Precision => Some(train.precision),
-        Monitor::Recall => Some(train.recall),
-        Monitor::F1 => Some(train.f1),
-        Monitor::Brier => Some(train.brier),
-        Monitor::CalibrationError => Some(train.calibration_error),
+        Monitor::Loss => train.map(|train| train.loss),
+        Monitor::Accuracy => train.map(|train| train.accuracy),
+        Monitor::Auc => train.and_then(|train| train.auc),
+        Monitor::Precision => train.map(|train| train.precision),
+        Monitor::Recall => train.map(|train| train.recall),
+        Monitor::F1 => train.map(|train| train.f1),
+        Monitor::Brier => train.map(|train| train.brier),
+        Monitor::CalibrationError => train.map(|train| train.calibration_error),
         Monitor::ValLoss => Some(validation.loss),
         Monitor::ValAccuracy => Some(validation.accuracy),
         Monitor::ValAuc => validation.auc,
@@ -38,6 +42,12 @@ fn sign(monitor: Monitor) -> f64 {
         Monitor::ValLoss | Monitor::ValBrier | Monitor::ValCalibrationError => 1.0,
         _ => -1.0,
     }
+}
+
+/// Whether a measurement reaches the target.
+pub(super) fn reaches(stop: &StopAt, train: Option<&Metrics>, validation: &Metrics) -> bool {
+    let sign = sign(stop.monitor);
+    value(stop.monitor, train, validation).is_some_and(|value| sign * value <= sign * stop.value)
 }
 
 /// Keras's test: the first value is an improvement, whatever it is.

@@ -5,11 +5,12 @@
 
 mod data;
 mod model;
+mod probe;
 mod schedule;
 mod study;
 mod train;
 
-pub(super) use study::arms;
+pub(super) use study::{arms, tuning};
 
 use super::locate::KeyPath;
 use super::{DataSection, Experiment, ModelSection, TrainSection};

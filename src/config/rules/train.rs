@@ -5,7 +5,10 @@ use super::{
     Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction, not_empty,
     not_negative, positive,
 };
-use crate::config::{ClassWeight, Clip, EarlyStopping, Optimizer, TrainSection};
+use crate::config::{
+    ClassWeight, Clip, EarlyStopping, EvaluateEvery, Monitor, Optimizer, StepsOf, StopAt,
+    TrainSection,
+};
 
 pub(super) fn check(train: &TrainSection) -> Checked {
     budget(train)?;
@@ -17,6 +20,16 @@ pub(super) fn check(train: &TrainSection) -> Checked {
         None => {}
     }
     train.early_stopping.as_ref().map_or(Ok(()), |stopping| early_stopping(train, stopping))?;
+    train.stop_at.map_or(Ok(()), stop_at)?;
+    match train.evaluate_every {
+        Some(EvaluateEvery::Steps(steps)) => {
+            count("train.evaluate_every.steps", steps, MOST_UPDATES)?;
+        }
+        Some(EvaluateEvery::Examples(rows)) => {
+            count("train.evaluate_every.examples", rows, MOST_UPDATES)?;
+        }
+        None => {}
+    }
     if let Some(ClassWeight::Each(weights)) = train.class_weight {
         positive("train.class_weight.0", weights.negative)?;
         positive("train.class_weight.1", weights.positive)?;
@@ -27,21 +40,27 @@ pub(super) fn check(train: &TrainSection) -> Checked {
 }
 
 fn budget(train: &TrainSection) -> Checked {
+    let other = train.steps_of;
+    if let Some(StepsOf { batch_size, .. }) = other {
+        count("train.steps_of.batch_size", batch_size, MOST_ROWS)?;
+    }
     let given = [
         ("epochs", train.epochs, u64::from(MOST_EPOCHS)),
         ("steps", train.steps, MOST_UPDATES),
         ("examples", train.examples, MOST_UPDATES),
+        ("steps_of", other.map(|other| other.epochs), u64::from(MOST_EPOCHS)),
     ];
     let mut seen: Option<&str> = None;
     for (key, value, most) in given {
         let Some(value) = value else { continue };
         let path = format!("train.{key}");
-        count(&path, value, most)?;
+        let inner = if key == "steps_of" { ".epochs" } else { "" };
+        count(&format!("{path}{inner}"), value, most)?;
         if let Some(other) = seen.replace(key) {
             return Err(broken(
                 &path,
                 format!("a budget is given twice, as `{other}` and as `{key}`"),
-                "keep one of `epochs`, `steps` and `examples`",
+                "keep one of `epochs`, `steps`, `examples` and `steps_of`",
             ));
         }
     }
@@ -92,6 +111,25 @@ fn early_stopping(train: &TrainSection, stopping: &EarlyStopping) -> Checked {
             "epochs count from 0",
         )),
         _ => Ok(()),
+    }
+}
+
+/// A loss has no upper end; every other metric is a share.
+fn stop_at(stop: StopAt) -> Checked {
+    let most = match stop.monitor {
+        Monitor::Loss | Monitor::ValLoss => f64::MAX,
+        _ => 1.0,
+    };
+    match stop.value > 0.0 && stop.value <= most {
+        true => Ok(()),
+        false => Err(broken(
+            "train.stop_at",
+            format!(
+                "the target must be above 0 and for a share at most 1, received {}",
+                stop.value
+            ),
+            "0.84 is an accuracy of 84 %: `stop_at: { val_accuracy: 0.84 }`",
+        )),
     }
 }
 

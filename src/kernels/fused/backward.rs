@@ -1,14 +1,14 @@
 //! A slab's gradients.
 //!
-//! Time steps go back one by one; gradients of weights are computed for several steps at a time,
-//! and added up from 0 within them, which rounds less than one long sum. Where all gradients have
-//! become 0 on the way back, all earlier ones are 0 too, and the slab is done.
+//! Time steps go back one by one. Where all gradients have become 0 on the way, all earlier ones are 0
+//! too, and the slab is done. The gradients of weights follow from those of all steps (`weights`).
 
 use super::cell::Backward;
 use super::dense::Loss;
 use super::masks::RowMasks;
-use super::products::{Back, Gates, Outer};
-use super::slab::{CHUNK, Inputs, Source, Weights, Workspace, grow, refill};
+use super::products::{Back, Gates};
+use super::slab::{CHUNK, Inputs, Weights, Workspace, grow, refill};
+use super::threads::Threads;
 use super::tile::{GROUP, PANEL};
 use std::ops::Range;
 
@@ -21,6 +21,7 @@ impl Workspace {
         inputs: &Inputs<'_>,
         labels: &[f32],
         shares: &[f32],
+        threads: &Threads,
     ) {
         let (layout, slab) = (&weights.layout, inputs.slab);
         refill(&mut self.gradient, layout.len());
@@ -31,7 +32,6 @@ impl Workspace {
             for step in steps.clone().rev() {
                 self.backward_step(weights, inputs, step);
             }
-            self.weights(weights, inputs, steps.clone());
             if inputs.wants_vectors() {
                 self.inputs(weights, inputs, steps.clone());
             }
@@ -40,6 +40,7 @@ impl Workspace {
                 break;
             }
         }
+        self.weights(weights, inputs, threads);
     }
 
     /// Whether nothing is left to go further back.
@@ -121,49 +122,6 @@ impl Workspace {
         }
     }
 
-    /// Adds the gradients of the weights from some time steps.
-    fn weights(&mut self, weights: &Weights<'_>, inputs: &Inputs<'_>, steps: Range<usize>) {
-        let (layout, slab) = (&weights.layout, inputs.slab);
-        let (features, width, row_steps) = (layout.features, layout.width(), slab.row_steps());
-        let chunk = slab.offsets[steps.start]..slab.offsets[steps.end];
-        let of_inputs = RowMasks::inputs(inputs.masks, layout);
-        let of_states = RowMasks::states(inputs.masks, layout);
-        let columns = match inputs.source {
-            Source::Vectors { .. } => features + layout.units,
-            Source::Table { .. } => layout.units,
-        };
-        let stride = odd_lines(columns);
-        // Masks of states come for each gate, and those of inputs then too.
-        for of in of_states.passes() {
-            self.scratch.clear();
-            for (step, row) in slab.within(steps.clone()) {
-                let position = slab.positions[row];
-                if let Source::Vectors { values, .. } = inputs.source {
-                    let from = &values[self.starts[slab.offsets[step] + row]..][..features];
-                    of_inputs.push(&mut self.scratch, from, position, *of);
-                }
-                let state = match step {
-                    0 => &self.zeros[..layout.units],
-                    _ => &self.states[(slab.offsets[step - 1] + row) * width..][..layout.units],
-                };
-                of_states.push(&mut self.scratch, state, position, *of);
-                self.scratch.extend(std::iter::repeat_n(0.0, stride - columns));
-            }
-            for panel in 0..layout.panels {
-                let end = layout.state_weights(panel).end;
-                let gates = panel * row_steps + chunk.start..panel * row_steps + chunk.end;
-                weights.instructions.outer(Outer {
-                    inputs: &self.scratch,
-                    stride,
-                    columns,
-                    gates: &self.gates[gates.start * PANEL..gates.end * PANEL],
-                    of: *of,
-                    sum: &mut self.gradient[end - columns * PANEL..end],
-                });
-            }
-        }
-    }
-
     /// The gradients of the input vectors of some time steps.
     fn inputs(&mut self, weights: &Weights<'_>, inputs: &Inputs<'_>, steps: Range<usize>) {
         let (layout, slab) = (&weights.layout, inputs.slab);
@@ -192,10 +150,4 @@ impl Workspace {
             }
         }
     }
-}
-
-/// At least so many values, in an odd number of cache lines: rows that are a power of two apart would
-/// all fall into the same few places of the first-level cache.
-fn odd_lines(columns: usize) -> usize {
-    columns.next_multiple_of(GROUP) | GROUP
 }

@@ -89,9 +89,8 @@ pub(super) struct Unique {
     pub(super) tokens: Vec<u32>,
     /// For each slab, the number of each row-step's token.
     pub(super) numbers: Vec<Vec<u32>>,
-    /// A token's number, where `seen` is the current round.
-    number: Vec<u32>,
-    seen: Vec<u32>,
+    /// Of each token of the vocabulary, the last round in which it was seen, and its number there.
+    seen: Vec<(u32, u32)>,
     round: u32,
 }
 
@@ -99,21 +98,22 @@ impl Unique {
     /// Numbers the tokens of these slabs; nothing for features.
     pub(super) fn find(&mut self, vocabulary: usize, examples: &Examples<'_>, slabs: &[Slab]) {
         let Sequences::Tokens { tokens, offsets } = examples.sequences else { return };
-        self.number.resize(vocabulary, 0);
-        self.seen.resize(vocabulary, 0);
+        self.seen.resize(vocabulary, (0, 0));
         self.round += 1;
         self.tokens.clear();
         self.numbers.resize_with(slabs.len().max(self.numbers.len()), Vec::new);
         for (slab, numbers) in slabs.iter().zip(&mut self.numbers) {
             numbers.clear();
+            let rows: Vec<&[i32]> =
+                slab.rows.iter().map(|row| &tokens[offsets[*row as usize] as usize..]).collect();
             for (step, row) in slab.each() {
-                let token = tokens[offsets[slab.rows[row] as usize] as usize + step] as usize;
-                if self.seen[token] != self.round {
-                    self.seen[token] = self.round;
-                    self.number[token] = self.tokens.len() as u32;
+                let token = rows[row][step] as usize;
+                let (round, number) = &mut self.seen[token];
+                if *round != self.round {
+                    (*round, *number) = (self.round, self.tokens.len() as u32);
                     self.tokens.push(token as u32);
                 }
-                numbers.push(self.number[token]);
+                numbers.push(*number);
             }
         }
     }

@@ -15,7 +15,7 @@
 
 use super::activation::{sigmoid, tanh};
 use super::tile::{GROUP, PANEL, blocks, holds, multiply, with_rows, zeros};
-use super::vector::Vector;
+use super::vector::{Vector, prefetch};
 
 /// Gradients below this are 0: 2^-96.
 const LEAST: f32 = 1.262_177_4e-29;
@@ -25,7 +25,8 @@ const LEAST: f32 = 1.262_177_4e-29;
 pub(super) enum Start<'a> {
     /// What the gates hold.
     Gates,
-    /// Rows of a table `[..][64]`, one for each row.
+    /// Rows of a table `[..][64]`, one for each row; what follows are those of the next step, which
+    /// are asked for ahead.
     Table(&'a [f32], &'a [u32]),
 }
 
@@ -76,6 +77,11 @@ pub(super) unsafe fn forward<V: Vector>(mut p: Forward<'_>) {
     unsafe {
         for lane in (0..GROUP).step_by(V::LANES) {
             for (first, rows) in blocks(p.rows, V::ROWS) {
+                if let (Start::Table(table, index), 0) = (p.start, lane) {
+                    for soon in index.iter().skip(p.rows + first).take(rows) {
+                        prefetch(&table[*soon as usize * PANEL..][..PANEL]);
+                    }
+                }
                 with_rows!(rows, forward_block::<V>(&mut p, first, lane));
             }
         }

@@ -4,6 +4,8 @@
 //! and a sum, so all sets give the same bits.
 
 use super::tile::{GROUP, PANEL};
+use super::vector::prefetch;
+use std::ops::Range;
 
 /// `sum += other`
 #[inline(always)]
@@ -23,10 +25,16 @@ pub(super) struct Scatter<'a> {
     pub(super) rows: &'a [f32],
 }
 
+/// So many rows before its turn, a row of a table is asked for.
+const AHEAD: usize = 8;
+
 /// See [`Scatter`].
 #[inline(always)]
 pub(super) fn scatter(p: Scatter<'_>) {
-    for (row, at) in p.rows.chunks_exact(PANEL).zip(p.index) {
+    for (number, (row, at)) in p.rows.chunks_exact(PANEL).zip(p.index).enumerate() {
+        if let Some(soon) = p.index.get(number + AHEAD) {
+            prefetch(&p.table[*soon as usize * PANEL..][..PANEL]);
+        }
         let sum = &mut p.table[*at as usize * PANEL..][..PANEL];
         for (sum, value) in sum.iter_mut().zip(row) {
             *sum += value;
@@ -133,30 +141,79 @@ impl Rule {
     }
 }
 
+/// Up to sixteen values with what is kept of their gradients, in registers: the rest of the sixteen is
+/// 0 and is not written back.
+struct Lanes {
+    weights: [f32; GROUP],
+    first: [f32; GROUP],
+    second: [f32; GROUP],
+}
+
+impl Lanes {
+    #[inline(always)]
+    fn load(weights: &[f32], first: &[f32], second: &[f32]) -> Self {
+        Self { weights: group(weights), first: group(first), second: group(second) }
+    }
+
+    #[inline(always)]
+    fn apply(&mut self, rule: &Rule, gradients: &[f32; GROUP]) {
+        for lane in 0..GROUP {
+            (self.weights[lane], self.first[lane], self.second[lane]) = rule.apply(
+                self.weights[lane],
+                gradients[lane],
+                self.first[lane],
+                self.second[lane],
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn store(&self, weights: &mut [f32], first: &mut [f32], second: &mut [f32]) {
+        ungroup(&self.weights, weights);
+        ungroup(&self.first, first);
+        ungroup(&self.second, second);
+    }
+}
+
+/// The first values of a group; whole ones, of a size that the compiler knows, are one instruction.
+#[inline(always)]
+fn group(values: &[f32]) -> [f32; GROUP] {
+    let mut group = [0.0; GROUP];
+    match <&[f32; GROUP]>::try_from(values) {
+        Ok(whole) => group = *whole,
+        Err(_) => group[..values.len()].copy_from_slice(values),
+    }
+    group
+}
+
+/// The way back.
+#[inline(always)]
+fn ungroup(group: &[f32; GROUP], values: &mut [f32]) {
+    match <&mut [f32; GROUP]>::try_from(&mut *values) {
+        Ok(whole) => *whole = *group,
+        Err(_) => values.copy_from_slice(&group[..values.len()]),
+    }
+}
+
+/// Part of what is kept, which may be nothing.
+#[inline(always)]
+fn part(values: &mut [f32], range: Range<usize>) -> &mut [f32] {
+    if values.is_empty() { values } else { &mut values[range] }
+}
+
 /// See [`Update`].
 #[inline(always)]
 pub(super) fn update(p: Update<'_>) {
-    let count = p.weights.len();
-    let g = &p.gradients[..count];
-    match p.rule {
-        Rule::Adam { .. } => {
-            let (first, second) = (&mut p.first[..count], &mut p.second[..count]);
-            for at in 0..count {
-                (p.weights[at], first[at], second[at]) =
-                    p.rule.apply(p.weights[at], g[at], first[at], second[at]);
-            }
-        }
-        Rule::Descent { .. } => {
-            for at in 0..count {
-                (p.weights[at], ..) = p.rule.apply(p.weights[at], g[at], 0.0, 0.0);
-            }
-        }
-        Rule::Momentum { .. } => {
-            let first = &mut p.first[..count];
-            for at in 0..count {
-                (p.weights[at], first[at], _) = p.rule.apply(p.weights[at], g[at], first[at], 0.0);
-            }
-        }
+    // A copy, since the compiler cannot know that no weight lies in it.
+    let Update { rule, weights, gradients, first, second } = p;
+    let (rule, count) = (*rule, weights.len());
+    for start in (0..count).step_by(GROUP) {
+        let range = start..(start + GROUP).min(count);
+        let weights = &mut weights[range.clone()];
+        let (first, second) = (part(first, range.clone()), part(second, range.clone()));
+        let mut lanes = Lanes::load(weights, first, second);
+        lanes.apply(&rule, &group(&gradients[range]));
+        lanes.store(weights, first, second);
     }
 }
 
@@ -173,32 +230,22 @@ pub(super) fn replay(p: Replay<'_>) {
     }
     for start in (0..weights.len()).step_by(GROUP) {
         let range = start..(start + GROUP).min(weights.len());
-        let (mut w, mut m, mut v) = ([0f32; GROUP], [0f32; GROUP], [0f32; GROUP]);
-        let count = range.len();
-        w[..count].copy_from_slice(&weights[range.clone()]);
-        m[..count].copy_from_slice(&first[range.clone()]);
-        if !second.is_empty() {
-            v[..count].copy_from_slice(&second[range.clone()]);
-        }
+        let weights = &mut weights[range.clone()];
+        let (first, second) = (part(first, range.clone()), part(second, range));
+        let mut lanes = Lanes::load(weights, first, second);
         for rules in rules.chunks(ROUND) {
-            if m.iter().all(|m| m.to_bits() == 0)
-                && v.iter().all(|v| *v >= 0.0)
+            if lanes.first.iter().all(|m| m.to_bits() == 0)
+                && lanes.second.iter().all(|v| *v >= 0.0)
                 && rules.iter().all(Rule::rests)
             {
-                fade(rules, &mut v);
+                fade(rules, &mut lanes.second);
                 continue;
             }
             for rule in rules {
-                for lane in 0..GROUP {
-                    (w[lane], m[lane], v[lane]) = rule.apply(w[lane], 0.0, m[lane], v[lane]);
-                }
+                lanes.apply(rule, &[0.0; GROUP]);
             }
         }
-        weights[range.clone()].copy_from_slice(&w[..count]);
-        first[range.clone()].copy_from_slice(&m[..count]);
-        if !second.is_empty() {
-            second[range].copy_from_slice(&v[..count]);
-        }
+        lanes.store(weights, first, second);
     }
 }
 
@@ -288,7 +335,7 @@ mod tests {
         set: Instructions,
         optimizer: &Optimizer,
         [w, g, m, v]: &[Vec<f32>; 4],
-        updates: std::ops::Range<u64>,
+        updates: Range<u64>,
     ) -> Vec<f32> {
         let mut moments = [m.clone(), v.clone()];
         moments[optimizer.moments()..].fill(Vec::new());

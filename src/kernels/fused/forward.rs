@@ -84,7 +84,7 @@ impl Workspace {
             let start = match inputs.source {
                 Source::Table { products, tokens } if !masked => {
                     let products = &products[panel * tokens * PANEL..][..tokens * PANEL];
-                    Start::Table(products, &inputs.numbers[at..at + rows])
+                    Start::Table(products, &inputs.numbers[at..])
                 }
                 _ => Start::Gates,
             };

@@ -10,6 +10,8 @@
 //!   registers until they have become states ([`cell`]).
 //! - Gradients below 2^-96 are 0: subnormal numbers cost some processors a hundred times as much.
 //! - Vectors of tokens are updated when they are read ([`embedding`]).
+//! - Threads share all of a step that takes long: slabs, panels of their weights' gradients
+//!   ([`weights`]), and tokens' vectors by parts of the vocabulary.
 //!
 //! What makes it repeat to the bit: every sum is one chain, or chains added up, in an order that
 //! depends on the rows of the step alone. Slabs are fixed, their gradients are added in order, so
@@ -39,6 +41,7 @@ mod table;
 mod threads;
 mod tile;
 mod vector;
+mod weights;
 
 pub use instructions::InstructionSet;
 
@@ -123,10 +126,11 @@ impl<'d> Fused<'d> {
             return false;
         }
         self.unique.find(self.vocabulary(), examples, slabs);
-        self.embedding.catch_up(self.instructions, &self.unique.tokens);
+        let (tokens, threads) = (&self.unique.tokens, &self.threads);
+        self.embedding.catch_up(self.instructions, threads, tokens);
         let once = masks.input.is_empty();
         let vectors = &self.embedding.vectors;
-        self.table.reset(&self.parameters.layout, vectors, &self.unique.tokens);
+        self.table.reset(&self.parameters.layout, threads, vectors, tokens, once);
         if once {
             self.table.project(&self.parameters.weights(), &self.threads);
         }
@@ -187,10 +191,10 @@ impl<'d> Fused<'d> {
                 let weight = |label: &f32| if *label > 0.5 { one } else { zero } * share;
                 let shares: Vec<f32> = labels.iter().map(weight).collect();
                 workspace.forward(&weights, &wave[index]);
-                workspace.backward(&weights, &wave[index], &labels, &shares);
+                workspace.backward(&weights, &wave[index], &labels, &shares, &self.threads);
             });
+            self.add_up(&mut gradient, &workspaces[..wave.len()]);
             for (workspace, inputs) in workspaces.iter().zip(wave) {
-                self.instructions.add((&mut gradient, &workspace.gradient));
                 for (position, logit) in inputs.slab.positions.iter().zip(&workspace.logits) {
                     logits[*position] = *logit;
                 }
@@ -200,6 +204,17 @@ impl<'d> Fused<'d> {
         drop(inputs);
         (self.workspaces, self.table.gradients, self.gradient) = (workspaces, table, gradient);
         logits
+    }
+
+    /// Adds the slabs' gradients, in their order.
+    fn add_up(&self, gradient: &mut [f32], slabs: &[Workspace]) {
+        let share = gradient.len().div_ceil(self.threads.count());
+        let mut parts: Vec<&mut [f32]> = gradient.chunks_mut(share).collect();
+        self.threads.each(&mut parts, |part, sum| {
+            for slab in slabs {
+                self.instructions.add((sum, &slab.gradient[part * share..]));
+            }
+        });
     }
 
     /// The arrays that are penalised: where they lie, piece by piece.
@@ -234,10 +249,9 @@ impl<'d> Fused<'d> {
         let rule = Rule::new(&self.settings.optimizer, self.updates, lr);
         self.parameters.update(&rule, &self.gradient);
         if self.vocabulary() > 0 {
-            let (gradients, stride) =
-                (self.table.vector_gradients(), self.parameters.layout.input_width());
-            let tokens = &self.unique.tokens;
-            self.embedding.update(self.instructions, &rule, tokens, gradients, stride);
+            let gradients = (self.table.vector_gradients(), self.parameters.layout.input_width());
+            let (tokens, threads) = (&self.unique.tokens, &self.threads);
+            self.embedding.update(self.instructions, threads, &rule, tokens, gradients);
         }
     }
 
@@ -274,7 +288,7 @@ impl Engine for Fused<'_> {
 
     fn state(&self) -> Result<State> {
         let mut embedding = self.embedding.clone();
-        embedding.catch_up_all(self.instructions);
+        embedding.catch_up_all(self.instructions, &self.threads);
         let (vectors, of_vectors) = embedding.into_parts();
         let join = |vectors: Vec<f32>, packed: &Vec<f32>| -> Arrays {
             let vectors = (self.vocabulary() > 0).then_some(vectors);
@@ -289,15 +303,17 @@ impl Engine for Fused<'_> {
     }
 
     fn train_step(&mut self, step: &Step<'_>) -> Result<()> {
-        let logits = self.gradients(step);
-        self.computed.logits.extend(logits);
-        self.computed.penalties.push(self.penalty()?);
-        if self.vocabulary() > 0 {
-            let weights = self.parameters.weights();
-            self.table.back(&weights, &self.threads, &mut self.gradient);
-        }
-        self.update(step.lr);
-        Ok(())
+        self.threads.clone().within(|| {
+            let logits = self.gradients(step);
+            self.computed.logits.extend(logits);
+            self.computed.penalties.push(self.penalty()?);
+            if self.vocabulary() > 0 {
+                let weights = self.parameters.weights();
+                self.table.back(&weights, &self.threads, &mut self.gradient);
+            }
+            self.update(step.lr);
+            Ok(())
+        })
     }
 
     fn take_computed(&mut self) -> Result<Computed> {
@@ -307,7 +323,7 @@ impl Engine for Fused<'_> {
     fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>> {
         let (examples, none) = (self.splits.get(split), Masks::default());
         let slabs = batch::slabs(&examples, rows, SLAB);
-        self.embedding.catch_up_all(self.instructions);
+        self.embedding.catch_up_all(self.instructions, &self.threads);
         let once = self.look_up(&examples, &slabs, &none);
         let mut workspaces = std::mem::take(&mut self.workspaces);
         let inputs = self.inputs(&examples, &slabs, &none, once);

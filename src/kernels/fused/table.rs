@@ -41,30 +41,50 @@ pub(super) struct Gradients {
 }
 
 impl Table {
-    /// Takes the vectors of these tokens.
-    pub(super) fn reset(&mut self, layout: &Layout, embedding: &[f32], tokens: &[u32]) {
+    /// Takes the vectors of these tokens; `once` makes room for their products.
+    pub(super) fn reset(
+        &mut self,
+        layout: &Layout,
+        threads: &Threads,
+        embedding: &[f32],
+        tokens: &[u32],
+        once: bool,
+    ) {
         let features = layout.features;
-        self.vectors.clear();
-        for token in tokens {
-            self.vectors.extend_from_slice(&embedding[*token as usize * features..][..features]);
-        }
+        let share = tokens.len().div_ceil(threads.count()).max(1);
+        self.vectors.resize(tokens.len() * features, 0.0);
+        let mut parts: Vec<&mut [f32]> = self.vectors.chunks_mut(share * features).collect();
+        threads.each(&mut parts, |part, vectors| {
+            let tokens = &tokens[part * share..];
+            for (vector, token) in vectors.chunks_exact_mut(features).zip(tokens) {
+                let from = *token as usize * features;
+                vector.copy_from_slice(&embedding[from..from + features]);
+            }
+        });
         self.starts.clear();
         self.starts.extend((0..tokens.len()).map(|token| token * features));
-        refill(&mut self.gradients.vectors, tokens.len() * layout.input_width());
-        self.gradients.products.clear();
-        self.products.clear();
+        let (products, vectors) = (tokens.len() * PANEL, tokens.len() * layout.input_width());
+        // What is written before it is read is not cleared.
+        match once {
+            true => self.gradients.vectors.resize(vectors, 0.0),
+            false => refill(&mut self.gradients.vectors, vectors),
+        }
+        let products = if once { layout.panels * products } else { 0 };
+        self.products.resize(products, 0.0);
+        self.gradients.products.resize(products, 0.0);
     }
 
-    /// The products, panel by panel.
+    /// The products, panel by panel; their gradients become 0.
     pub(super) fn project(&mut self, weights: &Weights<'_>, threads: &Threads) {
         let (layout, count) = (&weights.layout, self.starts.len() * PANEL);
         if count == 0 {
             return;
         }
-        refill(&mut self.gradients.products, layout.panels * count);
-        self.products.resize(layout.panels * count, 0.0);
-        let mut panels: Vec<&mut [f32]> = self.products.chunks_exact_mut(count).collect();
-        threads.each(&mut panels, |panel, out| {
+        let products = self.products.chunks_exact_mut(count);
+        let mut panels: Vec<_> =
+            products.zip(self.gradients.products.chunks_exact_mut(count)).collect();
+        threads.each(&mut panels, |panel, (out, gradients)| {
+            gradients.fill(0.0);
             weights.instructions.project(Project {
                 values: &self.vectors,
                 starts: &self.starts,

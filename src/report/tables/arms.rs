@@ -1,15 +1,14 @@
-//! The numbers as CSV: accuracies and differences as shares of 1, times in seconds, memory in bytes.
-//! What does not exist (an interval of one seed) is left empty.
+//! The arms, and the arms against the best of them.
 
-use super::Report;
-use crate::analysis::{ArmFinding, ArmTarget, Difference, Estimate};
-use crate::stats::{Interval, Summary};
+use super::{Row, csv, number, word};
+use crate::analysis::{ArmFinding, ArmTarget, Difference};
+use crate::report::Report;
+use crate::stats::Summary;
 use anyhow::Result;
-use serde::Serialize;
 
 /// `arms.csv`: one row an arm.
-pub(super) fn arms(report: &Report) -> Result<String> {
-    let targets = report.target.iter().flat_map(|target| &target.arms);
+pub(in crate::report) fn arms(report: &Report) -> Result<String> {
+    let targets = report.findings.target.iter().flat_map(|target| &target.arms);
     let targets: Vec<&ArmTarget> = targets.collect();
     let row = |arm: &ArmFinding| {
         let reached = targets.iter().find(|target| target.name == arm.name);
@@ -32,7 +31,7 @@ pub(super) fn arms(report: &Report) -> Result<String> {
         row.text("seconds_sd", &number(arm.seconds.and_then(|seconds| seconds.sd)));
         row.text("seconds_per_step", &number(arm.seconds_per_step.map(|step| step.mean)));
         row.text("peak_memory", &arm.peak_memory.to_string());
-        row.text("target", &number(report.target.as_ref().map(|target| target.target)));
+        row.text("target", &number(report.findings.target.as_ref().map(|target| target.target)));
         let count = |of: fn(&ArmTarget) -> usize| {
             reached.map_or(String::new(), |target| of(target).to_string())
         };
@@ -43,12 +42,12 @@ pub(super) fn arms(report: &Report) -> Result<String> {
         row.text("seconds_to_target", &mean(|target| target.seconds));
         row
     };
-    csv(report.comparison.arms.iter().map(row))
+    csv(report.findings.comparison.arms.iter().map(row))
 }
 
 /// `comparisons.csv`: one row an arm that was compared with the best, and split.
-pub(super) fn comparisons(report: &Report) -> Result<String> {
-    let best = report.comparison.best().map_or("", |best| best.name.as_str());
+pub(in crate::report) fn comparisons(report: &Report) -> Result<String> {
+    let best = report.findings.comparison.best().map_or("", |best| best.name.as_str());
     let row = |arm: &ArmFinding, split: &str, difference: &Difference| {
         let mut row = Row::default();
         row.text("arm", &arm.name);
@@ -61,7 +60,7 @@ pub(super) fn comparisons(report: &Report) -> Result<String> {
         let summary = &difference.estimate.summary;
         row.text("lower_bound_95", &number(summary.lower_bound(0.95)));
         row.text("upper_bound_95", &number(summary.upper_bound(0.95)));
-        row.text("margin", &report.comparison.margin.to_string());
+        row.text("margin", &report.findings.comparison.margin.to_string());
         row.text("p", &number(difference.p));
         row.text("p_holm", &number(difference.p_holm));
         row.text("p_sign_flip", &number(difference.p_sign_flip));
@@ -76,73 +75,10 @@ pub(super) fn comparisons(report: &Report) -> Result<String> {
         row.text("seeds_needed", &needed.unwrap_or_default());
         row
     };
-    let rows = report.comparison.arms.iter().flat_map(|arm| {
+    let rows = report.findings.comparison.arms.iter().flat_map(|arm| {
         let splits = [("validation", &arm.difference), ("test", &arm.test_difference)];
         let found = splits.map(|(split, found)| found.as_ref().map(|d| row(arm, split, d)));
         found.into_iter().flatten()
     });
     csv(rows)
-}
-
-/// Names and values, in order.
-#[derive(Default)]
-struct Row(Vec<(String, String)>);
-
-impl Row {
-    fn text(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.to_owned()));
-    }
-
-    /// Mean, spread, interval and number.
-    fn estimate(&mut self, name: &str, estimate: Option<&Estimate>) {
-        let summary = estimate.map(|estimate| estimate.summary);
-        let interval: Option<Interval> = estimate.and_then(|estimate| estimate.interval);
-        self.text(name, &number(summary.map(|summary| summary.mean)));
-        self.text(&format!("{name}_sd"), &number(summary.and_then(|summary| summary.sd)));
-        self.text(&format!("{name}_low"), &number(interval.map(|interval| interval.low)));
-        self.text(&format!("{name}_high"), &number(interval.map(|interval| interval.high)));
-        let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
-        self.text(&format!("{name}_seeds"), &seeds);
-    }
-}
-
-fn number(value: Option<f64>) -> String {
-    // Nine digits hold what was measured; more would differ with the order of a sum.
-    let text = value.map(|value| format!("{value:.9}")).unwrap_or_default();
-    let shorter = text.trim_end_matches('0').trim_end_matches('.');
-    if text.contains('.') { shorter.to_owned() } else { text }
-}
-
-/// The name of a choice as JSON has it.
-fn word(value: &impl Serialize) -> String {
-    let text = serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned()));
-    text.unwrap_or_default()
-}
-
-fn csv(rows: impl Iterator<Item = Row>) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for (at, row) in rows.enumerate() {
-        if at == 0 {
-            writer.write_record(row.0.iter().map(|(name, _)| name))?;
-        }
-        writer.write_record(row.0.iter().map(|(_, value)| value))?;
-    }
-    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
-    Ok(String::from_utf8(bytes)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stats::Standing;
-
-    #[test]
-    fn numbers_are_plain_and_choices_are_words() {
-        assert_eq!(
-            [number(Some(0.25)), number(Some(-1200.0)), number(None)],
-            ["0.25", "-1200", ""]
-        );
-        assert_eq!(number(Some(0.1 + 0.2)), "0.3");
-        assert_eq!(word(&Standing::Beyond), "beyond");
-    }
 }

@@ -1,0 +1,418 @@
+//! What else than the batch size differs between the arms of a study, or goes with it unseen.
+//!
+//! A batch size changes more than the noise of a gradient: how many updates a run makes, how long
+//! Adam's memory is in examples, how often a penalty pulls at the weights, how many updates patience
+//! lasts. Each of these can be taken for an effect of the batch size, so each is looked for and
+//! said with this study's numbers. What was looked at and does no harm is said as well.
+
+use super::target::is_budget;
+use super::words::list;
+use super::{ArmFinding, ArmResults, Comparison, Rate, Results};
+use crate::format::{count, counted};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an arm's settings mean for the audit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ArmFacts {
+    /// Adam's decay of the second moment; `None` for other optimizers.
+    pub beta_2: Option<f64>,
+    /// Whether every update pulls the weights towards 0: L1, L2 or weight decay.
+    pub penalised: bool,
+    /// Whether something is dropped while training.
+    pub drops: bool,
+    /// Epochs of patience, of early stopping or of a plateau schedule.
+    pub patience: Option<u64>,
+    /// Whether the schedule counts epochs; `None` for a constant rate.
+    pub schedule_by_epoch: Option<bool>,
+    /// Whether rows are padded and the padding is not masked.
+    pub padding_is_read: bool,
+    /// Rows whose gradients are computed at a time, if the file says so.
+    pub micro_batch: Option<usize>,
+}
+
+/// Whether it can be taken for an effect of the batch size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// It can.
+    Confounds,
+    /// It is to be known when the results are read.
+    Notice,
+    /// It was looked at and does no harm here.
+    Harmless,
+}
+
+/// One thing that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Confounder {
+    /// A short name.
+    pub name: &'static str,
+    /// How much it matters.
+    pub weight: Weight,
+    /// What was found, a clause without a stop.
+    pub said: String,
+}
+
+/// Everything that was found, what matters first.
+pub fn audit(results: &Results, comparison: &Comparison) -> Vec<Confounder> {
+    let finished: Vec<(&ArmResults, &ArmFinding)> = results
+        .arms
+        .iter()
+        .zip(&comparison.arms)
+        .filter(|(_, finding)| finding.finished > 0)
+        .collect();
+    if finished.len() < 2 {
+        return Vec::new();
+    }
+    let rows = results.examples[0];
+    let checks = [
+        steps(&finished),
+        rates(&finished),
+        settings(&finished),
+        horizon(&finished, rows),
+        penalties(&finished),
+        patience(&finished, rows),
+        schedule(&finished, rows),
+        large(&finished, rows),
+        last_batch(&finished, rows),
+        accumulation(&finished),
+        padding(&finished),
+        running_averages(&finished),
+    ];
+    let mut found: Vec<Confounder> = checks.into_iter().flatten().collect();
+    found.sort_by_key(|confounder| confounder.weight);
+    found
+}
+
+type Arms<'a> = [(&'a ArmResults, &'a ArmFinding)];
+
+fn confounds(name: &'static str, said: String) -> Option<Confounder> {
+    Some(Confounder { name, weight: Weight::Confounds, said })
+}
+
+fn notice(name: &'static str, said: String) -> Option<Confounder> {
+    Some(Confounder { name, weight: Weight::Notice, said })
+}
+
+/// The arms of the smallest and of the largest batch size, if they differ.
+fn ends<'a>(arms: &'a Arms<'a>) -> Option<(&'a ArmResults, &'a ArmResults)> {
+    let size = |(arm, _): &&(&ArmResults, &ArmFinding)| arm.batch_size;
+    let (small, large) = (arms.iter().min_by_key(size)?.0, arms.iter().max_by_key(size)?.0);
+    (small.batch_size < large.batch_size).then_some((small, large))
+}
+
+fn steps(arms: &Arms<'_>) -> Option<Confounder> {
+    let steps = |finding: &ArmFinding| finding.steps.map_or(0, |steps| steps.mean.round() as u64);
+    let fewest = arms.iter().map(|(_, f)| *f).min_by_key(|f| steps(f))?;
+    let most = arms.iter().map(|(_, f)| *f).max_by_key(|f| steps(f))?;
+    if steps(fewest) == steps(most) {
+        let said = format!("all runs made {} steps", count(steps(most)));
+        return Some(Confounder { name: "updates", weight: Weight::Harmless, said });
+    }
+    let label = super::verdict::label;
+    confounds(
+        "updates",
+        format!(
+            "runs made from {} steps ({}) to {} ({})",
+            count(steps(fewest)),
+            label(fewest),
+            count(steps(most)),
+            label(most)
+        ),
+    )
+}
+
+/// Whether each batch size had the same learning rates to choose from.
+fn rates(arms: &Arms<'_>) -> Option<Confounder> {
+    const NAME: &str = "learning rate";
+    if arms.iter().all(|(arm, _)| arm.rate == Rate::Tuned) {
+        let said =
+            "the learning rate was tuned for each arm, with equal trials and with seeds that \
+                    are not reported"
+                .into();
+        return Some(Confounder { name: NAME, weight: Weight::Harmless, said });
+    }
+    let mut by_size: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for (arm, _) in arms {
+        by_size.entry(arm.batch_size).or_default().insert(arm.learning_rate.to_string());
+    }
+    let all: BTreeSet<&String> = by_size.values().flatten().collect();
+    let named = list(&all.iter().map(|rate| (*rate).clone()).collect::<Vec<_>>());
+    let equal = by_size.values().all(|rates| rates.len() == all.len());
+    match (all.len(), equal) {
+        (1, _) => confounds(
+            NAME,
+            format!("all used learning rate {named}, which was tuned for none of them"),
+        ),
+        (_, true) if by_size.len() > 1 => confounds(
+            NAME,
+            format!(
+                "each batch size had the learning rates {named}, and the best of them was picked on \
+                 the same seeds"
+            ),
+        ),
+        _ => confounds(NAME, format!("learning rates differ by arm ({named}) and were not tuned")),
+    }
+}
+
+fn settings(arms: &Arms<'_>) -> Option<Confounder> {
+    let of = |(arm, _): &(&ArmResults, &ArmFinding)| arm.settings.clone();
+    let first = of(&arms[0]);
+    let paths: BTreeSet<String> = arms.iter().flat_map(|arm| of(arm).into_keys()).collect();
+    let differs = |path: &&String| {
+        !is_budget(path) && arms.iter().any(|arm| of(arm).get(*path) != first.get(*path))
+    };
+    let paths: Vec<String> = paths.iter().filter(differs).cloned().collect();
+    if paths.is_empty() {
+        return None;
+    }
+    confounds("settings", format!("arms differ in {} too", list(&paths)))
+}
+
+fn horizon(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
+    let (small, large) = ends(arms)?;
+    let horizon = |arm: &ArmResults| {
+        arm.facts.beta_2.map(|beta| (arm.batch_size as f64 / (1.0 - beta)).round() as u64)
+    };
+    let (of_small, of_large) = (horizon(small)?, horizon(large)?);
+    if of_small == of_large {
+        return None;
+    }
+    let epochs = |examples: u64| {
+        rows.map_or(String::new(), |rows| {
+            format!(" ({:.1} epochs)", examples as f64 / rows.max(1) as f64)
+        })
+    };
+    notice(
+        "memory of Adam",
+        format!(
+            "Adam averages squared gradients over about {} examples{} at batch size {} and over {}{} \
+             at {}",
+            count(of_small),
+            epochs(of_small),
+            count(small.batch_size as u64),
+            count(of_large),
+            epochs(of_large),
+            count(large.batch_size as u64)
+        ),
+    )
+}
+
+fn per_epoch(arm: &ArmResults, rows: usize) -> u64 {
+    rows.div_ceil(arm.batch_size.max(1)) as u64
+}
+
+fn penalties(arms: &Arms<'_>) -> Option<Confounder> {
+    let (small, large) = ends(arms)?;
+    let penalised = arms.iter().any(|(arm, _)| arm.facts.penalised);
+    penalised.then_some(())?;
+    let times = large.batch_size as f64 / small.batch_size.max(1) as f64;
+    confounds(
+        "penalties",
+        format!(
+            "L1, L2 or weight decay acts once an update, so {times:.0} times as often in an epoch at \
+             batch size {} as at {}",
+            count(small.batch_size as u64),
+            count(large.batch_size as u64)
+        ),
+    )
+}
+
+fn patience(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
+    let ((small, large), rows) = (ends(arms)?, rows?);
+    let (first, last) = (small.facts.patience?, large.facts.patience?);
+    confounds(
+        "patience",
+        format!(
+            "patience counts epochs: {} steps at batch size {}, {} at {}",
+            count(first * per_epoch(small, rows)),
+            count(small.batch_size as u64),
+            count(last * per_epoch(large, rows)),
+            count(large.batch_size as u64)
+        ),
+    )
+}
+
+fn schedule(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
+    let ((small, large), rows) = (ends(arms)?, rows?);
+    let by_epoch = |arm: &ArmResults| arm.facts.schedule_by_epoch == Some(true);
+    (by_epoch(small) && by_epoch(large)).then_some(())?;
+    notice(
+        "schedule",
+        format!(
+            "the schedule counts epochs, that is {} steps at batch size {} and {} at {}: the same \
+             rate at the same example, not at the same step",
+            count(per_epoch(small, rows)),
+            count(small.batch_size as u64),
+            count(per_epoch(large, rows)),
+            count(large.batch_size as u64)
+        ),
+    )
+}
+
+fn large(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
+    let rows = rows?;
+    let sizes: BTreeSet<usize> = arms.iter().map(|(arm, _)| arm.batch_size).collect();
+    let named =
+        |sizes: &[usize]| list(&sizes.iter().map(|size| count(*size as u64)).collect::<Vec<_>>());
+    let whole: Vec<usize> = sizes.iter().copied().filter(|size| *size >= rows).collect();
+    if !whole.is_empty() {
+        let said = format!(
+            "batch size {} holds all {} training examples: an epoch is one step without any noise \
+             of the choice of rows",
+            named(&whole),
+            count(rows as u64)
+        );
+        return confounds("batch and data", said);
+    }
+    let tenth: Vec<usize> = sizes.into_iter().filter(|size| 10 * size > rows).collect();
+    (!tenth.is_empty()).then_some(())?;
+    notice(
+        "batch and data",
+        format!(
+            "batch size {} holds more than a tenth of the {} training examples, so its gradients \
+             are less noisy than those of as many rows from endless data",
+            named(&tenth),
+            count(rows as u64)
+        ),
+    )
+}
+
+/// The last batch of an epoch holds what is left; each of its rows counts for more.
+fn last_batch(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
+    let rows = rows?;
+    let sizes: BTreeSet<usize> = arms.iter().map(|(arm, _)| arm.batch_size).collect();
+    let short = |size: &usize| *size < rows && rows % size > 0 && 4 * (rows % size) < *size;
+    let said: Vec<String> = sizes
+        .into_iter()
+        .filter(short)
+        .map(|size| {
+            let left = rows % size;
+            let times = size as f64 / left as f64;
+            format!(
+                "{} at batch size {} ({times:.0} times the weight)",
+                counted(left, "row"),
+                count(size as u64)
+            )
+        })
+        .collect();
+    (!said.is_empty()).then_some(())?;
+    notice(
+        "last batch",
+        format!(
+            "the last step of an epoch rests on few rows, each of which counts more: {}",
+            list(&said)
+        ),
+    )
+}
+
+fn accumulation(arms: &Arms<'_>) -> Option<Confounder> {
+    let parts: Vec<String> = arms
+        .iter()
+        .filter_map(|(arm, _)| {
+            let micro = arm.facts.micro_batch.filter(|rows| *rows < arm.batch_size)?;
+            Some(format!("{} by {micro}", count(arm.batch_size as u64)))
+        })
+        .collect();
+    (!parts.is_empty()).then_some(())?;
+    let said = format!(
+        "gradients were summed over parts of the batch (batch size {}): the same step to rounding, \
+         in less memory and no faster",
+        list(&parts)
+    );
+    Some(Confounder { name: "accumulation", weight: Weight::Harmless, said })
+}
+
+fn padding(arms: &Arms<'_>) -> Option<Confounder> {
+    let said = match arms.iter().any(|(arm, _)| arm.facts.padding_is_read) {
+        true => {
+            "padding is read by the model, to the same length in every batch, so it does not \
+                 depend on which rows share a batch"
+        }
+        false => {
+            "a batch is trimmed to its longest row, which changes no result: padding is left \
+                  out or there is none"
+        }
+    };
+    Some(Confounder { name: "padding", weight: Weight::Harmless, said: said.into() })
+}
+
+fn running_averages(arms: &Arms<'_>) -> Option<Confounder> {
+    let drops = match arms.iter().any(|(arm, _)| arm.facts.drops) {
+        true => ", with dropout on,",
+        false => "",
+    };
+    notice(
+        "training metrics",
+        format!(
+            "training loss and accuracy are averages while the weights move{drops} so they lag most \
+             where an epoch has the most steps; validation and test are measured with weights at rest"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+    use crate::analysis::compare;
+    use crate::stats::tests::generator;
+
+    fn found(facts: impl Fn(&mut ArmFacts)) -> Vec<Confounder> {
+        let mut arms = vec![arm(32, &[0.8, 0.81]), arm(1024, &[0.8, 0.82])];
+        arms.iter_mut().for_each(|arm| facts(&mut arm.facts));
+        let results = results(arms);
+        audit(&results, &compare(&results, &mut generator(1)))
+    }
+
+    fn said(found: &[Confounder], name: &str) -> Option<String> {
+        found.iter().find(|c| c.name == name).map(|c| c.said.clone())
+    }
+
+    #[test]
+    fn what_goes_with_the_batch_size_is_said_with_numbers() {
+        let found = found(|facts| {
+            *facts = ArmFacts {
+                beta_2: Some(0.999),
+                penalised: true,
+                patience: Some(2),
+                schedule_by_epoch: Some(true),
+                ..ArmFacts::default()
+            };
+        });
+        let has = |name, part: &str| {
+            let said = said(&found, name).unwrap_or_default();
+            assert!(said.contains(part), "{name}: {said}");
+        };
+        has("updates", "from 12 steps (batch size 1,024) to 400 (batch size 32)");
+        has("learning rate", "0.001, which was tuned for none");
+        has("memory of Adam", "32,000 examples (5.3 epochs) at batch size 32 and over 1,024,000");
+        has("penalties", "32 times as often");
+        has("patience", "376 steps at batch size 32, 12 at 1,024");
+        has("schedule", "188 steps at batch size 32 and 6 at 1,024");
+        has("batch and data", "more than a tenth of the 6,000");
+        // 6000 = 187 * 32 + 16, half a batch; 6000 = 5 * 1024 + 880: neither is short.
+        assert_eq!(said(&found, "last batch"), None);
+        assert!(found.windows(2).all(|pair| pair[0].weight <= pair[1].weight));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_said() {
+        let found = found(|_| {});
+        for name in ["penalties", "patience", "schedule", "memory of Adam", "settings"] {
+            assert_eq!(said(&found, name), None, "{name}");
+        }
+        assert!(said(&found, "padding").is_some());
+    }
+
+    #[test]
+    fn a_short_last_batch_and_one_that_holds_all_rows_are_found() {
+        let mut study = results(vec![arm(32, &[0.8]), arm(64, &[0.8]), arm(8000, &[0.8])]);
+        study.examples[0] = Some(6401);
+        let found = audit(&study, &compare(&study, &mut generator(1)));
+        let last = said(&found, "last batch").unwrap();
+        assert!(last.contains("1 row at batch size 32 (32 times"), "{last}");
+        assert!(said(&found, "batch and data").unwrap().contains("all 6,401"));
+    }
+}

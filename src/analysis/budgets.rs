@@ -1,0 +1,275 @@
+//! The same curves read at equal passes, equal steps and equal seconds.
+//!
+//! Which batch size is the most accurate depends on what is held equal: with equal passes over the
+//! data a small batch makes more updates, with equal updates a large one sees more data, with equal
+//! seconds whichever the machine likes gains. So every run is read at the most that all arms of the
+//! group have, straight between two measurements, and compared as ever: paired by seed. Each epoch
+//! visits each row once, so equal passes are equal examples.
+//!
+//! A reading is that of a longer run on its way. Where the learning rate falls over the run, a run
+//! that had been planned so short would have ended with a lower one.
+
+use super::verdict::label;
+use super::words::{list, points, signed_points};
+use super::{ArmFinding, Comparison, Point, Results, RunResults, compare};
+use crate::format::{count, duration};
+use crate::stats::Standing;
+use rand::Rng;
+use serde::Serialize;
+
+/// What is held equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// Training rows, and so passes over the data.
+    Examples,
+    /// Updates.
+    Steps,
+    /// Of training and validation, on this machine.
+    Seconds,
+}
+
+impl Axis {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Examples, Self::Steps, Self::Seconds];
+
+    /// Where a point stands on it.
+    pub fn of(self, point: &Point) -> f64 {
+        match self {
+            Self::Examples => point.examples as f64,
+            Self::Steps => point.step as f64,
+            Self::Seconds => point.seconds,
+        }
+    }
+
+    /// `12,800 examples`
+    pub fn amount(self, amount: f64) -> String {
+        match self {
+            Self::Examples => format!("{} examples", count(amount.round() as u64)),
+            Self::Steps => format!("{} steps", count(amount.round() as u64)),
+            Self::Seconds => duration(amount),
+        }
+    }
+
+    /// In a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Examples => "passes over the data",
+            Self::Steps => "updates",
+            Self::Seconds => "time",
+        }
+    }
+}
+
+/// The arms of a group with equal amounts of something.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BudgetFinding {
+    /// Of what.
+    pub axis: Axis,
+    /// How much: the most that every run has.
+    pub amount: f64,
+    /// The arms that could be read there, against the best of them.
+    pub comparison: Comparison,
+    /// Arms whose first measurement comes later.
+    pub unread: Vec<String>,
+}
+
+/// Reads the curves of a group of arms; a budget at which fewer than two can be read is left out.
+pub fn budgets(results: &Results, rng: &mut impl Rng) -> Vec<BudgetFinding> {
+    Axis::ALL.into_iter().filter_map(|axis| at_equal(results, axis, rng)).collect()
+}
+
+fn at_equal(results: &Results, axis: Axis, rng: &mut impl Rng) -> Option<BudgetFinding> {
+    let fit = |place: &usize| {
+        let arm = &results.arms[*place];
+        arm.diverged.is_empty() && !arm.runs.is_empty()
+    };
+    let places: Vec<usize> = (0..results.arms.len()).filter(fit).collect();
+    let mut read = results.of(&places);
+    let ends = read.arms.iter().flat_map(|arm| arm.runs.values());
+    let ends: Option<Vec<f64>> = ends.map(|run| Some(axis.of(run.curve.last()?))).collect();
+    let amount = ends?.into_iter().reduce(f64::min)?;
+    let mut unread = Vec::new();
+    read.arms.retain_mut(|arm| {
+        let readings = arm.runs.iter().map(|(seed, run)| Some((*seed, at(run, axis, amount)?)));
+        match readings.collect::<Option<_>>() {
+            Some(runs) => {
+                arm.runs = runs;
+                true
+            }
+            None => {
+                unread.push(arm.name.clone());
+                false
+            }
+        }
+    });
+    if read.arms.len() < 2 {
+        return None;
+    }
+    Some(BudgetFinding { axis, amount, comparison: compare(&read, rng), unread })
+}
+
+/// A run as it was when it had so much; `None` before its first measurement.
+fn at(run: &RunResults, axis: Axis, amount: f64) -> Option<RunResults> {
+    let after = run.curve.iter().position(|point| axis.of(point) >= amount)?;
+    let b = &run.curve[after];
+    let exactly = axis.of(b) <= amount;
+    let a = match after.checked_sub(1) {
+        _ if exactly => b,
+        Some(before) => &run.curve[before],
+        None => return None,
+    };
+    let whole = axis.of(b) - axis.of(a);
+    let share = if whole > 0.0 { (amount - axis.of(a)) / whole } else { 1.0 };
+    let between = |of: fn(&Point) -> f64| of(a) + share * (of(b) - of(a));
+    let seconds = between(|point| point.seconds);
+    Some(RunResults {
+        validation: between(|point| point.accuracy),
+        test: None,
+        correct: Vec::new(),
+        steps: between(|point| point.step as f64).round() as u64,
+        examples: between(|point| point.examples as f64).round() as u64,
+        train_seconds: run.train_seconds * seconds / run.seconds.max(f64::MIN_POSITIVE),
+        seconds,
+        peak_memory: run.peak_memory,
+        curve: Vec::new(),
+    })
+}
+
+/// How the answer depends on what is held equal, a sentence each; empty for one budget alone.
+pub(super) fn sentences(found: &[BudgetFinding], margin: f64) -> Vec<String> {
+    if found.len() < 2 {
+        return Vec::new();
+    }
+    let mut said: Vec<String> = found.iter().filter_map(of_budget).collect();
+    let flips: Vec<String> =
+        found.iter().flat_map(|a| found.iter().filter_map(move |b| flip(a, b))).collect();
+    said.push(match flips.is_empty() {
+        true => format!(
+            "No batch size that is the best with one of these equal is shown to be worse by more \
+             than {} percentage points with another.",
+            points(margin)
+        ),
+        false => format!("So the answer depends on what is held equal: {}.", flips.join("; ")),
+    });
+    said
+}
+
+fn of_budget(found: &BudgetFinding) -> Option<String> {
+    let best = found.comparison.best()?;
+    let worst = |arm: &&ArmFinding| arm.difference.is_some();
+    let mean = |arm: &ArmFinding| arm.difference.map_or(0.0, |d| d.estimate.summary.mean);
+    let arms = found.comparison.arms.iter().filter(worst);
+    let last = arms.min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
+    let unread = match found.unread.is_empty() {
+        true => String::new(),
+        false => format!("; {} cannot be read there", list(&found.unread)),
+    };
+    Some(format!(
+        "With equal {} ({}) the most accurate is {}; the least is {}, by {} percentage points{unread}.",
+        found.axis.name(),
+        found.axis.amount(found.amount),
+        label(best),
+        label(last),
+        signed_points(mean(last))
+    ))
+}
+
+/// The best of `a` where it is shown to be worse than the best of `b` with the equal amount of `b`.
+fn flip(a: &BudgetFinding, b: &BudgetFinding) -> Option<String> {
+    let best = a.comparison.best()?;
+    let there = b.comparison.standing(Standing::Beyond);
+    let there = there.into_iter().find(|arm| arm.name == best.name)?;
+    Some(format!(
+        "{} is the best with equal {}, and with equal {} it is {} percentage points from the best",
+        label(best),
+        a.axis.name(),
+        b.axis.name(),
+        signed_points(there.difference?.estimate.summary.mean)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+    use crate::stats::tests::{generator, near};
+
+    /// Accuracy rises with the updates alone, 1 - 100 / (steps + 200), and each epoch has 6,400 rows;
+    /// a step takes 1 ms and 0.01 ms a row.
+    fn study() -> Results {
+        let of = |size: usize| {
+            let mut arm = arm(size, &[0.0, 0.0, 0.0]);
+            for (seed, run) in &mut arm.runs {
+                let point = |epoch: u64| {
+                    let step = epoch * 6400 / size as u64;
+                    let accuracy = 1.0 - 100.0 / (step as f64 + 200.0) + 1e-4 * *seed as f64;
+                    let seconds = step as f64 * (1e-3 + size as f64 * 1e-5);
+                    let (examples, loss) = (6400 * epoch, 1.0 - accuracy);
+                    Point { step, examples, seconds, accuracy, loss, train: None }
+                };
+                run.curve = (1..=8).map(point).collect();
+                run.validation = run.curve[7].accuracy;
+                run.seconds = run.curve[7].seconds;
+            }
+            arm
+        };
+        results(vec![of(32), of(128)])
+    }
+
+    #[test]
+    fn what_updates_alone_bring_differs_with_equal_passes_and_not_with_equal_updates() {
+        let found = budgets(&study(), &mut generator(1));
+        let [examples, steps, seconds] = &found[..] else { panic!("three budgets") };
+        near(examples.amount, 51_200.0, 0.0);
+        assert_eq!(examples.comparison.standing(Standing::Beyond)[0].name, "batch-128");
+        near(steps.amount, 400.0, 0.0);
+        assert!(steps.comparison.standing(Standing::Beyond).is_empty());
+        let read = &steps.comparison.arms[0];
+        near(read.validation.unwrap().summary.mean, 1.0 - 100.0 / 600.0 + 1e-4, 1e-12);
+        near(read.examples.unwrap().mean, 12_800.0, 0.0);
+        // 400 steps of 2.28 ms; the small batch made 690.9 of 1.32 ms then.
+        near(seconds.amount, 0.912, 1e-12);
+        near(seconds.comparison.arms[0].steps.unwrap().mean, 691.0, 0.5);
+    }
+
+    #[test]
+    fn between_two_measurements_a_run_goes_straight_and_before_the_first_it_is_not_known() {
+        let study = study();
+        let run = &study.arms[0].runs[&0];
+        let (a, b) = (run.curve[0].accuracy, run.curve[1].accuracy);
+        near(at(run, Axis::Steps, 250.0).unwrap().validation, a + (b - a) / 4.0, 1e-12);
+        assert_eq!(at(run, Axis::Steps, 199.0), None);
+        near(at(run, Axis::Steps, 200.0).unwrap().validation, a, 1e-12);
+        assert_eq!(at(run, Axis::Steps, 1601.0), None);
+    }
+
+    #[test]
+    fn an_answer_that_flips_is_said_and_one_that_does_not_is_too() {
+        let mut study = study();
+        let said = sentences(&budgets(&study, &mut generator(2)), study.margin);
+        assert_eq!(said.len(), 4);
+        assert!(said[0].contains("equal passes over the data (51,200 examples)"), "{said:?}");
+        assert!(said[3].starts_with("No batch size"), "{said:?}");
+        // A large batch that takes a third of the time is ahead at equal seconds.
+        for run in study.arms[1].runs.values_mut() {
+            run.curve.iter_mut().for_each(|point| point.seconds /= 3.0);
+        }
+        let said = sentences(&budgets(&study, &mut generator(2)), study.margin);
+        assert!(said.last().unwrap().contains("batch size 32 is the best with equal passes"));
+    }
+
+    #[test]
+    fn an_arm_that_was_first_measured_later_is_named() {
+        let mut study = study();
+        study.arms[1].runs.values_mut().for_each(|run| run.curve.truncate(3));
+        let third = arm(64, &[0.5]);
+        study.arms.push(third);
+        assert!(budgets(&study, &mut generator(3)).is_empty(), "one has no curve");
+        study.arms[2] = study.arms[1].clone();
+        study.arms[2].name = "twin".into();
+        let found = budgets(&study, &mut generator(3));
+        let steps = found.iter().find(|found| found.axis == Axis::Steps).unwrap();
+        assert_eq!(steps.unread, ["batch-32"]);
+    }
+}

@@ -1,0 +1,408 @@
+//! What is commonly claimed of batch sizes, one by one, against this study.
+//!
+//! A claim is *supported* when the 95 % interval of the effect that it speaks of lies on its side of
+//! 0, *contradicted* when it lies on the other side or is shown to be smaller than the margin,
+//! *inconclusive* when neither holds, and *not tested* when the study has no arms that could tell.
+//! Accuracies are those of the test split if there is one: nothing is chosen here.
+
+use super::decomposition::Remainder;
+use super::words::{points, signed_points};
+use super::{ArmResults, Budget, CONFIDENCE, Decomposition, Estimate, Results, RunResults};
+use crate::format::{bytes, count};
+use crate::stats::{Summary, detectable, equivalence_p};
+use serde::Serialize;
+
+/// What the study says of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// It holds here.
+    Supported,
+    /// It does not.
+    Contradicted,
+    /// This study cannot tell.
+    Inconclusive,
+    /// This study has no arms for it.
+    NotTested,
+}
+
+impl Finding {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Supported => "supported",
+            Self::Contradicted => "contradicted",
+            Self::Inconclusive => "inconclusive",
+            Self::NotTested => "not tested",
+        }
+    }
+}
+
+/// A claim and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Claim {
+    /// The claim.
+    pub claim: &'static str,
+    /// What the study says.
+    pub finding: Finding,
+    /// On what that rests, or what would test it.
+    pub because: String,
+    /// The effect where it is one of accuracy, as a share of 1, and what it is shown to be.
+    pub effect: Option<Estimate>,
+    /// The smallest effect on accuracy that these seeds would find in 80 of 100 studies.
+    pub detectable: Option<f64>,
+}
+
+impl Claim {
+    fn untested(claim: &'static str, because: impl Into<String>) -> Self {
+        Self {
+            claim,
+            finding: Finding::NotTested,
+            because: because.into(),
+            effect: None,
+            detectable: None,
+        }
+    }
+
+    /// Of an effect on accuracy that the claim says to be positive.
+    fn of(claim: &'static str, effect: Estimate, margin: f64, because: String) -> Self {
+        let Summary { count, sd, .. } = effect.summary;
+        let detectable = sd.and_then(|sd| detectable(sd, count, 1.0 - CONFIDENCE, 0.8));
+        let finding = judge(&effect, margin);
+        Self { claim, finding, because, effect: Some(effect), detectable }
+    }
+}
+
+/// Whether an effect is positive, as a claim has it.
+fn judge(effect: &Estimate, margin: f64) -> Finding {
+    let Some(interval) = effect.interval else { return Finding::Inconclusive };
+    let equal = equivalence_p(&effect.summary, margin).is_some_and(|p| p < 1.0 - CONFIDENCE);
+    match (interval.low > 0.0, interval.high < 0.0) {
+        _ if equal => Finding::Contradicted,
+        (true, _) => Finding::Supported,
+        (_, true) => Finding::Contradicted,
+        _ => Finding::Inconclusive,
+    }
+}
+
+/// The claims that this study started from.
+pub fn claims(results: &Results, decomposition: Option<&Decomposition>) -> Vec<Claim> {
+    vec![
+        noise_generalises(decomposition),
+        smooth_gradients(results),
+        sharp_minima(results),
+        memory(results),
+        epochs(results),
+        schedule(results),
+        setting(
+            results,
+            "dropout raises accuracy",
+            &["model.lstm.dropout", "model.lstm.recurrent_dropout"],
+        ),
+        setting(
+            results,
+            "L1 or L2 penalties raise accuracy",
+            &[
+                "model.lstm.kernel_regularizer",
+                "model.lstm.recurrent_regularizer",
+                "model.lstm.bias_regularizer",
+            ],
+        ),
+    ]
+}
+
+fn noise_generalises(decomposition: Option<&Decomposition>) -> Claim {
+    const CLAIM: &str = "the noise of small batches leads to solutions that generalise better";
+    let Some(found) = decomposition else {
+        return Claim::untested(
+            CLAIM,
+            "with equal epochs and one learning rate a small batch also makes more updates; \
+             `study.decompose` tells them apart",
+        );
+    };
+    let finding = match found.remainder {
+        Remainder::LargeWorse => Finding::Supported,
+        Remainder::Immaterial | Remainder::LargeBetter => Finding::Contradicted,
+        Remainder::Open => Finding::Inconclusive,
+    };
+    let effect = found.parts().residual.estimate;
+    let because = format!(
+        "{} accuracy of batch size {} minus {}, both with tuned learning rates and equal updates: {}",
+        found.split(),
+        count(found.small as u64),
+        count(found.large as u64),
+        effect_text(&effect)
+    );
+    let Summary { count, sd, .. } = effect.summary;
+    let detectable = sd.and_then(|sd| detectable(sd, count, 1.0 - CONFIDENCE, 0.8));
+    Claim { claim: CLAIM, finding, because, effect: Some(effect), detectable }
+}
+
+fn smooth_gradients(results: &Results) -> Claim {
+    const CLAIM: &str = "gradients of large batches are smoother";
+    let last = |run: &super::NoiseRun| run.points.last().and_then(|point| point.plain.value);
+    let scales: Vec<f64> = results.noise.iter().filter_map(last).collect();
+    let (Some(least), Some(most)) =
+        (scales.iter().copied().reduce(f64::min), scales.iter().copied().reduce(f64::max))
+    else {
+        return Claim::untested(CLAIM, "measure it with `study.probe: { noise_scale: {} }`");
+    };
+    let because = format!(
+        "the noise of a gradient is as large as the gradient at {} to {} examples at the end of the \
+         runs, and falls with one over the batch size",
+        count(least.round() as u64),
+        count(most.round() as u64)
+    );
+    Claim { claim: CLAIM, finding: Finding::Supported, because, effect: None, detectable: None }
+}
+
+fn sharp_minima(results: &Results) -> Claim {
+    const CLAIM: &str = "large batches end in sharper minima, which generalise worse";
+    if results.sharpness.is_empty() {
+        return Claim::untested(CLAIM, "measure it with `study.probe: { sharpness: {} }`");
+    }
+    let rank = |of: fn(&super::SharpnessRun) -> f64| {
+        let runs = &results.sharpness;
+        let pairs = runs.iter().enumerate().flat_map(|(at, a)| {
+            runs[at + 1..].iter().map(move |b| (a, b)).filter(|(a, b)| a.seed == b.seed)
+        });
+        let signs = pairs.map(|(a, b)| {
+            let sharper = of(a) - of(b);
+            let size = a.batch_size as f64 - b.batch_size as f64;
+            (sharper * size).partial_cmp(&0.0).map_or(0, |sign| sign as i64)
+        });
+        signs.sum::<i64>()
+    };
+    let because = format!(
+        "of pairs with one seed, the larger batch was the sharper one more often than not by {} \
+         (top eigenvalue) and {} (adaptive sharpness) pairs; whether that explains accuracy is said \
+         under sharpness",
+        rank(|run| run.sharpness.top_eigenvalue),
+        rank(|run| run.sharpness.adaptive)
+    );
+    Claim { claim: CLAIM, finding: Finding::Inconclusive, because, effect: None, detectable: None }
+}
+
+/// The arms of the smallest and the largest batch size that are alike otherwise.
+fn ends(results: &Results) -> Option<[&ArmResults; 2]> {
+    let size = |arm: &&ArmResults| arm.batch_size;
+    let fit = |arm: &&ArmResults| arm.budget == Budget::Epochs && !arm.runs.is_empty();
+    let small = results.arms.iter().filter(fit).min_by_key(size)?;
+    let alike = |arm: &&ArmResults| arm.rate == small.rate;
+    let large = results.arms.iter().filter(fit).filter(alike).max_by_key(size)?;
+    (small.batch_size < large.batch_size).then_some([small, large])
+}
+
+fn paired(a: &ArmResults, b: &ArmResults, of: impl Fn(&RunResults) -> Option<f64>) -> Vec<f64> {
+    let pair = |(seed, run): (&u64, &RunResults)| Some(of(run)? - of(b.runs.get(seed)?)?);
+    a.runs.iter().filter_map(pair).collect()
+}
+
+fn memory(results: &Results) -> Claim {
+    const CLAIM: &str = "larger batches need more memory";
+    let Some([small, large]) = ends(results) else {
+        return Claim::untested(CLAIM, "the study has one batch size");
+    };
+    let most = |arm: &ArmResults| arm.runs.values().map(|run| run.peak_memory).max().unwrap_or(0);
+    let (of_small, of_large) = (most(small), most(large));
+    // A process's peak moves by a few percent from run to run.
+    let finding = match of_large as f64 / of_small.max(1) as f64 {
+        ratio if ratio > 1.1 => Finding::Supported,
+        _ => Finding::Contradicted,
+    };
+    let because = format!(
+        "peak memory of a run: {} at batch size {}, {} at {}",
+        bytes(of_small),
+        count(small.batch_size as u64),
+        bytes(of_large),
+        count(large.batch_size as u64)
+    );
+    Claim { claim: CLAIM, finding, because, effect: None, detectable: None }
+}
+
+fn epochs(results: &Results) -> Claim {
+    const CLAIM: &str = "larger batches make an epoch faster";
+    let Some([small, large]) = ends(results) else {
+        return Claim::untested(CLAIM, "the study has one batch size");
+    };
+    let speed = |run: &RunResults| {
+        (run.train_seconds > 0.0).then(|| (run.examples as f64 / run.train_seconds).ln())
+    };
+    let Some(effect) = Estimate::of(&paired(large, small, speed), 0.0) else {
+        return Claim::untested(CLAIM, "no seed has finished runs of both ends");
+    };
+    let finding = match effect.interval {
+        Some(interval) if interval.low > 0.0 => Finding::Supported,
+        Some(interval) if interval.high < 0.0 => Finding::Contradicted,
+        _ => Finding::Inconclusive,
+    };
+    let times = |log: f64| format!("{:.2}", log.exp());
+    let interval = effect.interval.map_or(String::new(), |interval| {
+        format!(" (95 % interval {} to {})", times(interval.low), times(interval.high))
+    });
+    let because = format!(
+        "batch size {} trains {}{interval} times as many examples a second as {}, with this \
+         machine's load",
+        count(large.batch_size as u64),
+        times(effect.summary.mean),
+        count(small.batch_size as u64)
+    );
+    Claim { claim: CLAIM, finding, because, effect: None, detectable: None }
+}
+
+/// The seed's schedule at its batch size, or else whatever schedule there is at the largest one.
+fn schedule(results: &Results) -> Claim {
+    setting(
+        results,
+        "a falling learning rate (1e-3 * 0.9^epoch) raises accuracy at large batch sizes",
+        &["train.schedule"],
+    )
+}
+
+/// Arms that differ in these settings alone; of several batch sizes the largest.
+fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {
+    let is = |path: &String| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    let rest = |arm: &ArmResults| -> Vec<(String, String)> {
+        arm.settings
+            .iter()
+            .filter(|(path, _)| !is(path))
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect()
+    };
+    let off = |arm: &ArmResults| {
+        let values = arm.settings.iter().filter(|(path, _)| is(path));
+        values.into_iter().all(|(_, value)| {
+            value == "constant" || value.parse::<f64>().is_ok_and(|value| value.abs() <= 0.0)
+        })
+    };
+    let alike = |a: &ArmResults, b: &ArmResults| {
+        a.batch_size == b.batch_size
+            && a.rate == b.rate
+            && a.budget == b.budget
+            && a.learning_rate.to_bits() == b.learning_rate.to_bits()
+            && rest(a) == rest(b)
+    };
+    let mut pairs: Vec<(&ArmResults, &ArmResults, Estimate)> = Vec::new();
+    for with in results.arms.iter().filter(|arm| !off(arm)) {
+        for without in results.arms.iter().filter(|arm| off(arm) && alike(with, arm)) {
+            let accuracy = |run: &RunResults| run.test.or(Some(run.validation));
+            let effect = Estimate::of(&paired(with, without, accuracy), least_sd(results));
+            pairs.extend(effect.map(|effect| (with, without, effect)));
+        }
+    }
+    let largest = pairs.iter().map(|(with, ..)| with.batch_size).max();
+    pairs.retain(|(with, ..)| Some(with.batch_size) == largest);
+    // Of several at that size, the one with the largest effect is named, and that it was picked.
+    let of_many = pairs.len();
+    let best = pairs.into_iter().max_by(|a, b| a.2.summary.mean.total_cmp(&b.2.summary.mean));
+    let Some((with, without, effect)) = best else {
+        return Claim::untested(claim, "there are no two arms that differ in this alone");
+    };
+    let picked = match of_many {
+        1 => String::new(),
+        many => format!("; the best of {many}, so take its interval with care"),
+    };
+    let because = format!(
+        "`{}` minus `{}` (batch size {}): {}{picked}",
+        with.name,
+        without.name,
+        count(with.batch_size as u64),
+        effect_text(&effect)
+    );
+    Claim::of(claim, effect, results.margin, because)
+}
+
+fn least_sd(results: &Results) -> f64 {
+    let rows = results.examples[2].or(results.examples[1]);
+    rows.map_or(0.0, |rows| (2.0f64 / 12.0).sqrt() / rows.max(1) as f64)
+}
+
+fn effect_text(effect: &Estimate) -> String {
+    let mean = signed_points(effect.summary.mean);
+    match effect.interval {
+        Some(interval) => format!(
+            "{mean} percentage points (95 % interval {})",
+            super::words::points_range(interval)
+        ),
+        None => format!("{mean} percentage points (one seed)"),
+    }
+}
+
+impl Claim {
+    /// `found with 0.8 points or more`, for tables.
+    pub fn detectable_text(&self) -> String {
+        self.detectable.map_or("-".into(), |least| points((least * 1e4).ceil() / 1e4))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+
+    fn of<'c>(claims: &'c [Claim], part: &str) -> &'c Claim {
+        claims.iter().find(|claim| claim.claim.contains(part)).unwrap()
+    }
+
+    fn with(
+        batch_size: usize,
+        name: &str,
+        accuracies: &[f64],
+        set: [(&str, &str); 1],
+    ) -> ArmResults {
+        let settings = set.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        ArmResults {
+            name: name.into(),
+            settings: settings.into_iter().collect(),
+            ..arm(batch_size, accuracies)
+        }
+    }
+
+    #[test]
+    fn arms_that_differ_in_one_setting_test_the_claim_about_it() {
+        let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+        let better = plain.map(|accuracy| accuracy + 0.02);
+        let worse = [0.78, 0.80, 0.77, 0.785, 0.80];
+        for (accuracies, expected) in [
+            (better, Finding::Supported),
+            (worse, Finding::Contradicted),
+            (plain, Finding::Contradicted),
+        ] {
+            let study = results(vec![
+                with(256, "plain", &plain, [("train.schedule", "constant")]),
+                with(256, "falling", &accuracies, [("train.schedule", "lr * 0.9^epoch")]),
+            ]);
+            let claims = claims(&study, None);
+            let found = of(&claims, "falling");
+            assert_eq!(found.finding, expected, "{}", found.because);
+            assert!(found.because.starts_with("`falling` minus `plain` (batch size 256)"));
+            assert_eq!(of(&claims, "dropout").finding, Finding::NotTested);
+        }
+    }
+
+    #[test]
+    fn a_noisy_effect_is_inconclusive_and_says_what_could_have_been_found() {
+        let study = results(vec![
+            with(64, "plain", &[0.80, 0.83, 0.78], [("model.lstm.dropout", "0.0")]),
+            with(64, "dropped", &[0.82, 0.80, 0.81], [("model.lstm.dropout", "0.2")]),
+        ]);
+        let claims = claims(&study, None);
+        let found = of(&claims, "dropout");
+        assert_eq!(found.finding, Finding::Inconclusive);
+        assert!(found.detectable.unwrap() > 0.02);
+    }
+
+    #[test]
+    fn memory_and_speed_are_read_off_the_runs() {
+        let mut study = results(vec![arm(32, &[0.8, 0.8]), arm(1024, &[0.8, 0.8])]);
+        for (seed, run) in &mut study.arms[1].runs {
+            run.peak_memory = 800_000_000;
+            run.train_seconds = 0.5 + 0.01 * *seed as f64;
+        }
+        let claims = claims(&study, None);
+        assert_eq!(of(&claims, "memory").finding, Finding::Supported);
+        let faster = of(&claims, "faster");
+        assert_eq!(faster.finding, Finding::Supported, "{}", faster.because);
+        assert_eq!(of(&claims, "noise of small").finding, Finding::NotTested);
+    }
+}

@@ -1,0 +1,177 @@
+//! Everything that the results of a study say, in one place.
+
+use super::{
+    Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front, Group,
+    NoiseFinding, Rate, RateFinding, Results, TargetFinding, Tuning, Verdict, audit, budgets,
+    claims, compare, decompose, default_target, factors, fronts, groups, rates, verdict,
+};
+use rand::Rng;
+use serde::Serialize;
+
+/// Arms that are compared with each other, and how they compare.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupFinding {
+    /// How they came by their learning rates.
+    pub rate: Rate,
+    /// What their runs have in common.
+    pub budget: Budget,
+    /// In a few words.
+    pub title: &'static str,
+    /// Against the best of them.
+    pub comparison: Comparison,
+    /// What it takes them to reach an accuracy; `None` without a candidate.
+    pub target: Option<TargetFinding>,
+}
+
+/// What a study shows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Findings {
+    /// In sentences.
+    pub verdict: Verdict,
+    /// The arms on which the verdict rests, against the best of them.
+    pub comparison: Comparison,
+    /// What it takes them to reach an accuracy; `None` without a candidate.
+    pub target: Option<TargetFinding>,
+    /// The other groups of arms.
+    pub others: Vec<GroupFinding>,
+    /// The gap between two batch sizes, taken apart.
+    pub decomposition: Option<Decomposition>,
+    /// Why it could not be, where the study asks for it.
+    pub no_decomposition: Option<String>,
+    /// How tuned learning rates were found.
+    pub tunings: Vec<Tuning>,
+    /// Which learning rate suits which batch size; `None` where no batch size had several.
+    pub rates: Option<RateFinding>,
+    /// The arms on which the verdict rests, with equal passes, updates and seconds.
+    pub budgets: Vec<BudgetFinding>,
+    /// What else was varied between them.
+    pub factors: Vec<Factor>,
+    /// Those of them that no other beats in both accuracy and cost.
+    pub fronts: Vec<Front>,
+    /// How noisy gradients are, if that was measured.
+    pub noise: Option<NoiseFinding>,
+    /// What else than the batch size can be behind a difference.
+    pub audit: Vec<Confounder>,
+    /// What is commonly claimed, against this study.
+    pub claims: Vec<Claim>,
+}
+
+/// Analyses the results of a study.
+pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
+    let mut found = groups(results).into_iter().map(|group| of_group(results, &group, rng));
+    let main = found.next().unwrap_or_else(|| empty(results));
+    let others: Vec<GroupFinding> = found.collect();
+    let (decomposition, no_decomposition) = match decompose(results, rng) {
+        None => (None, None),
+        Some(Ok(found)) => (Some(found), None),
+        Some(Err(reason)) => (None, Some(reason)),
+    };
+    let of_main = main_results(results);
+    let audit = audit(&of_main, &main.comparison);
+    let claims = claims(results, decomposition.as_ref());
+    let rates = rates(results, rng);
+    // Runs that end at a target have no budget in common.
+    let budgets = match results.declared_target {
+        None => budgets(&of_main, rng),
+        Some(_) => Vec::new(),
+    };
+    let mut verdict = verdict(&of_main, &main, decomposition.as_ref(), &audit);
+    verdict.besides = besides(results, &main, rates.as_ref(), &budgets);
+    let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
+    let noise = super::noise(results, trade_off.map(|found| found.critical));
+    verdict.besides.extend(noise.iter().flat_map(NoiseFinding::sentences));
+    let (factors, fronts) = (factors(&of_main), fronts(&main.comparison));
+    let GroupFinding { comparison, target, .. } = main;
+    Findings {
+        verdict,
+        comparison,
+        target,
+        others,
+        decomposition,
+        no_decomposition,
+        tunings: results.tunings.clone(),
+        rates,
+        budgets,
+        factors,
+        fronts,
+        noise,
+        audit,
+        claims,
+    }
+}
+
+/// What the verdict adds to the comparison.
+fn besides(
+    results: &Results,
+    main: &GroupFinding,
+    rates: Option<&RateFinding>,
+    budgets: &[BudgetFinding],
+) -> Vec<String> {
+    let curve = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
+    let curve = curve.filter(|curve| curve.straddled && results.declared_target.is_none());
+    let critical = curve.map(super::words::critical_batch);
+    let scaling = rates.and_then(|rates| rates.scaling.as_ref()).map(rates::sentence);
+    let budgets = budgets::sentences(budgets, results.margin);
+    critical.into_iter().chain(scaling).chain(budgets).collect()
+}
+
+fn of_group(results: &Results, group: &Group, rng: &mut impl Rng) -> GroupFinding {
+    let results = results.of(&group.places);
+    let comparison = compare(&results, rng);
+    let wanted = results.declared_target.or_else(|| default_target(&results, &comparison));
+    let target = wanted.filter(|_| comparison.best.is_some());
+    let target = target.map(|accuracy| super::target(&results, &comparison, accuracy, rng));
+    let (rate, budget, title) = (group.rate, group.budget, group.title());
+    GroupFinding { rate, budget, title, comparison, target }
+}
+
+/// The arms of the first group alone.
+fn main_results(results: &Results) -> Results {
+    let places = groups(results).into_iter().next().map(|group| group.places);
+    results.of(&places.unwrap_or_default())
+}
+
+/// Of a study without arms.
+fn empty(results: &Results) -> GroupFinding {
+    let comparison =
+        Comparison { margin: results.margin, best: None, seeds: Vec::new(), arms: Vec::new() };
+    let (rate, budget) = (Rate::Given, Budget::Epochs);
+    let title = Group { rate, budget, places: Vec::new() }.title();
+    GroupFinding { rate, budget, title, comparison, target: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+    use crate::analysis::{ArmFacts, ArmResults};
+    use crate::stats::tests::generator;
+
+    #[test]
+    fn the_verdict_rests_on_tuned_arms_and_the_others_are_told_beside_it() {
+        let tuned = |size: usize, accuracies: &[f64]| ArmResults {
+            name: format!("tuned-{size}"),
+            rate: Rate::Tuned,
+            facts: ArmFacts::default(),
+            ..arm(size, accuracies)
+        };
+        let study = results(vec![
+            arm(32, &[0.80, 0.81, 0.80]),
+            arm(256, &[0.70, 0.71, 0.70]),
+            tuned(32, &[0.82, 0.83, 0.82]),
+            tuned(256, &[0.82, 0.83, 0.82]),
+        ]);
+        let found = find(&study, &mut generator(1));
+        let names: Vec<&str> = found.comparison.arms.iter().map(|arm| arm.name.as_str()).collect();
+        assert_eq!(names, ["tuned-32", "tuned-256"]);
+        assert_eq!(found.others.len(), 1);
+        assert_eq!(found.others[0].comparison.arms[1].name, "batch-256");
+        assert!(found.audit.iter().any(|c| c.said.contains("tuned for each arm")));
+    }
+
+    #[test]
+    fn a_study_without_arms_says_nothing_and_does_not_fail() {
+        let found = find(&results(Vec::new()), &mut generator(1));
+        assert!(found.comparison.best.is_none());
+    }
+}

@@ -1,0 +1,94 @@
+//! What accuracy costs: the arms that no other one beats in both.
+//!
+//! An arm is on the front of a cost when no other is at least as accurate on validation and cheaper,
+//! or as cheap and more accurate. These are means: neighbours on a front may well be equal.
+
+use super::{ArmFinding, Comparison, Role};
+use serde::Serialize;
+
+/// What is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Price {
+    /// Of a run, on this machine.
+    Seconds,
+    /// Updates of a run.
+    Steps,
+    /// Training rows of a run.
+    Examples,
+    /// The most that a run took, in bytes.
+    Memory,
+}
+
+impl Price {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Seconds, Self::Steps, Self::Examples, Self::Memory];
+
+    /// What an arm costs.
+    pub fn of(self, arm: &ArmFinding) -> Option<f64> {
+        match self {
+            Self::Seconds => arm.seconds.map(|seconds| seconds.mean),
+            Self::Steps => arm.steps.map(|steps| steps.mean),
+            Self::Examples => arm.examples.map(|examples| examples.mean),
+            Self::Memory => (arm.peak_memory > 0).then_some(arm.peak_memory as f64),
+        }
+    }
+}
+
+/// The arms that are worth their price.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Front {
+    /// In what.
+    pub price: Price,
+    /// From the cheapest to the most accurate.
+    pub arms: Vec<String>,
+}
+
+/// The front of each price on which the arms differ.
+pub fn fronts(comparison: &Comparison) -> Vec<Front> {
+    Price::ALL.into_iter().filter_map(|price| front(comparison, price)).collect()
+}
+
+fn front(comparison: &Comparison, price: Price) -> Option<Front> {
+    let point = |arm: &'_ ArmFinding| {
+        let competes = matches!(arm.role, Role::Best | Role::Candidate);
+        let accuracy = arm.validation.filter(|_| competes)?.summary.mean;
+        Some((arm.name.clone(), price.of(arm)?, accuracy))
+    };
+    let mut points: Vec<(String, f64, f64)> = comparison.arms.iter().filter_map(point).collect();
+    points.sort_by(|a, b| a.1.total_cmp(&b.1).then(b.2.total_cmp(&a.2)));
+    let (first, last) = (points.first()?.1, points.last()?.1);
+    if first.total_cmp(&last).is_eq() {
+        return None;
+    }
+    let mut highest = f64::NEG_INFINITY;
+    points.retain(|(_, _, accuracy)| {
+        let better = *accuracy > highest;
+        highest = highest.max(*accuracy);
+        better
+    });
+    Some(Front { price, arms: points.into_iter().map(|(name, ..)| name).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+    use crate::analysis::compare;
+    use crate::stats::tests::generator;
+
+    #[test]
+    fn what_is_dearer_and_no_better_is_not_on_the_front() {
+        // Seconds and steps fall with the batch size.
+        let study = results(vec![
+            arm(16, &[0.82, 0.82]),
+            arm(32, &[0.85, 0.85]),
+            arm(64, &[0.80, 0.80]),
+            arm(128, &[0.81, 0.81]),
+        ]);
+        let found = fronts(&compare(&study, &mut generator(1)));
+        let prices: Vec<Price> = found.iter().map(|front| front.price).collect();
+        assert_eq!(prices, [Price::Seconds, Price::Steps], "all cost the same rows and memory");
+        assert_eq!(found[0].arms, ["batch-128", "batch-32"]);
+    }
+}

@@ -1,0 +1,393 @@
+//! Which learning rate suits which batch size.
+//!
+//! For each batch size several rates were tried, by tuning or in a grid. The best one is that with
+//! the highest mean validation accuracy; between the rates that were tried the optimum is that of
+//! the parabola in ln lr through it and its two neighbours. Over at least three batch sizes
+//!
+//! ```text
+//! ln lr* = a + s ln B
+//! ```
+//!
+//! is fitted by least squares. s = 0 means that one rate suits all, 1/2 the square-root rule for
+//! Adam (Malladi et al. 2022, arXiv:2205.10287), 1 the linear rule for SGD (Goyal et al. 2017,
+//! arXiv:1706.02677); Shallue et al. 2019 (JMLR 20:112) found that no rule holds in general. The
+//! interval of s resamples whole seeds. A batch size whose best rate lies at the end of those that
+//! were tried tells a bound alone, and is left out.
+
+use super::{ArmResults, CONFIDENCE, Edge, Rate, Results, Trial, Tuning};
+use crate::stats::{Interval, resamples};
+use rand::Rng;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+const REPLICATES: usize = 1000;
+
+/// The learning rates of one batch size.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RateOptimum {
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Of the rates that were tried, the most accurate on validation.
+    pub best: f64,
+    /// The top of the parabola through it and its neighbours; `best` where it lies at an end.
+    pub optimum: f64,
+    /// The lowest and highest rate, with all between them, that come within the margin of the best.
+    pub good: [f64; 2],
+    /// Set when the best lies at an end of what was tried.
+    pub edge: Option<Edge>,
+    /// Rates of which runs diverged.
+    pub diverged: Vec<f64>,
+}
+
+/// How the optimum moves with the batch size.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RateScaling {
+    /// s
+    pub exponent: f64,
+    /// Its 95 % interval; `None` for one seed.
+    pub interval: Option<Interval>,
+    /// exp(a): the rate for batch size 1 on the line.
+    pub factor: f64,
+    /// The batch sizes that were fitted.
+    pub batch_sizes: Vec<usize>,
+}
+
+impl RateScaling {
+    /// The rate that the line gives a batch size.
+    pub fn rate(&self, batch_size: f64) -> f64 {
+        self.factor * batch_size.powf(self.exponent)
+    }
+
+    /// Which of the common rules lie in the interval: 0, 1/2 and 1, by their names.
+    pub fn rules(&self) -> Vec<&'static str> {
+        let rules =
+            [(0.0, "one rate for all"), (0.5, "the square-root rule"), (1.0, "the linear rule")];
+        let fits = |value: f64| self.interval.is_some_and(|interval| interval.contains(value));
+        rules.into_iter().filter(|(value, _)| fits(*value)).map(|(_, name)| name).collect()
+    }
+}
+
+/// All batch sizes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RateFinding {
+    /// In ascending order.
+    pub sizes: Vec<RateOptimum>,
+    /// The line through them.
+    pub scaling: Option<RateScaling>,
+    /// Why there is none.
+    pub no_scaling: Option<String>,
+}
+
+/// What was tried for each batch size says which rate suits it; `None` where no batch size had
+/// several rates.
+pub fn rates(results: &Results, rng: &mut impl Rng) -> Option<RateFinding> {
+    let tried = tried(results);
+    let sizes: Vec<RateOptimum> =
+        tried.iter().filter_map(|tuning| optimum(tuning, results.margin)).collect();
+    if sizes.is_empty() {
+        return None;
+    }
+    let (scaling, no_scaling) = match scaling(&tried, rng) {
+        Ok(found) => (Some(found), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    Some(RateFinding { sizes, scaling, no_scaling })
+}
+
+/// One set of trials a batch size: those of tuning under the file's budget, else those of a grid.
+fn tried(results: &Results) -> Vec<Tuning> {
+    let of_twin = |tuning: &Tuning| {
+        let arm = results.arms.iter().find(|arm| arm.name == tuning.arm);
+        arm.is_some_and(|arm| arm.budget == super::Budget::Steps)
+    };
+    let mut by_size: BTreeMap<usize, Tuning> = BTreeMap::new();
+    for tuning in results.tunings.iter().filter(|tuning| !of_twin(tuning)) {
+        by_size.entry(tuning.batch_size).or_insert_with(|| tuning.clone());
+    }
+    if by_size.is_empty() { of_grid(results) } else { by_size.into_values().collect() }
+}
+
+/// Arms that differ in batch size and learning rate alone, as if they were trials.
+fn of_grid(results: &Results) -> Vec<Tuning> {
+    let arms: Vec<&ArmResults> = results
+        .arms
+        .iter()
+        .filter(|arm| arm.rate == Rate::Given && arm.budget == super::Budget::Epochs)
+        .collect();
+    if arms.iter().any(|arm| arm.settings != arms[0].settings) {
+        return Vec::new();
+    }
+    let whole = |arm: &&&ArmResults| arm.diverged.is_empty();
+    let seeds: Vec<u64> = arms.first().map_or(Vec::new(), |first| {
+        let everywhere =
+            |seed: &&u64| arms.iter().filter(whole).all(|arm| arm.runs.contains_key(seed));
+        let some = arms.iter().find(whole).unwrap_or(first);
+        some.runs.keys().filter(everywhere).copied().collect()
+    });
+    let mut by_size: BTreeMap<usize, Vec<Trial>> = BTreeMap::new();
+    for arm in arms {
+        let validation =
+            seeds.iter().filter_map(|seed| Some(arm.runs.get(seed)?.validation)).collect();
+        let (learning_rate, diverged) = (arm.learning_rate, arm.diverged.len());
+        let trials = by_size.entry(arm.batch_size).or_default();
+        trials.push(Trial { learning_rate, validation, diverged });
+    }
+    by_size.retain(|_, trials| trials.len() > 1);
+    let tuning = |(batch_size, mut trials): (usize, Vec<Trial>)| {
+        trials.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
+        let places: Vec<usize> = (0..seeds.len()).collect();
+        let best = best(&usable(&trials, seeds.len()), &places)?;
+        Some(Tuning {
+            arm: format!("batch-{batch_size}"),
+            batch_size,
+            chosen: best.at.exp(),
+            edge: best.edge,
+            trials,
+        })
+    };
+    by_size.into_iter().filter_map(tuning).collect()
+}
+
+/// (ln lr, accuracies) of the trials that have runs of all seeds, in ascending order.
+type Points<'t> = Vec<(f64, &'t [f64])>;
+
+fn usable(trials: &[Trial], seeds: usize) -> Points<'_> {
+    let whole = |trial: &&Trial| trial.diverged == 0 && trial.validation.len() == seeds;
+    trials
+        .iter()
+        .filter(whole)
+        .map(|trial| (trial.learning_rate.ln(), trial.validation.as_slice()))
+        .collect()
+}
+
+/// The seeds of which most trials have runs.
+fn seeds_of(tuning: &Tuning) -> usize {
+    tuning.trials.iter().map(|trial| trial.validation.len()).max().unwrap_or(0)
+}
+
+struct Best {
+    /// ln of the best rate that was tried.
+    at: f64,
+    /// ln of the top of the parabola.
+    top: f64,
+    place: usize,
+    edge: Option<Edge>,
+}
+
+/// The best rate over these seeds.
+fn best(points: &Points<'_>, seeds: &[usize]) -> Option<Best> {
+    let mean = |(_, values): &(f64, &[f64])| {
+        seeds.iter().map(|seed| values[*seed]).sum::<f64>() / seeds.len() as f64
+    };
+    let means: Vec<f64> = points.iter().map(mean).collect();
+    let place = (0..points.len()).reduce(|a, b| if means[b] > means[a] { b } else { a })?;
+    let at = points[place].0;
+    let edge = match place {
+        _ if points.len() < 2 || seeds.is_empty() => return None,
+        0 => Some(Edge::Lowest),
+        last if last + 1 == points.len() => Some(Edge::Highest),
+        _ => None,
+    };
+    let top = match edge {
+        Some(_) => at,
+        None => {
+            let near = |step: usize| (points[place + step - 1].0 - at, means[place + step - 1]);
+            at + vertex(near(0), means[place], near(2))
+        }
+    };
+    Some(Best { at, top, place, edge })
+}
+
+/// Where the parabola through (left), (0, middle) and (right) is highest; the middle is the highest
+/// of the three, so that lies between the other two.
+fn vertex(left: (f64, f64), middle: f64, right: (f64, f64)) -> f64 {
+    let (fall_left, fall_right) = (middle - left.1, middle - right.1);
+    let below = fall_left * right.0 - fall_right * left.0;
+    match below.abs() > 0.0 {
+        true => {
+            let above = fall_left * right.0 * right.0 - fall_right * left.0 * left.0;
+            (above / (2.0 * below)).clamp(left.0, right.0)
+        }
+        false => 0.0,
+    }
+}
+
+fn optimum(tuning: &Tuning, margin: f64) -> Option<RateOptimum> {
+    let seeds: Vec<usize> = (0..seeds_of(tuning)).collect();
+    let points = usable(&tuning.trials, seeds.len());
+    let best = best(&points, &seeds)?;
+    let mean = |place: usize| points[place].1.iter().sum::<f64>() / seeds.len() as f64;
+    let is_good = |place: &usize| mean(best.place) - mean(*place) <= margin;
+    let lowest = (0..=best.place).rev().take_while(is_good).last().unwrap_or(best.place);
+    let highest = (best.place..points.len()).take_while(is_good).last().unwrap_or(best.place);
+    let wild = tuning.trials.iter().filter(|trial| trial.diverged > 0);
+    let diverged: Vec<f64> = wild.map(|trial| trial.learning_rate).collect();
+    // Beyond the highest rate that was tried whole there is one that diverged: no need to look there.
+    let at = best.at.exp();
+    let bounded = diverged.iter().any(|rate| *rate > at);
+    Some(RateOptimum {
+        batch_size: tuning.batch_size,
+        best: at,
+        optimum: best.top.exp(),
+        good: [points[lowest].0.exp(), points[highest].0.exp()],
+        edge: best.edge.filter(|edge| !(bounded && *edge == Edge::Highest)),
+        diverged,
+    })
+}
+
+fn scaling(tried: &[Tuning], rng: &mut impl Rng) -> Result<RateScaling, String> {
+    let count = tried.iter().map(seeds_of).min().unwrap_or(0);
+    let all: Vec<usize> = (0..count).collect();
+    let inside: Vec<(f64, Points<'_>)> = tried
+        .iter()
+        .map(|tuning| ((tuning.batch_size as f64).ln(), usable(&tuning.trials, seeds_of(tuning))))
+        .filter(|(_, points)| best(points, &all).is_some_and(|best| best.edge.is_none()))
+        .collect();
+    if inside.len() < 3 {
+        return Err(format!(
+            "it takes three batch sizes whose best learning rate lies inside those that were tried, \
+             and there are {}",
+            inside.len()
+        ));
+    }
+    let line = |seeds: &[usize]| -> Option<(f64, f64)> {
+        let tops = inside.iter().map(|(size, points)| Some((*size, best(points, seeds)?.top)));
+        straight_line(&tops.collect::<Option<Vec<_>>>()?)
+    };
+    let (at_one, exponent) = line(&all).ok_or("the batch sizes are alike")?;
+    let bootstrap = resamples(count, REPLICATES, |seeds| Some(line(seeds)?.1), rng);
+    Ok(RateScaling {
+        exponent,
+        interval: bootstrap.and_then(|bootstrap| bootstrap.t_interval(CONFIDENCE)),
+        factor: at_one.exp(),
+        batch_sizes: inside.iter().map(|(size, _)| size.exp().round() as usize).collect(),
+    })
+}
+
+/// (a, s) of y = a + s x by least squares.
+fn straight_line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let n = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let squares: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    let products: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
+    let slope = products / squares;
+    slope.is_finite().then_some((y - slope * x, slope))
+}
+
+/// How the optimum moves, for people.
+pub(super) fn sentence(found: &RateScaling) -> String {
+    let interval = found.interval.map_or(String::new(), |interval| {
+        format!(" (95 % interval {:.2} to {:.2})", interval.low, interval.high)
+    });
+    let rules = found.rules();
+    let rules = match (found.interval, &rules[..]) {
+        (None, _) => String::new(),
+        (Some(_), []) => ", in line with none of the common rules".into(),
+        (Some(_), rules) => format!(", in line with {}", rules.join(" or ")),
+    };
+    format!(
+        "The best learning rate went with the batch size to the power {:.2}{interval}{rules} (0 is one \
+         rate for all, 0.5 the square root, 1 in proportion).",
+        found.exponent
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+    use crate::stats::tests::{generator, near, normals};
+    use rand_chacha::ChaCha8Rng;
+
+    const RATES: [f64; 7] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
+
+    /// Accuracy falls by 0.01 for each factor e^2 from lr* = 1e-3 (B / 16)^s, with a seed's own noise
+    /// in all trials and some in each.
+    fn planted(exponent: f64, noise: f64, rng: &mut ChaCha8Rng) -> Results {
+        let common = normals(rng, 5, 0.0, 0.02);
+        let tuning = |size: usize| {
+            let optimum = 1e-3 * (size as f64 / 16.0).powf(exponent);
+            let mut trial = |rate: &f64| {
+                let own = normals(rng, 5, 0.0, noise);
+                let mean = 0.9 - 0.01 * ((rate / optimum).ln() / 2.0).powi(2);
+                let validation = common.iter().zip(own).map(|(a, b)| mean + a + b).collect();
+                Trial { learning_rate: *rate, validation, diverged: 0 }
+            };
+            let trials: Vec<Trial> = RATES.iter().map(&mut trial).collect();
+            let (arm, chosen) = (format!("batch-{size}"), 1e-3);
+            Tuning { arm, batch_size: size, trials, chosen, edge: None }
+        };
+        let tunings = [16, 64, 256, 1024].map(tuning).to_vec();
+        Results { tunings, ..results(Vec::new()) }
+    }
+
+    #[test]
+    fn without_noise_the_planted_optimum_and_exponent_are_found() {
+        for exponent in [0.0, 0.5, 0.9] {
+            let study = planted(exponent, 0.0, &mut generator(1));
+            let found = rates(&study, &mut generator(2)).unwrap();
+            let line = found.scaling.unwrap();
+            near(line.exponent, exponent, 1e-6);
+            near(line.rate(64.0), 1e-3 * 4f64.powf(exponent), 1e-9);
+            for size in &found.sizes {
+                let true_one = 1e-3 * (size.batch_size as f64 / 16.0).powf(exponent);
+                near(size.optimum / true_one, 1.0, 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn the_interval_holds_the_true_exponent_in_most_studies() {
+        let mut rng = generator(3);
+        let covered = (0..100).filter(|_| {
+            let found = rates(&planted(0.5, 0.001, &mut rng), &mut rng).unwrap();
+            found.scaling.unwrap().interval.unwrap().contains(0.5)
+        });
+        let covered = covered.count();
+        assert!(covered >= 90, "{covered} of 100");
+    }
+
+    #[test]
+    fn the_good_range_is_what_comes_within_the_margin() {
+        let study = planted(0.0, 0.0, &mut generator(4));
+        let first = &rates(&study, &mut generator(5)).unwrap().sizes[0];
+        // 0.005 lower at a factor of e^(2 sqrt(0.5)) = 4.1 to both sides.
+        near(first.good[0], 3e-4, 1e-12);
+        near(first.good[1], 3e-3, 1e-12);
+        assert_eq!(first.edge, None);
+    }
+
+    #[test]
+    fn a_best_rate_at_the_end_is_flagged_and_left_out_of_the_line() {
+        let mut study = planted(0.5, 0.0, &mut generator(6));
+        study.tunings.truncate(3);
+        study.tunings[2].trials.truncate(3);
+        let found = rates(&study, &mut generator(7)).unwrap();
+        assert_eq!(found.sizes[2].edge, Some(Edge::Highest));
+        assert!(found.no_scaling.unwrap().contains("there are 2"));
+        // When the next one diverged the end is no end.
+        study.tunings[2].trials.push(Trial {
+            learning_rate: 3e-3,
+            validation: Vec::new(),
+            diverged: 1,
+        });
+        let found = rates(&study, &mut generator(7)).unwrap();
+        assert_eq!((found.sizes[2].edge, &found.sizes[2].diverged[..]), (None, &[3e-3][..]));
+    }
+
+    #[test]
+    fn a_grid_is_read_as_trials_and_one_rate_alone_is_none() {
+        let with = |size: usize, rate: f64, accuracy: f64| ArmResults {
+            learning_rate: rate,
+            ..arm(size, &[accuracy, accuracy + 0.01])
+        };
+        let grid = |size| [with(size, 1e-3, 0.8), with(size, 1e-2, 0.85), with(size, 1e-1, 0.8)];
+        let study = results([16, 64, 256].map(grid).concat());
+        let found = rates(&study, &mut generator(8)).unwrap();
+        near(found.scaling.unwrap().exponent, 0.0, 1e-9);
+        near(found.sizes[1].optimum, 1e-2, 1e-9);
+        let plain = results(vec![arm(32, &[0.8, 0.8]), arm(64, &[0.8, 0.8])]);
+        assert_eq!(rates(&plain, &mut generator(9)), None);
+    }
+}

@@ -1,0 +1,56 @@
+//! What the settings of an arm mean for the analysis.
+
+use crate::analysis::ArmFacts;
+use crate::config::{Arm, Monitor, Optimizer, Per, Schedule, Study};
+
+/// What the audit of confounders needs to know of an arm.
+pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
+    let (lstm, train) = (&arm.model.lstm, &arm.train);
+    let penalties = [&lstm.kernel_regularizer, &lstm.recurrent_regularizer, &lstm.bias_regularizer];
+    let pulls = penalties.iter().any(|penalty| penalty.l1 > 0.0 || penalty.l2 > 0.0);
+    let (beta_2, decays) = match &train.optimizer {
+        Optimizer::Adam(adam) => (Some(adam.beta_2), false),
+        Optimizer::Adamw(adamw) => (Some(adamw.beta_2), adamw.weight_decay > 0.0),
+        Optimizer::Sgd(_) => (None, false),
+    };
+    let stopping = train.early_stopping.as_ref().map(|stopping| stopping.patience);
+    let plateau = match &train.schedule {
+        Schedule::Plateau(plateau) => Some(plateau.patience),
+        _ => None,
+    };
+    let masked = arm.model.embedding.as_ref().is_none_or(|embedding| embedding.mask_zero);
+    ArmFacts {
+        beta_2,
+        penalised: pulls || decays,
+        drops: lstm.dropout > 0.0 || lstm.recurrent_dropout > 0.0,
+        patience: stopping.or(plateau),
+        schedule_by_epoch: by_epoch(&train.schedule),
+        padding_is_read: !masked && study.experiment.data.text.is_some(),
+        micro_batch: train.micro_batch.map(|rows| rows as usize),
+    }
+}
+
+fn by_epoch(schedule: &Schedule) -> Option<bool> {
+    let per = match schedule {
+        Schedule::Constant => return None,
+        Schedule::Plateau(_) => return Some(true),
+        Schedule::OneCycle(_) => return Some(false),
+        Schedule::Exponential(settings) => settings.per,
+        Schedule::Step(settings) => settings.per,
+        Schedule::Multistep(settings) => settings.per,
+        Schedule::Cosine(settings) => settings.per,
+        Schedule::Table(settings) => settings.per,
+    };
+    Some(per == Per::Epoch)
+}
+
+/// The validation accuracy at which the runs of all arms end, if they have one in common.
+pub(super) fn declared_target(arms: &[Arm]) -> Option<f64> {
+    let of = |arm: &Arm| {
+        let stop = arm.train.stop_at.as_ref()?;
+        (stop.monitor == Monitor::ValAccuracy).then_some(stop.value)
+    };
+    let first = of(arms.first()?)?;
+    let same = |arm: &Arm| of(arm).is_some_and(|value| value.to_bits() == first.to_bits());
+    arms.iter().all(same).then_some(first)
+}

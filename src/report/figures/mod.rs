@@ -1,0 +1,230 @@
+//! The figures of the report, one file each: the results of a study -> SVG, or what is missing.
+//!
+//! A colour is a batch size, from the smallest to the largest; arms that share one differ in their
+//! marks and dashes.
+
+mod accuracy;
+mod cost;
+mod curves;
+mod gap;
+mod generalisation;
+mod noise;
+mod pareto;
+mod rate_law;
+mod rates;
+mod sharpness;
+mod target;
+
+use super::plot::{Figure, Mark};
+use crate::analysis::{ArmResults, Comparison, Findings, Results, RunResults, groups};
+use crate::stats::Summary;
+use std::collections::BTreeSet;
+
+/// What the figures are drawn from.
+pub(super) struct Study<'s> {
+    /// The plain numbers.
+    pub(super) results: &'s Results,
+    /// What they say.
+    pub(super) findings: &'s Findings,
+}
+
+/// The names of all figures' files.
+pub(super) const NAMES: [&str; 11] = [
+    "accuracy",
+    "gap",
+    "rates",
+    "rate-law",
+    "curves",
+    "target",
+    "cost",
+    "pareto",
+    "generalisation",
+    "noise",
+    "sharpness",
+];
+
+/// The figures that this study has the data for, and what the others would take.
+pub(super) fn draw(study: &Study) -> (Vec<Figure>, Vec<&'static str>) {
+    type Draw = fn(&Study) -> Option<Figure>;
+    let all: [(Draw, &'static str); 11] = [
+        (accuracy::draw, "accuracy against batch size: needs finished runs"),
+        (gap::draw, "where a gap comes from: needs `study.decompose`"),
+        (
+            rates::draw,
+            "learning rate and batch size: needs several learning rates (a grid, or `tune`)",
+        ),
+        (
+            rate_law::draw,
+            "the best learning rate: needs several learning rates for two batch sizes",
+        ),
+        (curves::draw, "learning curves: need runs that were measured twice or more"),
+        (target::draw, "updates to an accuracy: needs two batch sizes whose runs reach it"),
+        (cost::draw, "time and memory: need finished runs"),
+        (pareto::draw, "accuracy against time: needs two arms with finished runs"),
+        (generalisation::draw, "training against validation: needs finished runs"),
+        (noise::draw, "noise of the gradient: needs `study.probe`"),
+        (sharpness::draw, "sharpness of the minima: needs `study.probe`"),
+    ];
+    let (mut figures, mut missing) = (Vec::new(), Vec::new());
+    for (draw, needs) in all {
+        match draw(study) {
+            Some(figure) => figures.push(figure),
+            None => missing.push(needs),
+        }
+    }
+    (figures, missing)
+}
+
+/// Arms that differ in batch size (and in what follows from it) alone.
+struct Series<'s> {
+    /// What they have in common.
+    title: String,
+    /// By batch size.
+    arms: Vec<&'s ArmResults>,
+    /// What they were compared in.
+    comparison: &'s Comparison,
+}
+
+impl<'s> Study<'s> {
+    /// All batch sizes, ascending.
+    fn sizes(&self) -> Vec<usize> {
+        let sizes: BTreeSet<usize> = self.results.arms.iter().map(|arm| arm.batch_size).collect();
+        sizes.into_iter().collect()
+    }
+
+    /// How an arm is drawn everywhere.
+    fn mark(&self, arm: &ArmResults) -> Mark {
+        let twins = self.results.arms.iter().filter(|other| other.batch_size == arm.batch_size);
+        let twin = twins.take_while(|other| other.name != arm.name).count();
+        self.mark_of_size(arm.batch_size, twin)
+    }
+
+    /// How a batch size is drawn.
+    fn mark_of_size(&self, batch_size: usize, twin: usize) -> Mark {
+        let sizes = self.sizes();
+        let rank = sizes.iter().position(|size| *size == batch_size).unwrap_or(0);
+        Mark::ranked(rank, sizes.len(), twin)
+    }
+
+    /// Arms with finished runs.
+    fn arms(&self) -> impl Iterator<Item = &'s ArmResults> {
+        self.results.arms.iter().filter(|arm| !arm.runs.is_empty())
+    }
+
+    /// Whether all finished runs were tested.
+    fn tested(&self) -> bool {
+        self.arms().all(|arm| arm.runs.values().all(|run| run.test.is_some()))
+    }
+
+    /// The accuracy that figures show: on the test split where there is one.
+    fn accuracy(&self, run: &RunResults) -> f64 {
+        match run.test {
+            Some(test) if self.tested() => test,
+            _ => run.validation,
+        }
+    }
+
+    /// Its split.
+    fn split(&self) -> &'static str {
+        if self.tested() { "test" } else { "validation" }
+    }
+
+    /// The arms in the groups in which they were compared, apart by their other settings.
+    fn series(&self) -> Vec<Series<'s>> {
+        let groups = groups(self.results);
+        let others = self.findings.others.iter().map(|group| &group.comparison);
+        let comparisons = [&self.findings.comparison].into_iter().chain(others);
+        let mut all: Vec<Series> = Vec::new();
+        for (group, comparison) in groups.iter().zip(comparisons) {
+            let mut of_group: Vec<Series> = Vec::new();
+            for arm in group.places.iter().map(|place| &self.results.arms[*place]) {
+                if arm.runs.is_empty() {
+                    continue;
+                }
+                let title = match settings(arm) {
+                    of_arm if of_arm.is_empty() => group.title().to_owned(),
+                    of_arm if groups.len() == 1 => of_arm,
+                    of_arm => format!("{}, {of_arm}", group.title()),
+                };
+                match of_group.iter_mut().find(|other| other.title == title) {
+                    Some(other) => other.arms.push(arm),
+                    None => of_group.push(Series { title, arms: vec![arm], comparison }),
+                }
+            }
+            all.extend(of_group);
+        }
+        for series in &mut all {
+            series.arms.sort_by_key(|arm| arm.batch_size);
+        }
+        all
+    }
+
+    /// At most eight arms: all, or for each batch size the one with the highest accuracy.
+    fn few_arms(&self) -> Vec<&'s ArmResults> {
+        let all: Vec<&ArmResults> = self.arms().collect();
+        if all.len() <= 8 {
+            return all;
+        }
+        let mean = |arm: &ArmResults| {
+            arm.runs.values().map(|run| run.validation).sum::<f64>() / arm.runs.len() as f64
+        };
+        let of_size = |size: usize| {
+            let arms = all.iter().copied().filter(move |arm| arm.batch_size == size);
+            arms.max_by(|a, b| mean(a).total_cmp(&mean(b)))
+        };
+        self.sizes().into_iter().filter_map(of_size).collect()
+    }
+
+    /// A sentence where [`Study::few_arms`] leaves some out.
+    fn which_arms(&self) -> &'static str {
+        match self.arms().count() {
+            0..=8 => "",
+            _ => " Of each batch size the arm with the highest validation accuracy is shown.",
+        }
+    }
+
+    /// A legend of these arms.
+    fn legend(&self, arms: &[&ArmResults]) -> Vec<(Mark, String)> {
+        let name = |arm: &ArmResults| {
+            let size = format!("batch {}", arm.batch_size);
+            let told = [format!("batch-{}", arm.batch_size), arm.batch_size.to_string()];
+            match told.contains(&arm.name) {
+                true => size,
+                false => format!("{} ({size})", arm.name),
+            }
+        };
+        arms.iter().map(|arm| (self.mark(arm), name(arm))).collect()
+    }
+
+    /// `n = 3 seeds`, `n = 2 to 3 seeds`
+    fn seeds(&self) -> String {
+        let counts: Vec<usize> = self.arms().map(|arm| arm.runs.len()).collect();
+        match (counts.iter().min(), counts.iter().max()) {
+            (Some(1), Some(1)) => "n = 1 seed".into(),
+            (Some(least), Some(most)) if least == most => format!("n = {most} seeds"),
+            (Some(least), Some(most)) => format!("n = {least} to {most} seeds"),
+            _ => "no seeds".into(),
+        }
+    }
+}
+
+/// What else than the batch size an arm differs in, in a few words.
+fn settings(arm: &ArmResults) -> String {
+    let short = |path: &str| {
+        let parts: Vec<&str> = path.split('.').collect();
+        parts[parts.len().saturating_sub(2)..].join(" ")
+    };
+    let words = arm.settings.iter().map(|(path, value)| format!("{} {value}", short(path)));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The ends of the 95 % t interval of a mean, cut to what an accuracy can be.
+fn ends(summary: &Summary) -> Option<[f64; 2]> {
+    let interval = summary.interval(crate::analysis::CONFIDENCE)?;
+    Some([interval.low.max(0.0), interval.high.min(1.0)])
+}
+
+/// Places seeds of the same batch size side by side: units of the drawing.
+fn beside(at: usize, of: usize) -> f64 {
+    if of < 2 { 0.0 } else { 12.0 * (at as f64 / (of - 1) as f64 - 0.5) }
+}

@@ -1,0 +1,141 @@
+//! How sharp the minima are, and what lies between two of them.
+
+use super::{Figure, Study, beside};
+use crate::analysis::{Line, LinePoint, SharpnessRun, percent};
+use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
+
+pub(super) fn draw(study: &Study) -> Option<Figure> {
+    let runs = &study.results.sharpness;
+    type Of = fn(&SharpnessRun) -> Option<f64>;
+    let measures: [(&str, &str, Of); 4] = [
+        ("steepest curvature", "largest Hessian eigenvalue", |r| Some(r.sharpness.top_eigenvalue)),
+        ("curvature in all directions", "Hessian trace", |r| Some(r.sharpness.trace)),
+        ("sharpness by the weights' sizes", "adaptive sharpness", |r| Some(r.sharpness.adaptive)),
+        ("does curvature limit the steps?", "1 = it does", |r| r.sharpness.edge_of_stability),
+    ];
+    let mut panels: Vec<Panel> = Vec::new();
+    for (title, label, of) in measures {
+        panels.extend(panel(study, title, label, of));
+    }
+    panels.extend(against_accuracy(study));
+    if let Some(line) = study.results.lines.first() {
+        panels.push(between(line, "loss", 0, Unit::Plain));
+        panels.push(between(line, "accuracy", 1, Unit::Percent));
+    }
+    if panels.is_empty() {
+        return None;
+    }
+    let mut sizes: Vec<usize> = runs.iter().map(|run| run.batch_size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let line = match study.results.lines.first() {
+        Some(line) => format!(
+            " The last two panels walk straight from the solution of {} (0) to that of {} (1), both \
+             of seed {}: solid on training examples, dashed on validation. A hump between them means \
+             two separate valleys.",
+            line.small, line.large, line.seed
+        ),
+        None => String::new(),
+    };
+    let caption = format!(
+        "How fast the training loss rises around the weights with which a run ended, one dot a run \
+         ({} runs, no intervals). It is often said that large batches end in sharp minima, and that \
+         sharp minima generalise worse. Sharpness also changes with the learning rate and with how far \
+         the training loss has fallen, so a trend here is a description and no cause.{line}",
+        runs.len()
+    );
+    let legend = sizes.iter().map(|size| (study.mark_of_size(*size, 0), format!("batch {size}")));
+    Some(Figure {
+        name: "sharpness",
+        title: "How sharp the minima are".into(),
+        caption,
+        panels,
+        legend: legend.collect(),
+    })
+}
+
+fn panel(
+    study: &Study,
+    title: &str,
+    label: &str,
+    of: fn(&SharpnessRun) -> Option<f64>,
+) -> Option<Panel> {
+    let runs = &study.results.sharpness;
+    let values: Vec<f64> = runs.iter().filter_map(of).collect();
+    if values.is_empty() {
+        return None;
+    }
+    // Far from a minimum curvature may be negative, and then there is no logarithm of it.
+    let positive = values.iter().all(|value| *value > 0.0);
+    let spread = if positive { Spread::Log10 } else { Spread::Linear };
+    let y = Axis::over(label, spread, Unit::Plain, values);
+    let mut sizes: Vec<usize> = runs.iter().map(|run| run.batch_size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);
+    for run in runs {
+        let Some(value) = of(run) else { continue };
+        let twins: Vec<&SharpnessRun> =
+            runs.iter().filter(|other| other.batch_size == run.batch_size).collect();
+        let is_it = |other: &&SharpnessRun| other.arm == run.arm && other.seed == run.seed;
+        let at = twins.iter().position(is_it).unwrap_or(0);
+        let says = format!("{}, seed {}: {}", run.arm, run.seed, short(value));
+        let mark = study.mark_of_size(run.batch_size, 0);
+        chart.mean(run.batch_size as f64, value, beside(at, twins.len()), mark, &says);
+    }
+    Some(chart.finish())
+}
+
+/// Accuracy against the largest eigenvalue: does one tell the other?
+fn against_accuracy(study: &Study) -> Option<Panel> {
+    let runs = &study.results.sharpness;
+    let values = || runs.iter().map(|run| run.sharpness.top_eigenvalue);
+    if runs.len() < 3 || values().any(|value| value <= 0.0) {
+        return None;
+    }
+    let x = Axis::over("largest Hessian eigenvalue", Spread::Log10, Unit::Plain, values());
+    let accuracies = runs.iter().map(|run| run.accuracy);
+    let label = format!("{} accuracy", study.split());
+    let y = Axis::over(&label, Spread::Linear, Unit::Percent, accuracies).within(0.0, 1.0);
+    let mut chart = Chart::new("does sharpness tell accuracy?", x, y);
+    for run in runs {
+        let says = format!("{}, seed {}: {}", run.arm, run.seed, percent(run.accuracy));
+        let mark = study.mark_of_size(run.batch_size, 0);
+        chart.mean(run.sharpness.top_eigenvalue, run.accuracy, 0.0, mark, &says);
+    }
+    Some(chart.finish())
+}
+
+/// Loss (0) or accuracy (1) between two solutions.
+fn between(line: &Line, label: &str, which: usize, unit: Unit) -> Panel {
+    let train = |point: &LinePoint| point.train[which];
+    let validation = |point: &LinePoint| point.validation[which];
+    let alphas = line.points.iter().map(|point| point.alpha);
+    let x = Axis::over(
+        "way from the small batch (0) to the large one (1)",
+        Spread::Linear,
+        Unit::Plain,
+        alphas,
+    );
+    let all = line.points.iter().flat_map(|point| [point.train[which], point.validation[which]]);
+    let y = Axis::over(label, Spread::Linear, unit, all);
+    let [low, high] = y.ends();
+    let mut chart = Chart::new(&format!("{label} between two solutions"), x, y);
+    for end in [0.0, 1.0] {
+        chart.reference(
+            &[[end, low], [end, high]],
+            if end > 0.5 { &line.large } else { &line.small },
+        );
+    }
+    let mut draw = |name: &str, mark: Mark, of: &dyn Fn(&LinePoint) -> f64| {
+        let points: Vec<[f64; 2]> = line.points.iter().map(|p| [p.alpha, of(p)]).collect();
+        chart.line(&points, mark, name);
+        for [x, value] in points {
+            let says = format!("{name}, {}: {}", short(x), unit.written(value));
+            chart.seed(x, value, 0.0, mark, &says);
+        }
+    };
+    draw("training", Mark::plain(), &train);
+    draw("validation", Mark::dashed(1), &validation);
+    chart.finish()
+}

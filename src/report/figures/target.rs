@@ -1,0 +1,108 @@
+//! Steps and examples that it takes to reach an accuracy, against batch size.
+
+use super::{Figure, Study, beside};
+use crate::analysis::{Cost, Reach, TargetFinding, percent, reach};
+use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
+use crate::stats::Interval;
+
+pub(super) fn draw(study: &Study) -> Option<Figure> {
+    let target = study.findings.target.as_ref()?;
+    let reached = target.arms.iter().filter(|arm| arm.reached > 0);
+    let mut sizes: Vec<usize> = reached.map(|arm| arm.batch_size).collect();
+    sizes.dedup();
+    if sizes.len() < 2 {
+        return None;
+    }
+    let panels = vec![
+        panel(study, target, "updates needed", "updates", |cost| cost.steps, true),
+        panel(study, target, "examples needed", "examples", |cost| cost.examples, false),
+    ];
+    let fitted = match &target.trade_off {
+        Some(_) => " The solid line is the fitted curve, updates = Smin + Emin / B.",
+        None => " The runs do not suffice to fit a curve.",
+    };
+    let band = match target.trade_off.as_ref().filter(|curve| curve.straddled) {
+        Some(curve) if curve.interval.is_some() => {
+            " The grey zone is the 95 % interval (bootstrap over seeds) of the critical batch size, up \
+             to which doubling the batch nearly halves the updates."
+        }
+        _ => "",
+    };
+    let caption = format!(
+        "What it takes to reach {} on validation, one dot a run ({}), on axes where each step is a \
+         doubling. Along the dashed line doubling the batch halves the updates, which is the most \
+         that can be hoped for; above it, a larger batch costs extra passes over the data.{fitted}{band} \
+         An arrow up: the run never got there in the time it had, and would need more. An arrow down: \
+         it was there when first measured, and needed less.",
+        percent(target.target),
+        study.seeds()
+    );
+    let title = "How much training it takes".into();
+    Some(Figure { name: "target", title, caption, panels, legend: Vec::new() })
+}
+
+fn panel(
+    study: &Study,
+    target: &TargetFinding,
+    title: &str,
+    label: &str,
+    of: fn(&Cost) -> f64,
+    steps: bool,
+) -> Panel {
+    let cost = |reach: &Reach| match reach {
+        Reach::At(cost) | Reach::Before(cost) | Reach::Never(cost) => of(cost),
+    };
+    let arms = || study.arms();
+    let reaches = arms().flat_map(|arm| {
+        arm.runs.values().filter_map(|run| reach(&run.curve, target.target)).map(|r| cost(&r))
+    });
+    let sizes = study.sizes();
+    let y = Axis::over(label, Spread::Log2, Unit::Plain, reaches);
+    let [low, high] = y.ends();
+    let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);
+    let (first, last) = (sizes[0] as f64, sizes[sizes.len() - 1] as f64);
+    if let Some(curve) = target.trade_off.as_ref().filter(|curve| curve.straddled)
+        && let Some(Interval { low, high }) = curve.interval
+    {
+        let says = format!(
+            "critical batch size: {} ({} to {})",
+            short(curve.critical),
+            short(low),
+            short(high)
+        );
+        chart.between_x([low, high], &says);
+    }
+    let smallest = target.arms.iter().filter(|arm| arm.reached > 0).min_by_key(|a| a.batch_size);
+    if let Some((size, Some(from))) = smallest.map(|arm| {
+        let mean = if steps { arm.steps } else { arm.examples };
+        (arm.batch_size as f64, mean.map(|summary| summary.mean))
+    }) {
+        let perfect = |b: f64| if steps { from * size / b } else { from };
+        // Up to where it leaves the panel, so that it stays straight.
+        let end = if steps { last.min(from * size / low) } else { last };
+        let start = if steps { first.max(from * size / high) } else { first };
+        chart.reference(&[[start, perfect(start)], [end, perfect(end)]], "perfect scaling");
+    }
+    if let Some(curve) = &target.trade_off {
+        let at = |i: u32| first * (last / first).powf(f64::from(i) / 40.0);
+        let value = |b: f64| if steps { curve.steps(b) } else { b * curve.steps(b) };
+        let line: Vec<[f64; 2]> = (0..=40).map(at).map(|b| [b, value(b)]).collect();
+        let inside = line.into_iter().filter(|[_, y]| (low..=high).contains(y));
+        chart.line(&inside.collect::<Vec<_>>(), Mark::plain(), "fitted: Smin + Emin / B");
+    }
+    for arm in arms() {
+        let (x, mark) = (arm.batch_size as f64, study.mark(arm));
+        for (at, (seed, run)) in arm.runs.iter().enumerate() {
+            let Some(reach) = reach(&run.curve, target.target) else { continue };
+            let (value, shift) = (cost(&reach), beside(at, arm.runs.len()));
+            let says =
+                |how: &str| format!("{}, seed {seed}: {how} {} {label}", arm.name, short(value));
+            match reach {
+                Reach::At(_) => chart.mean(x, value, shift, mark, &says("about")),
+                Reach::Before(_) => chart.arrow(x, value, shift, false, mark, &says("at most")),
+                Reach::Never(_) => chart.arrow(x, value, shift, true, mark, &says("more than")),
+            }
+        }
+    }
+    chart.finish()
+}

@@ -1,0 +1,152 @@
+//! `index.html`: one file that needs nothing else, on a wide screen, a phone, paper and in the dark.
+//!
+//! The answer comes first, then what was found, the figures, and the rest of `verdict.md`: its
+//! Markdown is turned into HTML here, so that both say the same.
+
+use super::Report;
+use super::plot::{Figure, STYLE};
+use anyhow::Result;
+use minijinja::{Environment, context};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
+use serde_json::Value;
+
+const TEMPLATE: &str = include_str!("index.html");
+const PAGE_STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("hover.js");
+
+/// What the page is made of.
+pub(super) struct Parts<'p> {
+    /// The verdict and its numbers.
+    pub(super) report: &'p Report,
+    /// `verdict.md`
+    pub(super) text: &'p str,
+    /// In the order of reading.
+    pub(super) figures: &'p [Figure],
+    /// What figures that are left out would need.
+    pub(super) missing: &'p [&'static str],
+    /// The names of the tables' files.
+    pub(super) tables: &'p [&'static str],
+    /// `environment.json`
+    pub(super) sessions: &'p [Value],
+}
+
+/// The page.
+pub(super) fn page(parts: &Parts) -> Result<String> {
+    let mut templates = Environment::new();
+    templates.add_template("index.html", TEMPLATE)?;
+    let figure = |figure: &Figure| {
+        context! {
+            name => figure.name,
+            title => &figure.title,
+            caption => &figure.caption,
+            panels => figure.inline(),
+            legend => figure.inline_legend(),
+        }
+    };
+    let verdict = &parts.report.findings.verdict;
+    let page = templates.get_template("index.html")?.render(context! {
+        study => &parts.report.study,
+        advice => &verdict.advice,
+        found => &verdict.found,
+        gap => &verdict.gap,
+        tables => parts.tables.to_vec(),
+        figures => parts.figures.iter().map(figure).collect::<Vec<_>>(),
+        missing => parts.missing.to_vec(),
+        rest => html_of(rest(parts.text)),
+        facts => facts(parts.sessions),
+        figure_style => STYLE,
+        style => PAGE_STYLE,
+        script => SCRIPT,
+    })?;
+    Ok(page)
+}
+
+/// What follows the answer in `verdict.md`: everything from its first section on.
+fn rest(text: &str) -> &str {
+    text.find("\n## ").map_or("", |at| &text[at..])
+}
+
+/// Markdown as HTML. What looks like HTML in it is text (names are the user's), and there are no
+/// links or pictures, which might load something.
+fn html_of(markdown: &str) -> String {
+    let events = Parser::new_ext(markdown, Options::ENABLE_TABLES);
+    let harmless = events.filter_map(|event| match event {
+        Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+        Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::HtmlBlock)
+        | Event::End(TagEnd::Link | TagEnd::Image | TagEnd::HtmlBlock) => None,
+        other => Some(other),
+    });
+    // A wide table scrolls by itself, not the page.
+    let wrapped = harmless.flat_map(|event| match event {
+        Event::Start(Tag::Table(_)) => {
+            vec![Event::Html("<div class=\"scroll\" tabindex=\"0\">".into()), event]
+        }
+        Event::End(TagEnd::Table) => vec![event, Event::Html("</div>".into())],
+        event => vec![event],
+    });
+    let mut page = String::new();
+    html::push_html(&mut page, wrapped);
+    page
+}
+
+/// What one needs to repeat the study, from its last session: names and values.
+fn facts(sessions: &[Value]) -> Vec<(&'static str, String)> {
+    let Some(last) = sessions.last() else { return Vec::new() };
+    let text = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(values) if values.is_empty() => None,
+        Value::Array(values) => {
+            let texts = values.iter().map(|v| v.as_str().map_or(v.to_string(), String::from));
+            Some(texts.collect::<Vec<_>>().join(" "))
+        }
+        other => Some(other.to_string()),
+    };
+    let rows = |split: &str| {
+        let (of, positives) = (&last["data"][split]["examples"], &last["data"][split]["positives"]);
+        let share = positives.as_u64().map_or(String::new(), |p| format!(", {p} of class 1"));
+        of.as_u64().map(|of| format!("{of} examples{share}"))
+    };
+    let facts = [
+        ("Command", text(&last["command"])),
+        ("Data hash (rows and split)", text(&last["data"]["hash"])),
+        ("Training split", rows("train")),
+        ("Validation split", rows("validation")),
+        ("Test split", rows("test")),
+        ("Margin", text(&last["margin"])),
+        ("batchscope", text(&last["batchscope"])),
+        ("libtorch", text(&last["libtorch"])),
+        ("Engine", text(&last["engine"])),
+        ("Instructions", text(&last["instructions"])),
+        ("Device", text(&last["device"])),
+        ("GPUs", text(&last["cuda"])),
+        ("Processor", text(&last["cpu"])),
+        ("System", text(&last["system"])),
+        ("Sessions", (sessions.len() > 1).then(|| sessions.len().to_string())),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn html_and_links_in_names_are_text() {
+        let html =
+            html_of("## a\n\n| arm |\n| --- |\n| <script>x</script> |\n\n[y](javascript:z)\n");
+        assert!(html.contains("&lt;script&gt;x") && !html.contains("<script"), "{html}");
+        assert!(html.contains('y') && !html.contains("javascript"), "{html}");
+        assert!(html.contains("<div class=\"scroll\" tabindex=\"0\"><table>"), "{html}");
+    }
+
+    #[test]
+    fn the_facts_are_those_of_the_last_session_without_what_is_not_known() {
+        let sessions =
+            [json!({ "device": "cuda" }), json!({ "device": "cpu", "command": ["a", "b"] })];
+        let facts = facts(&sessions);
+        let expected = [("Command", "a b"), ("Device", "cpu"), ("Sessions", "2")];
+        assert_eq!(facts, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+}

@@ -1,0 +1,156 @@
+//! What was found beside the comparison of arms.
+
+use super::{Row, csv, number, word};
+use crate::analysis::{
+    ArmFinding, BudgetFinding, Claim, Confounder, Effect, Factor, Findings, Front, Parts,
+    RateOptimum, Trial, Tuning,
+};
+use anyhow::Result;
+
+/// `decomposition.csv`: one row a part of the gap and split.
+pub(in crate::report) fn decomposition(findings: &Findings) -> Result<String> {
+    let rows = findings.decomposition.iter().flat_map(|found| {
+        let of = move |split: &'static str, parts: &Parts| -> Vec<Row> {
+            let rows = parts.named().map(|(name, part)| {
+                let mut row = Row::default();
+                row.text("small", &found.small.to_string());
+                row.text("large", &found.large.to_string());
+                row.text("split", split);
+                row.text("part", name);
+                row.estimate("small_minus_large", Some(&part.estimate));
+                row.text("p", &number(part.p));
+                let others = part.for_other_examples;
+                row.text("low_other_examples", &number(others.map(|ends| ends.low)));
+                row.text("high_other_examples", &number(others.map(|ends| ends.high)));
+                row
+            });
+            rows.into()
+        };
+        let mut rows = of("validation", &found.validation);
+        rows.extend(of("validation, best measurement", &found.best));
+        rows.extend(found.test.iter().flat_map(|parts| of("test", parts)));
+        rows
+    });
+    csv(rows)
+}
+
+/// `learning_rates.csv`: one row a learning rate that was tried for an arm.
+pub(in crate::report) fn learning_rates(findings: &Findings) -> Result<String> {
+    let row = |tuning: &Tuning, trial: &Trial| {
+        let mut row = Row::default();
+        row.text("arm", &tuning.arm);
+        row.text("batch_size", &tuning.batch_size.to_string());
+        row.text("learning_rate", &trial.learning_rate.to_string());
+        let mean = crate::stats::summarise(&trial.validation).map(|summary| summary.mean);
+        row.text("validation_accuracy", &number(mean));
+        row.text("runs_finished", &trial.validation.len().to_string());
+        row.text("runs_diverged", &trial.diverged.to_string());
+        let chosen = trial.learning_rate.to_bits() == tuning.chosen.to_bits();
+        row.text("chosen", &chosen.to_string());
+        let edge = tuning.edge.filter(|_| chosen).map(|edge| word(&edge));
+        row.text("at_edge", &edge.unwrap_or_default());
+        row
+    };
+    let of = |tuning: &Tuning| tuning.trials.iter().map(|trial| row(tuning, trial)).collect();
+    csv(findings.tunings.iter().flat_map(|tuning| -> Vec<Row> { of(tuning) }))
+}
+
+/// `best_learning_rates.csv`: one row a batch size.
+pub(in crate::report) fn best_learning_rates(findings: &Findings) -> Result<String> {
+    let row = |size: &RateOptimum| {
+        let mut row = Row::default();
+        row.text("batch_size", &size.batch_size.to_string());
+        row.text("best", &number(Some(size.best)));
+        row.text("optimum", &number(Some(size.optimum)));
+        row.text("good_from", &number(Some(size.good[0])));
+        row.text("good_to", &number(Some(size.good[1])));
+        row.text("at_edge", &size.edge.map(|edge| word(&edge)).unwrap_or_default());
+        row
+    };
+    csv(findings.rates.iter().flat_map(|rates| &rates.sizes).map(row))
+}
+
+/// `budgets.csv`: one row an arm and what is held equal.
+pub(in crate::report) fn budgets(findings: &Findings) -> Result<String> {
+    let row = |budget: &BudgetFinding, arm: &ArmFinding| {
+        let mut row = Row::default();
+        row.text("equal", &word(&budget.axis));
+        row.text("amount", &number(Some(budget.amount)));
+        row.text("arm", &arm.name);
+        row.text("batch_size", &arm.batch_size.to_string());
+        row.estimate("validation_accuracy", arm.validation.as_ref());
+        row.text("role", &word(&arm.role));
+        row.estimate("difference", arm.difference.as_ref().map(|found| &found.estimate));
+        row.text("p_holm", &number(arm.difference.and_then(|found| found.p_holm)));
+        row.text("standing", &arm.standing.map(|standing| word(&standing)).unwrap_or_default());
+        row
+    };
+    let of = |budget: &BudgetFinding| -> Vec<Row> {
+        budget.comparison.arms.iter().map(|arm| row(budget, arm)).collect()
+    };
+    csv(findings.budgets.iter().flat_map(of))
+}
+
+/// `factors.csv`: one row an effect of a setting, or how it changes with the batch size.
+pub(in crate::report) fn factors(findings: &Findings) -> Result<String> {
+    let row = |factor: &Factor, kind: &str, effect: &Effect| {
+        let sizes: Vec<String> = factor.batch_sizes.iter().map(usize::to_string).collect();
+        let mut row = Row::default();
+        row.text("setting", &factor.path);
+        row.text("value", &factor.value);
+        row.text("reference", &factor.reference);
+        row.text("batch_sizes", &sizes.join(" "));
+        row.text("split", factor.split);
+        row.text("effect", kind);
+        row.estimate("difference", Some(&effect.estimate));
+        row.text("p", &number(effect.p));
+        row.text("p_holm", &number(effect.p_holm));
+        row.text("detectable", &number(effect.detectable));
+        row
+    };
+    let of = |factor: &Factor| -> Vec<Row> {
+        let more = factor.interaction.as_ref().map(|effect| row(factor, "interaction", effect));
+        [row(factor, "main", &factor.main)].into_iter().chain(more).collect()
+    };
+    csv(findings.factors.iter().flat_map(of))
+}
+
+/// `pareto.csv`: one row an arm on the front of a cost.
+pub(in crate::report) fn pareto(findings: &Findings) -> Result<String> {
+    let of = |front: &Front| -> Vec<Row> {
+        let row = |arm: &String| {
+            let mut row = Row::default();
+            row.text("cost", &word(&front.price));
+            row.text("arm", arm);
+            row
+        };
+        front.arms.iter().map(row).collect()
+    };
+    csv(findings.fronts.iter().flat_map(of))
+}
+
+/// `audit.csv`: one row a thing that can be taken for an effect of the batch size, or cannot.
+pub(in crate::report) fn audit(findings: &Findings) -> Result<String> {
+    let row = |confounder: &Confounder| {
+        let mut row = Row::default();
+        row.text("name", confounder.name);
+        row.text("weight", &word(&confounder.weight));
+        row.text("said", &confounder.said);
+        row
+    };
+    csv(findings.audit.iter().map(row))
+}
+
+/// `claims.csv`: one row a claim.
+pub(in crate::report) fn claims(findings: &Findings) -> Result<String> {
+    let row = |claim: &Claim| {
+        let mut row = Row::default();
+        row.text("claim", claim.claim);
+        row.text("finding", &word(&claim.finding));
+        row.text("because", &claim.because);
+        row.estimate("effect", claim.effect.as_ref());
+        row.text("detectable", &number(claim.detectable));
+        row
+    };
+    csv(findings.claims.iter().map(row))
+}

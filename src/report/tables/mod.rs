@@ -1,0 +1,82 @@
+//! The numbers as CSV: accuracies and differences as shares of 1, times in seconds, memory in bytes.
+//! What does not exist (an interval of one seed) is left empty.
+
+mod arms;
+mod findings;
+mod probes;
+mod runs;
+
+pub(super) use arms::{arms, comparisons};
+pub(super) use findings::{
+    audit, best_learning_rates, budgets, claims, decomposition, factors, learning_rates, pareto,
+};
+pub(super) use probes::noise_scale;
+pub(super) use runs::runs;
+
+use crate::analysis::Estimate;
+use crate::stats::Interval;
+use anyhow::Result;
+use serde::Serialize;
+
+/// Names and values, in order.
+#[derive(Default)]
+struct Row(Vec<(String, String)>);
+
+impl Row {
+    fn text(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Mean, spread, interval and number.
+    fn estimate(&mut self, name: &str, estimate: Option<&Estimate>) {
+        let summary = estimate.map(|estimate| estimate.summary);
+        let interval: Option<Interval> = estimate.and_then(|estimate| estimate.interval);
+        self.text(name, &number(summary.map(|summary| summary.mean)));
+        self.text(&format!("{name}_sd"), &number(summary.and_then(|summary| summary.sd)));
+        self.text(&format!("{name}_low"), &number(interval.map(|interval| interval.low)));
+        self.text(&format!("{name}_high"), &number(interval.map(|interval| interval.high)));
+        let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
+        self.text(&format!("{name}_seeds"), &seeds);
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    // Nine digits hold what was measured; more would differ with the order of a sum.
+    let text = value.map(|value| format!("{value:.9}")).unwrap_or_default();
+    let shorter = text.trim_end_matches('0').trim_end_matches('.');
+    if text.contains('.') { shorter.to_owned() } else { text }
+}
+
+/// The name of a choice as JSON has it.
+fn word(value: &impl Serialize) -> String {
+    let text = serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned()));
+    text.unwrap_or_default()
+}
+
+fn csv(rows: impl Iterator<Item = Row>) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (at, row) in rows.enumerate() {
+        if at == 0 {
+            writer.write_record(row.0.iter().map(|(name, _)| name))?;
+        }
+        writer.write_record(row.0.iter().map(|(_, value)| value))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    Ok(String::from_utf8(bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Standing;
+
+    #[test]
+    fn numbers_are_plain_and_choices_are_words() {
+        assert_eq!(
+            [number(Some(0.25)), number(Some(-1200.0)), number(None)],
+            ["0.25", "-1200", ""]
+        );
+        assert_eq!(number(Some(0.1 + 0.2)), "0.3");
+        assert_eq!(word(&Standing::Beyond), "beyond");
+    }
+}

@@ -1,0 +1,353 @@
+//! Learning rates that are tuned: which are tried for an arm, and which one is taken.
+//!
+//! Every arm gets equal numbers of trials: the same rates (or the same shares of a range around its
+//! own rate), each with the same seeds, which no other run has. The best is the one with the highest
+//! mean validation accuracy; a rate of which any run diverged is not taken. While the best lies at an
+//! end of the grid, one more rate is tried beyond it, as far away as its neighbour is in the
+//! logarithm. The test split is never read.
+//!
+//! Everything follows from the records of the trials, so that tuning goes on at any moment and is
+//! never done twice. `tuning.json` is drawn from them for readers.
+
+use super::Observer;
+use super::folder::StudyFolder;
+use super::plan::{Plan, Run, Stage};
+use super::pool::Pool;
+use super::protocol::RunEnd;
+use super::record::{RunFolder, Status};
+use super::selection::Selection;
+use super::summary::FinishedRun;
+use crate::config::{self, Arm, FIRST_TUNING_SEED, Rates, Sampling, Study, rounded};
+use crate::files;
+use crate::rng::{Purpose, stream};
+use anyhow::Result;
+use rand::RngExt;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// The learning rates that were tried for an arm, and the one that was taken.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tuning {
+    /// The arm.
+    pub arm: String,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// In ascending order of their learning rates.
+    pub trials: Vec<Trial>,
+    /// Whether every trial is over.
+    pub finished: bool,
+    /// The best on average, once it is known; `None` too if a run of every rate diverged.
+    pub chosen: Option<f64>,
+    /// Set when that lies at an end of the rates that were tried.
+    pub edge: Option<Edge>,
+}
+
+/// One learning rate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trial {
+    /// Before the schedule.
+    pub learning_rate: f64,
+    /// Validation accuracies of its finished runs, in the order of the tuning seeds.
+    pub validation: Vec<f64>,
+    /// Runs whose loss was not finite.
+    pub diverged: usize,
+}
+
+/// A side of the rates that were tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Edge {
+    /// The smallest was the best.
+    Lowest,
+    /// The largest was the best.
+    Highest,
+}
+
+impl Tuning {
+    /// Whether no rate can be taken, since each made a run diverge.
+    pub fn is_hopeless(&self) -> bool {
+        self.finished && self.chosen.is_none()
+    }
+}
+
+impl Trial {
+    /// The mean accuracy, unless a run diverged or none is finished.
+    fn score(&self) -> Option<f64> {
+        let count = self.validation.len();
+        let mean = || self.validation.iter().sum::<f64>() / count as f64;
+        (self.diverged == 0 && count > 0).then(mean)
+    }
+}
+
+/// The best of these trials, in ascending order of their rates: its place, and at which edge it
+/// lies. Of equals the smallest rate is taken.
+fn best(trials: &[Trial]) -> Option<(usize, Option<Edge>)> {
+    let mut best: Option<(usize, f64)> = None;
+    for (index, trial) in trials.iter().enumerate() {
+        if let Some(score) = trial.score()
+            && best.is_none_or(|(_, other)| score > other)
+        {
+            best = Some((index, score));
+        }
+    }
+    let (index, _) = best?;
+    let edge = match index {
+        0 => Some(Edge::Lowest),
+        _ if index + 1 == trials.len() => Some(Edge::Highest),
+        _ => None,
+    };
+    Some((index, edge))
+}
+
+/// The rate to try beyond these, in ascending order: past the best at an end, or below all of them
+/// when each diverged.
+fn beyond(trials: &[Trial]) -> Option<f64> {
+    let rate = |index: usize| trials[index].learning_rate;
+    let last = trials.len().checked_sub(1).filter(|last| *last > 0)?;
+    match best(trials) {
+        Some((_, Some(Edge::Highest))) => Some(rounded(rate(last) * rate(last) / rate(last - 1))),
+        Some((_, Some(Edge::Lowest))) | None => Some(rounded(rate(0) * rate(0) / rate(1))),
+        Some((_, None)) => None,
+    }
+}
+
+/// The rates that are tried for an arm at first, in ascending order.
+fn first_rates(rule: &config::Tuned, arm: &Arm) -> Vec<f64> {
+    let rates = rule.rates(arm.train.optimizer.lr());
+    let mut values = match (&rates, rule.sampling) {
+        (Rates::Range(range), Sampling::QuasiRandom) => {
+            let shift: f64 = stream(0, Purpose::Tuning, 0).random();
+            let share = |index: u32| (van_der_corput(index) + shift).fract();
+            (0..range.count).map(|index| range.at(share(index))).collect()
+        }
+        _ => rates.values(),
+    };
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values
+}
+
+/// The binary digits of an index, mirrored at the point: 0, 1/2, 1/4, 3/4, 1/8, ...
+fn van_der_corput(index: u32) -> f64 {
+    f64::from(index.reverse_bits()) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// The tuning of an arm as far as its records go, and its runs so far.
+fn read(arm: &Arm, rule: &config::Tuned, folder: &Path) -> Result<(Tuning, Vec<Run>)> {
+    let mut tuning = Tuning {
+        arm: arm.name.clone(),
+        batch_size: arm.batch_size,
+        trials: Vec::new(),
+        finished: true,
+        chosen: None,
+        edge: None,
+    };
+    let mut runs = Vec::new();
+    for lr in first_rates(rule, arm) {
+        try_rate(arm, lr, rule, folder, &mut tuning, &mut runs)?;
+    }
+    let extensions = if rule.sampling == Sampling::Grid { rule.extend } else { 0 };
+    for _ in 0..extensions {
+        let next = beyond(&tuning.trials).filter(|lr| tuning.finished && *lr > 0.0);
+        let Some(lr) = next else { break };
+        try_rate(arm, lr, rule, folder, &mut tuning, &mut runs)?;
+        tuning.trials.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
+    }
+    if let Some((index, edge)) = best(&tuning.trials).filter(|_| tuning.finished) {
+        (tuning.chosen, tuning.edge) = (Some(tuning.trials[index].learning_rate), edge);
+    }
+    Ok((tuning, runs))
+}
+
+/// Adds the runs of one more rate, and what their records say.
+fn try_rate(
+    arm: &Arm,
+    lr: f64,
+    rule: &config::Tuned,
+    folder: &Path,
+    tuning: &mut Tuning,
+    runs: &mut Vec<Run>,
+) -> Result<()> {
+    let mut trial = Trial { learning_rate: lr, validation: Vec::new(), diverged: 0 };
+    for seed in 0..u64::from(rule.seeds) {
+        let seed = FIRST_TUNING_SEED + seed;
+        let run = Run { arm: arm.with_rate(lr), seed, stage: Stage::Tuning };
+        let files = RunFolder::new(&folder.join(run.id()));
+        match files.record()?.map(|record| record.status) {
+            Some(Status::Diverged { .. }) => trial.diverged += 1,
+            _ => match FinishedRun::read(&files, &run.arm)? {
+                Some(finished) => trial.validation.push(finished.validation_accuracy),
+                None => tuning.finished = false,
+            },
+        }
+        runs.push(run);
+    }
+    tuning.trials.push(trial);
+    Ok(())
+}
+
+/// All tunings of a study as far as their records in its folder go, and all runs of them that are
+/// known so far.
+pub(super) fn read_all(study: &Study, folder: &Path) -> Result<(Vec<Tuning>, Vec<Run>)> {
+    let (mut tunings, mut runs) = (Vec::new(), Vec::new());
+    let Some(rule) = study.tuning() else { return Ok((tunings, runs)) };
+    for arm in study.arms.iter().filter(|arm| study.tuned.contains(&arm.name)) {
+        let (tuning, of_arm) = read(arm, rule, folder)?;
+        tunings.push(tuning);
+        runs.extend(of_arm);
+    }
+    Ok((tunings, runs))
+}
+
+/// The study with the learning rates that were found.
+pub(super) fn settled(study: &Study, tunings: &[Tuning]) -> Study {
+    let mut study = study.clone();
+    for tuning in tunings {
+        if let Some(lr) = tuning.chosen {
+            study.settle(&tuning.arm, lr);
+        }
+    }
+    study
+}
+
+/// What came of the tuning in one session.
+#[derive(Debug, Default)]
+pub(super) struct Tuned {
+    /// Of all tuned arms of the study.
+    pub(super) tunings: Vec<Tuning>,
+    /// All known runs of the arms that this session is about.
+    pub(super) runs: Vec<Run>,
+    /// Those that were to be trained, and how they ended; `None` for those that a stop kept from
+    /// starting.
+    pub(super) ends: Vec<(Run, Option<RunEnd>)>,
+    /// Runs that failed before and were not tried again.
+    pub(super) failed: usize,
+}
+
+impl Tuned {
+    /// Whether the report runs of an arm can be trained: its rate is given or found.
+    pub(super) fn is_settled(&self, arm: &str) -> bool {
+        let of_arm = self.tunings.iter().find(|tuning| tuning.arm == arm);
+        of_arm.is_none_or(|tuning| tuning.chosen.is_some())
+    }
+
+    /// Whether this session was stopped before it was through.
+    pub(super) fn was_stopped(&self) -> bool {
+        self.ends.iter().any(|(_, end)| matches!(end, None | Some(RunEnd::Stopped)))
+    }
+}
+
+/// Trains the tuning runs of all arms of which a run is selected, round by round: the first rates,
+/// then one more at a time for each arm whose best lies at an end.
+pub(super) fn tune(
+    plan: &Plan,
+    folder: &StudyFolder,
+    selection: &Selection,
+    pool: &mut Pool,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<Tuned> {
+    let covered = plan.runs.iter().filter(|run| selection.covers(run));
+    let covered: BTreeSet<&str> = covered.map(|run| run.arm.name.as_str()).collect();
+    let mut tuned = Tuned::default();
+    // What this session tried once it does not try again.
+    let mut tried = BTreeSet::new();
+    loop {
+        let (tunings, mut runs) = read_all(&plan.study, folder.path())?;
+        if tunings.is_empty() {
+            return Ok(tuned);
+        }
+        files::write_json(&folder.path().join("tuning.json"), &tunings)?;
+        runs.retain(|run| covered.contains(run.arm.name.as_str()));
+        let mut pending = folder.pending(plan, &runs, &selection.of_tuning())?;
+        pending.runs.retain(|run| !tried.contains(&run.id()));
+        tuned = Tuned { tunings, runs, failed: pending.failed, ..tuned };
+        if pending.runs.is_empty() || tuned.was_stopped() {
+            return Ok(tuned);
+        }
+        observer.on_tuning(plan, &pending.runs, tuned.runs.len());
+        let ends = pool.run_all(plan, folder, &pending.runs, stop, observer)?;
+        tried.extend(pending.runs.iter().map(Run::id));
+        tuned.ends.extend(pending.runs.into_iter().zip(ends));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    fn trial(learning_rate: f64, validation: &[f64], diverged: usize) -> Trial {
+        Trial { learning_rate, validation: validation.to_vec(), diverged }
+    }
+
+    #[test]
+    fn the_best_mean_is_taken_and_an_end_is_told() {
+        let mut trials = vec![
+            trial(1e-3, &[0.8, 0.9], 0),
+            trial(1e-2, &[0.86, 0.86], 0),
+            trial(0.1, &[0.5; 2], 0),
+        ];
+        assert_eq!(best(&trials), Some((1, None)));
+        assert_eq!(beyond(&trials), None);
+        trials[2].validation = vec![0.9, 0.9];
+        assert_eq!(best(&trials), Some((2, Some(Edge::Highest))));
+        assert_eq!(beyond(&trials), Some(1.0));
+        trials[0].validation = vec![0.95, 0.95];
+        assert_eq!(best(&trials), Some((0, Some(Edge::Lowest))));
+        assert_eq!(beyond(&trials), Some(1e-4));
+    }
+
+    #[test]
+    fn a_rate_of_which_a_run_diverged_is_not_taken_and_ends_the_grid_on_its_side() {
+        let trials = [trial(1e-3, &[0.7], 0), trial(1e-2, &[0.8], 0), trial(0.1, &[0.9], 1)];
+        assert_eq!(best(&trials), Some((1, None)));
+        let all = [trial(1e-2, &[], 2), trial(0.1, &[], 2)];
+        assert_eq!((best(&all), beyond(&all)), (None, Some(1e-3)));
+    }
+
+    fn study(rule: &str) -> Study {
+        let text = format!(
+            "study: {{ learning_rate: {{ tuned: {rule} }}, grid: {{ batch_size: [8, 32] }} }}\n\
+             data: {{ arrays: {{ path: a.npz }} }}\n"
+        );
+        Study::from_source(&Source { name: "f".into(), text, overrides: vec![] }, "f").unwrap()
+    }
+
+    fn rates(rule: &str) -> Vec<f64> {
+        let study = study(rule);
+        first_rates(study.tuning().unwrap(), &study.arms[0])
+    }
+
+    #[test]
+    fn the_first_rates_are_those_that_were_asked_for() {
+        assert_eq!(rates("{}"), [1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2]);
+        assert_eq!(rates("{ rates: [0.1, 0.01] }"), [0.01, 0.1]);
+    }
+
+    #[test]
+    fn quasi_random_rates_fill_the_range_evenly_and_are_always_the_same() {
+        let rule = "{ rates: { from: 1.0e-4, to: 1.0e-1, count: 8 }, sampling: quasi_random }";
+        let found = rates(rule);
+        assert_eq!(found, rates(rule));
+        // One in each eighth of the logarithm, since the shift moves all of them alike.
+        let shares = found.iter().map(|lr| (lr / 1e-4).log10() / 3.0);
+        let gaps: Vec<f64> = shares.collect::<Vec<_>>().windows(2).map(|p| p[1] - p[0]).collect();
+        assert_eq!(gaps.len(), 7);
+        assert!(gaps.iter().all(|gap| (gap - 0.125).abs() < 0.002), "{gaps:?}");
+        let indices: Vec<f64> = (0..4).map(van_der_corput).collect();
+        assert_eq!(indices, [0.0, 0.5, 0.25, 0.75]);
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_trial_and_every_arm_has_equally_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tunings, runs) = read_all(&study("{}"), folder.path()).unwrap();
+        assert_eq!(tunings.iter().map(|tuning| tuning.trials.len()).collect::<Vec<_>>(), [5, 5]);
+        assert!(tunings.iter().all(|tuning| !tuning.finished && tuning.chosen.is_none()));
+        assert_eq!(runs.len(), 20);
+        assert_eq!(runs[0].id(), "tuning/batch-8/lr-0.0001/seed-1000");
+    }
+}

@@ -9,7 +9,7 @@
 //! Imports flow one way; `tests/layers.rs` checks it.
 //!
 //! ```text
-//! cli -> study -> train -> model, data -> kernels
+//! cli -> study -> train, probe -> model, data -> kernels
 //!  \   \    \-> stats, events
 //!   \   \-> report -> study, analysis -> stats
 //!    \-> export -> model
@@ -35,6 +35,7 @@ pub mod files;
 pub mod format;
 pub mod kernels;
 pub mod model;
+pub mod probe;
 pub mod report;
 pub mod rng;
 pub mod stats;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules of this crate that it may name.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     (
         "cli",
         &[
@@ -14,16 +14,20 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ),
     (
         "report",
-        &["study", "analysis", "stats", "train", "config", "files", "format", "rng", "error"],
+        &[
+            "study", "analysis", "stats", "train", "probe", "config", "files", "format", "rng",
+            "error",
+        ],
     ),
     ("analysis", &["stats", "format"]),
     (
         "study",
         &[
-            "train", "model", "data", "kernels", "stats", "events", "config", "files", "rng",
-            "error",
+            "train", "probe", "model", "data", "kernels", "stats", "events", "config", "files",
+            "rng", "error",
         ],
     ),
+    ("probe", &["train", "model", "kernels", "stats", "config", "rng"]),
     ("export", &["model", "kernels", "files"]),
     ("train", &["model", "kernels", "config", "files", "rng"]),
     ("model", &["kernels", "config", "files", "rng", "error"]),

@@ -7,7 +7,9 @@ fn scene() -> Scene {
     let scene = Scene::new();
     let train = "epochs: 40\n  evaluate_every: { examples: 30 }\n  \
                  logging: { every_steps: 1, histograms: true }";
-    let study = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", train);
+    let study = STUDY
+        .replace("seeds: 2", "seeds: 1\n  probe: { noise_scale: {} }")
+        .replace("epochs: 3", train);
     scene.write("tiny.yaml", &study);
     scene
 }
@@ -31,6 +33,7 @@ fn assert_like_undisturbed(scene: &Scene, study: &str) {
             "evaluations.jsonl",
             "steps.jsonl",
             "histograms.jsonl",
+            "noise.jsonl",
             "record.json",
             "test_predictions.csv",
             "weights.safetensors",

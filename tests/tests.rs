@@ -21,6 +21,8 @@ mod experiments;
 mod init;
 // Which module may import which, and where `unsafe` may stand.
 mod layers;
+// What is measured beside accuracy: noise, sharpness, lines between solutions.
+mod probe;
 // The report: one page, its figures.
 mod report;
 // Interrupted studies that go on to the same bits.

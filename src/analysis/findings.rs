@@ -2,8 +2,9 @@
 
 use super::{
     Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front, Group,
-    Rate, RateFinding, Results, TargetFinding, Tuning, Verdict, audit, budgets, claims, compare,
-    decompose, default_target, factors, fronts, groups, rates, verdict,
+    NoiseFinding, Rate, RateFinding, Results, SharpnessFinding, TargetFinding, Tuning, Verdict,
+    audit, budgets, claims, compare, decompose, default_target, factors, fronts, groups, rates,
+    verdict,
 };
 use rand::Rng;
 use serde::Serialize;
@@ -48,6 +49,10 @@ pub struct Findings {
     pub factors: Vec<Factor>,
     /// Those of them that no other beats in both accuracy and cost.
     pub fronts: Vec<Front>,
+    /// How noisy gradients are, if that was measured.
+    pub noise: Option<NoiseFinding>,
+    /// How sharp minima are, if that was measured.
+    pub sharpness: Option<SharpnessFinding>,
     /// What else than the batch size can be behind a difference.
     pub audit: Vec<Confounder>,
     /// What is commonly claimed, against this study.
@@ -59,6 +64,8 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
     let mut groups = groups(results).into_iter();
     let first = groups.next().unwrap_or(NO_GROUP);
     let of_main = results.of(&first.places);
+    // Before what depends on times: from the same generator it then gets the same resamples.
+    let sharpness = super::sharpness(results, &of_main, rng);
     let main = of_group(&of_main, &first, rng);
     let others: Vec<GroupFinding> =
         groups.map(|group| of_group(&results.of(&group.places), &group, rng)).collect();
@@ -68,7 +75,6 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
         Some(Err(reason)) => (None, Some(reason)),
     };
     let audit = audit(&of_main, &main.comparison);
-    let claims = claims(results, decomposition.as_ref());
     let rates = rates(results, rng);
     // Runs that end at a target have no budget in common.
     let budgets = match results.declared_target {
@@ -77,6 +83,11 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
     };
     let mut verdict = verdict(&of_main, &main, decomposition.as_ref(), &audit);
     verdict.besides = besides(results, &main, rates.as_ref(), &budgets);
+    let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
+    let noise = super::noise(results, trade_off.map(|found| found.critical));
+    verdict.besides.extend(noise.iter().flat_map(NoiseFinding::sentences));
+    verdict.besides.extend(sharpness.iter().flat_map(SharpnessFinding::sentences));
+    let claims = claims(results, &of_main, decomposition.as_ref(), sharpness.as_ref());
     let factors = factors(&of_main);
     // Nor do their accuracies differ by more than how far the last steps overshoot.
     let fronts = match results.declared_target {
@@ -96,6 +107,8 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
         budgets,
         factors,
         fronts,
+        noise,
+        sharpness,
         audit,
         claims,
     }

@@ -12,6 +12,9 @@
 //! budgets        the same curves at equal passes, equal updates, equal seconds
 //! factors        what else was varied, and whether it matters more for some batch sizes
 //! pareto         the arms that no other beats in both accuracy and cost
+//! noise          how noisy gradients are, beside the critical batch size
+//! sharpness      what is measured around a solution
+//! minima         whether large batches end in sharper minima, and what that tells
 //! verdict        what to use and why, in sentences that a newcomer understands
 //! findings       all of it
 //! ```
@@ -29,6 +32,7 @@ mod factors;
 mod findings;
 mod gap;
 mod groups;
+mod minima;
 mod noise;
 mod pareto;
 mod rates;
@@ -48,7 +52,10 @@ pub use decomposition::{Decomposition, Part, Parts, Remainder, decompose};
 pub use factors::{Effect, Factor, factors};
 pub use findings::{Findings, GroupFinding, find};
 pub use groups::{Group, groups};
-pub use noise::{NoisePoint, NoiseRun, NoiseScale};
+pub use minima::{Barrier, Sharper, SharpnessFinding, Tells, sharpness};
+pub use noise::{
+    Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
+};
 pub use pareto::{Front, Price, fronts};
 pub use rates::{RateFinding, RateOptimum, RateScaling, rates};
 pub use sharpness::{Line, LinePoint, Sharpness, SharpnessRun};

@@ -3,7 +3,10 @@
 
 pub use crate::stats::NoiseScale;
 
+use super::Results;
+use crate::format::count;
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Measured with the weights of one moment of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -30,4 +33,216 @@ pub struct NoiseRun {
     pub seed: u64,
     /// In the order of the run.
     pub points: Vec<NoisePoint>,
+}
+
+/// Over the seeds of an arm, at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NoiseMedian {
+    /// Updates so far.
+    pub step: u64,
+    /// Training rows so far.
+    pub examples: u64,
+    /// Runs that were measured then.
+    pub seeds: usize,
+    /// Of the gradient itself.
+    pub plain: Median,
+    /// Of the gradient as Adam scales it.
+    pub adam: Option<Median>,
+}
+
+/// A median of noise scales, some of which may be known from below alone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Median {
+    /// In examples.
+    pub value: f64,
+    /// Whether the median is at least this, and nothing more is known of it.
+    pub at_least: bool,
+}
+
+/// One arm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NoiseArm {
+    /// Its name.
+    pub arm: String,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// In the order of its runs.
+    pub points: Vec<NoiseMedian>,
+}
+
+/// How noisy gradients are in a study.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NoiseFinding {
+    /// In the order of the file.
+    pub arms: Vec<NoiseArm>,
+    /// The critical batch size, if the study has one.
+    pub critical: Option<f64>,
+    /// The middle of all medians that are more than a lower bound.
+    pub typical: Option<f64>,
+}
+
+/// How far apart noise scale and critical batch size may lie: McCandlish et al. 2018 expect them to
+/// agree in their order of magnitude alone.
+const IN_LINE: f64 = 10.0;
+
+/// What the noise scales of a study say, beside its critical batch size; `None` if none was
+/// measured.
+pub fn noise(results: &Results, critical: Option<f64>) -> Option<NoiseFinding> {
+    let arms: Vec<NoiseArm> =
+        results.arms.iter().filter_map(|arm| of_arm(results, &arm.name)).collect();
+    let medians = arms.iter().flat_map(|arm| &arm.points).map(|point| point.plain);
+    let mut known: Vec<f64> =
+        medians.filter(|median| !median.at_least).map(|median| median.value).collect();
+    known.sort_by(f64::total_cmp);
+    let typical = known.get(known.len() / 2).copied();
+    (!arms.is_empty()).then_some(NoiseFinding { arms, critical, typical })
+}
+
+fn of_arm(results: &Results, arm: &str) -> Option<NoiseArm> {
+    let runs: Vec<&NoiseRun> = results.noise.iter().filter(|run| run.arm == arm).collect();
+    // Runs that stopped early were measured less often.
+    let mut moments: BTreeMap<u64, Vec<&NoisePoint>> = BTreeMap::new();
+    for point in runs.iter().flat_map(|run| &run.points) {
+        moments.entry(point.step).or_default().push(point);
+    }
+    let of_moment = |points: &Vec<&NoisePoint>| {
+        let adam: Vec<NoiseScale> = points.iter().filter_map(|point| point.adam).collect();
+        Some(NoiseMedian {
+            step: points[0].step,
+            examples: points[0].examples,
+            seeds: points.len(),
+            plain: median(points.iter().map(|point| point.plain))?,
+            adam: median(adam.into_iter()),
+        })
+    };
+    let points = moments.values().filter_map(of_moment).collect();
+    let first = runs.first()?;
+    Some(NoiseArm { arm: first.arm.clone(), batch_size: first.batch_size, points })
+}
+
+/// The middle one, the upper of two; scales without an upper end count as the largest.
+fn median(scales: impl Iterator<Item = NoiseScale>) -> Option<Median> {
+    let known = |scale: NoiseScale| match scale.value {
+        Some(value) => Some(Median { value, at_least: false }),
+        None => scale.at_least.map(|value| Median { value, at_least: true }),
+    };
+    let mut all: Vec<Median> = scales.filter_map(known).collect();
+    all.sort_by(|a, b| a.at_least.cmp(&b.at_least).then(a.value.total_cmp(&b.value)));
+    all.get(all.len() / 2).copied()
+}
+
+impl Median {
+    /// `120`, `more than 120`
+    fn text(self) -> String {
+        let value = count(self.value.round().max(0.0) as u64);
+        if self.at_least { format!("more than {value}") } else { value }
+    }
+}
+
+impl NoiseFinding {
+    /// In words: how the scale moved in training, and whether it fits the critical batch size.
+    pub fn sentences(&self) -> Vec<String> {
+        let ends = [
+            self.arms.iter().min_by_key(|arm| arm.batch_size),
+            self.arms.iter().max_by_key(|arm| arm.batch_size),
+        ];
+        let mut told = BTreeSet::new();
+        let arms = ends.into_iter().flatten().filter(|arm| told.insert(arm.arm.clone()));
+        let mut sentences: Vec<String> = arms.filter_map(moved).collect();
+        sentences.extend(self.beside_critical());
+        sentences
+    }
+
+    fn beside_critical(&self) -> Option<String> {
+        let (critical, typical) = (self.critical?, self.typical?);
+        let ratio = critical / typical;
+        let numbers = format!(
+            "a critical batch size of {} examples and a typical noise scale of {}",
+            count(critical.round() as u64),
+            count(typical.round() as u64)
+        );
+        Some(match (1.0 / IN_LINE..=IN_LINE).contains(&ratio) {
+            true => format!(
+                "The two ways to tell which batch sizes are efficient are in line: {numbers} (agreement \
+                 within a factor of ten is what can be expected)."
+            ),
+            false => format!(
+                "The noise scale is not in line with the steps that were needed: {numbers}, more than a \
+                 factor of ten apart. Trust the steps: they were measured, the noise scale predicts."
+            ),
+        })
+    }
+}
+
+fn moved(arm: &NoiseArm) -> Option<String> {
+    let [first, .., last] = &arm.points[..] else { return None };
+    let word = match last.plain.value > first.plain.value {
+        true => "rose",
+        false => "fell",
+    };
+    let adam = last.adam.map_or(String::new(), |adam| {
+        format!("; of the gradient as Adam scales it, it was {} in the end", adam.text())
+    });
+    Some(format!(
+        "With batch size {} the noise scale, the batch size at which a gradient is as much noise as \
+         signal, {word} from {} to {} examples in training (medians over {} seeds){adam}.",
+        count(arm.batch_size as u64),
+        first.plain.text(),
+        last.plain.text(),
+        last.seeds
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+
+    fn known(value: f64) -> NoiseScale {
+        NoiseScale { value: Some(value), interval: None, at_least: None }
+    }
+
+    fn more_than(value: f64) -> NoiseScale {
+        NoiseScale { value: None, interval: None, at_least: Some(value) }
+    }
+
+    fn measured(seed: u64, scales: &[NoiseScale]) -> NoiseRun {
+        let point = |(at, plain): (usize, &NoiseScale)| NoisePoint {
+            step: 10 * at as u64,
+            examples: 320 * at as u64,
+            plain: *plain,
+            adam: (at > 0).then_some(known(7.0)),
+        };
+        let points = scales.iter().enumerate().map(point).collect();
+        NoiseRun { arm: "batch-32".into(), batch_size: 32, seed, points }
+    }
+
+    #[test]
+    fn a_rise_is_told_with_medians_over_seeds_and_compared_with_the_critical_batch_size() {
+        let mut study = results(vec![arm(32, &[0.8, 0.8, 0.8]), arm(256, &[0.8])]);
+        assert_eq!(noise(&study, Some(100.0)), None);
+        study.noise = vec![
+            measured(0, &[known(20.0), known(300.0)]),
+            measured(1, &[known(10.0), more_than(90.0)]),
+            measured(2, &[known(900.0), known(80.0)]),
+        ];
+        let found = noise(&study, Some(100.0)).unwrap();
+        assert_eq!(found.arms.len(), 1);
+        let sentences = found.sentences();
+        assert_eq!(sentences.len(), 2, "{sentences:?}");
+        assert!(sentences[0].contains("rose from 20 to 300 examples"), "{sentences:?}");
+        assert!(sentences[0].contains("(medians over 3 seeds); of the gradient"), "{sentences:?}");
+        assert!(sentences[1].contains("are in line"), "{sentences:?}");
+        let apart = noise(&study, Some(4000.0)).unwrap().sentences();
+        assert!(apart[1].contains("is not in line"), "{apart:?}");
+        assert_eq!(noise(&study, None).unwrap().sentences().len(), 1);
+    }
+
+    #[test]
+    fn a_median_that_is_known_from_below_alone_says_so() {
+        let of = |scales: &[NoiseScale]| median(scales.iter().copied()).unwrap().text();
+        assert_eq!(of(&[known(5.0), more_than(2.0), more_than(1500.0)]), "more than 2");
+        assert_eq!(of(&[known(5.0), known(6.0), more_than(1.0)]), "6");
+        assert_eq!(median(std::iter::empty()), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::diagnostics::{Output, note};
 use super::format::{count, counted, duration};
-use crate::study::{Observer, Pending, Plan, Run, RunEnd, TimingLine};
+use crate::study::{Job, Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::train::{self, Course, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,9 @@ pub(super) struct Progress {
     /// Runs that have told nothing yet since they were started.
     silent: BTreeSet<String>,
     work: Work,
+    /// Measurements of finished runs that ended, and all of them.
+    measured: usize,
+    to_measure: usize,
 }
 
 /// Training rows done and to do, over all pending runs; the time left is judged by them.
@@ -47,7 +50,17 @@ impl Progress {
     pub(super) fn new(output: Output) -> Self {
         let bars = (stderr().is_terminal() && !output.quiet).then(MultiProgress::new);
         let (runs, silent, work) = (BTreeMap::new(), BTreeSet::new(), Work::default());
-        Self { output, bars, stage: None, study: None, runs, silent, work }
+        Self {
+            output,
+            bars,
+            stage: None,
+            study: None,
+            runs,
+            silent,
+            work,
+            measured: 0,
+            to_measure: 0,
+        }
     }
 
     /// Shows a step of the preparation.
@@ -244,6 +257,28 @@ impl Observer for Progress {
         }
         self.show_study(self.rows_now());
     }
+
+    fn on_measuring(&mut self, count: usize) {
+        self.finish();
+        (self.measured, self.to_measure) = (0, count);
+        self.stage(&measuring(0, count));
+    }
+
+    fn on_measured(&mut self, job: &Job, end: &RunEnd) {
+        if *end == RunEnd::Stopped {
+            return;
+        }
+        self.measured += 1;
+        if *end != RunEnd::Finished {
+            self.line(&format!("{}  not measured: {end}", job.run.id()));
+        }
+        self.stage(&measuring(self.measured, self.to_measure));
+    }
+}
+
+/// `measuring solutions: 3 of 20`
+fn measuring(done: usize, of: usize) -> String {
+    format!("measuring solutions: {done} of {of}")
 }
 
 /// Why runs of the plan are not trained in this session.

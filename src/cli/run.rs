@@ -40,6 +40,9 @@ struct Document<'o> {
     unfinished: usize,
     not_retried: usize,
     tunings: &'o [Tuning],
+    /// Runs whose solutions could not be measured, and why.
+    unmeasured: Vec<(String, &'o str)>,
+    measurements_left: usize,
     report: Option<&'o Report>,
 }
 
@@ -109,6 +112,8 @@ fn document<'o>(
         unfinished: outcome.unfinished,
         not_retried: outcome.not_retried,
         tunings: &outcome.tunings,
+        unmeasured: outcome.unmeasured.iter().map(|(job, why)| (job.run.id(), &**why)).collect(),
+        measurements_left: outcome.measurements_left,
         report,
     }
 }
@@ -130,6 +135,16 @@ fn notes(outcome: &StudyOutcome, command: &[String]) -> Option<String> {
         lines.push(format!(
             "a failed run is not repeated by itself; to try again: {}",
             format::command(&again)
+        ));
+    }
+    for (job, why) in &outcome.unmeasured {
+        lines.push(format!("not measured: {}: {why}", job.run.id()));
+    }
+    if outcome.unfinished == 0 && outcome.measurements_left > 0 {
+        lines.push(format!(
+            "not finished: {}; to go on, repeat: {}",
+            format::counted(outcome.measurements_left, "measurement"),
+            format::command(command)
         ));
     }
     if outcome.unfinished > 0 {
@@ -170,7 +185,8 @@ const SCRIPT: &str = "scripts/tensorboard";
 
 fn exit_code(outcome: &StudyOutcome) -> ExitCode {
     let hopeless = outcome.tunings.iter().filter(|tuning| tuning.is_hopeless()).count();
-    match (outcome.unfinished, outcome.failures.len() + hopeless) {
+    let failed = outcome.failures.len() + outcome.unmeasured.len() + hopeless;
+    match (outcome.unfinished + outcome.measurements_left, failed) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::from(SOME_FAILED),
         _ => ExitCode::from(INTERRUPTED),

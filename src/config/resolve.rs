@@ -74,6 +74,7 @@ impl Study {
         let resolved = resolved(&experiment).map_err(place)?;
         let arms: Vec<Arm> = resolved.iter().map(|(_, arm)| arm.clone()).collect();
         rules::arms(&arms, from_grid).map_err(place)?;
+        rules::line(&experiment.study, &arms).map_err(place)?;
 
         let rule = experiment.study.learning_rate.clone();
         let is_tuned = |(section, _): &&(ArmSection, Arm)| how(section, &rule).is_none();
@@ -104,6 +105,12 @@ impl Study {
             LearningRate::Tuned(rule) => Some(rule),
             _ => None,
         }
+    }
+
+    /// The arms between whose solutions a line is drawn, if one is asked for.
+    pub fn line_ends(&self) -> Option<[&Arm; 2]> {
+        let study = &self.experiment.study;
+        study.probe.line.as_ref()?.ends(&self.arms, study.decompose.is_some())
     }
 
     /// Gives a tuned arm the learning rate that was found.

@@ -2,6 +2,7 @@
 
 use super::grid::GridSection;
 use super::model::ModelSection;
+use super::probe::ProbeSection;
 use super::rates::{ArmRate, LearningRate};
 use super::schedule::Schedule;
 use super::train::{StepsOf, TrainSection};
@@ -24,6 +25,9 @@ pub struct StudySection {
     /// The verdict is about differences beyond it, so declare it before you see results.
     #[serde(default = "margin")]
     pub margin: f64,
+    /// What is measured beside accuracy; nothing when left out.
+    #[serde(default, skip_serializing_if = "ProbeSection::is_empty")]
+    pub probe: ProbeSection,
     /// How arms that do not give their own `lr` come by one.
     #[serde(default, with = "singleton_map", skip_serializing_if = "LearningRate::is_given")]
     #[schemars(with = "LearningRate")]

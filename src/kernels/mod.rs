@@ -30,7 +30,8 @@ pub use fused::InstructionSet;
 #[doc(hidden)]
 pub use fused::micro;
 pub use libtorch::{
-    CudaDevice, cuda_devices, libtorch_version, peak_device_memory, start_libtorch, trim_memory,
+    CudaDevice, LossSurface, cuda_devices, libtorch_version, peak_device_memory, start_libtorch,
+    trim_memory,
 };
 
 pub use settings::{Clip, Masks, Optimizer, Penalty, Settings, Step};
@@ -334,5 +335,16 @@ pub fn engine<'d>(
             Ok(Box::new(libtorch::Libtorch::new(place.device, shape, splits, settings)?))
         }
         EngineKind::Fused => Ok(Box::new(fused::Fused::new(place, shape, splits, settings)?)),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Once;
+
+    /// libtorch takes its settings once a process.
+    pub(crate) fn start_libtorch_once() {
+        static STARTED: Once = Once::new();
+        STARTED.call_once(|| assert!(super::start_libtorch().is_ok()));
     }
 }

@@ -1,6 +1,7 @@
 //! The records of a study as plain numbers.
 
 use super::facts::{arm_facts, declared_target};
+use super::probes;
 use crate::analysis::{ArmResults, Budget, Point, Rate, Results, RunResults, Tuning};
 use crate::config::{Arm, Schedule};
 use crate::study::{
@@ -65,7 +66,12 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         }
         let files = RunFolder::new(&folder.join(run.id()));
         if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
-            arm.runs.insert(run.seed, of_run(&finished, &files)?);
+            let found = of_run(&finished, &files)?;
+            let accuracy = found.test.unwrap_or(found.validation);
+            arm.runs.insert(run.seed, found);
+            results.noise.extend(probes::noise(run, &files)?);
+            results.sharpness.extend(probes::sharpness(run, &files, accuracy)?);
+            results.lines.extend(probes::line(run, &files)?);
         }
     }
     Ok(results)

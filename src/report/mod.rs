@@ -17,8 +17,10 @@ mod facts;
 mod figures;
 mod gather;
 mod markdown;
+mod minima;
 mod page;
 mod plot;
+mod probes;
 mod sections;
 mod tables;
 
@@ -91,6 +93,13 @@ fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<Vec
         ("pareto.csv", tables::pareto(findings)?),
         ("audit.csv", tables::audit(findings)?),
         ("claims.csv", tables::claims(findings)?),
+        ("noise_scale.csv", tables::noise_scale(results)?),
+        ("sharpness.csv", tables::sharpness(results)?),
+        (
+            "sharpness_and_accuracy.csv",
+            tables::sharpness_and_accuracy(findings.sharpness.as_ref())?,
+        ),
+        ("lines.csv", tables::lines(results)?),
     ];
     let mut written = Vec::new();
     for (name, text) in all.iter().filter(|(_, text)| !text.is_empty()) {

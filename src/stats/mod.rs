@@ -13,6 +13,7 @@
 //! crossed       seeds and examples resampled together
 //! best          which arms may be the best one
 //! power         how many seeds would settle a question
+//! rank          rank correlation, within strata too
 //! trials        which of the learning rates that were tried is the best
 //! ```
 //!
@@ -28,6 +29,7 @@ mod interval;
 mod multiple;
 mod noise;
 mod power;
+mod rank;
 mod sign_flip;
 mod trials;
 
@@ -39,6 +41,7 @@ pub use interval::{Interval, binomial_se, differences};
 pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
 pub use power::{detectable, power, seeds_for_half_width, seeds_to_settle};
+pub use rank::{Ranked, kendall_tau};
 pub use sign_flip::{SIGN_FLIP_MOST, sign_flip_p};
 pub use trials::{Edge, Trial, best_trial, highest};
 

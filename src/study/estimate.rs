@@ -21,15 +21,15 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
     let mut estimates = Vec::new();
     for arm in &plan.study.arms {
         let run = Run { arm: arm.clone(), seed: 0, stage: Stage::Report };
-        let probe = pool.probe(plan, &run)?;
+        let times = pool.time(plan, &run)?;
         let course = plan.course(arm);
-        let training = course.steps() as f64 * probe.seconds_per_step;
+        let training = course.steps() as f64 * times.seconds_per_step;
         let rows = facts.validation.examples as f64;
-        let validation = rows * probe.seconds_per_validation_row;
-        let test = facts.test.examples as f64 * probe.seconds_per_validation_row;
+        let validation = rows * times.seconds_per_validation_row;
+        let test = facts.test.examples as f64 * times.seconds_per_validation_row;
         let measurements = course.measurements(arm.train.evaluate_every);
         let seconds = training + measurements as f64 * validation + test;
-        estimates.push(Estimate { seconds, memory: probe.peak_memory });
+        estimates.push(Estimate { seconds, memory: times.peak_memory });
     }
     Ok(estimates)
 }

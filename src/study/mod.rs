@@ -11,6 +11,7 @@ mod curves;
 mod environment;
 mod estimate;
 mod folder;
+mod measure;
 mod member;
 mod plan;
 mod pool;
@@ -30,9 +31,9 @@ pub use environment::{Session, sessions};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};
-pub use pool::{Pool, Workers};
+pub use pool::{Job, Pool, Workers};
 pub use predictions::correct_predictions;
-pub use protocol::{EvaluationTimingLine, Hello, RunEnd, TimingLine};
+pub use protocol::{EvaluationTimingLine, Hello, Measure, RunEnd, TimingLine};
 pub use record::{Definition, HistogramLine, Record, RunFolder, RunResult, Status, wall_clock};
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
@@ -67,6 +68,10 @@ pub trait Observer {
     fn on_epoch(&mut self, _run: &Run, _metrics: &EpochMetrics, _timing: &TimingLine) {}
     /// A run ended, one way or another.
     fn on_run_end(&mut self, _run: &Run, _end: &RunEnd) {}
+    /// Training is over, and so many measurements of finished runs begin.
+    fn on_measuring(&mut self, _count: usize) {}
+    /// A measurement ended, one way or another.
+    fn on_measured(&mut self, _job: &Job, _end: &RunEnd) {}
 }
 
 /// What came of a study.
@@ -82,6 +87,10 @@ pub struct StudyOutcome {
     pub not_retried: usize,
     /// How the learning rates of tuned arms were found.
     pub tunings: Vec<Tuning>,
+    /// Measurements of finished runs that could not be made, and why.
+    pub unmeasured: Vec<(Job, String)>,
+    /// Measurements that were stopped on request, or never started because of it.
+    pub measurements_left: usize,
 }
 
 /// Prepares the data of a study and plans its runs on the device that it asks for.
@@ -120,7 +129,8 @@ pub fn execute(
     folder.refuse_other_definitions(plan, settled.iter().copied())?;
     let pending = folder.pending(plan, settled, selection)?;
     observer.on_plan(plan, &pending);
-    let ends = pool.run_all(plan, folder, &pending.runs, stop, observer)?;
+    let ends = pool.run_all(plan, folder, &Job::train(&pending.runs), stop, observer)?;
+    let measured = measure::measure_all(plan, folder, selection, pool, stop, observer)?;
 
     let is_unfinished = |end: &&Option<RunEnd>| matches!(end, None | Some(RunEnd::Stopped));
     let mut unfinished = ends.iter().filter(is_unfinished).count();
@@ -136,7 +146,15 @@ pub fn execute(
     let covered = plan.runs.iter().filter(|run| selection.covers(run));
     failures.extend(summary::failures(covered, folder, pending.runs.iter().zip(&ends))?);
     let not_retried = pending.failed + tuned.failed;
-    Ok(StudyOutcome { arms, failures, unfinished, not_retried, tunings: tuned.tunings })
+    Ok(StudyOutcome {
+        arms,
+        failures,
+        unfinished,
+        not_retried,
+        tunings: tuned.tunings,
+        unmeasured: measured.failed,
+        measurements_left: measured.unfinished,
+    })
 }
 
 /// Refuses a folder that holds runs of the plan under other definitions, as far as it is known which

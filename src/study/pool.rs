@@ -3,9 +3,10 @@
 use super::Observer;
 use super::folder::StudyFolder;
 use super::member::{Farewell, Said, Worker};
-use super::plan::{Plan, Run};
-use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
+use super::plan::{Plan, Run, Stage};
+use super::protocol::{Hello, Measure, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Record, RunFolder, Status};
+use crate::config::ProbeSection;
 use crate::error::UserError;
 use crate::kernels::{Device, InstructionSet, Place};
 use anyhow::{Result, bail};
@@ -39,6 +40,23 @@ pub struct Pool {
     members: Vec<Worker>,
     sender: Sender<(usize, Said)>,
     said: Receiver<(usize, Said)>,
+}
+
+/// What a worker does for a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// The run.
+    pub run: Run,
+    /// What is measured of it; it is trained when there is nothing.
+    pub measurement: Option<Measure>,
+}
+
+impl Job {
+    /// Training these runs.
+    pub(super) fn train(runs: &[Run]) -> Vec<Self> {
+        let train = |run: &Run| Self { run: run.clone(), measurement: None };
+        runs.iter().map(train).collect()
+    }
 }
 
 /// How often a stop request is looked for.
@@ -96,12 +114,12 @@ impl Pool {
     }
 
     /// Measures one run's steps and memory on the first worker.
-    pub(super) fn probe(&mut self, plan: &Plan, run: &Run) -> Result<Probe> {
+    pub(super) fn time(&mut self, plan: &Plan, run: &Run) -> Result<StepTimes> {
         let place = self.place(plan.devices[0], self.parallel(plan, plan.runs.len()));
         let task = task(plan, run, &RunFolder::new("".as_ref()), place)?;
-        self.members[0].send(&Order::Probe(Box::new(task)))?;
+        self.members[0].send(&Order::Time(Box::new(task)))?;
         match self.said.recv()?.1.report() {
-            Some(Report::Probed(probe)) => Ok(probe),
+            Some(Report::Timed(times)) => Ok(times),
             _ => {
                 let farewell = self.members[0].farewell();
                 let message = format!("timing `{}` failed: {}", run.id(), farewell.message);
@@ -118,12 +136,12 @@ impl Pool {
         }
     }
 
-    /// Trains these runs; gives how each ended, `None` for those that a stop kept from starting.
-    pub fn run_all(
+    /// Does these jobs; gives how each ended, `None` for those that a stop kept from starting.
+    pub(super) fn run_all(
         &mut self,
         plan: &Plan,
         folder: &StudyFolder,
-        pending: &[Run],
+        pending: &[Job],
         stop: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Option<RunEnd>>> {
@@ -141,8 +159,11 @@ impl Pool {
             }
             while self.busy() < parallel {
                 let Some(index) = waiting.pop_front() else { break };
-                self.give(plan, &folder.run(&pending[index]), &pending[index], (index, parallel))?;
-                observer.on_run_start(&pending[index]);
+                let job = &pending[index];
+                self.give(plan, &folder.run(&job.run), job, (index, parallel))?;
+                if job.measurement.is_none() {
+                    observer.on_run_start(&job.run);
+                }
             }
             let busy = self.busy();
             if busy == 0 {
@@ -160,7 +181,10 @@ impl Pool {
             };
             if let Some(end) = self.hear(id, said, plan, &pending[index], folder, observer)? {
                 self.members[id].run = None;
-                observer.on_run_end(&pending[index], &end);
+                match pending[index].measurement {
+                    None => observer.on_run_end(&pending[index].run, &end),
+                    Some(_) => observer.on_measured(&pending[index], &end),
+                }
                 ends[index] = Some(end);
             }
         }
@@ -172,10 +196,11 @@ impl Pool {
         id: usize,
         said: Said,
         plan: &Plan,
-        run: &Run,
+        job: &Job,
         folder: &StudyFolder,
         observer: &mut dyn Observer,
     ) -> Result<Option<RunEnd>> {
+        let run = &job.run;
         let end = match said.report() {
             Some(Report::Progress(progress)) => {
                 observer.on_progress(run, &progress);
@@ -186,10 +211,13 @@ impl Pool {
                 return Ok(None);
             }
             Some(Report::Ended(end)) => end,
-            Some(Report::Hello(_) | Report::Probed(_)) => return Ok(None),
+            Some(Report::Hello(_) | Report::Timed(_)) => return Ok(None),
             None => {
                 let farewell = self.members[id].farewell();
-                end_of_lost_run(&folder.run(run), plan, run, farewell)?
+                match job.measurement {
+                    None => end_of_lost_run(&folder.run(run), plan, run, farewell)?,
+                    Some(_) => RunEnd::Failed { message: farewell.message },
+                }
             }
         };
         if matches!(end, RunEnd::Failed { .. }) {
@@ -220,12 +248,12 @@ impl Pool {
         }
     }
 
-    /// Gives a run to an idle worker, or to a new one.
+    /// Gives a job to an idle worker, or to a new one.
     fn give(
         &mut self,
         plan: &Plan,
         folder: &RunFolder,
-        run: &Run,
+        job: &Job,
         (index, parallel): (usize, usize),
     ) -> Result<()> {
         let id = match self.members.iter().position(Worker::is_idle) {
@@ -238,8 +266,11 @@ impl Pool {
         };
         self.members[id].device = Some(device);
         self.members[id].run = Some(index);
-        let task = task(plan, run, folder, self.place(device, parallel))?;
-        self.members[id].send(&Order::Train(Box::new(task)))
+        let task = Box::new(task(plan, &job.run, folder, self.place(device, parallel))?);
+        self.members[id].send(&match &job.measurement {
+            None => Order::Train(task),
+            Some(measurement) => Order::Measure(task, measurement.clone()),
+        })
     }
 
     /// The device on which the fewest workers live.
@@ -268,6 +299,10 @@ fn task(plan: &Plan, run: &Run, folder: &RunFolder, place: Place) -> Result<Task
         resolved: plan.study.to_yaml()?,
         metrics: plan.study.experiment.train.metrics.clone(),
         logging: plan.study.experiment.train.logging.clone(),
+        probe: match run.stage {
+            Stage::Tuning => ProbeSection::default(),
+            Stage::Report => plan.study.experiment.study.probe.clone(),
+        },
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::plan::Stage;
 use super::record::Definition;
-use crate::config::{Logging, Metric};
+use crate::config::{Logging, Metric, ProbeSection};
 use crate::kernels::{CudaDevice, Place};
 use crate::train::{EpochMetrics, Progress};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,9 @@ pub(super) enum Order {
     /// Train this run, or go on with it.
     Train(Box<Task>),
     /// Time a few steps of this run and measure their memory; nothing is kept.
-    Probe(Box<Task>),
+    Time(Box<Task>),
+    /// Measure the solution of this run, which is finished.
+    Measure(Box<Task>, Measure),
     /// Share the steps of the run that is being trained among so many threads from now on.
     Threads(usize),
     /// Save the run that is being trained and end it.
@@ -41,6 +43,18 @@ pub(super) struct Task {
     pub(super) metrics: Vec<Metric>,
     /// What is written down between the ends of epochs.
     pub(super) logging: Logging,
+    /// What is measured beside accuracy.
+    pub(super) probe: ProbeSection,
+}
+
+/// What is measured of a finished run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// How sharp the minimum is.
+    Sharpness,
+    /// What lies between its solution and that of another run, of which this is the id and the folder.
+    Line(String, PathBuf),
 }
 
 /// From a worker.
@@ -51,7 +65,7 @@ pub(super) enum Report {
     Progress(Progress),
     Epoch(EpochMetrics, TimingLine),
     Ended(RunEnd),
-    Probed(Probe),
+    Timed(StepTimes),
 }
 
 /// What a worker says of itself at first.
@@ -98,7 +112,7 @@ impl fmt::Display for RunEnd {
 
 /// Measured on a few steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Probe {
+pub(super) struct StepTimes {
     /// Of one training step.
     pub(super) seconds_per_step: f64,
     /// Of one validation row.

@@ -6,6 +6,10 @@
 //! evaluations.jsonl             one line for each measurement within an epoch, if asked for; the same bits
 //! steps.jsonl                   one line every few steps, the same bits whenever it is repeated
 //! histograms.jsonl              one line an epoch and parameter, if asked for
+//! noise.jsonl                   one line for each measurement of the gradient's noise, if asked for
+//! second_moment.safetensors     Adam's, of a finished run whose sharpness is asked for
+//! sharpness.json                how sharp its minimum is, if asked for
+//! line.json                     what lies between it and the minimum of another arm, if asked for
 //! timing.jsonl                  one line an epoch: times and memory
 //! evaluation_timing.jsonl       one line for each measurement within an epoch: times
 //! checkpoint/state.safetensors  while it is unfinished
@@ -20,6 +24,7 @@ use crate::config::Arm;
 use crate::events::Histogram;
 use crate::files;
 use crate::kernels::{EngineKind, Shape};
+use crate::probe::{LineRecord, NoiseLine, SharpnessRecord};
 use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -233,6 +238,38 @@ impl RunFolder {
     /// The histograms recorded so far.
     pub fn histograms(&self) -> Result<Vec<HistogramLine>> {
         files::read_lines(&self.histograms_log())
+    }
+
+    pub(super) fn noise_log(&self) -> PathBuf {
+        self.path.join("noise.jsonl")
+    }
+
+    /// The measurements of the gradient's noise recorded so far.
+    pub fn noise(&self) -> Result<Vec<NoiseLine>> {
+        files::read_lines(&self.noise_log())
+    }
+
+    /// Adam's second moment at the end of a run.
+    pub(super) fn second_moment(&self) -> PathBuf {
+        self.path.join("second_moment.safetensors")
+    }
+
+    /// How sharp its minimum is, if that was measured.
+    pub fn sharpness(&self) -> Result<Option<SharpnessRecord>> {
+        files::read_json(&self.path.join("sharpness.json"))
+    }
+
+    pub(super) fn write_sharpness(&self, record: &SharpnessRecord) -> Result<()> {
+        files::write_json(&self.path.join("sharpness.json"), record)
+    }
+
+    /// What lies between it and another run's minimum, if that was measured.
+    pub fn line(&self) -> Result<Option<LineRecord>> {
+        files::read_json(&self.path.join("line.json"))
+    }
+
+    pub(super) fn write_line(&self, record: &LineRecord) -> Result<()> {
+        files::write_json(&self.path.join("line.json"), record)
     }
 
     /// The measurements within epochs recorded so far.

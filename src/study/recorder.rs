@@ -3,36 +3,51 @@
 use super::curves::Curves;
 use super::protocol::{EvaluationTimingLine, Report, Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
-use super::worker::Wishes;
+use super::worker::{PeakMemory, Wishes};
+use crate::config::NoiseScaleSection;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
 use crate::files;
-use crate::kernels::{Arrays, Shape};
+use crate::kernels::{Arrays, Engine, Optimizer, Shape};
+use crate::probe::{self, NoiseLine};
 use crate::train::{
-    Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Position, Progress,
-    StepMetrics,
+    Callback, Course, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause,
+    Position, Progress, StepMetrics, optimizer,
 };
 use anyhow::Result;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 /// Listens to one training.
 pub(super) struct Recorder<'r> {
     folder: &'r RunFolder,
     curves: Curves,
-    peak_memory: &'r dyn Fn() -> Result<u64>,
+    peak_memory: &'r PeakMemory,
     tell: &'r mut dyn FnMut(Report),
     wishes: &'r Wishes,
     histograms: bool,
+    noise: Option<NoiseProbe>,
+}
+
+/// How the gradient's noise is measured in a run.
+struct NoiseProbe {
+    section: NoiseScaleSection,
+    optimizer: Optimizer,
+    /// After how many epochs.
+    checkpoints: BTreeSet<u64>,
+    /// Training rows.
+    rows: usize,
 }
 
 impl<'r> Recorder<'r> {
     /// Takes back what was recorded after the last checkpoint, and draws the curves of what
-    /// remains.
+    /// remains, of a run on `rows` training rows.
     pub(super) fn resume(
         task: &Task,
         folder: &'r RunFolder,
-        position: &Position,
-        peak_memory: &'r dyn Fn() -> Result<u64>,
+        (rows, position): (usize, &Position),
+        peak_memory: &'r PeakMemory,
         tell: &'r mut dyn FnMut(Report),
         wishes: &'r Wishes,
     ) -> Result<Self> {
@@ -62,7 +77,13 @@ impl<'r> Recorder<'r> {
             curves.draw_histogram(&line, at)?;
         }
         let histograms = task.logging.histograms;
-        Ok(Self { folder, curves, peak_memory, tell, wishes, histograms })
+        let noise = task.probe.noise_scale.map(|section| {
+            let train = &task.definition.arm.train;
+            let course = Course::new(&task.definition.arm, rows);
+            let checkpoints = probe::checkpoints(&section, course.epochs());
+            NoiseProbe { section, optimizer: optimizer(&train.optimizer), checkpoints, rows }
+        });
+        Ok(Self { folder, curves, peak_memory, tell, wishes, histograms, noise })
     }
 
     /// Draws how the training ended; a run that was stopped has not ended.
@@ -90,6 +111,10 @@ fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
     let histograms = folder.histograms()?;
     let kept = histograms.iter().take_while(|line| line.epoch < position.epoch).count();
     files::keep_lines(&folder.histograms_log(), kept)?;
+    let noise = folder.noise()?;
+    // A run that begins anew is measured anew before its first step.
+    let stays = |line: &&NoiseLine| position.step > 0 && line.epochs <= position.epoch;
+    files::keep_lines(&folder.noise_log(), noise.iter().take_while(stays).count())?;
     let found = folder.metrics()?.len().min(folder.timing()?.len());
     match found == epochs {
         true => Ok(()),
@@ -142,7 +167,7 @@ impl Callback for Recorder<'_> {
             train_seconds: times.train_seconds,
             validation_seconds: times.validation_seconds,
             examples_per_second: times.examples_per_second,
-            peak_memory: (self.peak_memory)()?,
+            peak_memory: self.peak_memory.get()?,
             micro_batch: times.micro_batch,
         };
         files::sync(&self.folder.steps_log())?;
@@ -167,6 +192,29 @@ impl Callback for Recorder<'_> {
         files::sync(&self.folder.histograms_log())?;
         let now = wall_clock();
         lines.iter().try_for_each(|line| self.curves.draw_histogram(line, now))
+    }
+
+    fn on_pause(&mut self, pause: &Pause, engine: &mut dyn Engine) -> Result<ControlFlow<()>> {
+        let Some(noise) = self.noise.as_ref() else { return Ok(ControlFlow::Continue(())) };
+        if !noise.checkpoints.contains(&pause.epochs) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let stop = || self.should_stop();
+        let NoiseProbe { section, optimizer, rows, .. } = noise;
+        let found = self
+            .peak_memory
+            .leave_out(|| probe::noise(engine, optimizer, section, *rows, &stop))?;
+        let Some(probe::Noise { rows, plain, adam }) = found else {
+            return Ok(match self.should_stop() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            });
+        };
+        let Pause { epochs, step, examples } = *pause;
+        let line = NoiseLine { epochs, step, examples, rows, plain, adam };
+        files::append_line(&self.folder.noise_log(), &line)?;
+        files::sync(&self.folder.noise_log())?;
+        Ok(ControlFlow::Continue(()))
     }
 
     fn should_stop(&self) -> bool {
@@ -207,6 +255,13 @@ mod tests {
                 "train": split, "validation": split })
         };
         write(&folder.metrics_log(), (0..2).map(epoch));
+        let scale = json!({ "value": 1.0, "interval": null, "at_least": null });
+        let found = json!({ "trace": 1.0, "square": 1.0, "scale": scale });
+        let noise = |epochs: u64| {
+            json!({ "epochs": epochs, "step": 4 * epochs, "examples": 1, "rows": 9,
+                "plain": found, "adam": null })
+        };
+        write(&folder.noise_log(), (0..3).map(noise));
         let evaluation = |step: u64| json!({ "step": step, "epoch": (step - 1) / 4, "examples": step, "validation": split });
         write(&folder.evaluations_log(), [2, 5, 6].map(evaluation).into_iter());
         let evaluated = |step: u64| json!({ "step": step, "wall_time": 1.0, "train_seconds": 1.0, "validation_seconds": 1.0 });
@@ -226,8 +281,12 @@ mod tests {
         assert_eq!(steps, [1, 4]);
         let epochs: Vec<u64> = folder.histograms().unwrap().iter().map(|h| h.epoch).collect();
         assert_eq!(epochs, [0, 0]);
+        let measured: Vec<u64> = folder.noise().unwrap().iter().map(|n| n.epochs).collect();
+        assert_eq!(measured, [0, 1]);
         assert_eq!((folder.metrics().unwrap().len(), folder.timing().unwrap().len()), (1, 1));
         let lost = take_back(&folder, &Position { epoch: 2, step: 8, ..Position::default() });
         assert!(lost.unwrap_err().to_string().contains("the records of only 1 are there"));
+        take_back(&folder, &Position::default()).unwrap();
+        assert_eq!(folder.noise().unwrap(), []);
     }
 }

@@ -12,7 +12,7 @@
 use super::Observer;
 use super::folder::StudyFolder;
 use super::plan::{Plan, Run, Stage};
-use super::pool::Pool;
+use super::pool::{Job, Pool};
 use super::protocol::RunEnd;
 use super::record::{RunFolder, Status};
 use super::selection::Selection;
@@ -231,7 +231,8 @@ pub(super) fn tune(
             return Ok(tuned);
         }
         observer.on_tuning(plan, &pending.runs, tuned.runs.len());
-        let ends = pool.run_all(plan, folder, &pending.runs, stop, observer)?;
+        let jobs = Job::train(&pending.runs);
+        let ends = pool.run_all(plan, folder, &jobs, stop, observer)?;
         tried.extend(pending.runs.iter().map(Run::id));
         tuned.ends.extend(pending.runs.into_iter().zip(ends));
     }

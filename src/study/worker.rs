@@ -1,9 +1,10 @@
 //! A worker process: takes orders on its input, trains one run at a time, reports on its output.
 
 use super::curves::draw_test;
+use super::measure;
 use super::plan::Stage;
 use super::predictions;
-use super::protocol::{Hello, Order, Probe, Report, RunEnd, Task};
+use super::protocol::{Hello, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Definition, Record, RunFolder, RunResult, Status};
 use super::recorder::Recorder;
 use crate::data::Dataset;
@@ -12,6 +13,7 @@ use crate::model::{self, Names};
 use crate::rng;
 use crate::train::{self, Course, Job, Outcome, Position, Trained};
 use anyhow::{Context, Result};
+use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -34,7 +36,12 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
     for order in listen(input, Arc::clone(&wishes)) {
         match order {
             Order::Stop | Order::Threads(_) => {}
-            Order::Probe(task) => send(Report::Probed(probe(&task)?))?,
+            Order::Time(task) => send(Report::Timed(time(&task)?))?,
+            Order::Measure(task, what) => {
+                let end = measure::measure(&task, &what, &wishes)
+                    .unwrap_or_else(|error| RunEnd::Failed { message: format!("{error:#}") });
+                send(Report::Ended(end))?;
+            }
             Order::Train(task) => {
                 // If nobody hears the reports, the study is gone: save and end, as on a stop.
                 let mut tell = |report| {
@@ -71,7 +78,7 @@ fn listen(input: impl BufRead + Send + 'static, wishes: Arc<Wishes>) -> Receiver
                 Order::Stop => wishes.stop.store(true, Ordering::Relaxed),
                 Order::Train(task) => wishes.threads.store(task.place.threads, Ordering::Relaxed),
                 Order::Threads(threads) => wishes.threads.store(*threads, Ordering::Relaxed),
-                Order::Probe(_) => {}
+                Order::Time(_) | Order::Measure(..) => {}
             }
             if orders.send(order).is_err() {
                 break;
@@ -158,8 +165,15 @@ fn train_run(
     let position = checkpoint.as_ref().map_or_else(Position::default, |(_, at)| at.clone());
     settings.micro_batch = position.micro_batch.or(settings.micro_batch);
     let mut engine = kernels::engine(run.engine, task.place, run.model, splits, settings)?;
-    let peak_memory = || peak_memory(task.place.device);
-    let mut recorder = Recorder::resume(task, folder, &position, &peak_memory, tell, wishes)?;
+    let peak_memory = PeakMemory::of(task.place.device);
+    let mut recorder = Recorder::resume(
+        task,
+        folder,
+        (splits.train.len(), &position),
+        &peak_memory,
+        tell,
+        wishes,
+    )?;
     let job = Job {
         arm: &run.arm,
         seed: run.seed,
@@ -172,15 +186,18 @@ fn train_run(
     };
     let outcome = train::train(&job, checkpoint, engine.as_mut(), &mut recorder)?;
     recorder.end(&outcome)?;
+    if matches!(outcome, Outcome::Finished(_)) && task.probe.sharpness.is_some() {
+        measure::keep_second_moment(task, folder, &engine.state()?)?;
+    }
     let smaller = engine.micro_batch().filter(|rows| *rows < run.arm.batch_size);
     Ok((outcome, smaller))
 }
 
 /// Times steps for about this long.
-const PROBE: Duration = Duration::from_millis(400);
+const TIMED: Duration = Duration::from_millis(400);
 
 /// Trains a few steps of a run and measures them; keeps nothing.
-fn probe(task: &Task) -> Result<Probe> {
+fn time(task: &Task) -> Result<StepTimes> {
     reset_peak_memory();
     let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
@@ -197,7 +214,7 @@ fn probe(task: &Task) -> Result<Probe> {
     let order = rng::permutation(run.seed, 0, splits.train.len());
     let seconds_per_step = time_steps(engine.as_mut(), run, &order)?;
     let peak_memory = peak_memory(task.place.device)?;
-    Ok(Probe { seconds_per_step, seconds_per_validation_row, peak_memory })
+    Ok(StepTimes { seconds_per_step, seconds_per_validation_row, peak_memory })
 }
 
 fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Result<f64> {
@@ -213,11 +230,35 @@ fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Resul
     step()?;
     let started = Instant::now();
     let mut steps = 0;
-    while steps == 0 || started.elapsed() < PROBE {
+    while steps == 0 || started.elapsed() < TIMED {
         step()?;
         steps += 1;
     }
     Ok(started.elapsed().as_secs_f64() / f64::from(steps))
+}
+
+/// The peak of a run's memory, without that of measurements in between.
+pub(super) struct PeakMemory {
+    device: Device,
+    before: Cell<u64>,
+}
+
+impl PeakMemory {
+    pub(super) fn of(device: Device) -> Self {
+        Self { device, before: Cell::new(0) }
+    }
+
+    pub(super) fn get(&self) -> Result<u64> {
+        Ok(self.before.get().max(peak_memory(self.device)?))
+    }
+
+    /// Does this without counting its memory, as far as it is that of the process.
+    pub(super) fn leave_out<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.before.set(self.get()?);
+        let done = work()?;
+        reset_peak_memory();
+        Ok(done)
+    }
 }
 
 /// The most memory since the run began: of the device on CUDA, else of this process.

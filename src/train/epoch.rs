@@ -6,8 +6,8 @@ use super::metrics::{Metrics, mean_loss};
 use super::schedule::{learning_rate, warmup_steps};
 use super::watch::{PlateauState, Stopping, monitored, reaches};
 use super::{
-    Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Job, Position, Progress,
-    StepMetrics, checkpoint,
+    Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Job, Pause, Position,
+    Progress, StepMetrics, checkpoint,
 };
 use crate::config::Schedule;
 use crate::kernels::{Computed, Engine, Split, Step};
@@ -222,6 +222,11 @@ pub(super) fn finish_epoch(
     let state = engine.state()?;
     if callback.wants_weights() {
         callback.on_weights(position.epoch, &job.shape, &state.parameters)?;
+    }
+    let pause =
+        Pause { epochs: position.epoch + 1, step: position.step, examples: position.examples };
+    if callback.on_pause(&pause, engine)?.is_break() {
+        return Ok(Some(Early::Stopped));
     }
     if hear(job, position, &metrics) {
         model::write_weights(job.best, &job.shape, &state.parameters, Names::Own)?;

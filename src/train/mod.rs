@@ -33,6 +33,7 @@ use crate::model;
 use anyhow::{Context, Result};
 use epoch::{Early, finish_epoch, train_epoch};
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Everything that defines a run, and where it saves how far it has come.
@@ -146,6 +147,17 @@ pub struct Progress {
     pub examples_per_second: f64,
 }
 
+/// A moment in which a run stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Epochs that are done; 0 before the first step.
+    pub epochs: u64,
+    /// Updates made so far.
+    pub step: u64,
+    /// Training rows seen so far.
+    pub examples: u64,
+}
+
 /// What the trainer tells while it works. Each hook does nothing unless it is given.
 pub trait Callback {
     /// About ten times a second.
@@ -171,6 +183,12 @@ pub trait Callback {
     /// The weights after an epoch, after [`Callback::on_epoch_end`].
     fn on_weights(&mut self, _epoch: u64, _shape: &Shape, _weights: &Arrays) -> Result<()> {
         Ok(())
+    }
+    /// Before the first step, and after each epoch before its checkpoint is saved: the engine as it
+    /// stands, to be measured. What is measured must leave its state as it was. `Break` when a stop
+    /// was asked for in the midst; then it is told again when the run goes on.
+    fn on_pause(&mut self, _pause: &Pause, _engine: &mut dyn Engine) -> Result<ControlFlow<()>> {
+        Ok(ControlFlow::Continue(()))
     }
     /// Threads that the engine may use from now on; asked between steps.
     fn threads(&self) -> Option<usize> {
@@ -227,6 +245,10 @@ pub fn train(
         None => (first_state(job)?, Position::default()),
     };
     engine.set_state(&state)?;
+    let first = Pause { epochs: 0, step: 0, examples: 0 };
+    if position.step == 0 && callback.on_pause(&first, engine)?.is_break() {
+        return stopped(job, engine, &position);
+    }
     // A run that was stopped while its last epoch was measured has that still to do.
     while position.batch > 0 || !job.course().is_over(&position) {
         let early = match train_epoch(job, engine, callback, &mut position)? {
@@ -236,13 +258,15 @@ pub fn train(
         match early {
             None => {}
             Some(Early::Diverged { step }) => return Ok(Outcome::Diverged { step }),
-            Some(Early::Stopped) => {
-                checkpoint::save(job.checkpoint, &job.shape, &engine.state()?, &position)?;
-                return Ok(Outcome::Stopped);
-            }
+            Some(Early::Stopped) => return stopped(job, engine, &position),
         }
     }
     finish(job, engine, callback, &position)
+}
+
+fn stopped(job: &Job<'_>, engine: &dyn Engine, position: &Position) -> Result<Outcome> {
+    checkpoint::save(job.checkpoint, &job.shape, &engine.state()?, position)?;
+    Ok(Outcome::Stopped)
 }
 
 fn first_state(job: &Job<'_>) -> Result<State> {

@@ -5,7 +5,8 @@
 
 use super::{Path, Ragged, engine};
 use batchscope::kernels::{
-    Arrays, Input, Masks, Optimizer, Penalty, Sequences, Settings, Shape, State, Step,
+    Arrays, Device, Examples, Input, LossSurface, Masks, Optimizer, Penalty, Sequences, Settings,
+    Shape, State, Step,
 };
 
 /// The model in f64.
@@ -273,4 +274,39 @@ pub(super) fn gradients_through_dropout_agree_with_finite_differences(path: Path
         assert_gradient(path, &scene, &masks(0, 4), |_| ());
         assert_gradient(path, &scene, &masks(4, 4), |_| ());
     }
+}
+
+/// The loss surface that curvature is measured on, entry by entry.
+#[track_caller]
+fn assert_surface(scene: &Scene, label_weights: [f64; 2]) {
+    let mut settings = Settings::plain(Optimizer::Sgd { momentum: 0.0, nesterov: false });
+    settings.label_weights = label_weights.map(|weight| weight as f32);
+    let at: Vec<Vec<f64>> = weights(&scene.shape)
+        .iter()
+        .map(|array| array.iter().map(|w| f64::from(*w)).collect())
+        .collect();
+    let (rows, labels) = (scene.rows(), &scene.labels);
+    let masks = &Masks::default();
+    let reference = Reference { shape: scene.shape, settings: &settings, rows, labels, masks };
+    let train = Examples { sequences: scene.sequences(), labels };
+    let all: Vec<u32> = (0..labels.len() as u32).rev().collect();
+    let surface = LossSurface::new(Device::Cpu, scene.shape, &train, &all, label_weights).unwrap();
+    let (loss, gradient) = surface.gradient(&at.concat()).unwrap();
+    let expected = reference.loss(&at);
+    assert!((loss - expected).abs() < 1e-12 * expected, "{loss} for {expected}");
+    assert!((surface.loss(&at.concat()).unwrap() - loss).abs() < 1e-14 * loss);
+    for (found, expected) in gradient.iter().zip(reference.gradient(&at).concat()) {
+        assert!((found - expected).abs() < 1e-9 * (1.0 + expected.abs()), "{found}, {expected}");
+    }
+    assert!(surface.gradient(&at.concat()[1..]).is_err());
+}
+
+#[test]
+fn the_loss_surface_in_f64_has_the_reference_loss_and_gradient() {
+    super::start();
+    assert_surface(&Scene::tokens(&[7, 3, 1, 5, 0, 7, 2], 4, 5), [1.0; 2]);
+    assert_surface(&Scene::tokens(&[4, 2, 5], 3, 4), [0.5, 3.0]);
+    assert_surface(&Scene::features(5, 6, 3, 5, 1.0), [1.0; 2]);
+    // More rows than are computed at a time.
+    assert_surface(&Scene::features(300, 2, 2, 2, 1.0), [2.0, 1.0]);
 }

@@ -5,10 +5,12 @@
 
 mod data;
 mod model;
+mod probe;
 mod schedule;
 mod study;
 mod train;
 
+pub(super) use probe::line;
 pub(super) use study::{arms, rate_is_used, tuning};
 
 use super::locate::KeyPath;

@@ -20,6 +20,7 @@ pub(super) fn check(experiment: &Experiment) -> Checked {
     if let Some(name) = &study.name {
         folder_name("study.name", name)?;
     }
+    super::probe::check(&study.probe)?;
     not_empty("study.budgets", study.budgets.len())?;
     match &study.learning_rate {
         LearningRate::Linear(rule) => {

@@ -18,6 +18,30 @@ pub(super) struct Batch {
     pub(super) not_empty: Option<Tensor>,
 }
 
+impl Batch {
+    /// The same on a device, features in f64.
+    pub(super) fn in_f64(self, device: Device) -> Result<Self> {
+        let is_features = self.inputs.kind() == Kind::Float;
+        let kind = if is_features { Kind::Double } else { self.inputs.kind() };
+        let to = |tensor: Tensor| tensor.f_to_device(device);
+        let not_empty = self.not_empty.map(|ones| to(ones)?.f_to_kind(Kind::Double));
+        Ok(Self {
+            inputs: to(self.inputs)?.f_to_kind(kind)?,
+            ends: self.ends.map(to).transpose()?,
+            not_empty: not_empty.transpose()?,
+        })
+    }
+
+    pub(super) fn shallow_clone(&self) -> Self {
+        let clone = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
+        Self {
+            inputs: self.inputs.shallow_clone(),
+            ends: clone(&self.ends),
+            not_empty: clone(&self.not_empty),
+        }
+    }
+}
+
 /// What lies on the device for the whole run.
 pub(super) struct Resident {
     device: Device,
@@ -36,6 +60,11 @@ impl Resident {
             false => None,
         };
         Ok(Self { device, splits })
+    }
+
+    /// Nothing: batches are copied out of host memory, and stay there.
+    pub(super) fn on_host() -> Self {
+        Self { device: Device::Cpu, splits: None }
     }
 
     /// Labels `[B]` of rows of the training split.

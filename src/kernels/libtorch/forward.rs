@@ -104,7 +104,7 @@ impl Weights<'_> {
     /// Outputs `[T, B, H]` and the last of them, by libtorch's LSTM.
     fn whole(&self, inputs: &Tensor, b: i64, training: bool) -> Result<(Tensor, Tensor)> {
         let units = self.shape.units as i64;
-        let zero = Tensor::f_zeros([1, b, units], (Kind::Float, self.device))?;
+        let zero = Tensor::f_zeros([1, b, units], (self.no_bias.kind(), self.device))?;
         let (outputs, last, _) =
             inputs.f_lstm(&[&zero, &zero], &self.lstm(), true, 1, 0.0, training, false, false)?;
         Ok((outputs, last))

@@ -11,7 +11,10 @@
 mod batch;
 mod forward;
 mod shim;
+mod surface;
 mod update;
+
+pub use self::surface::LossSurface;
 
 use self::batch::Resident;
 use self::forward::{DeviceMasks, Weights};

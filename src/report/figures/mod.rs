@@ -62,8 +62,8 @@ pub(super) fn draw(study: &Study) -> (Vec<Figure>, Vec<&'static str>) {
         (cost::draw, "time and memory: need finished runs"),
         (pareto::draw, "accuracy against time: needs two arms with finished runs"),
         (generalisation::draw, "training against validation: needs finished runs"),
-        (noise::draw, "noise of the gradient: not measured yet"),
-        (sharpness::draw, "sharpness of the minima: not measured yet"),
+        (noise::draw, "noise of the gradient: needs study.probe.noise_scale"),
+        (sharpness::draw, "sharpness of the minima: needs study.probe.sharpness or .line"),
     ];
     let (mut figures, mut missing) = (Vec::new(), Vec::new());
     for (draw, needs) in all {

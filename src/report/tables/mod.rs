@@ -3,12 +3,14 @@
 
 mod arms;
 mod findings;
+mod probes;
 mod runs;
 
 pub(super) use arms::{arms, comparisons};
 pub(super) use findings::{
     audit, best_learning_rates, budgets, claims, decomposition, factors, learning_rates, pareto,
 };
+pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_accuracy};
 pub(super) use runs::runs;
 
 use crate::analysis::Estimate;

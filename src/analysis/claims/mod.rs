@@ -5,10 +5,14 @@
 //! *inconclusive* when neither holds, and *not tested* when the study has no arms that could tell.
 //! Accuracies are those of the test split if there is one: nothing is chosen here.
 
+mod probed;
+
 use super::decomposition::Remainder;
 use super::groups::{are_alike_but_for, have_one_rate};
 use super::words::{points, points_interval, signed_points};
-use super::{ArmResults, Budget, CONFIDENCE, Decomposition, Estimate, Results, RunResults};
+use super::{
+    ArmResults, Budget, CONFIDENCE, Decomposition, Estimate, Results, RunResults, SharpnessFinding,
+};
 use crate::format::{bytes, count};
 use crate::stats::equivalence_p;
 use serde::Serialize;
@@ -90,11 +94,16 @@ fn judge(effect: &Estimate, margin: f64) -> Finding {
 }
 
 /// The claims that this study started from.
-pub fn claims(results: &Results, decomposition: Option<&Decomposition>) -> Vec<Claim> {
+pub fn claims(
+    results: &Results,
+    of_main: &Results,
+    decomposition: Option<&Decomposition>,
+    sharpness: Option<&SharpnessFinding>,
+) -> Vec<Claim> {
     vec![
         noise_generalises(decomposition),
-        smooth_gradients(results),
-        sharp_minima(results),
+        probed::smooth_gradients(results, of_main),
+        probed::sharp_minima(sharpness),
         memory(results),
         epochs(results),
         schedule(results),
@@ -146,51 +155,6 @@ fn noise_generalises(decomposition: Option<&Decomposition>) -> Claim {
         effect_text(&effect)
     );
     Claim::told(CLAIM, finding, effect, because)
-}
-
-fn smooth_gradients(results: &Results) -> Claim {
-    const CLAIM: &str = "gradients of large batches are smoother";
-    let last = |run: &super::NoiseRun| run.points.last().and_then(|point| point.plain.value);
-    let scales: Vec<f64> = results.noise.iter().filter_map(last).collect();
-    let (Some(least), Some(most)) =
-        (scales.iter().copied().reduce(f64::min), scales.iter().copied().reduce(f64::max))
-    else {
-        return Claim::untested(CLAIM, "the noise of gradients is not measured yet");
-    };
-    let because = format!(
-        "the noise of a gradient is as large as the gradient at {} to {} examples at the end of the \
-         runs, and falls with one over the batch size",
-        count(least.round() as u64),
-        count(most.round() as u64)
-    );
-    Claim { claim: CLAIM, finding: Finding::Supported, because, effect: None, detectable: None }
-}
-
-fn sharp_minima(results: &Results) -> Claim {
-    const CLAIM: &str = "large batches end in sharper minima, which generalise worse";
-    if results.sharpness.is_empty() {
-        return Claim::untested(CLAIM, "the sharpness of minima is not measured yet");
-    }
-    let rank = |of: fn(&super::SharpnessRun) -> f64| {
-        let runs = &results.sharpness;
-        let pairs = runs.iter().enumerate().flat_map(|(at, a)| {
-            runs[at + 1..].iter().map(move |b| (a, b)).filter(|(a, b)| a.seed == b.seed)
-        });
-        let signs = pairs.map(|(a, b)| {
-            let sharper = of(a) - of(b);
-            let size = a.batch_size as f64 - b.batch_size as f64;
-            (sharper * size).partial_cmp(&0.0).map_or(0, |sign| sign as i64)
-        });
-        signs.sum::<i64>()
-    };
-    let because = format!(
-        "of pairs with one seed, the larger batch was the sharper one more often than not by {} \
-         (top eigenvalue) and {} (adaptive sharpness) pairs; whether that explains accuracy is said \
-         under sharpness",
-        rank(|run| run.sharpness.top_eigenvalue),
-        rank(|run| run.sharpness.adaptive)
-    );
-    Claim { claim: CLAIM, finding: Finding::Inconclusive, because, effect: None, detectable: None }
 }
 
 /// The arms of the smallest and the largest batch size that are alike otherwise.
@@ -361,7 +325,7 @@ mod tests {
                 with(256, "plain", &plain, [("train.schedule", "constant")]),
                 with(256, "falling", &accuracies, [("train.schedule", "lr * 0.9^epoch")]),
             ]);
-            let claims = claims(&study, None);
+            let claims = claims(&study, &study, None, None);
             let found = of(&claims, "falling");
             assert_eq!(found.finding, expected, "{}", found.because);
             assert!(found.because.starts_with("`falling` minus `plain` (batch size 256)"));
@@ -382,7 +346,7 @@ mod tests {
                 ..with(64, dropout, accuracies, [("model.lstm.dropout", dropout)])
             };
             let study = results(vec![with(&plain, "0.0", 1e-3), with(&better, "0.2", 3e-3)]);
-            assert_eq!(of(&claims(&study, None), "dropout").finding, expected);
+            assert_eq!(of(&claims(&study, &study, None, None), "dropout").finding, expected);
         }
     }
 
@@ -392,7 +356,7 @@ mod tests {
             with(64, "plain", &[0.80, 0.83, 0.78], [("model.lstm.dropout", "0.0")]),
             with(64, "dropped", &[0.82, 0.80, 0.81], [("model.lstm.dropout", "0.2")]),
         ]);
-        let claims = claims(&study, None);
+        let claims = claims(&study, &study, None, None);
         let found = of(&claims, "dropout");
         assert_eq!(found.finding, Finding::Inconclusive);
         assert!(found.detectable.unwrap() > 0.02);
@@ -405,7 +369,7 @@ mod tests {
             run.peak_memory = 800_000_000;
             run.train_seconds = 0.5 + 0.01 * *seed as f64;
         }
-        let claims = claims(&study, None);
+        let claims = claims(&study, &study, None, None);
         assert_eq!(of(&claims, "memory").finding, Finding::Supported);
         let faster = of(&claims, "faster");
         assert_eq!(faster.finding, Finding::Supported, "{}", faster.because);

@@ -1,0 +1,78 @@
+//! The part of `verdict.md` about the sharpness of minima.
+
+use super::markdown::table;
+use crate::analysis::{Findings, Results, SharpnessRun};
+use crate::format::count;
+use crate::stats::summarise;
+
+/// Means over the runs of each arm, and how they were come by.
+pub(super) fn section(results: &Results, findings: &Findings) -> Option<String> {
+    findings.sharpness.as_ref().filter(|found| found.runs > 0)?;
+    let row = |arm: &crate::analysis::ArmResults| {
+        let runs: Vec<&SharpnessRun> =
+            results.sharpness.iter().filter(|run| run.arm == arm.name).collect();
+        let mean = |of: fn(&SharpnessRun) -> Option<f64>| {
+            let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
+            summarise(&values).map_or("-".to_owned(), |found| short(found.mean))
+        };
+        (!runs.is_empty()).then(|| {
+            vec![
+                arm.name.clone(),
+                count(arm.batch_size as u64),
+                runs.len().to_string(),
+                mean(|run| Some(run.sharpness.loss)),
+                mean(|run| Some(run.sharpness.top_eigenvalue)),
+                mean(|run| Some(run.sharpness.trace)),
+                mean(|run| Some(run.sharpness.ball)),
+                mean(|run| Some(run.sharpness.adaptive)),
+                mean(|run| Some(run.sharpness.keskar)),
+                mean(|run| run.sharpness.edge_of_stability),
+            ]
+        })
+    };
+    let header = [
+        "arm",
+        "batch size",
+        "runs",
+        "training loss",
+        "largest curvature",
+        "trace",
+        "in a ball",
+        "adaptive",
+        "in a box (%)",
+        "edge of stability",
+    ];
+    Some([table(&header, results.arms.iter().filter_map(row)), MEANING.to_owned()].join("\n\n"))
+}
+
+const MEANING: &str = "\
+Means over runs, of the training loss of a fixed part of the training examples, with nothing dropped and \
+without penalties. *Largest curvature* and *trace* are those of the Hessian. *In a ball* is the rise of \
+the loss 0.05 up the gradient (SAM), *adaptive* the same with each weight moving in proportion to its size \
+(ASAM, 0.5), *in a box* the largest rise that was found within a thousandth of each weight plus one, in \
+percent of one plus the loss (Keskar's). *Edge of stability* is the largest curvature as Adam scales it over \
+what its learning rate can bear: near 1 curvature limits the steps. Curvature falls with the loss whatever \
+the batch size is, and changes with the learning rate: compare at like losses.";
+
+/// Three digits.
+fn short(value: f64) -> String {
+    match value.abs() {
+        size if size <= 0.0 => "0".into(),
+        size if !(1e-3..1e5).contains(&size) => format!("{value:.2e}"),
+        size => {
+            let digits = (2.0 - size.max(1e-3).log10().floor()).clamp(0.0, 5.0) as usize;
+            format!("{value:.digits$}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let said = [12.345, 0.012345, 1234.5, -0.5, 0.0, 1.5e-6].map(short);
+        assert_eq!(said, ["12.3", "0.0123", "1234", "-0.500", "0", "1.50e-6"]);
+    }
+}

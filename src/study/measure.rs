@@ -1,0 +1,180 @@
+//! Measurements of finished runs: how sharp their minima are, and what lies between two of them.
+//!
+//! They come after all training, need the weights alone (and Adam's second moment, which a run keeps
+//! when sharpness is asked for), and are recorded in the folder of the run. What is recorded under the
+//! settings of the file is not measured again, so that they go on at any moment, and can be asked for
+//! after a study has finished.
+
+use super::Observer;
+use super::folder::StudyFolder;
+use super::plan::{Plan, Run, Stage};
+use super::pool::{Job, Pool};
+use super::protocol::{Measure, RunEnd, Task};
+use super::record::{RunFolder, Status};
+use super::selection::Selection;
+use super::worker::Wishes;
+use crate::data::Dataset;
+use crate::kernels::{self, LossSurface, State};
+use crate::model::{self, Names, read_weights};
+use crate::probe::{self, AdamStep, LineRecord};
+use crate::train;
+use anyhow::{Context, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What came of the measurements of one session.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    /// Those that could not be made, and why.
+    pub(super) failed: Vec<(Job, String)>,
+    /// Those that a stop kept from being made.
+    pub(super) unfinished: usize,
+}
+
+/// Measures what the study asks for and is not recorded yet.
+pub(super) fn measure_all(
+    plan: &Plan,
+    folder: &StudyFolder,
+    selection: &Selection,
+    pool: &mut Pool,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<Measured> {
+    let jobs = pending(plan, folder, selection)?;
+    let mut measured = Measured::default();
+    if jobs.is_empty() || stop.load(Ordering::Relaxed) {
+        return Ok(Measured { unfinished: jobs.len(), ..measured });
+    }
+    observer.on_measuring(jobs.len());
+    let ends = pool.run_all(plan, folder, &jobs, stop, observer)?;
+    for (job, end) in jobs.into_iter().zip(ends) {
+        match end {
+            Some(RunEnd::Finished) => {}
+            None | Some(RunEnd::Stopped) => measured.unfinished += 1,
+            Some(other) => measured.failed.push((job, other.to_string())),
+        }
+    }
+    Ok(measured)
+}
+
+/// What is asked for of finished runs and not recorded.
+fn pending(plan: &Plan, folder: &StudyFolder, selection: &Selection) -> Result<Vec<Job>> {
+    let probe = &plan.study.experiment.study.probe;
+    let is_finished = |run: &Run| -> Result<bool> {
+        let record = folder.run(run).record()?;
+        Ok(record.is_some_and(|record| record.status == Status::Finished))
+    };
+    let ends = plan.study.line_ends();
+    let mut jobs = Vec::new();
+    for run in plan.runs.iter().filter(|run| selection.covers(run)) {
+        if !is_finished(run)? {
+            continue;
+        }
+        let files = folder.run(run);
+        let mut add = |measurement| {
+            jobs.push(Job { run: run.clone(), measurement: Some(measurement) });
+        };
+        if let Some(section) = probe.sharpness
+            && files.sharpness()?.is_none_or(|found| found.measured != section)
+        {
+            add(Measure::Sharpness);
+        }
+        if let (Some(section), Some([small, large])) = (&probe.line, ends)
+            && run.arm.name == large.name
+        {
+            let from = Run { arm: small.clone(), seed: run.seed, stage: Stage::Report };
+            let is_it = |found: &LineRecord| found.measured == *section && found.from == from.id();
+            if is_finished(&from)? && !files.line()?.is_some_and(|found| is_it(&found)) {
+                add(Measure::Line(from.id(), folder.run(&from).path().to_owned()));
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// Keeps what sharpness asks for beside the weights. Weights of an earlier epoch have no moments of
+/// their own.
+pub(super) fn keep_second_moment(task: &Task, folder: &RunFolder, state: &State) -> Result<()> {
+    let train = &task.definition.arm.train;
+    let restores = train.early_stopping.as_ref().is_some_and(|rule| rule.restore_best_weights);
+    match state.moments.get(1) {
+        Some(second) if !restores => model::write_weights(
+            &folder.second_moment(),
+            &task.definition.model,
+            second,
+            Names::Own,
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// A worker's part: measures a finished run, and records it.
+pub(super) fn measure(task: &Task, what: &Measure, wishes: &Wishes) -> Result<RunEnd> {
+    let folder = RunFolder::new(&task.folder);
+    let _lock = folder.lock()?;
+    let stop = || wishes.stop.load(Ordering::Relaxed);
+    let done = match what {
+        Measure::Sharpness => sharpness(task, &folder, &stop)?,
+        Measure::Line(from, path) => line(task, &folder, (from, &RunFolder::new(path)), &stop)?,
+    };
+    Ok(if done { RunEnd::Finished } else { RunEnd::Stopped })
+}
+
+/// Whether it was measured, and not stopped.
+fn sharpness(task: &Task, folder: &RunFolder, stop: &dyn Fn() -> bool) -> Result<bool> {
+    let section = task.probe.sharpness.context("the study asks for no sharpness")?;
+    let definition = &task.definition;
+    let dataset = Dataset::open(&task.dataset)?;
+    let train = dataset.splits()?.train;
+    let settings = train::settings(&definition.arm, train.labels);
+    let rows = probe::rows(train.len(), section.rows as usize);
+    let counts = settings.label_weights.map(f64::from);
+    let surface = LossSurface::new(task.place.device, definition.model, &train, &rows, counts)?;
+    let weights = read_weights(&folder.weights(), &definition.model)?;
+    let weights: Vec<f64> = weights.iter().flatten().map(|value| f64::from(*value)).collect();
+    let adam = adam_step(task, folder)?;
+    match probe::sharpness(&surface, &weights, adam.as_ref(), &section, stop)? {
+        None => Ok(false),
+        Some(record) => folder.write_sharpness(&record).map(|()| true),
+    }
+}
+
+/// What Adam would do next; `None` for other optimizers, and for runs that did not keep it.
+fn adam_step(task: &Task, folder: &RunFolder) -> Result<Option<AdamStep>> {
+    let optimizer = train::optimizer(&task.definition.arm.train.optimizer);
+    let kernels::Optimizer::Adam { beta_1, .. } = optimizer else { return Ok(None) };
+    if !folder.second_moment().exists() {
+        return Ok(None);
+    }
+    let second = read_weights(&folder.second_moment(), &task.definition.model)?;
+    let Some(last) = folder.metrics()?.pop() else { return Ok(None) };
+    let factors = probe::adam_factors(&second, last.step, &optimizer);
+    let learning_rate = last.learning_rate;
+    Ok(factors.map(|factors| AdamStep { factors, learning_rate, beta_1 }))
+}
+
+/// Whether it was measured, and not stopped.
+fn line(
+    task: &Task,
+    folder: &RunFolder,
+    (from, other): (&str, &RunFolder),
+    stop: &dyn Fn() -> bool,
+) -> Result<bool> {
+    let section = task.probe.line.clone().context("the study asks for no line")?;
+    let definition = &task.definition;
+    let dataset = Dataset::open(&task.dataset)?;
+    let splits = dataset.splits()?;
+    let settings = train::settings(&definition.arm, splits.train.labels);
+    let ends = [other, folder].map(|run| read_weights(&run.weights(), &definition.model));
+    let [small, large] = ends;
+    let (small, large) = (small?, large?);
+    let mut engine =
+        kernels::engine(definition.engine, task.place, definition.model, splits, settings)?;
+    let examples = [&splits.train, &splits.validation];
+    match probe::line(engine.as_mut(), [&small, &large], examples, &section, stop)? {
+        None => Ok(false),
+        Some(points) => {
+            let record = LineRecord { measured: section, from: from.to_owned(), points };
+            folder.write_line(&record).map(|()| true)
+        }
+    }
+}

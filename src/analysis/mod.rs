@@ -11,6 +11,7 @@
 //! rates          which learning rate suits which batch size
 //! budgets        the same curves at equal passes, equal updates, equal seconds
 //! factors        what else was varied, and whether it matters more for some batch sizes
+//! robust         accuracies of arms that one seed astray does not move
 //! pareto         the arms that no other beats in both accuracy and cost
 //! verdict        what to use and why, in sentences that a newcomer understands
 //! findings       all of it
@@ -32,6 +33,7 @@ mod groups;
 mod noise;
 mod pareto;
 mod rates;
+mod robust;
 mod sharpness;
 mod target;
 mod to_target;

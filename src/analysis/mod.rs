@@ -15,12 +15,14 @@
 //! pareto         the arms that no other beats in both accuracy and cost
 //! verdict        what to use and why, in sentences that a newcomer understands
 //! findings       all of it
+//! agreement      whether several studies agree on a batch size
 //! ```
 //!
 //! Decisions (the best arm, who is within the margin, what to use) are made on the validation split
 //! alone; the test split is looked at once, for what is reported. Runs of the same seed are pairs:
 //! they began with the same weights and saw the same order of examples.
 
+mod agreement;
 mod audit;
 mod budgets;
 mod claims;
@@ -42,6 +44,7 @@ mod tuning;
 mod verdict;
 mod words;
 
+pub use agreement::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
 pub use audit::{ArmFacts, Confounder, Weight, audit};
 pub use budgets::{Axis, BudgetFinding, budgets};
 pub use claims::{Claim, Finding, claims};
@@ -58,7 +61,7 @@ pub use target::{ArmTarget, Cost, InBudget, Reach, TargetFinding, default_target
 pub use trade_off::{Observation, Observed, TradeOff, fit};
 pub use tuning::Tuning;
 pub use verdict::{Outcome, Verdict, verdict};
-pub use words::{critical_batch, percent, points, signed_points};
+pub use words::{critical_batch, list, percent, points, signed_points};
 
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -228,12 +228,12 @@ fn ends(summary: &Summary) -> Option<[f64; 2]> {
 }
 
 /// Places seeds of the same batch size side by side: units of the drawing.
-fn beside(at: usize, of: usize) -> f64 {
+pub(super) fn beside(at: usize, of: usize) -> f64 {
     if of < 2 { 0.0 } else { 12.0 * (at as f64 / (of - 1) as f64 - 0.5) }
 }
 
 /// How far seeds stand to the left of their mean, so that neither hides the other.
-const ASIDE: f64 = -15.0;
+pub(super) const ASIDE: f64 = -15.0;
 
 #[cfg(test)]
 mod tests {

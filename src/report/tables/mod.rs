@@ -4,12 +4,14 @@
 mod arms;
 mod findings;
 mod runs;
+mod studies;
 
 pub(super) use arms::{arms, comparisons};
 pub(super) use findings::{
     audit, best_learning_rates, budgets, claims, decomposition, factors, learning_rates, pareto,
 };
 pub(super) use runs::runs;
+pub(super) use studies::{StudyRow, differences, studies};
 
 use crate::analysis::Estimate;
 use crate::stats::{InterquartileMean, Interval};

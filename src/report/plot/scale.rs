@@ -95,7 +95,7 @@ impl Axis {
         let mut axis = Self::over("batch size", Spread::Log2, Unit::Plain, sorted.iter().copied());
         if let [first, .., last] = sorted[..] {
             (axis.low, axis.high) = (first, last);
-            axis.pad_by((0.3 / (sorted.len() - 1) as f64).max(0.06));
+            axis.pad_by((0.3 / (sorted.len() - 1) as f64).max(0.1));
         }
         if sorted.len() <= 8 && sorted.windows(2).all(|pair| pair[1] / pair[0] > 1.25) {
             axis.ticks = Some(sorted.iter().map(|size| (*size, size.to_string())).collect());

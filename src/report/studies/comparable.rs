@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most characters of a value in the table of settings.
 const WIDE: usize = 48;
 /// Parts of the file that change no accuracy, or that the table of studies tells.
-const TOLD_ELSEWHERE: [&str; 8] = [
+const TOLD_ELSEWHERE: [&str; 9] = [
     "study.name",
     "study.arms",
     "study.grid",
     "study.margin",
+    "study.decompose",
     "train.device",
     "train.metrics",
     "train.logging",
@@ -156,6 +157,9 @@ pub(super) fn settings(members: &[Member]) -> Result<Vec<(String, Vec<String>)>>
 }
 
 fn short(text: &str) -> String {
+    if text.trim().is_empty() {
+        return format!("{text:?}");
+    }
     match text.chars().count() > WIDE {
         true => text.chars().take(WIDE).collect::<String>() + "…",
         false => text.to_owned(),

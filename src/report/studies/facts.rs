@@ -25,7 +25,13 @@ pub(super) const HEADER: [&str; 9] = [
 
 pub(super) fn row(member: &Member, link: String) -> Row {
     let (written, findings) = (member.written, &member.written.report.findings);
-    let best = findings.comparison.best().map_or("-".into(), |best| count(best.batch_size as u64));
+    let best = match written.results.declared_target {
+        Some(_) => "not asked".into(),
+        None => {
+            let best = findings.comparison.best();
+            best.map_or("-".into(), |best| count(best.batch_size as u64))
+        }
+    };
     let (size, settled) = headline(findings);
     let cells = vec![
         rows(written.results.examples),

@@ -20,12 +20,16 @@ struct Behind<'m> {
     interval: Option<Interval>,
 }
 
+/// Studies whose runs all end at one accuracy are left out: theirs differ by what the last steps
+/// overshoot.
 pub(super) fn draw(members: &[Member]) -> Vec<Figure> {
-    let all: Vec<Vec<Behind>> = members.iter().map(behind).collect();
+    let asks = |member: &&Member| member.written.results.declared_target.is_none();
+    let members: Vec<&Member> = members.iter().filter(asks).collect();
+    let all: Vec<Vec<Behind>> = members.iter().map(|member| behind(member)).collect();
     if all.iter().flatten().next().is_none() {
         return Vec::new();
     }
-    vec![together(members, &all), differences(members, &all)]
+    vec![together(&members, &all), differences(&members, &all)]
 }
 
 /// For each batch size of a study the arm with the smallest difference.
@@ -69,13 +73,13 @@ fn mark(place: usize, of: usize) -> Mark {
 }
 
 /// All studies in one panel.
-fn together(members: &[Member], all: &[Vec<Behind>]) -> Figure {
+fn together(members: &[&Member], all: &[Vec<Behind>]) -> Figure {
     let sizes: BTreeSet<usize> = all.iter().flatten().map(|arm| arm.finding.batch_size).collect();
     let sizes: Vec<usize> = sizes.into_iter().collect();
     let means = all.iter().flatten().map(|arm| arm.mean).chain([0.0]);
     let y = Axis::over("percentage points", Spread::Linear, Unit::Points, means);
     let x = Axis::of_batch_sizes(&sizes);
-    let mut chart = Chart::new("validation accuracy minus the best of the study", x, y);
+    let mut chart = Chart::new("validation accuracy minus the best", x, y);
     for (place, (member, arms)) in members.iter().zip(all).enumerate() {
         let mark = mark(place, members.len());
         let line: Vec<[f64; 2]> =
@@ -104,7 +108,7 @@ fn together(members: &[Member], all: &[Vec<Behind>]) -> Figure {
 }
 
 /// One panel a study, on the same scale.
-fn differences(members: &[Member], all: &[Vec<Behind>]) -> Figure {
+fn differences(members: &[&Member], all: &[Vec<Behind>]) -> Figure {
     let scale = scale(members, all);
     let panels = members
         .iter()
@@ -129,7 +133,7 @@ fn differences(members: &[Member], all: &[Vec<Behind>]) -> Figure {
 }
 
 /// What the axis has room for: every seed and margin, and bars as far as twice that.
-fn scale(members: &[Member], all: &[Vec<Behind>]) -> Vec<f64> {
+fn scale(members: &[&Member], all: &[Vec<Behind>]) -> Vec<f64> {
     let seeds = all.iter().flatten().flat_map(|arm| arm.seeds.iter().map(|(_, value)| *value));
     let margins = members.iter().map(|member| -member.written.results.margin);
     let mut shown: Vec<f64> = seeds.chain(margins).chain([0.0]).collect();
@@ -179,7 +183,7 @@ fn says(member: &Member, arm: &Behind) -> String {
 }
 
 /// `n = 3 seeds`, `n = 3 to 5 seeds`
-fn seeds(members: &[Member]) -> String {
+fn seeds(members: &[&Member]) -> String {
     let counts = || members.iter().map(|m| m.written.report.findings.comparison.seeds.len());
     let (least, most) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
     match least == most {
@@ -189,8 +193,8 @@ fn seeds(members: &[Member]) -> String {
 }
 
 /// A sentence where a study has several arms of a batch size.
-fn several(members: &[Member]) -> &'static str {
-    let has_twins = |member: &Member| {
+fn several(members: &[&Member]) -> &'static str {
+    let has_twins = |member: &&Member| {
         let arms = &member.written.report.findings.comparison.arms;
         let sizes: BTreeSet<usize> = arms.iter().map(|arm| arm.batch_size).collect();
         sizes.len() < arms.len()

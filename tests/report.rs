@@ -28,6 +28,14 @@ fn the_report_is_one_page_that_loads_nothing_and_comes_out_the_same_again() {
         // Rasterisers know no variables of CSS.
         assert!(!figure.contains("var("), "{}", path.display());
     }
+    let accuracy = scene.read("study/report/figures/accuracy.svg");
+    for panel in ["at the end of the runs", "equal passes (", "equal updates (", "equal time ("] {
+        let told = accuracy.contains(panel) || accuracy.contains("there is no panel");
+        assert!(told, "{panel} is missing");
+    }
+    assert!(accuracy.contains("95 % t interval (n = 2 seeds)"), "n and the kind of interval");
+    let curves = scene.read("study/report/figures/curves.svg");
+    assert!(curves.contains("(n = 2 seeds)") && curves.contains("3 measurements a run"), "caption");
     scene.run(&["report", "study"]).expect(0);
     assert_eq!(scene.read("study/report/index.html"), page);
     assert_eq!(files(), drawn);

@@ -28,7 +28,82 @@ fn the_report_is_one_page_that_loads_nothing_and_comes_out_the_same_again() {
         // Rasterisers know no variables of CSS.
         assert!(!figure.contains("var("), "{}", path.display());
     }
+    let accuracy = scene.read("study/report/figures/accuracy.svg");
+    // With equal time an arm may not have been measured yet.
+    for panel in ["equal passes (", "equal updates ("] {
+        assert!(accuracy.contains(panel), "{panel} is missing");
+    }
+    assert!(accuracy.contains("95 % t interval (n = 2 seeds)"), "n and the kind of interval");
+    let curves = scene.read("study/report/figures/curves.svg");
+    assert!(curves.contains("(n = 2 seeds)") && curves.contains("3 measurements a run"), "caption");
     scene.run(&["report", "study"]).expect(0);
     assert_eq!(scene.read("study/report/index.html"), page);
     assert_eq!(files(), drawn);
+}
+
+#[test]
+fn several_studies_stand_on_one_page_that_loads_nothing_and_comes_out_the_same_again() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "runs/first"]).expect(0);
+    let changed = ["--set", "train.epochs=2", "--set", "data.split.seed=7"];
+    let arguments = [&["run", "tiny.yaml", "--out", "runs/second study"], &changed[..]].concat();
+    scene.run(&arguments).expect(0);
+    let ended = scene.run(&["report", "runs/first", "runs/second study"]).expect(0);
+    assert!(ended.stdout.contains("runs/comparison/index.html"), "{}", ended.stdout);
+    let page = scene.read("runs/comparison/index.html");
+    for loads in ["src=\"http", "href=\"http", "url(http", "@import", "<link"] {
+        assert!(!page.contains(loads), "the page loads something: {loads}");
+    }
+    for part in [
+        "Do they agree on a batch size?",
+        "href=\"../first/report/index.html\"",
+        "href=\"../second%20study/report/index.html\"",
+        // Studies of the same name are told apart, and what sets them apart is listed.
+        "tiny (runs/first)",
+        "differ in their data",
+        "data.split.seed",
+        "train.epochs",
+    ] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    for figure in ["together", "differences"] {
+        let drawn = scene.read(&format!("runs/comparison/figures/{figure}.svg"));
+        assert!(roxmltree::Document::parse(&drawn).is_ok(), "{figure}");
+    }
+    let table = scene.read("runs/comparison/tables/studies.csv");
+    assert_eq!(table.lines().count(), 3, "{table}");
+    assert_eq!(scene.read("runs/comparison/tables/differences.csv").lines().count(), 5);
+    // A folder of studies stands for those in it, the page about them aside.
+    scene.run(&["report", "runs"]).expect(0);
+    assert_eq!(scene.read("runs/comparison/index.html"), page);
+}
+
+#[test]
+fn studies_that_are_named_twice_count_once_and_those_without_runs_are_left_out() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "a", "--only", "seed-0"]).expect(0);
+    scene.run(&["run", "tiny.yaml", "--out", "b", "--set", "study.margin=0.01"]).expect(0);
+    fs::create_dir(scene.path("empty")).unwrap();
+    fs::copy(scene.path("a/study.yaml"), scene.path("empty/study.yaml")).unwrap();
+    let ended = scene.run(&["report", "a", "b", "./a", "empty", "--out", "page"]).expect(0);
+    for warning in ["./a is the same study as a", "empty: no run of this study is finished"] {
+        assert!(ended.stderr.contains(warning), "{}", ended.stderr);
+    }
+    let page = scene.read("page/index.html");
+    for part in
+        ["2 studies", "one seed tells nothing", "Not all runs are finished", "margins differ"]
+    {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    assert!(page.contains("the same rows in the same splits"), "the data are the same");
+    let ended = scene.run(&["report", "a", "empty"]).expect(0);
+    assert!(ended.stderr.contains("nothing to compare it with"), "{}", ended.stderr);
+    let ended = scene.run(&["report", "a", "--out", "page"]).expect(2);
+    assert!(ended.stderr.contains("leave `--out` out"), "{}", ended.stderr);
+    let ended = scene.run(&["report", "a", "b", "--out", "b"]).expect(2);
+    assert!(ended.stderr.contains("is the folder of a study"), "{}", ended.stderr);
+    let ended = scene.run(&["report", "empty"]).expect(2);
+    assert!(ended.stderr.contains("no run of this study is finished yet"), "{}", ended.stderr);
 }

@@ -11,7 +11,7 @@
 
 use super::verdict::label;
 use super::words::{list, points, points_interval, signed_points};
-use super::{ArmFinding, Comparison, Point, Results, RunResults, compare};
+use super::{ArmFinding, ArmResults, Comparison, Point, Results, RunResults, compare};
 use crate::format::{count, duration};
 use crate::stats::Standing;
 use rand::Rng;
@@ -72,6 +72,9 @@ pub struct BudgetFinding {
     pub comparison: Comparison,
     /// Arms whose first measurement comes later; with `train.evaluate_every` it comes earlier.
     pub unread: Vec<String>,
+    /// The runs of the arms that could be read, as they were then.
+    #[serde(skip)]
+    pub arms: Vec<ArmResults>,
 }
 
 impl BudgetFinding {
@@ -113,7 +116,8 @@ fn at_equal(results: &Results, axis: Axis, rng: &mut impl Rng) -> Option<BudgetF
             }
         }
     });
-    Some(BudgetFinding { axis, amount, comparison: compare(&read, rng), unread })
+    let comparison = compare(&read, rng);
+    Some(BudgetFinding { axis, amount, comparison, unread, arms: read.arms })
 }
 
 /// A run as it was when it had so much; `None` before its first measurement.

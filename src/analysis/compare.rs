@@ -16,8 +16,8 @@
 
 use super::{ArmResults, CONFIDENCE, Results, RunResults};
 use crate::stats::{
-    Interval, Standing, Summary, crossed_interval, detectable, equivalence_p, holm, possible_bests,
-    seeds_to_settle, sign_flip_p, standing, summarise,
+    InterquartileMean, Interval, Standing, Summary, crossed_interval, detectable, equivalence_p,
+    holm, possible_bests, seeds_to_settle, sign_flip_p, standing, summarise,
 };
 use rand::Rng;
 use serde::Serialize;
@@ -109,6 +109,10 @@ pub struct ArmFinding {
     pub validation: Option<Estimate>,
     /// Over all its finished runs.
     pub test: Option<Estimate>,
+    /// The interquartile mean of validation; `None` with few seeds and at equal budgets.
+    pub validation_iqm: Option<InterquartileMean>,
+    /// That of the test split.
+    pub test_iqm: Option<InterquartileMean>,
     /// Updates of a run.
     pub steps: Option<Summary>,
     /// Training rows of a run.
@@ -243,6 +247,8 @@ fn describe(arm: &ArmResults) -> ArmFinding {
         diverged: arm.diverged.len(),
         validation: Estimate::of(&all(|run| run.validation), 0.0),
         test: Estimate::of(&tests, 0.0),
+        validation_iqm: None,
+        test_iqm: None,
         steps: summarise(&all(|run| run.steps as f64)),
         examples: summarise(&all(|run| run.examples as f64)),
         seconds: summarise(&all(|run| run.seconds)),

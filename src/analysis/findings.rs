@@ -1,5 +1,6 @@
 //! Everything that the results of a study say, in one place.
 
+use super::robust::add_interquartile_means;
 use super::{
     Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front, Group,
     NoiseFinding, Rate, RateFinding, Results, SharpnessFinding, TargetFinding, Tuning, Verdict,
@@ -67,7 +68,7 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
     // Before what depends on times: from the same generator it then gets the same resamples.
     let sharpness = super::sharpness(results, &of_main, rng);
     let main = of_group(&of_main, &first, rng);
-    let others: Vec<GroupFinding> =
+    let mut others: Vec<GroupFinding> =
         groups.map(|group| of_group(&results.of(&group.places), &group, rng)).collect();
     let (decomposition, no_decomposition) = match decompose(results, rng) {
         None => (None, None),
@@ -94,7 +95,11 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
         None => fronts(&main.comparison),
         Some(_) => Vec::new(),
     };
-    let GroupFinding { comparison, target, .. } = main;
+    let GroupFinding { mut comparison, target, .. } = main;
+    let others_too = others.iter_mut().map(|group| &mut group.comparison);
+    for comparison in [&mut comparison].into_iter().chain(others_too) {
+        add_interquartile_means(comparison, results, rng);
+    }
     Findings {
         verdict,
         comparison,

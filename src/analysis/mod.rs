@@ -11,18 +11,21 @@
 //! rates          which learning rate suits which batch size
 //! budgets        the same curves at equal passes, equal updates, equal seconds
 //! factors        what else was varied, and whether it matters more for some batch sizes
+//! robust         accuracies of arms that one seed astray does not move
 //! pareto         the arms that no other beats in both accuracy and cost
 //! noise          how noisy gradients are, beside the critical batch size
 //! sharpness      what is measured around a solution
 //! minima         whether large batches end in sharper minima, and what that tells
 //! verdict        what to use and why, in sentences that a newcomer understands
 //! findings       all of it
+//! agreement      whether several studies agree on a batch size
 //! ```
 //!
 //! Decisions (the best arm, who is within the margin, what to use) are made on the validation split
 //! alone; the test split is looked at once, for what is reported. Runs of the same seed are pairs:
 //! they began with the same weights and saw the same order of examples.
 
+mod agreement;
 mod audit;
 mod budgets;
 mod claims;
@@ -36,6 +39,7 @@ mod minima;
 mod noise;
 mod pareto;
 mod rates;
+mod robust;
 mod sharpness;
 mod target;
 mod to_target;
@@ -44,6 +48,7 @@ mod tuning;
 mod verdict;
 mod words;
 
+pub use agreement::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
 pub use audit::{ArmFacts, Confounder, Weight, audit};
 pub use budgets::{Axis, BudgetFinding, budgets};
 pub use claims::{Claim, Finding, claims};
@@ -63,7 +68,7 @@ pub use target::{ArmTarget, Cost, InBudget, Reach, TargetFinding, default_target
 pub use trade_off::{Observation, Observed, TradeOff, fit};
 pub use tuning::Tuning;
 pub use verdict::{Outcome, Verdict, verdict};
-pub use words::{critical_batch, percent, points, signed_points};
+pub use words::{critical_batch, list, percent, points, signed_points};
 
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -51,7 +51,7 @@ pub fn critical_batch(curve: &TradeOff) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`
-pub(super) fn list(words: &[String]) -> String {
+pub fn list(words: &[String]) -> String {
     match words {
         [] => String::new(),
         [one] => one.clone(),

@@ -54,6 +54,7 @@ const EXAMPLES: &str = "Examples:
   batchscope run tickets.yaml --set train.epochs=3 --out runs/short
   batchscope status runs/tickets
   batchscope report runs/tickets
+  batchscope report runs/tickets runs/short
   batchscope evaluate runs/tickets/batch-32/seed-0 --split test
   batchscope predict runs/tickets/batch-32/seed-0 --input new.csv --output predictions.csv
   batchscope export runs/tickets/batch-32/seed-0 --format onnx
@@ -101,11 +102,16 @@ enum Command {
     /// running, and writes report/index.html, verdict.md, figures and tables in its folder. `run` does
     /// the same at its end.
     ///
+    /// For several studies, or a folder that holds several, one more page stands beside the first of
+    /// them, comparison/index.html: whether they agree on a batch size, and what about them can be
+    /// compared. A study without finished runs is left out with a warning.
+    ///
     /// With --json: reports, a list of study, path, verdict (outcome, recommended, more_seeds, found,
     /// besides, gap, advice, cautions, not_shown), comparison (margin, best, seeds, arms), target
     /// (target, arms, trade_off, no_trade_off, fastest, in_budget), others (groups of arms),
     /// decomposition, no_decomposition, tunings, rates, budgets, factors, fronts, audit and claims.
-    /// Accuracies and differences are shares of 1.
+    /// Accuracies and differences are shares of 1. For several studies comparison (agreement,
+    /// batch_sizes, said, notes, path), else null.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study
     ///

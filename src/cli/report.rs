@@ -1,30 +1,30 @@
 //! `batchscope report STUDY_DIR...`: what the records of a study say.
 
 use super::diagnostics::Output;
-use crate::report::{self, Report};
+use super::diagnostics::print_warnings;
+use crate::report::{self, Report, Together};
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// The folders of studies, such as runs/quickstart
+    /// The folders of studies, such as runs/quickstart; a folder of studies stands for all in it
     #[arg(value_name = "STUDY_DIR", required = true)]
     folders: Vec<PathBuf>,
+    /// Where the page goes that compares several studies [default: comparison, beside the first]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
-    let mut reports = Vec::new();
-    for folder in &args.folders {
-        reports.push(report::write_or_refuse(folder)?);
-    }
-    let texts: Vec<String> = reports
-        .iter()
-        .map(|report| format!("study  {}\n\n{}", report.study, text(report)))
-        .collect();
-    output.answer(&json!({ "reports": reports }), &texts.join("\n\n"));
+    let written = report::write_all(&args.folders, args.out.as_deref())?;
+    print_warnings(&written.warnings);
+    let of_study = |report: &Report| format!("study  {}\n\n{}", report.study, text(report));
+    let texts: Vec<String> = written.reports.iter().map(of_study).collect();
+    let texts = [texts, written.comparison.iter().map(together).collect()].concat();
+    output.answer(&written, &texts.join("\n\n"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -32,4 +32,10 @@ pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
 pub(super) fn text(report: &Report) -> String {
     let lines = report.findings.verdict.lines().join("\n");
     format!("{lines}\nreport: {}", report.path.display())
+}
+
+/// Whether the studies agree, and where the page about them is.
+fn together(found: &Together) -> String {
+    let lines = found.agreed.said.join("\n");
+    format!("together\n\n{lines}\nreport: {}", found.path.display())
 }

@@ -188,7 +188,7 @@ fn schedule(schedule: &Schedule) -> Result<String> {
 }
 
 /// `path: value` for every leaf.
-fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
+pub(super) fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(object) => {
             for (key, value) in object {

@@ -11,6 +11,7 @@
 //! plot       numbers -> SVG
 //! figures    one file a figure
 //! page       index.html: all of it on one page
+//! studies    several studies beside each other, on one page more
 //! ```
 
 mod facts;
@@ -22,12 +23,16 @@ mod page;
 mod plot;
 mod probes;
 mod sections;
+mod studies;
 mod tables;
+
+pub use studies::{Reports, Together, write_all};
 
 use crate::analysis::{self, Findings, Results};
 use crate::error::UserError;
+use crate::files;
 use crate::rng::{Purpose, stream};
-use crate::{files, study};
+use crate::study::StudyStatus;
 use anyhow::{Context, Result};
 use plot::Figure;
 use serde::Serialize;
@@ -46,9 +51,22 @@ pub struct Report {
     pub path: PathBuf,
 }
 
+/// A study's report, and what it was drawn from.
+struct Written {
+    report: Report,
+    results: Results,
+    status: StudyStatus,
+    /// `environment.json`
+    sessions: Vec<Value>,
+}
+
 /// Analyses the records in a study's folder and writes its report; `None` when no run is finished.
 pub fn write(folder: &Path) -> Result<Option<Report>> {
-    let status = study::StudyStatus::read(folder)?;
+    Ok(draw(folder)?.map(|written| written.report))
+}
+
+fn draw(folder: &Path) -> Result<Option<Written>> {
+    let status = StudyStatus::read(folder)?;
     let results = gather::results(folder, &status)?;
     if results.arms.iter().all(|arm| arm.runs.is_empty()) {
         return Ok(None);
@@ -63,7 +81,7 @@ pub fn write(folder: &Path) -> Result<Option<Report>> {
     files::write_text(&report_folder.join("verdict.md"), &text)?;
     let study = figures::Study { results: &results, findings: &report.findings };
     let (figures, missing) = figures::draw(&study);
-    write_figures(&report_folder.join("figures"), &figures)?;
+    write_figures(&report_folder.join("figures"), &figures::NAMES, &figures)?;
     let sessions: Vec<Value> =
         files::read_json(&folder.join("environment.json"))?.unwrap_or_default();
     let parts = page::Parts {
@@ -75,7 +93,7 @@ pub fn write(folder: &Path) -> Result<Option<Report>> {
         sessions: &sessions,
     };
     files::write_text(&report.path, &page::page(&parts)?)?;
-    Ok(Some(report))
+    Ok(Some(Written { report, results, status, sessions }))
 }
 
 /// Writes the tables that have rows and returns their names.
@@ -109,11 +127,11 @@ fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<Vec
     Ok(written)
 }
 
-/// Each figure as a file; those of an earlier report that there are no data for any more go.
-fn write_figures(folder: &Path, figures: &[Figure]) -> Result<()> {
-    for name in figures::NAMES {
+/// Each figure as a file; of these names, those that there are no data for any more go.
+fn write_figures(folder: &Path, names: &[&str], figures: &[Figure]) -> Result<()> {
+    for name in names {
         let path = folder.join(format!("{name}.svg"));
-        match figures.iter().find(|figure| figure.name == name) {
+        match figures.iter().find(|figure| figure.name == *name) {
             Some(figure) => files::write_text(&path, &figure.file())?,
             None if path.exists() => std::fs::remove_file(&path)
                 .with_context(|| format!("cannot remove {}", path.display()))?,

@@ -10,6 +10,7 @@
 //! sign_flip     the exact permutation test of paired differences
 //! bootstrap     percentile and BCa intervals of any statistic of resampled seeds
 //! noise         the gradient noise scale, from gradients of tiles
+//! iqm           the mean of the middle half of the seeds
 //! crossed       seeds and examples resampled together
 //! best          which arms may be the best one
 //! power         how many seeds would settle a question
@@ -26,6 +27,7 @@ mod bootstrap;
 mod crossed;
 mod equivalence;
 mod interval;
+mod iqm;
 mod multiple;
 mod noise;
 mod power;
@@ -38,6 +40,7 @@ pub use bootstrap::{Bootstrap, resamples};
 pub use crossed::crossed_interval;
 pub use equivalence::{Standing, equivalence_p, standing};
 pub use interval::{Interval, binomial_se, differences};
+pub use iqm::{IQM_SEEDS, InterquartileMean, interquartile_mean, iqm};
 pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
 pub use power::{detectable, power, seeds_for_half_width, seeds_to_settle};

@@ -1,97 +1,185 @@
-//! Accuracy against batch size: one panel a group of comparable arms.
+//! Accuracy against batch size: at the end of the runs, one panel a group of comparable arms, and
+//! with equal passes, equal updates and equal time as `analysis::budgets` reads them off the curves.
 
-use super::{Figure, Series, Study, beside, ends};
-use crate::analysis::{ArmResults, percent, points};
+use super::{ASIDE, Figure, Study, beside, ends};
+use crate::analysis::{ArmResults, BudgetFinding, Comparison, percent, points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 use crate::stats::{Summary, summarise};
 
+/// What one panel shows.
+struct View<'s> {
+    title: String,
+    /// By batch size.
+    arms: Vec<&'s ArmResults>,
+    comparison: &'s Comparison,
+    /// Whose accuracies the axis has room for: panels of the same ones have the same scale.
+    scale: Vec<&'s ArmResults>,
+    split: &'static str,
+}
+
 pub(super) fn draw(study: &Study) -> Option<Figure> {
-    let all = study.series();
-    let one = all.len() == 1;
-    let panel_of = |series: &Series| {
-        let title = if one { "all arms" } else { &series.title };
-        panel(study, title, series)
-    };
-    let panels: Vec<Panel> = all.iter().map(panel_of).collect();
-    if panels.is_empty() {
+    let at_end = at_the_end(study);
+    if at_end.is_empty() {
         return None;
     }
-    let each = if one { "" } else { " Each panel is one way of training, on the same scale." };
-    let caption = format!(
-        "Higher is better. Small dots are single runs, the large mark is their mean, and the bar its 95 % \
-         t interval ({}): where the true mean is likely to lie. The grey band reaches from the best \
-         arm's mean down to the margin of {} percentage points: means inside it differ by less than \
-         what the file calls a difference that matters. Bars that overlap do not prove that two \
-         sizes are the same; the table of differences compares them seed by seed.{each}",
-        study.seeds(),
-        points(study.results.margin)
-    );
-    let what = study.split();
-    let title = format!("How the {what} accuracy depends on the batch size");
+    let (ways, caption) = (at_end.len(), caption(study, at_end.len()));
+    let views = at_end.into_iter().chain(equal(study).map(with_equal));
+    let panels: Vec<Panel> = views.map(|view| panel(study, &view)).collect();
+    let title = match panels.len() > ways {
+        true => "How the accuracy depends on the batch size, and on what is held equal".into(),
+        false => format!("How the {} accuracy depends on the batch size", study.split()),
+    };
     Some(Figure { name: "accuracy", title, caption, panels, legend: Vec::new() })
 }
 
-fn panel(study: &Study, title: &str, series: &Series) -> Panel {
-    let all = study.arms().flat_map(|arm| arm.runs.values().map(|run| study.accuracy(run)));
-    let bars = study.arms().filter_map(|arm| ends(&summary(study, arm)?)).flatten();
-    // A bar of two seeds may be wider than everything: the axis shows it as far as twice the data.
-    let runs: Vec<f64> = all.collect();
-    let (low, high) = runs.iter().fold((1f64, 0f64), |(l, h), a| (l.min(*a), h.max(*a)));
-    let room = 1.5 * (high - low).max(study.results.margin);
-    let bars = bars.map(|end| end.clamp(low - room, high + room));
-    let shown = runs.iter().copied().chain(bars);
-    let label = format!("{} accuracy", study.split());
-    let y = Axis::over(&label, Spread::Linear, Unit::Percent, shown).within(0.0, 1.0);
-    let mut chart = Chart::new(title, Axis::of_batch_sizes(&study.sizes()), y);
-    let best = series.comparison.best().map(|best| &best.name);
-    let best = study.arms().find(|arm| Some(&arm.name) == best);
+fn at_the_end<'s>(study: &Study<'s>) -> Vec<View<'s>> {
+    let all = study.series();
+    let one = all.len() == 1;
+    let view = |series: super::Series<'s>| View {
+        title: if one { "at the end of the runs".into() } else { series.title },
+        arms: series.arms,
+        comparison: series.comparison,
+        scale: study.arms().collect(),
+        split: study.split(),
+    };
+    all.into_iter().map(view).collect()
+}
+
+/// The budgets at which arms can be compared.
+fn equal<'s>(study: &Study<'s>) -> impl Iterator<Item = &'s BudgetFinding> {
+    study.findings.budgets.iter().filter(|budget| budget.compares())
+}
+
+fn with_equal(budget: &BudgetFinding) -> View<'_> {
+    let mut arms: Vec<&ArmResults> = budget.arms.iter().collect();
+    arms.sort_by_key(|arm| arm.batch_size);
+    View {
+        title: format!("equal {} ({})", short_name(budget), budget.axis.amount(budget.amount)),
+        scale: arms.clone(),
+        arms,
+        comparison: &budget.comparison,
+        split: "validation",
+    }
+}
+
+/// That of the axis as far as there is room for it.
+fn short_name(budget: &BudgetFinding) -> &'static str {
+    budget.axis.name().split(' ').next().unwrap_or_default()
+}
+
+fn caption(study: &Study, ways: usize) -> String {
+    let each = match ways {
+        1 => String::new(),
+        _ => format!(" Each of the first {ways} panels is one way of training, on the same scale."),
+    };
+    let budgets: Vec<&BudgetFinding> = equal(study).collect();
+    let equal = match budgets.is_empty() {
+        true => "",
+        false => {
+            " The panels with equal amounts read the validation curves of the arms on which the verdict \
+             rests where the shortest run ends, each panel on a scale of its own."
+        }
+    };
+    let all = study.findings.budgets.iter();
+    let unread = all.filter(|budget| !budget.unread.is_empty()).map(|budget| {
+        let (name, arms) = (budget.axis.name(), budget.unread.join(", "));
+        match budget.compares() {
+            true => {
+                format!(" With equal {name}, {arms} had not been measured yet and is left out.")
+            }
+            false => {
+                format!(" With equal {name} there is no panel: {arms} had not been measured yet.")
+            }
+        }
+    });
+    format!(
+        "Higher is better. Small dots are single runs, the large mark is their mean, and the bar its 95 % \
+         t interval ({}): where the true mean is likely to lie. The grey band reaches from \
+         the best arm's mean down to the margin of {} percentage points: means inside it differ by less \
+         than what the file calls a difference that matters. Bars that overlap do not prove that two \
+         sizes are the same; the table of differences compares them seed by seed.{each}{equal}{}",
+        study.seeds(),
+        points(study.results.margin),
+        unread.collect::<String>()
+    )
+}
+
+fn panel(study: &Study, view: &View) -> Panel {
+    let label = format!("{} accuracy", view.split);
+    let y = Axis::over(&label, Spread::Linear, Unit::Percent, shown(study, &view.scale));
+    let x = Axis::of_batch_sizes(&study.sizes());
+    let mut chart = Chart::new(&view.title, x, y.within(0.0, 1.0));
+    let best = view.comparison.best().map(|best| &best.name);
+    let best = view.scale.iter().find(|arm| Some(&arm.name) == best);
     if let Some(best) = best.and_then(|arm| summary(study, arm)) {
         let margin = study.results.margin;
         let says = format!("within {} percentage points of the best mean", points(margin));
         chart.between_y([best.mean - margin, best.mean], &says);
     }
-    let means = series.arms.iter().filter_map(|arm| Some((*arm, summary(study, arm)?)));
+    let means = view.arms.iter().filter_map(|arm| Some((*arm, summary(study, arm)?)));
     let means: Vec<(&ArmResults, Summary)> = means.collect();
-    let twins = means.windows(2).any(|pair| pair[0].0.batch_size == pair[1].0.batch_size);
-    if !twins {
+    if means.windows(2).all(|pair| pair[0].0.batch_size != pair[1].0.batch_size) {
         let line: Vec<[f64; 2]> =
             means.iter().map(|(arm, of)| [arm.batch_size as f64, of.mean]).collect();
         chart.reference(&line, "means");
     }
     for (arm, of) in &means {
-        let (x, mark) = (arm.batch_size as f64, study.mark(arm));
-        let shift = if twins { twin_shift(&means, arm) } else { 0.0 };
-        draw_arm(study, &mut chart, arm, of, (x, shift), mark);
+        draw_arm(study, &mut chart, arm, of, Place::of(study, &view.arms, arm));
     }
     chart.finish()
 }
 
-/// Arms of the same size stand side by side.
-fn twin_shift(means: &[(&ArmResults, Summary)], arm: &ArmResults) -> f64 {
-    let twins: Vec<_> = means.iter().filter(|(a, _)| a.batch_size == arm.batch_size).collect();
-    let at = twins.iter().position(|(a, _)| a.name == arm.name).unwrap_or(0);
-    1.6 * beside(at, twins.len())
+/// The accuracies that an axis has room for. A bar of two seeds may be wider than everything: it is
+/// shown as far as twice the data.
+fn shown(study: &Study, arms: &[&ArmResults]) -> Vec<f64> {
+    let runs = arms.iter().flat_map(|arm| arm.runs.values()).map(|run| study.accuracy(run));
+    let mut shown: Vec<f64> = runs.collect();
+    let (low, high) = shown.iter().fold((1f64, 0f64), |(l, h), a| (l.min(*a), h.max(*a)));
+    let room = 1.5 * (high - low).max(study.results.margin);
+    let bars = arms.iter().filter_map(|arm| ends(&summary(study, arm)?)).flatten();
+    shown.extend(bars.map(|end| end.clamp(low - room, high + room)));
+    shown
 }
 
-fn draw_arm(
-    study: &Study,
-    chart: &mut Chart,
-    arm: &ArmResults,
-    of: &Summary,
-    (x, shift): (f64, f64),
-    mark: Mark,
-) {
+/// Where an arm stands beside its batch size, in units of the drawing.
+struct Place {
+    /// Of its mean.
+    mean: f64,
+    /// Of the middle of its seeds.
+    seeds: f64,
+    /// What the distances between seeds are multiplied by.
+    narrow: f64,
+}
+
+impl Place {
+    /// Arms of the same size stand side by side.
+    fn of(study: &Study, arms: &[&ArmResults], arm: &ArmResults) -> Self {
+        let twins = || arms.iter().filter(|other| other.batch_size == arm.batch_size);
+        let count = twins().count();
+        if count < 2 {
+            return Self { mean: 0.0, seeds: ASIDE, narrow: 1.0 };
+        }
+        let at = twins().position(|other| other.name == arm.name).unwrap_or(0);
+        let apart = (200.0 / (study.sizes().len() * count) as f64).min(26.0);
+        let mean = apart * (at as f64 - (count - 1) as f64 / 2.0);
+        Self { mean, seeds: mean - apart / 2.0, narrow: apart / 40.0 }
+    }
+}
+
+fn draw_arm(study: &Study, chart: &mut Chart, arm: &ArmResults, of: &Summary, place: Place) {
+    let (x, mark): (f64, Mark) = (arm.batch_size as f64, study.mark(arm));
     for (at, (seed, run)) in arm.runs.iter().enumerate() {
         let accuracy = study.accuracy(run);
         let says = format!("{}, seed {seed}: {}", arm.name, percent(accuracy));
-        chart.seed(x, accuracy, shift + beside(at, arm.runs.len()), mark, &says);
+        let shift = place.seeds + place.narrow * beside(at, arm.runs.len());
+        chart.seed(x, accuracy, shift, mark, &says);
     }
     let mut says = format!("{}: {} on average", arm.name, percent(of.mean));
     if let Some([low, high]) = ends(of) {
-        chart.interval(x, [low, high], shift, mark);
+        chart.interval(x, [low, high], place.mean, mark);
         says += &format!(", 95 % interval {} to {}", percent(low), percent(high));
     }
-    chart.mean(x, of.mean, shift, mark, &says);
+    chart.mean(x, of.mean, place.mean, mark, &says);
 }
 
 fn summary(study: &Study, arm: &ArmResults) -> Option<Summary> {

@@ -1,42 +1,37 @@
-//! What a batch size costs: time of a step, examples a second, peak memory.
+//! What a batch size costs: time of an update and of a pass, examples a second, peak memory.
 
 use super::{Figure, Study, beside};
 use crate::analysis::RunResults;
-use crate::format::bytes;
+use crate::format::{bytes, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     study.arms().next()?;
     let step = |run: &RunResults| 1e3 * run.train_seconds / run.steps.max(1) as f64;
     let rows = |run: &RunResults| run.examples as f64 / run.train_seconds.max(1e-9);
+    // A run may end within a pass: the time of a whole one follows from its examples.
+    let pass = |run: &RunResults| {
+        let rows = study.results.examples[0].map_or(run.examples, |rows| rows as u64);
+        run.train_seconds * rows as f64 / run.examples.max(1) as f64
+    };
     let memory = |run: &RunResults| run.peak_memory as f64;
+    let ms = ("milliseconds", Spread::Log10, Unit::Plain);
+    let seconds = ("seconds", Spread::Linear, Unit::Plain);
+    let rate = ("examples / second", Spread::Linear, Unit::Plain);
+    let size = ("memory", Spread::Linear, Unit::Bytes);
     let panels = vec![
-        panel(
-            study,
-            "time of one update",
-            ("milliseconds", Spread::Log10, Unit::Plain),
-            step,
-            |v| format!("{} ms", short(v)),
-        ),
-        panel(
-            study,
-            "examples trained per second",
-            ("examples / second", Spread::Linear, Unit::Plain),
-            rows,
-            |v| format!("{} examples/s", short(v)),
-        ),
-        panel(
-            study,
-            "peak memory of a run",
-            ("memory", Spread::Linear, Unit::Bytes),
-            memory,
-            |v| bytes(v.max(0.0) as u64),
-        ),
+        panel(study, "time of one update", ms, step, |v| format!("{} ms", short(v))),
+        panel(study, "time of one pass over the data", seconds, pass, duration),
+        panel(study, "examples trained per second", rate, rows, |v| {
+            format!("{} examples/s", short(v))
+        }),
+        panel(study, "peak memory of a run", size, memory, |v| bytes(v.max(0.0) as u64)),
     ];
     let caption = format!(
-        "One dot a run ({}), the dashed line through the means. Where an update takes less than twice \
-         as long for twice the batch, a pass over the data takes less time. These are measurements \
-         of this machine, with as many runs at once as it had workers.",
+        "One dot a run ({}), no intervals, the dashed line through the means. Where an update takes less \
+         than twice as long for twice the batch, a pass over the data takes less time. Times are those \
+         of training alone, without validation. These are measurements of this machine, with as many \
+         runs at once as it had workers.",
         study.seeds()
     );
     let title = "What a batch size costs".into();

@@ -1,8 +1,25 @@
-//! Learning curves: validation accuracy against epochs, updates, examples and seconds.
+//! Learning curves: validation accuracy against epochs (and so examples), updates and seconds, and
+//! validation loss against epochs.
 
 use super::{Figure, Study};
-use crate::analysis::{ArmResults, Point, percent};
-use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
+use crate::analysis::{ArmResults, Point};
+use crate::format::{count, counted};
+use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
+
+/// What is drawn upwards.
+#[derive(Clone, Copy)]
+struct Height {
+    label: &'static str,
+    unit: Unit,
+    of: fn(&Point) -> f64,
+}
+
+const ACCURACY: Height =
+    Height { label: "validation accuracy", unit: Unit::Percent, of: |point| point.accuracy };
+const LOSS: Height = Height { label: "validation loss", unit: Unit::Plain, of: |point| point.loss };
+
+/// The curve of an arm: `[x, mean, lowest, highest]` at each point that all seeds have.
+type Curve = Vec<[f64; 4]>;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let arms = study.few_arms();
@@ -10,26 +27,80 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         return None;
     }
     let rows = study.results.examples[0].filter(|rows| *rows > 0);
-    let epochs = |point: &Point| point.examples as f64 / rows.unwrap_or(1) as f64;
-    let draw = |title, label, of: &dyn Fn(&Point) -> f64| panel(study, &arms, title, label, of);
+    let passes = |point: &Point| point.examples as f64 / rows.unwrap_or(1) as f64;
+    let (title, label) = match rows {
+        Some(_) => ("against passes over the data", "epochs"),
+        None => ("against examples", "examples seen"),
+    };
     let panels = vec![
-        match rows {
-            Some(_) => draw("against passes over the data", "epochs", &epochs),
-            None => draw("against examples", "examples seen", &epochs),
-        },
-        draw("against updates", "updates", &|point| point.step as f64),
-        draw("against time", "seconds", &|point| point.seconds),
+        panel(study, &arms, (title, label), &passes, ACCURACY),
+        panel(study, &arms, ("against updates", "updates"), &|p| p.step as f64, ACCURACY),
+        panel(study, &arms, ("against time", "seconds"), &|p| p.seconds, ACCURACY),
+        panel(study, &arms, ("the loss", label), &passes, LOSS),
     ];
-    let caption = format!(
-        "The same runs on different clocks. Lines are means over seeds ({}), the shaded bands reach \
-         from the lowest to the highest seed. Against passes over the data, small batches often look \
-         better because they make more updates per pass; against updates that advantage is gone, and \
-         against time it depends on how long a step takes.{}",
-        study.seeds(),
-        study.which_arms()
-    );
+    let caption = caption(study, &arms, rows);
     let (title, legend) = ("How the runs learned".into(), study.legend(&arms));
     Some(Figure { name: "curves", title, caption, panels, legend })
+}
+
+/// What these curves show: how many seeds and measurements, what bands there are, what is cut off.
+fn caption(study: &Study, arms: &[&ArmResults], rows: Option<usize>) -> String {
+    let several = arms.iter().any(|arm| arm.runs.len() > 1);
+    let lines = match several {
+        true => format!(
+            "Lines are means over seeds ({}); the shaded bands are no intervals, they reach from the \
+             lowest seed to the highest.",
+            study.seeds()
+        ),
+        false => "Each line is one run (n = 1 seed), so there are no bands.".into(),
+    };
+    let points = || arms.iter().map(|arm| common(arm));
+    let (least, most) = (points().min().unwrap_or(0), points().max().unwrap_or(0));
+    let measured = match least == most {
+        true => format!(" {} a run.", counted(most, "measurement")),
+        false => format!(" {least} to {most} measurements a run."),
+    };
+    let longest = |arm: &&ArmResults| arm.runs.values().map(|run| run.curve.len()).max();
+    let cut = match arms.iter().any(|arm| longest(arm) > Some(common(arm))) {
+        true => " Where seeds ended at different times, a line ends with the first of them.",
+        false => "",
+    };
+    let examples = rows
+        .map_or(String::new(), |rows| format!(" One epoch is {} examples.", count(rows as u64)));
+    let sizes: std::collections::BTreeSet<usize> = arms.iter().map(|arm| arm.batch_size).collect();
+    let clocks = match sizes.len() {
+        0 | 1 => "",
+        _ => {
+            " After as many passes over the data (so after as many examples) a small batch has made \
+             more updates; after as many updates a large one has seen more examples; and time depends \
+             on how long an update takes."
+        }
+    };
+    format!(
+        "The same runs on different clocks, measured on validation. {lines}{measured}{cut}{examples}\
+         {clocks}{}{}",
+        rising(arms),
+        study.which_arms()
+    )
+}
+
+/// A sentence on arms whose loss rises again, where there are any.
+fn rising(arms: &[&ArmResults]) -> String {
+    let rises = |arm: &&&ArmResults| {
+        let losses: Vec<f64> =
+            curve(arm, &|p| p.step as f64, LOSS.of).iter().map(|p| p[1]).collect();
+        let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+        losses.last().is_some_and(|last| *last > 1.05 * least)
+    };
+    let names: Vec<&str> = arms.iter().filter(rises).map(|arm| arm.name.as_str()).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(
+            " At the end the loss of {} is at least 5 % above its least: where the accuracy stays \
+             meanwhile, a model grows too sure of itself.",
+            names.join(", ")
+        ),
+    }
 }
 
 /// Points that all runs of an arm have.
@@ -40,57 +111,51 @@ fn common(arm: &ArmResults) -> usize {
 fn panel(
     study: &Study,
     arms: &[&ArmResults],
-    title: &str,
-    label: &str,
+    (title, label): (&str, &str),
     of: &dyn Fn(&Point) -> f64,
+    height: Height,
 ) -> Panel {
-    let all = || arms.iter().flat_map(|arm| arm.runs.values().flat_map(|run| &run.curve));
+    let drawn: Vec<(&ArmResults, Curve)> =
+        arms.iter().map(|arm| (*arm, curve(arm, of, height.of))).collect();
+    let all = || drawn.iter().flat_map(|(_, points)| points);
     // Updates span as many octaves as batch sizes do.
-    let ends = |arm: &&ArmResults| {
-        arm.runs.values().filter_map(|run| run.curve.last()).map(of).fold(0.0, f64::max)
-    };
-    let longest = arms.iter().map(ends).fold(0.0, f64::max);
-    let shortest = arms.iter().map(ends).fold(f64::INFINITY, f64::min);
+    let ends = || drawn.iter().filter_map(|(_, points)| points.last()).map(|point| point[0]);
+    let (longest, shortest) = (ends().fold(0.0, f64::max), ends().fold(f64::INFINITY, f64::min));
     let spread = if longest > 6.0 * shortest { Spread::Log10 } else { Spread::Linear };
-    let x = Axis::over(label, spread, Unit::Plain, all().map(of));
-    let accuracies = all().map(|point| point.accuracy);
-    let y = Axis::over("validation accuracy", Spread::Linear, Unit::Percent, accuracies);
-    let mut chart = Chart::new(title, x, y.within(0.0, 1.0));
-    let drawn: Vec<_> = arms.iter().map(|arm| (*arm, means(arm, of))).collect();
-    for (arm, points) in &drawn {
-        if arm.runs.len() > 1 {
-            let band: Vec<[f64; 3]> = points.iter().map(|p| [p[0], p[2], p[3]]).collect();
-            chart.band(&band, study.mark(arm), &format!("{}: all seeds", arm.name));
-        }
+    let x = Axis::over(label, spread, Unit::Plain, all().map(|point| point[0]));
+    let heights = all().flat_map(|point| [point[2], point[3]]);
+    let y = Axis::over(height.label, Spread::Linear, height.unit, heights);
+    let y = if height.unit == Unit::Percent { y.within(0.0, 1.0) } else { y };
+    let mut chart = Chart::new(title, x, y);
+    for (arm, points) in drawn.iter().filter(|(arm, _)| arm.runs.len() > 1) {
+        let band: Vec<[f64; 3]> = points.iter().map(|p| [p[0], p[2], p[3]]).collect();
+        chart.band(&band, study.mark(arm), &format!("{}: all seeds", arm.name));
     }
     for (arm, points) in &drawn {
-        let (line, mark): (Vec<_>, _) =
-            (points.iter().map(|p| [p[0], p[1]]).collect(), study.mark(arm));
-        chart.line(&line, mark, &arm.name);
+        let line: Vec<[f64; 2]> = points.iter().map(|p| [p[0], p[1]]).collect();
+        let (name, mark) = (&arm.name, study.mark(arm));
+        chart.line(&line, mark, name);
         for [x, mean, low, high] in points {
-            let says = format!(
-                "{}, {label} {}: {} on average, seeds {} to {}",
-                arm.name,
-                crate::report::plot::short(*x),
-                percent(*mean),
-                percent(*low),
-                percent(*high)
-            );
+            let at = short(*x);
+            let [mean_says, low, high] = [mean, low, high].map(|v| height.unit.written(*v));
+            let says = match arm.runs.len() {
+                1 => format!("{name}, {label} {at}: {mean_says}"),
+                _ => format!("{name}, {label} {at}: {mean_says} on average, seeds {low} to {high}"),
+            };
             chart.seed(*x, *mean, 0.0, mark, &says);
         }
     }
     chart.finish()
 }
 
-/// `[x, mean, lowest, highest]` at each point that all seeds have.
-fn means(arm: &ArmResults, of: &dyn Fn(&Point) -> f64) -> Vec<[f64; 4]> {
+fn curve(arm: &ArmResults, of: &dyn Fn(&Point) -> f64, height: fn(&Point) -> f64) -> Curve {
     let seeds = arm.runs.len() as f64;
     let at = |at: usize| {
         let points = || arm.runs.values().map(move |run| &run.curve[at]);
         let x = points().map(of).sum::<f64>() / seeds;
-        let mean = points().map(|point| point.accuracy).sum::<f64>() / seeds;
-        let low = points().map(|point| point.accuracy).fold(f64::INFINITY, f64::min);
-        let high = points().map(|point| point.accuracy).fold(f64::NEG_INFINITY, f64::max);
+        let mean = points().map(height).sum::<f64>() / seeds;
+        let low = points().map(height).fold(f64::INFINITY, f64::min);
+        let high = points().map(height).fold(f64::NEG_INFINITY, f64::max);
         [x, mean, low, high]
     };
     (0..common(arm)).map(at).collect()

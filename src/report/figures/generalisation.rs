@@ -1,6 +1,6 @@
 //! Training against validation: how far what was learned carries to other examples.
 
-use super::{Figure, Study, beside};
+use super::{ASIDE, Figure, Study, beside};
 use crate::analysis::{ArmResults, RunResults, signed_points};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 use crate::stats::summarise;
@@ -60,7 +60,7 @@ fn panel(study: &Study, title: &str, unit: Unit, gap: Gap) -> Panel {
         for (at, (seed, run)) in arm.runs.iter().enumerate() {
             if let Some(gap) = gap(run) {
                 let says = format!("{}, seed {seed}: {}", arm.name, written(gap));
-                chart.seed(x, gap, beside(at, arm.runs.len()), mark, &says);
+                chart.seed(x, gap, ASIDE + beside(at, arm.runs.len()), mark, &says);
             }
         }
         if let Some(ends) = bounds(arm) {

@@ -60,7 +60,10 @@ pub(super) fn draw(study: &Study) -> (Vec<Figure>, Vec<&'static str>) {
         (curves::draw, "learning curves: need runs that were measured twice or more"),
         (target::draw, "updates to an accuracy: needs two batch sizes whose runs reach it"),
         (cost::draw, "time and memory: need finished runs"),
-        (pareto::draw, "accuracy against time: needs two arms with finished runs"),
+        (
+            pareto::draw,
+            "what accuracy costs: needs two arms of different cost, and no common target",
+        ),
         (generalisation::draw, "training against validation: needs finished runs"),
         (noise::draw, "noise of the gradient: needs study.probe.noise_scale"),
         (sharpness::draw, "sharpness of the minima: needs study.probe.sharpness or .line"),
@@ -225,9 +228,12 @@ fn ends(summary: &Summary) -> Option<[f64; 2]> {
 }
 
 /// Places seeds of the same batch size side by side: units of the drawing.
-fn beside(at: usize, of: usize) -> f64 {
+pub(super) fn beside(at: usize, of: usize) -> f64 {
     if of < 2 { 0.0 } else { 12.0 * (at as f64 / (of - 1) as f64 - 0.5) }
 }
+
+/// How far seeds stand to the left of their mean, so that neither hides the other.
+pub(super) const ASIDE: f64 = -15.0;
 
 #[cfg(test)]
 mod tests {

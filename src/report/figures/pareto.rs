@@ -1,64 +1,93 @@
-//! Accuracy against time: which arms nobody beats in both.
+//! Accuracy against what it costs: which arms no other beats in both.
 
 use super::{Figure, Study};
-use crate::analysis::{ArmResults, percent};
-use crate::format::duration;
-use crate::report::plot::{Axis, Chart, Spread, Unit};
+use crate::analysis::{ArmFinding, ArmResults, Front, Price, RunResults, percent};
+use crate::format::{bytes, count, duration};
+use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
-    let arms: Vec<&ArmResults> = study.arms().collect();
-    if arms.len() < 2 {
+    let panels: Vec<Panel> =
+        study.findings.fronts.iter().map(|front| panel(study, front)).collect();
+    if panels.is_empty() {
         return None;
     }
-    let runs = || arms.iter().flat_map(|arm| arm.runs.values());
-    let seconds = || runs().map(|run| run.seconds);
-    let (low, high) = seconds().fold((f64::INFINITY, 0f64), |(l, h), s| (l.min(s), h.max(s)));
-    let spread = if high > 8.0 * low { Spread::Log10 } else { Spread::Linear };
-    let x = Axis::over("seconds of a whole run", spread, Unit::Plain, seconds());
-    let what = study.split();
-    let accuracies = runs().map(|run| study.accuracy(run));
-    let y = Axis::over(&format!("{what} accuracy"), Spread::Linear, Unit::Percent, accuracies);
-    let mut chart = Chart::new("the upper left is the best", x, y.within(0.0, 1.0));
-    let mut means: Vec<(&ArmResults, [f64; 2])> =
-        arms.iter().map(|arm| (*arm, mean(study, arm))).collect();
-    means.sort_by(|(_, a), (_, b)| a[0].total_cmp(&b[0]));
-    chart.reference(&frontier(&means), "no arm is both faster and more accurate than these");
-    for arm in &arms {
-        for (seed, run) in &arm.runs {
-            let accuracy = study.accuracy(run);
-            let (name, took) = (&arm.name, duration(run.seconds));
-            let says = format!("{name}, seed {seed}: {} in {took}", percent(accuracy));
-            chart.seed(run.seconds, accuracy, 0.0, study.mark(arm), &says);
-        }
-    }
-    for (arm, [x, y]) in &means {
-        let says = format!("{}: {} in {} on average", arm.name, percent(*y), duration(*x));
-        chart.mean(*x, *y, 0.0, study.mark(arm), &says);
-    }
+    let arms = compared(study);
     let caption = format!(
-        "Small dots are runs, large marks their means ({}). The dashed line joins the arms that no other \
-         arm beats in both time and accuracy, judged by the means alone. Times are those of this machine.",
+        "Further up is more accurate, further left is cheaper. Small dots are runs, large marks the \
+         means of the arms on which the verdict rests ({}). The dashed line joins those that no other \
+         beats in both, judged by the means alone, without intervals: whether their differences are \
+         real is another question, which the comparison with the best answers. Accuracies are those \
+         on validation; a cost that is the same for all arms has no panel. Times and memory are those \
+         of this machine.",
         study.seeds()
     );
-    let title = "Accuracy against time".into();
     let legend = study.legend(&arms);
-    Some(Figure { name: "pareto", title, caption, panels: vec![chart.finish()], legend })
+    Some(Figure { name: "pareto", title: "What accuracy costs".into(), caption, panels, legend })
 }
 
-/// `[seconds, accuracy]`
-fn mean(study: &Study, arm: &ArmResults) -> [f64; 2] {
-    let over = |values: f64| values / arm.runs.len() as f64;
-    let seconds = arm.runs.values().map(|run| run.seconds).sum();
-    [over(seconds), over(arm.runs.values().map(|run| study.accuracy(run)).sum())]
+/// The arms that stand in the comparison and have runs.
+fn compared<'s>(study: &Study<'s>) -> Vec<&'s ArmResults> {
+    let is_compared = |name: &str| finding(study, name).is_some();
+    study.arms().filter(|arm| is_compared(&arm.name)).collect()
 }
 
-/// Of points in ascending order of time those above all before them.
-fn frontier(means: &[(&ArmResults, [f64; 2])]) -> Vec<[f64; 2]> {
-    let mut line: Vec<[f64; 2]> = Vec::new();
-    for (_, point) in means {
-        if line.last().is_none_or(|last| point[1] > last[1]) {
-            line.push(*point);
+fn finding<'s>(study: &Study<'s>, name: &str) -> Option<&'s ArmFinding> {
+    study.findings.comparison.arms.iter().find(|arm| arm.name == name)
+}
+
+fn of_run(price: Price, run: &RunResults) -> f64 {
+    match price {
+        Price::Seconds => run.seconds,
+        Price::Steps => run.steps as f64,
+        Price::Examples => run.examples as f64,
+        Price::Memory => run.peak_memory as f64,
+    }
+}
+
+fn written(price: Price, value: f64) -> String {
+    match price {
+        Price::Seconds => duration(value),
+        Price::Steps => format!("{} updates", count(value.round() as u64)),
+        Price::Examples => format!("{} examples", count(value.round() as u64)),
+        Price::Memory => bytes(value as u64),
+    }
+}
+
+fn panel(study: &Study, front: &Front) -> Panel {
+    let (title, label, unit) = match front.price {
+        Price::Seconds => ("against time", "seconds of a whole run", Unit::Plain),
+        Price::Steps => ("against updates", "updates of a run", Unit::Plain),
+        Price::Examples => ("against examples", "examples of a run", Unit::Plain),
+        Price::Memory => ("against memory", "peak memory of a run", Unit::Bytes),
+    };
+    let arms = compared(study);
+    let runs = || arms.iter().flat_map(|arm| arm.runs.values());
+    let prices = || runs().map(|run| of_run(front.price, run));
+    let (low, high) = prices().fold((f64::INFINITY, 0f64), |(l, h), p| (l.min(p), h.max(p)));
+    let spread = if high > 8.0 * low { Spread::Log10 } else { Spread::Linear };
+    let x = Axis::over(label, spread, unit, prices());
+    let accuracies = runs().map(|run| run.validation);
+    let y = Axis::over("validation accuracy", Spread::Linear, Unit::Percent, accuracies);
+    let mut chart = Chart::new(title, x, y.within(0.0, 1.0));
+    let mean = |name: &str| {
+        let arm = finding(study, name)?;
+        Some([front.price.of(arm)?, arm.validation?.summary.mean])
+    };
+    let line: Vec<[f64; 2]> = front.arms.iter().filter_map(|name| mean(name)).collect();
+    chart.reference(&line, "no arm is both cheaper and more accurate than these");
+    for arm in &arms {
+        for (seed, run) in &arm.runs {
+            let price = of_run(front.price, run);
+            let (accuracy, cost) = (percent(run.validation), written(front.price, price));
+            let says = format!("{}, seed {seed}: {accuracy} for {cost}", arm.name);
+            chart.seed(price, run.validation, 0.0, study.mark(arm), &says);
         }
     }
-    line
+    for arm in &arms {
+        let Some([price, accuracy]) = mean(&arm.name) else { continue };
+        let cost = written(front.price, price);
+        let says = format!("{}: {} for {cost} on average", arm.name, percent(accuracy));
+        chart.mean(price, accuracy, 0.0, study.mark(arm), &says);
+    }
+    chart.finish()
 }

@@ -29,8 +29,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         _ => "",
     };
     let caption = format!(
-        "What it takes to reach {} on validation, one dot a run ({}), on axes where each step is a \
-         doubling. Along the dashed line doubling the batch halves the updates, which is the most \
+        "What it takes to reach {} on validation, one mark a run ({}), no intervals; equal \
+         distances on the axes are equal ratios. Along the dashed line doubling the batch halves the updates, which is the most \
          that can be hoped for; above it, a larger batch costs extra passes over the data.{fitted}{band} \
          An arrow up: the run never got there in the time it had, and would need more. An arrow down: \
          it was there when first measured, and needed less.",
@@ -57,7 +57,7 @@ fn panel(
         arm.runs.values().filter_map(|run| reach(&run.curve, target.target)).map(|r| cost(&r))
     });
     let sizes = study.sizes();
-    let y = Axis::over(label, Spread::Log2, Unit::Plain, reaches);
+    let y = Axis::over(label, Spread::Log10, Unit::Plain, reaches);
     let [low, high] = y.ends();
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);
     let (first, last) = (sizes[0] as f64, sizes[sizes.len() - 1] as f64);

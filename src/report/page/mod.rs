@@ -1,7 +1,11 @@
 //! `index.html`: one file that needs nothing else, on a wide screen, a phone, paper and in the dark.
 //!
 //! The answer comes first, then what was found, the figures, and the rest of `verdict.md`: its
-//! Markdown is turned into HTML here, so that both say the same.
+//! Markdown is turned into HTML here, so that both say the same. `studies` is the page of several studies.
+
+mod studies;
+
+pub(super) use studies::{Row, StudiesParts, studies_page};
 
 use super::Report;
 use super::plot::{Figure, STYLE};
@@ -13,6 +17,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::Value;
 
 const TEMPLATE: &str = include_str!("index.html");
+const FIGURES: &str = include_str!("figures.html");
 const PAGE_STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("hover.js");
 
@@ -36,16 +41,6 @@ pub(super) struct Parts<'p> {
 pub(super) fn page(parts: &Parts) -> Result<String> {
     let mut templates = Environment::new();
     templates.add_template("index.html", TEMPLATE)?;
-    let figure = |figure: &Figure| {
-        context! {
-            name => figure.name,
-            title => &figure.title,
-            caption => &figure.caption,
-            panels => figure.inline(),
-            alone => figure.panels.len() == 1,
-            legend => figure.inline_legend(),
-        }
-    };
     let verdict = &parts.report.findings.verdict;
     let page = templates.get_template("index.html")?.render(context! {
         study => &parts.report.study,
@@ -54,7 +49,7 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
         tiles => tiles(&parts.report.findings),
         found => [&verdict.gap[..], &verdict.found, &verdict.besides].concat(),
         tables => parts.tables.to_vec(),
-        figures => parts.figures.iter().map(figure).collect::<Vec<_>>(),
+        figures => figures_html(parts.figures)?,
         missing => parts.missing.to_vec(),
         rest => html_of(rest(parts.text)),
         facts => facts(parts.sessions),
@@ -65,8 +60,26 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
     Ok(page)
 }
 
+/// The figures with their captions.
+fn figures_html(figures: &[Figure]) -> Result<String> {
+    let figure = |figure: &Figure| {
+        context! {
+            name => figure.name,
+            title => &figure.title,
+            caption => &figure.caption,
+            panels => figure.inline(),
+            alone => figure.panels.len() == 1,
+            legend => figure.inline_legend(),
+        }
+    };
+    let mut templates = Environment::new();
+    templates.add_template("figures.html", FIGURES)?;
+    let figures: Vec<_> = figures.iter().map(figure).collect();
+    Ok(templates.get_template("figures.html")?.render(context! { figures })?)
+}
+
 /// The answer in a few words, and whether it is settled.
-fn headline(findings: &Findings) -> (String, String) {
+pub(super) fn headline(findings: &Findings) -> (String, String) {
     let verdict = &findings.verdict;
     let Some(arm) = recommended(findings) else {
         return ("No answer yet".into(), "nothing to compare".into());
@@ -88,7 +101,7 @@ fn headline(findings: &Findings) -> (String, String) {
     (size, settled)
 }
 
-fn recommended(findings: &Findings) -> Option<&ArmFinding> {
+pub(super) fn recommended(findings: &Findings) -> Option<&ArmFinding> {
     let name = findings.verdict.recommended.as_ref()?;
     findings.comparison.arms.iter().find(|arm| arm.name == *name)
 }

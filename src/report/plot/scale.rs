@@ -59,13 +59,18 @@ impl Axis {
 
     /// Room of 6 % at both ends, and some where all values are the same.
     fn pad(&mut self) {
+        self.pad_by(0.06);
+    }
+
+    /// Room of this share of the span at both ends.
+    fn pad_by(&mut self, share: f64) {
         let (low, high) = (self.on_line(self.low), self.on_line(self.high));
         let span = high - low;
         let least = match self.spread {
             Spread::Linear => low.abs().max(1e-9) * 1e-3,
             Spread::Log2 | Spread::Log10 => 0.25,
         };
-        let room = if span > least { 0.06 * span } else { least };
+        let room = if span > least { share * span } else { least };
         (self.low, self.high) = (self.off_line(low - room), self.off_line(high + room));
     }
 
@@ -81,13 +86,17 @@ impl Axis {
         self
     }
 
-    /// An axis of batch sizes, which all have a tick if there is room.
+    /// An axis of batch sizes, which all have a tick if there is room; at its ends there is room for
+    /// what stands beside the smallest and the largest.
     pub(in crate::report) fn of_batch_sizes(sizes: &[usize]) -> Self {
-        let values = sizes.iter().map(|size| *size as f64);
-        let mut axis = Self::over("batch size", Spread::Log2, Unit::Plain, values.clone());
-        let mut sorted: Vec<f64> = values.collect();
+        let mut sorted: Vec<f64> = sizes.iter().map(|size| *size as f64).collect();
         sorted.sort_by(f64::total_cmp);
         sorted.dedup();
+        let mut axis = Self::over("batch size", Spread::Log2, Unit::Plain, sorted.iter().copied());
+        if let [first, .., last] = sorted[..] {
+            (axis.low, axis.high) = (first, last);
+            axis.pad_by((0.3 / (sorted.len() - 1) as f64).max(0.1));
+        }
         if sorted.len() <= 8 && sorted.windows(2).all(|pair| pair[1] / pair[0] > 1.25) {
             axis.ticks = Some(sorted.iter().map(|size| (*size, size.to_string())).collect());
         }

@@ -25,6 +25,8 @@ pub(in crate::report) fn arms(report: &Report) -> Result<String> {
         row.text("runs_diverged", &arm.diverged.to_string());
         row.estimate("validation_accuracy", arm.validation.as_ref());
         row.estimate("test_accuracy", arm.test.as_ref());
+        row.iqm("validation_accuracy_iqm", arm.validation_iqm.as_ref());
+        row.iqm("test_accuracy_iqm", arm.test_iqm.as_ref());
         row.text("steps", &number(arm.steps.map(|steps| steps.mean)));
         row.text("examples", &number(arm.examples.map(|examples| examples.mean)));
         row.text("seconds", &number(arm.seconds.map(|seconds| seconds.mean)));

@@ -5,6 +5,7 @@ mod arms;
 mod findings;
 mod probes;
 mod runs;
+mod studies;
 
 pub(super) use arms::{arms, comparisons};
 pub(super) use findings::{
@@ -12,9 +13,10 @@ pub(super) use findings::{
 };
 pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_accuracy};
 pub(super) use runs::runs;
+pub(super) use studies::{StudyRow, differences, studies};
 
 use crate::analysis::Estimate;
-use crate::stats::Interval;
+use crate::stats::{InterquartileMean, Interval};
 use anyhow::Result;
 use serde::Serialize;
 
@@ -37,6 +39,14 @@ impl Row {
         self.text(&format!("{name}_high"), &number(interval.map(|interval| interval.high)));
         let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
         self.text(&format!("{name}_seeds"), &seeds);
+    }
+
+    /// Value and interval.
+    fn iqm(&mut self, name: &str, iqm: Option<&InterquartileMean>) {
+        let interval = iqm.and_then(|iqm| iqm.interval);
+        self.text(name, &number(iqm.map(|iqm| iqm.value)));
+        self.text(&format!("{name}_low"), &number(interval.map(|interval| interval.low)));
+        self.text(&format!("{name}_high"), &number(interval.map(|interval| interval.high)));
     }
 }
 

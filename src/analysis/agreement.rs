@@ -1,0 +1,288 @@
+//! Whether several studies agree on a batch size.
+//!
+//! ```text
+//! good      in a study: shown to be within the margin of whichever arm is truly the best
+//! possible  in a study: may be the best (Hsu's comparison with the best)
+//! out       in a study: shown to be worse than the best by more than the margin, or diverged
+//!
+//! agree     some batch size is good in all of them
+//! disagree  every batch size that all of them tried is out in some
+//! differ    none that all of them tried may be the best in all
+//! open      otherwise
+//! ```
+//!
+//! The arm that came out best was chosen after the results: it is good only where no other can be better
+//! by more than the margin. A batch size with several arms counts by the best of them. What is shown is
+//! shown in each study by itself; nothing is corrected for the number of studies.
+
+use super::words::list;
+use super::{ArmFinding, CONFIDENCE, Comparison, Findings, Outcome, Role};
+use crate::format::count;
+use crate::stats::Standing;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What several studies say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// Some batch size is good in all of them.
+    Agree,
+    /// Every batch size that all of them tried is out in some.
+    Disagree,
+    /// None may be the best in all of them; whether that matters is not settled.
+    Differ,
+    /// Not settled.
+    Open,
+    /// They tried no batch size in common.
+    NothingInCommon,
+    /// Fewer than two of them compare batch sizes by their accuracy.
+    TooFew,
+}
+
+/// What one study says of each batch size that it tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sizes {
+    /// All of them.
+    pub tried: BTreeSet<usize>,
+    /// Shown to be within the margin of the best.
+    pub good: BTreeSet<usize>,
+    /// May be the best.
+    pub possible: BTreeSet<usize>,
+    /// Shown to be worse by more than the margin, or diverged.
+    pub out: BTreeSet<usize>,
+}
+
+/// A study as the others hear it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voice {
+    /// Of the study.
+    pub name: String,
+    /// What it says, or why it says nothing.
+    pub says: Result<Sizes, &'static str>,
+}
+
+/// What several studies say together, in a word and in sentences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Agreed {
+    /// In a word.
+    pub agreement: Agreement,
+    /// Those on which they agree; where that is open, those that may be the best in all.
+    pub batch_sizes: Vec<usize>,
+    /// In sentences, the answer first.
+    pub said: Vec<String>,
+}
+
+/// What a study says of its batch sizes; `at_target` when its runs end at a common accuracy.
+pub fn sizes(findings: &Findings, at_target: bool) -> Result<Sizes, &'static str> {
+    if at_target {
+        return Err("its runs all end at one accuracy, so it compares what that takes");
+    }
+    match findings.verdict.outcome {
+        Outcome::NothingToCompare => Err("none of its arms can be compared"),
+        Outcome::OneArm => Err("it has one arm alone"),
+        Outcome::OneSeed => Err("one seed tells nothing about chance"),
+        _ => Ok(of_comparison(&findings.comparison)),
+    }
+}
+
+fn of_comparison(comparison: &Comparison) -> Sizes {
+    let arms = || comparison.arms.iter().filter(|arm| arm.finished + arm.diverged > 0);
+    let all = |fits: &dyn Fn(&ArmFinding) -> bool| -> BTreeSet<usize> {
+        arms().filter(|arm| fits(arm)).map(|arm| arm.batch_size).collect()
+    };
+    let is_good = |arm: &ArmFinding| match arm.role {
+        Role::Best => !can_be_beaten(comparison),
+        Role::Candidate => arm.standing == Some(Standing::Within),
+        _ => false,
+    };
+    let is_out =
+        |arm: &ArmFinding| arm.role == Role::Diverged || arm.standing == Some(Standing::Beyond);
+    let not_out = all(&|arm| !is_out(arm));
+    Sizes {
+        tried: all(&|_| true),
+        good: all(&is_good),
+        possible: all(&|arm| arm.may_be_best == Some(true)),
+        out: all(&is_out).difference(&not_out).copied().collect(),
+    }
+}
+
+/// Whether some other arm can be better than the best one by more than the margin.
+fn can_be_beaten(comparison: &Comparison) -> bool {
+    let can_beat = |arm: &ArmFinding| {
+        let above = arm.difference.and_then(|d| d.estimate.summary.upper_bound(CONFIDENCE));
+        above.is_none_or(|above| above >= comparison.margin)
+    };
+    comparison.arms.iter().any(|arm| arm.role == Role::Candidate && can_beat(arm))
+}
+
+/// What the studies say together.
+pub fn agree(voices: &[Voice]) -> Agreed {
+    let heard: Vec<(&str, &Sizes)> =
+        voices.iter().filter_map(|v| Some((v.name.as_str(), v.says.as_ref().ok()?))).collect();
+    let common = shared(&heard, |sizes| &sizes.tried);
+    let good = shared(&heard, |sizes| &sizes.good);
+    let possible: BTreeSet<usize> =
+        shared(&heard, |sizes| &sizes.possible).intersection(&common).copied().collect();
+    let is_out = |size: &usize| heard.iter().any(|(_, sizes)| sizes.out.contains(size));
+    let (agreement, batch_sizes) = match heard.len() {
+        0 | 1 => (Agreement::TooFew, BTreeSet::new()),
+        _ if common.is_empty() => (Agreement::NothingInCommon, BTreeSet::new()),
+        _ if !good.is_empty() => (Agreement::Agree, good),
+        _ if common.iter().all(is_out) => (Agreement::Disagree, BTreeSet::new()),
+        _ if possible.is_empty() => (Agreement::Differ, BTreeSet::new()),
+        _ => (Agreement::Open, possible),
+    };
+    let batch_sizes: Vec<usize> = batch_sizes.into_iter().collect();
+    let mut said = vec![sentence(agreement, &batch_sizes)];
+    if heard.len() > 1 && !common.is_empty() {
+        said.extend(not_everywhere(&heard, &common));
+    }
+    let silent = voices.iter().filter_map(|voice| Some((&voice.name, voice.says.as_ref().err()?)));
+    said.extend(silent.map(|(name, why)| format!("{name} says nothing to this: {why}.")));
+    Agreed { agreement, batch_sizes, said }
+}
+
+/// Batch sizes that are in a set of every study.
+fn shared(heard: &[(&str, &Sizes)], of: fn(&Sizes) -> &BTreeSet<usize>) -> BTreeSet<usize> {
+    let sets = heard.iter().map(|(_, sizes)| of(sizes).clone());
+    sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
+}
+
+/// `batch size 32`, `batch sizes 32 and 64`
+pub fn sizes_in_words(sizes: &[usize]) -> String {
+    let words: Vec<String> = sizes.iter().map(|size| count(*size as u64)).collect();
+    let plural = if sizes.len() == 1 { "" } else { "s" };
+    format!("batch size{plural} {}", list(&words))
+}
+
+fn sentence(agreement: Agreement, sizes: &[usize]) -> String {
+    let named = sizes_in_words(sizes);
+    let each = if sizes.len() == 1 { "it is" } else { "each of them is" };
+    match agreement {
+        Agreement::Agree => format!(
+            "The studies agree on {named}: in every one {each} shown to be within the margin of the best."
+        ),
+        Agreement::Disagree => "The studies disagree: every batch size that all of them tried is \
+                                shown, in at least one, to be worse than the best by more than the \
+                                margin."
+            .into(),
+        Agreement::Differ => "The studies differ in which batch size is the most accurate: none that \
+                              all of them tried may be the best in each. Whether that matters by more \
+                              than the margin is not settled."
+            .into(),
+        Agreement::Open => format!(
+            "Whether the studies agree is not settled: {named} may be the best in every one, and none is \
+             shown to be within the margin of the best in each."
+        ),
+        Agreement::NothingInCommon => "No batch size was tried in all of these studies, so they can \
+                                       neither agree nor disagree."
+            .into(),
+        Agreement::TooFew => "Fewer than two of these studies compare batch sizes by their accuracy \
+                              over several seeds, so there is nothing to agree on."
+            .into(),
+    }
+}
+
+/// A sentence on batch sizes that some studies tried and others did not.
+fn not_everywhere(heard: &[(&str, &Sizes)], common: &BTreeSet<usize>) -> Option<String> {
+    let tried: BTreeSet<usize> =
+        heard.iter().flat_map(|(_, sizes)| sizes.tried.iter().copied()).collect();
+    let some: Vec<usize> = tried.difference(common).copied().collect();
+    (!some.is_empty()).then(|| {
+        let was = if some.len() == 1 { "was" } else { "were" };
+        format!("Not tried in all of them, so left aside here, {was} {}.", sizes_in_words(&some))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+    use crate::analysis::{ArmResults, find};
+    use crate::stats::tests::generator;
+
+    fn voice(name: &str, arms: Vec<ArmResults>) -> Voice {
+        let findings = find(&results(arms), &mut generator(1));
+        Voice { name: name.into(), says: sizes(&findings, false) }
+    }
+
+    /// Seeds that differ in the same way in every arm, around this accuracy.
+    fn around(batch_size: usize, accuracy: f64) -> ArmResults {
+        let seeds = [0.010, -0.008, 0.003, -0.006, 0.001].map(|d| accuracy + d);
+        let wobble = batch_size as f64 * 1e-6;
+        let seeds: Vec<f64> =
+            seeds.iter().enumerate().map(|(i, a)| a + wobble * (i % 2) as f64).collect();
+        arm(batch_size, &seeds)
+    }
+
+    #[test]
+    fn a_size_that_is_shown_to_be_good_everywhere_is_agreed_on() {
+        let a = voice("a", vec![around(32, 0.80), around(64, 0.801), around(256, 0.77)]);
+        let b = voice("b", vec![around(32, 0.90), around(64, 0.902), around(512, 0.85)]);
+        let found = agree(&[a, b]);
+        assert_eq!((found.agreement, &found.batch_sizes[..]), (Agreement::Agree, &[32, 64][..]));
+        assert!(found.said[0].contains("agree on batch sizes 32 and 64"), "{found:?}");
+        assert!(found.said[1].contains("were batch sizes 256 and 512"), "{found:?}");
+    }
+
+    #[test]
+    fn sizes_that_are_each_worse_somewhere_are_disagreed_on() {
+        let a = voice("a", vec![around(32, 0.80), around(256, 0.77)]);
+        let b = voice("b", vec![around(32, 0.80), around(256, 0.83)]);
+        assert_eq!(agree(&[a, b]).agreement, Agreement::Disagree);
+    }
+
+    #[test]
+    fn bests_that_differ_within_the_margin_or_beyond_what_is_known_are_called_so() {
+        // Certainly different, by less than the margin of 0.005: both are good enough everywhere.
+        let a = voice("a", vec![around(32, 0.803), around(64, 0.800)]);
+        let b = voice("b", vec![around(32, 0.800), around(64, 0.803)]);
+        assert_eq!(agree(&[a, b]).batch_sizes, [32, 64]);
+        // A difference about as large as the margin, known to less than it.
+        let near = |size: usize, by: f64| {
+            let seeds = [0.0, 0.004, -0.004, 0.003, -0.003].map(|d| 0.8 + by + d);
+            arm(size, &seeds)
+        };
+        let flat = |size: usize| arm(size, &[0.8; 5]);
+        let a = voice("a", vec![near(32, 0.006), flat(64)]);
+        let b = voice("b", vec![flat(32), near(64, 0.006)]);
+        assert_eq!(agree(&[a, b]).agreement, Agreement::Differ);
+    }
+
+    #[test]
+    fn what_is_open_in_the_studies_is_open_together() {
+        let wide = |size: usize, by: f64| arm(size, &[0.8 + by, 0.84 - by, 0.76 + 2.0 * by]);
+        let of = |name: &str| voice(name, vec![wide(32, 0.01), wide(64, -0.01)]);
+        let found = agree(&[of("a"), of("b")]);
+        assert_eq!(found.agreement, Agreement::Open);
+        // The best of an open comparison is good in name only.
+        assert!(of("a").says.unwrap().good.is_empty());
+    }
+
+    #[test]
+    fn one_seed_one_arm_and_runs_to_a_target_say_nothing_and_strangers_share_nothing() {
+        let one = voice("one", vec![arm(32, &[0.8]), arm(64, &[0.7])]);
+        let alone = voice("alone", vec![around(32, 0.8)]);
+        let many = voice("many", vec![around(32, 0.80), around(64, 0.77)]);
+        let other = voice("other", vec![around(16, 0.80), around(128, 0.77)]);
+        let found = agree(&[one, alone, many.clone()]);
+        assert_eq!(found.agreement, Agreement::TooFew);
+        assert!(found.said[1].contains("one says nothing to this: one seed"), "{found:?}");
+        assert!(found.said[2].contains("alone says nothing to this: it has one arm"), "{found:?}");
+        assert_eq!(agree(&[many, other]).agreement, Agreement::NothingInCommon);
+        let findings = find(&results(vec![around(32, 0.8), around(64, 0.7)]), &mut generator(1));
+        assert!(sizes(&findings, true).is_err());
+    }
+
+    #[test]
+    fn a_size_that_diverges_is_out_unless_another_arm_of_it_is_not() {
+        let mut wild = around(64, 0.9);
+        wild.diverged = vec![9];
+        let says = voice("a", vec![around(32, 0.8), wild.clone()]).says.unwrap();
+        assert_eq!(says.out, BTreeSet::from([64]));
+        let tame = ArmResults { name: "tame".into(), ..around(64, 0.8) };
+        let says = voice("a", vec![around(32, 0.8), wild, tame]).says.unwrap();
+        assert!(says.out.is_empty() && says.good.contains(&64), "{says:?}");
+    }
+}

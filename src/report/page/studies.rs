@@ -1,0 +1,61 @@
+//! The page of several studies: whether they agree, one row a study, figures, and what can be compared.
+
+use super::{PAGE_STYLE, SCRIPT, STYLE, figures_html};
+use crate::report::plot::Figure;
+use anyhow::Result;
+use minijinja::{Environment, context};
+
+const TEMPLATE: &str = include_str!("studies.html");
+
+/// What the page is made of.
+pub(in crate::report) struct StudiesParts<'p> {
+    /// The agreement in a few words.
+    pub(in crate::report) headline: &'p str,
+    /// The agreement in sentences.
+    pub(in crate::report) said: &'p [String],
+    /// The names of the table's columns.
+    pub(in crate::report) header: &'p [&'static str],
+    /// The studies.
+    pub(in crate::report) rows: &'p [Row],
+    /// Studies without finished runs.
+    pub(in crate::report) left_out: &'p [String],
+    /// In the order of reading.
+    pub(in crate::report) figures: &'p [Figure],
+    /// What can be compared, and what not.
+    pub(in crate::report) notes: &'p [String],
+    /// Keys with a value a study.
+    pub(in crate::report) settings: &'p [(String, Vec<String>)],
+}
+
+/// A study in the table.
+#[derive(Debug)]
+pub(in crate::report) struct Row {
+    /// Of the study.
+    pub(in crate::report) name: String,
+    /// The address of its own report: letters, digits and signs that HTML leaves alone.
+    pub(in crate::report) link: String,
+    /// Below the other columns' names.
+    pub(in crate::report) cells: Vec<String>,
+}
+
+/// The page.
+pub(in crate::report) fn studies_page(parts: &StudiesParts) -> Result<String> {
+    let row =
+        |row: &Row| context! { name => &row.name, link => &row.link, cells => row.cells.clone() };
+    let mut templates = Environment::new();
+    templates.add_template("studies.html", TEMPLATE)?;
+    Ok(templates.get_template("studies.html")?.render(context! {
+        count => parts.rows.len(),
+        headline => parts.headline,
+        said => parts.said.to_vec(),
+        header => parts.header.to_vec(),
+        rows => parts.rows.iter().map(row).collect::<Vec<_>>(),
+        left_out => parts.left_out.to_vec(),
+        figures => figures_html(parts.figures)?,
+        notes => parts.notes.to_vec(),
+        settings => parts.settings.to_vec(),
+        figure_style => STYLE,
+        style => PAGE_STYLE,
+        script => SCRIPT,
+    })?)
+}

@@ -1,0 +1,173 @@
+//! Several studies beside each other: `comparison/index.html`, its figures and its tables.
+//!
+//! Each study is analysed by itself; what is new here is whether they agree on a batch size
+//! (`analysis::agreement`), and what about them can be compared at all.
+//!
+//! ```text
+//! paths       folders that were named -> the studies in them, each once; links to their reports
+//! facts       one row a study
+//! comparable  what can be compared, and the settings in which the files differ
+//! figures     differences to the best by batch size
+//! ```
+
+mod comparable;
+mod facts;
+mod figures;
+mod paths;
+
+use super::page::{StudiesParts, studies_page};
+use super::{Report, Written, draw, write_figures, write_or_refuse};
+use crate::analysis::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
+use crate::error::UserError;
+use crate::files;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The reports of the studies that were asked for.
+#[derive(Debug, Serialize)]
+pub struct Reports {
+    /// One a study.
+    pub reports: Vec<Report>,
+    /// Beside each other; `None` for one study.
+    pub comparison: Option<Together>,
+    /// What was left out, and why.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
+
+/// What several studies say together.
+#[derive(Debug, Serialize)]
+pub struct Together {
+    /// Whether they agree.
+    #[serde(flatten)]
+    pub agreed: Agreed,
+    /// What can be compared, and what not.
+    pub notes: Vec<String>,
+    /// The page that was written.
+    pub path: PathBuf,
+}
+
+/// A study with what the page about all of them needs.
+struct Member<'w> {
+    /// Its name, made different from the others' where need be.
+    name: String,
+    written: &'w Written,
+    says: Result<Sizes, &'static str>,
+}
+
+/// Writes the report of each study, and for several the page that compares them.
+pub fn write_all(folders: &[PathBuf], out: Option<&Path>) -> Result<Reports> {
+    let (studies, mut warnings) = paths::named(folders);
+    let [first, others @ ..] = &studies[..] else { return refuse_nothing() };
+    if others.is_empty() {
+        if out.is_some() {
+            return Err(UserError::new(
+                format!(
+                    "`--out` is where several studies are compared, and {} is one",
+                    first.display()
+                ),
+                "leave `--out` out: the report of a study is written into its own folder",
+            )
+            .into());
+        }
+        let reports = vec![write_or_refuse(first)?];
+        return Ok(Reports { reports, comparison: None, warnings });
+    }
+    let place = paths::out(out, first)?;
+    let (mut all, mut left_out) = (Vec::new(), Vec::new());
+    for folder in &studies {
+        match draw(folder)? {
+            Some(written) => all.push(written),
+            None => left_out.push(format!(
+                "{}: no run of this study is finished yet, so it is left out",
+                folder.display()
+            )),
+        }
+    }
+    if all.is_empty() {
+        return refuse_nothing();
+    }
+    warnings.extend(left_out.iter().cloned());
+    let comparison = match all.len() {
+        1 => {
+            warnings.push(
+                "one study alone has finished runs: there is nothing to compare it with".into(),
+            );
+            None
+        }
+        _ => Some(together(&all, &left_out, &place)?),
+    };
+    let reports = all.into_iter().map(|written| written.report).collect();
+    Ok(Reports { reports, comparison, warnings })
+}
+
+fn refuse_nothing<T>() -> Result<T> {
+    Err(UserError::new(
+        "no run of these studies is finished yet",
+        "`batchscope status` says how they stand, and the same `batchscope run` goes on with them",
+    )
+    .into())
+}
+
+/// Writes the page in this folder.
+fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Together> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let members = members(all);
+    let voice = |member: &Member| Voice { name: member.name.clone(), says: member.says.clone() };
+    let agreed = agree(&members.iter().map(voice).collect::<Vec<_>>());
+    let notes = comparable::notes(&members);
+    let rows: Result<Vec<_>> = members
+        .iter()
+        .map(|member| Ok(facts::row(member, paths::link(folder, &member.written.report.path)?)))
+        .collect();
+    let rows = rows?;
+    let figures = figures::draw(&members);
+    write_figures(&folder.join("figures"), &figures::NAMES, &figures)?;
+    let tables = folder.join("tables");
+    files::write_text(&tables.join("studies.csv"), &facts::studies_csv(&members, &rows)?)?;
+    files::write_text(&tables.join("differences.csv"), &facts::differences_csv(&members)?)?;
+    let page = studies_page(&StudiesParts {
+        headline: &headline(&agreed),
+        said: &agreed.said,
+        header: &facts::HEADER,
+        rows: &rows,
+        left_out,
+        figures: &figures,
+        notes: &notes,
+        settings: &comparable::settings(&members)?,
+    })?;
+    let path = folder.join("index.html");
+    files::write_text(&path, &page)?;
+    Ok(Together { agreed, notes, path })
+}
+
+/// Studies of the same name are told apart by their folders.
+fn members(all: &[Written]) -> Vec<Member<'_>> {
+    let name = |written: &Written| {
+        let name = &written.report.study;
+        let namesakes = all.iter().filter(|other| other.report.study == *name).count();
+        match (namesakes, written.report.path.ancestors().nth(2)) {
+            (2.., Some(folder)) => format!("{name} ({})", folder.display()),
+            _ => name.clone(),
+        }
+    };
+    let member = |written| Member {
+        name: name(written),
+        written,
+        says: sizes(&written.report.findings, written.results.declared_target.is_some()),
+    };
+    all.iter().map(member).collect()
+}
+
+fn headline(agreed: &Agreed) -> String {
+    match agreed.agreement {
+        Agreement::Agree => format!("Yes: {}", sizes_in_words(&agreed.batch_sizes)),
+        Agreement::Disagree => "No".into(),
+        Agreement::Differ => "Not on the most accurate".into(),
+        Agreement::Open => "Not settled".into(),
+        Agreement::NothingInCommon => "No batch size in common".into(),
+        Agreement::TooFew => "Nothing to agree on yet".into(),
+    }
+}

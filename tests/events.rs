@@ -176,3 +176,82 @@ fn histograms_are_read_by_both_of_the_tabs_that_show_them() {
     assert_eq!((&shares[0], &shares[8]), (&json!([0, 0.0]), &json!([10000, 60.0])), "{shares}");
     assert!((shares[4][1].as_f64().unwrap() - 30.0).abs() < 2.0, "the median: {shares}");
 }
+
+#[test]
+fn the_study_as_a_whole_has_bands_over_seeds_its_answer_and_its_figures() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    scene.run(&["run", "tiny.yaml", "--set", "study.name=other"]).expect(0);
+    let read_curve = |seed: u32| -> Vec<(u64, f64)> {
+        let text = scene.read(&format!("runs/tiny/large/seed-{seed}/metrics.jsonl"));
+        let point = |line: &str| -> (u64, f64) {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let accuracy = line["validation"]["accuracy"].as_f64().unwrap();
+            (line["examples"].as_u64().unwrap(), accuracy)
+        };
+        text.lines().map(point).collect()
+    };
+    let (first, second) = (read_curve(0), read_curve(1));
+    let arm = read(&scene, "runs/tiny/large");
+    type Join = fn(f64, f64) -> f64;
+    let joins: [(&str, Join); 3] =
+        [("mean", |a, b| (a + b) / 2.0), ("lowest", f64::min), ("highest", f64::max)];
+    for (name, join) in joins {
+        let points = &arm["run"]["scalars"][format!("tiny/validation_accuracy/{name}")];
+        let expected = first
+            .iter()
+            .zip(&second)
+            .map(|((examples, a), (_, b))| json!([examples, f64::from(join(*a, *b) as f32)]));
+        assert_eq!(points, &Value::from(expected.collect::<Vec<_>>()), "{name}");
+    }
+
+    // Folders of several studies side by side: a category a study, whose tags its arms have.
+    let shown = told("read_plugins.py", &scene.path("runs"));
+    let categories = shown["layout"]["category"].as_array().unwrap();
+    let titles: Vec<&str> = categories.iter().map(|c| c["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, ["other", "tiny"]);
+    let charts = categories[1]["chart"].as_array().unwrap();
+    assert_eq!(charts.len(), 3);
+    for chart in charts {
+        let series = &chart["margin"]["series"][0];
+        for end in ["value", "lower", "upper"] {
+            let tag = series[end].as_str().unwrap();
+            assert!(arm["run"]["scalars"][tag].is_array(), "no run has {tag}");
+        }
+    }
+    // One run a folder of events, and no other.
+    let runs: Vec<&str> =
+        shown["runs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(runs.len(), 2 * (1 + 2 + 4 * 4), "{runs:?}");
+    assert!(runs.contains(&"tiny/report") && runs.contains(&"tiny/small"), "{runs:?}");
+
+    let report = read(&scene, "runs/tiny/report");
+    let answer = report["run"]["texts"]["answer"].as_str().unwrap();
+    assert_eq!(answer, scene.read("runs/tiny/report/verdict.md"));
+    let images = report["run"]["images"].as_object().unwrap();
+    let files = std::fs::read_dir(scene.path("runs/tiny/report/figures")).unwrap();
+    assert_eq!(images.len(), files.count());
+    for (name, image) in images {
+        assert_eq!(image[2], "89504e470d0a1a0a", "{name}");
+        assert!(image[0].as_u64().unwrap() > 400 && image[1].as_u64().unwrap() > 200, "{name}");
+    }
+}
+
+#[test]
+fn a_report_that_is_written_again_has_the_same_events() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    let bytes = |folder: &str| -> Vec<u8> {
+        let entries = std::fs::read_dir(scene.path(folder)).unwrap();
+        let is_events = |path: &std::path::PathBuf| path.to_string_lossy().contains("tfevents");
+        let mut files = entries.map(|entry| entry.unwrap().path()).filter(is_events);
+        let (only, none) = (files.next().unwrap(), files.next());
+        assert_eq!(none, None);
+        std::fs::read(only).unwrap()
+    };
+    let before = ["runs/tiny/report", "runs/tiny/small"].map(bytes);
+    scene.run(&["report", "runs/tiny"]).expect(0);
+    assert_eq!(["runs/tiny/report", "runs/tiny/small"].map(bytes), before);
+}

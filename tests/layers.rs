@@ -15,8 +15,8 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     (
         "report",
         &[
-            "study", "analysis", "stats", "train", "probe", "config", "files", "format", "rng",
-            "error",
+            "study", "analysis", "stats", "train", "probe", "events", "config", "files", "format",
+            "rng", "error",
         ],
     ),
     ("analysis", &["stats", "format"]),

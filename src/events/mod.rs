@@ -1,4 +1,5 @@
-//! TensorBoard event files: scalars, text, histograms, and the sessions of the HPARAMS tab.
+//! TensorBoard event files: scalars, text, pictures, histograms, the sessions of the HPARAMS tab, and the charts of
+//! the CUSTOM SCALARS tab.
 //!
 //! A file is a sequence of records (length, masked CRC of the length, protobuf `Event`, masked CRC
 //! of the event); `tensorboard-rs`'s `RecordWriter` frames them and returns its I/O errors. Its
@@ -7,9 +8,11 @@
 
 mod histogram;
 mod hparams;
+mod layout;
 
 pub use histogram::Histogram;
 pub use hparams::{Hyperparameter, SessionEnd};
+pub use layout::{Band, BandChart};
 
 use anyhow::{Context, Result};
 use protobuf::Message;
@@ -17,7 +20,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
 use tensorboard_proto::summary::{
-    Summary, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
+    Summary, Summary_Image, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
 };
 use tensorboard_proto::tensor::TensorProto;
 use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
@@ -82,6 +85,27 @@ impl EventWriter {
         let mut tensor = tensor(DataType::DT_STRING, &[1]);
         tensor.mut_string_val().push(markdown.as_bytes().to_vec());
         self.summary(vec![plugin_value(tag, "text", Vec::new(), tensor)], step, wall_time)
+    }
+
+    /// Adds a picture: a PNG of this width and height.
+    pub fn image(
+        &mut self,
+        tag: &str,
+        png: Vec<u8>,
+        [width, height]: [u32; 2],
+        step: i64,
+        wall_time: f64,
+    ) -> Result<()> {
+        const RGBA: i32 = 4;
+        let mut image = Summary_Image::new();
+        image.set_width(i32::try_from(width)?);
+        image.set_height(i32::try_from(height)?);
+        image.set_colorspace(RGBA);
+        image.set_encoded_image_string(png);
+        let mut value = Summary_Value::new();
+        value.set_tag(tag.into());
+        value.set_image(image);
+        self.summary(vec![value], step, wall_time)
     }
 
     fn summary(&mut self, values: Vec<Summary_Value>, step: i64, wall_time: f64) -> Result<()> {

@@ -11,6 +11,7 @@
 //! plot       numbers -> SVG
 //! figures    one file a figure
 //! page       index.html: all of it on one page
+//! tensorboard  bands over seeds and the verdict, for TensorBoard
 //! studies    several studies beside each other, on one page more
 //! ```
 
@@ -25,6 +26,7 @@ mod probes;
 mod sections;
 mod studies;
 mod tables;
+mod tensorboard;
 
 pub use studies::{Reports, Together, write_all};
 
@@ -93,6 +95,14 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
         sessions: &sessions,
     };
     files::write_text(&report.path, &page::page(&parts)?)?;
+    let study = tensorboard::Study {
+        name: &report.study,
+        results: &results,
+        verdict: &text,
+        figures: &figures,
+        begun: sessions.first().and_then(|first| first["started"].as_f64()).unwrap_or(0.0),
+    };
+    tensorboard::write(folder, &report_folder, &study)?;
     Ok(Some(Written { report, results, status, sessions }))
 }
 

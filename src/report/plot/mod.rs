@@ -12,10 +12,12 @@
 
 mod chart;
 mod figure;
+mod raster;
 mod scale;
 
 pub(super) use chart::{Chart, Mark, Panel};
 pub(super) use figure::{Figure, STYLE};
+pub(super) use raster::{Picture, picture};
 pub(super) use scale::{Axis, Spread, Unit, short};
 
 /// A text inside XML.

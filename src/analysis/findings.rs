@@ -151,7 +151,7 @@ const NO_GROUP: Group = Group { rate: Rate::Given, budget: Budget::Epochs, place
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{ArmFacts, ArmResults};
+    use crate::analysis::{ArmFacts, ArmResults, Outcome};
     use crate::stats::tests::generator;
 
     #[test]
@@ -174,6 +174,17 @@ mod tests {
         assert_eq!(found.others.len(), 1);
         assert_eq!(found.others[0].comparison.arms[1].name, "batch-256");
         assert!(found.audit.iter().any(|c| c.said.contains("tuned for each arm")));
+    }
+
+    #[test]
+    fn a_study_whose_runs_end_at_a_target_is_not_judged_by_accuracies() {
+        let arms = vec![arm(32, &[0.80, 0.83, 0.78]), arm(256, &[0.79, 0.80, 0.82])];
+        let open = find(&results(arms.clone()), &mut generator(1)).verdict;
+        assert_eq!(open.outcome, Outcome::NotSettled);
+        let study = Results { declared_target: Some(0.75), ..results(arms) };
+        let found = find(&study, &mut generator(1));
+        assert_eq!((found.verdict.outcome, found.verdict.more_seeds), (Outcome::ToTarget, None));
+        assert!(found.budgets.is_empty() && found.fronts.is_empty());
     }
 
     #[test]

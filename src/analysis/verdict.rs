@@ -33,6 +33,8 @@ pub enum Outcome {
     Settled,
     /// Some comparisons are open.
     NotSettled,
+    /// All runs end at one accuracy, so that what it takes to get there is compared.
+    ToTarget,
 }
 
 /// The verdict.
@@ -77,8 +79,15 @@ pub fn verdict(
     audit: &[Confounder],
 ) -> Verdict {
     let comparison = &group.comparison;
-    let outcome = outcome(comparison);
     let to_target = group.target.as_ref().filter(|_| results.declared_target.is_some());
+    let outcome = match outcome(comparison) {
+        Outcome::Settled | Outcome::NotSettled | Outcome::NoMaterialDifference
+            if to_target.is_some() =>
+        {
+            Outcome::ToTarget
+        }
+        outcome => outcome,
+    };
     let recommended = match to_target {
         Some(target) => to_target::fastest(comparison, target),
         None => recommended(comparison),
@@ -87,7 +96,8 @@ pub fn verdict(
         .standing(Standing::Open)
         .iter()
         .filter_map(|arm| Some(arm.seeds_needed? - arm.difference?.estimate.summary.count))
-        .max();
+        .max()
+        .filter(|_| outcome != Outcome::ToTarget);
     Verdict {
         outcome,
         recommended: recommended.map(|arm| arm.name.clone()),
@@ -243,7 +253,8 @@ fn advice(
     let cost = cost(arm);
     let is_best = arm.role == Role::Best;
     match outcome {
-        Outcome::NothingToCompare | Outcome::OneArm => {
+        // What is to be used for a target is told in `to_target`.
+        Outcome::NothingToCompare | Outcome::OneArm | Outcome::ToTarget => {
             format!("There is nothing to compare it with: add arms with other batch sizes. {cost}")
         }
         Outcome::OneSeed => format!(

@@ -92,7 +92,7 @@ fn the_hparams_tab_shows_the_arms_of_a_study_with_their_final_metrics() {
     let shown = told("read_plugins.py", &scene.path("runs/tiny"));
     let groups = shown["session_groups"].as_array().unwrap();
     let names: Vec<&str> = groups.iter().map(|group| group["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["large", "small"]);
+    assert_eq!(names, ["tiny/large", "tiny/small"]);
     let large = &groups[0];
     assert_eq!(large["hparams"]["batch_size"], json!(32.0));
     assert_eq!(large["hparams"]["schedule"], json!("lr * 0.9^epoch"));
@@ -200,11 +200,13 @@ fn band_of(scene: &Scene, arm: &str, split: &str, value: &str) -> Vec<[f64; 4]> 
     (0..seeds[0].len()).map(moment).collect()
 }
 
-/// The tags of the charts in a category: of the line and of the ends of its band.
-fn charts(layout: &Value, category: &str) -> Vec<[String; 3]> {
+/// The tags of the charts of a study: of the line and of the ends of its band.
+fn charts(layout: &Value, study: &str) -> Vec<[String; 3]> {
     let categories = layout["category"].as_array().unwrap();
-    let found = categories.iter().find(|found| found["title"] == category);
-    let found = found.unwrap_or_else(|| panic!("{category} is missing: {layout}"));
+    let of_study =
+        |category: &&Value| category["title"].as_str().unwrap().starts_with(&format!("{study}: "));
+    let found = categories.iter().find(of_study);
+    let found = found.unwrap_or_else(|| panic!("{study} is missing: {layout}"));
     let tags = |chart: &Value| {
         let series = chart["margin"]["series"].as_array().unwrap();
         assert_eq!(series.len(), 1, "with more, TensorBoard tells of tags that other runs lack");
@@ -256,7 +258,8 @@ fn the_study_as_a_whole_has_bands_over_seeds_its_answer_and_its_figures() {
     let shown = told("read_plugins.py", &scene.path("runs"));
     let categories = shown["layout"]["category"].as_array().unwrap();
     let titles: Vec<&str> = categories.iter().map(|c| c["title"].as_str().unwrap()).collect();
-    assert_eq!(titles, ["other", "tiny"]);
+    let band = "means over seeds with 95 % t intervals, against training examples seen";
+    assert_eq!(titles, ["other", "tiny"].map(|study| format!("{study}: {band}")));
     let charts = categories[1]["chart"].as_array().unwrap();
     assert_eq!(charts.len(), 3);
     for chart in charts {
@@ -311,6 +314,11 @@ fn events_of_the_study_stay_as_they_are_until_its_records_change() {
         let points = |tag: &String| events["run"]["scalars"][tag].clone();
         charts(&shown["layout"], "tiny").iter().map(|tags| tags.each_ref().map(points)).collect()
     };
+    let shown = told("read_plugins.py", &scene.path("runs/tiny"));
+    assert_eq!(
+        shown["layout"]["category"][0]["title"],
+        "tiny: one seed, against training examples seen"
+    );
     for [mean, low, high] in tags("small") {
         assert_eq!(mean.as_array().unwrap().len(), 3);
         assert_eq!([&low, &high], [&mean, &mean], "one seed has no band");
@@ -334,6 +342,10 @@ fn studies_of_the_same_name_have_charts_and_tags_of_their_own() {
     let shown = told("read_plugins.py", &scene.path("runs"));
     let (tiny, again) =
         (charts(&shown["layout"], "tiny"), charts(&shown["layout"], "tiny in again (2)"));
+    let groups = shown["session_groups"].as_array().unwrap();
+    let names: Vec<&str> = groups.iter().map(|group| group["name"].as_str().unwrap()).collect();
+    let rows = ["again (2)/large", "again (2)/small", "tiny/large", "tiny/small"];
+    assert_eq!(names, rows, "a row an arm of each study");
     let events = read(&scene, "runs/again (2)/small");
     for (tags, others) in again.iter().zip(&tiny) {
         for (tag, other) in tags.iter().zip(others) {

@@ -14,8 +14,8 @@
 //! runs were measured, so that a mean never changes because a run ended.
 //!
 //! The charts stand under the study's name, as do the tags, so that folders of several studies can be
-//! looked at together. Times are those of the records, with the begin of the study as the first: the
-//! same records give the same bytes, and TensorBoard lists these runs first.
+//! looked at together. Times are those of the records, from the begin of the study on: the same records
+//! give the same bytes, and TensorBoard, which lists runs by their first event, begins with these.
 
 use super::plot::{Figure, Picture, picture};
 use crate::analysis::{ArmResults, CONFIDENCE, Point, Results};
@@ -79,29 +79,44 @@ pub(super) struct Study<'s> {
 /// Writes the event files of a study, in its folder and in that of its report.
 pub(super) fn write(folder: &Path, report: &Path, study: &Study) -> Result<()> {
     let title = title(folder, study.name);
-    for arm in study.results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
-        EventWriter::redraw(&folder.join(&arm.name), study.begun, |events| {
-            QUANTITIES.iter().try_for_each(|quantity| {
-                draw_band(events, study.begun, arm, quantity, &band(&title, quantity))
-            })
+    let arms = study.results.arms.iter().enumerate();
+    for (place, arm) in arms.filter(|(_, arm)| !arm.runs.is_empty()) {
+        // TensorBoard lists runs by their first event: arms in the order of the file.
+        let begun = study.begun + 1e-3 * place as f64;
+        EventWriter::redraw(&folder.join(&arm.name), begun, |events| {
+            let draw = |quantity| draw_band(events, begun, arm, quantity, &band(&title, quantity));
+            QUANTITIES.iter().try_for_each(draw)
         })?;
     }
-    EventWriter::redraw(report, study.begun, |events| {
-        events.text("answer", study.verdict, 0, study.begun)?;
-        for figure in study.figures {
-            let drawn = picture(&figure.file());
-            let what = || format!("cannot make a picture of the figure `{}`", figure.name);
-            let Picture { png, size } = drawn.with_context(what)?;
-            events.image(figure.name, png, size, 0, study.begun)?;
-        }
+    let begun = study.begun + 1e-3 * study.results.arms.len() as f64;
+    EventWriter::redraw(report, begun, |events| {
+        events.text("answer", study.verdict, 0, begun)?;
+        draw_figures(events, study.figures, begun)?;
         // TensorBoard shows them from the last to the first.
-        let charts: Vec<BandChart> = QUANTITIES
-            .iter()
-            .rev()
-            .map(|quantity| chart(study.results, quantity, band(&title, quantity)))
-            .collect();
-        events.charts(&title, &charts, study.begun)
+        let charts = QUANTITIES.iter().rev().map(|quantity| BandChart {
+            title: quantity.title.to_owned(),
+            band: band(&title, quantity),
+        });
+        events.charts(&category(&title, study.results), &charts.collect::<Vec<_>>(), begun)
     })
+}
+
+fn draw_figures(events: &mut EventWriter, figures: &[Figure], at: f64) -> Result<()> {
+    for figure in figures {
+        let drawn = picture(&figure.file());
+        let what = || format!("cannot make a picture of the figure `{}`", figure.name);
+        let Picture { png, size } = drawn.with_context(what)?;
+        // In one group, which does not stand before the curves.
+        events.image(&format!("report/{}", figure.name), png, size, 0, at)?;
+    }
+    Ok(())
+}
+
+/// What stands above the charts. Their own titles have room for a few words.
+fn category(title: &str, results: &Results) -> String {
+    let several = results.arms.iter().any(|arm| arm.runs.len() > 1);
+    let shown = if several { "means over seeds with 95 % t intervals" } else { "one seed" };
+    format!("{title}: {shown}, against training examples seen")
 }
 
 /// What a study is called: its name, and that of its folder where it is another, so that studies of the
@@ -112,15 +127,6 @@ fn title(folder: &Path, name: &str) -> String {
         Some(folder) if folder != name => format!("{name} in {folder}"),
         _ => name.to_owned(),
     }
-}
-
-fn chart(results: &Results, quantity: &Quantity, band: Band) -> BandChart {
-    let several = results.arms.iter().any(|arm| arm.runs.len() > 1);
-    let shown = match several {
-        true => "mean and 95 % t interval over seeds",
-        false => "one seed",
-    };
-    BandChart { title: format!("{} by training examples: {shown}", quantity.title), band }
 }
 
 /// The tags of a quantity, the same for all arms. TensorBoard takes what follows the first `(` in the

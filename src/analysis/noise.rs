@@ -4,7 +4,7 @@
 pub use crate::stats::NoiseScale;
 
 use super::Results;
-use crate::format::count;
+use crate::format::{count, counted};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,22 +174,31 @@ impl NoiseFinding {
     }
 }
 
+/// From the first moment to the last one that as many runs came to; runs that end early leave later
+/// moments to the slowest seeds.
 fn moved(arm: &NoiseArm) -> Option<String> {
-    let [first, .., last] = &arm.points[..] else { return None };
-    let word = match last.plain.value > first.plain.value {
-        true => "rose",
-        false => "fell",
+    let first = arm.points.first()?;
+    let last = arm.points.iter().rfind(|point| point.seeds == first.seeds)?;
+    if last.step == first.step {
+        return None;
+    }
+    let (from, to) = (first.plain, last.plain);
+    let way = match (from.at_least, to.at_least) {
+        (_, false) if to.value < from.value => "fell from",
+        (false, _) if to.value > from.value => "rose from",
+        _ => "went from",
     };
     let adam = last.adam.map_or(String::new(), |adam| {
-        format!("; of the gradient as Adam scales it, it was {} in the end", adam.text())
+        format!("; of the gradient as Adam scales it, it was {} then", adam.text())
     });
     Some(format!(
         "With batch size {} the noise scale, the batch size at which a gradient is as much noise as \
-         signal, {word} from {} to {} examples in training (medians over {} seeds){adam}.",
+         signal, {way} {} to {} examples in training (medians over {}, after {} examples){adam}.",
         count(arm.batch_size as u64),
-        first.plain.text(),
-        last.plain.text(),
-        last.seeds
+        from.text(),
+        to.text(),
+        counted(last.seeds, "seed"),
+        count(last.examples)
     ))
 }
 
@@ -231,8 +240,18 @@ mod tests {
         let sentences = found.sentences();
         assert_eq!(sentences.len(), 2, "{sentences:?}");
         assert!(sentences[0].contains("rose from 20 to 300 examples"), "{sentences:?}");
-        assert!(sentences[0].contains("(medians over 3 seeds); of the gradient"), "{sentences:?}");
+        assert!(
+            sentences[0].contains("(medians over 3 seeds, after 320 examples); of the"),
+            "{sentences:?}"
+        );
         assert!(sentences[1].contains("are in line"), "{sentences:?}");
+        let later = NoisePoint { step: 20, ..study.noise[0].points[1] };
+        study.noise[0].points.push(later);
+        let longer = noise(&study, None).unwrap().sentences();
+        assert_eq!(longer[0], sentences[0], "a moment that one seed came to");
+        study.noise.iter_mut().for_each(|run| run.points[1].plain = more_than(11.0));
+        let unknown = noise(&study, None).unwrap().sentences();
+        assert!(unknown[0].contains("went from 20 to more than 11 examples"), "{unknown:?}");
         let apart = noise(&study, Some(4000.0)).unwrap().sentences();
         assert!(apart[1].contains("is not in line"), "{apart:?}");
         assert_eq!(noise(&study, None).unwrap().sentences().len(), 1);

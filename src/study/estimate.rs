@@ -3,6 +3,7 @@
 use super::plan::{Plan, Run, Stage};
 use super::pool::Pool;
 use crate::config::Arm;
+use crate::probe;
 use anyhow::Result;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use std::time::Duration;
 pub struct Estimate {
     /// Seconds of one of its runs.
     pub seconds: f64,
+    /// Seconds of what `study.probe` measures of a run that is reported.
+    pub measuring: f64,
     /// Peak memory of one of its runs in bytes: of a process on CPU, of the device on CUDA.
     pub memory: u64,
 }
@@ -29,9 +32,28 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
         let test = facts.test.examples as f64 * times.seconds_per_validation_row;
         let measurements = course.measurements(arm.train.evaluate_every);
         let seconds = training + measurements as f64 * validation + test;
-        estimates.push(Estimate { seconds, memory: times.peak_memory });
+        let per_row = times.seconds_per_step / arm.batch_size as f64;
+        let measuring = per_row * rows_measured(plan, arm);
+        estimates.push(Estimate { seconds, measuring, memory: times.peak_memory });
     }
     Ok(estimates)
+}
+
+/// Training rows whose steps take as long as the measurements of a run.
+fn rows_measured(plan: &Plan, arm: &Arm) -> f64 {
+    /// Gradients of one measurement of sharpness, and how much longer one takes in f64 than a step of
+    /// the run's engine: read off `decompose` on 2026-11-24.
+    const GRADIENTS: f64 = 110.0;
+    const LONGER: f64 = 4.0;
+    let probe = &plan.study.experiment.study.probe;
+    let of_split = |rows: u32| f64::from(rows).min(plan.data.facts.train.examples as f64);
+    let noise = probe.noise_scale.map_or(0.0, |section| {
+        let checkpoints = probe::checkpoints(&section, plan.course(arm).epochs()).len();
+        checkpoints as f64 * of_split(section.rows)
+    });
+    let sharpness =
+        probe.sharpness.map_or(0.0, |section| GRADIENTS * LONGER * of_split(section.rows));
+    noise + sharpness
 }
 
 impl Plan {
@@ -45,7 +67,12 @@ impl Plan {
     ) -> f64 {
         let arms = self.study.arms.iter().zip(estimates);
         let runs = |arm: &Arm| self.study.seeds.len() + self.tuning_runs(arm);
-        let all: f64 = arms.map(|(arm, estimate)| runs(arm) as f64 * estimate.seconds).sum();
+        let all: f64 = arms
+            .map(|(arm, estimate)| {
+                runs(arm) as f64 * estimate.seconds
+                    + self.study.seeds.len() as f64 * estimate.measuring
+            })
+            .sum();
         let longest = estimates.iter().map(|estimate| estimate.seconds).fold(0.0, f64::max);
         let training = (all / parallel as f64).max(longest);
         start_up.as_secs_f64() + training
@@ -71,7 +98,8 @@ impl Plan {
     fn report_bytes(&self, arm: &Arm, weights: u64) -> u64 {
         const TEST_ROW: u64 = 40;
         let restores = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
-        let copies = if restores { 2 } else { 1 };
+        let measured = self.study.experiment.study.probe.sharpness.is_some();
+        let copies = 1 + u64::from(restores) + u64::from(measured);
         self.log_bytes(arm) + copies * weights + self.data.facts.test.examples as u64 * TEST_ROW
     }
 

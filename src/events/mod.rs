@@ -42,7 +42,8 @@ impl EventWriter {
     /// Starts the only event file of a folder: files of earlier sessions are removed, since their
     /// events are drawn again from the records. `wall_time` is in seconds since 1970 and names the
     /// file, so that a TensorBoard that watches the folder moves on to the new file and, told by
-    /// the session start at step 0, forgets what it read from the old one.
+    /// the session start at step 0, forgets what it read from the old one. (Its slow reader,
+    /// `--load_fast false` in TensorBoard 2.21, stays with the file that is gone.)
     pub fn replace(folder: &Path, wall_time: f64) -> Result<Self> {
         let place = || format!("cannot write event files in {}", folder.display());
         fs::create_dir_all(folder).with_context(place)?;

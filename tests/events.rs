@@ -92,7 +92,7 @@ fn the_hparams_tab_shows_the_arms_of_a_study_with_their_final_metrics() {
     let shown = told("read_plugins.py", &scene.path("runs/tiny"));
     let groups = shown["session_groups"].as_array().unwrap();
     let names: Vec<&str> = groups.iter().map(|group| group["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["large", "small"]);
+    assert_eq!(names, ["tiny/large", "tiny/small"]);
     let large = &groups[0];
     assert_eq!(large["hparams"]["batch_size"], json!(32.0));
     assert_eq!(large["hparams"]["schedule"], json!("lr * 0.9^epoch"));
@@ -177,40 +177,89 @@ fn histograms_are_read_by_both_of_the_tabs_that_show_them() {
     assert!((shares[4][1].as_f64().unwrap() - 30.0).abs() < 2.0, "the median: {shares}");
 }
 
+/// Examples, mean and ends of the 95 % interval of a value in the records of three seeds, after each epoch.
+fn band_of(scene: &Scene, arm: &str, split: &str, value: &str) -> Vec<[f64; 4]> {
+    let of_seed = |seed: u32| -> Vec<[f64; 2]> {
+        let lines = scene.read(&format!("runs/tiny/{arm}/seed-{seed}/metrics.jsonl"));
+        let read = |line: &str| -> [f64; 2] {
+            let line: Value = serde_json::from_str(line).unwrap();
+            [line["examples"].as_f64().unwrap(), line[split][value].as_f64().unwrap()]
+        };
+        lines.lines().map(read).collect()
+    };
+    let seeds = [0, 1, 2].map(of_seed);
+    let moment = |epoch: usize| {
+        let values = [0, 1, 2].map(|seed: usize| seeds[seed][epoch][1]);
+        let mean = values.iter().sum::<f64>() / 3.0;
+        let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+        // Student's t for 97.5 % with two degrees of freedom, from a table.
+        let reach = 4.302_652_73 * (squares / 2.0 / 3.0).sqrt();
+        let most = if value == "accuracy" { 1.0 } else { f64::INFINITY };
+        [seeds[0][epoch][0], mean, (mean - reach).max(0.0), (mean + reach).min(most)]
+    };
+    (0..seeds[0].len()).map(moment).collect()
+}
+
+/// The tags of the charts of a study: of the line and of the ends of its band.
+fn charts(layout: &Value, study: &str) -> Vec<[String; 3]> {
+    let categories = layout["category"].as_array().unwrap();
+    let of_study =
+        |category: &&Value| category["title"].as_str().unwrap().starts_with(&format!("{study}: "));
+    let found = categories.iter().find(of_study);
+    let found = found.unwrap_or_else(|| panic!("{study} is missing: {layout}"));
+    let tags = |chart: &Value| {
+        let series = chart["margin"]["series"].as_array().unwrap();
+        assert_eq!(series.len(), 1, "with more, TensorBoard tells of tags that other runs lack");
+        ["value", "lower", "upper"].map(|part| series[0][part].as_str().unwrap().to_owned())
+    };
+    found["chart"].as_array().unwrap().iter().map(tags).collect()
+}
+
+#[test]
+fn bands_are_the_means_over_seeds_with_their_intervals_against_examples() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", "seeds: 3"));
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    let shown = told("read_plugins.py", &scene.path("runs/tiny"));
+    let charts = charts(&shown["layout"], "tiny");
+    // TensorBoard shows them from the last to the first.
+    let quantities = [("train", "loss"), ("validation", "loss"), ("validation", "accuracy")];
+    assert_eq!(charts.len(), quantities.len());
+    for arm in ["small", "large"] {
+        let events = read(&scene, &format!("runs/tiny/{arm}"));
+        for (tags, (split, value)) in charts.iter().zip(quantities) {
+            let expected = band_of(&scene, arm, split, value);
+            for (at, tag) in tags.iter().enumerate() {
+                let points = events["run"]["scalars"][tag].as_array();
+                let points = points.unwrap_or_else(|| panic!("{arm} lacks {tag}"));
+                assert_eq!(points.len(), 3, "{tag}");
+                for (point, expected) in points.iter().zip(&expected) {
+                    let [step, found] = [0, 1].map(|part| point[part].as_f64().unwrap());
+                    let near = (found - expected[1 + at]).abs() < 1e-6;
+                    assert!(
+                        near && step as u64 == expected[0] as u64,
+                        "{tag}: {point}, {expected:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_study_as_a_whole_has_bands_over_seeds_its_answer_and_its_figures() {
     let scene = Scene::new();
     scene.write("tiny.yaml", STUDY);
     scene.run(&["run", "tiny.yaml"]).expect(0);
     scene.run(&["run", "tiny.yaml", "--set", "study.name=other"]).expect(0);
-    let read_curve = |seed: u32| -> Vec<(u64, f64)> {
-        let text = scene.read(&format!("runs/tiny/large/seed-{seed}/metrics.jsonl"));
-        let point = |line: &str| -> (u64, f64) {
-            let line: Value = serde_json::from_str(line).unwrap();
-            let accuracy = line["validation"]["accuracy"].as_f64().unwrap();
-            (line["examples"].as_u64().unwrap(), accuracy)
-        };
-        text.lines().map(point).collect()
-    };
-    let (first, second) = (read_curve(0), read_curve(1));
     let arm = read(&scene, "runs/tiny/large");
-    type Join = fn(f64, f64) -> f64;
-    let joins: [(&str, Join); 3] =
-        [("mean", |a, b| (a + b) / 2.0), ("lowest", f64::min), ("highest", f64::max)];
-    for (name, join) in joins {
-        let points = &arm["run"]["scalars"][format!("tiny/validation_accuracy/{name}")];
-        let expected = first
-            .iter()
-            .zip(&second)
-            .map(|((examples, a), (_, b))| json!([examples, f64::from(join(*a, *b) as f32)]));
-        assert_eq!(points, &Value::from(expected.collect::<Vec<_>>()), "{name}");
-    }
 
     // Folders of several studies side by side: a category a study, whose tags its arms have.
     let shown = told("read_plugins.py", &scene.path("runs"));
     let categories = shown["layout"]["category"].as_array().unwrap();
     let titles: Vec<&str> = categories.iter().map(|c| c["title"].as_str().unwrap()).collect();
-    assert_eq!(titles, ["other", "tiny"]);
+    let band = "means over seeds with 95 % t intervals, against training examples seen";
+    assert_eq!(titles, ["other", "tiny"].map(|study| format!("{study}: {band}")));
     let charts = categories[1]["chart"].as_array().unwrap();
     assert_eq!(charts.len(), 3);
     for chart in charts {
@@ -238,20 +287,70 @@ fn the_study_as_a_whole_has_bands_over_seeds_its_answer_and_its_figures() {
     }
 }
 
+/// The name and the bytes of the only event file in a folder.
+fn event_file(folder: &Path) -> (String, Vec<u8>) {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_events = |path: &std::path::PathBuf| {
+        path.is_file() && path.file_name().unwrap().to_string_lossy().contains("events")
+    };
+    let mut found: Vec<_> = paths.filter(is_events).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let path = found.pop().unwrap();
+    (path.display().to_string(), std::fs::read(path).unwrap())
+}
+
 #[test]
-fn a_report_that_is_written_again_has_the_same_events() {
+fn events_of_the_study_stay_as_they_are_until_its_records_change() {
     let scene = Scene::new();
     scene.write("tiny.yaml", STUDY);
-    scene.run(&["run", "tiny.yaml"]).expect(0);
-    let bytes = |folder: &str| -> Vec<u8> {
-        let entries = std::fs::read_dir(scene.path(folder)).unwrap();
-        let is_events = |path: &std::path::PathBuf| path.to_string_lossy().contains("tfevents");
-        let mut files = entries.map(|entry| entry.unwrap().path()).filter(is_events);
-        let (only, none) = (files.next().unwrap(), files.next());
-        assert_eq!(none, None);
-        std::fs::read(only).unwrap()
-    };
-    let before = ["runs/tiny/report", "runs/tiny/small"].map(bytes);
+    let files = || ["report", "small"].map(|run| event_file(&scene.path("runs/tiny").join(run)));
+    scene.run(&["run", "tiny.yaml", "--only", "seed-0"]).expect(0);
+    let with_one = files();
     scene.run(&["report", "runs/tiny"]).expect(0);
-    assert_eq!(["runs/tiny/report", "runs/tiny/small"].map(bytes), before);
+    assert_eq!(files(), with_one, "the same records");
+    let tags = |arm: &str| -> Vec<[Value; 3]> {
+        let shown = told("read_plugins.py", &scene.path("runs/tiny"));
+        let events = read(&scene, &format!("runs/tiny/{arm}"));
+        let points = |tag: &String| events["run"]["scalars"][tag].clone();
+        charts(&shown["layout"], "tiny").iter().map(|tags| tags.each_ref().map(points)).collect()
+    };
+    let shown = told("read_plugins.py", &scene.path("runs/tiny"));
+    assert_eq!(
+        shown["layout"]["category"][0]["title"],
+        "tiny: one seed, against training examples seen"
+    );
+    for [mean, low, high] in tags("small") {
+        assert_eq!(mean.as_array().unwrap().len(), 3);
+        assert_eq!([&low, &high], [&mean, &mean], "one seed has no band");
+    }
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    for ((before, _), (after, _)) in with_one.iter().zip(&files()) {
+        assert!(after > before, "a TensorBoard that watches goes on to the later name: {after}");
+    }
+    for [mean, low, high] in tags("small") {
+        assert!(low != mean && high != mean, "two seeds have one");
+    }
+}
+
+#[test]
+fn studies_of_the_same_name_have_charts_and_tags_of_their_own() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let first = ["run", "tiny.yaml", "--only", "seed-0"];
+    scene.run(&first).expect(0);
+    scene.run(&[&first[..], &["--out", "runs/again (2)"]].concat()).expect(0);
+    let shown = told("read_plugins.py", &scene.path("runs"));
+    let (tiny, again) =
+        (charts(&shown["layout"], "tiny"), charts(&shown["layout"], "tiny in again (2)"));
+    let groups = shown["session_groups"].as_array().unwrap();
+    let names: Vec<&str> = groups.iter().map(|group| group["name"].as_str().unwrap()).collect();
+    let rows = ["again (2)/large", "again (2)/small", "tiny/large", "tiny/small"];
+    assert_eq!(names, rows, "a row an arm of each study");
+    let events = read(&scene, "runs/again (2)/small");
+    for (tags, others) in again.iter().zip(&tiny) {
+        for (tag, other) in tags.iter().zip(others) {
+            assert!(tag != other && !tag.contains('('), "{tag}");
+            assert!(events["run"]["scalars"][tag].is_array(), "{tag}: {events}");
+        }
+    }
 }

@@ -41,8 +41,8 @@ pub enum SessionEnd {
 }
 
 impl EventWriter {
-    /// Makes this folder a session: what distinguishes its run, and the `group` (the arm) whose
-    /// seeds are one row. Call it once, after [`EventWriter::replace`]. `wall_time` is the start of
+    /// Makes this folder a session: what distinguishes its run, and the `group` (the arm of a study)
+    /// whose seeds are one row. Call it once, after [`EventWriter::replace`]. `wall_time` is the start of
     /// the run.
     pub fn hparams_session(
         &mut self,

@@ -17,7 +17,8 @@ pub use layout::{Band, BandChart};
 use anyhow::{Context, Result};
 use protobuf::Message;
 use std::fs::{self, File};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
 use tensorboard_proto::summary::{
     Summary, Summary_Image, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
@@ -41,23 +42,47 @@ impl EventWriter {
     /// Starts the only event file of a folder: files of earlier sessions are removed, since their
     /// events are drawn again from the records. `wall_time` is in seconds since 1970 and names the
     /// file, so that a TensorBoard that watches the folder moves on to the new file and, told by
-    /// the session start at step 0, forgets what it read from the old one.
+    /// the session start at step 0, forgets what it read from the old one. (Its slow reader,
+    /// `--load_fast false` in TensorBoard 2.21, stays with the file that is gone.)
     pub fn replace(folder: &Path, wall_time: f64) -> Result<Self> {
         let place = || format!("cannot write event files in {}", folder.display());
         fs::create_dir_all(folder).with_context(place)?;
-        let mut newest = 0;
-        for entry in fs::read_dir(folder).with_context(place)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if let Some(rest) = name.strip_prefix(PREFIX) {
-                let started = rest.split('.').next().and_then(|time| time.parse().ok());
-                newest = newest.max(started.unwrap_or(0));
-                fs::remove_file(&path).with_context(place)?;
+        let name = remove_others(folder, wall_time).with_context(place)?;
+        Self::begin(File::create(folder.join(name)).with_context(place)?, wall_time)
+    }
+
+    /// As [`EventWriter::replace`], with a whole file at once. What would be the same again stays as it
+    /// is, and a TensorBoard that watches the folder has nothing to read anew.
+    pub fn redraw(
+        folder: &Path,
+        wall_time: f64,
+        draw: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        // TensorBoard reads no name like this, and `files::remove_temporary` knows it.
+        let temporary = folder.join(format!(".events.{}.tmp", std::process::id()));
+        let replaced = (|| -> Result<()> {
+            fs::create_dir_all(folder)?;
+            draw(&mut Self::begin(File::create(&temporary)?, wall_time)?)?;
+            File::open(&temporary)?.sync_all()?;
+            let files = event_files(folder)?;
+            if let [only] = &files[..]
+                && fs::read(only)? == fs::read(&temporary)?
+            {
+                return Ok(fs::remove_file(&temporary)?);
             }
+            let name = remove_others(folder, wall_time)?;
+            Ok(fs::rename(&temporary, folder.join(name))?)
+        })();
+        if replaced.is_err() {
+            // What matters is the first error; the temporary file may not even exist.
+            fs::remove_file(&temporary).ok();
         }
-        let started = (wall_time as u64).max(newest + 1);
-        let file = File::create(folder.join(format!("{PREFIX}{started:010}.batchscope")));
-        let mut writer = Self { records: Some(RecordWriter::new(file.with_context(place)?)) };
+        replaced.with_context(|| format!("cannot write event files in {}", folder.display()))
+    }
+
+    /// A file begins with its version and a session, at whose start TensorBoard forgets what it knew.
+    fn begin(file: File, wall_time: f64) -> Result<Self> {
+        let mut writer = Self { records: Some(RecordWriter::new(file)) };
         let mut version = Event::new();
         version.set_file_version("brain.Event:2".into());
         writer.write(version, 0, wall_time)?;
@@ -82,7 +107,8 @@ impl EventWriter {
 
     /// Adds a text, which TensorBoard shows as Markdown.
     pub fn text(&mut self, tag: &str, markdown: &str, step: i64, wall_time: f64) -> Result<()> {
-        let mut tensor = tensor(DataType::DT_STRING, &[1]);
+        // A list of texts, even of one, would be shown as a table.
+        let mut tensor = tensor(DataType::DT_STRING, &[]);
         tensor.mut_string_val().push(markdown.as_bytes().to_vec());
         self.summary(vec![plugin_value(tag, "text", Vec::new(), tensor)], step, wall_time)
     }
@@ -127,6 +153,39 @@ impl EventWriter {
 
 const PREFIX: &str = "events.out.tfevents.";
 
+/// Those of a folder, not of the folders in it.
+fn event_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if started(&path).is_some() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// The time in the name of an event file; 0 where there is something else.
+fn started(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_string_lossy();
+    let rest = name.strip_prefix(PREFIX)?;
+    Some(rest.split('.').next().and_then(|time| time.parse().ok()).unwrap_or(0))
+}
+
+/// Removes the event files of a folder, and names one that comes after them.
+fn remove_others(folder: &Path, wall_time: f64) -> Result<String> {
+    let mut newest = 0;
+    for path in event_files(folder)? {
+        newest = newest.max(started(&path).unwrap_or(0));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    let started = (wall_time as u64).max(newest + 1);
+    Ok(format!("{PREFIX}{started:010}.batchscope"))
+}
+
 /// An empty tensor of this type and shape.
 fn tensor(kind: DataType, sizes: &[i64]) -> TensorProto {
     let mut shape = TensorShapeProto::new();
@@ -159,16 +218,33 @@ fn plugin_value(tag: &str, plugin: &str, content: Vec<u8>, tensor: TensorProto) 
 mod tests {
     use super::*;
 
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
     #[test]
     fn a_new_session_replaces_the_files_of_the_old_one_under_a_later_name() {
         let folder = tempfile::tempdir().unwrap();
         for _ in 0..2 {
             EventWriter::replace(folder.path(), 5.0).unwrap();
         }
-        let names: Vec<_> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        assert_eq!(names, ["events.out.tfevents.0000000006.batchscope"]);
+        assert_eq!(names(folder.path()), ["events.out.tfevents.0000000006.batchscope"]);
+    }
+
+    #[test]
+    fn a_file_that_is_drawn_again_stays_unless_something_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let draw = |text: &str| {
+            EventWriter::redraw(folder.path(), 5.0, |events| events.text("said", text, 0, 5.0))
+        };
+        for (text, started) in [("a", 5), ("a", 5), ("b", 6)] {
+            draw(text).unwrap();
+            let name = format!("events.out.tfevents.{started:010}.batchscope");
+            assert_eq!(names(folder.path()), [name]);
+        }
+        let failed = EventWriter::redraw(folder.path(), 5.0, |_| anyhow::bail!("no room"));
+        assert!(format!("{:#}", failed.unwrap_err()).contains("no room"));
+        assert_eq!(names(folder.path()), ["events.out.tfevents.0000000006.batchscope"]);
     }
 }

@@ -14,6 +14,7 @@ use crate::config::{Arm, Metric};
 use crate::events::{EventWriter, Hyperparameter, SessionEnd};
 use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::Result;
+use std::fs;
 use std::path::Path;
 
 /// Draws a run that is being trained.
@@ -34,7 +35,7 @@ impl Curves {
         };
         let mut run = writer(folder)?;
         let arm = &task.definition.arm;
-        run.hparams_session(&arm.name, &hyperparameters(arm), begun)?;
+        run.hparams_session(&group(folder, arm), &hyperparameters(arm), begun)?;
         run.text("resolved_study", &format!("```yaml\n{}\n```", task.resolved), 0, begun)?;
         let train = writer(&folder.join("train"))?;
         let validation = writer(&folder.join("validation"))?;
@@ -85,6 +86,16 @@ impl Curves {
     /// Says in the HPARAMS tab how the run ended.
     pub(super) fn end(&mut self, end: SessionEnd) -> Result<()> {
         self.run.hparams_session_end(end, wall_clock())
+    }
+}
+
+/// The row of the HPARAMS tab that the run belongs to: its arm's, with the name of the study's folder,
+/// since studies that are looked at together may have arms of the same name.
+fn group(run: &Path, arm: &Arm) -> String {
+    let study = run.ancestors().nth(2).and_then(|folder| fs::canonicalize(folder).ok());
+    match study.as_deref().and_then(Path::file_name) {
+        Some(study) => format!("{}/{}", study.to_string_lossy(), arm.name),
+        None => arm.name.clone(),
     }
 }
 

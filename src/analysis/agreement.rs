@@ -73,16 +73,18 @@ pub struct Agreed {
     pub said: Vec<String>,
 }
 
-/// What a study says of its batch sizes; `at_target` when its runs end at a common accuracy.
-pub fn sizes(findings: &Findings, at_target: bool) -> Result<Sizes, &'static str> {
-    if at_target {
-        return Err("its runs all end at one accuracy, so it compares what that takes");
-    }
+/// What a study says of its batch sizes, or why it says nothing.
+pub fn sizes(findings: &Findings) -> Result<Sizes, &'static str> {
     match findings.verdict.outcome {
         Outcome::NothingToCompare => Err("none of its arms can be compared"),
         Outcome::OneArm => Err("it has one arm alone"),
         Outcome::OneSeed => Err("one seed tells nothing about chance"),
-        _ => Ok(of_comparison(&findings.comparison)),
+        Outcome::ToTarget => {
+            Err("its runs all end at one accuracy, so it compares what that takes")
+        }
+        Outcome::NoMaterialDifference | Outcome::Settled | Outcome::NotSettled => {
+            Ok(of_comparison(&findings.comparison))
+        }
     }
 }
 
@@ -199,12 +201,12 @@ fn not_everywhere(heard: &[(&str, &Sizes)], common: &BTreeSet<usize>) -> Option<
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{ArmResults, find};
+    use crate::analysis::{ArmResults, Results, find};
     use crate::stats::tests::generator;
 
     fn voice(name: &str, arms: Vec<ArmResults>) -> Voice {
         let findings = find(&results(arms), &mut generator(1));
-        Voice { name: name.into(), says: sizes(&findings, false) }
+        Voice { name: name.into(), says: sizes(&findings) }
     }
 
     /// Seeds that differ in the same way in every arm, around this accuracy.
@@ -271,8 +273,10 @@ mod tests {
         assert!(found.said[1].contains("one says nothing to this: one seed"), "{found:?}");
         assert!(found.said[2].contains("alone says nothing to this: it has one arm"), "{found:?}");
         assert_eq!(agree(&[many, other]).agreement, Agreement::NothingInCommon);
-        let findings = find(&results(vec![around(32, 0.8), around(64, 0.7)]), &mut generator(1));
-        assert!(sizes(&findings, true).is_err());
+        let arms = vec![around(32, 0.8), around(64, 0.7)];
+        let target = Results { declared_target: Some(0.75), ..results(arms) };
+        let findings = find(&target, &mut generator(1));
+        assert!(sizes(&findings).unwrap_err().contains("end at one accuracy"));
     }
 
     #[test]

@@ -84,6 +84,16 @@ pub(super) fn have_one_rate(a: &ArmResults, b: &ArmResults) -> bool {
     a.rate == Rate::Tuned || a.learning_rate.to_bits() == b.learning_rate.to_bits()
 }
 
+/// The arms of the smallest and of the largest batch size among these; `None` where all have one. Of
+/// several with the smallest the first is taken, of several with the largest the last.
+pub(super) fn ends<'a>(
+    arms: impl Iterator<Item = &'a ArmResults> + Clone,
+) -> Option<[&'a ArmResults; 2]> {
+    let small = arms.clone().min_by_key(|arm| arm.batch_size)?;
+    let large = arms.max_by_key(|arm| arm.batch_size)?;
+    (small.batch_size < large.batch_size).then_some([small, large])
+}
+
 impl Results {
     /// The same with these arms alone.
     #[must_use]

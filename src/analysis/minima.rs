@@ -11,12 +11,14 @@
 //! Sharpness moves with the learning rate and with how far the training loss has fallen (Dinh et al.
 //! 2017, Andriushchenko et al. 2023), so nothing here names a cause.
 
+use super::groups::ends;
 use super::words::percent;
 use super::{ArmResults, CONFIDENCE, Estimate, Line, Results, SharpnessRun};
 use crate::format::counted;
 use crate::stats::{Interval, Ranked, kendall_tau, resamples};
 use rand::Rng;
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// Resamples of the seeds.
@@ -110,7 +112,8 @@ pub fn sharpness(
     if runs.is_empty() && results.lines.is_empty() {
         return None;
     }
-    let ends = ends(runs, of_main);
+    let measured = |arm: &&ArmResults| runs.iter().any(|run| run.arm == arm.name);
+    let ends = ends(of_main.arms.iter().filter(measured));
     let seeds: BTreeSet<u64> = runs.iter().map(|run| run.seed).collect();
     let tells = MEASURES.iter().filter_map(|measure| tell(runs, measure, rng)).collect();
     let mean = |of: fn(&SharpnessRun) -> Option<f64>| {
@@ -134,14 +137,6 @@ pub fn sharpness(
         edges: mean(|run| run.sharpness.edge_of_stability),
         barriers: barriers(&results.lines),
     })
-}
-
-/// The arms of the smallest and the largest batch size that were measured.
-fn ends<'r>(runs: &[SharpnessRun], of_main: &'r Results) -> Option<[&'r ArmResults; 2]> {
-    let measured = |arm: &&ArmResults| runs.iter().any(|run| run.arm == arm.name);
-    let small = of_main.arms.iter().filter(measured).min_by_key(|arm| arm.batch_size)?;
-    let large = of_main.arms.iter().filter(measured).max_by_key(|arm| arm.batch_size)?;
-    (small.batch_size < large.batch_size).then_some([small, large])
 }
 
 fn sharper(
@@ -243,12 +238,12 @@ fn lowest_accuracy(line: &Line) -> Option<f64> {
     between.map(|point| point.train[1]).reduce(f64::min)
 }
 
-/// Which way an interval lies from 0, if it does.
-fn side(interval: Option<Interval>) -> f64 {
+/// Where an interval lies beside 0; `Equal` if it holds 0, or there is none.
+fn side(interval: Option<Interval>) -> Ordering {
     match interval {
-        Some(interval) if interval.low > 0.0 => 1.0,
-        Some(interval) if interval.high < 0.0 => -1.0,
-        _ => 0.0,
+        Some(interval) if interval.low > 0.0 => Ordering::Greater,
+        Some(interval) if interval.high < 0.0 => Ordering::Less,
+        _ => Ordering::Equal,
     }
 }
 
@@ -261,21 +256,25 @@ impl SharpnessFinding {
         self.tells.iter().find(|found| found.measure == measure)
     }
 
-    /// 1 if the largest batch size ends in sharper minima, -1 in flatter ones, 0 if neither is shown.
-    pub(super) fn larger_is_sharper(&self) -> f64 {
-        self.ratio("top_eigenvalue").map_or(0.0, |found| side(found.log_ratio.interval))
+    /// Whether the largest batch size ends in sharper minima (`Greater`) or in flatter ones (`Less`);
+    /// `Equal` if neither is shown.
+    pub(super) fn larger_is_sharper(&self) -> Ordering {
+        side(self.ratio("top_eigenvalue").and_then(|found| found.log_ratio.interval))
     }
 
-    /// -1 if runs in sharper minima have a lower accuracy, by the largest curvature and by adaptive
-    /// sharpness, among all runs and among those of one learning rate; 1 if a higher one; else 0.
-    pub(super) fn sharper_is_better(&self) -> f64 {
-        let sides = |found: Option<&Tells>| {
-            found.map_or([0.0; 2], |found| [found.interval, found.interval_within_rates].map(side))
-        };
-        let all = [sides(self.tells("top_eigenvalue")), sides(self.tells("adaptive"))].concat();
-        match all[0] {
-            first if all.iter().all(|other| other.to_bits() == first.to_bits()) => first,
-            _ => 0.0,
+    /// Whether runs in sharper minima have a lower accuracy (`Less`) or a higher one (`Greater`), by the
+    /// largest curvature and by adaptive sharpness, among all runs and among those of one learning rate;
+    /// else `Equal`.
+    pub(super) fn sharper_is_better(&self) -> Ordering {
+        let deciding = ["top_eigenvalue", "adaptive"].map(|measure| self.tells(measure));
+        let intervals = deciding.into_iter().flat_map(|found| match found {
+            Some(found) => [found.interval, found.interval_within_rates],
+            None => [None; 2],
+        });
+        let sides: Vec<Ordering> = intervals.map(side).collect();
+        match sides[..] {
+            [first, ref others @ ..] if others.iter().all(|other| *other == first) => first,
+            _ => Ordering::Equal,
         }
     }
 
@@ -313,14 +312,14 @@ impl SharpnessFinding {
             tau_text(adaptive)
         );
         Some(match self.sharper_is_better() {
-            way if way < 0.0 => format!(
+            Ordering::Less => format!(
                 "Runs that ended in sharper minima were less accurate; {numbers}. This is a relation, not \
                  a cause."
             ),
-            way if way > 0.0 => {
+            Ordering::Greater => {
                 format!("Runs that ended in sharper minima were *more* accurate; {numbers}.")
             }
-            _ => format!(
+            Ordering::Equal => format!(
                 "There is no evidence that sharpness explains the differences in accuracy; {numbers}."
             ),
         })
@@ -354,9 +353,9 @@ fn ratio_sentence(found: &Sharper) -> String {
         )
     });
     let shown = match side(interval) {
-        way if way > 0.0 => "ended in sharper minima than",
-        way if way < 0.0 => "ended in flatter minima than",
-        _ => "did not clearly end in sharper or flatter minima than",
+        Ordering::Greater => "ended in sharper minima than",
+        Ordering::Less => "ended in flatter minima than",
+        Ordering::Equal => "did not clearly end in sharper or flatter minima than",
     };
     format!(
         "`{}` {shown} `{}`: the largest curvature of the training loss was {} times as large ({range}).",
@@ -442,7 +441,8 @@ mod tests {
         }));
         near(found.ratio("top_eigenvalue").unwrap().log_ratio.summary.mean.exp(), 2.72, 0.05);
         near(found.tells("adaptive").unwrap().tau, -1.0, 1e-12);
-        assert!(found.larger_is_sharper() > 0.0 && found.sharper_is_better() < 0.0);
+        assert_eq!(found.larger_is_sharper(), Ordering::Greater);
+        assert_eq!(found.sharper_is_better(), Ordering::Less);
         let said = found.sentences().join(" ");
         assert!(said.contains("`batch-256` ended in sharper minima than `batch-32`"), "{said}");
         assert!(said.contains("ended at different training losses (0.1000 and 0.3000)"), "{said}");
@@ -461,9 +461,9 @@ mod tests {
             (accuracy, curvature, if size == 32 { 1e-3 } else { 2e-3 })
         }));
         let top = found.tells("top_eigenvalue").unwrap();
-        assert!(side(top.interval) < 0.0, "{top:?}");
-        assert_eq!(side(top.interval_within_rates).to_bits(), 0.0f64.to_bits());
-        assert_eq!(found.sharper_is_better().to_bits(), 0.0f64.to_bits());
+        assert_eq!(side(top.interval), Ordering::Less, "{top:?}");
+        assert_eq!(side(top.interval_within_rates), Ordering::Equal);
+        assert_eq!(found.sharper_is_better(), Ordering::Equal);
         let said = found.sentences().join(" ");
         assert!(said.contains("There is no evidence that sharpness explains"), "{said}");
     }

@@ -68,6 +68,13 @@ pub struct TrainSection {
     pub engine: EngineChoice,
 }
 
+impl TrainSection {
+    /// Whether a run ends with the weights of its best epoch in place of the last ones.
+    pub fn restores_best(&self) -> bool {
+        self.early_stopping.as_ref().is_some_and(|stopping| stopping.restore_best_weights)
+    }
+}
+
 impl Default for TrainSection {
     fn default() -> Self {
         Self {

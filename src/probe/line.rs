@@ -9,7 +9,7 @@
 use super::rows;
 use crate::config::LineSection;
 use crate::kernels::{Arrays, Engine, Examples, Split, State};
-use crate::train::{Metrics, mean_loss};
+use crate::train::{Metrics, logits_of, mean_loss};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +34,6 @@ pub struct LinePointRecord {
     /// On a part of the validation split.
     pub validation: [f64; 2],
 }
-
-/// Rows that the engine is given at a time.
-const BATCH: usize = 256;
 
 /// The line between two solutions, both of the engine's shape. `None` when `stop` says so.
 pub fn line(
@@ -76,15 +73,8 @@ fn measure(
     section: &LineSection,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<[f64; 2]>> {
-    let mut rows = rows(examples.len(), section.rows as usize);
-    rows.sort_by_key(|row| (examples.steps(*row), *row));
-    let mut logits = Vec::with_capacity(rows.len());
-    for batch in rows.chunks(BATCH) {
-        if stop() {
-            return Ok(None);
-        }
-        logits.extend(engine.predict(split, batch)?);
-    }
+    let rows = rows(examples.len(), section.rows as usize);
+    let Some(logits) = logits_of(engine, split, examples, &rows, stop)? else { return Ok(None) };
     let labels: Vec<f32> = rows.iter().map(|row| examples.labels[*row as usize]).collect();
     let loss = mean_loss(&logits, labels.iter().copied(), [1.0; 2]);
     Ok(Some([loss, Metrics::new(&logits, &labels, loss).accuracy]))

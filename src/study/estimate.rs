@@ -97,9 +97,8 @@ impl Plan {
     /// Bytes of one finished run that is reported.
     fn report_bytes(&self, arm: &Arm, weights: u64) -> u64 {
         const TEST_ROW: u64 = 40;
-        let restores = arm.train.early_stopping.as_ref().is_some_and(|s| s.restore_best_weights);
         let measured = self.study.experiment.study.probe.sharpness.is_some();
-        let copies = 1 + u64::from(restores) + u64::from(measured);
+        let copies = 1 + u64::from(arm.train.restores_best()) + u64::from(measured);
         self.log_bytes(arm) + copies * weights + self.data.facts.test.examples as u64 * TEST_ROW
     }
 

@@ -94,10 +94,8 @@ fn pending(plan: &Plan, folder: &StudyFolder, selection: &Selection) -> Result<V
 /// Keeps what sharpness asks for beside the weights. Weights of an earlier epoch have no moments of
 /// their own.
 pub(super) fn keep_second_moment(task: &Task, folder: &RunFolder, state: &State) -> Result<()> {
-    let train = &task.definition.arm.train;
-    let restores = train.early_stopping.as_ref().is_some_and(|rule| rule.restore_best_weights);
     match state.moments.get(1) {
-        Some(second) if !restores => model::write_weights(
+        Some(second) if !task.definition.arm.train.restores_best() => model::write_weights(
             &folder.second_moment(),
             &task.definition.model,
             second,

@@ -72,7 +72,7 @@ fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> 
         seconds: of(FinishedRun::seconds),
         examples_per_second: of(|run| run.last.examples as f64 / run.train_seconds().max(1e-9)),
         peak_memory: finished.iter().map(FinishedRun::peak_memory).max().unwrap_or(0),
-        restored: restores(arm),
+        restored: arm.train.restores_best(),
         micro_batch: finished.iter().filter_map(|run| run.micro_batch).min(),
     })
 }
@@ -102,7 +102,8 @@ impl FinishedRun {
         let epochs = files.metrics()?;
         let Some(last) = epochs.last().copied() else { return Ok(None) };
         let best = record.result.as_ref().and_then(|result| result.best_epoch);
-        let best = best.filter(|_| restores(arm)).and_then(|epoch| epochs.get(epoch as usize));
+        let best =
+            best.filter(|_| arm.train.restores_best()).and_then(|epoch| epochs.get(epoch as usize));
         let asked = arm.train.micro_batch.map_or(usize::MAX, |rows| rows as usize);
         let taken = record.result.as_ref().and_then(|result| result.micro_batch);
         Ok(Some(Self {
@@ -130,10 +131,6 @@ impl FinishedRun {
     pub fn peak_memory(&self) -> u64 {
         self.timing.iter().map(|line| line.peak_memory).max().unwrap_or(0)
     }
-}
-
-fn restores(arm: &Arm) -> bool {
-    arm.train.early_stopping.as_ref().is_some_and(|stopping| stopping.restore_best_weights)
 }
 
 /// Runs that diverged or failed: those of this session as they ended, even if that could not be

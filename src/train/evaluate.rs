@@ -17,15 +17,28 @@ pub fn logits(
     examples: &Examples<'_>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<f32>>> {
-    let mut rows: Vec<u32> = (0..examples.len() as u32).collect();
-    rows.sort_by_key(|row| examples.steps(*row));
+    let all: Vec<u32> = (0..examples.len() as u32).collect();
+    logits_of(engine, split, examples, &all, stop)
+}
+
+/// As [`logits`], of these rows, in the order in which they are given.
+pub fn logits_of(
+    engine: &mut dyn Engine,
+    split: Split,
+    examples: &Examples<'_>,
+    rows: &[u32],
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Vec<f32>>> {
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    places.sort_by_key(|place| examples.steps(rows[*place]));
     let mut logits = vec![0.0; rows.len()];
-    for batch in rows.chunks(BATCH) {
+    for places in places.chunks(BATCH) {
         if stop() {
             return Ok(None);
         }
-        for (row, logit) in batch.iter().zip(engine.predict(split, batch)?) {
-            logits[*row as usize] = logit;
+        let batch: Vec<u32> = places.iter().map(|place| rows[*place]).collect();
+        for (place, logit) in places.iter().zip(engine.predict(split, &batch)?) {
+            logits[*place] = logit;
         }
     }
     Ok(Some(logits))

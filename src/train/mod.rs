@@ -21,7 +21,7 @@ mod watch;
 pub use checkpoint::{Position, load as load_checkpoint};
 pub use course::Course;
 pub use dropout::masks;
-pub use evaluate::{logits, measure};
+pub use evaluate::{logits, logits_of, measure};
 pub use metrics::{Metrics, Tally, mean_loss, predicted, probability};
 pub use schedule::{learning_rate, warmup_steps};
 pub use settings::{optimizer, settings};
@@ -282,9 +282,7 @@ fn finish(
     position: &Position,
 ) -> Result<Outcome> {
     let best_epoch = position.stopping.and_then(|stopping| stopping.best_epoch);
-    let restores =
-        job.arm.train.early_stopping.as_ref().is_some_and(|stopping| stopping.restore_best_weights);
-    if restores && best_epoch.is_some() {
+    if job.arm.train.restores_best() && best_epoch.is_some() {
         let weights = model::read_weights(job.best, &job.shape)
             .context("the weights of the best epoch are gone")?;
         engine.set_state(&State { parameters: weights, ..engine.state()? })?;

@@ -159,12 +159,10 @@ fn noise_generalises(decomposition: Option<&Decomposition>) -> Claim {
 
 /// The arms of the smallest and the largest batch size that are alike otherwise.
 fn ends(results: &Results) -> Option<[&ArmResults; 2]> {
-    let size = |arm: &&ArmResults| arm.batch_size;
     let fit = |arm: &&ArmResults| arm.budget == Budget::Epochs && !arm.runs.is_empty();
-    let small = results.arms.iter().filter(fit).min_by_key(size)?;
+    let small = results.arms.iter().filter(fit).min_by_key(|arm| arm.batch_size)?;
     let alike = |arm: &&ArmResults| arm.rate == small.rate;
-    let large = results.arms.iter().filter(fit).filter(alike).max_by_key(size)?;
-    (small.batch_size < large.batch_size).then_some([small, large])
+    super::groups::ends(results.arms.iter().filter(fit).filter(alike))
 }
 
 fn paired(a: &ArmResults, b: &ArmResults, of: impl Fn(&RunResults) -> Option<f64>) -> Vec<f64> {

@@ -1,19 +1,18 @@
 //! Claims that need more than accuracies: `study.probe` measures what they are about.
 
 use super::{Claim, Finding};
-use crate::analysis::{ArmResults, CONFIDENCE, NoiseRun, Results, SharpnessFinding};
+use crate::analysis::groups::ends;
+use crate::analysis::{ArmResults, Estimate, NoiseRun, Results, SharpnessFinding};
 use crate::format::count;
-use crate::stats::{Interval, summarise};
+use crate::stats::Interval;
+use std::cmp::Ordering;
 
 /// The share of noise in a gradient is the noise scale over the batch size; each batch size has its
 /// own weights, and thereby a noise scale of its own, so that one over the batch size is not all.
 pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
     const CLAIM: &str = "gradients of large batches are smoother";
     let measured = |arm: &&ArmResults| results.noise.iter().any(|run| run.arm == arm.name);
-    let arms = || of_main.arms.iter().filter(measured);
-    let ends = arms().min_by_key(|arm| arm.batch_size).zip(arms().max_by_key(|a| a.batch_size));
-    let Some((small, large)) = ends.filter(|(small, large)| small.batch_size < large.batch_size)
-    else {
+    let Some([small, large]) = ends(of_main.arms.iter().filter(measured)) else {
         return Claim::untested(
             CLAIM,
             "it takes `study.probe.noise_scale` and two batch sizes with equal settings",
@@ -29,13 +28,12 @@ pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
     let pairs =
         small.runs.keys().filter_map(|seed| Some([share(small, *seed)?, share(large, *seed)?]));
     let falls: Vec<f64> = pairs.map(|[small, large]| small - large).collect();
-    let Some(summary) = summarise(&falls) else {
+    let Some(Estimate { summary, interval }) = Estimate::of(&falls, 0.0) else {
         return Claim::untested(
             CLAIM,
             "the noise scales are known from below alone: more `rows` would tell",
         );
     };
-    let interval = summary.interval(CONFIDENCE);
     let times = |log: f64| format!("{:.1}", log.exp());
     let range = interval.map_or("one seed".to_owned(), |Interval { low, high }| {
         format!("95 % interval {} to {}", times(low), times(high))
@@ -65,20 +63,20 @@ pub(super) fn sharp_minima(found: Option<&SharpnessFinding>) -> Claim {
         );
     };
     let (sharper, better) = (found.larger_is_sharper(), found.sharper_is_better());
-    let finding = match (sharper > 0.0, better < 0.0) {
-        (true, true) => Finding::Supported,
-        _ if sharper < 0.0 || better > 0.0 => Finding::Contradicted,
+    let finding = match (sharper, better) {
+        (Ordering::Greater, Ordering::Less) => Finding::Supported,
+        (Ordering::Less, _) | (_, Ordering::Greater) => Finding::Contradicted,
         _ => Finding::Inconclusive,
     };
     let first = match sharper {
-        way if way > 0.0 => "the largest batch size ended in sharper minima",
-        way if way < 0.0 => "the largest batch size ended in flatter minima",
-        _ => "neither end of the batch sizes is shown to end in sharper minima",
+        Ordering::Greater => "the largest batch size ended in sharper minima",
+        Ordering::Less => "the largest batch size ended in flatter minima",
+        Ordering::Equal => "neither end of the batch sizes is shown to end in sharper minima",
     };
     let second = match better {
-        way if way < 0.0 => "runs in sharper minima were less accurate",
-        way if way > 0.0 => "runs in sharper minima were more accurate",
-        _ => "sharpness is not shown to tell accuracy",
+        Ordering::Less => "runs in sharper minima were less accurate",
+        Ordering::Greater => "runs in sharper minima were more accurate",
+        Ordering::Equal => "sharpness is not shown to tell accuracy",
     };
     let because = format!("{first}; {second}");
     Claim { claim: CLAIM, finding, because, effect: None, detectable: None }

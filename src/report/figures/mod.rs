@@ -245,7 +245,7 @@ mod tests {
     use crate::stats::Interval;
     use crate::stats::tests::generator;
 
-    /// Two batch sizes with what nothing measures yet: noise scales and sharpness.
+    /// Two batch sizes with noise scales and sharpness.
     fn planted() -> Results {
         let scale = |value: f64| NoiseScale {
             value: Some(value),

@@ -153,11 +153,8 @@ fn members(all: &[Written]) -> Vec<Member<'_>> {
             _ => name.clone(),
         }
     };
-    let member = |written| Member {
-        name: name(written),
-        written,
-        says: sizes(&written.report.findings, written.results.declared_target.is_some()),
-    };
+    let member =
+        |written| Member { name: name(written), written, says: sizes(&written.report.findings) };
     all.iter().map(member).collect()
 }
 

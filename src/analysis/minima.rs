@@ -74,7 +74,7 @@ pub struct Barrier {
 /// What was measured around solutions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SharpnessFinding {
-    /// Runs that were measured.
+    /// Runs that were measured; one that repeats another arm's to the bit does not count.
     pub runs: usize,
     /// Their seeds.
     pub seeds: usize,
@@ -115,7 +115,8 @@ pub fn sharpness(
     let measured = |arm: &&ArmResults| runs.iter().any(|run| run.arm == arm.name);
     let ends = ends(of_main.arms.iter().filter(measured));
     let seeds: BTreeSet<u64> = runs.iter().map(|run| run.seed).collect();
-    let tells = MEASURES.iter().filter_map(|measure| tell(runs, measure, rng)).collect();
+    let different = each_once(runs);
+    let tells = MEASURES.iter().filter_map(|measure| tell(&different, measure, rng)).collect();
     let mean = |of: fn(&SharpnessRun) -> Option<f64>| {
         let of_arm = |arm: &ArmResults| {
             let values: Vec<f64> =
@@ -126,7 +127,7 @@ pub fn sharpness(
         Some([of_arm(small)?, of_arm(large)?])
     };
     Some(SharpnessFinding {
-        runs: runs.len(),
+        runs: different.len(),
         seeds: seeds.len(),
         split: if results.examples[2].is_some_and(|rows| rows > 0) { "test" } else { "validation" },
         sharper: ends.map_or(Vec::new(), |ends| {
@@ -163,6 +164,20 @@ fn sharper(
         large: large.name.clone(),
         log_ratio: Estimate::of(&ratios, 0.0)?,
     })
+}
+
+/// Without those that repeat a run of another arm to the bit: an arm whose tuned rate is the given one,
+/// say. A copy shows nothing that its original did not.
+fn each_once(runs: &[SharpnessRun]) -> Vec<SharpnessRun> {
+    let mut kept: Vec<SharpnessRun> = Vec::new();
+    for run in runs {
+        let is_copy =
+            |other: &SharpnessRun| *run == SharpnessRun { arm: run.arm.clone(), ..other.clone() };
+        if !kept.iter().any(is_copy) {
+            kept.push(run.clone());
+        }
+    }
+    kept
 }
 
 fn tell(runs: &[SharpnessRun], (measure, of): &Measure, rng: &mut impl Rng) -> Option<Tells> {
@@ -317,7 +332,7 @@ impl SharpnessFinding {
                  a cause."
             ),
             Ordering::Greater => {
-                format!("Runs that ended in sharper minima were *more* accurate; {numbers}.")
+                format!("Runs that ended in sharper minima were more accurate; {numbers}.")
             }
             Ordering::Equal => format!(
                 "There is no evidence that sharpness explains the differences in accuracy; {numbers}."
@@ -358,7 +373,7 @@ fn ratio_sentence(found: &Sharper) -> String {
         Ordering::Equal => "did not clearly end in sharper or flatter minima than",
     };
     format!(
-        "`{}` {shown} `{}`: the largest curvature of the training loss was {} times as large ({range}).",
+        "{} {shown} {}: the largest curvature of the training loss was {} times as large ({range}).",
         found.large,
         found.small,
         ratio(summary.mean)
@@ -383,7 +398,7 @@ fn barrier_sentence(found: &Barrier) -> String {
         _ => "whether they lie in separate valleys is open",
     };
     format!(
-        "On the straight line between the solutions of `{}` and `{}` the training loss rises by up to \
+        "On the straight line between the solutions of {} and {} the training loss rises by up to \
          {:.3} above its ends ({range}, {}): {meaning}. The training accuracy falls to {} there.",
         found.small,
         found.large,
@@ -444,7 +459,7 @@ mod tests {
         assert_eq!(found.larger_is_sharper(), Ordering::Greater);
         assert_eq!(found.sharper_is_better(), Ordering::Less);
         let said = found.sentences().join(" ");
-        assert!(said.contains("`batch-256` ended in sharper minima than `batch-32`"), "{said}");
+        assert!(said.contains("batch-256 ended in sharper minima than batch-32"), "{said}");
         assert!(said.contains("ended at different training losses (0.1000 and 0.3000)"), "{said}");
         assert!(said.contains("were less accurate") && said.contains("not a cause"), "{said}");
         assert!(said.contains("at 0.05 for the smallest batch size and at 0.13"), "{said}");
@@ -492,6 +507,22 @@ mod tests {
         assert!(said[0].contains("separate valleys") && said[0].contains("75.0 %"), "{said:?}");
         study.lines = vec![line(0, 0.0), line(1, 0.001), line(2, 0.0)];
         assert!(found(&study).sentences()[0].contains("they lie in one valley"));
+    }
+
+    #[test]
+    fn an_arm_that_repeats_the_runs_of_another_adds_nothing() {
+        let of = |size: usize, seed: u64| {
+            let curvature = size as f64 + [3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0, 5.0][seed as usize];
+            (0.9 - 0.001 * ((seed * 5) % 7) as f64, curvature, 1e-3)
+        };
+        let plain = study(of);
+        let mut copied = plain.clone();
+        let twins = plain.sharpness.iter().filter(|run| run.batch_size == 256);
+        copied
+            .sharpness
+            .extend(twins.map(|run| SharpnessRun { arm: "tuned-256".into(), ..run.clone() }));
+        assert_eq!((found(&plain).runs, copied.sharpness.len()), (16, 24));
+        assert_eq!(found(&copied), found(&plain));
     }
 
     #[test]

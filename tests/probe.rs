@@ -130,6 +130,20 @@ fn measurements_that_were_interrupted_go_on_to_the_same_bits() {
 }
 
 #[test]
+fn what_measuring_takes_on_disk_is_told_before() {
+    let scene = scene();
+    let told = |setting: &str| {
+        let check = ["check", "plain.yaml", "--json", "--set", setting];
+        json(&scene.run(&check).expect(0).stdout)
+    };
+    let (without, with) = (told("study.probe={}"), told("study.probe.sharpness={}"));
+    // Adam's second moment is as large as the weights, and each of six runs keeps it.
+    let parameters = number(&with["arms"][0]["parameters"]);
+    let more = number(&with["disk_bytes"]) - number(&without["disk_bytes"]);
+    assert!((more - 6.0 * 4.0 * parameters).abs() < 0.5, "{more} for {parameters}");
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused_with_the_place_in_the_file() {
     let scene = scene();
     let refused =

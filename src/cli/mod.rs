@@ -109,8 +109,8 @@ enum Command {
     /// With --json: reports, a list of study, path, verdict (outcome, recommended, more_seeds, found,
     /// besides, gap, advice, cautions, not_shown), comparison (margin, best, seeds, arms), target
     /// (target, arms, trade_off, no_trade_off, fastest, in_budget), others (groups of arms),
-    /// decomposition, no_decomposition, tunings, rates, budgets, factors, fronts, audit and claims.
-    /// Accuracies and differences are shares of 1. For several studies comparison (agreement,
+    /// decomposition, no_decomposition, tunings, rates, budgets, factors, fronts, noise, sharpness,
+    /// audit and claims. Accuracies and differences are shares of 1. For several studies comparison (agreement,
     /// batch_sizes, said, notes, path), else null.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study

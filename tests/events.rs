@@ -55,6 +55,26 @@ fn tensorboard_reads_each_curve_with_one_point_an_epoch() {
 }
 
 #[test]
+fn noise_scales_are_drawn_by_examples_where_the_data_bound_them() {
+    let scene = Scene::new();
+    let probe = "seeds: 2\n  probe: { noise_scale: {} }";
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", probe));
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    let log = scene.read("runs/tiny/small/seed-0/noise.jsonl");
+    let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events = read(&scene, "runs/tiny/small/seed-0");
+    for (tag, noise) in [("examples_noise_scale", "plain"), ("examples_noise_scale_adam", "adam")] {
+        let point = |line: &Value| {
+            let scale = line[noise]["scale"]["value"].as_f64()?;
+            Some(json!([line["examples"], f64::from(scale as f32)]))
+        };
+        let expected: Vec<Value> = records.iter().filter_map(point).collect();
+        assert!(!expected.is_empty(), "{log}");
+        assert_eq!(events["run"]["scalars"][tag], Value::from(expected), "{tag}");
+    }
+}
+
+#[test]
 fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     let scene = Scene::new();
     let logging = "epochs: 30\n  logging: { every_steps: 1, histograms: true }";

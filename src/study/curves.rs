@@ -2,16 +2,17 @@
 //!
 //! `train/` and `validation/` hold Keras's tags; the step of an `epoch_...` point is its 0-based
 //! epoch, that of a `step_...` point the number of updates, that of an `examples_...` point the number
-//! of training rows seen. The folder of the run itself holds what
-//! belongs to neither split: its session in the HPARAMS tab, the resolved study, the learning rate,
-//! examples, throughput, gradient norms and histograms. Everything is drawn from the records, and
-//! drawn again when a run goes on. Of tuning runs nothing is drawn.
+//! of training rows seen. The folder of the run itself holds what belongs to neither split: its
+//! session in the HPARAMS tab, the resolved study, the learning rate, examples, throughput, gradient
+//! norms, noise scales and histograms. Everything is drawn from the records, and drawn again when a
+//! run goes on. Of tuning runs nothing is drawn.
 
 use super::plan::Stage;
 use super::protocol::{Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
 use crate::config::{Arm, Metric};
 use crate::events::{EventWriter, Hyperparameter, SessionEnd};
+use crate::probe::NoiseLine;
 use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::Result;
 use std::fs;
@@ -75,6 +76,14 @@ impl Curves {
         ];
         self.run.scalars(&points, step.step as i64, at)?;
         self.train.scalars(&[("step_loss", step.loss)], step.step as i64, at)
+    }
+
+    /// Adds how noisy gradients were found to be; not where the data cannot bound it.
+    pub(super) fn draw_noise(&mut self, found: &NoiseLine, at: f64) -> Result<()> {
+        let tags = ["examples_noise_scale", "examples_noise_scale_adam"];
+        let scales = [Some(&found.plain), found.adam.as_ref()].map(|noise| noise?.scale.value);
+        let points = tags.into_iter().zip(scales).filter_map(|(tag, scale)| Some((tag, scale?)));
+        self.run.scalars(&points.collect::<Vec<_>>(), found.examples as i64, at)
     }
 
     /// Adds a histogram of one parameter after an epoch.

@@ -52,30 +52,7 @@ impl<'r> Recorder<'r> {
         wishes: &'r Wishes,
     ) -> Result<Self> {
         take_back(folder, position)?;
-        let (metrics, timing) = (folder.metrics()?, folder.timing()?);
-        let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
-        let mut curves = Curves::begin(task, folder.path(), begun)?;
-        let times = folder.evaluation_timing()?;
-        let mut evaluations = folder.evaluations()?.into_iter().zip(times).peekable();
-        for (metrics, timing) in metrics.iter().zip(&timing) {
-            while let Some((found, times)) =
-                evaluations.next_if(|(found, _)| found.epoch <= metrics.epoch)
-            {
-                curves.draw_evaluation(&found, times.wall_time)?;
-            }
-            curves.draw_epoch(metrics, timing)?;
-        }
-        for (found, times) in evaluations {
-            curves.draw_evaluation(&found, times.wall_time)?;
-        }
-        for step in folder.steps()? {
-            let at = timing.get(step.epoch as usize).map_or(begun, |line| line.wall_time);
-            curves.draw_step(&step, at)?;
-        }
-        for line in folder.histograms()? {
-            let at = timing.get(line.epoch as usize).map_or(begun, |line| line.wall_time);
-            curves.draw_histogram(&line, at)?;
-        }
+        let curves = draw_again(task, folder)?;
         let histograms = task.logging.histograms;
         let noise = task.probe.noise_scale.map(|section| {
             let train = &task.definition.arm.train;
@@ -94,6 +71,38 @@ impl<'r> Recorder<'r> {
             Outcome::Stopped => Ok(()),
         }
     }
+}
+
+/// The curves of what is recorded.
+fn draw_again(task: &Task, folder: &RunFolder) -> Result<Curves> {
+    let (metrics, timing) = (folder.metrics()?, folder.timing()?);
+    let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
+    let end_of = |epoch: u64| timing.get(epoch as usize).map_or(begun, |line| line.wall_time);
+    let mut curves = Curves::begin(task, folder.path(), begun)?;
+    let times = folder.evaluation_timing()?;
+    let mut evaluations = folder.evaluations()?.into_iter().zip(times).peekable();
+    for (metrics, timing) in metrics.iter().zip(&timing) {
+        while let Some((found, times)) =
+            evaluations.next_if(|(found, _)| found.epoch <= metrics.epoch)
+        {
+            curves.draw_evaluation(&found, times.wall_time)?;
+        }
+        curves.draw_epoch(metrics, timing)?;
+    }
+    for (found, times) in evaluations {
+        curves.draw_evaluation(&found, times.wall_time)?;
+    }
+    for step in folder.steps()? {
+        curves.draw_step(&step, end_of(step.epoch))?;
+    }
+    for line in folder.histograms()? {
+        curves.draw_histogram(&line, end_of(line.epoch))?;
+    }
+    for line in folder.noise()? {
+        let at = line.epochs.checked_sub(1).map_or(begun, end_of);
+        curves.draw_noise(&line, at)?;
+    }
+    Ok(curves)
 }
 
 /// Removes the lines of epochs, measurements and steps after this position.
@@ -214,6 +223,7 @@ impl Callback for Recorder<'_> {
         let line = NoiseLine { epochs, step, examples, rows, plain, adam };
         files::append_line(&self.folder.noise_log(), &line)?;
         files::sync(&self.folder.noise_log())?;
+        self.curves.draw_noise(&line, wall_clock())?;
         Ok(ControlFlow::Continue(()))
     }
 

@@ -69,8 +69,12 @@ fn noise_scales_are_drawn_by_examples_where_the_data_bound_them() {
             Some(json!([line["examples"], f64::from(scale as f32)]))
         };
         let expected: Vec<Value> = records.iter().filter_map(point).collect();
-        assert!(!expected.is_empty(), "{log}");
-        assert_eq!(events["run"]["scalars"][tag], Value::from(expected), "{tag}");
+        // So few rows tell of the plain gradient what it is at least, and no more.
+        let drawn = &events["run"]["scalars"][tag];
+        match noise {
+            "plain" => assert!(expected.is_empty() && drawn.is_null(), "{drawn}: {log}"),
+            _ => assert_eq!((expected.len(), drawn), (3, &Value::from(expected)), "{log}"),
+        }
     }
 }
 

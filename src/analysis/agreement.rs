@@ -141,7 +141,7 @@ pub fn agree(voices: &[Voice]) -> Agreed {
         said.extend(not_everywhere(&heard, &common));
     }
     let silent = voices.iter().filter_map(|voice| Some((&voice.name, voice.says.as_ref().err()?)));
-    said.extend(silent.map(|(name, why)| format!("{name} says nothing to this: {why}.")));
+    said.extend(silent.map(|(name, why)| format!("{name} is not counted: {why}.")));
     Agreed { agreement, batch_sizes, said }
 }
 
@@ -201,11 +201,11 @@ fn not_everywhere(heard: &[(&str, &Sizes)], common: &BTreeSet<usize>) -> Option<
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{ArmResults, Results, find};
+    use crate::analysis::{ArmResults, Results, analyse};
     use crate::stats::tests::generator;
 
     fn voice(name: &str, arms: Vec<ArmResults>) -> Voice {
-        let findings = find(&results(arms), &mut generator(1));
+        let findings = analyse(&results(arms), &mut generator(1));
         Voice { name: name.into(), says: sizes(&findings) }
     }
 
@@ -270,12 +270,12 @@ mod tests {
         let other = voice("other", vec![around(16, 0.80), around(128, 0.77)]);
         let found = agree(&[one, alone, many.clone()]);
         assert_eq!(found.agreement, Agreement::TooFew);
-        assert!(found.said[1].contains("one says nothing to this: one seed"), "{found:?}");
-        assert!(found.said[2].contains("alone says nothing to this: it has one arm"), "{found:?}");
+        assert!(found.said[1].contains("one is not counted: one seed"), "{found:?}");
+        assert!(found.said[2].contains("alone is not counted: it has one arm"), "{found:?}");
         assert_eq!(agree(&[many, other]).agreement, Agreement::NothingInCommon);
         let arms = vec![around(32, 0.8), around(64, 0.7)];
         let target = Results { declared_target: Some(0.75), ..results(arms) };
-        let findings = find(&target, &mut generator(1));
+        let findings = analyse(&target, &mut generator(1));
         assert!(sizes(&findings).unwrap_err().contains("end at one accuracy"));
     }
 

@@ -6,8 +6,8 @@
 //! said with this study's numbers. What was looked at and does no harm is said as well.
 
 use super::target::is_budget;
-use super::words::list;
-use super::{ArmFinding, ArmResults, Comparison, Rate, Results};
+use super::words::{label, list};
+use super::{ArmFinding, ArmResults, Comparison, Rate, Results, Tuning};
 use crate::format::{count, counted};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,10 +65,10 @@ pub fn audit(results: &Results, comparison: &Comparison) -> Vec<Confounder> {
     if finished.len() < 2 {
         return Vec::new();
     }
-    let rows = results.examples[0];
+    let rows = results.examples.train;
     let checks = [
         steps(&finished),
-        rates(&finished),
+        rates(&finished, &results.tunings),
         settings(&finished),
         horizon(&finished, rows),
         penalties(&finished),
@@ -110,7 +110,6 @@ fn steps(arms: &Arms<'_>) -> Option<Confounder> {
         let said = format!("all runs made {} steps", count(steps(most)));
         return Some(Confounder { name: "updates", weight: Weight::Harmless, said });
     }
-    let label = super::verdict::label;
     confounds(
         "updates",
         format!(
@@ -124,14 +123,23 @@ fn steps(arms: &Arms<'_>) -> Option<Confounder> {
 }
 
 /// Whether each batch size had the same learning rates to choose from.
-fn rates(arms: &Arms<'_>) -> Option<Confounder> {
+fn rates(arms: &Arms<'_>, tunings: &[Tuning]) -> Option<Confounder> {
     const NAME: &str = "learning rate";
     if arms.iter().all(|(arm, _)| arm.rate == Rate::Tuned) {
-        let said =
-            "the learning rate was tuned for each arm, with equal trials and with seeds that \
-                    are not reported"
-                .into();
-        return Some(Confounder { name: NAME, weight: Weight::Harmless, said });
+        let is_here = |of: &&Tuning| arms.iter().any(|(arm, _)| arm.name == of.arm);
+        let trials = || tunings.iter().filter(is_here).map(|of| of.trials.len());
+        let (fewest, most) = (trials().min().unwrap_or(0), trials().max().unwrap_or(0));
+        let (weight, trials) = match fewest == most {
+            true => (Weight::Harmless, "with equal trials".to_owned()),
+            false => {
+                let why = "those whose best rate lay at an end tried more";
+                (Weight::Notice, format!("with {fewest} to {most} rates each ({why})"))
+            }
+        };
+        let said = format!(
+            "the learning rate was tuned for each arm, {trials} and with seeds that are not reported"
+        );
+        return Some(Confounder { name: NAME, weight, said });
     }
     let mut by_size: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     for (arm, _) in arms {
@@ -409,7 +417,7 @@ mod tests {
     #[test]
     fn a_short_last_batch_and_one_that_holds_all_rows_are_found() {
         let mut study = results(vec![arm(32, &[0.8]), arm(64, &[0.8]), arm(8000, &[0.8])]);
-        study.examples[0] = Some(6401);
+        study.examples.train = Some(6401);
         let found = audit(&study, &compare(&study, &mut generator(1)));
         let last = said(&found, "last batch").unwrap();
         assert!(last.contains("1 row at batch size 32 (32 times"), "{last}");

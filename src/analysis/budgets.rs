@@ -9,7 +9,7 @@
 //! A reading is that of a longer run on its way. Where the learning rate falls over the run, a run
 //! that had been planned so short would have ended with a lower one.
 
-use super::verdict::label;
+use super::words::label;
 use super::words::{list, points, points_interval, signed_points};
 use super::{ArmFinding, ArmResults, Comparison, Point, Results, RunResults, compare};
 use crate::format::{count, duration};
@@ -160,8 +160,8 @@ pub(super) fn sentences(found: &[BudgetFinding], margin: f64) -> Vec<String> {
         found.iter().flat_map(|a| found.iter().filter_map(move |b| flip(a, b))).collect();
     said.push(match flips.is_empty() {
         true => format!(
-            "No batch size that is the best with one of these equal is shown to be worse by more \
-             than {} percentage points with another.",
+            "Whichever of these is held equal, no batch size that comes out ahead is shown to lose by \
+             more than {} percentage points with another.",
             points(margin)
         ),
         false => format!("So the answer depends on what is held equal: {}.", flips.join("; ")),
@@ -173,8 +173,8 @@ fn of_budget(found: &BudgetFinding) -> Option<String> {
     let (name, amount) = (found.axis.name(), found.axis.amount(found.amount));
     if !found.compares() {
         return Some(format!(
-            "With equal {name} ({amount}) the arms cannot be compared: {} had not been measured yet \
-             (train.evaluate_every measures earlier).",
+            "With equal {name} ({amount}) there is no comparison: {} had not been measured by then; \
+             `train.evaluate_every` measures within epochs.",
             list(&found.unread)
         ));
     }
@@ -273,7 +273,7 @@ mod tests {
         let said = sentences(&budgets(&study, &mut generator(2)), study.margin);
         assert_eq!(said.len(), 4);
         assert!(said[0].contains("equal passes over the data (51,200 examples)"), "{said:?}");
-        assert!(said[3].starts_with("No batch size"), "{said:?}");
+        assert!(said[3].contains("no batch size that comes out ahead"), "{said:?}");
         // A large batch that takes a third of the time is ahead at equal seconds.
         for run in study.arms[1].runs.values_mut() {
             run.curve.iter_mut().for_each(|point| point.seconds /= 3.0);
@@ -297,6 +297,6 @@ mod tests {
         assert!(steps.compares());
         study.arms.pop();
         let said = sentences(&budgets(&study, &mut generator(3)), study.margin);
-        assert!(said[1].contains("cannot be compared: batch-32 had not been measured"), "{said:?}");
+        assert!(said[1].contains("no comparison: batch-32 had not been measured"), "{said:?}");
     }
 }

@@ -14,7 +14,7 @@
 
 use super::groups::{are_alike_but_for, have_one_rate};
 use super::target::is_budget;
-use super::{ArmResults, Estimate, Rate, Results};
+use super::{ArmResults, Estimate, Rate, Results, Split};
 use crate::stats::holm;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,7 @@ pub struct Factor {
     /// The batch sizes at which both were tried.
     pub batch_sizes: Vec<usize>,
     /// `test` or `validation`.
-    pub split: &'static str,
+    pub split: Split,
     /// Over all batch sizes.
     pub main: Effect,
     /// How much more it is at the largest than at the smallest; `None` for one batch size.
@@ -128,27 +128,24 @@ fn against(
     let both = || pairs.values().flatten().flat_map(|(a, b)| [*a, *b]);
     let everywhere = |seed: &&u64| both().all(|arm| arm.runs.contains_key(seed));
     let seeds: Vec<u64> = both().next()?.runs.keys().filter(everywhere).copied().collect();
-    let tested = both().all(|arm| arm.runs.values().all(|run| run.test.is_some()));
-    let least_sd = results.least_sd(if tested { 2 } else { 1 });
-    let accuracy = |arm: &ArmResults, seed: &u64| {
-        let run = &arm.runs[seed];
-        run.test.filter(|_| tested).unwrap_or(run.validation)
-    };
+    let split = results.reported_split();
+    let least_sd = |accuracies| results.rounding_sd(split, accuracies);
     let at = |pairs: &[(&ArmResults, &ArmResults)], seed: &u64| {
-        let all = pairs.iter().map(|(a, b)| accuracy(a, seed) - accuracy(b, seed));
+        let accuracy = |arm: &ArmResults| arm.runs[seed].reported_accuracy();
+        let all = pairs.iter().map(|(a, b)| accuracy(a) - accuracy(b));
         all.sum::<f64>() / pairs.len() as f64
     };
     let mean = |seed: &u64| pairs.values().map(|p| at(p, seed)).sum::<f64>() / pairs.len() as f64;
-    let main = effect(&seeds.iter().map(mean).collect::<Vec<_>>(), least_sd)?;
+    let main = effect(&seeds.iter().map(mean).collect::<Vec<_>>(), least_sd(2))?;
     let (smallest, largest) = (pairs.values().next()?, pairs.values().next_back()?);
     let more = |seed: &u64| at(largest, seed) - at(smallest, seed);
-    let interaction = effect(&seeds.iter().map(more).collect::<Vec<_>>(), least_sd);
+    let interaction = effect(&seeds.iter().map(more).collect::<Vec<_>>(), least_sd(4));
     Some(Factor {
         path: path.to_owned(),
         value: with.to_owned(),
         reference: reference.to_owned(),
         batch_sizes: pairs.keys().copied().collect(),
-        split: if tested { "test" } else { "validation" },
+        split,
         main,
         interaction: interaction.filter(|_| pairs.len() > 1),
     })
@@ -190,7 +187,7 @@ mod tests {
         let found = factors(&study(0.01, 0.03, &mut generator(1)));
         let [factor] = &found[..] else { panic!("{found:?}") };
         assert_eq!((factor.path.as_str(), factor.value.as_str()), ("train.schedule", "falling"));
-        assert_eq!((&factor.batch_sizes[..], factor.split), (&[32, 64, 256][..], "test"));
+        assert_eq!((&factor.batch_sizes[..], factor.split), (&[32, 64, 256][..], Split::Test));
         near(factor.main.estimate.summary.mean, 0.02, 2e-3);
         let more = factor.interaction.unwrap();
         near(more.estimate.summary.mean, 0.03, 4e-3);

@@ -61,7 +61,7 @@ pub struct Findings {
 }
 
 /// Analyses the results of a study.
-pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
+pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let mut groups = groups(results).into_iter();
     let first = groups.next().unwrap_or(NO_GROUP);
     let of_main = results.of(&first.places);
@@ -85,7 +85,7 @@ pub fn find(results: &Results, rng: &mut impl Rng) -> Findings {
     let mut verdict = verdict(&of_main, &main, decomposition.as_ref(), &audit);
     verdict.besides = besides(results, &main, rates.as_ref(), &budgets);
     let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
-    let noise = super::noise(results, trade_off.map(|found| found.critical));
+    let noise = super::noise(results, &of_main, trade_off.map(|found| found.critical));
     verdict.besides.extend(noise.iter().flat_map(NoiseFinding::sentences));
     verdict.besides.extend(sharpness.iter().flat_map(SharpnessFinding::sentences));
     let claims = claims(results, &of_main, decomposition.as_ref(), sharpness.as_ref());
@@ -168,7 +168,7 @@ mod tests {
             tuned(32, &[0.82, 0.83, 0.82]),
             tuned(256, &[0.82, 0.83, 0.82]),
         ]);
-        let found = find(&study, &mut generator(1));
+        let found = analyse(&study, &mut generator(1));
         let names: Vec<&str> = found.comparison.arms.iter().map(|arm| arm.name.as_str()).collect();
         assert_eq!(names, ["tuned-32", "tuned-256"]);
         assert_eq!(found.others.len(), 1);
@@ -179,17 +179,17 @@ mod tests {
     #[test]
     fn a_study_whose_runs_end_at_a_target_is_not_judged_by_accuracies() {
         let arms = vec![arm(32, &[0.80, 0.83, 0.78]), arm(256, &[0.79, 0.80, 0.82])];
-        let open = find(&results(arms.clone()), &mut generator(1)).verdict;
+        let open = analyse(&results(arms.clone()), &mut generator(1)).verdict;
         assert_eq!(open.outcome, Outcome::NotSettled);
         let study = Results { declared_target: Some(0.75), ..results(arms) };
-        let found = find(&study, &mut generator(1));
+        let found = analyse(&study, &mut generator(1));
         assert_eq!((found.verdict.outcome, found.verdict.more_seeds), (Outcome::ToTarget, None));
         assert!(found.budgets.is_empty() && found.fronts.is_empty());
     }
 
     #[test]
     fn a_study_without_arms_says_nothing_and_does_not_fail() {
-        let found = find(&results(Vec::new()), &mut generator(1));
+        let found = analyse(&results(Vec::new()), &mut generator(1));
         assert!(found.comparison.best.is_none());
     }
 }

@@ -84,14 +84,26 @@ pub(super) fn have_one_rate(a: &ArmResults, b: &ArmResults) -> bool {
     a.rate == Rate::Tuned || a.learning_rate.to_bits() == b.learning_rate.to_bits()
 }
 
-/// The arms of the smallest and of the largest batch size among these; `None` where all have one. Of
-/// several with the smallest the first is taken, of several with the largest the last.
-pub(super) fn ends<'a>(
+/// The two of these arms whose batch sizes lie the farthest apart, smaller first, of those that differ
+/// in nothing else: way to the learning rate, budget, settings, and what `alike` asks for. The first
+/// such pair; `None` where there is none.
+pub(super) fn smallest_and_largest<'a>(
     arms: impl Iterator<Item = &'a ArmResults> + Clone,
+    alike: impl Fn(&ArmResults, &ArmResults) -> bool,
 ) -> Option<[&'a ArmResults; 2]> {
-    let small = arms.clone().min_by_key(|arm| arm.batch_size)?;
-    let large = arms.max_by_key(|arm| arm.batch_size)?;
-    (small.batch_size < large.batch_size).then_some([small, large])
+    let alike = |a: &ArmResults, b: &ArmResults| {
+        (a.rate, a.budget, &a.settings) == (b.rate, b.budget, &b.settings)
+            && a.batch_size < b.batch_size
+            && alike(a, b)
+    };
+    let alike = &alike;
+    let all = arms.clone();
+    let pairs = all.flat_map(|small| {
+        arms.clone().filter(move |large| alike(small, large)).map(move |large| [small, large])
+    });
+    let ratio =
+        |[small, large]: [&ArmResults; 2]| large.batch_size as f64 / small.batch_size as f64;
+    pairs.reduce(|widest, pair| if ratio(pair) > ratio(widest) { pair } else { widest })
 }
 
 impl Results {
@@ -113,6 +125,30 @@ mod tests {
         let groups = groups(&results(vec![arm(32, &[0.8]), arm(64, &[0.8])]));
         assert_eq!(groups.len(), 1);
         assert_eq!(groups[0].places, [0, 1]);
+    }
+
+    #[test]
+    fn the_arms_that_lie_farthest_apart_differ_in_their_batch_size_alone() {
+        let with = |size: usize, learning_rate: f64, dropout: &str| {
+            let settings = [("model.lstm.dropout".to_owned(), dropout.to_owned())].into();
+            let name = format!("{size}-{learning_rate}-{dropout}");
+            ArmResults { name, learning_rate, settings, ..arm(size, &[0.8]) }
+        };
+        // A grid whose last arm of the largest size has another rate and dropout.
+        let arms = [
+            with(32, 1e-3, "0.0"),
+            with(32, 3e-3, "0.2"),
+            with(256, 1e-3, "0.0"),
+            with(256, 3e-3, "0.2"),
+            with(512, 1e-2, "0.0"),
+        ];
+        let names = |arms: &[ArmResults]| {
+            smallest_and_largest(arms.iter(), have_one_rate)
+                .map(|pair| pair.map(|arm| arm.name.clone()))
+        };
+        assert_eq!(names(&arms), Some(["32-0.001-0.0", "256-0.001-0.0"].map(String::from)));
+        assert_eq!(names(&[arms[0].clone(), arms[3].clone()]), None);
+        assert_eq!(names(&arms[..2]), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the results of a study say: pure functions of plain numbers.
 //!
 //! ```text
+//! split          on which examples an accuracy is reported
 //! groups         which arms answer the same question
 //! compare        which arm of a group is the best on validation, and how the others stand to it
 //! decomposition  the gap between two batch sizes = learning rate + updates + residual
@@ -33,7 +34,6 @@ mod compare;
 mod decomposition;
 mod factors;
 mod findings;
-mod gap;
 mod groups;
 mod minima;
 mod noise;
@@ -41,8 +41,8 @@ mod pareto;
 mod rates;
 mod robust;
 mod sharpness;
+mod split;
 mod target;
-mod to_target;
 mod trade_off;
 mod tuning;
 mod verdict;
@@ -53,22 +53,25 @@ pub use audit::{ArmFacts, Confounder, Weight, audit};
 pub use budgets::{Axis, BudgetFinding, budgets};
 pub use claims::{Claim, Finding, claims};
 pub use compare::{ArmFinding, Comparison, Difference, Estimate, Role, compare};
-pub use decomposition::{Decomposition, Part, Parts, Remainder, decompose};
+pub use decomposition::{Decomposition, GapArm, OddSeed, Part, Parts, Remainder, decompose};
 pub use factors::{Effect, Factor, factors};
-pub use findings::{Findings, GroupFinding, find};
+pub use findings::{Findings, GroupFinding, analyse};
 pub use groups::{Group, groups};
-pub use minima::{Barrier, Sharper, SharpnessFinding, Tells, sharpness};
+pub use minima::{Barrier, RankCorrelation, Sharper, SharpnessFinding, sharpness};
 pub use noise::{
     Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
 };
 pub use pareto::{Front, Price, fronts};
 pub use rates::{RateFinding, RateOptimum, RateScaling, rates};
 pub use sharpness::{Line, LinePoint, Sharpness, SharpnessRun};
+pub use split::{Examples, Split};
 pub use target::{ArmTarget, Cost, InBudget, Reach, TargetFinding, default_target, reach, target};
 pub use trade_off::{Observation, Observed, TradeOff, fit};
 pub use tuning::Tuning;
 pub use verdict::{Outcome, Verdict, verdict};
-pub use words::{critical_batch, list, percent, points, signed_points};
+pub use words::{
+    critical_batch, list, percent, percent_range, points, points_range, signed_points,
+};
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -83,8 +86,8 @@ pub struct Results {
     pub margin: f64,
     /// Other margins that earlier sessions of the study declared.
     pub earlier_margins: Vec<f64>,
-    /// Examples of the training, validation and test splits, as far as they are known.
-    pub examples: [Option<usize>; 3],
+    /// How many examples the splits have.
+    pub examples: Examples,
     /// In the order of the file.
     pub arms: Vec<ArmResults>,
     /// The validation accuracy at which all runs of all arms end, if the file says so.
@@ -99,14 +102,6 @@ pub struct Results {
     pub sharpness: Vec<SharpnessRun>,
     /// Losses and accuracies on the line between two solutions.
     pub lines: Vec<Line>,
-}
-
-impl Results {
-    /// The spread that rounding alone gives a difference of accuracies on a split (0 training, 1
-    /// validation, 2 test): they are counted in steps of 1 / n. 0 where n is not known.
-    fn least_sd(&self, split: usize) -> f64 {
-        self.examples[split].map_or(0.0, |rows| (2.0f64 / 12.0).sqrt() / rows.max(1) as f64)
-    }
 }
 
 /// How an arm came by its learning rate.
@@ -241,7 +236,7 @@ pub(crate) mod tests {
 
     /// A study of these arms with the margin 0.005.
     pub(crate) fn results(arms: Vec<ArmResults>) -> Results {
-        let examples = [Some(6000), Some(2000), Some(2000)];
+        let examples = Examples { train: Some(6000), validation: Some(2000), test: Some(2000) };
         Results {
             margin: 0.005,
             earlier_margins: Vec::new(),

@@ -3,10 +3,10 @@
 
 pub use crate::stats::NoiseScale;
 
-use super::Results;
+use super::{ArmResults, Results};
 use crate::format::{count, counted};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Measured with the weights of one moment of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -75,27 +75,32 @@ pub struct NoiseArm {
 pub struct NoiseFinding {
     /// In the order of the file.
     pub arms: Vec<NoiseArm>,
+    /// Of the arms on which the verdict rests, those of the smallest and of the largest batch size.
+    pub ends: Vec<String>,
     /// The critical batch size, if the study has one.
     pub critical: Option<f64>,
-    /// The middle of all medians that are more than a lower bound.
-    pub typical: Option<f64>,
+    /// The middle of the medians of all moments; those without an upper end count as the largest.
+    pub typical: Option<Median>,
 }
 
 /// How far apart noise scale and critical batch size may lie: McCandlish et al. 2018 expect them to
 /// agree in their order of magnitude alone.
 const IN_LINE: f64 = 10.0;
 
-/// What the noise scales of a study say, beside its critical batch size; `None` if none was
-/// measured.
-pub fn noise(results: &Results, critical: Option<f64>) -> Option<NoiseFinding> {
+/// What the noise scales of a study say, of its arms `of_main` above all, beside its critical batch
+/// size; `None` if none was measured.
+pub fn noise(results: &Results, of_main: &Results, critical: Option<f64>) -> Option<NoiseFinding> {
     let arms: Vec<NoiseArm> =
         results.arms.iter().filter_map(|arm| of_arm(results, &arm.name)).collect();
-    let medians = arms.iter().flat_map(|arm| &arm.points).map(|point| point.plain);
-    let mut known: Vec<f64> =
-        medians.filter(|median| !median.at_least).map(|median| median.value).collect();
-    known.sort_by(f64::total_cmp);
-    let typical = known.get(known.len() / 2).copied();
-    (!arms.is_empty()).then_some(NoiseFinding { arms, critical, typical })
+    let typical = middle(arms.iter().flat_map(|arm| &arm.points).map(|point| point.plain));
+    let measured = |arm: &&ArmResults| arms.iter().any(|of| of.arm == arm.name);
+    let main = || of_main.arms.iter().filter(measured);
+    let smallest = main().min_by_key(|arm| arm.batch_size);
+    let largest = main().rev().max_by_key(|arm| arm.batch_size);
+    let mut ends: Vec<String> =
+        [smallest, largest].into_iter().flatten().map(|arm| arm.name.clone()).collect();
+    ends.dedup();
+    (!arms.is_empty()).then_some(NoiseFinding { arms, ends, critical, typical })
 }
 
 fn of_arm(results: &Results, arm: &str) -> Option<NoiseArm> {
@@ -120,34 +125,37 @@ fn of_arm(results: &Results, arm: &str) -> Option<NoiseArm> {
     Some(NoiseArm { arm: first.arm.clone(), batch_size: first.batch_size, points })
 }
 
-/// The middle one, the upper of two; scales without an upper end count as the largest.
+/// The middle one, the upper of two; those without an upper end count as the largest.
+fn middle(all: impl Iterator<Item = Median>) -> Option<Median> {
+    let mut all: Vec<Median> = all.collect();
+    all.sort_by(|a, b| a.at_least.cmp(&b.at_least).then(a.value.total_cmp(&b.value)));
+    all.get(all.len() / 2).copied()
+}
+
 fn median(scales: impl Iterator<Item = NoiseScale>) -> Option<Median> {
     let known = |scale: NoiseScale| match scale.value {
         Some(value) => Some(Median { value, at_least: false }),
         None => scale.at_least.map(|value| Median { value, at_least: true }),
     };
-    let mut all: Vec<Median> = scales.filter_map(known).collect();
-    all.sort_by(|a, b| a.at_least.cmp(&b.at_least).then(a.value.total_cmp(&b.value)));
-    all.get(all.len() / 2).copied()
+    middle(scales.filter_map(known))
 }
 
 impl Median {
-    /// `120`, `more than 120`
+    /// `120`, `more than 120`, `unknown`
     fn text(self) -> String {
         let value = count(self.value.round().max(0.0) as u64);
-        if self.at_least { format!("more than {value}") } else { value }
+        match self.at_least {
+            true if self.value < 1.0 => "unknown".into(),
+            true => format!("more than {value}"),
+            false => value,
+        }
     }
 }
 
 impl NoiseFinding {
     /// In words: how the scale moved in training, and whether it fits the critical batch size.
     pub fn sentences(&self) -> Vec<String> {
-        let ends = [
-            self.arms.iter().min_by_key(|arm| arm.batch_size),
-            self.arms.iter().max_by_key(|arm| arm.batch_size),
-        ];
-        let mut told = BTreeSet::new();
-        let arms = ends.into_iter().flatten().filter(|arm| told.insert(arm.arm.clone()));
+        let arms = self.arms.iter().filter(|arm| self.ends.contains(&arm.arm));
         let mut sentences: Vec<String> = arms.filter_map(moved).collect();
         sentences.extend(self.beside_critical());
         sentences
@@ -155,13 +163,18 @@ impl NoiseFinding {
 
     fn beside_critical(&self) -> Option<String> {
         let (critical, typical) = (self.critical?, self.typical?);
-        let ratio = critical / typical;
+        let ratio = critical / typical.value;
         let numbers = format!(
             "a critical batch size of {} examples and a typical noise scale of {}",
             count(critical.round() as u64),
-            count(typical.round() as u64)
+            typical.text()
         );
+        // A bound from below rules out that the noise scale is too small, not that it is too large.
         Some(match (1.0 / IN_LINE..=IN_LINE).contains(&ratio) {
+            _ if typical.at_least && ratio > 1.0 / IN_LINE => format!(
+                "Whether the noise scale is in line with the steps that were needed is not told: {numbers}. \
+                 More `rows` would bound it."
+            ),
             true => format!(
                 "The two ways to tell which batch sizes are efficient are in line: {numbers} (agreement \
                  within a factor of ten is what can be expected)."
@@ -229,13 +242,13 @@ mod tests {
     #[test]
     fn a_rise_is_told_with_medians_over_seeds_and_compared_with_the_critical_batch_size() {
         let mut study = results(vec![arm(32, &[0.8, 0.8, 0.8]), arm(256, &[0.8])]);
-        assert_eq!(noise(&study, Some(100.0)), None);
+        assert_eq!(noise(&study, &study, Some(100.0)), None);
         study.noise = vec![
             measured(0, &[known(20.0), known(300.0)]),
             measured(1, &[known(10.0), more_than(90.0)]),
             measured(2, &[known(900.0), known(80.0)]),
         ];
-        let found = noise(&study, Some(100.0)).unwrap();
+        let found = noise(&study, &study, Some(100.0)).unwrap();
         assert_eq!(found.arms.len(), 1);
         let sentences = found.sentences();
         assert_eq!(sentences.len(), 2, "{sentences:?}");
@@ -247,14 +260,14 @@ mod tests {
         assert!(sentences[1].contains("are in line"), "{sentences:?}");
         let later = NoisePoint { step: 20, ..study.noise[0].points[1] };
         study.noise[0].points.push(later);
-        let longer = noise(&study, None).unwrap().sentences();
+        let longer = noise(&study, &study, None).unwrap().sentences();
         assert_eq!(longer[0], sentences[0], "a moment that one seed came to");
         study.noise.iter_mut().for_each(|run| run.points[1].plain = more_than(11.0));
-        let unknown = noise(&study, None).unwrap().sentences();
+        let unknown = noise(&study, &study, None).unwrap().sentences();
         assert!(unknown[0].contains("went from 20 to more than 11 examples"), "{unknown:?}");
-        let apart = noise(&study, Some(4000.0)).unwrap().sentences();
+        let apart = noise(&study, &study, Some(4000.0)).unwrap().sentences();
         assert!(apart[1].contains("is not in line"), "{apart:?}");
-        assert_eq!(noise(&study, None).unwrap().sentences().len(), 1);
+        assert_eq!(noise(&study, &study, None).unwrap().sentences().len(), 1);
     }
 
     #[test]
@@ -262,6 +275,7 @@ mod tests {
         let of = |scales: &[NoiseScale]| median(scales.iter().copied()).unwrap().text();
         assert_eq!(of(&[known(5.0), more_than(2.0), more_than(1500.0)]), "more than 2");
         assert_eq!(of(&[known(5.0), known(6.0), more_than(1.0)]), "6");
+        assert_eq!(of(&[more_than(0.0)]), "unknown");
         assert_eq!(median(std::iter::empty()), None);
     }
 }

@@ -3,7 +3,7 @@
 //! An arm is on the front of a cost when no other is at least as accurate on validation and cheaper,
 //! or as cheap and more accurate. These are means: neighbours on a front may well be equal.
 
-use super::{ArmFinding, Comparison, Role};
+use super::{ArmFinding, Comparison};
 use serde::Serialize;
 
 /// What is paid.
@@ -16,7 +16,7 @@ pub enum Price {
     Steps,
     /// Training rows of a run.
     Examples,
-    /// The most that a run took, in bytes.
+    /// Peak memory of a run, in bytes.
     Memory,
 }
 
@@ -30,7 +30,7 @@ impl Price {
             Self::Seconds => arm.seconds.map(|seconds| seconds.mean),
             Self::Steps => arm.steps.map(|steps| steps.mean),
             Self::Examples => arm.examples.map(|examples| examples.mean),
-            Self::Memory => (arm.peak_memory > 0).then_some(arm.peak_memory as f64),
+            Self::Memory => arm.memory.map(|memory| memory.mean).filter(|bytes| *bytes > 0.0),
         }
     }
 }
@@ -51,7 +51,7 @@ pub fn fronts(comparison: &Comparison) -> Vec<Front> {
 
 fn front(comparison: &Comparison, price: Price) -> Option<Front> {
     let point = |arm: &'_ ArmFinding| {
-        let competes = matches!(arm.role, Role::Best | Role::Candidate);
+        let competes = arm.competes();
         let accuracy = arm.validation.filter(|_| competes)?.summary.mean;
         Some((arm.name.clone(), price.of(arm)?, accuracy))
     };

@@ -15,7 +15,7 @@
 //! were tried tells a bound alone, and is left out.
 
 use super::{ArmResults, Budget, CONFIDENCE, Rate, Results, Tuning};
-use crate::stats::{Edge, Interval, Trial, highest, resamples};
+use crate::stats::{Edge, Interval, Trial, best_place, resamples};
 use rand::Rng;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,7 +31,8 @@ pub struct RateOptimum {
     pub best: f64,
     /// The top of the parabola through it and its neighbours; `best` where it lies at an end.
     pub optimum: f64,
-    /// The lowest and highest rate, with all between them, that come within the margin of the best.
+    /// The lowest and highest rate, with all between them, that come within the margin of the best; the
+    /// optimum lies among them.
     pub good: [f64; 2],
     /// Set when the best lies at an end of what was tried.
     pub edge: Option<Edge>,
@@ -186,15 +187,12 @@ fn best(points: &Points<'_>, seeds: &[usize]) -> Option<Best> {
         return None;
     }
     let means: Vec<f64> = points.iter().map(mean).collect();
-    let place = highest(means.iter().copied().map(Some))?;
-    let (rate, edge) = (points[place].0, Edge::of(place, points.len()));
-    let top = match edge {
-        Some(_) => rate,
-        None => {
-            let near = |at: usize| ((points[at].0 / rate).ln(), means[at]);
-            rate * vertex(near(place - 1), means[place], near(place + 1)).exp()
-        }
-    };
+    let (place, edge) = best_place(&means.iter().copied().map(Some).collect::<Vec<_>>())?;
+    let rate = points[place].0;
+    let near = |at: usize| Some(((points.get(at)?.0 / rate).ln(), means[at]));
+    let neighbours = place.checked_sub(1).and_then(near).zip(near(place + 1));
+    let top =
+        neighbours.map_or(rate, |(left, right)| rate * vertex(left, means[place], right).exp());
     Some(Best { rate, top, place, edge })
 }
 
@@ -228,7 +226,7 @@ fn optimum(tuning: &Tuning, margin: f64) -> Option<RateOptimum> {
         batch_size: tuning.batch_size,
         best: best.rate,
         optimum: best.top,
-        good: [points[lowest].0, points[uppermost].0],
+        good: [points[lowest].0.min(best.top), points[uppermost].0.max(best.top)],
         edge: best.edge.filter(|edge| !(bounded && *edge == Edge::Highest)),
         diverged,
     })
@@ -296,6 +294,7 @@ pub(super) fn sentence(found: &RateScaling) -> String {
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
+    use crate::stats::summarise;
     use crate::stats::tests::{generator, near, normals};
     use rand_chacha::ChaCha8Rng;
 
@@ -339,12 +338,17 @@ mod tests {
     #[test]
     fn the_interval_holds_the_true_exponent_in_most_studies() {
         let mut rng = generator(3);
-        let covered = (0..100).filter(|_| {
-            let found = rates(&planted(0.5, 0.001, &mut rng), &mut rng).unwrap();
-            found.scaling.unwrap().interval.unwrap().contains(0.5)
-        });
-        let covered = covered.count();
+        let (mut covered, mut width, mut found_in) = (0, 0.0, Vec::new());
+        for _ in 0..100 {
+            let found = rates(&planted(0.5, 0.001, &mut rng), &mut rng).unwrap().scaling.unwrap();
+            let interval = found.interval.unwrap();
+            covered += usize::from(interval.contains(0.5));
+            width += (interval.high - interval.low) / 100.0;
+            found_in.push(found.exponent);
+        }
         assert!(covered >= 90, "{covered} of 100");
+        let needed = 4.0 * summarise(&found_in).unwrap().sd.unwrap();
+        assert!(width < 2.0 * needed, "{width} where {needed} would do");
     }
 
     #[test]

@@ -28,14 +28,14 @@ pub(super) fn add_interquartile_means(
 #[cfg(test)]
 mod tests {
     use super::super::tests::{arm, results};
-    use crate::analysis::find;
+    use crate::analysis::analyse;
     use crate::stats::tests::{generator, near};
 
     #[test]
     fn arms_of_five_seeds_have_one_on_each_split_and_those_of_fewer_have_none() {
         let astray = [0.80, 0.82, 0.30, 0.81, 0.83];
         let study = results(vec![arm(32, &astray), arm(64, &[0.8, 0.81, 0.82])]);
-        let found = find(&study, &mut generator(1)).comparison.arms;
+        let found = analyse(&study, &mut generator(1)).comparison.arms;
         near(found[0].validation_iqm.unwrap().value, 0.81, 1e-12);
         near(found[0].test_iqm.unwrap().value, 0.80, 1e-12);
         assert!(found[1].validation_iqm.is_none() && found[1].test_iqm.is_none());

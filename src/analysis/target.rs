@@ -12,7 +12,7 @@
 //! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
 
 use super::trade_off::{Observation, Observed, TradeOff, fit};
-use super::{ArmFinding, ArmResults, Comparison, Point, Results, Role};
+use super::{ArmFinding, ArmResults, Comparison, Point, Results};
 use crate::stats::{Summary, summarise};
 use rand::Rng;
 use serde::Serialize;
@@ -119,13 +119,9 @@ pub fn default_target(results: &Results, comparison: &Comparison) -> Option<f64>
         let tops: Vec<f64> = arm.runs.values().filter_map(|run| top(&run.curve)).collect();
         summarise(&tops).map(|summary| summary.mean)
     };
-    let candidates = results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| competes(arm));
+    let candidates = results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| arm.competes());
     let lowest = candidates.filter_map(|(arm, _)| highest(arm)).reduce(f64::min)?;
     Some(lowest - results.margin)
-}
-
-fn competes(arm: &ArmFinding) -> bool {
-    matches!(arm.role, Role::Best | Role::Candidate)
 }
 
 /// What each arm takes to a target, and the curve through them.
@@ -174,7 +170,7 @@ fn arm_target(arm: &ArmResults, target: f64) -> ArmTarget {
 /// else between them but the learning rate and the budget.
 fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, String> {
     let places: Vec<usize> =
-        (0..results.arms.len()).filter(|place| competes(&comparison.arms[*place])).collect();
+        (0..results.arms.len()).filter(|place| comparison.arms[*place].competes()).collect();
     let arms: Vec<&ArmResults> = places.iter().map(|place| &results.arms[*place]).collect();
     let sizes: BTreeMap<usize, usize> = arms.iter().map(|arm| (arm.batch_size, 1)).collect();
     if sizes.len() < arms.len() {
@@ -220,7 +216,7 @@ fn observations(results: &Results, places: &[usize], target: f64) -> Vec<Observa
 /// argmin over the candidates of S(B) x the measured seconds of a step.
 fn fastest(curve: &TradeOff, comparison: &Comparison) -> Option<usize> {
     let seconds = |arm: &ArmFinding| {
-        let step = arm.seconds_per_step.filter(|_| competes(arm))?;
+        let step = arm.seconds_per_step.filter(|_| arm.competes())?;
         Some((arm.batch_size, curve.steps(arm.batch_size as f64) * step.mean))
     };
     let all = comparison.arms.iter().filter_map(seconds);
@@ -229,12 +225,12 @@ fn fastest(curve: &TradeOff, comparison: &Comparison) -> Option<usize> {
 
 /// B_max = (E - Emin) / Smin for the examples E that every run of the candidates has seen.
 fn in_budget(curve: &TradeOff, results: &Results, comparison: &Comparison) -> Option<InBudget> {
-    let arms = || results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| competes(arm));
+    let arms = || results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| arm.competes());
     let seen = arms().flat_map(|(arm, _)| arm.runs.values()).map(|run| run.examples).min()?;
     let sizes = || arms().map(|(arm, _)| arm.batch_size as f64);
     let (smallest, largest) = (sizes().reduce(f64::min)?, sizes().reduce(f64::max)?);
     let batch_size = curve.largest_within(seen as f64);
-    let near = (smallest / 2.0..=2.0 * largest).contains(&batch_size);
+    let near = curve.straddled && (smallest / 2.0..=2.0 * largest).contains(&batch_size);
     let found = InBudget { examples: seen as f64, batch_size };
     (near && results.declared_target.is_none()).then_some(found)
 }

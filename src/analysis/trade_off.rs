@@ -105,7 +105,7 @@ pub fn fit(observations: &[Observation], rng: &mut impl Rng) -> Result<TradeOff,
     };
     let by_seed: Vec<Vec<Observation>> = seeds.iter().map(of_seed).collect();
     let range = Range::of(observations);
-    let whole = solve(observations, &range).ok_or("the fit does not settle")?;
+    let whole = solve(observations, &range).ok_or("the fit did not converge")?;
     let statistic = |drawn: &[usize]| {
         let drawn: Vec<Observation> =
             drawn.iter().flat_map(|seed| by_seed[*seed].iter().copied()).collect();
@@ -169,14 +169,16 @@ fn solve(observations: &[Observation], range: &Range) -> Option<(f64, f64)> {
         }
         let step_b = (slopes * residual - slope * product) / determinant;
         let step_c = (count * product - slope * residual) / determinant;
+        // Beyond a bound there is nothing to tell sizes apart: Emin alone is fitted there.
+        let outward = (c <= bounds.0 && step_c < 0.0) || (c >= bounds.1 && step_c > 0.0);
+        let (step_b, step_c) = if outward { (residual / count, 0.0) } else { (step_b, step_c) };
         // A long step would leave the part in which the curve is nearly straight.
-        let shorter = (0.5 / step_c.abs()).min(1.0);
+        let shorter = (0.5 / step_c.abs().max(0.5)).min(1.0);
         let next = (c + shorter * step_c).clamp(bounds.0, bounds.1);
         let moved = (next - c).abs() + (shorter * step_b).abs();
         (b, c) = (b + shorter * step_b, next);
         variance = (squares / count).max(1e-8);
-        let at_bound = [bounds.0, bounds.1].iter().any(|bound| (c - bound).abs() < 1e-12);
-        if moved < 1e-7 || at_bound {
+        if moved < 1e-7 {
             break;
         }
     }
@@ -205,6 +207,7 @@ fn expectation(steps: Observed, mean: f64, variance: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::summarise;
     use crate::stats::tests::{generator, near, normals};
 
     const SIZES: [f64; 7] = [16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
@@ -234,15 +237,40 @@ mod tests {
     }
 
     #[test]
+    fn where_no_batch_size_saves_a_step_or_each_saves_all_the_curve_still_goes_through_the_runs() {
+        let of = |steps: fn(f64) -> f64| {
+            let run = |batch_size: f64| Observation {
+                seed: 0,
+                batch_size,
+                steps: Observed::At(steps(batch_size)),
+            };
+            let runs: Vec<Observation> = SIZES.into_iter().map(run).collect();
+            let found = fit(&runs, &mut generator(1)).unwrap();
+            assert!(!found.straddled);
+            let error = |batch_size: &f64| (found.steps(*batch_size) / steps(*batch_size)).ln();
+            SIZES.iter().map(error).sum::<f64>() / SIZES.len() as f64
+        };
+        near(of(|_| 500.0), 0.0, 1e-3);
+        near(of(|batch_size| 30_000.0 / batch_size), 0.0, 1e-3);
+        near(of(|batch_size| 200.0 * batch_size.powf(0.2)), 0.0, 1e-3);
+        near(of(|batch_size| 30_000.0 * batch_size.powf(-1.2)), 0.0, 1e-3);
+    }
+
+    #[test]
     fn the_interval_holds_the_true_critical_batch_size_in_most_studies() {
         let mut rng = generator(3);
-        let mut covered = 0;
+        let (mut covered, mut width, mut found_in) = (0, 0.0, Vec::new());
         for _ in 0..200 {
             let runs = planted(5, 0.15, &mut rng);
             let found = fit(&runs, &mut rng).unwrap();
-            covered += usize::from(found.interval.unwrap().contains(150.0));
+            let interval = found.interval.unwrap();
+            covered += usize::from(interval.contains(150.0));
+            width += (interval.high / interval.low).ln() / 200.0;
+            found_in.push(found.critical.ln());
         }
         assert!(covered >= 180, "{covered} of 200");
+        let needed = 4.0 * summarise(&found_in).unwrap().sd.unwrap();
+        assert!(width < 2.0 * needed, "{width} where {needed} would do");
     }
 
     #[test]

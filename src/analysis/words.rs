@@ -1,7 +1,7 @@
 //! Accuracies and their differences as people read them.
 
-use super::TradeOff;
-use crate::format::count;
+use super::{ArmFinding, Estimate, TradeOff};
+use crate::format::{count, counted};
 use crate::stats::Interval;
 
 /// `72.6 %`
@@ -22,19 +22,46 @@ pub fn signed_points(difference: f64) -> String {
 }
 
 /// `71.0 to 74.2`, in percent: what an accuracy cannot be is cut off.
-pub(super) fn percent_range(interval: Interval) -> String {
+pub fn percent_range(interval: Interval) -> String {
     let end = |end: f64| format!("{:.1}", 100.0 * end.clamp(0.0, 1.0));
     format!("{} to {}", end(interval.low), end(interval.high))
 }
 
 /// `-3.10 to +1.90`
-pub(super) fn points_range(interval: Interval) -> String {
+pub fn points_range(interval: Interval) -> String {
     format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
 }
 
 /// ` (95 % interval -3.10 to +1.90)`
 pub(super) fn points_interval(interval: Interval) -> String {
     format!(" (95 % interval {})", points_range(interval))
+}
+
+/// `batch size 32` for an arm that has no name of its own, else `small (batch size 32)`.
+pub(super) fn label(arm: &ArmFinding) -> String {
+    let size = format!("batch size {}", count(arm.batch_size as u64));
+    match arm.name == format!("batch-{}", arm.batch_size) {
+        true => size,
+        false => format!("{} ({size})", arm.name),
+    }
+}
+
+/// Several of them.
+pub(super) fn labels(arms: &[&ArmFinding]) -> String {
+    list(&arms.iter().map(|arm| label(arm)).collect::<Vec<_>>())
+}
+
+/// `72.6 % (95 % interval 71.0 to 74.2, 3 seeds)`
+pub(super) fn accuracy(estimate: &Estimate) -> String {
+    let mean = percent(estimate.summary.mean);
+    match estimate.interval {
+        Some(interval) => format!(
+            "{mean} (95 % interval {}, {})",
+            percent_range(interval),
+            counted(estimate.summary.count, "seed")
+        ),
+        None => format!("{mean} (one seed, so no interval)"),
+    }
 }
 
 /// What the critical batch size means.

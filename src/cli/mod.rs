@@ -84,8 +84,9 @@ enum Command {
     /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, restored,
     /// micro_batch, and count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
     /// examples_per_second), failures (run, state, step or message), unfinished, not_retried, tunings
-    /// (arm, batch_size, trials, finished, chosen, edge), report (as in `report`, or null when no run
-    /// is finished).
+    /// (arm, batch_size, trials, finished, chosen, edge), unmeasured (run and reason, of solutions that
+    /// could not be measured), measurements_left, report (as in `report`, or null when no run is
+    /// finished).
     Run(run::RunArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
     ///

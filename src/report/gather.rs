@@ -2,7 +2,7 @@
 
 use super::facts::{arm_facts, declared_target};
 use super::probes;
-use crate::analysis::{ArmResults, Budget, Point, Rate, Results, RunResults, Tuning};
+use crate::analysis::{ArmResults, Budget, Examples, Point, Rate, Results, RunResults, Tuning};
 use crate::config::{Arm, Schedule};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
@@ -45,7 +45,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     let mut results = Results {
         margin,
         earlier_margins: earlier_margins(&sessions, margin),
-        examples: sessions.last().map_or([None; 3], |session| session.examples),
+        examples: examples(sessions.last()),
         arms: of_arms.collect(),
         declared_target: declared_target(arms),
         tunings: status.tunings.iter().filter_map(tuning).collect(),
@@ -67,7 +67,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         let files = RunFolder::new(&folder.join(run.id()));
         if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
             let found = of_run(&finished, &files)?;
-            let accuracy = found.test.unwrap_or(found.validation);
+            let accuracy = found.reported_accuracy();
             arm.runs.insert(run.seed, found);
             results.noise.extend(probes::noise(run, &files)?);
             results.sharpness.extend(probes::sharpness(run, &files, accuracy)?);
@@ -75,6 +75,13 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         }
     }
     Ok(results)
+}
+
+/// A split without examples counts as none.
+fn examples(last: Option<&Session>) -> Examples {
+    let of = last.map_or([None; 3], |session| session.examples);
+    let [train, validation, test] = of.map(|examples| examples.filter(|n| *n > 0));
+    Examples { train, validation, test }
 }
 
 /// `None` as long as no rate is chosen.

@@ -3,7 +3,7 @@
 use super::{Report, minima, sections};
 use crate::analysis::{
     ArmFinding, ArmTarget, Comparison, Difference, Estimate, Results, Role, TargetFinding,
-    critical_batch, percent, points, signed_points,
+    critical_batch, percent, percent_range, points, points_range, signed_points,
 };
 use crate::format::{bytes, count, duration};
 use crate::stats::{Interval, Standing, Summary};
@@ -60,7 +60,8 @@ minus the margin, *beyond* it when the upper bound is below that, else *open*. *
 account that the best one was chosen among all (Hsu's comparison with the best, 95 % together). Seeds to \
 settle is the number with which an arm that is truly as good as the best would be shown to be within the \
 margin in 80 % of studies, judged by the spread of the differences so far: with three seeds a rough guess. \
-p (Holm) is that of the paired t test, corrected for the number of arms. The arms were compared, and the \
+p (Holm) is that of the paired t test, corrected for all pairs of arms, since the best was picked. The arms \
+were compared, and the \
 best chosen, on validation; the test differences decided nothing. *Other examples* is the interval for \
 other seeds and other test rows too, from a bootstrap over both.";
 
@@ -78,8 +79,7 @@ fn bullets(lines: &[String]) -> String {
 }
 
 fn data(results: &Results) -> String {
-    let known = |rows: Option<usize>| rows.map_or("?".into(), |rows| count(rows as u64));
-    let [train, validation, test] = results.examples.map(known);
+    let [train, validation, test] = results.examples.texts();
     format!(
         "{train} examples for training, {validation} for validation, {test} for the test. The margin \
          is {} percentage points of accuracy.",
@@ -149,10 +149,7 @@ fn middle_half(arm: &ArmFinding) -> String {
 fn of_seeds(value: f64, interval: Option<Interval>, count: usize) -> String {
     let value = percent(value);
     match interval {
-        Some(interval) => {
-            let end = |end: f64| format!("{:.1}", 100.0 * end.clamp(0.0, 1.0));
-            format!("{value} ({} to {}, n = {count})", end(interval.low), end(interval.high))
-        }
+        Some(interval) => format!("{value} ({}, n = {count})", percent_range(interval)),
         None => format!("{value} (n = {count})"),
     }
 }
@@ -195,14 +192,10 @@ pub(super) fn comparisons(comparison: &Comparison) -> String {
             needed,
             compared.p_holm.map_or("-".into(), |p| format!("{p:.3}")),
             difference(arm.test_difference.as_ref()),
-            others.map_or("-".into(), range),
+            others.map_or("-".into(), points_range),
         ])
     };
     table(&header, comparison.arms.iter().filter_map(row))
-}
-
-fn range(interval: Interval) -> String {
-    format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
 }
 
 fn difference(difference: Option<&Difference>) -> String {
@@ -214,7 +207,9 @@ pub(super) fn difference_of(estimate: Option<&Estimate>) -> String {
     let Some(estimate) = estimate else { return "-".into() };
     let mean = signed_points(estimate.summary.mean);
     match estimate.interval {
-        Some(interval) => format!("{mean} ({}, n = {})", range(interval), estimate.summary.count),
+        Some(interval) => {
+            format!("{mean} ({}, n = {})", points_range(interval), estimate.summary.count)
+        }
         None => format!("{mean} (n = 1)"),
     }
 }
@@ -257,32 +252,10 @@ fn trade_off(target: &TargetFinding) -> String {
         return format!("No curve of steps against batch size was fitted: {why}.");
     };
     let steps = |value: f64| count(value.round() as u64);
-    let said = match curve.straddled {
-        true => critical_batch(curve),
-        false => {
-            "The batch size beyond which larger batches save few steps lies outside, or at the \
-                  edge of, those that were tried: try smaller and larger ones to find it."
-                .to_owned()
-        }
-    };
     let bounds = match curve.bounds {
         0 => String::new(),
         runs => format!(" Of {runs} runs only a bound is known, and they count as such."),
     };
-    let wasteful = match curve.straddled {
-        true => format!(
-            " A batch of {} needs 20 % more examples than the smallest would.",
-            steps(curve.with_overhead(0.2))
-        ),
-        false => String::new(),
-    };
-    let in_budget = target.in_budget.map_or(String::new(), |found| {
-        format!(
-            " With the {} examples that every run saw, batch sizes above about {} do not get there.",
-            steps(found.examples),
-            steps(found.batch_size)
-        )
-    });
     let fastest = target.fastest.map_or(String::new(), |batch_size| {
         format!(
             " By the curve and the time that a step took here, batch size {} reaches it first; single \
@@ -290,9 +263,25 @@ fn trade_off(target: &TargetFinding) -> String {
             count(batch_size as u64)
         )
     });
+    if !curve.straddled {
+        return format!(
+            "The batch size beyond which larger batches save few steps lies outside, or at the edge \
+             of, those that were tried: try smaller and larger ones to find it.{bounds}{fastest}"
+        );
+    }
+    let in_budget = target.in_budget.map_or(String::new(), |found| {
+        format!(
+            " With the {} examples that every run saw, batch sizes above about {} do not get there.",
+            steps(found.examples),
+            steps(found.batch_size)
+        )
+    });
     format!(
-        "Steps = {} + {} / B fit these. {said}{wasteful}{in_budget}{bounds}{fastest}",
+        "Steps = {} + {} / B fit these. {} A batch of {} needs 20 % more examples than a very small \
+         one would.{in_budget}{bounds}{fastest}",
         steps(curve.smallest_steps),
-        steps(curve.least_examples)
+        steps(curve.least_examples),
+        critical_batch(curve),
+        steps(curve.with_overhead(0.2)),
     )
 }

@@ -74,7 +74,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
         return Ok(None);
     }
     let mut rng = stream(0, Purpose::Report, 0);
-    let findings = analysis::find(&results, &mut rng);
+    let findings = analysis::analyse(&results, &mut rng);
     let report_folder = folder.join("report");
     let path = report_folder.join("index.html");
     let report = Report { study: status.study.name.clone(), findings, path };

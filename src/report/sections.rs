@@ -1,9 +1,9 @@
 //! The parts of `verdict.md` beside the arms and their comparison.
 
-use super::markdown::{comparisons, difference_of, table};
+use super::markdown::{accuracy, comparisons, difference_of, table};
 use crate::analysis::{
     ArmFinding, BudgetFinding, Claim, Confounder, Decomposition, Effect, Factor, Findings, Front,
-    GroupFinding, Price, RateFinding, Role, Tuning, Weight, percent,
+    GapArm, GroupFinding, Price, RateFinding, Role, Tuning, Weight, percent,
 };
 use crate::format::count;
 use crate::stats::{Edge, Standing, Trial, summarise};
@@ -14,13 +14,29 @@ pub(super) fn gap(findings: &Findings) -> Option<String> {
         return Some(format!("The gap cannot be taken apart yet: {reason}."));
     }
     let found = findings.decomposition.as_ref()?;
-    Some([parts(found), GAP.to_owned()].join("\n\n"))
+    Some([gap_arms(found), parts(found), GAP.to_owned()].join("\n\n"))
+}
+
+fn gap_arms(found: &Decomposition) -> String {
+    let row = |arm: &GapArm| {
+        vec![
+            arm.name.clone(),
+            count(arm.batch_size as u64),
+            arm.learning_rate.to_string(),
+            count(arm.updates.round() as u64),
+            accuracy(Some(&arm.validation)),
+            accuracy(arm.test.as_ref()),
+        ]
+    };
+    let header =
+        ["arm", "batch size", "learning rate", "updates", "validation accuracy", "test accuracy"];
+    table(&header, found.arms.iter().map(row))
 }
 
 const GAP: &str = "\
 Small minus large in percentage points, seed by seed, with 95 % t intervals: a positive part is accuracy \
 that the large batch lacks. The parts add up to the total. *Learning rate* is what tuning gives the large \
-batch more than the small one, *updates* what as many updates as the small batch makes add, *residual* \
+batch more than the small one, *updates* what a budget of as many updates as the small batch has adds, *residual* \
 what remains. Learning rates were chosen on validation with seeds of their own. *At the best measurement* \
 takes each run where it was best on validation, in place of its end.";
 
@@ -108,7 +124,8 @@ pub(super) fn rates(found: Option<&RateFinding>) -> Option<String> {
             },
         ]
     });
-    let header = ["batch size", "best", "where it lies", "optimum between", "within the margin"];
+    let header =
+        ["batch size", "best tried", "where it lies", "estimated optimum", "within the margin"];
     let line = match (&found.scaling, &found.no_scaling) {
         (Some(_), _) => "The optimum between the rates that were tried is the top of a parabola \
                          through the best one and its neighbours; a line through these, in \

@@ -9,7 +9,7 @@
 //!
 //! Paired data enter as differences: what a seed does to both arms cancels.
 
-use super::{Summary, student, student_quantile};
+use super::{Summary, normal, student, student_quantile};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::ContinuousCDF;
 
@@ -86,10 +86,14 @@ pub fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-/// The standard error of a share of `n` independent examples: sqrt(p (1 - p) / n). No number of
-/// seeds makes it smaller.
-pub fn binomial_se(share: f64, n: usize) -> f64 {
-    (share * (1.0 - share) / n.max(1) as f64).sqrt()
+/// The interval of the true share when `share` of `n` independent examples have a property (Wilson
+/// 1927, JASA 22): it says something at 0 and 1 too. No number of seeds makes it narrower.
+pub fn wilson_interval(share: f64, n: usize, confidence: f64) -> Interval {
+    let (n, z) = (n.max(1) as f64, normal().inverse_cdf(0.5 + confidence / 2.0));
+    let middle = share + z * z / (2.0 * n);
+    let reach = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    let shrunk = |end: f64| (end / (1.0 + z * z / n)).clamp(0.0, 1.0);
+    Interval { low: shrunk(middle - reach), high: shrunk(middle + reach) }
 }
 
 #[cfg(test)]
@@ -166,8 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_a_share_is_the_binomial_one() {
-        near(binomial_se(0.86, 25_000), 0.0021945, 1e-7);
-        near(binomial_se(0.5, 1), 0.5, 1e-15);
+    fn the_interval_of_a_share_says_something_at_its_ends_too() {
+        // 15 of 20 and 20 of 20 by hand; 1.96 sqrt(p (1 - p) / n) for many examples.
+        let of = |share, n| wilson_interval(share, n, 0.95);
+        near(of(0.75, 20).low, 0.5313, 1e-4);
+        near(of(0.75, 20).high, 0.8881, 1e-4);
+        near(of(1.0, 20).low, 20.0 / (20.0 + 3.8415), 1e-4);
+        near(of(1.0, 20).high, 1.0, 0.0);
+        near(of(0.86, 25_000).high - 0.86, 1.96 * 0.0021945, 1e-4);
     }
 }

@@ -6,6 +6,7 @@
 //! ```text
 //! interval      t intervals, one-sided bounds and p values of a mean, of paired differences too
 //! equivalence   within a margin, beyond it, or open: non-inferiority and TOST
+//! influence     whether one value decides how sure a mean is
 //! multiple      Holm's correction
 //! sign_flip     the exact permutation test of paired differences
 //! bootstrap     percentile and BCa intervals of any statistic of resampled seeds
@@ -26,6 +27,7 @@ mod best;
 mod bootstrap;
 mod crossed;
 mod equivalence;
+mod influence;
 mod interval;
 mod iqm;
 mod multiple;
@@ -39,14 +41,15 @@ pub use best::possible_bests;
 pub use bootstrap::{Bootstrap, resamples};
 pub use crossed::crossed_interval;
 pub use equivalence::{Standing, equivalence_p, standing};
-pub use interval::{Interval, binomial_se, differences};
+pub use influence::odd_one_out;
+pub use interval::{Interval, differences, wilson_interval};
 pub use iqm::{IQM_SEEDS, InterquartileMean, interquartile_mean, iqm};
 pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
 pub use power::{detectable, power, seeds_for_half_width, seeds_to_settle};
 pub use rank::{Ranked, kendall_tau};
 pub use sign_flip::{SIGN_FLIP_MOST, sign_flip_p};
-pub use trials::{Edge, Trial, best_trial, highest};
+pub use trials::{Edge, Trial, best_place, best_trial};
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};

@@ -25,7 +25,7 @@ pub enum Edge {
 
 impl Edge {
     /// That of a place among so many, if it is the first or the last.
-    pub fn of(place: usize, count: usize) -> Option<Self> {
+    fn of(place: usize, count: usize) -> Option<Self> {
         match place {
             0 => Some(Self::Lowest),
             _ if place + 1 == count => Some(Self::Highest),
@@ -41,24 +41,21 @@ impl Trial {
     }
 }
 
-/// The place of the highest score; of equals the first, `None` where there is none.
-pub fn highest(scores: impl IntoIterator<Item = Option<f64>>) -> Option<usize> {
-    let mut best: Option<(usize, f64)> = None;
-    for (place, score) in scores.into_iter().enumerate() {
-        if let Some(score) = score
-            && best.is_none_or(|(_, other)| score > other)
-        {
-            best = Some((place, score));
-        }
-    }
-    best.map(|(place, _)| place)
+/// The place of the highest of these scores, in ascending order of their rates, and at which edge it
+/// lies. Of neighbours that are equally good the middle one is taken, the smaller of two: where an
+/// end is no better than its neighbour, nothing says that going on beyond it would help.
+pub fn best_place(scores: &[Option<f64>]) -> Option<(usize, Option<Edge>)> {
+    let best = scores.iter().flatten().copied().reduce(f64::max)?;
+    let is_best = |score: &Option<f64>| score.is_some_and(|score| score >= best);
+    let first = scores.iter().position(is_best)?;
+    let equals = scores[first..].iter().take_while(|score| is_best(score)).count();
+    let place = first + (equals - 1) / 2;
+    Some((place, Edge::of(place, scores.len()).filter(|_| equals == 1)))
 }
 
-/// The best of these trials, in ascending order of their rates: its place, and at which edge it
-/// lies. Of equals the smallest rate is taken.
+/// [`best_place`] of the mean accuracies of these trials, in ascending order of their rates.
 pub fn best_trial(trials: &[Trial]) -> Option<(usize, Option<Edge>)> {
-    let place = highest(trials.iter().map(Trial::score))?;
-    Some((place, Edge::of(place, trials.len())))
+    best_place(&trials.iter().map(Trial::score).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -66,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_equally_good_rates_the_smallest_is_taken() {
+    fn of_equally_good_neighbours_the_middle_one_is_taken_and_none_is_an_edge() {
         let trial = |learning_rate, accuracy: f64| Trial {
             learning_rate,
             validation: vec![accuracy - 0.25, accuracy + 0.25],
@@ -74,8 +71,12 @@ mod tests {
         };
         let trials = [trial(0.1, 0.5), trial(0.2, 0.75), trial(0.4, 0.75), trial(0.8, 0.5)];
         assert_eq!(best_trial(&trials), Some((1, None)));
-        assert_eq!(best_trial(&trials[1..]), Some((0, Some(Edge::Lowest))));
+        assert_eq!(best_trial(&trials[1..]), Some((0, None)));
+        assert_eq!(best_trial(&trials[2..]), Some((0, Some(Edge::Lowest))));
+        assert_eq!(best_trial(&trials[..2]), Some((1, Some(Edge::Highest))));
+        let easy: Vec<Trial> = (1..=5).map(|rate| trial(f64::from(rate), 0.75)).collect();
+        assert_eq!(best_trial(&easy), Some((2, None)));
         assert_eq!(best_trial(&[]), None);
-        assert_eq!(highest([None, Some(1.0), None, Some(1.0)]), Some(1));
+        assert_eq!(best_place(&[None, Some(1.0), None, Some(1.0)]), Some((1, None)));
     }
 }

@@ -106,8 +106,9 @@ impl TrainedRun {
         match train::measure(&logits.unwrap_or_default(), &examples, engine.penalty()?) {
             Some(metrics) => Ok(Measurement { examples: examples.len(), metrics }),
             None => Err(UserError::new(
-                "this study has no such split: it has no examples",
-                "give the study a test split with `data.split.test`, `x_test` and `y_test`",
+                "the test split of this study is empty",
+                "evaluate `train` or `validation`; `data.split.test`, or `x_test` and `y_test`, give a \
+                 study a test split",
             )
             .into()),
         }

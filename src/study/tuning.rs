@@ -1,10 +1,10 @@
 //! Learning rates that are tuned: which are tried for an arm, and which one is taken.
 //!
-//! Every arm gets equal numbers of trials: the same rates (or the same shares of a range around its
-//! own rate), each with the same seeds, which no other run has. The best is the one with the highest
-//! mean validation accuracy; a rate of which any run diverged is not taken. While the best lies at an
-//! end of the grid, one more rate is tried beyond it, as far away as its neighbour is in the
-//! logarithm. The test split is never read.
+//! Every arm begins with equal numbers of trials: the same rates (or the same shares of a range around
+//! its own rate), each with the same seeds, which no other run has. The best is the one with the
+//! highest mean validation accuracy, the middle one of equals; a rate of which any run diverged is not
+//! taken. While the best lies at an end of the grid, one more rate is tried beyond it, as far away as
+//! its neighbour is in the logarithm. The test split is never read.
 //!
 //! Everything follows from the records of the trials, so that tuning goes on at any moment and is
 //! never done twice. `tuning.json` is drawn from them for readers.

@@ -8,13 +8,13 @@
 mod probed;
 
 use super::decomposition::Remainder;
-use super::groups::{are_alike_but_for, have_one_rate};
+use super::groups::{are_alike_but_for, have_one_rate, smallest_and_largest};
 use super::words::{points, points_interval, signed_points};
 use super::{
-    ArmResults, Budget, CONFIDENCE, Decomposition, Estimate, Results, RunResults, SharpnessFinding,
+    ArmResults, CONFIDENCE, Decomposition, Estimate, Results, RunResults, SharpnessFinding,
 };
 use crate::format::{bytes, count};
-use crate::stats::equivalence_p;
+use crate::stats::{Interval, equivalence_p};
 use serde::Serialize;
 
 /// What the study says of a claim.
@@ -32,6 +32,15 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Of an effect that a claim has above 0.
+    fn of_sign(interval: Option<Interval>) -> Self {
+        match interval {
+            Some(interval) if interval.low > 0.0 => Self::Supported,
+            Some(interval) if interval.high < 0.0 => Self::Contradicted,
+            _ => Self::Inconclusive,
+        }
+    }
+
     /// As it is written.
     pub fn word(self) -> &'static str {
         match self {
@@ -60,13 +69,12 @@ pub struct Claim {
 
 impl Claim {
     fn untested(claim: &'static str, because: impl Into<String>) -> Self {
-        Self {
-            claim,
-            finding: Finding::NotTested,
-            because: because.into(),
-            effect: None,
-            detectable: None,
-        }
+        Self::without_effect(claim, Finding::NotTested, because.into())
+    }
+
+    /// That rests on something else than accuracy.
+    fn without_effect(claim: &'static str, finding: Finding, because: String) -> Self {
+        Self { claim, finding, because, effect: None, detectable: None }
     }
 
     /// With the effect on accuracy that it rests on.
@@ -83,13 +91,9 @@ impl Claim {
 
 /// Whether an effect is positive, as a claim has it.
 fn judge(effect: &Estimate, margin: f64) -> Finding {
-    let Some(interval) = effect.interval else { return Finding::Inconclusive };
-    let equal = equivalence_p(&effect.summary, margin).is_some_and(|p| p < 1.0 - CONFIDENCE);
-    match (interval.low > 0.0, interval.high < 0.0) {
-        _ if equal => Finding::Contradicted,
-        (true, _) => Finding::Supported,
-        (_, true) => Finding::Contradicted,
-        _ => Finding::Inconclusive,
+    match equivalence_p(&effect.summary, margin) {
+        Some(p) if p < 1.0 - CONFIDENCE => Finding::Contradicted,
+        _ => Finding::of_sign(effect.interval),
     }
 }
 
@@ -133,21 +137,27 @@ fn noise_generalises(decomposition: Option<&Decomposition>) -> Claim {
              `study.decompose` tells them apart",
         );
     };
+    let unequal = found.unequal_updates().is_some();
     let finding = match found.remainder {
+        _ if unequal => Finding::Inconclusive,
         Remainder::LargeWorse => Finding::Supported,
         Remainder::Immaterial | Remainder::LargeBetter => Finding::Contradicted,
         Remainder::AtTheEndAlone | Remainder::Open => Finding::Inconclusive,
     };
     let effect = found.parts().residual.estimate;
+    let updates = match unequal {
+        false => "equal updates",
+        true => "equal budgets of updates, of which early stopping left some unused",
+    };
     let overfitting = match found.remainder {
         Remainder::AtTheEndAlone => format!(
-            ", which is overfitting: where each run was best on validation, {}",
+            ", much of it overfitting: where each run was best on validation, {}",
             effect_text(&found.best.residual.estimate)
         ),
         _ => String::new(),
     };
     let because = format!(
-        "{} accuracy of batch size {} minus {}, both with tuned learning rates and equal updates: \
+        "{} accuracy of batch size {} minus {}, both with tuned learning rates and {updates}: \
          {}{overfitting}",
         found.split(),
         count(found.small as u64),
@@ -157,69 +167,68 @@ fn noise_generalises(decomposition: Option<&Decomposition>) -> Claim {
     Claim::told(CLAIM, finding, effect, because)
 }
 
-/// The arms of the smallest and the largest batch size that are alike otherwise.
-fn ends(results: &Results) -> Option<[&ArmResults; 2]> {
-    let fit = |arm: &&ArmResults| arm.budget == Budget::Epochs && !arm.runs.is_empty();
-    let small = results.arms.iter().filter(fit).min_by_key(|arm| arm.batch_size)?;
-    let alike = |arm: &&ArmResults| arm.rate == small.rate;
-    super::groups::ends(results.arms.iter().filter(fit).filter(alike))
-}
-
 fn paired(a: &ArmResults, b: &ArmResults, of: impl Fn(&RunResults) -> Option<f64>) -> Vec<f64> {
     let pair = |(seed, run): (&u64, &RunResults)| Some(of(run)? - of(b.runs.get(seed)?)?);
     a.runs.iter().filter_map(pair).collect()
 }
 
+const NO_PAIR: &str = "no seed has finished runs of both batch sizes";
+
+/// Arms with finished runs.
+fn finished(results: &Results) -> impl Iterator<Item = &ArmResults> + Clone {
+    results.arms.iter().filter(|arm| !arm.runs.is_empty())
+}
+
 fn memory(results: &Results) -> Claim {
     const CLAIM: &str = "larger batches need more memory";
-    let Some([small, large]) = ends(results) else {
-        return Claim::untested(CLAIM, "the study has one batch size");
+    let Some([small, large]) = smallest_and_largest(finished(results), |_, _| true) else {
+        return Claim::untested(CLAIM, "there are no two batch sizes with equal settings");
     };
-    let most = |arm: &ArmResults| arm.runs.values().map(|run| run.peak_memory).max().unwrap_or(0);
-    let (of_small, of_large) = (most(small), most(large));
-    // A process's peak moves by a few percent from run to run.
-    let finding = match of_large as f64 / of_small.max(1) as f64 {
-        ratio if ratio > 1.1 => Finding::Supported,
-        _ => Finding::Contradicted,
+    let memory = |run: &RunResults| (run.peak_memory > 0).then(|| (run.peak_memory as f64).ln());
+    let Some(effect) = Estimate::of(&paired(large, small, memory), 0.0) else {
+        return Claim::untested(CLAIM, NO_PAIR);
+    };
+    let mean = |arm: &ArmResults| {
+        arm.runs.values().map(|run| run.peak_memory).sum::<u64>() / arm.runs.len().max(1) as u64
     };
     let because = format!(
-        "peak memory of a run: {} at batch size {}, {} at {}",
-        bytes(of_small),
+        "mean peak memory of a run: {} at batch size {}, {} at {}, {} times as much",
+        bytes(mean(small)),
         count(small.batch_size as u64),
-        bytes(of_large),
-        count(large.batch_size as u64)
+        bytes(mean(large)),
+        count(large.batch_size as u64),
+        times(&effect)
     );
-    Claim { claim: CLAIM, finding, because, effect: None, detectable: None }
+    Claim::without_effect(CLAIM, Finding::of_sign(effect.interval), because)
 }
 
 fn epochs(results: &Results) -> Claim {
     const CLAIM: &str = "larger batches make an epoch faster";
-    let Some([small, large]) = ends(results) else {
-        return Claim::untested(CLAIM, "the study has one batch size");
+    let Some([small, large]) = smallest_and_largest(finished(results), |_, _| true) else {
+        return Claim::untested(CLAIM, "there are no two batch sizes with equal settings");
     };
     let speed = |run: &RunResults| {
         (run.train_seconds > 0.0).then(|| (run.examples as f64 / run.train_seconds).ln())
     };
     let Some(effect) = Estimate::of(&paired(large, small, speed), 0.0) else {
-        return Claim::untested(CLAIM, "no seed has finished runs of both ends");
+        return Claim::untested(CLAIM, NO_PAIR);
     };
-    let finding = match effect.interval {
-        Some(interval) if interval.low > 0.0 => Finding::Supported,
-        Some(interval) if interval.high < 0.0 => Finding::Contradicted,
-        _ => Finding::Inconclusive,
-    };
-    let times = |log: f64| format!("{:.2}", log.exp());
-    let interval = effect.interval.map_or(String::new(), |interval| {
-        format!(" (95 % interval {} to {})", times(interval.low), times(interval.high))
-    });
     let because = format!(
-        "batch size {} trains {}{interval} times as many examples a second as {}, with this \
-         machine's load",
+        "batch size {} trains {} times as many examples a second as {}, with this machine's load",
         count(large.batch_size as u64),
-        times(effect.summary.mean),
+        times(&effect),
         count(small.batch_size as u64)
     );
-    Claim { claim: CLAIM, finding, because, effect: None, detectable: None }
+    Claim::without_effect(CLAIM, Finding::of_sign(effect.interval), because)
+}
+
+/// `1.30 (95 % interval 1.20 to 1.41)`, of a difference of logarithms.
+fn times(effect: &Estimate) -> String {
+    let times = |log: f64| format!("{:.2}", log.exp());
+    let interval = effect.interval.map_or(" (one seed)".to_owned(), |interval| {
+        format!(" (95 % interval {} to {})", times(interval.low), times(interval.high))
+    });
+    times(effect.summary.mean) + &interval
 }
 
 /// The seed's schedule at its batch size, or else whatever schedule there is at the largest one.
@@ -241,26 +250,28 @@ fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {
         })
     };
     let alike = |a: &ArmResults, b: &ArmResults| have_one_rate(a, b) && are_alike_but_for(a, b, is);
-    let least_sd = results.least_sd(if results.examples[2].is_some() { 2 } else { 1 });
+    let least_sd = results.rounding_sd(results.reported_split(), 2);
     let mut pairs: Vec<(&ArmResults, &ArmResults, Estimate)> = Vec::new();
     for with in results.arms.iter().filter(|arm| !off(arm)) {
         for without in results.arms.iter().filter(|arm| off(arm) && alike(with, arm)) {
-            let accuracy = |run: &RunResults| run.test.or(Some(run.validation));
+            let accuracy = |run: &RunResults| Some(run.reported_accuracy());
             let effect = Estimate::of(&paired(with, without, accuracy), least_sd);
             pairs.extend(effect.map(|effect| (with, without, effect)));
         }
     }
     let largest = pairs.iter().map(|(with, ..)| with.batch_size).max();
     pairs.retain(|(with, ..)| Some(with.batch_size) == largest);
-    // Of several at that size, the one with the largest effect is named, and that it was picked.
+    // Of several at that size, the one with the largest effect is named; its interval is as wide as it
+    // must be for all of them to hold at once (Bonferroni).
     let of_many = pairs.len();
     let best = pairs.into_iter().max_by(|a, b| a.2.summary.mean.total_cmp(&b.2.summary.mean));
-    let Some((with, without, effect)) = best else {
+    let Some((with, without, mut effect)) = best else {
         return Claim::untested(claim, "there are no two arms that differ in this alone");
     };
+    effect.interval = effect.summary.interval(1.0 - (1.0 - CONFIDENCE) / of_many as f64);
     let picked = match of_many {
         1 => String::new(),
-        many => format!("; the best of {many}, so take its interval with care"),
+        many => format!("; the best of {many}, so its interval is widened for as many"),
     };
     let because = format!(
         "`{}` minus `{}` (batch size {}): {}{picked}",

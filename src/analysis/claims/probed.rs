@@ -1,7 +1,7 @@
 //! Claims that need more than accuracies: `study.probe` measures what they are about.
 
 use super::{Claim, Finding};
-use crate::analysis::groups::ends;
+use crate::analysis::groups::{have_one_rate, smallest_and_largest};
 use crate::analysis::{ArmResults, Estimate, NoiseRun, Results, SharpnessFinding};
 use crate::format::count;
 use crate::stats::Interval;
@@ -12,10 +12,12 @@ use std::cmp::Ordering;
 pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
     const CLAIM: &str = "gradients of large batches are smoother";
     let measured = |arm: &&ArmResults| results.noise.iter().any(|run| run.arm == arm.name);
-    let Some([small, large]) = ends(of_main.arms.iter().filter(measured)) else {
+    let Some([small, large]) =
+        smallest_and_largest(of_main.arms.iter().filter(measured), have_one_rate)
+    else {
         return Claim::untested(
             CLAIM,
-            "it takes `study.probe.noise_scale` and two batch sizes with equal settings",
+            "it takes `study.probe.noise_scale` and two batch sizes with equal learning rates and settings",
         );
     };
     // Logarithms, seed by seed; "more than" is no number.
@@ -28,6 +30,8 @@ pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
     let pairs =
         small.runs.keys().filter_map(|seed| Some([share(small, *seed)?, share(large, *seed)?]));
     let falls: Vec<f64> = pairs.map(|[small, large]| small - large).collect();
+    let (told, seeds) =
+        (falls.len(), small.runs.keys().filter(|s| large.runs.contains_key(s)).count());
     let Some(Estimate { summary, interval }) = Estimate::of(&falls, 0.0) else {
         return Claim::untested(
             CLAIM,
@@ -38,19 +42,23 @@ pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
     let range = interval.map_or("one seed".to_owned(), |Interval { low, high }| {
         format!("95 % interval {} to {}", times(low), times(high))
     });
+    let bounded = match seeds - told {
+        0 => String::new(),
+        some => format!("; {some} of {seeds} seeds are known from below alone and left out"),
+    };
     let because = format!(
         "at the end of the runs the noise of a gradient of {} examples, as a share of the gradient, had {} \
-         times the variance of one of {} ({range})",
+         times the variance of one of {} ({range}{bounded})",
         count(small.batch_size as u64),
         times(summary.mean),
         count(large.batch_size as u64)
     );
-    let finding = match interval {
-        Some(interval) if interval.low > 0.0 => Finding::Supported,
-        Some(interval) if interval.high < 0.0 => Finding::Contradicted,
-        _ => Finding::Inconclusive,
+    // Seeds that are bounded from below alone might have changed the sign.
+    let finding = match told == seeds {
+        true => Finding::of_sign(interval),
+        false => Finding::Inconclusive,
     };
-    Claim { claim: CLAIM, finding, because, effect: None, detectable: None }
+    Claim::without_effect(CLAIM, finding, because)
 }
 
 /// Both halves must hold: sharper, and worse for it.
@@ -59,7 +67,7 @@ pub(super) fn sharp_minima(found: Option<&SharpnessFinding>) -> Claim {
     let Some(found) = found.filter(|found| !found.sharper.is_empty()) else {
         return Claim::untested(
             CLAIM,
-            "it takes `study.probe.sharpness` and two batch sizes with equal settings",
+            "it takes `study.probe.sharpness` and two batch sizes with equal learning rates and settings",
         );
     };
     let (sharper, better) = (found.larger_is_sharper(), found.sharper_is_better());
@@ -79,5 +87,5 @@ pub(super) fn sharp_minima(found: Option<&SharpnessFinding>) -> Claim {
         Ordering::Equal => "sharpness is not shown to tell accuracy",
     };
     let because = format!("{first}; {second}");
-    Claim { claim: CLAIM, finding, because, effect: None, detectable: None }
+    Claim::without_effect(CLAIM, finding, because)
 }

@@ -209,7 +209,7 @@ fn fractions(split: &SplitSection, data: &DataSection) -> Checked {
         if !(0.0..1.0).contains(&value) {
             return Err(broken(
                 &format!("data.split.{key}"),
-                format!("must be a fraction from 0 up to, not including, 1, received {value}"),
+                format!("must be a fraction of at least 0 and below 1, received {value}"),
                 "0.2 takes a fifth of the examples",
             ));
         }

@@ -85,7 +85,7 @@ fn fraction(path: &str, value: f64, hint: &str) -> Checked {
     match (0.0..1.0).contains(&(value as f32)) {
         true => Ok(()),
         false => {
-            let rule = format!("must be from 0 up to, not including, 1 in f32, received {value}");
+            let rule = format!("must be at least 0 and below 1 in f32, received {value}");
             Err(broken(path, rule, hint))
         }
     }

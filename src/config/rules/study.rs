@@ -138,9 +138,10 @@ fn decompose(experiment: &Experiment, pair: &DecomposeSection) -> Checked {
             |size: u32| arms.iter().any(|arm| arm.effective_batch_size() == u64::from(size));
         let absent = [pair.small, pair.large].into_iter().find(|size| !there(*size));
         return absent.map_or(Ok(()), |size| {
-            let rule =
-                format!("beside `arms` it names two of their batch sizes, and none has {size}");
-            Err(broken("study.decompose", rule, "remove `arms`: it makes the arms that it takes"))
+            let rule = format!("names batch size {size}, which no arm has");
+            let hint =
+                "add such an arm, or remove `arms`: `decompose` makes the arms that it needs";
+            Err(broken("study.decompose", rule, hint))
         });
     }
     if matches!(study.learning_rate, LearningRate::Linear(_) | LearningRate::Sqrt(_)) {
@@ -309,7 +310,7 @@ mod tests {
         ),
         (
             "study: { decompose: { small: 8, large: 16 }, arms: [{ batch_size: 8 }] }",
-            "none has 16 (at `study.decompose`)",
+            "names batch size 16, which no arm has (at `study.decompose`)",
         ),
         (
             "study: { learning_rate: { sqrt: { base: 8 } }, decompose: { small: 8, large: 16 } }",
@@ -369,7 +370,7 @@ mod tests {
         ),
         (
             "study:\n  grid:\n    batch_size: [8]\n    variants:\n      - name: a\n        model: { lstm: { dropout: 2 } }",
-            "line 6: must be from 0 up to, not including, 1 in f32, received 2 (at \
+            "line 6: must be at least 0 and below 1 in f32, received 2 (at \
              `study.grid.variants[0].model.lstm.dropout`)",
         ),
         (

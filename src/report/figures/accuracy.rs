@@ -2,7 +2,7 @@
 //! with equal passes, equal updates and equal time as `analysis::budgets` reads them off the curves.
 
 use super::{ASIDE, Figure, Study, beside, ends};
-use crate::analysis::{ArmResults, BudgetFinding, Comparison, percent, points};
+use crate::analysis::{ArmResults, BudgetFinding, Comparison, Split, percent, points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 use crate::stats::{Summary, summarise};
 
@@ -14,7 +14,7 @@ struct View<'s> {
     comparison: &'s Comparison,
     /// Whose accuracies the axis has room for: panels of the same ones have the same scale.
     scale: Vec<&'s ArmResults>,
-    split: &'static str,
+    split: Split,
 }
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
@@ -27,7 +27,9 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let panels: Vec<Panel> = views.map(|view| panel(study, &view)).collect();
     let title = match panels.len() > ways {
         true => "How the accuracy depends on the batch size, and on what is held equal".into(),
-        false => format!("How the {} accuracy depends on the batch size", study.split()),
+        false => {
+            format!("How the {} accuracy depends on the batch size", study.results.reported_split())
+        }
     };
     Some(Figure { name: "accuracy", title, caption, panels, legend: Vec::new() })
 }
@@ -40,7 +42,7 @@ fn at_the_end<'s>(study: &Study<'s>) -> Vec<View<'s>> {
         arms: series.arms,
         comparison: series.comparison,
         scale: study.arms().collect(),
-        split: study.split(),
+        split: study.results.reported_split(),
     };
     all.into_iter().map(view).collect()
 }
@@ -58,7 +60,7 @@ fn with_equal(budget: &BudgetFinding) -> View<'_> {
         scale: arms.clone(),
         arms,
         comparison: &budget.comparison,
-        split: "validation",
+        split: Split::Validation,
     }
 }
 
@@ -111,12 +113,12 @@ fn panel(study: &Study, view: &View) -> Panel {
     let mut chart = Chart::new(&view.title, x, y.within(0.0, 1.0));
     let best = view.comparison.best().map(|best| &best.name);
     let best = view.scale.iter().find(|arm| Some(&arm.name) == best);
-    if let Some(best) = best.and_then(|arm| summary(study, arm)) {
+    if let Some(best) = best.and_then(|arm| summary(arm)) {
         let margin = study.results.margin;
         let says = format!("within {} percentage points of the best mean", points(margin));
         chart.between_y([best.mean - margin, best.mean], &says);
     }
-    let means = view.arms.iter().filter_map(|arm| Some((*arm, summary(study, arm)?)));
+    let means = view.arms.iter().filter_map(|arm| Some((*arm, summary(arm)?)));
     let means: Vec<(&ArmResults, Summary)> = means.collect();
     if means.windows(2).all(|pair| pair[0].0.batch_size != pair[1].0.batch_size) {
         let line: Vec<[f64; 2]> =
@@ -132,11 +134,11 @@ fn panel(study: &Study, view: &View) -> Panel {
 /// The accuracies that an axis has room for. A bar of two seeds may be wider than everything: it is
 /// shown as far as twice the data.
 fn shown(study: &Study, arms: &[&ArmResults]) -> Vec<f64> {
-    let runs = arms.iter().flat_map(|arm| arm.runs.values()).map(|run| study.accuracy(run));
+    let runs = arms.iter().flat_map(|arm| arm.runs.values()).map(|run| run.reported_accuracy());
     let mut shown: Vec<f64> = runs.collect();
     let (low, high) = shown.iter().fold((1f64, 0f64), |(l, h), a| (l.min(*a), h.max(*a)));
     let room = 1.5 * (high - low).max(study.results.margin);
-    let bars = arms.iter().filter_map(|arm| ends(&summary(study, arm)?)).flatten();
+    let bars = arms.iter().filter_map(|arm| ends(&summary(arm)?)).flatten();
     shown.extend(bars.map(|end| end.clamp(low - room, high + room)));
     shown
 }
@@ -169,7 +171,7 @@ impl Place {
 fn draw_arm(study: &Study, chart: &mut Chart, arm: &ArmResults, of: &Summary, place: Place) {
     let (x, mark): (f64, Mark) = (arm.batch_size as f64, study.mark(arm));
     for (at, (seed, run)) in arm.runs.iter().enumerate() {
-        let accuracy = study.accuracy(run);
+        let accuracy = run.reported_accuracy();
         let says = format!("{}, seed {seed}: {}", arm.name, percent(accuracy));
         let shift = place.seeds + place.narrow * beside(at, arm.runs.len());
         chart.seed(x, accuracy, shift, mark, &says);
@@ -182,6 +184,6 @@ fn draw_arm(study: &Study, chart: &mut Chart, arm: &ArmResults, of: &Summary, pl
     chart.mean(x, of.mean, place.mean, mark, &says);
 }
 
-fn summary(study: &Study, arm: &ArmResults) -> Option<Summary> {
-    summarise(&arm.runs.values().map(|run| study.accuracy(run)).collect::<Vec<_>>())
+fn summary(arm: &ArmResults) -> Option<Summary> {
+    summarise(&arm.runs.values().map(|run| run.reported_accuracy()).collect::<Vec<_>>())
 }

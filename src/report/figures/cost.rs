@@ -11,7 +11,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let rows = |run: &RunResults| run.examples as f64 / run.train_seconds.max(1e-9);
     // A run may end within a pass: the time of a whole one follows from its examples.
     let pass = |run: &RunResults| {
-        let rows = study.results.examples[0].map_or(run.examples, |rows| rows as u64);
+        let rows = study.results.examples.train.map_or(run.examples, |rows| rows as u64);
         run.train_seconds * rows as f64 / run.examples.max(1) as f64
     };
     let memory = |run: &RunResults| run.peak_memory as f64;

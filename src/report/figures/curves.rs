@@ -26,7 +26,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     if !arms.iter().any(|arm| common(arm) > 1) {
         return None;
     }
-    let rows = study.results.examples[0].filter(|rows| *rows > 0);
+    let rows = study.results.examples.train;
     let passes = |point: &Point| point.examples as f64 / rows.unwrap_or(1) as f64;
     let (title, label) = match rows {
         Some(_) => ("against passes over the data", "epochs"),

@@ -1,27 +1,27 @@
-//! The gap between a small and a large batch, taken apart: a waterfall.
+//! The gap between a small and a large batch, taken apart: a bar for each part.
 
 use super::{Figure, Study};
 use crate::analysis::{Decomposition, Part, Parts, points, signed_points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 
 /// Under the bars, in the order of the sum.
-const NAMES: [&str; 4] = ["the gap", "learning rate", "updates", "what remains"];
+const NAMES: [&str; 4] = ["gap", "= rate", "+ updates", "+ rest"];
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let found = study.findings.decomposition.as_ref()?;
     let margin = study.results.margin;
     let test = found.test.as_ref().map(|parts| panel("on the test split", parts, margin));
     let validation = panel("on validation", &found.validation, margin);
+    let at_best = panel("where each run was best on validation", &found.best, margin);
     let seeds = found.seeds.len();
     let caption = format!(
-        "The first bar is the accuracy that batch size {large} lacks against {small} at the file's \
-         settings ({small} minus {large}). From there the staircase goes down: what a learning rate \
-         of its own gives the large batch more than the small one, then what as many updates as the \
-         small batch makes add. The last bar is what remains: the batch size itself, or overfitting \
-         of the longest runs where the text above says so. Inside the grey \
-         band (the margin, {margin} percentage points either way) it does not matter. Bars below \
-         zero favour the large batch. Whiskers are 95 % t intervals of each part, paired by seed (n \
-         = {seeds}).",
+        "Accuracy of batch size {small} minus {large}, in percentage points: above 0 it is higher with \
+         {small}, below 0 with {large}. The gap at the file's settings (first bar) is the sum of the \
+         other three: what a learning rate of its own gives the large batch more than the small one, \
+         what a budget of as many updates as the small batch has adds, and what remains: the batch size \
+         itself, or overfitting of the longest runs where the text above says so. Inside the grey band \
+         (the margin, {margin} percentage points either way) it does not matter. Whiskers are 95 % t \
+         intervals of each part, paired by seed (n = {seeds}).",
         small = found.small,
         large = found.large,
         margin = points(margin),
@@ -30,7 +30,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         name: "gap",
         title: title(found),
         caption,
-        panels: test.into_iter().chain([validation]).collect(),
+        panels: test.into_iter().chain([validation, at_best]).collect(),
         legend: Vec::new(),
     })
 }
@@ -39,43 +39,19 @@ fn title(found: &Decomposition) -> String {
     format!("Where the gap between batch sizes {} and {} comes from", found.small, found.large)
 }
 
-/// Where a bar starts and ends, and where its whisker does.
-struct Bar {
-    from: f64,
-    to: f64,
-    whisker: Option<[f64; 2]>,
-}
-
-fn bars(parts: &Parts) -> [Bar; 4] {
-    let up = |part: &Part| Bar {
-        from: 0.0,
-        to: mean(part),
-        whisker: part.estimate.interval.map(|ends| [ends.low, ends.high]),
-    };
-    // What a part explains is taken off what was left.
-    let down = |from: f64, part: &Part| Bar {
-        from,
-        to: from - mean(part),
-        whisker: part.estimate.interval.map(|ends| [from - ends.high, from - ends.low]),
-    };
-    let total = up(&parts.total);
-    let rate = down(total.to, &parts.learning_rate);
-    let updates = down(rate.to, &parts.updates);
-    [total, rate, updates, up(&parts.residual)]
-}
-
 fn mean(part: &Part) -> f64 {
     part.estimate.summary.mean
 }
 
 fn panel(title: &str, parts: &Parts, margin: f64) -> Panel {
-    let bars = bars(parts);
-    let means: Vec<f64> = bars.iter().flat_map(|bar| [bar.from, bar.to]).collect();
-    let most = means.iter().fold(margin, |most, mean| most.max(mean.abs()));
+    let named = parts.named();
+    let means = || named.iter().map(|(_, part)| mean(part));
+    let most = means().fold(margin, |most, mean| most.max(mean.abs()));
     // A whisker of two seeds may be wider than everything: shown as far as three times the bars.
-    let whiskers = bars.iter().filter_map(|bar| bar.whisker).flatten();
-    let shown = whiskers.map(|end| end.clamp(-3.0 * most, 3.0 * most));
-    let shown = means.iter().copied().chain(shown).chain([-margin, margin]);
+    let whiskers = named.iter().filter_map(|(_, part)| part.estimate.interval);
+    let shown = whiskers
+        .flat_map(|ends| [ends.low, ends.high].map(|end| end.clamp(-3.0 * most, 3.0 * most)));
+    let shown = means().chain(shown).chain([0.0, -margin, margin]);
     let y = Axis::over("percentage points", Spread::Linear, Unit::Points, shown);
     let x = Axis::over("", Spread::Linear, Unit::Plain, [-0.6, 3.6]).within(-0.6, 3.6);
     let x = x.with_ticks((0u8..).map(f64::from).zip(NAMES.map(String::from)).collect());
@@ -83,22 +59,19 @@ fn panel(title: &str, parts: &Parts, margin: f64) -> Panel {
     chart.between_y([-margin, margin], "within the margin: too little to matter");
     chart.reference(&[[-0.6, 0.0], [3.6, 0.0]], "no gap");
     let classes = ["bar total", "bar part", "bar part", "bar residual"];
-    for (at, (bar, (_, part))) in bars.iter().zip(parts.named()).enumerate() {
-        let x = at as f64;
-        let size = signed_points(mean(part));
+    for (at, (_, part)) in named.iter().enumerate() {
+        let (x, mean) = (at as f64, mean(part));
+        let size = signed_points(mean);
         let mut says = format!("{}: {size} percentage points", NAMES[at]);
         if let Some(ends) = part.estimate.interval {
             let (low, high) = (signed_points(ends.low), signed_points(ends.high));
             says += &format!(", 95 % interval {low} to {high}");
         }
-        chart.area([x - 0.36, x + 0.36], [bar.from, bar.to], classes[at], &says);
-        if at < 2 {
-            chart.reference(&[[x + 0.36, bar.to], [x + 0.64, bar.to]], "what is left");
+        chart.area([x - 0.36, x + 0.36], [0.0, mean], classes[at], &says);
+        if let Some(ends) = part.estimate.interval {
+            chart.interval(x, [ends.low, ends.high], 0.0, Mark::plain());
         }
-        if let Some(ends) = bar.whisker {
-            chart.interval(x, ends, 0.0, Mark::plain());
-        }
-        let top = bar.whisker.map_or(bar.to.max(bar.from), |ends| ends[1]);
+        let top = part.estimate.interval.map_or(mean, |ends| ends.high).max(0.0);
         chart.text(x, top, [0.0, -5.0], "mid", &size);
     }
     chart.finish()

@@ -16,7 +16,7 @@ mod sharpness;
 mod target;
 
 use super::plot::{Figure, Mark};
-use crate::analysis::{ArmResults, Comparison, Findings, Results, RunResults, groups};
+use crate::analysis::{ArmResults, Comparison, Findings, Results, groups};
 use crate::stats::Summary;
 use std::collections::BTreeSet;
 
@@ -112,24 +112,6 @@ impl<'s> Study<'s> {
     /// Arms with finished runs.
     fn arms(&self) -> impl Iterator<Item = &'s ArmResults> {
         self.results.arms.iter().filter(|arm| !arm.runs.is_empty())
-    }
-
-    /// Whether all finished runs were tested.
-    fn tested(&self) -> bool {
-        self.arms().all(|arm| arm.runs.values().all(|run| run.test.is_some()))
-    }
-
-    /// The accuracy that figures show: on the test split where there is one.
-    fn accuracy(&self, run: &RunResults) -> f64 {
-        match run.test {
-            Some(test) if self.tested() => test,
-            _ => run.validation,
-        }
-    }
-
-    /// Its split.
-    fn split(&self) -> &'static str {
-        if self.tested() { "test" } else { "validation" }
     }
 
     /// The arms in the groups in which they were compared, apart by their other settings.
@@ -240,7 +222,7 @@ mod tests {
     use super::*;
     use crate::analysis::tests::{arm, results};
     use crate::analysis::{
-        Line, LinePoint, NoisePoint, NoiseRun, NoiseScale, Sharpness, SharpnessRun, find,
+        Line, LinePoint, NoisePoint, NoiseRun, NoiseScale, Sharpness, SharpnessRun, analyse,
     };
     use crate::stats::Interval;
     use crate::stats::tests::generator;
@@ -306,7 +288,7 @@ mod tests {
     #[test]
     fn noise_and_sharpness_are_drawn_with_all_their_values() {
         let results = planted();
-        let findings = find(&results, &mut generator(1));
+        let findings = analyse(&results, &mut generator(1));
         let (figures, missing) = draw(&Study { results: &results, findings: &findings });
         let file = |name: &str| {
             figures

@@ -95,7 +95,7 @@ fn against_accuracy(study: &Study) -> Option<Panel> {
     }
     let x = Axis::over("largest Hessian eigenvalue", Spread::Log10, Unit::Plain, values());
     let accuracies = runs.iter().map(|run| run.accuracy);
-    let label = format!("{} accuracy", study.split());
+    let label = format!("{} accuracy", study.results.reported_split());
     let y = Axis::over(&label, Spread::Linear, Unit::Percent, accuracies).within(0.0, 1.0);
     let mut chart = Chart::new("does sharpness tell accuracy?", x, y);
     for run in runs {

@@ -42,12 +42,13 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
     let mut templates = Environment::new();
     templates.add_template("index.html", TEMPLATE)?;
     let verdict = &parts.report.findings.verdict;
+    let found = [&verdict.gap, &verdict.found, &verdict.besides].into_iter().flatten();
     let page = templates.get_template("index.html")?.render(context! {
         study => &parts.report.study,
         headline => headline(&parts.report.findings),
-        advice => &verdict.advice,
+        advice => line_of(&verdict.advice),
         tiles => tiles(&parts.report.findings),
-        found => [&verdict.gap[..], &verdict.found, &verdict.besides].concat(),
+        found => found.map(|line| line_of(line)).collect::<Vec<_>>(),
         tables => parts.tables.to_vec(),
         figures => figures_html(parts.figures)?,
         missing => parts.missing.to_vec(),
@@ -66,7 +67,7 @@ fn figures_html(figures: &[Figure]) -> Result<String> {
         context! {
             name => figure.name,
             title => &figure.title,
-            caption => &figure.caption,
+            caption => line_of(&figure.caption),
             panels => figure.inline(),
             alone => figure.panels.len() == 1,
             legend => figure.inline_legend(),
@@ -149,7 +150,17 @@ fn html_of(markdown: &str) -> String {
     });
     let mut page = String::new();
     html::push_html(&mut page, wrapped);
-    page
+    // Numbers stay with their signs.
+    page.replace(" %", "&nbsp;%")
+        .replace("% interval", "%&nbsp;interval")
+        .replace("n = ", "n&nbsp;=&nbsp;")
+}
+
+/// One paragraph, without its tags.
+fn line_of(markdown: &str) -> String {
+    let html = html_of(markdown);
+    let inner = html.trim().strip_prefix("<p>").and_then(|html| html.strip_suffix("</p>"));
+    inner.map_or(html.clone(), str::to_owned)
 }
 
 /// What one needs to repeat the study, from its last session: names and values.

@@ -1,7 +1,7 @@
 //! One row a study: its data, its answer, and how sure that is; as cells of the page and as CSV.
 
 use super::Member;
-use crate::analysis::{ArmFinding, Estimate, Rate, groups, list};
+use crate::analysis::{ArmFinding, Estimate, Rate, Split, groups, list};
 use crate::config::LearningRate;
 use crate::format::count;
 use crate::report::markdown::accuracy;
@@ -34,7 +34,7 @@ pub(super) fn row(member: &Member, link: String) -> Row {
     };
     let (size, settled) = headline(findings);
     let cells = vec![
-        rows(written.results.examples),
+        written.results.examples.texts().join(", "),
         runs(member),
         format!("{size}: {settled}"),
         best,
@@ -44,12 +44,6 @@ pub(super) fn row(member: &Member, link: String) -> Row {
         critical(member),
     ];
     Row { name: member.name.clone(), link, cells }
-}
-
-/// `15,000, 5,000, 5,000`
-fn rows(examples: [Option<usize>; 3]) -> String {
-    let known = |rows: Option<usize>| rows.map_or("?".into(), |rows| count(rows as u64));
-    examples.map(known).join(", ")
 }
 
 fn runs(member: &Member) -> String {
@@ -74,10 +68,10 @@ fn possible(member: &Member) -> String {
 }
 
 /// The accuracy that stands for an arm: on the test split where there is one.
-fn reported(arm: &ArmFinding) -> (&'static str, Option<Estimate>) {
+fn reported(arm: &ArmFinding) -> (Split, Option<Estimate>) {
     match arm.test {
-        Some(test) => ("test", Some(test)),
-        None => ("validation", arm.validation),
+        Some(test) => (Split::Test, Some(test)),
+        None => (Split::Validation, arm.validation),
     }
 }
 

@@ -101,7 +101,7 @@ pub(in crate::report) fn factors(findings: &Findings) -> Result<String> {
         row.text("value", &factor.value);
         row.text("reference", &factor.reference);
         row.text("batch_sizes", &sizes.join(" "));
-        row.text("split", factor.split);
+        row.text("split", &factor.split.to_string());
         row.text("effect", kind);
         row.estimate("difference", Some(&effect.estimate));
         row.text("p", &number(effect.p));

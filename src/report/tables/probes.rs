@@ -1,7 +1,9 @@
 //! What was measured beside accuracy.
 
 use super::{Row, csv, number};
-use crate::analysis::{Line, NoiseRun, NoiseScale, Results, SharpnessFinding, SharpnessRun, Tells};
+use crate::analysis::{
+    Line, NoiseRun, NoiseScale, RankCorrelation, Results, SharpnessFinding, SharpnessRun,
+};
 use anyhow::Result;
 
 /// `noise_scale.csv`: one row a run and measurement.
@@ -61,15 +63,16 @@ pub(in crate::report) fn sharpness(results: &Results) -> Result<String> {
 pub(in crate::report) fn sharpness_and_accuracy(
     found: Option<&SharpnessFinding>,
 ) -> Result<String> {
-    csv(found.iter().flat_map(|found| &found.tells).map(|tells: &Tells| {
+    let correlations = found.iter().flat_map(|found| &found.rank_correlations);
+    csv(correlations.map(|correlation: &RankCorrelation| {
         let mut row = Row::default();
-        row.text("measure", tells.measure);
-        let all = tells.interval;
-        row.text("tau", &number(Some(tells.tau)));
+        row.text("measure", correlation.measure);
+        let all = correlation.interval;
+        row.text("tau", &number(Some(correlation.tau)));
         row.text("tau_low", &number(all.map(|interval| interval.low)));
         row.text("tau_high", &number(all.map(|interval| interval.high)));
-        let within = tells.interval_within_rates;
-        row.text("tau_within_rates", &number(tells.tau_within_rates));
+        let within = correlation.interval_within_rates;
+        row.text("tau_within_rates", &number(correlation.tau_within_rates));
         row.text("tau_within_rates_low", &number(within.map(|interval| interval.low)));
         row.text("tau_within_rates_high", &number(within.map(|interval| interval.high)));
         row

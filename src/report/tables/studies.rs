@@ -1,7 +1,7 @@
 //! Several studies: one row a study, and one row an arm of each.
 
 use super::{Row, csv, number, word};
-use crate::analysis::{ArmFinding, Estimate, Outcome, TradeOff};
+use crate::analysis::{ArmFinding, Estimate, Examples, Outcome, TradeOff};
 use anyhow::Result;
 
 /// What the table says of a study.
@@ -13,7 +13,7 @@ pub(in crate::report) struct StudyRow {
     /// The hash of its data.
     pub(in crate::report) data: String,
     /// Of the training, validation and test splits.
-    pub(in crate::report) examples: [Option<usize>; 3],
+    pub(in crate::report) examples: Examples,
     /// In accuracy.
     pub(in crate::report) margin: f64,
     /// On which its arms were compared.
@@ -45,7 +45,8 @@ pub(in crate::report) fn studies(rows: impl Iterator<Item = StudyRow>) -> Result
         row.text("report", &of.report);
         row.text("data", &of.data);
         let splits = ["training_examples", "validation_examples", "test_examples"];
-        for (name, examples) in splits.into_iter().zip(of.examples) {
+        let Examples { train, validation, test } = of.examples;
+        for (name, examples) in splits.into_iter().zip([train, validation, test]) {
             row.text(name, &whole(examples));
         }
         row.text("margin", &of.margin.to_string());

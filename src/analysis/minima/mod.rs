@@ -4,31 +4,29 @@
 //! ```text
 //! ratio      sharpness of the largest batch size / of the smallest, seed by seed, in logarithms
 //! tau        Kendall's rank correlation of sharpness and accuracy over all runs, and over runs that
-//!            had one learning rate; intervals by resampling whole seeds
-//! barrier    max over 0 <= a <= 1 of  f(a) - (1 - a) f(0) - a f(1),  f the training loss on the line
+//!            had one learning rate (`rank`)
+//! barrier    how far the training loss rises on the line between two solutions (`barrier`)
 //! ```
 //!
 //! Sharpness moves with the learning rate and with how far the training loss has fallen (Dinh et al.
 //! 2017, Andriushchenko et al. 2023), so nothing here names a cause.
 
-use super::groups::ends;
-use super::words::percent;
-use super::{ArmResults, CONFIDENCE, Estimate, Line, Results, SharpnessRun};
-use crate::format::counted;
-use crate::stats::{Interval, Ranked, kendall_tau, resamples};
+mod barrier;
+mod rank;
+mod words;
+
+pub use barrier::Barrier;
+pub use rank::RankCorrelation;
+
+use super::groups::{have_one_rate, smallest_and_largest};
+use super::{ArmResults, Estimate, Results, SharpnessRun, Split};
+use crate::stats::Interval;
+use barrier::barriers;
 use rand::Rng;
+use rank::rank_correlation;
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-
-/// Resamples of the seeds.
-const REPLICATES: usize = 2000;
-/// Fewer seeds give no interval of a rank correlation.
-const SEEDS: usize = 3;
-/// A rise of the loss up to this is no barrier.
-const LOW_BARRIER: f64 = 0.05;
-/// Training losses that differ by more than this factor make curvatures hard to compare.
-const LOSSES_APART: f64 = 1.5;
 
 /// How the sharpness of two batch sizes differs, by one measure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,34 +41,6 @@ pub struct Sharper {
     pub log_ratio: Estimate,
 }
 
-/// Whether runs in sharper minima have another accuracy, by one measure.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Tells {
-    /// The measure, as in tables.
-    pub measure: &'static str,
-    /// Over all runs.
-    pub tau: f64,
-    /// Its 95 % interval; `None` for less than three seeds.
-    pub interval: Option<Interval>,
-    /// Over pairs of runs with one learning rate; `None` where there are none.
-    pub tau_within_rates: Option<f64>,
-    /// Its 95 % interval.
-    pub interval_within_rates: Option<Interval>,
-}
-
-/// What lies between the solutions of two arms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Barrier {
-    /// The arm at 0.
-    pub small: String,
-    /// The arm at 1.
-    pub large: String,
-    /// The rise of the training loss above the line between its ends, over the seeds.
-    pub loss: Estimate,
-    /// The lowest training accuracy between the solutions, over the seeds.
-    pub accuracy: Estimate,
-}
-
 /// What was measured around solutions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SharpnessFinding {
@@ -79,13 +49,13 @@ pub struct SharpnessFinding {
     /// Their seeds.
     pub seeds: usize,
     /// The split of the accuracies.
-    pub split: &'static str,
+    pub split: Split,
     /// By measure; empty with one batch size.
     pub sharper: Vec<Sharper>,
     /// Mean training losses of the two arms.
     pub losses: Option<[f64; 2]>,
     /// By measure; empty where there is nothing to rank.
-    pub tells: Vec<Tells>,
+    pub rank_correlations: Vec<RankCorrelation>,
     /// Adam's closeness to the edge of stability, of the same two arms.
     pub edges: Option<[f64; 2]>,
     /// By pair of arms.
@@ -113,10 +83,11 @@ pub fn sharpness(
         return None;
     }
     let measured = |arm: &&ArmResults| runs.iter().any(|run| run.arm == arm.name);
-    let ends = ends(of_main.arms.iter().filter(measured));
+    let ends = smallest_and_largest(of_main.arms.iter().filter(measured), have_one_rate);
     let seeds: BTreeSet<u64> = runs.iter().map(|run| run.seed).collect();
     let different = each_once(runs);
-    let tells = MEASURES.iter().filter_map(|measure| tell(&different, measure, rng)).collect();
+    let rank_correlations =
+        MEASURES.iter().filter_map(|measure| rank_correlation(&different, measure, rng)).collect();
     let mean = |of: fn(&SharpnessRun) -> Option<f64>| {
         let of_arm = |arm: &ArmResults| {
             let values: Vec<f64> =
@@ -129,12 +100,12 @@ pub fn sharpness(
     Some(SharpnessFinding {
         runs: different.len(),
         seeds: seeds.len(),
-        split: if results.examples[2].is_some_and(|rows| rows > 0) { "test" } else { "validation" },
+        split: results.reported_split(),
         sharper: ends.map_or(Vec::new(), |ends| {
             MEASURES.iter().filter_map(|measure| sharper(runs, ends, measure)).collect()
         }),
         losses: mean(|run| Some(run.sharpness.loss)),
-        tells,
+        rank_correlations,
         edges: mean(|run| run.sharpness.edge_of_stability),
         barriers: barriers(&results.lines),
     })
@@ -180,79 +151,6 @@ fn each_once(runs: &[SharpnessRun]) -> Vec<SharpnessRun> {
     kept
 }
 
-fn tell(runs: &[SharpnessRun], (measure, of): &Measure, rng: &mut impl Rng) -> Option<Tells> {
-    let mut rates: Vec<u64> = runs.iter().map(|run| run.learning_rate.to_bits()).collect();
-    rates.sort_unstable();
-    rates.dedup();
-    let seeds: Vec<u64> =
-        runs.iter().map(|run| run.seed).collect::<BTreeSet<_>>().into_iter().collect();
-    let observe = |run: &SharpnessRun, within: bool| {
-        let rate = rates.iter().position(|rate| *rate == run.learning_rate.to_bits());
-        let stratum = if within { rate.unwrap_or(0) } else { 0 };
-        Ranked { x: of(run), y: run.accuracy, stratum }
-    };
-    let tau = |drawn: &[usize], within: bool| {
-        let of_seed = |seed: u64| runs.iter().filter(move |run| run.seed == seed);
-        let drawn = drawn.iter().flat_map(|index| of_seed(seeds[*index]));
-        kendall_tau(&drawn.map(|run| observe(run, within)).collect::<Vec<_>>())
-    };
-    let mut estimate = |within: bool| {
-        let found = resamples(seeds.len(), REPLICATES, |drawn| tau(drawn, within), rng)?;
-        let enough = seeds.len() >= SEEDS && found.share_defined() > 0.9;
-        let interval = found
-            .t_interval(CONFIDENCE)
-            .filter(|_| enough)
-            .map(|interval| Interval { low: interval.low.max(-1.0), high: interval.high.min(1.0) });
-        Some((found.estimate, interval))
-    };
-    let (all, interval) = estimate(false)?;
-    let within = estimate(true);
-    Some(Tells {
-        measure,
-        tau: all,
-        interval,
-        tau_within_rates: within.map(|(tau, _)| tau),
-        interval_within_rates: within.and_then(|(_, interval)| interval),
-    })
-}
-
-fn barriers(lines: &[Line]) -> Vec<Barrier> {
-    let mut pairs: Vec<[&str; 2]> = Vec::new();
-    for line in lines {
-        if !pairs.contains(&[&line.small, &line.large]) {
-            pairs.push([&line.small, &line.large]);
-        }
-    }
-    let of_pair = |[small, large]: [&str; 2]| {
-        let of_it = || lines.iter().filter(|line| line.small == small && line.large == large);
-        let rises: Vec<f64> = of_it().filter_map(rise).collect();
-        let lowest: Vec<f64> = of_it().filter_map(lowest_accuracy).collect();
-        Some(Barrier {
-            small: small.to_owned(),
-            large: large.to_owned(),
-            loss: Estimate::of(&rises, 0.0)?,
-            accuracy: Estimate::of(&lowest, 0.0)?,
-        })
-    };
-    pairs.into_iter().filter_map(of_pair).collect()
-}
-
-/// How far the loss rises above the straight line between its ends.
-fn rise(line: &Line) -> Option<f64> {
-    let at = |end: f64| {
-        line.points.iter().find(|point| (point.alpha - end).abs() < 1e-9).map(|p| p.train[0])
-    };
-    let (first, last) = (at(0.0)?, at(1.0)?);
-    let between = line.points.iter().filter(|point| (-1e-9..=1.0 + 1e-9).contains(&point.alpha));
-    let above = |a: f64, loss: f64| loss - (1.0 - a) * first - a * last;
-    between.map(|point| above(point.alpha, point.train[0])).reduce(f64::max)
-}
-
-fn lowest_accuracy(line: &Line) -> Option<f64> {
-    let between = line.points.iter().filter(|point| (-1e-9..=1.0 + 1e-9).contains(&point.alpha));
-    between.map(|point| point.train[1]).reduce(f64::min)
-}
-
 /// Where an interval lies beside 0; `Equal` if it holds 0, or there is none.
 fn side(interval: Option<Interval>) -> Ordering {
     match interval {
@@ -267,8 +165,8 @@ impl SharpnessFinding {
         self.sharper.iter().find(|found| found.measure == measure)
     }
 
-    fn tells(&self, measure: &str) -> Option<&Tells> {
-        self.tells.iter().find(|found| found.measure == measure)
+    fn rank_correlation(&self, measure: &str) -> Option<&RankCorrelation> {
+        self.rank_correlations.iter().find(|found| found.measure == measure)
     }
 
     /// Whether the largest batch size ends in sharper minima (`Greater`) or in flatter ones (`Less`);
@@ -281,7 +179,7 @@ impl SharpnessFinding {
     /// largest curvature and by adaptive sharpness, among all runs and among those of one learning rate;
     /// else `Equal`.
     pub(super) fn sharper_is_better(&self) -> Ordering {
-        let deciding = ["top_eigenvalue", "adaptive"].map(|measure| self.tells(measure));
+        let deciding = ["top_eigenvalue", "adaptive"].map(|measure| self.rank_correlation(measure));
         let intervals = deciding.into_iter().flat_map(|found| match found {
             Some(found) => [found.interval, found.interval_within_rates],
             None => [None; 2],
@@ -292,127 +190,13 @@ impl SharpnessFinding {
             _ => Ordering::Equal,
         }
     }
-
-    /// In words.
-    pub fn sentences(&self) -> Vec<String> {
-        let mut all: Vec<String> = Vec::new();
-        all.extend(self.ratio("top_eigenvalue").map(ratio_sentence));
-        all.extend(self.at_other_losses());
-        all.extend(self.explains());
-        all.extend(self.edges.map(edge_sentence));
-        all.extend(self.barriers.iter().map(barrier_sentence));
-        all
-    }
-
-    fn at_other_losses(&self) -> Option<String> {
-        let [small, large] = self.losses?;
-        let apart = (small / large).max(large / small);
-        (apart > LOSSES_APART).then(|| {
-            format!(
-                "Those runs ended at different training losses ({small:.4} and {large:.4}). Curvature \
-                 falls with the loss whatever the batch size is, so this shows how far the training \
-                 has come as well."
-            )
-        })
-    }
-
-    fn explains(&self) -> Option<String> {
-        let (top, adaptive) = (self.tells("top_eigenvalue")?, self.tells("adaptive")?);
-        let numbers = format!(
-            "rank correlation (Kendall's tau) with {} accuracy over {}: {} by the largest curvature, {} \
-             by adaptive sharpness",
-            self.split,
-            counted(self.runs, "run"),
-            tau_text(top),
-            tau_text(adaptive)
-        );
-        Some(match self.sharper_is_better() {
-            Ordering::Less => format!(
-                "Runs that ended in sharper minima were less accurate; {numbers}. This is a relation, not \
-                 a cause."
-            ),
-            Ordering::Greater => {
-                format!("Runs that ended in sharper minima were more accurate; {numbers}.")
-            }
-            Ordering::Equal => format!(
-                "There is no evidence that sharpness explains the differences in accuracy; {numbers}."
-            ),
-        })
-    }
-}
-
-/// `-0.31 (95 % interval -0.62 to +0.01; with one learning rate -0.05, -0.40 to +0.30)`
-fn tau_text(found: &Tells) -> String {
-    let range = |interval: Interval| format!("{:+.2} to {:+.2}", interval.low, interval.high);
-    let interval = match found.interval {
-        Some(interval) => format!("95 % interval {}", range(interval)),
-        None => "too few seeds for an interval".into(),
-    };
-    let within = found.tau_within_rates.map_or(String::new(), |tau| {
-        let interval = found.interval_within_rates.map(range);
-        let interval = interval.map_or(String::new(), |range| format!(", {range}"));
-        format!("; among runs of one learning rate {tau:+.2}{interval}")
-    });
-    format!("{:+.2} ({interval}{within})", found.tau)
-}
-
-fn ratio_sentence(found: &Sharper) -> String {
-    let Estimate { summary, interval } = found.log_ratio;
-    let ratio = |log: f64| format!("{:.2}", log.exp());
-    let range = interval.map_or("one seed, no interval".into(), |interval| {
-        format!(
-            "95 % interval {} to {}, {}",
-            ratio(interval.low),
-            ratio(interval.high),
-            counted(summary.count, "seed")
-        )
-    });
-    let shown = match side(interval) {
-        Ordering::Greater => "ended in sharper minima than",
-        Ordering::Less => "ended in flatter minima than",
-        Ordering::Equal => "did not clearly end in sharper or flatter minima than",
-    };
-    format!(
-        "{} {shown} {}: the largest curvature of the training loss was {} times as large ({range}).",
-        found.large,
-        found.small,
-        ratio(summary.mean)
-    )
-}
-
-fn edge_sentence([small, large]: [f64; 2]) -> String {
-    format!(
-        "Curvature limits Adam's steps where its largest value comes near what the learning rate can \
-         bear (1): it stood at {small:.2} for the smallest batch size and at {large:.2} for the largest."
-    )
-}
-
-fn barrier_sentence(found: &Barrier) -> String {
-    let Estimate { summary, interval } = found.loss;
-    let range = interval.map_or("one seed".into(), |interval| {
-        format!("95 % interval {:.3} to {:.3}", interval.low, interval.high)
-    });
-    let meaning = match interval {
-        Some(interval) if interval.low > LOW_BARRIER => "they lie in separate valleys",
-        Some(interval) if interval.high < LOW_BARRIER => "they lie in one valley",
-        _ => "whether they lie in separate valleys is open",
-    };
-    format!(
-        "On the straight line between the solutions of {} and {} the training loss rises by up to \
-         {:.3} above its ends ({range}, {}): {meaning}. The training accuracy falls to {} there.",
-        found.small,
-        found.large,
-        summary.mean,
-        counted(summary.count, "seed"),
-        percent(found.accuracy.summary.mean)
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{LinePoint, Sharpness};
+    use crate::analysis::{Line, LinePoint, Sharpness};
     use crate::stats::tests::{generator, near};
 
     /// Runs whose accuracies and curvatures the test says, of batch sizes 32 and 256.
@@ -455,7 +239,7 @@ mod tests {
             (0.9 - 0.01 * curvature, curvature, 1e-3)
         }));
         near(found.ratio("top_eigenvalue").unwrap().log_ratio.summary.mean.exp(), 2.72, 0.05);
-        near(found.tells("adaptive").unwrap().tau, -1.0, 1e-12);
+        near(found.rank_correlation("adaptive").unwrap().tau, -1.0, 1e-12);
         assert_eq!(found.larger_is_sharper(), Ordering::Greater);
         assert_eq!(found.sharper_is_better(), Ordering::Less);
         let said = found.sentences().join(" ");
@@ -475,7 +259,7 @@ mod tests {
             let accuracy = if size == 32 { 0.9 } else { 0.8 } + chance;
             (accuracy, curvature, if size == 32 { 1e-3 } else { 2e-3 })
         }));
-        let top = found.tells("top_eigenvalue").unwrap();
+        let top = found.rank_correlation("top_eigenvalue").unwrap();
         assert_eq!(side(top.interval), Ordering::Less, "{top:?}");
         assert_eq!(side(top.interval_within_rates), Ordering::Equal);
         assert_eq!(found.sharper_is_better(), Ordering::Equal);

@@ -1,0 +1,150 @@
+use super::take_apart::remainder;
+use super::*;
+use crate::analysis::tests::{arm, results};
+use crate::analysis::{ArmResults, Budget, Point, Rate, Results};
+use crate::stats::tests::{generator, near, normals};
+
+/// The five arms with these accuracies on every seed, and the same noise for a seed in all.
+fn study(accuracies: [f64; 5], noise: f64, own: f64) -> Results {
+    let mut rng = generator(7);
+    let common = normals(&mut rng, 8, 0.0, noise);
+    let kinds = [
+        (32, Rate::Given, Budget::Epochs),
+        (256, Rate::Given, Budget::Epochs),
+        (32, Rate::Tuned, Budget::Epochs),
+        (256, Rate::Tuned, Budget::Epochs),
+        (256, Rate::Tuned, Budget::Steps),
+    ];
+    let mut arms = Vec::new();
+    for (index, (size, rate, budget)) in kinds.into_iter().enumerate() {
+        let own = normals(&mut rng, 8, 0.0, own);
+        let values: Vec<f64> =
+            common.iter().zip(&own).map(|(a, b)| accuracies[index] + a + b).collect();
+        arms.push(ArmResults { name: format!("a{index}"), rate, budget, ..arm(size, &values) });
+    }
+    let steps_of_small = arms[2].runs[&0].steps;
+    arms[4].runs.values_mut().for_each(|run| run.steps = steps_of_small);
+    Results { decompose: Some([32, 256]), ..results(arms) }
+}
+
+fn found(accuracies: [f64; 5]) -> Decomposition {
+    decompose(&study(accuracies, 0.02, 5e-4), &mut generator(1)).unwrap().unwrap()
+}
+
+fn means(parts: &Parts) -> [f64; 4] {
+    parts.named().map(|(_, part)| part.estimate.summary.mean)
+}
+
+#[test]
+fn a_planted_deficit_is_found_in_its_part_with_its_sign() {
+    // Too few updates alone: 3 points are lacking until the large batch makes as many.
+    let updates = found([0.85, 0.82, 0.85, 0.82, 0.85]);
+    for (mean, planted) in means(updates.parts()).into_iter().zip([0.03, 0.0, 0.03, 0.0]) {
+        near(mean, planted, 1e-3);
+    }
+    assert_eq!(updates.remainder, Remainder::Immaterial);
+    // The rate alone: tuning gives the large batch 3 points, and the small one 1.
+    let rate = found([0.84, 0.82, 0.85, 0.85, 0.85]);
+    for (mean, planted) in means(rate.parts()).into_iter().zip([0.02, 0.02, 0.0, 0.0]) {
+        near(mean, planted, 1e-3);
+    }
+    // The batch size itself, both ways.
+    let worse = found([0.85, 0.80, 0.85, 0.80, 0.80]);
+    near(means(worse.parts())[3], 0.05, 1e-3);
+    assert_eq!(worse.remainder, Remainder::LargeWorse);
+    let better = found([0.80, 0.85, 0.80, 0.85, 0.85]);
+    near(means(better.parts())[3], -0.05, 1e-3);
+    assert_eq!(better.remainder, Remainder::LargeBetter);
+}
+
+#[test]
+fn the_parts_add_up_to_the_total_on_both_splits() {
+    let found = found([0.81, 0.79, 0.84, 0.83, 0.835]);
+    for parts in [&found.validation, found.test.as_ref().unwrap()] {
+        let [total, rate, updates, residual] = means(parts);
+        near(total, rate + updates + residual, 1e-12);
+    }
+    assert_eq!((found.small, found.large, found.seeds.len()), (32, 256, 8));
+}
+
+#[test]
+fn what_common_noise_does_to_all_arms_cancels_and_own_noise_leaves_it_open() {
+    let wide = study([0.85; 5], 0.02, 0.02);
+    let found = decompose(&wide, &mut generator(1)).unwrap().unwrap();
+    assert_eq!(found.remainder, Remainder::Open);
+    assert!(found.seeds_needed.unwrap() > 8);
+    let narrow = study([0.85; 5], 0.05, 5e-4);
+    let found = decompose(&narrow, &mut generator(1)).unwrap().unwrap();
+    assert_eq!(found.remainder, Remainder::Immaterial);
+}
+
+#[test]
+fn what_the_long_runs_lose_to_overfitting_is_not_put_down_to_the_batch_size() {
+    let mut study = study([0.85, 0.80, 0.85, 0.80, 0.80], 0.02, 5e-4);
+    for run in study.arms[4].runs.values_mut() {
+        // They had been as good as the small batch before they lost 5 points again.
+        let point = |accuracy| Point {
+            step: 1,
+            examples: 1,
+            seconds: 1.0,
+            accuracy,
+            loss: 0.5,
+            train: None,
+        };
+        run.curve = vec![point(run.validation + 0.05), point(run.validation)];
+    }
+    let found = decompose(&study, &mut generator(1)).unwrap().unwrap();
+    near(means(&found.validation)[3], 0.05, 1e-3);
+    near(means(&found.best)[3], 0.0, 1e-3);
+    assert_eq!(found.remainder, Remainder::AtTheEndAlone);
+}
+
+#[test]
+fn updates_that_early_stopping_made_unequal_are_told() {
+    let mut study = study([0.85; 5], 0.02, 5e-4);
+    let of = |study: &Results| decompose(study, &mut generator(1)).unwrap().unwrap();
+    let updates = of(&study).arms.map(|arm| arm.updates);
+    assert_eq!(updates.map(|mean| mean as u64), [400, 50, 400, 50, 400]);
+    assert_eq!(of(&study).unequal_updates(), None);
+    for (seed, run) in &mut study.arms[4].runs {
+        run.steps = 100 + 10 * seed;
+    }
+    assert_eq!(of(&study).unequal_updates(), Some([400.0, 135.0]));
+}
+
+#[test]
+fn the_one_seed_that_makes_the_gap_uncertain_is_named() {
+    let mut study = study([0.85, 0.84, 0.85, 0.85, 0.85], 0.0, 1e-3);
+    let of = |study: &Results| decompose(study, &mut generator(1)).unwrap().unwrap().odd_seed;
+    assert_eq!(of(&study), None);
+    study.arms[0].runs.get_mut(&6).unwrap().test = Some(0.70);
+    let odd = of(&study).unwrap();
+    assert_eq!((odd.seed, odd.batch_size, odd.accuracy), (6, 32, 0.70));
+    near(odd.without.summary.mean, 0.01, 2e-3);
+    assert!(odd.others[0] > 0.83 && odd.others[1] < 0.85, "{odd:?}");
+}
+
+#[test]
+fn overfitting_that_is_not_shown_is_not_blamed() {
+    // At the end just beyond the margin, at best just not, with the same mean.
+    let summary = |sd| Summary { count: 8, mean: 0.02, sd: Some(sd) };
+    let lost = |spread: f64| Estimate::of(&[-spread, spread, -spread, spread], 0.0).unwrap();
+    let found = remainder(&summary(0.021), &summary(0.0235), &lost(0.01), 0.005);
+    assert_eq!(found, Remainder::Open);
+    let lost = Estimate::of(&[0.019, 0.021, 0.02, 0.02], 0.0).unwrap();
+    let found = remainder(&summary(0.021), &summary(0.0235), &lost, 0.005);
+    assert_eq!(found, Remainder::AtTheEndAlone);
+}
+
+#[test]
+fn a_missing_arm_is_named() {
+    let mut study = study([0.85; 5], 0.02, 0.0);
+    study.arms.pop();
+    let reason = decompose(&study, &mut generator(1)).unwrap().unwrap_err();
+    assert_eq!(
+        reason,
+        "there is no arm with batch size 256, a tuned learning rate and equal steps"
+    );
+    study.decompose = None;
+    assert!(decompose(&study, &mut generator(1)).is_none());
+}

@@ -1,0 +1,71 @@
+//! Is there a barrier between two solutions? The training loss on the straight line between them:
+//!
+//! ```text
+//! barrier = max over 0 <= a <= 1 of  f(a) - (1 - a) f(0) - a f(1)
+//! ```
+//!
+//! `f(a)` at the weights `(1 - a) small + a large`, as measured by `probe::line`.
+
+use crate::analysis::{Estimate, Line};
+use serde::Serialize;
+
+/// What lies between the solutions of two arms.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Barrier {
+    /// The arm at 0.
+    pub small: String,
+    /// The arm at 1.
+    pub large: String,
+    /// The rise of the training loss above the line between its ends, over the seeds.
+    pub loss: Estimate,
+    /// The lowest training accuracy on the way, the ends among it, over the seeds.
+    pub accuracy: Estimate,
+    /// The training accuracy at the two ends, means over the seeds.
+    pub ends: [f64; 2],
+}
+
+/// By pair of arms, in the order of `lines`.
+pub(super) fn barriers(lines: &[Line]) -> Vec<Barrier> {
+    let mut pairs: Vec<[&str; 2]> = Vec::new();
+    for line in lines {
+        if !pairs.contains(&[&line.small, &line.large]) {
+            pairs.push([&line.small, &line.large]);
+        }
+    }
+    let of_pair = |[small, large]: [&str; 2]| {
+        let of_it = || lines.iter().filter(|line| line.small == small && line.large == large);
+        let rises: Vec<f64> = of_it().filter_map(rise).collect();
+        let lowest: Vec<f64> = of_it().filter_map(lowest_accuracy).collect();
+        Some(Barrier {
+            small: small.to_owned(),
+            large: large.to_owned(),
+            loss: Estimate::of(&rises, 0.0)?,
+            accuracy: Estimate::of(&lowest, 0.0)?,
+            ends: [0.0, 1.0].map(|end| mean_at(of_it(), end)),
+        })
+    };
+    pairs.into_iter().filter_map(of_pair).collect()
+}
+
+/// How far the loss rises above the straight line between its ends.
+fn rise(line: &Line) -> Option<f64> {
+    let at = |end: f64| {
+        line.points.iter().find(|point| (point.alpha - end).abs() < 1e-9).map(|p| p.train[0])
+    };
+    let (first, last) = (at(0.0)?, at(1.0)?);
+    let between = line.points.iter().filter(|point| (-1e-9..=1.0 + 1e-9).contains(&point.alpha));
+    let above = |a: f64, loss: f64| loss - (1.0 - a) * first - a * last;
+    between.map(|point| above(point.alpha, point.train[0])).reduce(f64::max)
+}
+
+/// The mean training accuracy at an end.
+fn mean_at<'l>(lines: impl Iterator<Item = &'l Line>, end: f64) -> f64 {
+    let points = lines.flat_map(|line| &line.points).filter(|p| (p.alpha - end).abs() < 1e-9);
+    let accuracies: Vec<f64> = points.map(|point| point.train[1]).collect();
+    accuracies.iter().sum::<f64>() / accuracies.len().max(1) as f64
+}
+
+fn lowest_accuracy(line: &Line) -> Option<f64> {
+    let between = line.points.iter().filter(|point| (-1e-9..=1.0 + 1e-9).contains(&point.alpha));
+    between.map(|point| point.train[1]).reduce(f64::min)
+}

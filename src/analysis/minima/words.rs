@@ -1,0 +1,138 @@
+//! What was found around minima, in sentences.
+
+use super::{Barrier, RankCorrelation, Sharper, SharpnessFinding, side};
+use crate::analysis::Estimate;
+use crate::analysis::words::percent;
+use crate::format::counted;
+use crate::stats::Interval;
+use std::cmp::Ordering;
+
+/// What three decimals show.
+const ROUNDING: f64 = 5e-4;
+/// A rise of the loss up to this is no barrier.
+const LOW_BARRIER: f64 = 0.05;
+/// Training losses that differ by more than this factor make curvatures hard to compare.
+const LOSSES_APART: f64 = 1.5;
+
+impl SharpnessFinding {
+    /// In words.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        all.extend(self.ratio("top_eigenvalue").map(ratio_sentence));
+        all.extend(self.at_other_losses());
+        all.extend(self.explains());
+        all.extend(self.edges.map(edge_sentence));
+        all.extend(self.barriers.iter().map(barrier_sentence));
+        all
+    }
+
+    fn at_other_losses(&self) -> Option<String> {
+        let [small, large] = self.losses?;
+        let apart = (small / large).max(large / small);
+        (apart > LOSSES_APART).then(|| {
+            format!(
+                "Those runs ended at different training losses ({small:.4} and {large:.4}). Curvature \
+                 falls with the loss whatever the batch size is, so this shows how far the training \
+                 has come as well."
+            )
+        })
+    }
+
+    fn explains(&self) -> Option<String> {
+        let top = self.rank_correlation("top_eigenvalue")?;
+        let adaptive = self.rank_correlation("adaptive")?;
+        let numbers = format!(
+            "rank correlation (Kendall's tau) with {} accuracy over {}: {} by the largest curvature, {} \
+             by adaptive sharpness",
+            self.split,
+            counted(self.runs, "run"),
+            tau_text(top),
+            tau_text(adaptive)
+        );
+        Some(match self.sharper_is_better() {
+            Ordering::Less => format!(
+                "Runs that ended in sharper minima were less accurate; {numbers}. This is a relation, not \
+                 a cause."
+            ),
+            Ordering::Greater => {
+                format!("Runs that ended in sharper minima were more accurate; {numbers}.")
+            }
+            Ordering::Equal => format!(
+                "There is no evidence that sharpness explains the differences in accuracy; {numbers}."
+            ),
+        })
+    }
+}
+
+/// `-0.31 (95 % interval -0.62 to +0.01; with one learning rate -0.05, -0.40 to +0.30)`
+fn tau_text(found: &RankCorrelation) -> String {
+    let range = |interval: Interval| format!("{:+.2} to {:+.2}", interval.low, interval.high);
+    let interval = match found.interval {
+        Some(interval) => format!("95 % interval {}", range(interval)),
+        None => "too few seeds for an interval".into(),
+    };
+    let within = found.tau_within_rates.map_or(String::new(), |tau| {
+        let interval = found.interval_within_rates.map(range);
+        let interval = interval.map_or(String::new(), |range| format!(", {range}"));
+        format!("; among runs of one learning rate {tau:+.2}{interval}")
+    });
+    format!("{:+.2} ({interval}{within})", found.tau)
+}
+
+fn ratio_sentence(found: &Sharper) -> String {
+    let Estimate { summary, interval } = found.log_ratio;
+    let ratio = |log: f64| format!("{:.2}", log.exp());
+    let range = interval.map_or("one seed, no interval".into(), |interval| {
+        format!(
+            "95 % interval {} to {}, {}",
+            ratio(interval.low),
+            ratio(interval.high),
+            counted(summary.count, "seed")
+        )
+    });
+    let shown = match side(interval) {
+        Ordering::Greater => "ended in sharper minima than",
+        Ordering::Less => "ended in flatter minima than",
+        Ordering::Equal => "did not clearly end in sharper or flatter minima than",
+    };
+    format!(
+        "{} {shown} {}: the largest curvature of the training loss was {} times as large ({range}).",
+        found.large,
+        found.small,
+        ratio(summary.mean)
+    )
+}
+
+fn edge_sentence([small, large]: [f64; 2]) -> String {
+    format!(
+        "Curvature limits Adam's steps where its largest value comes near what the learning rate can \
+         bear (1): it stood at {small:.2} for the smallest batch size and at {large:.2} for the largest."
+    )
+}
+
+fn barrier_sentence(found: &Barrier) -> String {
+    let Estimate { summary, interval } = found.loss;
+    let meaning = match interval {
+        Some(interval) if interval.low > LOW_BARRIER => "they lie in separate valleys",
+        Some(interval) if interval.high < LOW_BARRIER => "they lie in one valley",
+        _ => "whether they lie in separate valleys is open",
+    };
+    let range = interval.map_or(String::new(), |interval| {
+        format!("95 % interval {:.3} to {:.3}, ", interval.low, interval.high)
+    });
+    let seeds = counted(summary.count, "seed");
+    let rises = match summary.mean < ROUNDING {
+        true => format!("does not rise above its ends ({seeds})"),
+        false => format!("rises by up to {:.3} above its ends ({range}{seeds})", summary.mean),
+    };
+    let (lowest, [from, to]) = (found.accuracy.summary.mean, found.ends);
+    let accuracy = match lowest < from.min(to) - ROUNDING {
+        true => format!("falls to {} there", percent(lowest)),
+        false => format!("goes from {} to {}", percent(from), percent(to)),
+    };
+    format!(
+        "On the straight line between the solutions of {} and {} the training loss {rises}: {meaning}. The \
+         training accuracy {accuracy}.",
+        found.small, found.large
+    )
+}

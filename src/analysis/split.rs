@@ -1,0 +1,75 @@
+//! Which examples an accuracy is about.
+//!
+//! The best arm is chosen on validation; accuracies are reported on the test split, which had no say
+//! in it, or on validation where a study has no test split. All runs of a study have the same splits.
+
+use super::{Results, RunResults};
+use crate::format::count;
+use serde::Serialize;
+use std::fmt;
+
+/// The examples on which finished runs were measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// On which learning rates and the best arm were chosen.
+    Validation,
+    /// Measured once, at the end of a run.
+    Test,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// How many examples the splits have; `None` for a split that is empty or not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Examples {
+    /// Of the training split.
+    pub train: Option<usize>,
+    /// Of the validation split.
+    pub validation: Option<usize>,
+    /// Of the test split.
+    pub test: Option<usize>,
+}
+
+impl Examples {
+    /// `["15,000", "5,000", "none"]`: training, validation, test.
+    pub fn texts(&self) -> [String; 3] {
+        let text = |n: Option<usize>| n.map_or("none".into(), |n| count(n as u64));
+        [self.train, self.validation, self.test].map(text)
+    }
+}
+
+impl Results {
+    /// The split of the accuracies that are reported.
+    pub fn reported_split(&self) -> Split {
+        let mut runs = self.arms.iter().flat_map(|arm| arm.runs.values());
+        match runs.all(|run| run.test.is_some()) {
+            true => Split::Test,
+            false => Split::Validation,
+        }
+    }
+
+    /// The spread that rounding alone gives a sum or difference of so many accuracies on a split: each
+    /// is counted in steps of 1 / n. 0 where n is not known.
+    pub(super) fn rounding_sd(&self, split: Split, accuracies: usize) -> f64 {
+        let examples = match split {
+            Split::Validation => self.examples.validation,
+            Split::Test => self.examples.test,
+        };
+        examples.map_or(0.0, |n| (accuracies as f64 / 12.0).sqrt() / n as f64)
+    }
+}
+
+impl RunResults {
+    /// Accuracy on the split that is reported.
+    pub fn reported_accuracy(&self) -> f64 {
+        self.test.unwrap_or(self.validation)
+    }
+}

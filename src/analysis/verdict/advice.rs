@@ -1,0 +1,110 @@
+//! What to use, and what it costs.
+
+use super::{Outcome, Role};
+use crate::analysis::target::is_budget;
+use crate::analysis::words::{accuracy, label, list, points};
+use crate::analysis::{ArmFinding, Comparison, Results};
+use crate::format::{bytes, count, counted, duration};
+use crate::stats::Standing;
+
+/// The arm to use and why, or what would tell.
+pub(super) fn advice(
+    results: &Results,
+    comparison: &Comparison,
+    outcome: Outcome,
+    recommended: Option<&ArmFinding>,
+) -> String {
+    let Some(arm) = recommended else {
+        return "Lower the learning rate of the arms that diverged, or let their runs finish."
+            .into();
+    };
+    let margin = points(comparison.margin);
+    let chosen = configuration(results, arm);
+    let cost = cost(arm);
+    let is_best = arm.role == Role::Best;
+    match outcome {
+        // What is to be used for a target is told in `to_target`.
+        Outcome::NothingToCompare | Outcome::OneArm | Outcome::ToTarget => {
+            format!("There is nothing to compare it with: add arms with other batch sizes. {cost}")
+        }
+        Outcome::OneSeed => format!(
+            "Not settled: with one seed, chance and batch size cannot be told apart. For now use \
+             {chosen}; five seeds are a beginning (`study.seeds: 5`). {cost}"
+        ),
+        Outcome::NoMaterialDifference => format!(
+            "The choice makes no difference of more than {margin} percentage points here, so choose \
+             for speed: use {chosen}. {cost}"
+        ),
+        Outcome::Settled if !comparison.arms.iter().any(|arm| arm.role == Role::Candidate) => {
+            format!("Use {chosen}: runs of every other arm diverged. {cost}")
+        }
+        Outcome::Settled if is_best => {
+            format!("Use {chosen}: nothing faster comes within {margin} percentage points. {cost}")
+        }
+        Outcome::Settled => format!(
+            "Use {chosen}: the fastest that is not worse than the best by more than {margin} \
+             percentage points. {cost}"
+        ),
+        Outcome::NotSettled => {
+            let why = match is_best {
+                true => "the most accurate so far",
+                false => "the fastest of those within the margin",
+            };
+            format!("{}For now use {chosen}, {why}. {cost}", more(comparison))
+        }
+    }
+}
+
+/// How many more seeds would settle all that is open; `None` where nothing is, or where no feasible
+/// number would.
+pub(super) fn more_seeds(comparison: &Comparison) -> Option<usize> {
+    let more = |arm: &&ArmFinding| Some(arm.seeds_needed? - arm.difference?.estimate.summary.count);
+    let needed: Option<Vec<usize>> = comparison.standing(Standing::Open).iter().map(more).collect();
+    needed?.into_iter().max()
+}
+
+fn more(comparison: &Comparison) -> String {
+    let open = comparison.standing(Standing::Open);
+    if open.is_empty() {
+        return String::new();
+    }
+    let seen = open.iter().filter_map(|arm| arm.difference).map(|d| d.estimate.summary.count);
+    let seen = seen.min().unwrap_or(0);
+    let rough = if seen < 5 { "roughly, " } else { "" };
+    match more_seeds(comparison) {
+        Some(more) => {
+            let all = seen + more;
+            format!(
+                "Not settled: with about {} in all (`--set study.seeds={all}` adds them), an arm that \
+                 is truly as good as the best would be shown to be so in 80 of 100 studies, judged \
+                 {rough}by the spread over {seen}. ",
+                counted(all, "seed")
+            )
+        }
+        None => "Not settled, and no feasible number of seeds would settle it: the spread is too \
+                 large for the margin, or the difference lies on it. "
+            .into(),
+    }
+}
+
+/// `batch size 32 with learning rate 0.001`, and what else sets the arm apart.
+pub(super) fn configuration(results: &Results, arm: &ArmFinding) -> String {
+    let settings = results.arms.iter().find(|of| of.name == arm.name).map(|of| &of.settings);
+    let set: Vec<String> = settings
+        .into_iter()
+        .flatten()
+        .filter(|(path, _)| !is_budget(path))
+        .map(|(path, value)| format!("{path} = {value}"))
+        .collect();
+    let rate = format!("learning rate {}", arm.learning_rate);
+    let with: Vec<String> = [rate].into_iter().chain(set).collect();
+    format!("{} with {}", label(arm), list(&with))
+}
+
+pub(super) fn cost(arm: &ArmFinding) -> String {
+    let seconds = arm.seconds.map_or("?".into(), |seconds| duration(seconds.mean));
+    let steps = arm.steps.map_or("?".into(), |steps| count(steps.mean.round() as u64));
+    let memory = bytes(arm.peak_memory);
+    let test = arm.test.map(|test| format!(" Test accuracy {}.", accuracy(&test)));
+    format!("A run of it takes {seconds}, {steps} steps and {memory}.{}", test.unwrap_or_default())
+}

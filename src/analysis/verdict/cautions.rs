@@ -1,0 +1,98 @@
+//! What to beware of, and what the study cannot show.
+
+use crate::analysis::words::{list, percent_range, points};
+use crate::analysis::{
+    ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, RunResults, Weight,
+};
+use crate::format::count;
+use crate::stats::wilson_interval;
+
+/// The first one is what the terminal shows.
+pub(super) fn cautions(
+    results: &Results,
+    comparison: &Comparison,
+    recommended: Option<&ArmFinding>,
+    audit: &[Confounder],
+) -> Vec<String> {
+    let mut cautions = Vec::new();
+    let confounders: Vec<&str> = audit
+        .iter()
+        .filter(|confounder| confounder.weight == Weight::Confounds)
+        .map(|confounder| confounder.said.as_str())
+        .collect();
+    if !confounders.is_empty() {
+        cautions.push(format!("Not the batch size alone: {}.", confounders.join("; ")));
+    }
+    if comparison.arms.iter().any(|arm| arm.finished < arm.planned) {
+        let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
+        cautions.push(format!(
+            "Not all runs are finished; the best arm was chosen on the seeds that all arms without \
+             diverged runs have finished: {}.",
+            list(&seeds)
+        ));
+    }
+    if results.arms.iter().any(is_still) {
+        cautions.push(
+            "Some arms have the same accuracy with every seed: no spread was seen, so their \
+             intervals come from rounding accuracy to 1 / n alone."
+                .into(),
+        );
+    }
+    cautions.extend(other_rows(results, recommended));
+    if !results.earlier_margins.is_empty() {
+        let earlier: Vec<String> = results.earlier_margins.iter().map(|m| points(*m)).collect();
+        cautions.push(format!(
+            "The margin was changed between sessions: {} percentage points before, {} now. A margin \
+             that is chosen after the results proves nothing.",
+            list(&earlier),
+            points(results.margin)
+        ));
+    }
+    cautions
+}
+
+/// Whether all of several seeds came to the same accuracy, on either split.
+fn is_still(arm: &ArmResults) -> bool {
+    let equal = |of: fn(&RunResults) -> Option<f64>| {
+        let mut bits = arm.runs.values().map(|run| of(run).map(f64::to_bits));
+        let first = bits.next().flatten();
+        first.is_some() && bits.all(|other| other == first)
+    };
+    arm.runs.len() > 1 && (equal(|run| Some(run.validation)) || equal(|run| run.test))
+}
+
+/// What other rows could have made of the test accuracy.
+fn other_rows(results: &Results, recommended: Option<&ArmFinding>) -> Option<String> {
+    let (test, rows) = (recommended?.test?, results.examples.test?);
+    let interval = wilson_interval(test.summary.mean, rows, CONFIDENCE);
+    Some(format!(
+        "The test split has {} rows: with others in their place, the test accuracy might be anything \
+         from {} %, however many seeds there are.",
+        count(rows as u64),
+        percent_range(interval)
+    ))
+}
+
+/// Of which the study says nothing.
+pub(super) fn not_shown(comparison: &Comparison, taken_apart: bool) -> String {
+    let sizes = || comparison.arms.iter().map(|arm| arm.batch_size);
+    let (smallest, largest) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
+    let sizes = match smallest == largest {
+        true => format!("batch sizes other than {}", count(smallest as u64)),
+        false => {
+            format!("batch sizes outside {} to {}", count(smallest as u64), count(largest as u64))
+        }
+    };
+    let source = match taken_apart {
+        true => "",
+        false => {
+            "; whether a difference comes from the batch size itself or from the number of steps \
+             that go with it"
+        }
+    };
+    format!(
+        "Other data, another split of these, other models and longer training; {sizes}; learning \
+         rates that were not tried{source}. Seconds and memory are those of this machine with its \
+         load."
+    )
+}

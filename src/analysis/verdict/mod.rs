@@ -1,0 +1,145 @@
+//! What was found, what to use, and what the study does not show, in sentences.
+//!
+//! The rule: of the best arm on validation and those shown to be within the margin of it, use the
+//! one whose runs take the least time. What is not settled is called so, with the number of seeds
+//! that would settle it.
+
+mod advice;
+mod cautions;
+mod found;
+#[cfg(test)]
+mod tests;
+mod to_target;
+
+use super::{
+    ArmFinding, Comparison, Confounder, Decomposition, GroupFinding, Results, Role, decomposition,
+};
+use crate::stats::Standing;
+use advice::{advice, more_seeds};
+use cautions::{cautions, not_shown};
+use found::found;
+use serde::Serialize;
+
+/// What came out, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// No arm has finished runs of which none diverged.
+    NothingToCompare,
+    /// One arm alone.
+    OneArm,
+    /// One seed in common: there is no spread to judge by.
+    OneSeed,
+    /// All arms are within the margin of the best.
+    NoMaterialDifference,
+    /// Each arm is within the margin of the best, or beyond it, or diverged.
+    Settled,
+    /// Some comparisons are open.
+    NotSettled,
+    /// All runs end at one accuracy, so that what it takes to get there is compared.
+    ToTarget,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdict {
+    /// In one word.
+    pub outcome: Outcome,
+    /// The arm to use, for now if it is not settled.
+    pub recommended: Option<String>,
+    /// How many more seeds would settle what is open, as far as it can be told.
+    pub more_seeds: Option<usize>,
+    /// Where the gap between two batch sizes comes from, if the study takes it apart.
+    pub gap: Vec<String>,
+    /// What was found, a sentence each.
+    pub found: Vec<String>,
+    /// What was found beside the comparison: learning rates, other budgets, the critical batch size.
+    pub besides: Vec<String>,
+    /// What to use.
+    pub advice: String,
+    /// What else than the batch size can be behind it, and what to beware of.
+    pub cautions: Vec<String>,
+    /// What the study cannot show.
+    pub not_shown: String,
+}
+
+impl Verdict {
+    /// A few lines for the terminal.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.gap.clone();
+        lines.extend(self.found.clone());
+        lines.push(self.advice.clone());
+        lines.extend(self.cautions.first().cloned());
+        lines
+    }
+}
+
+/// Puts the comparison into words.
+pub fn verdict(
+    results: &Results,
+    group: &GroupFinding,
+    taken_apart: Option<&Decomposition>,
+    audit: &[Confounder],
+) -> Verdict {
+    let comparison = &group.comparison;
+    let to_target = group.target.as_ref().filter(|_| results.declared_target.is_some());
+    let outcome = match outcome(comparison) {
+        Outcome::Settled | Outcome::NotSettled | Outcome::NoMaterialDifference
+            if to_target.is_some() =>
+        {
+            Outcome::ToTarget
+        }
+        outcome => outcome,
+    };
+    let recommended = match to_target {
+        Some(target) => to_target::fastest(comparison, target),
+        None => recommended(comparison),
+    };
+    Verdict {
+        outcome,
+        recommended: recommended.map(|arm| arm.name.clone()),
+        more_seeds: more_seeds(comparison).filter(|_| outcome != Outcome::ToTarget),
+        gap: taken_apart
+            .map(|found| decomposition::sentences(found, results.margin))
+            .unwrap_or_default(),
+        found: match to_target {
+            Some(target) => to_target::found(comparison, target),
+            None => found(comparison, outcome),
+        },
+        besides: Vec::new(),
+        advice: match to_target {
+            Some(target) => to_target::advice(results, target, outcome, recommended),
+            None => advice(results, comparison, outcome, recommended),
+        },
+        cautions: cautions(results, comparison, recommended, audit),
+        not_shown: not_shown(comparison, taken_apart.is_some()),
+    }
+}
+
+fn outcome(comparison: &Comparison) -> Outcome {
+    let Some(_) = comparison.best else { return Outcome::NothingToCompare };
+    let some = |standing| !comparison.standing(standing).is_empty();
+    match comparison.seeds.len() {
+        _ if comparison.arms.len() == 1 => Outcome::OneArm,
+        1 => Outcome::OneSeed,
+        _ if some(Standing::Open) || !all_compared(comparison) => Outcome::NotSettled,
+        _ if some(Standing::Beyond) || diverged(comparison) => Outcome::Settled,
+        _ => Outcome::NoMaterialDifference,
+    }
+}
+
+/// An arm that diverged is out, whatever its other runs came to.
+fn all_compared(comparison: &Comparison) -> bool {
+    comparison.arms.iter().all(|arm| !matches!(arm.role, Role::Apart | Role::Unfinished))
+}
+
+fn diverged(comparison: &Comparison) -> bool {
+    comparison.arms.iter().any(|arm| arm.role == Role::Diverged)
+}
+
+/// Of the best and those within the margin, the one whose runs are the fastest.
+fn recommended(comparison: &Comparison) -> Option<&ArmFinding> {
+    let seconds = |arm: &ArmFinding| arm.seconds.map_or(f64::INFINITY, |seconds| seconds.mean);
+    let within = comparison.standing(Standing::Within);
+    comparison.best().into_iter().chain(within).min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
+}

@@ -1,0 +1,172 @@
+use super::super::tests::{arm, results};
+use super::*;
+use crate::analysis::{ArmResults, Point, analyse};
+use crate::stats::tests::generator;
+
+fn verdict_of(arms: Vec<ArmResults>) -> Verdict {
+    analyse(&results(arms), &mut generator(1)).verdict
+}
+
+fn said(verdict: &Verdict) -> String {
+    [&verdict.found[..], std::slice::from_ref(&verdict.advice), &verdict.cautions]
+        .concat()
+        .join("\n")
+}
+
+fn assert_says(verdict: &Verdict, parts: &[&str]) {
+    let said = said(verdict);
+    parts.iter().for_each(|part| assert!(said.contains(part), "{part}:\n{said}"));
+}
+
+/// The arm with these seeds diverged.
+fn diverged(arm: ArmResults, seeds: &[u64]) -> ArmResults {
+    ArmResults { diverged: seeds.to_vec(), planned: arm.runs.len() + seeds.len(), ..arm }
+}
+
+/// An arm whose runs reach 80 % after so many seconds, seed by seed.
+fn reaching(batch_size: usize, seconds: &[f64]) -> ArmResults {
+    let mut found = arm(batch_size, &vec![0.8; seconds.len()]);
+    for (run, seconds) in found.runs.values_mut().zip(seconds) {
+        let point = |share: f64, accuracy: f64| Point {
+            step: (100.0 * share) as u64,
+            examples: (1000.0 * share) as u64,
+            seconds: seconds * share,
+            accuracy,
+            loss: 0.5,
+            train: None,
+        };
+        run.curve = vec![point(0.5, 0.6), point(1.0, 0.8)];
+    }
+    found
+}
+
+fn to_target(arms: Vec<ArmResults>) -> Verdict {
+    let study = Results { declared_target: Some(0.8), ..results(arms) };
+    analyse(&study, &mut generator(1)).verdict
+}
+
+#[test]
+fn nothing_one_arm_and_one_seed_are_called_so() {
+    let nothing = verdict_of(vec![arm(32, &[]), arm(64, &[])]);
+    assert_eq!((nothing.outcome, nothing.recommended.clone()), (Outcome::NothingToCompare, None));
+    assert_says(&nothing, &["each has no finished run, or a run that diverged"]);
+    let one = verdict_of(vec![arm(32, &[0.8, 0.81])]);
+    assert_eq!(one.outcome, Outcome::OneArm);
+    assert_says(&one, &["There is nothing to compare it with"]);
+    let seed = verdict_of(vec![arm(32, &[0.8]), arm(64, &[0.7])]);
+    assert_eq!(seed.outcome, Outcome::OneSeed);
+    assert_says(&seed, &["chance and batch size cannot be told apart. For now use batch size 32"]);
+}
+
+#[test]
+fn of_arms_that_do_not_differ_materially_the_fastest_is_to_be_used() {
+    let found = verdict_of(vec![
+        arm(32, &[0.800, 0.801, 0.802, 0.800]),
+        arm(64, &[0.799, 0.800, 0.801, 0.799]),
+    ]);
+    assert_eq!(found.outcome, Outcome::NoMaterialDifference);
+    assert_says(&found, &["choose for speed: use batch size 64"]);
+}
+
+#[test]
+fn a_settled_study_names_the_fastest_that_is_not_worse() {
+    let found = verdict_of(vec![
+        arm(32, &[0.800, 0.801, 0.802, 0.800]),
+        arm(64, &[0.799, 0.800, 0.801, 0.799]),
+        arm(256, &[0.700, 0.702, 0.701, 0.700]),
+    ]);
+    assert_eq!(found.outcome, Outcome::Settled);
+    assert_says(
+        &found,
+        &[
+            "Use batch size 64",
+            "Worse by more than the margin of 0.5, in percentage points from it",
+        ],
+    );
+}
+
+#[test]
+fn what_is_open_names_the_seeds_that_would_settle_it_in_both_places() {
+    let found =
+        verdict_of(vec![arm(32, &[0.80, 0.83, 0.78, 0.81]), arm(64, &[0.81, 0.80, 0.79, 0.80])]);
+    assert_eq!(found.outcome, Outcome::NotSettled);
+    let more = found.more_seeds.expect("a feasible number");
+    assert_says(&found, &["Not settled for the margin", &format!("{} seeds in all", more + 4)]);
+    // Where one comparison cannot be settled, no number is named anywhere.
+    let hopeless = verdict_of(vec![
+        arm(32, &[0.80, 0.83, 0.78, 0.81]),
+        arm(64, &[0.81, 0.80, 0.79, 0.80]),
+        arm(128, &[0.1, 0.99, 0.9, 0.9]),
+    ]);
+    assert_eq!(hopeless.more_seeds, None);
+    assert_says(&hopeless, &["no feasible number of seeds would settle it"]);
+}
+
+#[test]
+fn an_arm_that_diverged_is_out_and_leaves_the_others_settled() {
+    let good = [arm(32, &[0.800, 0.801, 0.802]), arm(64, &[0.799, 0.800, 0.801])];
+    let some = diverged(arm(128, &[0.9]), &[1, 2]);
+    let all = diverged(arm(256, &[]), &[0, 1, 2]);
+    let found = verdict_of([good.to_vec(), vec![some, all.clone()]].concat());
+    assert_eq!(found.outcome, Outcome::Settled);
+    assert_says(
+        &found,
+        &["Use batch size 64", "batch size 128 (2 of 3 runs) and batch size 256 (3 of 3 runs)"],
+    );
+    let alone = verdict_of(vec![good[0].clone(), all]);
+    assert_eq!(alone.outcome, Outcome::Settled);
+    assert_says(&alone, &["Use batch size 32", "runs of every other arm diverged"]);
+}
+
+#[test]
+fn an_arm_with_few_finished_runs_does_not_decide_for_the_others() {
+    let of = |first: [f64; 2], others: f64| [first.to_vec(), vec![others; 8]].concat();
+    let found = verdict_of(vec![
+        arm(32, &of([0.84, 0.84], 0.80)),
+        arm(64, &of([0.83, 0.83], 0.82)),
+        ArmResults { planned: 10, ..arm(128, &[0.8375, 0.8375]) },
+    ]);
+    assert_says(&found, &["Most accurate on validation: batch size 64", "too few of the seeds"]);
+    assert_eq!(found.outcome, Outcome::NotSettled);
+}
+
+#[test]
+fn the_same_accuracy_with_every_seed_is_not_taken_for_certainty() {
+    let mut study = results(vec![arm(32, &[1.0; 3]), arm(64, &[1.0; 3])]);
+    for run in study.arms.iter_mut().flat_map(|arm| arm.runs.values_mut()) {
+        run.test = Some(1.0);
+    }
+    (study.examples.validation, study.examples.test) = (Some(20), Some(20));
+    let found = analyse(&study, &mut generator(1)).verdict;
+    assert_says(&found, &["no spread was seen", "20 rows", "anything from 83.9 to 100.0 %"]);
+    assert!(!said(&found).contains("interval 100.0 to 100.0"), "{}", said(&found));
+}
+
+#[test]
+fn the_fastest_to_a_target_is_named_with_those_that_are_not_shown_to_be_slower() {
+    let found = to_target(vec![
+        reaching(32, &[2.0, 2.1, 1.9]),
+        reaching(64, &[2.1, 1.9, 2.2]),
+        reaching(256, &[9.0, 9.5, 9.2]),
+    ]);
+    assert_eq!(found.recommended.as_deref(), Some("batch-32"));
+    assert_says(&found, &["not shown to be faster than batch size 64 (1.03 times as long"]);
+    assert!(!found.advice.contains("256"), "{}", found.advice);
+}
+
+#[test]
+fn an_arm_that_diverged_or_is_unfinished_is_not_the_fastest_to_a_target() {
+    let wild = diverged(reaching(1024, &[1.0, 1.0]), &[2]);
+    let young = ArmResults { planned: 3, ..reaching(512, &[1.0, 1.1]) };
+    let found = to_target(vec![reaching(32, &[2.0, 2.1, 1.9]), young, wild]);
+    assert_eq!(found.recommended.as_deref(), Some("batch-32"));
+    assert_says(&found, &["Diverged, so not to be used as it is: batch size 1,024 (1 of 3 runs)"]);
+}
+
+#[test]
+fn one_seed_or_one_arm_settles_nothing_about_a_target_either() {
+    let seed = to_target(vec![reaching(32, &[2.0]), reaching(64, &[1.0])]);
+    assert_says(&seed, &["Not settled: with one seed", "For now use batch size 64"]);
+    let one = to_target(vec![reaching(32, &[2.0, 2.1])]);
+    assert_says(&one, &["There is nothing to compare it with"]);
+}

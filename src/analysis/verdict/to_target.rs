@@ -1,0 +1,127 @@
+//! The verdict of a study whose runs end at a target: not how accurate they become, but what it
+//! takes them.
+
+use super::Outcome;
+use super::advice::{configuration, cost};
+use super::found::left_out;
+use crate::analysis::words::{critical_batch, list, percent};
+use crate::analysis::{
+    ArmFinding, ArmResults, ArmTarget, Comparison, Estimate, Reach, Results, RunResults,
+    TargetFinding, reach,
+};
+use crate::format::{count, duration};
+
+/// Of the arms all of whose runs are finished and reach the target, the one that takes the least
+/// time. An arm of which a run diverged is none.
+pub(super) fn fastest<'c>(
+    comparison: &'c Comparison,
+    target: &TargetFinding,
+) -> Option<&'c ArmFinding> {
+    let reached = |arm: &&ArmFinding| {
+        let is_it = |of: &&ArmTarget| of.name == arm.name && of.reached == arm.planned;
+        arm.competes() && target.arms.iter().any(|of| is_it(&of))
+    };
+    let seconds = |arm: &ArmFinding| {
+        let found = target.arms.iter().find(|of| of.name == arm.name).and_then(|of| of.seconds);
+        found.map_or(f64::INFINITY, |seconds| seconds.mean)
+    };
+    let all = comparison.arms.iter().filter(reached);
+    all.min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
+}
+
+/// What it takes to the target that the file declares.
+pub(super) fn found(comparison: &Comparison, target: &TargetFinding) -> Vec<String> {
+    let reached = |arm: &ArmTarget| match (arm.reached, arm.steps) {
+        (reached, Some(steps)) if reached > 0 => {
+            let steps = count(steps.mean.round() as u64);
+            let missed = match arm.runs - reached {
+                0 => String::new(),
+                missed => format!(", {missed} of {} runs never", arm.runs),
+            };
+            format!("{steps} (batch size {}{missed})", count(arm.batch_size as u64))
+        }
+        _ => format!("never (batch size {})", count(arm.batch_size as u64)),
+    };
+    let steps: Vec<String> = target.arms.iter().filter(|arm| arm.runs > 0).map(reached).collect();
+    let mut said = vec![format!(
+        "All runs were to end at a validation accuracy of {}. Steps to it, on average: {}.",
+        percent(target.target),
+        list(&steps)
+    )];
+    if let Some(curve) = &target.trade_off {
+        said.push(match curve.straddled {
+            true => critical_batch(curve),
+            false => {
+                "The batch sizes that were tried lie on one side of the size at which doubling \
+                 the batch stops to save steps: try smaller and larger ones."
+                    .into()
+            }
+        });
+    }
+    said.extend(left_out(comparison));
+    said
+}
+
+/// What to use, as far as the seeds tell.
+pub(super) fn advice(
+    results: &Results,
+    target: &TargetFinding,
+    outcome: Outcome,
+    recommended: Option<&ArmFinding>,
+) -> String {
+    let Some(arm) = recommended else {
+        return "No batch size has reached the target in all of its runs: let them finish, lower the \
+                target or train longer."
+            .into();
+    };
+    let seconds = target.arms.iter().find(|of| of.name == arm.name).and_then(|of| of.seconds);
+    let seconds = seconds.map_or("?".into(), |seconds| duration(seconds.mean));
+    let (chosen, accuracy, cost) = (configuration(results, arm), percent(target.target), cost(arm));
+    match outcome {
+        Outcome::OneArm => format!(
+            "{chosen} reaches {accuracy} in {seconds} on average. There is nothing to compare it with: \
+             add arms with other batch sizes. {cost}"
+        ),
+        Outcome::OneSeed => format!(
+            "Not settled: with one seed, chance and batch size cannot be told apart. For now use \
+             {chosen}, which reached {accuracy} in the least time, {seconds}; five seeds are a \
+             beginning (`study.seeds: 5`). {cost}"
+        ),
+        _ => format!(
+            "Use {chosen}: it reaches {accuracy} in the least time, {seconds} on average{}. {cost}",
+            rivals(results, target, arm)
+        ),
+    }
+}
+
+/// The arms that are not shown to take longer than the fastest one.
+fn rivals(results: &Results, target: &TargetFinding, fastest: &ArmFinding) -> String {
+    let Some(of_fastest) = results.arms.iter().find(|arm| arm.name == fastest.name) else {
+        return String::new();
+    };
+    let rival = |arm: &ArmResults| {
+        let may_be = arm.name != fastest.name && arm.diverged.is_empty();
+        let times = times(arm, of_fastest, target.target).filter(|_| may_be)?;
+        let interval = times.interval.filter(|interval| interval.low <= 0.0)?;
+        let [mean, low, high] = [times.summary.mean, interval.low, interval.high]
+            .map(|log| format!("{:.2}", log.exp()));
+        let size = count(arm.batch_size as u64);
+        Some(format!("batch size {size} ({mean} times as long, 95 % interval {low} to {high})"))
+    };
+    let rivals: Vec<String> = results.arms.iter().filter_map(rival).collect();
+    match rivals.is_empty() {
+        true => String::new(),
+        false => format!(", but is not shown to be faster than {}", list(&rivals)),
+    }
+}
+
+/// ln(seconds of a / seconds of b) to the target, seed by seed, of the seeds of which both reach it.
+fn times(a: &ArmResults, b: &ArmResults, target: f64) -> Option<Estimate> {
+    let seconds = |run: &RunResults| match reach(&run.curve, target)? {
+        Reach::At(cost) | Reach::Before(cost) => Some(cost.seconds).filter(|s| *s > 0.0),
+        Reach::Never(_) => None,
+    };
+    let pair =
+        |(seed, run): (&u64, &RunResults)| Some((seconds(run)? / seconds(b.runs.get(seed)?)?).ln());
+    Estimate::of(&a.runs.iter().filter_map(pair).collect::<Vec<_>>(), 0.0)
+}

@@ -71,7 +71,7 @@ impl Challenge {
 fn challenges(scores: &[Vec<f64>], arm: usize, least_sd: f64) -> Vec<Challenge> {
     let others = scores.iter().enumerate().filter(|(other, _)| *other != arm);
     let challenge = |(_, other): (usize, &Vec<f64>)| {
-        let mut ahead = super::differences(other, &scores[arm]);
+        let mut ahead = super::interval::differences(other, &scores[arm]);
         let mean = ahead.iter().sum::<f64>() / ahead.len() as f64;
         ahead.iter_mut().for_each(|value| *value -= mean);
         let sd = summarise(&ahead).and_then(|summary| summary.sd).unwrap_or(0.0);

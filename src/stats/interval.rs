@@ -82,7 +82,7 @@ impl Summary {
 }
 
 /// `a - b`, pair by pair.
-pub fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
+pub(super) fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 

@@ -12,7 +12,7 @@ use rand::Rng;
 use serde::Serialize;
 
 /// With fewer seeds nothing worth the name is left of the middle.
-pub const IQM_SEEDS: usize = 5;
+const LEAST: usize = 5;
 
 /// An interquartile mean with its uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -26,7 +26,7 @@ pub struct InterquartileMean {
 }
 
 /// The mean of the middle half; `None` for no values.
-pub fn interquartile_mean(values: &[f64]) -> Option<f64> {
+fn interquartile_mean(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let cut = sorted.len() / 4;
@@ -34,7 +34,7 @@ pub fn interquartile_mean(values: &[f64]) -> Option<f64> {
     (!middle.is_empty()).then(|| middle.iter().sum::<f64>() / middle.len() as f64)
 }
 
-/// The interquartile mean of one value a seed; `None` with fewer than [`IQM_SEEDS`].
+/// The interquartile mean of one value a seed; `None` with fewer than five.
 pub fn iqm(
     values: &[f64],
     confidence: f64,
@@ -42,7 +42,7 @@ pub fn iqm(
     rng: &mut impl Rng,
 ) -> Option<InterquartileMean> {
     let count = values.len();
-    if count < IQM_SEEDS {
+    if count < LEAST {
         return None;
     }
     let of = |drawn: &[usize]| {

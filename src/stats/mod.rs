@@ -9,7 +9,7 @@
 //! influence     whether one value decides how sure a mean is
 //! multiple      Holm's correction
 //! sign_flip     the exact permutation test of paired differences
-//! bootstrap     percentile and BCa intervals of any statistic of resampled seeds
+//! bootstrap     intervals of any statistic of resampled seeds
 //! noise         the gradient noise scale, from gradients of tiles
 //! iqm           the mean of the middle half of the seeds
 //! crossed       seeds and examples resampled together
@@ -42,13 +42,13 @@ pub use bootstrap::{Bootstrap, resamples};
 pub use crossed::crossed_interval;
 pub use equivalence::{Standing, equivalence_p, standing};
 pub use influence::odd_one_out;
-pub use interval::{Interval, differences, wilson_interval};
-pub use iqm::{IQM_SEEDS, InterquartileMean, interquartile_mean, iqm};
+pub use interval::{Interval, wilson_interval};
+pub use iqm::{InterquartileMean, iqm};
 pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
-pub use power::{detectable, power, seeds_for_half_width, seeds_to_settle};
+pub use power::{detectable, seeds_to_settle};
 pub use rank::{Ranked, kendall_tau};
-pub use sign_flip::{SIGN_FLIP_MOST, sign_flip_p};
+pub use sign_flip::sign_flip_p;
 pub use trials::{Edge, Trial, best_place, best_trial};
 
 use serde::Serialize;

@@ -20,7 +20,7 @@ const MOST: usize = 10_000;
 
 /// The chance that `count` seeds tell a true difference of `distance` standard deviations from 0 at
 /// the level `alpha`.
-pub fn power(count: usize, distance: f64, alpha: f64, two_sided: bool) -> f64 {
+fn power(count: usize, distance: f64, alpha: f64, two_sided: bool) -> f64 {
     if count < 2 {
         return 0.0;
     }
@@ -89,13 +89,6 @@ pub fn detectable(sd: f64, count: usize, alpha: f64, wanted: f64) -> Option<f64>
         }
     }
     Some(sd * high)
-}
-
-/// The least number of seeds whose interval is expected to reach at most so far to either side.
-pub fn seeds_for_half_width(sd: f64, half_width: f64, confidence: f64) -> Option<usize> {
-    let reach =
-        |count| student_quantile(count, 0.5 + confidence / 2.0) * sd / (count as f64).sqrt();
-    least(|count| reach(count) <= half_width)
 }
 
 /// The least number from 2 on that is enough, when all larger ones are enough too.
@@ -170,10 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn narrow_intervals_and_hopeless_questions() {
-        let seeds = seeds_for_half_width(0.01, 0.005, 0.95).unwrap();
-        let width = |count: usize| student_quantile(count, 0.975) * 0.01 / (count as f64).sqrt();
-        assert!(width(seeds) <= 0.005 && width(seeds - 1) > 0.005, "{seeds}");
+    fn hopeless_questions_have_no_number_and_easy_ones_the_least() {
         assert_eq!(seeds_to_settle(1.0, 0.001, 0.95, 0.8), None);
         assert_eq!(seeds_to_settle(0.0, 0.001, 0.95, 0.8), Some(2));
     }

@@ -9,12 +9,12 @@
 //! best.
 
 /// The most differences for which all ways are gone through.
-pub const SIGN_FLIP_MOST: usize = 20;
+const MOST: usize = 20;
 
-/// The two-sided p value; `None` for no differences and for more than [`SIGN_FLIP_MOST`].
+/// The two-sided p value; `None` for no differences and for more than 20.
 pub fn sign_flip_p(differences: &[f64]) -> Option<f64> {
     let count = differences.len();
-    if count == 0 || count > SIGN_FLIP_MOST {
+    if count == 0 || count > MOST {
         return None;
     }
     let seen = differences.iter().sum::<f64>().abs();
@@ -49,7 +49,7 @@ mod tests {
         near(sign_flip_p(&[1.0, 2.0, 3.0, 4.0]).unwrap(), 2.0 / 16.0, 1e-15);
         near(sign_flip_p(&[0.0; 5]).unwrap(), 1.0, 1e-15);
         assert_eq!(sign_flip_p(&[]), None);
-        assert_eq!(sign_flip_p(&[1.0; SIGN_FLIP_MOST + 1]), None);
+        assert_eq!(sign_flip_p(&[1.0; MOST + 1]), None);
     }
 
     /// `scipy.stats.permutation_test((x,), np.mean, permutation_type="samples",

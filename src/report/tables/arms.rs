@@ -17,31 +17,31 @@ pub(in crate::report) fn arms(report: &Report) -> Result<String> {
         };
         let mut row = Row::default();
         row.text("arm", &arm.name);
-        row.text("batch_size", &arm.batch_size.to_string());
-        row.text("learning_rate", &arm.learning_rate.to_string());
-        row.text("role", &word(&arm.role));
-        row.text("runs_planned", &arm.planned.to_string());
-        row.text("runs_finished", &arm.finished.to_string());
-        row.text("runs_diverged", &arm.diverged.to_string());
+        row.text("batch_size", arm.batch_size);
+        row.text("learning_rate", arm.learning_rate);
+        row.text("role", word(&arm.role));
+        row.text("runs_planned", arm.planned);
+        row.text("runs_finished", arm.finished);
+        row.text("runs_diverged", arm.diverged);
         row.estimate("validation_accuracy", arm.validation.as_ref());
         row.estimate("test_accuracy", arm.test.as_ref());
         row.iqm("validation_accuracy_iqm", arm.validation_iqm.as_ref());
         row.iqm("test_accuracy_iqm", arm.test_iqm.as_ref());
-        row.text("steps", &number(arm.steps.map(|steps| steps.mean)));
-        row.text("examples", &number(arm.examples.map(|examples| examples.mean)));
-        row.text("seconds", &number(arm.seconds.map(|seconds| seconds.mean)));
-        row.text("seconds_sd", &number(arm.seconds.and_then(|seconds| seconds.sd)));
-        row.text("seconds_per_step", &number(arm.seconds_per_step.map(|step| step.mean)));
-        row.text("peak_memory", &arm.peak_memory.to_string());
-        row.text("target", &number(report.findings.target.as_ref().map(|target| target.target)));
+        row.number("steps", arm.steps.map(|steps| steps.mean));
+        row.number("examples", arm.examples.map(|examples| examples.mean));
+        row.number("seconds", arm.seconds.map(|seconds| seconds.mean));
+        row.number("seconds_sd", arm.seconds.and_then(|seconds| seconds.sd));
+        row.number("seconds_per_step", arm.seconds_per_step.map(|step| step.mean));
+        row.text("peak_memory", arm.peak_memory);
+        row.number("target", report.findings.target.as_ref().map(|target| target.target));
         let count = |of: fn(&ArmTarget) -> usize| {
             reached.map_or(String::new(), |target| of(target).to_string())
         };
-        row.text("runs_reaching_target", &count(|target| target.reached));
-        row.text("runs_there_at_first_measurement", &count(|target| target.at_first));
-        row.text("steps_to_target", &mean(|target| target.steps));
-        row.text("examples_to_target", &mean(|target| target.examples));
-        row.text("seconds_to_target", &mean(|target| target.seconds));
+        row.text("runs_reaching_target", count(|target| target.reached));
+        row.text("runs_there_at_first_measurement", count(|target| target.at_first));
+        row.text("steps_to_target", mean(|target| target.steps));
+        row.text("examples_to_target", mean(|target| target.examples));
+        row.text("seconds_to_target", mean(|target| target.seconds));
         row
     };
     csv(report.findings.comparison.arms.iter().map(row))
@@ -57,24 +57,24 @@ pub(in crate::report) fn comparisons(report: &Report) -> Result<String> {
         row.text("split", split);
         row.estimate("difference", Some(&difference.estimate));
         let others = difference.for_other_examples;
-        row.text("low_other_examples", &number(others.map(|ends| ends.low)));
-        row.text("high_other_examples", &number(others.map(|ends| ends.high)));
+        row.number("low_other_examples", others.map(|ends| ends.low));
+        row.number("high_other_examples", others.map(|ends| ends.high));
         let summary = &difference.estimate.summary;
-        row.text("lower_bound_95", &number(summary.lower_bound(0.95)));
-        row.text("upper_bound_95", &number(summary.upper_bound(0.95)));
-        row.text("margin", &report.findings.comparison.margin.to_string());
-        row.text("p", &number(difference.p));
-        row.text("p_holm", &number(difference.p_holm));
-        row.text("p_sign_flip", &number(difference.p_sign_flip));
-        row.text("p_equivalence", &number(difference.p_equivalence));
+        row.number("lower_bound_95", summary.lower_bound(0.95));
+        row.number("upper_bound_95", summary.upper_bound(0.95));
+        row.text("margin", report.findings.comparison.margin);
+        row.number("p", difference.p);
+        row.number("p_holm", difference.p_holm);
+        row.number("p_sign_flip", difference.p_sign_flip);
+        row.number("p_equivalence", difference.p_equivalence);
         // Decisions are made on validation alone.
         let decides = split == "validation";
         let standing = arm.standing.filter(|_| decides).map(|standing| word(&standing));
-        row.text("standing", &standing.unwrap_or_default());
+        row.text("standing", standing.unwrap_or_default());
         let may = arm.may_be_best.filter(|_| decides).map(|may| may.to_string());
-        row.text("may_be_best", &may.unwrap_or_default());
+        row.text("may_be_best", may.unwrap_or_default());
         let needed = arm.seeds_needed.filter(|_| decides).map(|seeds| seeds.to_string());
-        row.text("seeds_needed", &needed.unwrap_or_default());
+        row.text("seeds_needed", needed.unwrap_or_default());
         row
     };
     let rows = report.findings.comparison.arms.iter().flat_map(|arm| {

@@ -1,6 +1,6 @@
 //! What was found beside the comparison of arms.
 
-use super::{Row, csv, number, word};
+use super::{Row, csv, word};
 use crate::analysis::{
     ArmFinding, BudgetFinding, Claim, Confounder, Effect, Factor, Findings, Front, Parts,
     RateOptimum, Tuning,
@@ -14,15 +14,15 @@ pub(in crate::report) fn decomposition(findings: &Findings) -> Result<String> {
         let of = move |split: &'static str, parts: &Parts| -> Vec<Row> {
             let rows = parts.named().map(|(name, part)| {
                 let mut row = Row::default();
-                row.text("small", &found.small.to_string());
-                row.text("large", &found.large.to_string());
+                row.text("small", found.small);
+                row.text("large", found.large);
                 row.text("split", split);
                 row.text("part", name);
                 row.estimate("small_minus_large", Some(&part.estimate));
-                row.text("p", &number(part.p));
+                row.number("p", part.p);
                 let others = part.for_other_examples;
-                row.text("low_other_examples", &number(others.map(|ends| ends.low)));
-                row.text("high_other_examples", &number(others.map(|ends| ends.high)));
+                row.number("low_other_examples", others.map(|ends| ends.low));
+                row.number("high_other_examples", others.map(|ends| ends.high));
                 row
             });
             rows.into()
@@ -40,16 +40,16 @@ pub(in crate::report) fn learning_rates(findings: &Findings) -> Result<String> {
     let row = |tuning: &Tuning, trial: &Trial| {
         let mut row = Row::default();
         row.text("arm", &tuning.arm);
-        row.text("batch_size", &tuning.batch_size.to_string());
-        row.text("learning_rate", &trial.learning_rate.to_string());
+        row.text("batch_size", tuning.batch_size);
+        row.text("learning_rate", trial.learning_rate);
         let mean = crate::stats::summarise(&trial.validation).map(|summary| summary.mean);
-        row.text("validation_accuracy", &number(mean));
-        row.text("runs_finished", &trial.validation.len().to_string());
-        row.text("runs_diverged", &trial.diverged.to_string());
+        row.number("validation_accuracy", mean);
+        row.text("runs_finished", trial.validation.len().to_string());
+        row.text("runs_diverged", trial.diverged);
         let chosen = trial.learning_rate.to_bits() == tuning.chosen.to_bits();
-        row.text("chosen", &chosen.to_string());
+        row.text("chosen", chosen);
         let edge = tuning.edge.filter(|_| chosen).map(|edge| word(&edge));
-        row.text("at_edge", &edge.unwrap_or_default());
+        row.text("at_edge", edge.unwrap_or_default());
         row
     };
     let of = |tuning: &Tuning| tuning.trials.iter().map(|trial| row(tuning, trial)).collect();
@@ -60,12 +60,12 @@ pub(in crate::report) fn learning_rates(findings: &Findings) -> Result<String> {
 pub(in crate::report) fn best_learning_rates(findings: &Findings) -> Result<String> {
     let row = |size: &RateOptimum| {
         let mut row = Row::default();
-        row.text("batch_size", &size.batch_size.to_string());
-        row.text("best", &number(Some(size.best)));
-        row.text("optimum", &number(Some(size.optimum)));
-        row.text("good_from", &number(Some(size.good[0])));
-        row.text("good_to", &number(Some(size.good[1])));
-        row.text("at_edge", &size.edge.map(|edge| word(&edge)).unwrap_or_default());
+        row.text("batch_size", size.batch_size);
+        row.number("best", Some(size.best));
+        row.number("optimum", Some(size.optimum));
+        row.number("good_from", Some(size.good[0]));
+        row.number("good_to", Some(size.good[1]));
+        row.text("at_edge", size.edge.map(|edge| word(&edge)).unwrap_or_default());
         row
     };
     csv(findings.rates.iter().flat_map(|rates| &rates.sizes).map(row))
@@ -75,15 +75,15 @@ pub(in crate::report) fn best_learning_rates(findings: &Findings) -> Result<Stri
 pub(in crate::report) fn budgets(findings: &Findings) -> Result<String> {
     let row = |budget: &BudgetFinding, arm: &ArmFinding| {
         let mut row = Row::default();
-        row.text("equal", &word(&budget.axis));
-        row.text("amount", &number(Some(budget.amount)));
+        row.text("equal", word(&budget.axis));
+        row.number("amount", Some(budget.amount));
         row.text("arm", &arm.name);
-        row.text("batch_size", &arm.batch_size.to_string());
+        row.text("batch_size", arm.batch_size);
         row.estimate("validation_accuracy", arm.validation.as_ref());
-        row.text("role", &word(&arm.role));
+        row.text("role", word(&arm.role));
         row.estimate("difference", arm.difference.as_ref().map(|found| &found.estimate));
-        row.text("p_holm", &number(arm.difference.and_then(|found| found.p_holm)));
-        row.text("standing", &arm.standing.map(|standing| word(&standing)).unwrap_or_default());
+        row.number("p_holm", arm.difference.and_then(|found| found.p_holm));
+        row.text("standing", arm.standing.map(|standing| word(&standing)).unwrap_or_default());
         row
     };
     let of = |budget: &BudgetFinding| -> Vec<Row> {
@@ -100,13 +100,13 @@ pub(in crate::report) fn factors(findings: &Findings) -> Result<String> {
         row.text("setting", &factor.path);
         row.text("value", &factor.value);
         row.text("reference", &factor.reference);
-        row.text("batch_sizes", &sizes.join(" "));
-        row.text("split", &factor.split.to_string());
+        row.text("batch_sizes", sizes.join(" "));
+        row.text("split", factor.split);
         row.text("effect", kind);
         row.estimate("difference", Some(&effect.estimate));
-        row.text("p", &number(effect.p));
-        row.text("p_holm", &number(effect.p_holm));
-        row.text("detectable", &number(effect.detectable));
+        row.number("p", effect.p);
+        row.number("p_holm", effect.p_holm);
+        row.number("detectable", effect.detectable);
         row
     };
     let of = |factor: &Factor| -> Vec<Row> {
@@ -121,7 +121,7 @@ pub(in crate::report) fn pareto(findings: &Findings) -> Result<String> {
     let of = |front: &Front| -> Vec<Row> {
         let row = |arm: &String| {
             let mut row = Row::default();
-            row.text("cost", &word(&front.price));
+            row.text("cost", word(&front.price));
             row.text("arm", arm);
             row
         };
@@ -135,7 +135,7 @@ pub(in crate::report) fn audit(findings: &Findings) -> Result<String> {
     let row = |confounder: &Confounder| {
         let mut row = Row::default();
         row.text("name", confounder.name);
-        row.text("weight", &word(&confounder.weight));
+        row.text("weight", word(&confounder.weight));
         row.text("said", &confounder.said);
         row
     };
@@ -147,10 +147,10 @@ pub(in crate::report) fn claims(findings: &Findings) -> Result<String> {
     let row = |claim: &Claim| {
         let mut row = Row::default();
         row.text("claim", claim.claim);
-        row.text("finding", &word(&claim.finding));
+        row.text("finding", word(&claim.finding));
         row.text("because", &claim.because);
         row.estimate("effect", claim.effect.as_ref());
-        row.text("detectable", &number(claim.detectable));
+        row.number("detectable", claim.detectable);
         row
     };
     csv(findings.claims.iter().map(row))

@@ -19,34 +19,41 @@ use crate::analysis::Estimate;
 use crate::stats::{InterquartileMean, Interval};
 use anyhow::Result;
 use serde::Serialize;
+use std::fmt::Display;
 
 /// Names and values, in order.
 #[derive(Default)]
 struct Row(Vec<(String, String)>);
 
 impl Row {
-    fn text(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.to_owned()));
+    fn text(&mut self, name: &str, value: impl Display) {
+        self.0.push((name.to_owned(), value.to_string()));
+    }
+
+    fn number(&mut self, name: &str, value: Option<f64>) {
+        self.text(name, number(value));
+    }
+
+    /// Its ends.
+    fn interval(&mut self, name: &str, interval: Option<Interval>) {
+        self.number(&format!("{name}_low"), interval.map(|interval| interval.low));
+        self.number(&format!("{name}_high"), interval.map(|interval| interval.high));
     }
 
     /// Mean, spread, interval and number.
     fn estimate(&mut self, name: &str, estimate: Option<&Estimate>) {
         let summary = estimate.map(|estimate| estimate.summary);
-        let interval: Option<Interval> = estimate.and_then(|estimate| estimate.interval);
-        self.text(name, &number(summary.map(|summary| summary.mean)));
-        self.text(&format!("{name}_sd"), &number(summary.and_then(|summary| summary.sd)));
-        self.text(&format!("{name}_low"), &number(interval.map(|interval| interval.low)));
-        self.text(&format!("{name}_high"), &number(interval.map(|interval| interval.high)));
+        self.number(name, summary.map(|summary| summary.mean));
+        self.number(&format!("{name}_sd"), summary.and_then(|summary| summary.sd));
+        self.interval(name, estimate.and_then(|estimate| estimate.interval));
         let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
-        self.text(&format!("{name}_seeds"), &seeds);
+        self.text(&format!("{name}_seeds"), seeds);
     }
 
     /// Value and interval.
     fn iqm(&mut self, name: &str, iqm: Option<&InterquartileMean>) {
-        let interval = iqm.and_then(|iqm| iqm.interval);
-        self.text(name, &number(iqm.map(|iqm| iqm.value)));
-        self.text(&format!("{name}_low"), &number(interval.map(|interval| interval.low)));
-        self.text(&format!("{name}_high"), &number(interval.map(|interval| interval.high)));
+        self.number(name, iqm.map(|iqm| iqm.value));
+        self.interval(name, iqm.and_then(|iqm| iqm.interval));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was measured beside accuracy.
 
-use super::{Row, csv, number};
+use super::{Row, csv};
 use crate::analysis::{
     Line, NoiseRun, NoiseScale, RankCorrelation, Results, SharpnessFinding, SharpnessRun,
 };
@@ -12,10 +12,10 @@ pub(in crate::report) fn noise_scale(results: &Results) -> Result<String> {
         run.points.iter().map(|point| {
             let mut row = Row::default();
             row.text("arm", &run.arm);
-            row.text("batch_size", &run.batch_size.to_string());
-            row.text("seed", &run.seed.to_string());
-            row.text("step", &point.step.to_string());
-            row.text("examples", &point.examples.to_string());
+            row.text("batch_size", run.batch_size);
+            row.text("seed", run.seed);
+            row.text("step", point.step);
+            row.text("examples", point.examples);
             scale(&mut row, "noise_scale", Some(point.plain));
             scale(&mut row, "adam_noise_scale", point.adam);
             row
@@ -26,11 +26,9 @@ pub(in crate::report) fn noise_scale(results: &Results) -> Result<String> {
 
 /// Value, interval, and the lower bound where there is no value.
 fn scale(row: &mut Row, name: &str, scale: Option<NoiseScale>) {
-    let interval = scale.and_then(|scale| scale.interval);
-    row.text(name, &number(scale.and_then(|scale| scale.value)));
-    row.text(&format!("{name}_low"), &number(interval.map(|interval| interval.low)));
-    row.text(&format!("{name}_high"), &number(interval.map(|interval| interval.high)));
-    row.text(&format!("{name}_at_least"), &number(scale.and_then(|scale| scale.at_least)));
+    row.number(name, scale.and_then(|scale| scale.value));
+    row.interval(name, scale.and_then(|scale| scale.interval));
+    row.number(&format!("{name}_at_least"), scale.and_then(|scale| scale.at_least));
 }
 
 /// `sharpness.csv`: one row a run.
@@ -38,9 +36,9 @@ pub(in crate::report) fn sharpness(results: &Results) -> Result<String> {
     csv(results.sharpness.iter().map(|run: &SharpnessRun| {
         let mut row = Row::default();
         row.text("arm", &run.arm);
-        row.text("batch_size", &run.batch_size.to_string());
-        row.text("seed", &run.seed.to_string());
-        row.text("accuracy", &number(Some(run.accuracy)));
+        row.text("batch_size", run.batch_size);
+        row.text("seed", run.seed);
+        row.number("accuracy", Some(run.accuracy));
         let found = run.sharpness;
         let values = [
             ("train_loss", Some(found.loss)),
@@ -53,7 +51,7 @@ pub(in crate::report) fn sharpness(results: &Results) -> Result<String> {
             ("edge_of_stability", found.edge_of_stability),
         ];
         for (name, value) in values {
-            row.text(name, &number(value));
+            row.number(name, value);
         }
         row
     }))
@@ -67,14 +65,10 @@ pub(in crate::report) fn sharpness_and_accuracy(
     csv(correlations.map(|correlation: &RankCorrelation| {
         let mut row = Row::default();
         row.text("measure", correlation.measure);
-        let all = correlation.interval;
-        row.text("tau", &number(Some(correlation.tau)));
-        row.text("tau_low", &number(all.map(|interval| interval.low)));
-        row.text("tau_high", &number(all.map(|interval| interval.high)));
-        let within = correlation.interval_within_rates;
-        row.text("tau_within_rates", &number(correlation.tau_within_rates));
-        row.text("tau_within_rates_low", &number(within.map(|interval| interval.low)));
-        row.text("tau_within_rates_high", &number(within.map(|interval| interval.high)));
+        row.number("tau", Some(correlation.tau));
+        row.interval("tau", correlation.interval);
+        row.number("tau_within_rates", correlation.tau_within_rates);
+        row.interval("tau_within_rates", correlation.interval_within_rates);
         row
     }))
 }
@@ -86,12 +80,12 @@ pub(in crate::report) fn lines(results: &Results) -> Result<String> {
             let mut row = Row::default();
             row.text("small", &line.small);
             row.text("large", &line.large);
-            row.text("seed", &line.seed.to_string());
-            row.text("alpha", &number(Some(point.alpha)));
-            row.text("train_loss", &number(Some(point.train[0])));
-            row.text("train_accuracy", &number(Some(point.train[1])));
-            row.text("validation_loss", &number(Some(point.validation[0])));
-            row.text("validation_accuracy", &number(Some(point.validation[1])));
+            row.text("seed", line.seed);
+            row.number("alpha", Some(point.alpha));
+            row.number("train_loss", Some(point.train[0]));
+            row.number("train_accuracy", Some(point.train[1]));
+            row.number("validation_loss", Some(point.validation[0]));
+            row.number("validation_accuracy", Some(point.validation[1]));
             row
         })
     });

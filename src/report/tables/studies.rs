@@ -1,6 +1,6 @@
 //! Several studies: one row a study, and one row an arm of each.
 
-use super::{Row, csv, number, word};
+use super::{Row, csv, word};
 use crate::analysis::{ArmFinding, Estimate, Examples, Outcome, TradeOff};
 use anyhow::Result;
 
@@ -47,25 +47,23 @@ pub(in crate::report) fn studies(rows: impl Iterator<Item = StudyRow>) -> Result
         let splits = ["training_examples", "validation_examples", "test_examples"];
         let Examples { train, validation, test } = of.examples;
         for (name, examples) in splits.into_iter().zip([train, validation, test]) {
-            row.text(name, &whole(examples));
+            row.text(name, whole(examples));
         }
-        row.text("margin", &of.margin.to_string());
-        row.text("seeds", &of.seeds.to_string());
-        row.text("outcome", &word(&of.outcome));
-        row.text("best_batch_size", &whole(of.best));
+        row.text("margin", of.margin);
+        row.text("seeds", of.seeds);
+        row.text("outcome", word(&of.outcome));
+        row.text("best_batch_size", whole(of.best));
         let may: Vec<String> = of.may_be_best.iter().flatten().map(usize::to_string).collect();
-        row.text("may_be_best", &may.join(" "));
+        row.text("may_be_best", may.join(" "));
         let to_use = of.to_use.as_ref();
         row.text("arm_to_use", to_use.map_or("", |(name, ..)| name));
-        row.text("batch_size", &whole(to_use.map(|(_, size, _)| *size)));
-        row.text("learning_rate", &to_use.map_or(String::new(), |(.., rate)| rate.to_string()));
+        row.text("batch_size", whole(to_use.map(|(_, size, _)| *size)));
+        row.text("learning_rate", to_use.map_or(String::new(), |(.., rate)| rate.to_string()));
         row.text("learning_rate_rule", &of.learning_rate);
         row.estimate("validation_accuracy", of.validation.as_ref());
         row.estimate("test_accuracy", of.test.as_ref());
-        let interval = of.critical.and_then(|curve| curve.interval);
-        row.text("critical_batch_size", &number(of.critical.map(|curve| curve.critical)));
-        row.text("critical_batch_size_low", &number(interval.map(|interval| interval.low)));
-        row.text("critical_batch_size_high", &number(interval.map(|interval| interval.high)));
+        row.number("critical_batch_size", of.critical.map(|curve| curve.critical));
+        row.interval("critical_batch_size", of.critical.and_then(|curve| curve.interval));
         row
     }))
 }
@@ -78,13 +76,13 @@ pub(in crate::report) fn differences<'a>(
         let mut row = Row::default();
         row.text("study", study);
         row.text("arm", &arm.name);
-        row.text("batch_size", &arm.batch_size.to_string());
-        row.text("role", &word(&arm.role));
+        row.text("batch_size", arm.batch_size);
+        row.text("role", word(&arm.role));
         row.estimate("validation_accuracy", arm.validation.as_ref());
         row.estimate("difference", arm.difference.as_ref().map(|found| &found.estimate));
-        row.text("p_holm", &number(arm.difference.and_then(|found| found.p_holm)));
-        row.text("standing", &arm.standing.map(|standing| word(&standing)).unwrap_or_default());
-        row.text("may_be_best", &arm.may_be_best.map(|may| may.to_string()).unwrap_or_default());
+        row.number("p_holm", arm.difference.and_then(|found| found.p_holm));
+        row.text("standing", arm.standing.map(|standing| word(&standing)).unwrap_or_default());
+        row.text("may_be_best", arm.may_be_best.map(|may| may.to_string()).unwrap_or_default());
         row
     }))
 }

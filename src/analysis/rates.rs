@@ -59,6 +59,14 @@ impl RateScaling {
         self.factor * batch_size.powf(self.exponent)
     }
 
+    /// `0.52 (95 % interval 0.31 to 0.74)`
+    pub fn power(&self) -> String {
+        let interval = self.interval.map_or(String::new(), |interval| {
+            format!(" (95 % interval {:.2} to {:.2})", interval.low, interval.high)
+        });
+        format!("{:.2}{interval}", self.exponent)
+    }
+
     /// Which of the common rules lie in the interval: 0, 1/2 and 1, by their names.
     pub fn rules(&self) -> Vec<&'static str> {
         let rules =
@@ -274,9 +282,6 @@ fn straight_line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
 
 /// How the optimum moves, for people.
 pub(super) fn sentence(found: &RateScaling) -> String {
-    let interval = found.interval.map_or(String::new(), |interval| {
-        format!(" (95 % interval {:.2} to {:.2})", interval.low, interval.high)
-    });
     let rules = found.rules();
     let rules = match (found.interval, &rules[..]) {
         (None, _) => String::new(),
@@ -284,9 +289,9 @@ pub(super) fn sentence(found: &RateScaling) -> String {
         (Some(_), rules) => format!(", in line with {}", rules.join(" or ")),
     };
     format!(
-        "The best learning rate went with the batch size to the power {:.2}{interval}{rules} (0 is one \
-         rate for all, 0.5 the square root, 1 in proportion).",
-        found.exponent
+        "The best learning rate went with the batch size to the power {}{rules} (0 is one rate for all, \
+         0.5 the square root, 1 in proportion).",
+        found.power()
     )
 }
 

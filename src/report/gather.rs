@@ -3,7 +3,7 @@
 use super::facts::{arm_facts, declared_target};
 use super::probes;
 use crate::analysis::{ArmResults, Budget, Examples, Point, Rate, Results, RunResults, Tuning};
-use crate::config::{Arm, Schedule};
+use crate::config::{Arm, Schedule, Study};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
     sessions,
@@ -14,67 +14,67 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
-    let margin = status.study.experiment.study.margin;
+    let study = &status.study.experiment.study;
     let sessions = sessions(folder)?;
-    let arms = &status.study.arms;
-    let settings = differing_settings(arms)?;
-    let of_arms = arms.iter().zip(settings).map(|(arm, settings)| {
-        let planned = status.study.seeds.len();
-        let learning_rate = arm.train.optimizer.lr();
-        let (name, batch_size) = (arm.name.clone(), arm.batch_size);
-        let (runs, diverged, failed) = (BTreeMap::new(), Vec::new(), 0);
-        let is_tuned = status.study.tuned.contains(&name);
-        let rate = if is_tuned { Rate::Tuned } else { Rate::Given };
-        let budget = if arm.train.steps_of.is_some() { Budget::Steps } else { Budget::Epochs };
-        let facts = arm_facts(arm, &status.study);
-        ArmResults {
-            name,
-            batch_size,
-            learning_rate,
-            rate,
-            budget,
-            facts,
-            settings,
-            planned,
-            diverged,
-            failed,
-            runs,
-        }
-    });
-    let decompose = status.study.experiment.study.decompose;
+    let settings = differing_settings(&status.study.arms)?;
+    let arms = status.study.arms.iter().zip(settings);
     let mut results = Results {
-        margin,
-        earlier_margins: earlier_margins(&sessions, margin),
+        margin: study.margin,
+        earlier_margins: earlier_margins(&sessions, study.margin),
         examples: examples(sessions.last()),
-        arms: of_arms.collect(),
-        declared_target: declared_target(arms),
+        arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
+        declared_target: declared_target(&status.study.arms),
         tunings: status.tunings.iter().filter_map(tuning).collect(),
-        decompose: decompose.map(|pair| [pair.small as usize, pair.large as usize]),
+        decompose: study.decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
         sharpness: Vec::new(),
         lines: Vec::new(),
     };
     // The status lists the runs in the same order.
     for (run, stands) in Run::all(&status.study).iter().zip(&status.runs) {
-        let Some(arm) = results.arms.iter_mut().find(|arm| arm.name == run.arm.name) else {
-            continue;
-        };
-        match stands.state {
-            RunState::Diverged { .. } => arm.diverged.push(run.seed),
-            RunState::Failed { .. } => arm.failed += 1,
-            _ => {}
-        }
-        let files = RunFolder::new(&folder.join(run.id()));
-        if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
-            let found = of_run(&finished, &files)?;
-            let accuracy = found.reported_accuracy();
-            arm.runs.insert(run.seed, found);
-            results.noise.extend(probes::noise(run, &files)?);
-            results.sharpness.extend(probes::sharpness(run, &files, accuracy)?);
-            results.lines.extend(probes::line(run, &files)?);
-        }
+        add_run(&mut results, folder, run, &stands.state)?;
     }
     Ok(results)
+}
+
+/// What the file says of an arm.
+fn without_runs(arm: &Arm, settings: BTreeMap<String, String>, study: &Study) -> ArmResults {
+    let is_tuned = study.tuned.contains(&arm.name);
+    ArmResults {
+        name: arm.name.clone(),
+        batch_size: arm.batch_size,
+        learning_rate: arm.train.optimizer.lr(),
+        rate: if is_tuned { Rate::Tuned } else { Rate::Given },
+        budget: if arm.train.steps_of.is_some() { Budget::Steps } else { Budget::Epochs },
+        facts: arm_facts(arm, study),
+        settings,
+        planned: study.seeds.len(),
+        diverged: Vec::new(),
+        failed: 0,
+        runs: BTreeMap::new(),
+    }
+}
+
+/// Adds how a run ended, and what was measured of it.
+fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) -> Result<()> {
+    let Some(arm) = results.arms.iter_mut().find(|arm| arm.name == run.arm.name) else {
+        return Ok(());
+    };
+    match state {
+        RunState::Diverged { .. } => arm.diverged.push(run.seed),
+        RunState::Failed { .. } => arm.failed += 1,
+        _ => {}
+    }
+    let files = RunFolder::new(&folder.join(run.id()));
+    if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
+        let found = of_run(&finished, &files)?;
+        let accuracy = found.reported_accuracy();
+        arm.runs.insert(run.seed, found);
+        results.noise.extend(probes::noise(run, &files)?);
+        results.sharpness.extend(probes::sharpness(run, &files, accuracy)?);
+        results.lines.extend(probes::line(run, &files)?);
+    }
+    Ok(())
 }
 
 /// A split without examples counts as none.
@@ -215,7 +215,7 @@ pub(super) fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, Study};
+    use crate::config::Source;
 
     #[test]
     fn settings_that_differ_are_named_and_the_others_are_not() {

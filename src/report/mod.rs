@@ -83,7 +83,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     files::write_text(&report_folder.join("verdict.md"), &text)?;
     let study = figures::Study { results: &results, findings: &report.findings };
     let (figures, missing) = figures::draw(&study);
-    write_figures(&report_folder.join("figures"), &figures::NAMES, &figures)?;
+    write_figures(&report_folder.join("figures"), &figures::names(), &figures)?;
     let sessions: Vec<Value> =
         files::read_json(&folder.join("environment.json"))?.unwrap_or_default();
     let parts = page::Parts {

@@ -28,54 +28,55 @@ pub(super) struct Study<'s> {
     pub(super) findings: &'s Findings,
 }
 
-/// The names of all figures' files.
-pub(super) const NAMES: [&str; 11] = [
-    "accuracy",
-    "gap",
-    "rates",
-    "rate-law",
-    "curves",
-    "target",
-    "cost",
-    "pareto",
-    "generalisation",
-    "noise",
-    "sharpness",
+type Draw = fn(&Study) -> Option<Figure>;
+
+/// All figures in the order of reading: the name of the file, and what it takes to draw it.
+const ALL: [(&str, Draw, &str); 11] = [
+    ("accuracy", accuracy::draw, "accuracy against batch size: needs finished runs"),
+    ("gap", gap::draw, "where a gap comes from: needs study.decompose"),
+    (
+        "rates",
+        rates::draw,
+        "learning rate and batch size: needs several learning rates (a grid, or lr: tuned)",
+    ),
+    (
+        "rate-law",
+        rate_law::draw,
+        "the best learning rate: needs several learning rates for two batch sizes",
+    ),
+    ("curves", curves::draw, "learning curves: need runs that were measured twice or more"),
+    ("target", target::draw, "updates to an accuracy: needs two batch sizes whose runs reach it"),
+    ("cost", cost::draw, "time and memory: need finished runs"),
+    (
+        "pareto",
+        pareto::draw,
+        "what accuracy costs: needs two arms of different cost, and no common target",
+    ),
+    ("generalisation", generalisation::draw, "training against validation: needs finished runs"),
+    ("noise", noise::draw, "noise of the gradient: needs study.probe.noise_scale"),
+    ("sharpness", sharpness::draw, "sharpness of the minima: needs study.probe.sharpness or .line"),
 ];
+
+/// The names of all figures' files.
+pub(super) fn names() -> [&'static str; 11] {
+    ALL.map(|(name, ..)| name)
+}
 
 /// The figures that this study has the data for, and what the others would take.
 pub(super) fn draw(study: &Study) -> (Vec<Figure>, Vec<&'static str>) {
-    type Draw = fn(&Study) -> Option<Figure>;
-    let all: [(Draw, &'static str); 11] = [
-        (accuracy::draw, "accuracy against batch size: needs finished runs"),
-        (gap::draw, "where a gap comes from: needs study.decompose"),
-        (
-            rates::draw,
-            "learning rate and batch size: needs several learning rates (a grid, or lr: tuned)",
-        ),
-        (
-            rate_law::draw,
-            "the best learning rate: needs several learning rates for two batch sizes",
-        ),
-        (curves::draw, "learning curves: need runs that were measured twice or more"),
-        (target::draw, "updates to an accuracy: needs two batch sizes whose runs reach it"),
-        (cost::draw, "time and memory: need finished runs"),
-        (
-            pareto::draw,
-            "what accuracy costs: needs two arms of different cost, and no common target",
-        ),
-        (generalisation::draw, "training against validation: needs finished runs"),
-        (noise::draw, "noise of the gradient: needs study.probe.noise_scale"),
-        (sharpness::draw, "sharpness of the minima: needs study.probe.sharpness or .line"),
-    ];
     let (mut figures, mut missing) = (Vec::new(), Vec::new());
-    for (draw, needs) in all {
+    for (_, draw, needs) in ALL {
         match draw(study) {
             Some(figure) => figures.push(figure),
             None => missing.push(needs),
         }
     }
     (figures, missing)
+}
+
+/// These batch sizes, ascending, each once.
+fn distinct(sizes: impl Iterator<Item = usize>) -> Vec<usize> {
+    sizes.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Arms that differ in batch size (and in what follows from it) alone.
@@ -91,8 +92,12 @@ struct Series<'s> {
 impl<'s> Study<'s> {
     /// All batch sizes, ascending.
     fn sizes(&self) -> Vec<usize> {
-        let sizes: BTreeSet<usize> = self.results.arms.iter().map(|arm| arm.batch_size).collect();
-        sizes.into_iter().collect()
+        distinct(self.results.arms.iter().map(|arm| arm.batch_size))
+    }
+
+    /// A legend of these batch sizes.
+    fn legend_of_sizes(&self, sizes: &[usize]) -> Vec<(Mark, String)> {
+        sizes.iter().map(|size| (self.mark_of_size(*size, 0), format!("batch {size}"))).collect()
     }
 
     /// How an arm is drawn everywhere.

@@ -1,6 +1,6 @@
 //! The gradient noise scale in the course of training.
 
-use super::{Figure, Study};
+use super::{Figure, Study, distinct};
 use crate::analysis::{NoisePoint, NoiseRun, NoiseScale};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
 
@@ -9,9 +9,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let of_adam = |point: &NoisePoint| point.adam;
     let plain = panel(study, "of the gradient", |point| Some(point.plain))?;
     let panels = [Some(plain), panel(study, "as Adam scales it", of_adam)];
-    let mut sizes: Vec<usize> = runs.iter().map(|run| run.batch_size).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
+    let sizes = distinct(runs.iter().map(|run| run.batch_size));
     let zone = match critical(study) {
         Some(_) => {
             " The grey zone is the interval of the critical batch size from the figure above."
@@ -26,13 +24,12 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
          training and explains its speed; it recommends nothing.{zone}",
         runs.len()
     );
-    let legend = sizes.iter().map(|size| (study.mark_of_size(*size, 0), format!("batch {size}")));
     Some(Figure {
         name: "noise",
         title: "How noisy the gradient is".into(),
         caption,
         panels: panels.into_iter().flatten().collect(),
-        legend: legend.collect(),
+        legend: study.legend_of_sizes(&sizes),
     })
 }
 

@@ -51,19 +51,11 @@ fn draw_optimum(chart: &mut Chart, best: &RateOptimum, mark: Mark) {
 fn caption(study: &Study, found: &RateFinding) -> String {
     let seeds = found.tried.iter().flat_map(|of| &of.trials).map(|trial| trial.validation.len());
     let fitted = match (&found.scaling, &found.no_scaling) {
-        (Some(line), _) => {
-            let interval = line.interval.map_or(String::new(), |ends| {
-                format!(
-                    " (95 % interval {:.2} to {:.2}, bootstrap over seeds)",
-                    ends.low, ends.high
-                )
-            });
-            format!(
-                " The solid line is fitted to those inside: the rate grows like the batch size to the \
-                 power {:.2}{interval}.",
-                line.exponent
-            )
-        }
+        (Some(line), _) => format!(
+            " The solid line is fitted to those inside: the rate grows like the batch size to the power \
+             {}, by bootstrap over seeds.",
+            line.power()
+        ),
         (None, Some(reason)) => format!(" No line is fitted: {reason}."),
         (None, None) => String::new(),
     };

@@ -1,6 +1,6 @@
 //! How sharp the minima are, and what lies between two of them.
 
-use super::{Figure, Study, beside};
+use super::{Figure, Study, beside, distinct};
 use crate::analysis::{Line, LinePoint, SharpnessRun, percent};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
 
@@ -25,9 +25,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     if panels.is_empty() {
         return None;
     }
-    let mut sizes: Vec<usize> = runs.iter().map(|run| run.batch_size).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
+    let sizes = distinct(runs.iter().map(|run| run.batch_size));
     let line = match study.results.lines.first() {
         Some(line) => format!(
             " The last two panels walk straight from the solution of {} (0) to that of {} (1), both \
@@ -44,13 +42,12 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
          the training loss has fallen, so a trend here is a description and no cause.{line}",
         runs.len()
     );
-    let legend = sizes.iter().map(|size| (study.mark_of_size(*size, 0), format!("batch {size}")));
     Some(Figure {
         name: "sharpness",
         title: "How sharp the minima are".into(),
         caption,
         panels,
-        legend: legend.collect(),
+        legend: study.legend_of_sizes(&sizes),
     })
 }
 
@@ -69,9 +66,7 @@ fn panel(
     let positive = values.iter().all(|value| *value > 0.0);
     let spread = if positive { Spread::Log10 } else { Spread::Linear };
     let y = Axis::over(label, spread, Unit::Plain, values);
-    let mut sizes: Vec<usize> = runs.iter().map(|run| run.batch_size).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
+    let sizes = distinct(runs.iter().map(|run| run.batch_size));
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);
     for run in runs {
         let Some(value) = of(run) else { continue };

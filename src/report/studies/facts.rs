@@ -96,13 +96,7 @@ pub(super) fn learning_rate(member: &Member) -> String {
     };
     let scaling = findings.rates.as_ref().and_then(|rates| rates.scaling.as_ref());
     scaling.map_or(how.clone(), |line| {
-        let interval = line.interval.map_or(String::new(), |ends| {
-            format!(" (95 % interval {:.2} to {:.2})", ends.low, ends.high)
-        });
-        format!(
-            "{how}; the best grows like the batch size to the power {:.2}{interval}",
-            line.exponent
-        )
+        format!("{how}; the best grows like the batch size to the power {}", line.power())
     })
 }
 

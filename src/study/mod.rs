@@ -6,6 +6,23 @@
 //! one a GPU: libtorch's global state stays clean, memory is measured per run, and a worker that is
 //! killed costs one run. The study's own process never touches libtorch. [`StudyStatus`] reads how
 //! a study stands from its folder alone.
+//!
+//! ```text
+//! plan          the runs, and what defines each
+//! selection     which of them this session is to train
+//! folder        a study's folder: its lock, what is finished, what is refused
+//! record        a run's folder: its files
+//! tuning        learning rates that are found first
+//! measure       sharpness and lines, after training
+//! pool          gives jobs to workers; `member` is a worker as the pool sees it
+//! protocol      what the two say to each other
+//! worker        the worker's process; `recorder` writes down its run, `curves` draws it
+//! predictions   a run's answers on the test split
+//! summary       records -> one row an arm
+//! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
+//! environment   on what it ran
+//! trained       a finished run put to use
+//! ```
 
 mod curves;
 mod environment;
@@ -42,7 +59,9 @@ pub use trained::{Measurement, Prediction, TrainedRun};
 pub use tuning::Tuning;
 pub use worker::serve;
 
-use summary::{failures, summarise};
+use measure::Measured;
+use summary::{failures_of, summarise};
+use tuning::Tuned;
 
 use crate::config::Study;
 use crate::data;
@@ -131,7 +150,29 @@ pub fn execute(
     observer.on_plan(plan, &pending);
     let ends = pool.run_all(plan, folder, &Job::train(&pending.runs), stop, observer)?;
     let measured = measure::measure_all(plan, folder, selection, pool, stop, observer)?;
+    let ended = Ended { tuned, waiting, pending, ends, measured };
+    outcome(plan, folder, selection, ended)
+}
 
+/// How the parts of a session ended.
+struct Ended<'p> {
+    tuned: Tuned,
+    /// Runs whose learning rate was not found.
+    waiting: Vec<&'p Run>,
+    pending: Pending,
+    /// Of the pending runs, in their order.
+    ends: Vec<Option<RunEnd>>,
+    measured: Measured,
+}
+
+/// What came of it.
+fn outcome(
+    plan: &Plan,
+    folder: &StudyFolder,
+    selection: &Selection,
+    ended: Ended<'_>,
+) -> Result<StudyOutcome> {
+    let Ended { tuned, waiting, pending, ends, measured } = ended;
     let is_unfinished = |end: &&Option<RunEnd>| matches!(end, None | Some(RunEnd::Stopped));
     let mut unfinished = ends.iter().filter(is_unfinished).count();
     if tuned.was_stopped() {
@@ -140,11 +181,11 @@ pub fn execute(
     }
     let arms = summarise(&plan.study.arms, &plan.runs, folder.path())?;
     let tuning_ends = tuned.ends.iter().map(|(run, end)| (run, end));
-    let mut failures = failures(tuned.runs.iter(), folder, tuning_ends)?;
+    let mut failures = failures_of(tuned.runs.iter(), folder, tuning_ends)?;
     // That a rate makes a run diverge is what is to be found out.
     failures.retain(|(_, end)| !matches!(end, RunEnd::Diverged { .. }));
     let covered = plan.runs.iter().filter(|run| selection.covers(run));
-    failures.extend(summary::failures(covered, folder, pending.runs.iter().zip(&ends))?);
+    failures.extend(failures_of(covered, folder, pending.runs.iter().zip(&ends))?);
     let not_retried = pending.failed + tuned.failed;
     Ok(StudyOutcome {
         arms,

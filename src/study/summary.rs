@@ -135,7 +135,7 @@ impl FinishedRun {
 
 /// Runs that diverged or failed: those of this session as they ended, even if that could not be
 /// recorded, and those of earlier sessions from their records.
-pub(super) fn failures<'r>(
+pub(super) fn failures_of<'r>(
     runs: impl Iterator<Item = &'r Run>,
     folder: &StudyFolder,
     ends: impl Iterator<Item = (&'r Run, &'r Option<RunEnd>)>,

@@ -121,7 +121,7 @@ impl TrainedRun {
         let classes = &encoder.facts().classes;
         let predict = |(row, logit): (&u64, f32)| {
             let probability = 1.0 / (1.0 + (-logit).exp());
-            let class = classes[usize::from(probability > 0.5)].clone();
+            let class = classes[usize::from(train::predicted(logit))].clone();
             Prediction { row: *row, probability, class }
         };
         Ok(inputs.rows().iter().zip(logits).map(predict).collect())

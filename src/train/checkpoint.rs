@@ -58,6 +58,16 @@ impl Position {
         self.seconds = 0.0;
         self.evaluation_seconds = 0.0;
     }
+
+    /// Training rows a second in this epoch.
+    pub(super) fn examples_per_second(&self) -> f64 {
+        self.tally.rows() as f64 / self.seconds.max(1e-9)
+    }
+
+    /// The run ends here.
+    pub(super) fn reach_target(&mut self) {
+        (self.reached_target, self.stopped_early) = (true, true);
+    }
 }
 
 const LOGITS: &str = "logits";

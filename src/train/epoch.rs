@@ -114,7 +114,7 @@ fn evaluate(
     };
     callback.on_evaluation(&Evaluation { step, epoch, examples, validation }, &times)?;
     if job.arm.train.stop_at.is_some_and(|stop| reaches(&stop, None, &validation)) {
-        (position.reached_target, position.stopped_early) = (true, true);
+        position.reach_target();
     }
     Ok(None)
 }
@@ -196,7 +196,7 @@ fn progress(position: &Position) -> Progress {
         batch: position.batch,
         loss: position.tally.loss(),
         accuracy: position.tally.accuracy(),
-        examples_per_second: position.tally.rows() as f64 / position.seconds.max(1e-9),
+        examples_per_second: position.examples_per_second(),
     }
 }
 
@@ -215,7 +215,7 @@ pub(super) fn finish_epoch(
     let times = EpochTimes {
         train_seconds: position.seconds,
         validation_seconds: position.evaluation_seconds,
-        examples_per_second: position.tally.rows() as f64 / position.seconds.max(1e-9),
+        examples_per_second: position.examples_per_second(),
         micro_batch: position.micro_batch,
     };
     callback.on_epoch_end(&metrics, &times)?;
@@ -252,8 +252,8 @@ fn epoch_metrics(job: &Job<'_>, position: &Position, validation: Metrics) -> Epo
     }
 }
 
-/// Tells the schedule, the target and early stopping of an epoch; whether its weights are the best so far and
-/// will be restored.
+/// Tells the schedule, the target and early stopping of an epoch; whether its weights are the best so
+/// far and will be restored.
 fn hear(job: &Job<'_>, position: &mut Position, metrics: &EpochMetrics) -> bool {
     let train = &job.arm.train;
     let warming =
@@ -264,7 +264,7 @@ fn hear(job: &Job<'_>, position: &mut Position, metrics: &EpochMetrics) -> bool 
         plateau.hear(settings, monitored(settings.monitor, metrics));
     }
     if train.stop_at.is_some_and(|stop| reaches(&stop, Some(&metrics.train), &metrics.validation)) {
-        (position.reached_target, position.stopped_early) = (true, true);
+        position.reach_target();
     }
     let Some(settings) = &train.early_stopping else { return false };
     let stopping = position.stopping.get_or_insert_with(Stopping::default);

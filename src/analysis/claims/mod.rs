@@ -384,4 +384,40 @@ mod tests {
         assert_eq!(faster.finding, Finding::Supported, "{}", faster.because);
         assert_eq!(of(&claims, "noise of small").finding, Finding::NotTested);
     }
+
+    #[test]
+    fn the_best_of_several_kinds_is_judged_as_the_best_of_several() {
+        let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+        // By itself the interval of this effect ends just above 0.
+        let better = [0.808, 0.812, 0.799, 0.806, 0.822];
+        let kinds = |count: usize| {
+            let mut arms = vec![with(64, "plain", &plain, [("model.lstm.dropout", "0.0")])];
+            for kind in 1..=count {
+                let accuracies = if kind == 1 { better } else { plain };
+                let dropout = format!("0.{kind}");
+                let settings = [("model.lstm.dropout", dropout.as_str())];
+                arms.push(with(64, &format!("dropped-{kind}"), &accuracies, settings));
+            }
+            of(&claims(&results(arms.clone()), &results(arms), None, None), "dropout").clone()
+        };
+        assert_eq!(kinds(1).finding, Finding::Supported, "{}", kinds(1).because);
+        assert_eq!(kinds(3).finding, Finding::Inconclusive, "{}", kinds(3).because);
+        assert!(kinds(3).because.contains("the best of 3"), "{}", kinds(3).because);
+    }
+
+    #[test]
+    fn without_a_test_split_effects_are_those_on_validation_with_its_rounding() {
+        let mut study = results(vec![
+            with(64, "plain", &[0.80, 0.81, 0.79], [("model.lstm.dropout", "0.0")]),
+            with(64, "dropped", &[0.82, 0.83, 0.81], [("model.lstm.dropout", "0.2")]),
+        ]);
+        for run in study.arms.iter_mut().flat_map(|arm| arm.runs.values_mut()) {
+            run.test = None;
+        }
+        study.examples.test = None;
+        let found = of(&claims(&study, &study, None, None), "dropout").clone();
+        assert_eq!(found.finding, Finding::Supported, "{}", found.because);
+        let interval = found.effect.unwrap().interval.unwrap();
+        assert!(interval.high - interval.low < 0.01, "{interval:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers and commands as people read them.
 
 /// `1,234,567`
 pub fn count(value: u64) -> String {
@@ -41,9 +41,25 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A command line that a shell reads back as these arguments.
+pub fn command(arguments: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    let quote = |argument: &String| match !argument.is_empty() && argument.chars().all(plain) {
+        true => argument.clone(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    };
+    arguments.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_is_shown_can_be_repeated() {
+        let arguments = ["run", "a b.yaml", "--set", "data.text.replace.x=it's"].map(String::from);
+        assert_eq!(command(&arguments), r"run 'a b.yaml' --set 'data.text.replace.x=it'\''s'");
+    }
 
     #[test]
     fn numbers_are_rounded_to_what_a_reader_needs() {

@@ -1,18 +1,8 @@
-//! Commands and results as people read them.
+//! Results as people read them.
 
-pub(super) use crate::format::{bytes, count, counted, duration};
+pub(super) use crate::format::{bytes, command, count, counted, duration};
 
 use crate::stats::Summary;
-
-/// A command line that a shell reads back as these arguments.
-pub(super) fn command(arguments: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quote = |argument: &String| match !argument.is_empty() && argument.chars().all(plain) {
-        true => argument.clone(),
-        false => format!("'{}'", argument.replace('\'', r"'\''")),
-    };
-    arguments.iter().map(quote).collect::<Vec<_>>().join(" ")
-}
 
 /// `0.8613 ± 0.0042`, without the spread for one run, `-` for none.
 pub(super) fn summary(summary: Option<Summary>, digits: usize) -> String {
@@ -26,12 +16,6 @@ pub(super) fn summary(summary: Option<Summary>, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_that_is_shown_can_be_repeated() {
-        let arguments = ["run", "a b.yaml", "--set", "data.text.replace.x=it's"].map(String::from);
-        assert_eq!(command(&arguments), r"run 'a b.yaml' --set 'data.text.replace.x=it'\''s'");
-    }
 
     #[test]
     fn one_run_has_no_spread() {

@@ -199,17 +199,17 @@ fn remainder(found: &Decomposition, margin: f64) -> String {
 
 fn overfitted(found: &Decomposition, margin: f64) -> String {
     let matters = match found.is_immaterial_at_best(margin) {
-        true => "That is within the margin: no material effect of the batch size itself.",
-        false => "Whether that matters is not settled.",
+        true => "which is within the margin: no material effect of the batch size itself",
+        false => "of which it is not settled whether it matters",
     };
     format!(
         "Overfitting of the longest runs, rather than the batch size, is behind it: on validation {} remains \
-         at the end, and {} where each run was best; {} is lost in between. {matters} \
+         at the end, {} of it is lost after each run was best, and {} remains there, {matters}. \
          `train.early_stopping: {{ patience: 2, restore_best_weights: true }}` keeps each run at its \
          best.",
         part(&found.validation.residual),
-        part(&found.best.residual),
-        difference(&found.overfitting)
+        difference(&found.overfitting),
+        part(&found.best.residual)
     )
 }
 

@@ -10,7 +10,7 @@ pub(super) use studies::{Row, StudiesParts, studies_page};
 use super::Report;
 use super::plot::{Figure, STYLE};
 use crate::analysis::{ArmFinding, Findings, Outcome, percent};
-use crate::format::{bytes, count, counted, duration};
+use crate::format::{bytes, command, count, counted, duration};
 use anyhow::Result;
 use minijinja::{Environment, context};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
@@ -42,13 +42,21 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
     let mut templates = Environment::new();
     templates.add_template("index.html", TEMPLATE)?;
     let verdict = &parts.report.findings.verdict;
-    let found = [&verdict.gap, &verdict.found, &verdict.besides].into_iter().flatten();
+    let found: Vec<(&str, Vec<String>)> = [
+        ("Where the gap comes from", &verdict.gap),
+        ("The comparison", &verdict.found),
+        ("What else was found", &verdict.besides),
+    ]
+    .into_iter()
+    .filter(|(_, lines)| !lines.is_empty())
+    .map(|(title, lines)| (title, lines.iter().map(|line| line_of(line)).collect()))
+    .collect();
     let page = templates.get_template("index.html")?.render(context! {
         study => &parts.report.study,
         headline => headline(&parts.report.findings),
         advice => line_of(&verdict.advice),
         tiles => tiles(&parts.report.findings),
-        found => found.map(|line| line_of(line)).collect::<Vec<_>>(),
+        found => found,
         tables => parts.tables.to_vec(),
         figures => figures_html(parts.figures)?,
         missing => parts.missing.to_vec(),
@@ -166,14 +174,14 @@ fn line_of(markdown: &str) -> String {
 /// What one needs to repeat the study, from its last session: names and values.
 fn facts(sessions: &[Value]) -> Vec<(&'static str, String)> {
     let Some(last) = sessions.last() else { return Vec::new() };
+    let texts = |values: &[Value]| -> Vec<String> {
+        values.iter().map(|v| v.as_str().map_or(v.to_string(), String::from)).collect()
+    };
     let text = |value: &Value| match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         Value::Array(values) if values.is_empty() => None,
-        Value::Array(values) => {
-            let texts = values.iter().map(|v| v.as_str().map_or(v.to_string(), String::from));
-            Some(texts.collect::<Vec<_>>().join(" "))
-        }
+        Value::Array(values) => Some(texts(values).join(", ")),
         other => Some(other.to_string()),
     };
     let rows = |split: &str| {
@@ -182,7 +190,7 @@ fn facts(sessions: &[Value]) -> Vec<(&'static str, String)> {
         of.as_u64().map(|of| format!("{of} examples{share}"))
     };
     let facts = [
-        ("Command", text(&last["command"])),
+        ("Command", last["command"].as_array().map(|arguments| command(&texts(arguments)))),
         ("Data hash (rows and split)", text(&last["data"]["hash"])),
         ("Training split", rows("train")),
         ("Validation split", rows("validation")),

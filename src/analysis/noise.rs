@@ -79,7 +79,8 @@ pub struct NoiseFinding {
     pub ends: Vec<String>,
     /// The critical batch size, if the study has one.
     pub critical: Option<f64>,
-    /// The middle of the medians of all moments; those without an upper end count as the largest.
+    /// The middle of the medians of all moments after the first step, before which little is learnt yet
+    /// and nothing bounded; those without an upper end count as the largest.
     pub typical: Option<Median>,
 }
 
@@ -92,7 +93,8 @@ const IN_LINE: f64 = 10.0;
 pub fn noise(results: &Results, of_main: &Results, critical: Option<f64>) -> Option<NoiseFinding> {
     let arms: Vec<NoiseArm> =
         results.arms.iter().filter_map(|arm| of_arm(results, &arm.name)).collect();
-    let typical = middle(arms.iter().flat_map(|arm| &arm.points).map(|point| point.plain));
+    let in_training = arms.iter().flat_map(|arm| &arm.points).filter(|point| point.step > 0);
+    let typical = middle(in_training.map(|point| point.plain));
     let measured = |arm: &&ArmResults| arms.iter().any(|of| of.arm == arm.name);
     let main = || of_main.arms.iter().filter(measured);
     let smallest = main().min_by_key(|arm| arm.batch_size);
@@ -258,6 +260,8 @@ mod tests {
             "{sentences:?}"
         );
         assert!(sentences[1].contains("are in line"), "{sentences:?}");
+        let apart = noise(&study, &study, Some(4000.0)).unwrap().sentences();
+        assert!(apart[1].contains("is not in line"), "{apart:?}");
         let later = NoisePoint { step: 20, ..study.noise[0].points[1] };
         study.noise[0].points.push(later);
         let longer = noise(&study, &study, None).unwrap().sentences();
@@ -265,8 +269,8 @@ mod tests {
         study.noise.iter_mut().for_each(|run| run.points[1].plain = more_than(11.0));
         let unknown = noise(&study, &study, None).unwrap().sentences();
         assert!(unknown[0].contains("went from 20 to more than 11 examples"), "{unknown:?}");
-        let apart = noise(&study, &study, Some(4000.0)).unwrap().sentences();
-        assert!(apart[1].contains("is not in line"), "{apart:?}");
+        let open = noise(&study, &study, Some(4000.0)).unwrap().sentences();
+        assert!(open[1].contains("is not told") && open[1].contains("more than 11"), "{open:?}");
         assert_eq!(noise(&study, &study, None).unwrap().sentences().len(), 1);
     }
 

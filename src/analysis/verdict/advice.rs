@@ -70,7 +70,7 @@ fn more(comparison: &Comparison) -> String {
     }
     let seen = open.iter().filter_map(|arm| arm.difference).map(|d| d.estimate.summary.count);
     let seen = seen.min().unwrap_or(0);
-    let rough = if seen < 5 { "roughly, " } else { "" };
+    let rough = if seen < 5 { "roughly " } else { "" };
     match more_seeds(comparison) {
         Some(more) => {
             let all = seen + more;

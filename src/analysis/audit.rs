@@ -5,7 +5,7 @@
 //! lasts. Each of these can be taken for an effect of the batch size, so each is looked for and
 //! said with this study's numbers. What was looked at and does no harm is said as well.
 
-use super::target::is_budget;
+use super::groups::is_budget;
 use super::words::{label, list};
 use super::{ArmFinding, ArmResults, Comparison, Rate, Results, Tuning};
 use crate::format::{count, counted};

@@ -12,8 +12,7 @@
 //! Both get paired t intervals; the p values of all factors together are corrected by Holm's method.
 //! Accuracies are those of the test split if all runs have them: nothing is chosen here.
 
-use super::groups::{are_alike_but_for, have_one_rate};
-use super::target::is_budget;
+use super::groups::{are_alike_but_for, have_one_rate, is_budget};
 use super::{ArmResults, Estimate, Rate, Results, Split};
 use crate::stats::holm;
 use serde::Serialize;

@@ -84,6 +84,12 @@ pub(super) fn have_one_rate(a: &ArmResults, b: &ArmResults) -> bool {
     a.rate == Rate::Tuned || a.learning_rate.to_bits() == b.learning_rate.to_bits()
 }
 
+/// Whether a key says how long runs are.
+pub(super) fn is_budget(path: &str) -> bool {
+    let keys = ["train.epochs", "train.steps", "train.examples", "train.steps_of"];
+    keys.iter().any(|key| path.strip_prefix(key).is_some_and(|rest| !rest.starts_with('_')))
+}
+
 /// The two of these arms whose batch sizes lie the farthest apart, smaller first, of those that differ
 /// in nothing else: way to the learning rate, budget, settings, and what `alike` asks for. The first
 /// such pair; `None` where there is none.

@@ -9,15 +9,16 @@
 //! trade_off      S(B) = Smin + Emin / B through them: the critical batch size
 //! audit          what else than the batch size can be behind a difference
 //! claims         what is commonly claimed, one by one
+//! tuning         how learning rates that were tuned were found
 //! rates          which learning rate suits which batch size
 //! budgets        the same curves at equal passes, equal updates, equal seconds
 //! factors        what else was varied, and whether it matters more for some batch sizes
 //! robust         accuracies of arms that one seed astray does not move
 //! pareto         the arms that no other beats in both accuracy and cost
 //! noise          how noisy gradients are, beside the critical batch size
-//! sharpness      what is measured around a solution
 //! minima         whether large batches end in sharper minima, and what that tells
 //! verdict        what to use and why, in sentences that a newcomer understands
+//! words          accuracies, differences and arms as people read them
 //! findings       all of it
 //! agreement      whether several studies agree on a batch size
 //! ```
@@ -40,7 +41,6 @@ mod noise;
 mod pareto;
 mod rates;
 mod robust;
-mod sharpness;
 mod split;
 mod target;
 mod trade_off;
@@ -57,13 +57,15 @@ pub use decomposition::{Decomposition, GapArm, OddSeed, Part, Parts, Remainder, 
 pub use factors::{Effect, Factor, factors};
 pub use findings::{Findings, GroupFinding, analyse};
 pub use groups::{Group, groups};
-pub use minima::{Barrier, RankCorrelation, Sharper, SharpnessFinding, sharpness};
+pub use minima::{
+    Barrier, Line, LinePoint, RankCorrelation, Sharper, Sharpness, SharpnessFinding, SharpnessRun,
+    sharpness,
+};
 pub use noise::{
     Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
 };
 pub use pareto::{Front, Price, fronts};
 pub use rates::{RateFinding, RateOptimum, RateScaling, rates};
-pub use sharpness::{Line, LinePoint, Sharpness, SharpnessRun};
 pub use split::{Examples, Split};
 pub use target::{ArmTarget, Cost, InBudget, Reach, TargetFinding, default_target, reach, target};
 pub use trade_off::{Observation, Observed, TradeOff, fit};

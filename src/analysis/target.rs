@@ -11,6 +11,7 @@
 //! there would need more than it was given. Both are kept as the bounds that they are (Shallue et
 //! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
 
+use super::groups::is_budget;
 use super::trade_off::{Observation, Observed, TradeOff, fit};
 use super::{ArmFinding, ArmResults, Comparison, Point, Results};
 use crate::stats::{Summary, summarise};
@@ -188,12 +189,6 @@ fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, 
         Some(path) => Err(format!("the arms differ in {path} too")),
         None => Ok(places),
     }
-}
-
-/// Whether a key says how long runs are.
-pub(super) fn is_budget(path: &str) -> bool {
-    let keys = ["train.epochs", "train.steps", "train.examples", "train.steps_of"];
-    keys.iter().any(|key| path.strip_prefix(key).is_some_and(|rest| !rest.starts_with('_')))
 }
 
 fn observations(results: &Results, places: &[usize], target: f64) -> Vec<Observation> {

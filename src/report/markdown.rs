@@ -1,6 +1,6 @@
 //! `verdict.md`: the verdict, the numbers behind it, and how they were come by.
 
-use super::{Report, minima, sections};
+use super::{Report, sections};
 use crate::analysis::{
     ArmFinding, ArmTarget, Comparison, Difference, Estimate, Results, Role, TargetFinding,
     critical_batch, percent, percent_range, points, points_range, signed_points,
@@ -42,7 +42,7 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
         ("## With equal passes, updates and time", sections::budgets(&findings.budgets)),
         ("## What else was varied", sections::factors(&findings.factors)),
         ("## What accuracy costs", sections::fronts(&findings.fronts)),
-        ("## How sharp the minima are", minima::section(results, findings)),
+        ("## How sharp the minima are", sections::minima(results, findings)),
         ("## What else differs between batch sizes", sections::audit(&findings.audit)),
         ("## What is commonly claimed", Some(sections::claims(&findings.claims))),
     ];

@@ -15,14 +15,11 @@
 //! studies    several studies beside each other, on one page more
 //! ```
 
-mod facts;
 mod figures;
 mod gather;
 mod markdown;
-mod minima;
 mod page;
 mod plot;
-mod probes;
 mod sections;
 mod studies;
 mod tables;

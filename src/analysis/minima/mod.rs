@@ -12,14 +12,16 @@
 //! 2017, Andriushchenko et al. 2023), so nothing here names a cause.
 
 mod barrier;
+mod measured;
 mod rank;
 mod words;
 
 pub use barrier::Barrier;
+pub use measured::{Line, LinePoint, Sharpness, SharpnessRun};
 pub use rank::RankCorrelation;
 
 use super::groups::{have_one_rate, smallest_and_largest};
-use super::{ArmResults, Estimate, Results, SharpnessRun, Split};
+use super::{ArmResults, Estimate, Results, Split};
 use crate::stats::Interval;
 use barrier::barriers;
 use rand::Rng;

@@ -1,7 +1,7 @@
 //! What to use, and what it costs.
 
 use super::{Outcome, Role};
-use crate::analysis::target::is_budget;
+use crate::analysis::groups::is_budget;
 use crate::analysis::words::{accuracy, label, list, points};
 use crate::analysis::{ArmFinding, Comparison, Results};
 use crate::format::{bytes, count, counted, duration};

@@ -61,7 +61,7 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
         figures => figures_html(parts.figures)?,
         missing => parts.missing.to_vec(),
         rest => html_of(rest(parts.text)),
-        facts => facts(parts.sessions),
+        facts => session_facts(parts.sessions),
         figure_style => STYLE,
         style => PAGE_STYLE,
         script => SCRIPT,
@@ -172,7 +172,7 @@ fn line_of(markdown: &str) -> String {
 }
 
 /// What one needs to repeat the study, from its last session: names and values.
-fn facts(sessions: &[Value]) -> Vec<(&'static str, String)> {
+fn session_facts(sessions: &[Value]) -> Vec<(&'static str, String)> {
     let Some(last) = sessions.last() else { return Vec::new() };
     let texts = |values: &[Value]| -> Vec<String> {
         values.iter().map(|v| v.as_str().map_or(v.to_string(), String::from)).collect()
@@ -227,7 +227,7 @@ mod tests {
     fn the_facts_are_those_of_the_last_session_without_what_is_not_known() {
         let sessions =
             [json!({ "device": "cuda" }), json!({ "device": "cpu", "command": ["a", "b"] })];
-        let facts = facts(&sessions);
+        let facts = session_facts(&sessions);
         let expected = [("Command", "a b"), ("Device", "cpu"), ("Sessions", "2")];
         assert_eq!(facts, expected.map(|(name, value)| (name, value.to_owned())));
     }

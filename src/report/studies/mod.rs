@@ -5,15 +5,15 @@
 //!
 //! ```text
 //! paths       folders that were named -> the studies in them, each once; links to their reports
-//! facts       one row a study
+//! row         one row a study
 //! comparable  what can be compared, and the settings in which the files differ
 //! figures     differences to the best by batch size
 //! ```
 
 mod comparable;
-mod facts;
 mod figures;
 mod paths;
+mod row;
 
 use super::page::{StudiesParts, studies_page};
 use super::{Report, Written, draw, write_figures, write_or_refuse};
@@ -120,18 +120,18 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     let notes = comparable::notes(&members);
     let rows: Result<Vec<_>> = members
         .iter()
-        .map(|member| Ok(facts::row(member, paths::link(folder, &member.written.report.path)?)))
+        .map(|member| Ok(row::row(member, paths::link(folder, &member.written.report.path)?)))
         .collect();
     let rows = rows?;
     let figures = figures::draw(&members);
     write_figures(&folder.join("figures"), &figures::NAMES, &figures)?;
     let tables = folder.join("tables");
-    files::write_text(&tables.join("studies.csv"), &facts::studies_csv(&members, &rows)?)?;
-    files::write_text(&tables.join("differences.csv"), &facts::differences_csv(&members)?)?;
+    files::write_text(&tables.join("studies.csv"), &row::studies_csv(&members, &rows)?)?;
+    files::write_text(&tables.join("differences.csv"), &row::differences_csv(&members)?)?;
     let page = studies_page(&StudiesParts {
         headline: &headline(&agreed),
         said: &agreed.said,
-        header: &facts::HEADER,
+        header: &row::HEADER,
         rows: &rows,
         left_out,
         figures: &figures,

@@ -1,12 +1,12 @@
 //! The part of `verdict.md` about the sharpness of minima.
 
-use super::markdown::table;
 use crate::analysis::{Findings, Results, SharpnessRun};
 use crate::format::count;
+use crate::report::markdown::table;
 use crate::stats::summarise;
 
 /// Means over the runs of each arm, and how they were come by.
-pub(super) fn section(results: &Results, findings: &Findings) -> Option<String> {
+pub(in crate::report) fn minima(results: &Results, findings: &Findings) -> Option<String> {
     findings.sharpness.as_ref().filter(|found| found.runs > 0)?;
     let row = |arm: &crate::analysis::ArmResults| {
         let runs: Vec<&SharpnessRun> =

@@ -1,5 +1,9 @@
 //! The parts of `verdict.md` beside the arms and their comparison.
 
+mod minima;
+
+pub(super) use minima::minima;
+
 use super::markdown::{accuracy, comparisons, difference_of, table};
 use crate::analysis::{
     ArmFinding, BudgetFinding, Claim, Confounder, Decomposition, Effect, Factor, Findings, Front,

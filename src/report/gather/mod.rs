@@ -1,7 +1,8 @@
 //! The records of a study as plain numbers.
 
-use super::facts::{arm_facts, declared_target};
-use super::probes;
+mod arms;
+mod probes;
+
 use crate::analysis::{ArmResults, Budget, Examples, Point, Rate, Results, RunResults, Tuning};
 use crate::config::{Arm, Schedule, Study};
 use crate::study::{
@@ -9,6 +10,7 @@ use crate::study::{
     sessions,
 };
 use anyhow::Result;
+use arms::{arm_facts, declared_target};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -84,6 +84,11 @@ pub(super) fn have_one_rate(a: &ArmResults, b: &ArmResults) -> bool {
     a.rate == Rate::Tuned || a.learning_rate.to_bits() == b.learning_rate.to_bits()
 }
 
+/// Whether a setting is as if it were not there: a constant schedule, a share or penalty of 0.
+pub(super) fn is_off(value: &str) -> bool {
+    value == "constant" || value.parse::<f64>().is_ok_and(|value| value.abs() <= 0.0)
+}
+
 /// Whether a key says how long runs are.
 pub(super) fn is_budget(path: &str) -> bool {
     let keys = ["train.epochs", "train.steps", "train.examples", "train.steps_of"];

@@ -8,7 +8,7 @@
 mod probed;
 
 use super::decomposition::Remainder;
-use super::groups::{are_alike_but_for, have_one_rate, smallest_and_largest};
+use super::groups::{are_alike_but_for, have_one_rate, is_off, smallest_and_largest};
 use super::words::{points, points_interval, signed_points};
 use super::{
     ArmResults, CONFIDENCE, Decomposition, Estimate, Results, RunResults, SharpnessFinding,
@@ -245,9 +245,7 @@ fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {
     let is = |path: &str| prefixes.iter().any(|prefix| path.starts_with(prefix));
     let off = |arm: &ArmResults| {
         let values = arm.settings.iter().filter(|(path, _)| is(path));
-        values.into_iter().all(|(_, value)| {
-            value == "constant" || value.parse::<f64>().is_ok_and(|value| value.abs() <= 0.0)
-        })
+        values.into_iter().all(|(_, value)| is_off(value))
     };
     let alike = |a: &ArmResults, b: &ArmResults| have_one_rate(a, b) && are_alike_but_for(a, b, is);
     let least_sd = results.rounding_sd(results.reported_split(), 2);

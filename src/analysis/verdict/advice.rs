@@ -1,7 +1,7 @@
 //! What to use, and what it costs.
 
 use super::{Outcome, Role};
-use crate::analysis::groups::is_budget;
+use crate::analysis::groups::{is_budget, is_off};
 use crate::analysis::words::{accuracy, label, list, points};
 use crate::analysis::{ArmFinding, Comparison, Results};
 use crate::format::{bytes, count, counted, duration};
@@ -93,7 +93,7 @@ pub(super) fn configuration(results: &Results, arm: &ArmFinding) -> String {
     let set: Vec<String> = settings
         .into_iter()
         .flatten()
-        .filter(|(path, _)| !is_budget(path))
+        .filter(|(path, value)| !is_budget(path) && !is_off(value))
         .map(|(path, value)| format!("{path} = {value}"))
         .collect();
     let rate = format!("learning rate {}", arm.learning_rate);

@@ -80,7 +80,7 @@ pub fn sizes(findings: &Findings) -> Result<Sizes, &'static str> {
         Outcome::OneArm => Err("it has one arm alone"),
         Outcome::OneSeed => Err("one seed tells nothing about chance"),
         Outcome::ToTarget => {
-            Err("its runs all end at one accuracy, so it compares what that takes")
+            Err("its runs were to end at one accuracy, so it compares what that takes")
         }
         Outcome::NoMaterialDifference | Outcome::Settled | Outcome::NotSettled => {
             Ok(of_comparison(&findings.comparison))
@@ -276,7 +276,7 @@ mod tests {
         let arms = vec![around(32, 0.8), around(64, 0.7)];
         let target = Results { declared_target: Some(0.75), ..results(arms) };
         let findings = analyse(&target, &mut generator(1));
-        assert!(sizes(&findings).unwrap_err().contains("end at one accuracy"));
+        assert!(sizes(&findings).unwrap_err().contains("to end at one accuracy"));
     }
 
     #[test]

@@ -200,6 +200,9 @@ fn of_budget(found: &BudgetFinding) -> Option<String> {
 
 /// The best of `a` where it is shown to be worse than the best of `b` with the equal amount of `b`.
 fn flip(a: &BudgetFinding, b: &BudgetFinding) -> Option<String> {
+    if !a.compares() || !b.compares() {
+        return None;
+    }
     let best = a.comparison.best()?;
     let there = b.comparison.standing(Standing::Beyond);
     let there = there.into_iter().find(|arm| arm.name == best.name)?;

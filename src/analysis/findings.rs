@@ -25,6 +25,15 @@ pub struct GroupFinding {
     pub target: Option<TargetFinding>,
 }
 
+impl GroupFinding {
+    /// The arms of the group that were compared.
+    fn compared(&self, of_group: &Results) -> Results {
+        let arms = &self.comparison.arms;
+        let places: Vec<usize> = (0..arms.len()).filter(|place| arms[*place].competes()).collect();
+        of_group.of(&places)
+    }
+}
+
 /// What a study shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Findings {
@@ -79,10 +88,13 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let rates = rates(results, rng);
     // Runs that end at a target have no budget in common.
     let budgets = match results.declared_target {
-        None => budgets(&of_main, rng),
+        None => budgets(&main.compared(&of_main), rng),
         Some(_) => Vec::new(),
     };
     let mut verdict = verdict(&of_main, &main, decomposition.as_ref(), &audit);
+    if let Some(reason) = &no_decomposition {
+        verdict.gap = vec![format!("The gap cannot be taken apart: {reason}.")];
+    }
     verdict.besides = besides(results, &main, rates.as_ref(), &budgets);
     let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
     let noise = super::noise(results, &of_main, trade_off.map(|found| found.critical));

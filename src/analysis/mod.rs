@@ -90,6 +90,8 @@ pub struct Results {
     pub earlier_margins: Vec<f64>,
     /// How many examples the splits have.
     pub examples: Examples,
+    /// The share of the more frequent label on validation, if it is known.
+    pub majority: Option<f64>,
     /// In the order of the file.
     pub arms: Vec<ArmResults>,
     /// The validation accuracy at which all runs of all arms end, if the file says so.
@@ -243,6 +245,7 @@ pub(crate) mod tests {
             margin: 0.005,
             earlier_margins: Vec::new(),
             examples,
+            majority: None,
             arms,
             declared_target: None,
             tunings: Vec::new(),

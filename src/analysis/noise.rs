@@ -175,7 +175,7 @@ impl NoiseFinding {
         Some(match (1.0 / IN_LINE..=IN_LINE).contains(&ratio) {
             _ if typical.at_least && ratio > 1.0 / IN_LINE => format!(
                 "Whether the noise scale is in line with the steps that were needed is not told: {numbers}. \
-                 More `rows` would bound it."
+                 More `rows`, or more training examples, would bound it."
             ),
             true => format!(
                 "The two ways to tell which batch sizes are efficient are in line: {numbers} (agreement \
@@ -198,6 +198,10 @@ fn moved(arm: &NoiseArm) -> Option<String> {
         return None;
     }
     let (from, to) = (first.plain, last.plain);
+    // Two bounds from below show no movement.
+    if from.at_least && to.at_least {
+        return None;
+    }
     let way = match (from.at_least, to.at_least) {
         (_, false) if to.value < from.value => "fell from",
         (false, _) if to.value > from.value => "rose from",

@@ -58,7 +58,7 @@ pub struct TradeOff {
     /// Its 95 % interval; `None` for one seed.
     pub interval: Option<Interval>,
     /// Whether B_crit lies so far inside the batch sizes that were tried that they tell it: from twice
-    /// the smallest to half the largest.
+    /// the smallest to half the largest, and its interval from half the smallest to twice the largest.
     pub straddled: bool,
     /// Runs of which a bound alone is known.
     pub bounds: usize,
@@ -119,7 +119,8 @@ pub fn fit(observations: &[Observation], rng: &mut impl Rng) -> Result<TradeOff,
         least_examples: examples,
         critical,
         interval: interval.map(|i| Interval { low: i.low.exp(), high: i.high.exp() }),
-        straddled: (2.0 * range.smallest..=range.largest / 2.0).contains(&critical),
+        straddled: (2.0 * range.smallest..=range.largest / 2.0).contains(&critical)
+            && interval.is_none_or(|i| range.holds_roughly(i.low.exp(), i.high.exp())),
         bounds: observations.iter().filter(|o| !matches!(o.steps, Observed::At(_))).count(),
     })
 }
@@ -130,6 +131,10 @@ struct Range {
 }
 
 impl Range {
+    fn holds_roughly(&self, low: f64, high: f64) -> bool {
+        low >= self.smallest / 2.0 && high <= 2.0 * self.largest
+    }
+
     fn of(observations: &[Observation]) -> Self {
         let sizes = || observations.iter().map(|o| o.batch_size);
         Self {

@@ -56,7 +56,7 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
 const MEANING: &str = "\
 Differences are the arm minus the best one in percentage points, seed by seed, with 95 % t intervals. \
 An arm is *within* the margin when the one-sided 95 % lower bound of its validation difference exceeds \
-minus the margin, *beyond* it when the upper bound is below that, else *open*. *May be best* takes into \
+minus the margin, *beyond* it when the upper end of its 95 % interval is below that, else *open*. *May be best* takes into \
 account that the best one was chosen among all (Hsu's comparison with the best, 95 % together). Seeds to \
 settle is the number with which an arm that is truly as good as the best would be shown to be within the \
 margin in 80 % of studies, judged by the spread of the differences so far: with three seeds a rough guess. \
@@ -173,6 +173,7 @@ pub(super) fn comparisons(comparison: &Comparison) -> String {
         let compared = arm.difference.as_ref()?;
         let standing = match (arm.role, arm.standing) {
             (Role::Diverged, _) => "diverged",
+            (Role::Apart, _) => "too few seeds",
             (_, Some(Standing::Within)) => "within",
             (_, Some(Standing::Beyond)) => "beyond",
             _ => "open",
@@ -235,8 +236,8 @@ fn to_target(target: &TargetFinding, declared: bool) -> String {
     let source = match declared {
         true => "The target is the one at which the file ends all runs.",
         false => {
-            "The target is what all arms come to on average, less the margin; it was chosen from the \
-             results, so this describes them and decides nothing."
+            "The target is the accuracy to which each arm's runs come at their best, on average, less the margin; \
+             it was chosen from the results, so this describes them and decides nothing."
         }
     };
     let about = format!(
@@ -254,6 +255,7 @@ fn trade_off(target: &TargetFinding) -> String {
     let steps = |value: f64| count(value.round() as u64);
     let bounds = match curve.bounds {
         0 => String::new(),
+        1 => " Of 1 run only a bound is known, and it counts as such.".into(),
         runs => format!(" Of {runs} runs only a bound is known, and they count as such."),
     };
     let fastest = target.fastest.map_or(String::new(), |batch_size| {
@@ -265,8 +267,8 @@ fn trade_off(target: &TargetFinding) -> String {
     });
     if !curve.straddled {
         return format!(
-            "The batch size beyond which larger batches save few steps lies outside, or at the edge \
-             of, those that were tried: try smaller and larger ones to find it.{bounds}{fastest}"
+            "These runs do not tell from which batch size on doubling it saves few steps: try smaller \
+             and larger ones, or more seeds.{bounds}{fastest}"
         );
     }
     let in_budget = target.in_budget.map_or(String::new(), |found| {

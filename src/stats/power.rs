@@ -60,7 +60,7 @@ fn simpson(f: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
 
 /// The least number of seeds with which an arm that is truly as good as the reference is shown to be
 /// within the margin, with the chance `wanted`; an arm that lies twice the margin behind is then
-/// shown to be beyond it with the same chance. `None` when no feasible number does.
+/// shown to be beyond it with a chance that is smaller by about a tenth. `None` when no feasible number does.
 pub fn seeds_to_settle(sd: f64, margin: f64, confidence: f64, wanted: f64) -> Option<usize> {
     if sd <= 0.0 {
         return Some(2);
@@ -159,7 +159,7 @@ mod tests {
             (0..2000).map(settles).sum::<usize>() as f64 / 2000.0
         };
         near(share(0.0, Standing::Within), 0.81, 0.03);
-        near(share(-0.01, Standing::Beyond), 0.81, 0.03);
+        near(share(-0.01, Standing::Beyond), 0.69, 0.03);
     }
 
     #[test]

@@ -49,6 +49,8 @@ fn cpu_model() -> Option<String> {
 pub struct Session {
     /// Examples of the training, validation and test splits.
     pub examples: [Option<usize>; 3],
+    /// Of them, those with label 1.
+    pub positives: [Option<usize>; 3],
     /// The margin that it declared; sessions of old versions declared none.
     pub margin: Option<f64>,
 }
@@ -57,13 +59,18 @@ pub struct Session {
 pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
     let sessions: Option<Vec<Value>> = files::read_json(&folder.join("environment.json"))?;
     let read = |session: &Value| Session {
-        examples: ["train", "validation", "test"].map(|split| {
-            let examples = session["data"][split]["examples"].as_u64();
-            examples.map(|examples| examples as usize)
-        }),
+        examples: counts(session, "examples"),
+        positives: counts(session, "positives"),
         margin: session["margin"].as_f64(),
     };
     Ok(sessions.unwrap_or_default().iter().map(read).collect())
+}
+
+fn counts(session: &Value, of: &str) -> [Option<usize>; 3] {
+    ["train", "validation", "test"].map(|split| {
+        let count = session["data"][split][of].as_u64();
+        count.map(|count| count as usize)
+    })
 }
 
 /// How many training examples the study's last session had; `None` before the first one.

@@ -35,7 +35,7 @@ pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
     let Some(Estimate { summary, interval }) = Estimate::of(&falls, 0.0) else {
         return Claim::untested(
             CLAIM,
-            "the noise scales are known from below alone: more `rows` would tell",
+            "the noise scales are known from below alone: more `rows`, or more training examples, would tell",
         );
     };
     let times = |log: f64| format!("{:.1}", log.exp());

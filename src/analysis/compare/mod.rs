@@ -5,7 +5,7 @@
 //! seeds        those that all candidates have finished
 //! best         the candidate with the highest mean validation accuracy over these seeds
 //! difference   arm - best, seed by seed, over these seeds (of other arms over those that both have)
-//! standing     one-sided 95 % bounds of it against the margin: within, beyond, open
+//! standing     against the margin: within by the one-sided 95 % bound, beyond by the 95 % interval, open
 //! ```
 //!
 //! An arm of which a run diverged is compared over what is left, and is neither the best nor
@@ -333,7 +333,8 @@ fn other_examples(pairs: &[(&RunResults, &RunResults)], rng: &mut impl Rng) -> O
     }
     let size = values.iter().map(Vec::len).sum::<usize>().max(1);
     let replicates = (CROSSED_READS / size).clamp(100, REPLICATES);
-    crossed_interval(&values, CONFIDENCE, replicates, rng)
+    let interval = crossed_interval(&values, CONFIDENCE, replicates, rng)?;
+    Some(Interval { low: interval.low.max(-1.0), high: interval.high.min(1.0) })
 }
 
 /// Enough to settle it if the arm is as good as the best one. When there are as many already, the

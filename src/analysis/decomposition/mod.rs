@@ -183,9 +183,9 @@ fn is_immaterial(part: &Summary, margin: f64) -> bool {
 }
 
 fn is_worse(part: &Summary, margin: f64) -> bool {
-    part.lower_bound(CONFIDENCE).is_some_and(|low| low > margin)
+    part.interval(CONFIDENCE).is_some_and(|interval| interval.low > margin)
 }
 
 fn is_better(part: &Summary, margin: f64) -> bool {
-    part.upper_bound(CONFIDENCE).is_some_and(|high| high < -margin)
+    part.interval(CONFIDENCE).is_some_and(|interval| interval.high < -margin)
 }

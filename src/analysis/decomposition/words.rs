@@ -60,7 +60,7 @@ fn total(found: &Decomposition) -> String {
             format!("batch size {} is better", size(large))
         }
         Some(_) => "no gap is shown".into(),
-        None => "one seed shows no gap".into(),
+        None => "from one seed nothing can be said".into(),
     };
     format!(
         "With the file's {rates}, batch size {} comes to {} {split} accuracy in {} updates and {} to {} \
@@ -101,8 +101,8 @@ fn at_best(found: &Decomposition) -> Option<String> {
     }
     let parts = &found.best;
     Some(format!(
-        "Taken where each run was best on validation, in place of its end, the gap there is {}: {} by the \
-         learning rate, {} by the number of updates, and {} remains.",
+        "On validation, with each run taken where its accuracy was highest there in place of its end, the gap \
+         is {}: {} by the learning rate, {} by the number of updates, and {} remains.",
         part(&parts.total),
         part(&parts.learning_rate),
         part(&parts.updates),
@@ -216,6 +216,7 @@ fn overfitted(found: &Decomposition, margin: f64) -> String {
 fn open(found: &Decomposition, margin: f64) -> String {
     let seen = found.seeds.len();
     let needed = match found.seeds_needed {
+        None if seen < 2 => "one seed cannot tell".to_owned(),
         None => "no feasible number of seeds would tell".to_owned(),
         Some(needed) => {
             format!("about {} in all would tell", counted(needed.max(seen + 1), "seed"))

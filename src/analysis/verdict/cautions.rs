@@ -1,13 +1,13 @@
 //! What to beware of, and what the study cannot show.
 
-use crate::analysis::words::{list, percent_range, points};
+use crate::analysis::words::{label, labels, list, percent, percent_range, points};
 use crate::analysis::{
     ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, RunResults, Weight,
 };
 use crate::format::count;
 use crate::stats::wilson_interval;
 
-/// The first one is what the terminal shows.
+/// The first two are what the terminal shows.
 pub(super) fn cautions(
     results: &Results,
     comparison: &Comparison,
@@ -15,6 +15,8 @@ pub(super) fn cautions(
     audit: &[Confounder],
 ) -> Vec<String> {
     let mut cautions = Vec::new();
+    cautions.extend(no_better_than_guessing(results, recommended));
+    cautions.extend(test_disagrees(comparison));
     let confounders: Vec<&str> = audit
         .iter()
         .filter(|confounder| confounder.weight == Weight::Confounds)
@@ -22,14 +24,6 @@ pub(super) fn cautions(
         .collect();
     if !confounders.is_empty() {
         cautions.push(format!("Not the batch size alone: {}.", confounders.join("; ")));
-    }
-    if comparison.arms.iter().any(|arm| arm.finished < arm.planned) {
-        let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
-        cautions.push(format!(
-            "Not all runs are finished; the best arm was chosen on the seeds that all arms without \
-             diverged runs have finished: {}.",
-            list(&seeds)
-        ));
     }
     if results.arms.iter().any(is_still) {
         cautions.push(
@@ -49,6 +43,36 @@ pub(super) fn cautions(
         ));
     }
     cautions
+}
+
+/// Arms that the test split shows to be better than the one that validation chose.
+fn test_disagrees(comparison: &Comparison) -> Option<String> {
+    let better = |arm: &&ArmFinding| {
+        let interval = arm.test_difference.and_then(|difference| difference.estimate.interval);
+        arm.competes() && interval.is_some_and(|interval| interval.low > 0.0)
+    };
+    let better: Vec<&ArmFinding> = comparison.arms.iter().filter(better).collect();
+    (!better.is_empty()).then(|| {
+        format!(
+            "The test split says otherwise than validation, by which {} was chosen as the most accurate: \
+             there {} did better.",
+            comparison.best().map_or("the best".into(), label),
+            labels(&better)
+        )
+    })
+}
+
+/// Whether always giving the more frequent label does as well, as far as is shown.
+fn no_better_than_guessing(results: &Results, recommended: Option<&ArmFinding>) -> Option<String> {
+    let (share, estimate) = (results.majority?, recommended?.validation?);
+    let lowest = estimate.interval.map_or(estimate.summary.mean, |interval| interval.low);
+    (lowest <= share).then(|| {
+        format!(
+            "Not shown to have learnt anything: always giving the more frequent label is right for {} of \
+             the validation rows.",
+            percent(share)
+        )
+    })
 }
 
 /// Whether all of several seeds came to the same accuracy, on either split.

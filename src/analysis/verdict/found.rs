@@ -40,9 +40,10 @@ pub(super) fn found(comparison: &Comparison, outcome: Outcome) -> Vec<String> {
             "No arm can be compared: each has no finished run, or a run that diverged.".into(),
         ];
     };
+    let others = comparison.arms.iter().filter(|arm| arm.role == Role::Candidate).count();
     if let Some(estimate) = &best.validation {
         lines.push(match outcome {
-            Outcome::OneArm => {
+            Outcome::OneArm | Outcome::NotSettled if others == 0 => {
                 format!("Validation accuracy of {}: {}.", label(best), accuracy(estimate))
             }
             _ => format!(
@@ -60,7 +61,7 @@ pub(super) fn found(comparison: &Comparison, outcome: Outcome) -> Vec<String> {
             lines.push(format!("{what}, {from}: {}.", differences(&arms)));
         }
     };
-    say(Standing::Within, format!("Within the margin of {margin}"));
+    say(Standing::Within, format!("Within the margin of {margin} (one-sided 95 %)"));
     say(Standing::Beyond, format!("Worse by more than the margin of {margin}"));
     say(Standing::Open, format!("Not settled for the margin of {margin}"));
     lines.extend(left_out(comparison));
@@ -91,6 +92,16 @@ pub(super) fn left_out(comparison: &Comparison) -> Vec<String> {
     let unfinished = of_role(Role::Unfinished);
     if !unfinished.is_empty() {
         lines.push(format!("Not compared, for want of finished runs: {}.", labels(&unfinished)));
+    }
+    let left = |arm: &ArmFinding| arm.planned.saturating_sub(arm.finished + arm.diverged);
+    let left: usize = comparison.arms.iter().map(left).sum();
+    if left > 0 {
+        let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
+        lines.push(format!(
+            "{} not finished; arms were compared on the seeds that those compared have finished: {}.",
+            if left == 1 { "1 run is".into() } else { format!("{left} runs are") },
+            list(&seeds)
+        ));
     }
     lines
 }

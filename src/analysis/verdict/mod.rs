@@ -69,7 +69,7 @@ impl Verdict {
         let mut lines = self.gap.clone();
         lines.extend(self.found.clone());
         lines.push(self.advice.clone());
-        lines.extend(self.cautions.first().cloned());
+        lines.extend(self.cautions.iter().take(2).cloned());
         lines
     }
 }

@@ -170,3 +170,18 @@ fn one_seed_or_one_arm_settles_nothing_about_a_target_either() {
     let one = to_target(vec![reaching(32, &[2.0, 2.1])]);
     assert_says(&one, &["There is nothing to compare it with"]);
 }
+
+#[test]
+fn what_is_no_better_than_guessing_and_what_the_test_split_contradicts_is_told() {
+    let mut study = results(vec![arm(32, &[0.940, 0.941, 0.939]), arm(64, &[0.930, 0.931, 0.929])]);
+    study.majority = Some(0.94);
+    for (seed, run) in &mut study.arms[1].runs {
+        run.test = Some(0.96 + 0.001 * *seed as f64);
+    }
+    let found = analyse(&study, &mut generator(1)).verdict;
+    assert!(found.cautions[0].contains("the more frequent label is right for 94.0 %"), "{found:?}");
+    assert!(found.cautions[1].contains("there batch size 64 did better"), "{found:?}");
+    study.majority = Some(0.5);
+    let found = analyse(&study, &mut generator(1)).verdict;
+    assert!(!said(&found).contains("more frequent"), "{found:?}");
+}

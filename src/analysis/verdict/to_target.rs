@@ -52,8 +52,8 @@ pub(super) fn found(comparison: &Comparison, target: &TargetFinding) -> Vec<Stri
         said.push(match curve.straddled {
             true => critical_batch(curve),
             false => {
-                "The batch sizes that were tried lie on one side of the size at which doubling \
-                 the batch stops to save steps: try smaller and larger ones."
+                "These runs do not tell from which batch size on doubling it saves few steps: try \
+                 smaller and larger ones, or more seeds."
                     .into()
             }
         });

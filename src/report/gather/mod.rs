@@ -24,6 +24,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         margin: study.margin,
         earlier_margins: earlier_margins(&sessions, study.margin),
         examples: examples(sessions.last()),
+        majority: sessions.last().and_then(majority),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
         declared_target: declared_target(&status.study.arms),
         tunings: status.tunings.iter().filter_map(tuning).collect(),
@@ -77,6 +78,13 @@ fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) ->
         results.lines.extend(probes::line(run, &files)?);
     }
     Ok(())
+}
+
+/// On validation.
+fn majority(session: &Session) -> Option<f64> {
+    let (rows, positives) = (session.examples[1]?, session.positives[1]?);
+    let share = positives as f64 / rows.max(1) as f64;
+    Some(share.max(1.0 - share))
 }
 
 /// A split without examples counts as none.
@@ -236,7 +244,7 @@ mod tests {
 
     #[test]
     fn margins_of_other_sessions_are_remembered() {
-        let session = |margin| Session { examples: [None; 3], margin };
+        let session = |margin| Session { examples: [None; 3], positives: [None; 3], margin };
         let sessions = [Some(0.005), None, Some(0.01), Some(0.005)].map(session);
         assert_eq!(earlier_margins(&sessions, 0.01), [0.005]);
         assert_eq!(earlier_margins(&sessions[..2], 0.005), Vec::<f64>::new());

@@ -159,7 +159,8 @@ fn notes(outcome: &StudyOutcome, command: &[String]) -> Option<String> {
 
 /// What to do about a diverged run.
 pub(super) const DIVERGED: &str = "a diverged run would diverge again and is not repeated: lower \
-                                   the learning rate of its arm, under another arm name";
+                                   its learning rate, in an arm of another name or with `--out` in \
+                                   another folder";
 
 /// Where the records are and how to see the curves.
 pub(super) fn places(study: &Path) -> String {

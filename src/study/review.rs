@@ -2,7 +2,7 @@
 //! what is legal but surprising.
 
 use super::plan::Plan;
-use crate::config::{Arm, Monitor, Per, Schedule};
+use crate::config::{Arm, DataSection, Monitor, Per, Schedule};
 use crate::error::UserError;
 use crate::train::{Course, warmup_steps};
 
@@ -54,7 +54,36 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
         format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
     });
     let arms: Vec<String> = arms.map(|(arm, warning)| format!("arm `{arm}`: {warning}")).collect();
-    arms.into_iter().chain(cuda).chain(facts.warnings()).collect()
+    let uneven = splits_cut_here(&plan.study.experiment.data).and_then(|asked| {
+        let sizes = [&facts.train, &facts.validation, &facts.test].map(|split| split.examples);
+        uneven(sizes, asked)
+    });
+    arms.into_iter().chain(cuda).chain(facts.warnings()).chain(uneven).collect()
+}
+
+/// The shares for validation and test, where the source brings no split of its own.
+fn splits_cut_here(data: &DataSection) -> Option<[f64; 2]> {
+    let table = data.table.as_ref().is_some_and(|of| of.path.is_some() && of.split.is_none());
+    let arrays = data.arrays.as_ref().is_some_and(|of| of.x_val.is_none() && of.x_test.is_none());
+    (table || arrays).then_some([data.split.validation, data.split.test])
+}
+
+/// Whether training, validation and test have sizes far from what was asked for.
+fn uneven(sizes: [usize; 3], asked: [f64; 2]) -> Option<String> {
+    const FAR: f64 = 0.05;
+    // Of fewer examples a single one is a large share.
+    const LEAST: usize = 50;
+    let [train, validation, test] = sizes;
+    let whole = train + validation + test;
+    let share = |size: usize| size as f64 / whole.max(1) as f64;
+    let far = (share(validation) - asked[0]).abs().max((share(test) - asked[1]).abs());
+    (whole >= LEAST && far > FAR).then(|| {
+        format!(
+            "of {whole} examples, {validation} are for validation and {test} for the test, where shares of \
+             {} and {} were asked for: identical texts (empty ones too) and whole groups are never parted",
+            asked[0], asked[1]
+        )
+    })
 }
 
 fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
@@ -95,4 +124,18 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
         found.push("its `micro_batch` holds the whole batch and changes nothing".to_owned());
     }
     found.into_iter().map(|warning| (arm.name.as_str(), warning)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_far_from_what_was_asked_for_are_told() {
+        let warning = uneven([98, 60, 142], [0.2, 0.2]).unwrap();
+        assert!(warning.contains("60 are for validation and 142 for the test"), "{warning}");
+        assert_eq!(uneven([180, 60, 60], [0.2, 0.2]), None);
+        assert_eq!(uneven([179, 61, 60], [0.2, 0.2]), None);
+        assert_eq!(uneven([10, 1, 9], [0.2, 0.2]), None);
+    }
 }

@@ -148,3 +148,19 @@ fn a_missing_arm_is_named() {
     study.decompose = None;
     assert!(decompose(&study, &mut generator(1)).is_none());
 }
+
+#[test]
+fn arms_whose_runs_are_the_same_take_no_part() {
+    let mut study = study([0.85, 0.84, 0.85, 0.84, 0.84], 0.02, 5e-4);
+    for (copy, of) in [(2, 0), (3, 1), (4, 1)] {
+        study.arms[copy].runs = study.arms[of].runs.clone();
+    }
+    let found = decompose(&study, &mut generator(1)).unwrap().unwrap();
+    let said = sentences(&found, 0.005).join("\n");
+    assert!(said.contains("The learning rate is no part of the gap"), "{said}");
+    assert!(said.contains("The number of updates is no part of it"), "{said}");
+    assert!(
+        said.contains("after 50 on average") && said.contains("those of 32 made 400"),
+        "{said}"
+    );
+}

@@ -36,6 +36,12 @@ impl GapArm {
     fn updates(&self) -> String {
         count(self.updates.round() as u64)
     }
+
+    /// Whether the runs of the two are the same, as far as can be seen.
+    fn ran_like(&self, other: &GapArm) -> bool {
+        let of = |arm: &GapArm| (arm.learning_rate.to_bits(), arm.updates.to_bits());
+        (of(self), self.validation, self.test) == (of(other), other.validation, other.test)
+    }
 }
 
 /// `-2.27 (95 % interval -8.61 to +4.07)`
@@ -113,6 +119,11 @@ fn at_best(found: &Decomposition) -> Option<String> {
 fn learning_rate(found: &Decomposition) -> String {
     let split = found.split();
     let [small, large, small_tuned, large_tuned, _] = &found.arms;
+    if small.ran_like(small_tuned) && large.ran_like(large_tuned) {
+        return "The learning rate is no part of the gap: tuning kept the file's for both batch sizes, so \
+                that the runs are the same."
+            .into();
+    }
     let tuned = |from: &GapArm, to: &GapArm| {
         let (before, after) = (from.accuracy(split), to.accuracy(split));
         match from.learning_rate.to_bits() == to.learning_rate.to_bits() {
@@ -133,6 +144,16 @@ fn learning_rate(found: &Decomposition) -> String {
 fn updates(found: &Decomposition) -> String {
     let split = found.split();
     let [.., small, large, longer] = &found.arms;
+    if large.ran_like(longer) {
+        return format!(
+            "The number of updates is no part of it: early stopping ended the runs of batch size {} after \
+             {} on average, also where more were allowed; those of {} made {}.",
+            size(large),
+            large.updates(),
+            size(small),
+            small.updates()
+        );
+    }
     let goes = format!(
         "batch size {} goes from {} to {}",
         size(large),

@@ -31,7 +31,7 @@ pub fn bytes(value: u64) -> String {
 /// `45 s`, `12 min`, `3 h 20 min`
 pub fn duration(seconds: f64) -> String {
     match seconds {
-        ..0.05 => format!("{:.0} ms", 1e3 * seconds),
+        0.0005..0.05 => format!("{:.0} ms", 1e3 * seconds),
         ..9.95 => format!("{seconds:.1} s"),
         ..99.5 => format!("{seconds:.0} s"),
         ..5970.0 => format!("{:.0} min", seconds / 60.0),
@@ -71,5 +71,6 @@ mod tests {
         );
         assert_eq!([duration(4.26), duration(45.4), duration(720.0)], ["4.3 s", "45 s", "12 min"]);
         assert_eq!([duration(12_000.0), duration(0.0041)], ["3 h 20 min", "4 ms"]);
+        assert_eq!(duration(0.0), "0.0 s");
     }
 }

@@ -9,8 +9,7 @@
 //! A reading is that of a longer run on its way. Where the learning rate falls over the run, a run
 //! that had been planned so short would have ended with a lower one.
 
-use super::words::label;
-use super::words::{list, points, points_interval, signed_points};
+use super::words::{label, list, points, points_interval, signed_points};
 use super::{ArmFinding, ArmResults, Comparison, Point, Results, RunResults, compare};
 use crate::format::{count, duration};
 use crate::stats::Standing;
@@ -84,21 +83,16 @@ impl BudgetFinding {
     }
 }
 
-/// Reads the curves of a group of arms; empty for one arm, and where a run has no curve.
+/// Reads the curves of arms that were compared; empty for one arm, and where a run has no curve.
 pub fn budgets(results: &Results, rng: &mut impl Rng) -> Vec<BudgetFinding> {
     Axis::ALL.into_iter().filter_map(|axis| at_equal(results, axis, rng)).collect()
 }
 
 fn at_equal(results: &Results, axis: Axis, rng: &mut impl Rng) -> Option<BudgetFinding> {
-    let fit = |place: &usize| {
-        let arm = &results.arms[*place];
-        arm.diverged.is_empty() && !arm.runs.is_empty()
-    };
-    let places: Vec<usize> = (0..results.arms.len()).filter(fit).collect();
-    if places.len() < 2 {
+    if results.arms.len() < 2 {
         return None;
     }
-    let mut read = results.of(&places);
+    let mut read = results.clone();
     let ends = read.arms.iter().flat_map(|arm| arm.runs.values());
     let ends: Option<Vec<f64>> = ends.map(|run| Some(axis.of(run.curve.last()?))).collect();
     let amount = ends?.into_iter().reduce(f64::min)?;
@@ -153,11 +147,12 @@ pub(super) fn sentences(found: &[BudgetFinding], margin: f64) -> Vec<String> {
         return Vec::new();
     }
     let mut said: Vec<String> = found.iter().filter_map(of_budget).collect();
-    if found.iter().filter(|found| found.compares()).count() < 2 {
+    let compared = || found.iter().filter(|found| found.compares());
+    if compared().count() < 2 {
         return said;
     }
     let flips: Vec<String> =
-        found.iter().flat_map(|a| found.iter().filter_map(move |b| flip(a, b))).collect();
+        compared().flat_map(|a| compared().filter_map(move |b| flip(a, b))).collect();
     said.push(match flips.is_empty() {
         true => format!(
             "Whichever of these is held equal, no batch size that comes out ahead is shown to lose by \
@@ -200,9 +195,6 @@ fn of_budget(found: &BudgetFinding) -> Option<String> {
 
 /// The best of `a` where it is shown to be worse than the best of `b` with the equal amount of `b`.
 fn flip(a: &BudgetFinding, b: &BudgetFinding) -> Option<String> {
-    if !a.compares() || !b.compares() {
-        return None;
-    }
     let best = a.comparison.best()?;
     let there = b.comparison.standing(Standing::Beyond);
     let there = there.into_iter().find(|arm| arm.name == best.name)?;

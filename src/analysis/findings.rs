@@ -79,11 +79,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let main = of_group(&of_main, &first, rng);
     let mut others: Vec<GroupFinding> =
         groups.map(|group| of_group(&results.of(&group.places), &group, rng)).collect();
-    let (decomposition, no_decomposition) = match decompose(results, rng) {
-        None => (None, None),
-        Some(Ok(found)) => (Some(found), None),
-        Some(Err(reason)) => (None, Some(reason)),
-    };
+    let taken_apart = decompose(results, rng);
     let audit = audit(&of_main, &main.comparison);
     let rates = rates(results, rng);
     // Runs that end at a target have no budget in common.
@@ -91,10 +87,12 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
         None => budgets(&main.compared(&of_main), rng),
         Some(_) => Vec::new(),
     };
-    let mut verdict = verdict(&of_main, &main, decomposition.as_ref(), &audit);
-    if let Some(reason) = &no_decomposition {
-        verdict.gap = vec![format!("The gap cannot be taken apart: {reason}.")];
-    }
+    let mut verdict = verdict(&of_main, &main, taken_apart.as_ref(), &audit);
+    let (decomposition, no_decomposition) = match taken_apart {
+        None => (None, None),
+        Some(Ok(found)) => (Some(found), None),
+        Some(Err(reason)) => (None, Some(reason)),
+    };
     verdict.besides = besides(results, &main, rates.as_ref(), &budgets);
     let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
     let noise = super::noise(results, &of_main, trade_off.map(|found| found.critical));

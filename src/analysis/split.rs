@@ -68,6 +68,14 @@ impl Results {
 }
 
 impl RunResults {
+    /// Accuracy on a split; `None` for a test split that there is not.
+    pub(super) fn accuracy(&self, split: Split) -> Option<f64> {
+        match split {
+            Split::Validation => Some(self.validation),
+            Split::Test => self.test,
+        }
+    }
+
     /// Accuracy on the split that is reported.
     pub fn reported_accuracy(&self) -> f64 {
         self.test.unwrap_or(self.validation)

@@ -178,7 +178,7 @@ fn solve(observations: &[Observation], range: &Range) -> Option<(f64, f64)> {
         let outward = (c <= bounds.0 && step_c < 0.0) || (c >= bounds.1 && step_c > 0.0);
         let (step_b, step_c) = if outward { (residual / count, 0.0) } else { (step_b, step_c) };
         // A long step would leave the part in which the curve is nearly straight.
-        let shorter = (0.5 / step_c.abs().max(0.5)).min(1.0);
+        let shorter = 0.5 / step_c.abs().max(0.5);
         let next = (c + shorter * step_c).clamp(bounds.0, bounds.1);
         let moved = (next - c).abs() + (shorter * step_b).abs();
         (b, c) = (b + shorter * step_b, next);

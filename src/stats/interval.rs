@@ -12,6 +12,7 @@
 use super::{Summary, normal, student, student_quantile};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::ContinuousCDF;
+use std::cmp::Ordering;
 
 /// Two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,15 @@ impl Interval {
     /// Whether a value lies in it.
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
+    }
+}
+
+/// Where an interval lies beside 0; `Equal` if it holds 0, or there is none.
+pub fn side(interval: Option<Interval>) -> Ordering {
+    match interval {
+        Some(interval) if interval.low > 0.0 => Ordering::Greater,
+        Some(interval) if interval.high < 0.0 => Ordering::Less,
+        _ => Ordering::Equal,
     }
 }
 

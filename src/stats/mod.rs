@@ -42,7 +42,7 @@ pub use bootstrap::{Bootstrap, resamples};
 pub use crossed::crossed_interval;
 pub use equivalence::{Standing, equivalence_p, standing};
 pub use influence::odd_one_out;
-pub use interval::{Interval, wilson_interval};
+pub use interval::{Interval, side, wilson_interval};
 pub use iqm::{InterquartileMean, iqm};
 pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};

@@ -14,8 +14,9 @@ use super::{
     ArmResults, CONFIDENCE, Decomposition, Estimate, Results, RunResults, SharpnessFinding,
 };
 use crate::format::{bytes, count};
-use crate::stats::{Interval, equivalence_p};
+use crate::stats::{Interval, equivalence_p, side};
 use serde::Serialize;
+use std::cmp::Ordering;
 
 /// What the study says of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,10 +35,10 @@ pub enum Finding {
 impl Finding {
     /// Of an effect that a claim has above 0.
     fn of_sign(interval: Option<Interval>) -> Self {
-        match interval {
-            Some(interval) if interval.low > 0.0 => Self::Supported,
-            Some(interval) if interval.high < 0.0 => Self::Contradicted,
-            _ => Self::Inconclusive,
+        match side(interval) {
+            Ordering::Greater => Self::Supported,
+            Ordering::Less => Self::Contradicted,
+            Ordering::Equal => Self::Inconclusive,
         }
     }
 

@@ -41,12 +41,9 @@ fn of_all_pairs(
     split: Split,
     results: &Results,
 ) -> Vec<Option<f64>> {
-    let accuracy = |run: &RunResults| match split {
-        Split::Validation => Some(run.validation),
-        Split::Test => run.test,
-    };
     let p = |a: usize, b: usize| {
-        let pair = |(a, b): (&&RunResults, &&RunResults)| Some(accuracy(a)? - accuracy(b)?);
+        let pair =
+            |(a, b): (&&RunResults, &&RunResults)| Some(a.accuracy(split)? - b.accuracy(split)?);
         let values: Vec<f64> = runs[a].iter().zip(&runs[b]).filter_map(pair).collect();
         Estimate::of(&values, results.rounding_sd(split, 2))?.summary.p_value(0.0)
     };

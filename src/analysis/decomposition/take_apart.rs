@@ -4,7 +4,7 @@ use super::{
     Decomposition, GapArm, OddSeed, Part, Parts, Remainder, is_better, is_immaterial, is_worse,
 };
 use crate::analysis::{ArmResults, Budget, CONFIDENCE, Estimate, Rate, Results, RunResults, Split};
-use crate::stats::{Summary, crossed_interval, odd_one_out, seeds_to_settle};
+use crate::stats::{Summary, crossed_interval, odd_one_out, seeds_to_settle, side};
 use rand::Rng;
 
 const REPLICATES: usize = 1000;
@@ -96,8 +96,8 @@ fn gap_arm(
     runs: &[[&RunResults; 5]],
     at: usize,
 ) -> Option<GapArm> {
-    let of = |split, accuracy: fn(&RunResults) -> Option<f64>| {
-        let values: Option<Vec<f64>> = runs.iter().map(|runs| accuracy(runs[at])).collect();
+    let of = |split| {
+        let values: Option<Vec<f64>> = runs.iter().map(|runs| runs[at].accuracy(split)).collect();
         Estimate::of(&values?, results.rounding_sd(split, 1))
     };
     Some(GapArm {
@@ -105,8 +105,8 @@ fn gap_arm(
         batch_size: arm.batch_size,
         learning_rate: arm.learning_rate,
         updates: runs.iter().map(|runs| runs[at].steps as f64).sum::<f64>() / runs.len() as f64,
-        validation: of(Split::Validation, |run| Some(run.validation))?,
-        test: of(Split::Test, |run| run.test),
+        validation: of(Split::Validation)?,
+        test: of(Split::Test),
     })
 }
 
@@ -206,13 +206,13 @@ pub(super) fn remainder(
     overfitting: &Estimate,
     margin: f64,
 ) -> Remainder {
-    let (low, high) = overfitting.interval.map_or((0.0, 0.0), |ends| (ends.low, ends.high));
+    let lost = side(overfitting.interval);
     match is_immaterial(residual, margin) {
         true => Remainder::Immaterial,
         _ if is_worse(residual, margin) && is_worse(at_best, margin) => Remainder::LargeWorse,
         _ if is_better(residual, margin) && is_better(at_best, margin) => Remainder::LargeBetter,
-        _ if is_worse(residual, margin) && low > 0.0 => Remainder::AtTheEndAlone,
-        _ if is_better(residual, margin) && high < 0.0 => Remainder::AtTheEndAlone,
+        _ if is_worse(residual, margin) && lost.is_gt() => Remainder::AtTheEndAlone,
+        _ if is_better(residual, margin) && lost.is_lt() => Remainder::AtTheEndAlone,
         _ => Remainder::Open,
     }
 }

@@ -4,7 +4,8 @@ use super::{Decomposition, GapArm, Part, Remainder};
 use crate::analysis::words::{percent, percent_range, points, points_interval, signed_points};
 use crate::analysis::{Estimate, Split};
 use crate::format::{count, counted};
-use crate::stats::Interval;
+use crate::stats::{Interval, side};
+use std::cmp::Ordering;
 
 /// What the gap is, where it comes from, and what is left of it.
 pub(in crate::analysis) fn sentences(found: &Decomposition, margin: f64) -> Vec<String> {
@@ -60,13 +61,11 @@ fn total(found: &Decomposition) -> String {
         true => format!("learning rate ({})", small.learning_rate),
         false => format!("learning rates ({} and {})", small.learning_rate, large.learning_rate),
     };
-    let shown = match total.interval {
-        Some(Interval { low, .. }) if low > 0.0 => format!("batch size {} is better", size(small)),
-        Some(Interval { high, .. }) if high < 0.0 => {
-            format!("batch size {} is better", size(large))
-        }
-        Some(_) => "no gap is shown".into(),
-        None => "from one seed nothing can be said".into(),
+    let shown = match side(total.interval) {
+        Ordering::Greater => format!("batch size {} is better", size(small)),
+        Ordering::Less => format!("batch size {} is better", size(large)),
+        Ordering::Equal if total.summary.count < 2 => "from one seed nothing can be said".into(),
+        Ordering::Equal => "no gap is shown".into(),
     };
     format!(
         "With the file's {rates}, batch size {} comes to {} {split} accuracy in {} updates and {} to {} \

@@ -6,8 +6,11 @@
 //!
 //! `f(a)` at the weights `(1 - a) small + a large`, as measured by `probe::line`.
 
-use crate::analysis::{Estimate, Line};
+use crate::analysis::{Estimate, Line, LinePoint};
 use serde::Serialize;
+
+/// Of places on the line.
+const ROUNDING: f64 = 1e-9;
 
 /// What lies between the solutions of two arms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,25 +50,29 @@ pub(super) fn barriers(lines: &[Line]) -> Vec<Barrier> {
     pairs.into_iter().filter_map(of_pair).collect()
 }
 
+/// The point at an end: 0 or 1.
+fn at(line: &Line, end: f64) -> Option<&LinePoint> {
+    line.points.iter().find(|point| (point.alpha - end).abs() < ROUNDING)
+}
+
+/// The points between the ends, these among them.
+fn between(line: &Line) -> impl Iterator<Item = &LinePoint> {
+    line.points.iter().filter(|point| (-ROUNDING..=1.0 + ROUNDING).contains(&point.alpha))
+}
+
 /// How far the loss rises above the straight line between its ends.
 fn rise(line: &Line) -> Option<f64> {
-    let at = |end: f64| {
-        line.points.iter().find(|point| (point.alpha - end).abs() < 1e-9).map(|p| p.train[0])
-    };
-    let (first, last) = (at(0.0)?, at(1.0)?);
-    let between = line.points.iter().filter(|point| (-1e-9..=1.0 + 1e-9).contains(&point.alpha));
+    let (first, last) = (at(line, 0.0)?.train[0], at(line, 1.0)?.train[0]);
     let above = |a: f64, loss: f64| loss - (1.0 - a) * first - a * last;
-    between.map(|point| above(point.alpha, point.train[0])).reduce(f64::max)
+    between(line).map(|point| above(point.alpha, point.train[0])).reduce(f64::max)
+}
+
+fn lowest_accuracy(line: &Line) -> Option<f64> {
+    between(line).map(|point| point.train[1]).reduce(f64::min)
 }
 
 /// The mean training accuracy at an end.
 fn mean_at<'l>(lines: impl Iterator<Item = &'l Line>, end: f64) -> f64 {
-    let points = lines.flat_map(|line| &line.points).filter(|p| (p.alpha - end).abs() < 1e-9);
-    let accuracies: Vec<f64> = points.map(|point| point.train[1]).collect();
+    let accuracies: Vec<f64> = lines.filter_map(|line| Some(at(line, end)?.train[1])).collect();
     accuracies.iter().sum::<f64>() / accuracies.len().max(1) as f64
-}
-
-fn lowest_accuracy(line: &Line) -> Option<f64> {
-    let between = line.points.iter().filter(|point| (-1e-9..=1.0 + 1e-9).contains(&point.alpha));
-    between.map(|point| point.train[1]).reduce(f64::min)
 }

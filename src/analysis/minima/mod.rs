@@ -22,7 +22,7 @@ pub use rank::RankCorrelation;
 
 use super::groups::{have_one_rate, smallest_and_largest};
 use super::{ArmResults, Estimate, Results, Split};
-use crate::stats::Interval;
+use crate::stats::side;
 use barrier::barriers;
 use rand::Rng;
 use rank::rank_correlation;
@@ -151,15 +151,6 @@ fn each_once(runs: &[SharpnessRun]) -> Vec<SharpnessRun> {
         }
     }
     kept
-}
-
-/// Where an interval lies beside 0; `Equal` if it holds 0, or there is none.
-fn side(interval: Option<Interval>) -> Ordering {
-    match interval {
-        Some(interval) if interval.low > 0.0 => Ordering::Greater,
-        Some(interval) if interval.high < 0.0 => Ordering::Less,
-        _ => Ordering::Equal,
-    }
 }
 
 impl SharpnessFinding {

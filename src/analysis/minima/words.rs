@@ -1,10 +1,10 @@
 //! What was found around minima, in sentences.
 
-use super::{Barrier, RankCorrelation, Sharper, SharpnessFinding, side};
+use super::{Barrier, RankCorrelation, Sharper, SharpnessFinding};
 use crate::analysis::Estimate;
 use crate::analysis::words::percent;
 use crate::format::counted;
-use crate::stats::Interval;
+use crate::stats::{Interval, side};
 use std::cmp::Ordering;
 
 /// What three decimals show.

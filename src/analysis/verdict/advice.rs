@@ -58,18 +58,16 @@ pub(super) fn advice(
 /// How many more seeds would settle all that is open; `None` where nothing is, or where no feasible
 /// number would.
 pub(super) fn more_seeds(comparison: &Comparison) -> Option<usize> {
-    let more = |arm: &&ArmFinding| Some(arm.seeds_needed? - arm.difference?.estimate.summary.count);
-    let needed: Option<Vec<usize>> = comparison.standing(Standing::Open).iter().map(more).collect();
-    needed?.into_iter().max()
+    let open = comparison.standing(Standing::Open);
+    let needed: Option<Vec<usize>> = open.iter().map(|arm| arm.seeds_needed).collect();
+    needed?.into_iter().max().map(|needed| needed - comparison.seeds.len())
 }
 
 fn more(comparison: &Comparison) -> String {
-    let open = comparison.standing(Standing::Open);
-    if open.is_empty() {
+    if comparison.standing(Standing::Open).is_empty() {
         return String::new();
     }
-    let seen = open.iter().filter_map(|arm| arm.difference).map(|d| d.estimate.summary.count);
-    let seen = seen.min().unwrap_or(0);
+    let seen = comparison.seeds.len();
     let rough = if seen < 5 { "roughly " } else { "" };
     match more_seeds(comparison) {
         Some(more) => {

@@ -2,7 +2,7 @@
 
 use crate::analysis::words::{label, labels, list, percent, percent_range, points};
 use crate::analysis::{
-    ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, RunResults, Weight,
+    ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, Split, Weight,
 };
 use crate::format::count;
 use crate::stats::wilson_interval;
@@ -77,12 +77,12 @@ fn no_better_than_guessing(results: &Results, recommended: Option<&ArmFinding>) 
 
 /// Whether all of several seeds came to the same accuracy, on either split.
 fn is_still(arm: &ArmResults) -> bool {
-    let equal = |of: fn(&RunResults) -> Option<f64>| {
-        let mut bits = arm.runs.values().map(|run| of(run).map(f64::to_bits));
+    let equal = |split| {
+        let mut bits = arm.runs.values().map(|run| run.accuracy(split).map(f64::to_bits));
         let first = bits.next().flatten();
         first.is_some() && bits.all(|other| other == first)
     };
-    arm.runs.len() > 1 && (equal(|run| Some(run.validation)) || equal(|run| run.test))
+    arm.runs.len() > 1 && (equal(Split::Validation) || equal(Split::Test))
 }
 
 /// What other rows could have made of the test accuracy.

@@ -78,7 +78,7 @@ impl Verdict {
 pub fn verdict(
     results: &Results,
     group: &GroupFinding,
-    taken_apart: Option<&Decomposition>,
+    taken_apart: Option<&Result<Decomposition, String>>,
     audit: &[Confounder],
 ) -> Verdict {
     let comparison = &group.comparison;
@@ -99,9 +99,11 @@ pub fn verdict(
         outcome,
         recommended: recommended.map(|arm| arm.name.clone()),
         more_seeds: more_seeds(comparison).filter(|_| outcome != Outcome::ToTarget),
-        gap: taken_apart
-            .map(|found| decomposition::sentences(found, results.margin))
-            .unwrap_or_default(),
+        gap: match taken_apart {
+            None => Vec::new(),
+            Some(Ok(found)) => decomposition::sentences(found, results.margin),
+            Some(Err(reason)) => vec![format!("The gap cannot be taken apart: {reason}.")],
+        },
         found: match to_target {
             Some(target) => to_target::found(comparison, target),
             None => found(comparison, outcome),
@@ -112,7 +114,7 @@ pub fn verdict(
             None => advice(results, comparison, outcome, recommended),
         },
         cautions: cautions(results, comparison, recommended, audit),
-        not_shown: not_shown(comparison, taken_apart.is_some()),
+        not_shown: not_shown(comparison, matches!(taken_apart, Some(Ok(_)))),
     }
 }
 

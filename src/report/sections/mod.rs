@@ -14,8 +14,8 @@ use crate::stats::{Edge, Standing, Trial, summarise};
 
 /// Where the gap comes from: a table of its parts on both splits.
 pub(super) fn gap(findings: &Findings) -> Option<String> {
-    if let Some(reason) = &findings.no_decomposition {
-        return Some(format!("The gap cannot be taken apart: {reason}."));
+    if findings.no_decomposition.is_some() {
+        return Some(findings.verdict.gap.join(" "));
     }
     let found = findings.decomposition.as_ref()?;
     Some([gap_arms(found), parts(found), GAP.to_owned()].join("\n\n"))

@@ -82,7 +82,9 @@ fn noise_scales_are_drawn_by_examples_where_the_data_bound_them() {
 fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     let scene = Scene::new();
     let logging = "epochs: 30\n  logging: { every_steps: 1, histograms: true }";
-    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", logging));
+    let study = STUDY.replace("epochs: 3", logging);
+    let probe = "seeds: 2\n  probe: { noise_scale: {} }";
+    scene.write("tiny.yaml", &study.replace("seeds: 2", probe));
     let study = scene.start(&["run", "tiny.yaml", "--workers", "1"]);
     let log = scene.path("runs/tiny/small/seed-0/metrics.jsonl");
     crate::util::wait_until("four epochs", || crate::util::line_count(&log) >= 4);
@@ -101,6 +103,15 @@ fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     };
     assert_eq!(steps("train", "step_loss"), (1..=30 * 9).collect::<Vec<_>>());
     assert_eq!(steps("run", "step_gradient_norm"), (1..=30 * 9).collect::<Vec<_>>());
+    let noise = scene.read("runs/tiny/small/seed-0/noise.jsonl");
+    let measured = noise.lines().filter_map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["adam"]["scale"]["value"].as_f64()?;
+        line["examples"].as_u64()
+    });
+    let measured: Vec<u64> = measured.collect();
+    assert!(measured.len() > 2, "{noise}");
+    assert_eq!(steps("run", "examples_noise_scale_adam"), measured);
     let shown = told("read_plugins.py", &scene.path("runs/tiny"));
     let points = shown["histograms"]["small/seed-0"]["weights/lstm.bias"].as_array().unwrap();
     let epochs: Vec<u64> = points.iter().map(|point| point[1].as_u64().unwrap()).collect();

@@ -152,6 +152,7 @@ mod tests {
             with(256, 1e-3, "0.0"),
             with(256, 3e-3, "0.2"),
             with(512, 1e-2, "0.0"),
+            with(1024, 1e-3, "0.2"),
         ];
         let names = |arms: &[ArmResults]| {
             smallest_and_largest(arms.iter(), have_one_rate)
@@ -159,6 +160,7 @@ mod tests {
         };
         assert_eq!(names(&arms), Some(["32-0.001-0.0", "256-0.001-0.0"].map(String::from)));
         assert_eq!(names(&[arms[0].clone(), arms[3].clone()]), None);
+        assert_eq!(names(&[arms[0].clone(), arms[5].clone()]), None);
         assert_eq!(names(&arms[..2]), None);
     }
 

@@ -243,6 +243,15 @@ mod tests {
     }
 
     #[test]
+    fn the_more_frequent_label_is_counted_on_validation() {
+        let of = |positives| {
+            let examples = [Some(10), Some(40), None];
+            majority(&Session { examples, positives: [Some(1), positives, None], margin: None })
+        };
+        assert_eq!([of(Some(10)), of(Some(30)), of(None)], [Some(0.75), Some(0.75), None]);
+    }
+
+    #[test]
     fn margins_of_other_sessions_are_remembered() {
         let session = |margin| Session { examples: [None; 3], positives: [None; 3], margin };
         let sessions = [Some(0.005), None, Some(0.01), Some(0.005)].map(session);

@@ -58,9 +58,8 @@ fn assert_same_bits(scene: &Scene, one: &str, other: &str) {
 fn a_gap_is_taken_apart_with_tuned_rates_and_goes_on_from_any_moment_to_the_same_bits() {
     let scene = scene();
     let ended = scene.run(&["run", "gap.yaml", "--out", "undisturbed"]).expect(0);
-    assert!(
-        ended.stderr.contains("(tuning 6 of 6 runs") || ended.stderr.contains("(tuning 5 of 6")
-    );
+    // The first epoch of the second round is told before a run of that round has ended.
+    assert!(ended.stderr.contains("(tuning 4 of 6 runs"), "{}", ended.stderr);
     let tunings = json(&scene.read("undisturbed/tuning.json"));
     for tuning in tunings.as_array().unwrap() {
         let (arm, chosen) = (tuning["arm"].as_str().unwrap(), &tuning["chosen"]);

@@ -42,6 +42,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// `0.6931`, `2.31e7`: the loss of a run that goes astray has up to 38 digits before the point.
+pub fn loss(value: f64) -> String {
+    if value.abs() < 1e6 { format!("{value:.4}") } else { format!("{value:.2e}") }
+}
+
 /// A command line that a shell reads back as these arguments.
 pub fn command(arguments: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
@@ -72,5 +77,6 @@ mod tests {
         assert_eq!([duration(4.26), duration(45.4), duration(720.0)], ["4.3 s", "45 s", "12 min"]);
         assert_eq!([duration(12_000.0), duration(0.0041)], ["3 h 20 min", "4 ms"]);
         assert_eq!(duration(0.0), "0.0 s");
+        assert_eq!([loss(0.69314), loss(2.306e7)], ["0.6931", "2.31e7"]);
     }
 }

@@ -89,6 +89,12 @@ fn a_run_that_diverges_is_recorded_and_the_study_goes_on() {
     assert!(scene.read("runs/tiny/large/seed-1/record.json").contains("\"finished\""));
     let again = scene.run(&["run", "tiny.yaml"]).expect(1);
     assert!(again.stderr.contains("4 of 4 runs are done already"), "{}", again.stderr);
+    // A study of nothing else is told of, too.
+    let only = ["run", "tiny.yaml", "--out", "wild", "--set", "study.arms.1.lr=1.0e38"];
+    let wild = scene.run(&only).expect(1).stdout;
+    assert!(wild.contains("small (batch size 8) (2 of 2 runs) and large"), "{wild}");
+    assert!(wild.contains("report: wild/report/index.html"), "{wild}");
+    assert!(!scene.path("wild/report/tables/runs.csv").exists());
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Whether several studies agree on a batch size.
 //!
 //! ```text
-//! good      in a study: shown to be within the margin of whichever arm is truly the best
-//! possible  in a study: may be the best (Hsu's comparison with the best)
-//! out       in a study: shown to be worse than the best by more than the margin, or diverged
+//! good       in a study: shown to be within the margin of whichever arm is truly the best
+//! possible   in a study: may be the best (Hsu's comparison with the best)
+//! out        in a study: shown to be worse than the best by more than the margin, or diverged
 //!
-//! agree     some batch size is good in all of them
-//! disagree  every batch size that all of them tried is out in some
-//! differ    none that all of them tried may be the best in all
-//! open      otherwise
+//! agree      some batch size is good in all of them
+//! little     in some study, one that not all of them tried is better than all that they did
+//! disagree   every batch size that all of them tried is out in some
+//! differ     none that all of them tried may be the best in all
+//! open       otherwise
 //! ```
 //!
 //! The arm that came out best was chosen after the results: it is good only where no other can be better
@@ -36,6 +37,8 @@ pub enum Agreement {
     Open,
     /// They tried no batch size in common.
     NothingInCommon,
+    /// In some of them, none of those that all tried may be the best.
+    TooLittleInCommon,
     /// Fewer than two of them compare batch sizes by their accuracy.
     TooFew,
 }
@@ -67,7 +70,8 @@ pub struct Voice {
 pub struct Agreed {
     /// In a word.
     pub agreement: Agreement,
-    /// Those on which they agree; where that is open, those that may be the best in all.
+    /// Those on which they agree; where that is open, those that may be the best in all; where they have
+    /// too little in common, what that is.
     pub batch_sizes: Vec<usize>,
     /// In sentences, the answer first.
     pub said: Vec<String>,
@@ -126,11 +130,15 @@ pub fn agree(voices: &[Voice]) -> Agreed {
     let good = shared(&heard, |sizes| &sizes.good);
     let possible: BTreeSet<usize> =
         shared(&heard, |sizes| &sizes.possible).intersection(&common).copied().collect();
+    let is_beside = |sizes: &Sizes| common.is_disjoint(&sizes.possible);
     let is_out = |size: &usize| heard.iter().any(|(_, sizes)| sizes.out.contains(size));
     let (agreement, batch_sizes) = match heard.len() {
         0 | 1 => (Agreement::TooFew, BTreeSet::new()),
         _ if common.is_empty() => (Agreement::NothingInCommon, BTreeSet::new()),
         _ if !good.is_empty() => (Agreement::Agree, good),
+        _ if heard.iter().any(|(_, sizes)| is_beside(sizes)) => {
+            (Agreement::TooLittleInCommon, common.clone())
+        }
         _ if common.iter().all(is_out) => (Agreement::Disagree, BTreeSet::new()),
         _ if possible.is_empty() => (Agreement::Differ, BTreeSet::new()),
         _ => (Agreement::Open, possible),
@@ -160,7 +168,10 @@ pub fn sizes_in_words(sizes: &[usize]) -> String {
 
 fn sentence(agreement: Agreement, sizes: &[usize]) -> String {
     let named = sizes_in_words(sizes);
-    let each = if sizes.len() == 1 { "it is" } else { "each of them is" };
+    let (each, was) = match sizes {
+        [_] => ("it is", "was"),
+        _ => ("each of them is", "were"),
+    };
     match agreement {
         Agreement::Agree => format!(
             "The studies agree on {named}: in every one {each} shown to be within the margin of the best."
@@ -180,6 +191,11 @@ fn sentence(agreement: Agreement, sizes: &[usize]) -> String {
         Agreement::NothingInCommon => "No batch size was tried in all of these studies, so they can \
                                        neither agree nor disagree."
             .into(),
+        Agreement::TooLittleInCommon => format!(
+            "The studies have too little in common to agree or to disagree: only {named} {was} tried in \
+             all of them, and at least one shows another to be more accurate. Let each of them try the \
+             same batch sizes."
+        ),
         Agreement::TooFew => "Fewer than two of these studies compare batch sizes by their accuracy \
                               over several seeds, so there is nothing to agree on."
             .into(),
@@ -233,6 +249,16 @@ mod tests {
         let a = voice("a", vec![around(32, 0.80), around(256, 0.77)]);
         let b = voice("b", vec![around(32, 0.80), around(256, 0.83)]);
         assert_eq!(agree(&[a, b]).agreement, Agreement::Disagree);
+    }
+
+    #[test]
+    fn sizes_that_another_beats_in_one_study_alone_are_too_little_to_disagree_on() {
+        let a = voice("a", vec![around(32, 0.80), around(64, 0.77)]);
+        let b = voice("b", vec![around(64, 0.80), around(128, 0.77)]);
+        let found = agree(&[a, b]);
+        let little = (Agreement::TooLittleInCommon, &[64][..]);
+        assert_eq!((found.agreement, &found.batch_sizes[..]), little);
+        assert!(found.said[0].contains("only batch size 64 was tried in all"), "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Results as people read them.
 
-pub(super) use crate::format::{bytes, command, count, counted, duration};
+pub(super) use crate::format::{bytes, command, count, counted, duration, loss};
 
 use crate::stats::Summary;
 

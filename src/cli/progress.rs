@@ -1,7 +1,7 @@
 //! Progress: bars on a terminal, plain lines otherwise; both on standard error.
 
 use super::diagnostics::{Output, note};
-use super::format::{count, counted, duration};
+use super::format::{count, counted, duration, loss};
 use crate::study::{Job, Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::train::{self, Course, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -208,10 +208,10 @@ impl Observer for Progress {
         let in_epoch = (progress.batch * run.arm.batch_size as u64).min(rows.saturating_sub(1));
         bar.set_position(progress.epoch * rows + in_epoch);
         bar.set_message(format!(
-            "epoch {}/{}  loss {:.4}  accuracy {:.4}  {} samples/s",
+            "epoch {}/{}  loss {}  accuracy {:.4}  {} samples/s",
             progress.epoch + 1,
             self.work.course(run).epochs(),
-            progress.loss,
+            loss(progress.loss),
             progress.accuracy,
             count(progress.examples_per_second as u64),
         ));
@@ -230,14 +230,14 @@ impl Observer for Progress {
             return;
         }
         self.output.note(&format!(
-            "{}  epoch {}/{}  loss {:.4}  accuracy {:.4}  val_loss {:.4}  val_accuracy {:.4}  {} \
+            "{}  epoch {}/{}  loss {}  accuracy {:.4}  val_loss {}  val_accuracy {:.4}  {} \
              samples/s  ({})",
             run.id(),
             metrics.epoch + 1,
             self.work.course(run).epochs(),
-            metrics.train.loss,
+            loss(metrics.train.loss),
             metrics.train.accuracy,
-            metrics.validation.loss,
+            loss(metrics.validation.loss),
             metrics.validation.accuracy,
             count(timing.examples_per_second as u64),
             self.work.message(now),

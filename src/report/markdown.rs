@@ -49,7 +49,9 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
     for (title, section) in rest {
         parts.extend(section.into_iter().flat_map(|section| [title.to_owned(), section]));
     }
-    parts.push("More digits are in `tables/*.csv`; one line a run is in `tables/runs.csv`.".into());
+    let has_runs = results.arms.iter().any(|arm| !arm.runs.is_empty());
+    let runs = if has_runs { "; one line a run is in `tables/runs.csv`" } else { "" };
+    parts.push(format!("More digits are in `tables/*.csv`{runs}."));
     parts.join("\n\n") + "\n"
 }
 

@@ -36,6 +36,7 @@ use anyhow::{Context, Result};
 use plot::Figure;
 use serde::Serialize;
 use serde_json::Value;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What the records of a study say.
@@ -59,7 +60,8 @@ struct Written {
     sessions: Vec<Value>,
 }
 
-/// Analyses the records in a study's folder and writes its report; `None` when no run is finished.
+/// Analyses the records in a study's folder and writes its report; `None` when no run is finished and
+/// none diverged.
 pub fn write(folder: &Path) -> Result<Option<Report>> {
     Ok(draw(folder)?.map(|written| written.report))
 }
@@ -67,7 +69,7 @@ pub fn write(folder: &Path) -> Result<Option<Report>> {
 fn draw(folder: &Path) -> Result<Option<Written>> {
     let status = StudyStatus::read(folder)?;
     let results = gather::results(folder, &status)?;
-    if results.arms.iter().all(|arm| arm.runs.is_empty()) {
+    if results.arms.iter().all(|arm| arm.runs.is_empty() && arm.diverged.is_empty()) {
         return Ok(None);
     }
     let mut rng = stream(0, Purpose::Report, 0);
@@ -103,7 +105,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     Ok(Some(Written { report, results, status, sessions }))
 }
 
-/// Writes the tables that have rows and returns their names.
+/// Writes the tables that have rows and returns their names; those without rows go.
 fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<Vec<&'static str>> {
     let findings = &report.findings;
     let all = [
@@ -127,9 +129,14 @@ fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<Vec
         ("lines.csv", tables::lines(results)?),
     ];
     let mut written = Vec::new();
-    for (name, text) in all.iter().filter(|(_, text)| !text.is_empty()) {
-        files::write_text(&folder.join(name), text)?;
-        written.push(*name);
+    for (name, text) in &all {
+        let path = folder.join(name);
+        if text.is_empty() {
+            remove_old(&path)?;
+        } else {
+            files::write_text(&path, text)?;
+            written.push(*name);
+        }
     }
     Ok(written)
 }
@@ -140,12 +147,20 @@ fn write_figures(folder: &Path, names: &[&str], figures: &[Figure]) -> Result<()
         let path = folder.join(format!("{name}.svg"));
         match figures.iter().find(|figure| figure.name == *name) {
             Some(figure) => files::write_text(&path, &figure.file())?,
-            None if path.exists() => std::fs::remove_file(&path)
-                .with_context(|| format!("cannot remove {}", path.display()))?,
-            None => {}
+            None => remove_old(&path)?,
         }
     }
     Ok(())
+}
+
+/// Removes what an earlier report wrote there, if it did.
+fn remove_old(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// As [`write()`], where it is an error that there is nothing to say.

@@ -14,10 +14,7 @@ pub(super) fn advice(
     outcome: Outcome,
     recommended: Option<&ArmFinding>,
 ) -> String {
-    let Some(arm) = recommended else {
-        return "Lower the learning rate of the arms that diverged, or let their runs finish."
-            .into();
-    };
+    let Some(arm) = recommended else { return nothing_to_use(comparison).into() };
     let margin = points(comparison.margin);
     let chosen = configuration(results, arm);
     let cost = cost(arm);
@@ -51,6 +48,19 @@ pub(super) fn advice(
                 false => "the fastest of those within the margin",
             };
             format!("{}For now use {chosen}, {why}. {cost}", more(comparison))
+        }
+    }
+}
+
+fn nothing_to_use(comparison: &Comparison) -> &'static str {
+    let is_to_come = |arm: &ArmFinding| arm.planned > arm.finished + arm.diverged;
+    match comparison.arms.iter().any(is_to_come) {
+        true => {
+            "There is nothing to use yet: the same `batchscope run` goes on with what is not finished."
+        }
+        false => {
+            "There is nothing to use: give the arms lower learning rates. What diverged would diverge \
+             again and is not repeated, so name the arms otherwise or give another folder with `--out`."
         }
     }
 }

@@ -36,9 +36,9 @@ fn differences(arms: &[&ArmFinding]) -> String {
 pub(super) fn found(comparison: &Comparison, outcome: Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     let Some(best) = comparison.best() else {
-        return vec![
-            "No arm can be compared: each has no finished run, or a run that diverged.".into(),
-        ];
+        lines.push("No arm can be compared.".into());
+        lines.extend(left_out(comparison));
+        return lines;
     };
     let others = comparison.arms.iter().filter(|arm| arm.role == Role::Candidate).count();
     if let Some(estimate) = &best.validation {
@@ -80,7 +80,8 @@ pub(super) fn left_out(comparison: &Comparison) -> Vec<String> {
             format!("{} ({} of {} runs)", label(arm), arm.diverged, arm.planned)
         };
         let said: Vec<String> = diverged.iter().map(runs).collect();
-        lines.push(format!("Diverged, so not to be used as it is: {}.", list(&said)));
+        let they_are = if said.len() == 1 { "it is" } else { "they are" };
+        lines.push(format!("Diverged, so not to be used as {they_are}: {}.", list(&said)));
     }
     let apart = of_role(Role::Apart);
     if !apart.is_empty() {
@@ -96,12 +97,16 @@ pub(super) fn left_out(comparison: &Comparison) -> Vec<String> {
     let left = |arm: &ArmFinding| arm.planned.saturating_sub(arm.finished + arm.diverged);
     let left: usize = comparison.arms.iter().map(left).sum();
     if left > 0 {
+        let runs = if left == 1 { "1 run is".into() } else { format!("{left} runs are") };
         let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
-        lines.push(format!(
-            "{} not finished; arms were compared on the seeds that those compared have finished: {}.",
-            if left == 1 { "1 run is".into() } else { format!("{left} runs are") },
-            list(&seeds)
-        ));
+        lines.push(match seeds.is_empty() {
+            true => format!("{runs} not finished."),
+            false => format!(
+                "{runs} not finished; arms were compared on the seeds that those compared have \
+                 finished: {}.",
+                list(&seeds)
+            ),
+        });
     }
     lines
 }

@@ -49,7 +49,10 @@ fn to_target(arms: Vec<ArmResults>) -> Verdict {
 fn nothing_one_arm_and_one_seed_are_called_so() {
     let nothing = verdict_of(vec![arm(32, &[]), arm(64, &[])]);
     assert_eq!((nothing.outcome, nothing.recommended.clone()), (Outcome::NothingToCompare, None));
-    assert_says(&nothing, &["each has no finished run, or a run that diverged"]);
+    assert_says(&nothing, &["No arm can be compared", "batch size 32 and batch size 64"]);
+    let wild = verdict_of(vec![diverged(arm(32, &[]), &[0, 1]), diverged(arm(64, &[]), &[0, 1])]);
+    let both = "batch size 32 (2 of 2 runs) and batch size 64 (2 of 2 runs)";
+    assert_says(&wild, &[both, "not to be used as they are", "lower learning rates"]);
     let one = verdict_of(vec![arm(32, &[0.8, 0.81])]);
     assert_eq!(one.outcome, Outcome::OneArm);
     assert_says(&one, &["There is nothing to compare it with"]);

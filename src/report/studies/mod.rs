@@ -164,6 +164,7 @@ fn headline(agreed: &Agreed) -> String {
         Agreement::Disagree => "No".into(),
         Agreement::Differ => "Not on the most accurate".into(),
         Agreement::Open => "Not settled".into(),
+        Agreement::TooLittleInCommon => "Too little in common".into(),
         Agreement::NothingInCommon => "No batch size in common".into(),
         Agreement::TooFew => "Nothing to agree on yet".into(),
     }

@@ -1,4 +1,4 @@
-use crate::util::{STUDY, Scene, python};
+use crate::util::{STUDY, Scene, disturb, interrupt, python};
 use batchscope::events::{EventWriter, Histogram, Hyperparameter, SessionEnd};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -81,28 +81,25 @@ fn noise_scales_are_drawn_by_examples_where_the_data_bound_them() {
 #[test]
 fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     let scene = Scene::new();
-    let logging = "epochs: 30\n  logging: { every_steps: 1, histograms: true }";
+    let logging = "epochs: EPOCHS\n  logging: { every_steps: 1, histograms: true }";
     let study = STUDY.replace("epochs: 3", logging);
     let probe = "seeds: 2\n  probe: { noise_scale: {} }";
-    scene.write("tiny.yaml", &study.replace("seeds: 2", probe));
-    let study = scene.start(&["run", "tiny.yaml", "--workers", "1"]);
-    let log = scene.path("runs/tiny/small/seed-0/metrics.jsonl");
-    crate::util::wait_until("four epochs", || crate::util::line_count(&log) >= 4);
-    crate::util::interrupt(&study);
-    study.wait_with_output().unwrap();
+    let study = study.replace("seeds: 2", probe);
+    let (count, ended) = disturb(&scene, &study, "runs/tiny", interrupt);
+    ended.expect(130);
     scene.run(&["run", "tiny.yaml"]).expect(0);
     let events = read(&scene, "runs/tiny/small/seed-0");
     let points = events["validation"]["scalars"]["epoch_loss"].as_array().unwrap();
     let epochs: Vec<u64> = points.iter().map(|point| point[0].as_u64().unwrap()).collect();
-    assert_eq!(epochs, (0..30).collect::<Vec<_>>());
+    assert_eq!(epochs, (0..count as u64).collect::<Vec<_>>());
     let files = std::fs::read_dir(scene.path("runs/tiny/small/seed-0/train")).unwrap().count();
     assert_eq!(files, 1);
     let steps = |split: &str, tag: &str| -> Vec<u64> {
         let points = events[split]["scalars"][tag].as_array().unwrap();
         points.iter().map(|point| point[0].as_u64().unwrap()).collect()
     };
-    assert_eq!(steps("train", "step_loss"), (1..=30 * 9).collect::<Vec<_>>());
-    assert_eq!(steps("run", "step_gradient_norm"), (1..=30 * 9).collect::<Vec<_>>());
+    assert_eq!(steps("train", "step_loss"), (1..=count as u64 * 9).collect::<Vec<_>>());
+    assert_eq!(steps("run", "step_gradient_norm"), (1..=count as u64 * 9).collect::<Vec<_>>());
     let noise = scene.read("runs/tiny/small/seed-0/noise.jsonl");
     let measured = noise.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -115,7 +112,7 @@ fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     let shown = told("read_plugins.py", &scene.path("runs/tiny"));
     let points = shown["histograms"]["small/seed-0"]["weights/lstm.bias"].as_array().unwrap();
     let epochs: Vec<u64> = points.iter().map(|point| point[1].as_u64().unwrap()).collect();
-    assert_eq!(epochs, (0..30).collect::<Vec<_>>());
+    assert_eq!(epochs, (0..count as u64).collect::<Vec<_>>());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use crate::util::{STUDY, Scene, interrupt, line_count, wait_until};
+use crate::util::{STUDY, Scene, interrupt, line_count, wait_for};
 use serde_json::Value;
 use std::fs;
 
@@ -64,10 +64,10 @@ fn a_failed_run_is_tried_again_when_the_user_asks_for_it() {
 #[test]
 fn a_study_is_seen_at_work_then_interrupted_with_the_epochs_of_its_runs() {
     let scene = Scene::new();
-    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", "epochs: 4000"));
+    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", "epochs: 1000000"));
     let study = scene.start(&["run", "tiny.yaml", "--workers", "1"]);
     let log = scene.path("runs/tiny/small/seed-0/metrics.jsonl");
-    wait_until("two epochs", || line_count(&log) >= 2);
+    wait_for(&study, "two epochs", || line_count(&log) >= 2);
     let stands = status(&scene, "runs/tiny");
     assert_eq!(
         (&stands["state"], &stands["runs"][0]["state"]),
@@ -83,7 +83,7 @@ fn a_study_is_seen_at_work_then_interrupted_with_the_epochs_of_its_runs() {
     let epochs = stands["runs"][0]["epochs"].as_u64().unwrap();
     assert_eq!(epochs as usize, line_count(&log));
     let said = scene.run(&["status", "runs/tiny"]).expect(0).stdout;
-    let line = format!("small/seed-0: interrupted, {epochs} of 4000 epochs done\n");
+    let line = format!("small/seed-0: interrupted, {epochs} of 1000000 epochs done\n");
     assert!(said.contains(&line), "`{line}` is missing in:\n{said}");
 }
 

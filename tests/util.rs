@@ -1,5 +1,8 @@
 //! A folder of its own for each test, small data, and the program as a user runs it.
 
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -111,14 +114,53 @@ fn table() -> String {
     text
 }
 
-/// Waits until something holds; panics after a minute.
+/// Waits until something holds; panics after five minutes.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(60), "waited a minute for: {what}");
-        sleep(Duration::from_millis(5));
+        assert!(started.elapsed() < Duration::from_secs(300), "waited five minutes for: {what}");
+        sleep(Duration::from_millis(1));
     }
+}
+
+/// Waits until something holds of a program at work, or until that has ended.
+#[track_caller]
+pub(crate) fn wait_for(program: &Child, what: &str, holds: impl Fn() -> bool) {
+    wait_until(what, || holds() || has_ended(program.id()));
+}
+
+/// Whether a process is gone, or waits for its parent to ask how it ended.
+pub(crate) fn has_ended(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status"));
+    status.map_or(true, |text| text.contains("State:\tZ"))
+}
+
+/// The first run of [`STUDY`].
+pub(crate) const FIRST_RUN: &str = "small/seed-0";
+
+/// Starts a study and deals it a blow in the middle of its first run, after six epochs. A blow that
+/// came too late hit nothing: then all is begun again with four times the epochs, which stand in the
+/// text as `EPOCHS`. Gives them, and how the study ended.
+pub(crate) fn disturb(
+    scene: &Scene,
+    text: &str,
+    study: &str,
+    blow: impl Fn(&Child),
+) -> (usize, Ended) {
+    let run = scene.path(study).join(FIRST_RUN);
+    for epochs in [40, 160, 640] {
+        scene.write("tiny.yaml", &text.replace("EPOCHS", &epochs.to_string()));
+        let program = scene.start(&["run", "tiny.yaml", "--workers", "1", "--out", study]);
+        wait_for(&program, "six epochs", || line_count(&run.join("metrics.jsonl")) >= 6);
+        blow(&program);
+        let ended = Ended::from(program.wait_with_output().unwrap());
+        if !scene.read(&format!("{study}/{FIRST_RUN}/record.json")).contains("\"finished\"") {
+            return (epochs, ended);
+        }
+        fs::remove_dir_all(scene.path(study)).unwrap();
+    }
+    panic!("{FIRST_RUN} is too fast to be disturbed");
 }
 
 /// The lines of a log so far.
@@ -126,19 +168,21 @@ pub(crate) fn line_count(path: &Path) -> usize {
     fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }
 
-/// Sends a signal, as `kill` does.
-pub(crate) fn signal(name: &str, process: u32) {
-    kill(name, &process.to_string());
+/// Sends a signal to a process, if there is still one.
+pub(crate) fn send(signal: Signal, process: u32) {
+    match kill(id(process), signal) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => panic!("{signal} to {process}: {error}"),
+    }
 }
 
 /// Ctrl-C, as a terminal sends it: to every process of the program's group.
 pub(crate) fn interrupt(program: &Child) {
-    kill("INT", &format!("-{}", program.id()));
+    killpg(id(program.id()), Signal::SIGINT).unwrap();
 }
 
-fn kill(name: &str, target: &str) {
-    let status = Command::new("kill").args(["-s", name, "--", target]).status().unwrap();
-    assert!(status.success(), "kill -s {name} -- {target}");
+fn id(process: u32) -> Pid {
+    Pid::from_raw(process.try_into().unwrap())
 }
 
 /// The checkout's Python, which has TensorBoard; the system's where libtorch came from elsewhere.

@@ -45,7 +45,8 @@ impl Ragged {
 
 pub(crate) fn start() {
     static STARTED: Once = Once::new();
-    STARTED.call_once(|| assert_eq!(kernels::start_libtorch().unwrap(), None));
+    // Trouble with CUDA is told by the tests that need it.
+    STARTED.call_once(|| drop(kernels::start_libtorch().unwrap()));
 }
 
 /// A way to compute.

@@ -1,7 +1,9 @@
 //! Ten steps of the plain model (`fixtures/torch_trajectory.py`), and what every engine keeps to.
 
 use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine, plain};
-use batchscope::kernels::{Arrays, Engine, Input, Sequences, Settings, Shape, Split, State};
+use batchscope::kernels::{
+    Arrays, Engine, EngineKind, Input, Sequences, Settings, Shape, Split, State,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -126,7 +128,12 @@ pub(super) fn logits_wait_in_the_order_of_their_steps(path: Path) {
     engine.train_step(&plain(BATCHES[2], 0.01)).unwrap();
     let logits = engine.take_computed().unwrap().logits;
     assert_eq!(logits.len(), 5);
-    assert_eq!(logits[..3], untrained, "logits are those before the update");
+    for (logit, untrained) in logits.iter().zip(&untrained) {
+        // libtorch may multiply in another way where it keeps what the gradient needs.
+        let tolerance = if path.kind == EngineKind::Libtorch { 1e-6 } else { 0.0 };
+        let error = (logit - untrained).abs();
+        assert!(error <= tolerance, "{logit} is not that before the update, {untrained}");
+    }
 }
 
 pub(super) fn a_row_has_the_same_logit_alone_and_beside_longer_rows(path: Path) {

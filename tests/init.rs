@@ -16,6 +16,15 @@ fn a_file_written_for_a_table_is_accepted_and_runs_as_it_is() {
         assert!(yaml.contains(expected), "`{expected}` is missing in:\n{yaml}");
     }
     scene.run(&["check", "mine.yaml"]).expect(0);
+    // What stands in comments is accepted, too.
+    let tuned = yaml.replace("  # learning_rate:", "  learning_rate:");
+    let taken_apart =
+        yaml.replace("  # decompose:", "  decompose:").replace("  grid:", "  # grid:");
+    for (text, arms) in [(tuned, "tuned"), (taken_apart, "large-tuned-equal-steps")] {
+        scene.write("other.yaml", &text);
+        let said = scene.run(&["check", "other.yaml"]).expect(0).stdout;
+        assert!(said.contains(arms), "{said}");
+    }
     let short = ["--set", "train.epochs=1", "--set", "study.seeds=1", "--device", "cpu"];
     scene.run(&[&["run", "mine.yaml"][..], &short].concat()).expect(0);
     assert!(scene.path("runs/mine/batch-8/seed-0/weights.safetensors").exists());

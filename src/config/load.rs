@@ -6,6 +6,7 @@
 
 use super::Experiment;
 use super::locate::{KeyPath, Segment, line_of};
+use super::schema::usage_of;
 use crate::error::UserError;
 use serde_yaml::{Mapping, Value};
 
@@ -159,6 +160,12 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
                     gamma: 0.9 }`";
         return (rule, None, Some(hint.into()));
     }
+    if message.contains("expected map with a single key") {
+        let rule = "one of several choices is made here, and not exactly one was given".to_owned();
+        let hint = "keep one name with its settings; where the file has made another choice, `--set` has to \
+                    replace all of it: `--set 'train.optimizer={ sgd: { lr: 0.1 } }'`";
+        return (rule, None, Some(hint.into()));
+    }
     let plain = [
         ("unit value", "nothing"),
         ("invalid type: ", "wrong type: received "),
@@ -169,10 +176,16 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
         ("expected a boolean", "expected true or false"),
         ("expected a sequence", "expected a list"),
         ("expected a map", "expected a mapping"),
-        ("expected struct ", "expected the mapping "),
     ];
     let rule = plain.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
-    (rule, None, None)
+    let (rule, hint) = match rule.split_once("expected struct ") {
+        Some((received, name)) => (format!("{received}expected a mapping"), usage_of(name)),
+        None => (rule, None),
+    };
+    let brackets =
+        || rule.ends_with("expected a list").then(|| "write `[..]`, also for one".into());
+    let hint = hint.or_else(brackets);
+    (rule, None, hint)
 }
 
 /// Keys that people look for in another section, and where they are.
@@ -275,6 +288,23 @@ mod tests {
             message(&text, &[])
         );
         assert!(message("a,b\n1,2\n", &[]).contains("is not an experiment file"));
+        let two = format!("{HEAD}train: {{ optimizer: {{ adam: {{}}, sgd: {{ lr: 1 }} }} }}\n");
+        assert!(message(&two, &[]).contains("not exactly one was given"), "{}", message(&two, &[]));
+    }
+
+    #[test]
+    fn a_value_in_place_of_a_mapping_is_told_how_that_is_written() {
+        let of = |train: &str| message(&format!("{HEAD}train: {{ {train} }}\n"), &[]);
+        let gamma = of("schedule: { exponential: 0.9 }");
+        assert!(gamma.contains("received floating point `0.9`, expected a mapping"), "{gamma}");
+        assert!(gamma.contains("| write `{ gamma: ... }`; its keys are gamma, per"), "{gamma}");
+        let patience = of("early_stopping: 3");
+        assert!(
+            patience.contains("| write `{}` for the defaults, or some of its keys"),
+            "{patience}"
+        );
+        let one = message("study: { grid: { batch_size: 32 } }\ndata: {}\n", &[]);
+        assert!(one.contains("expected a list") && one.contains("| write `[..]`"), "{one}");
     }
 
     #[test]

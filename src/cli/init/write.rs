@@ -11,6 +11,11 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
         Guess::Table(table) => (table.rows, table_section(data, table), EMBEDDING),
         Guess::Arrays(arrays) => (arrays.train.0.dims[0], arrays_section(data, arrays), ""),
     };
+    let class_weight = match guess {
+        Guess::Table(table) => class_weight(&table.classes),
+        Guess::Arrays(_) => String::new(),
+    };
+    let sizes = batch_sizes(rows);
     format!(
         "# Question: how does batch size affect the accuracy of an LSTM on {data}?\n\
          # Look through it, then:  batchscope check {file}\n\
@@ -19,7 +24,9 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
          # the line `# yaml-language-server: $schema=batchscope.schema.json` at the top of this file.\n\
          study:\n{name}  \
          seeds: 3                   # runs per batch size; more seeds show smaller differences\n  \
-         grid: {{ batch_size: {sizes:?} }}   # what is compared: examples per step\n\
+         grid: {{ batch_size: {sizes:?} }}   # what is compared: examples per step\n  \
+         # learning_rate: {{ tuned: {{}} }}   # finds a rate for each batch size first; takes several times as long\n  \
+         # decompose: {{ small: {small}, large: {large} }}   # in place of the grid: why these two differ\n\
          {section}\
          model:\n{embedding}  \
          lstm: {{ units: 64 }}        # size of the LSTM's state\n  \
@@ -28,12 +35,14 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
          epochs: 10                 # passes over the training split\n  \
          optimizer: {{ adam: {{ lr: 1.0e-3 }} }}\n  \
          schedule: constant         # or {{ exponential: {{ gamma: 0.9 }} }}: lr * 0.9^epoch\n  \
-         loss: binary_crossentropy\n  \
+         loss: binary_crossentropy\n\
+         {class_weight}  \
          metrics: [accuracy]\n  \
          device: auto               # auto, cpu, cuda or cuda:N\n",
         data = comment(data),
         name = study_name(out),
-        sizes = batch_sizes(rows),
+        small = sizes[0],
+        large = sizes[2],
     )
 }
 
@@ -102,6 +111,24 @@ fn arrays_section(data: &str, arrays: &ArraysGuess) -> String {
     text
 }
 
+/// A hint where one label is rare: always giving the other one is right so often that accuracy tells little.
+fn class_weight([(zero, zeros), (one, ones)]: &[(String, usize); 2]) -> String {
+    let (rare, common) = if zeros < ones { (zero, one) } else { (one, zero) };
+    let share = *zeros.min(ones) as f64 / (zeros + ones) as f64;
+    if share >= RARE {
+        return String::new();
+    }
+    format!(
+        "  # class_weight: balanced   # {} is rare: always giving {} is right for {:.1} % of the rows\n",
+        comment(rare),
+        comment(common),
+        100.0 * (1.0 - share),
+    )
+}
+
+/// The share of rows below which a label is called rare.
+const RARE: f64 = 0.2;
+
 /// Three sizes that make at least a few steps an epoch, with 60 % of the rows for training.
 fn batch_sizes(rows: usize) -> [usize; 3] {
     match rows * 6 / 10 {
@@ -164,6 +191,15 @@ mod tests {
             assert_eq!(scalar(text), written);
             assert_eq!(serde_yaml::from_str::<String>(written).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_rare_label_is_told_with_what_the_other_one_would_be_right_for() {
+        let classes = |zeros, ones| [("no".to_owned(), zeros), ("yes".to_owned(), ones)];
+        assert_eq!(class_weight(&classes(30, 70)), "");
+        let told = class_weight(&classes(965, 35));
+        assert!(told.contains("`yes` is rare: always giving `no` is right for 96.5 %"), "{told}");
+        assert!(class_weight(&classes(1, 99)).contains("`no` is rare: always giving `yes`"));
     }
 
     #[test]

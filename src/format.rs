@@ -77,6 +77,6 @@ mod tests {
         assert_eq!([duration(4.26), duration(45.4), duration(720.0)], ["4.3 s", "45 s", "12 min"]);
         assert_eq!([duration(12_000.0), duration(0.0041)], ["3 h 20 min", "4 ms"]);
         assert_eq!(duration(0.0), "0.0 s");
-        assert_eq!([loss(0.69314), loss(2.306e7)], ["0.6931", "2.31e7"]);
+        assert_eq!([loss(0.43214), loss(2.306e7)], ["0.4321", "2.31e7"]);
     }
 }

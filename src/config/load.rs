@@ -300,7 +300,7 @@ mod tests {
         assert!(gamma.contains("| write `{ gamma: ... }`; its keys are gamma, per"), "{gamma}");
         let patience = of("early_stopping: 3");
         assert!(
-            patience.contains("| write `{}` for the defaults, or some of its keys"),
+            patience.contains("| write `{ monitor: ... }`; its keys are monitor, "),
             "{patience}"
         );
         let one = message("study: { grid: { batch_size: 32 } }\ndata: {}\n", &[]);

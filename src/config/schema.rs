@@ -11,21 +11,18 @@ pub fn schema() -> Value {
     schema.to_value()
 }
 
-/// How the mapping is written that one of these types reads: its keys, and those that must be there.
+/// How the mapping is written that one of these types reads: with the keys that must be there, or the
+/// first one for an example, and all that it may have.
 pub(super) fn usage_of(type_name: &str) -> Option<String> {
     let schema = schema();
     let definition = schema["$defs"].get(type_name)?;
     let known: Vec<&str> =
         definition["properties"].as_object()?.keys().map(String::as_str).collect();
-    let required: Vec<String> = definition["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|key| Some(format!("{}: ...", key.as_str()?)))
-        .collect();
-    let keys = known.join(", ");
-    Some(match required.is_empty() {
-        true => format!("write `{{}}` for the defaults, or some of its keys in braces: {keys}"),
-        false => format!("write `{{ {} }}`; its keys are {keys}", required.join(", ")),
-    })
+    let required = definition["required"].as_array().into_iter().flatten();
+    let mut shown: Vec<&str> = required.filter_map(Value::as_str).collect();
+    if shown.is_empty() {
+        shown.extend(known.first());
+    }
+    let shown: Vec<String> = shown.iter().map(|key| format!("{key}: ...")).collect();
+    Some(format!("write `{{ {} }}`; its keys are {}", shown.join(", "), known.join(", ")))
 }

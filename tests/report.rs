@@ -107,3 +107,33 @@ fn studies_that_are_named_twice_count_once_and_those_without_runs_are_left_out()
     let ended = scene.run(&["report", "empty"]).expect(2);
     assert!(ended.stderr.contains("no run of this study is finished yet"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_study_whose_runs_end_at_a_target_is_judged_by_what_it_takes_to_get_there() {
+    let scene = Scene::new();
+    scene.write(
+        "tiny.yaml",
+        &STUDY.replace("epochs: 3", "epochs: 60\n  stop_at: { val_loss: 0.69 }"),
+    );
+    let ended =
+        scene.run(&["run", "tiny.yaml", "--out", "s", "--set", "train.optimizer.adam.lr=0.01"]);
+    let said = ended.expect(0).stdout;
+    assert!(said.contains("All runs were to end at val_loss 0.69. Steps to it"), "{said}");
+    assert!(said.contains("it reaches val_loss 0.69 in the least time"), "{said}");
+    let json = scene.run(&["report", "s", "--json"]).expect(0).stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let report = &report["reports"][0];
+    assert_eq!(report["verdict"]["outcome"], "to_target");
+    assert_eq!(report["target"]["metric"], "val_loss");
+    let arm = &report["target"]["arms"][1];
+    // At the last measurement it is there, at the one before it was not.
+    let metrics = scene.read("s/large/seed-0/metrics.jsonl");
+    let losses: Vec<f64> = metrics
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| line["validation"]["loss"].as_f64().unwrap())
+        .collect();
+    assert_eq!(losses.iter().filter(|loss| **loss <= 0.69).count(), 1, "{losses:?}");
+    assert!(losses[losses.len() - 1] <= 0.69 && losses.len() < 60, "{losses:?}");
+    assert_eq!((&arm["name"], &arm["reached"]), (&"large".into(), &2.into()));
+}

@@ -84,7 +84,7 @@ pub fn sizes(findings: &Findings) -> Result<Sizes, &'static str> {
         Outcome::OneArm => Err("it has one arm alone"),
         Outcome::OneSeed => Err("one seed tells nothing about chance"),
         Outcome::ToTarget => {
-            Err("its runs were to end at one accuracy, so it compares what that takes")
+            Err("its runs were to end at one target, so it compares what that takes")
         }
         Outcome::NoMaterialDifference | Outcome::Settled | Outcome::NotSettled => {
             Ok(of_comparison(&findings.comparison))
@@ -217,7 +217,7 @@ fn not_everywhere(heard: &[(&str, &Sizes)], common: &BTreeSet<usize>) -> Option<
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{ArmResults, Results, analyse};
+    use crate::analysis::{ArmResults, Goal, Results, analyse};
     use crate::stats::tests::generator;
 
     fn voice(name: &str, arms: Vec<ArmResults>) -> Voice {
@@ -300,9 +300,9 @@ mod tests {
         assert!(found.said[2].contains("alone is not counted: it has one arm"), "{found:?}");
         assert_eq!(agree(&[many, other]).agreement, Agreement::NothingInCommon);
         let arms = vec![around(32, 0.8), around(64, 0.7)];
-        let target = Results { declared_target: Some(0.75), ..results(arms) };
+        let target = Results { declared_goal: Some(Goal::accuracy(0.75)), ..results(arms) };
         let findings = analyse(&target, &mut generator(1));
-        assert!(sizes(&findings).unwrap_err().contains("to end at one accuracy"));
+        assert!(sizes(&findings).unwrap_err().contains("to end at one target"));
     }
 
     #[test]

@@ -224,7 +224,7 @@ mod tests {
                     let accuracy = 1.0 - 100.0 / (step as f64 + 200.0) + 1e-4 * *seed as f64;
                     let seconds = step as f64 * (1e-3 + size as f64 * 1e-5);
                     let (examples, loss) = (6400 * epoch, 1.0 - accuracy);
-                    Point { step, examples, seconds, accuracy, loss, train: None }
+                    Point { step, examples, seconds, accuracy, loss, train: None, watched: None }
                 };
                 run.curve = (1..=8).map(point).collect();
                 run.validation = run.curve[7].accuracy;

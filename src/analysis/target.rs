@@ -1,10 +1,10 @@
-//! What it takes to reach an accuracy: steps, examples and seconds against batch size.
+//! What it takes to reach a goal: steps, examples and seconds against batch size.
 //!
 //! Validation is measured after each epoch, and within epochs with `evaluate_every`. Between two
-//! measurements a run is taken to go straight, so it reaches the target at
+//! measurements a run is taken to go straight, so it reaches the goal at
 //!
 //! ```text
-//! step_before + (step_after - step_before) (target - accuracy_before) / (accuracy_after - accuracy_before)
+//! step_before + (step_after - step_before) (goal - metric_before) / (metric_after - metric_before)
 //! ```
 //!
 //! A run that is there at its first measurement was there at that point or before; one that never gets
@@ -13,7 +13,7 @@
 
 use super::groups::is_budget;
 use super::trade_off::{Observation, Observed, TradeOff, fit};
-use super::{ArmFinding, ArmResults, Comparison, Point, Results};
+use super::{ArmFinding, ArmResults, Comparison, Goal, Point, Results};
 use crate::stats::{Summary, summarise};
 use rand::Rng;
 use serde::Serialize;
@@ -74,8 +74,9 @@ pub struct InBudget {
 /// All arms and a target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TargetFinding {
-    /// The validation accuracy to reach.
-    pub target: f64,
+    /// What is to be reached.
+    #[serde(flatten)]
+    pub goal: Goal,
     /// In the order of the file.
     pub arms: Vec<ArmTarget>,
     /// The curve through them.
@@ -90,19 +91,22 @@ pub struct TargetFinding {
     pub in_budget: Option<InBudget>,
 }
 
-/// When a run with this curve reaches a target; `None` without a measurement.
-pub fn reach(curve: &[Point], target: f64) -> Option<Reach> {
+/// When a run with this curve reaches a goal; `None` without a measurement.
+pub fn reach(curve: &[Point], goal: &Goal) -> Option<Reach> {
     let cost = |point: &Point| Cost {
         steps: point.step as f64,
         examples: point.examples as f64,
         seconds: point.seconds,
     };
-    let Some(after) = curve.iter().position(|point| point.accuracy >= target) else {
-        return curve.last().map(|last| Reach::Never(cost(last)));
+    let measured: Vec<(&Point, f64)> =
+        curve.iter().filter_map(|point| Some((point, goal.at(point)?))).collect();
+    let Some(after) = measured.iter().position(|(_, value)| goal.is_reached_by(*value)) else {
+        return measured.last().map(|(last, _)| Reach::Never(cost(last)));
     };
-    let Some(before) = after.checked_sub(1) else { return Some(Reach::Before(cost(&curve[0]))) };
-    let (a, b) = (&curve[before], &curve[after]);
-    let share = (target - a.accuracy) / (b.accuracy - a.accuracy);
+    let (b, value_after) = measured[after];
+    let Some(before) = after.checked_sub(1) else { return Some(Reach::Before(cost(b))) };
+    let (a, value_before) = measured[before];
+    let share = (goal.value - value_before) / (value_after - value_before);
     let (from, to) = (cost(a), cost(b));
     let between = |from: f64, to: f64| from + share * (to - from);
     Some(Reach::At(Cost {
@@ -112,9 +116,9 @@ pub fn reach(curve: &[Point], target: f64) -> Option<Reach> {
     }))
 }
 
-/// The highest accuracy that all candidates come to on average, less the margin: a target that most
+/// The highest accuracy that all candidates come to on average, less the margin: a goal that most
 /// runs of each reach. `None` when there is no candidate with a curve.
-pub fn default_target(results: &Results, comparison: &Comparison) -> Option<f64> {
+pub fn default_goal(results: &Results, comparison: &Comparison) -> Option<Goal> {
     let highest = |arm: &ArmResults| {
         let top = |curve: &[Point]| curve.iter().map(|point| point.accuracy).reduce(f64::max);
         let tops: Vec<f64> = arm.runs.values().filter_map(|run| top(&run.curve)).collect();
@@ -122,31 +126,30 @@ pub fn default_target(results: &Results, comparison: &Comparison) -> Option<f64>
     };
     let candidates = results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| arm.competes());
     let lowest = candidates.filter_map(|(arm, _)| highest(arm)).reduce(f64::min)?;
-    Some(lowest - results.margin)
+    Some(Goal::accuracy(lowest - results.margin))
 }
 
-/// What each arm takes to a target, and the curve through them.
+/// What each arm takes to a goal, and the curve through them.
 pub fn target(
     results: &Results,
     comparison: &Comparison,
-    target: f64,
+    goal: Goal,
     rng: &mut impl Rng,
 ) -> TargetFinding {
-    let arms = results.arms.iter().map(|arm| arm_target(arm, target)).collect();
+    let arms = results.arms.iter().map(|arm| arm_target(arm, &goal)).collect();
     let fitted = comparable(results, comparison)
-        .and_then(|places| fit(&observations(results, &places, target), rng));
+        .and_then(|places| fit(&observations(results, &places, &goal), rng));
     let (trade_off, no_trade_off) = match fitted {
         Ok(trade_off) => (Some(trade_off), None),
         Err(reason) => (None, Some(reason)),
     };
     let fastest = trade_off.as_ref().and_then(|curve| fastest(curve, comparison));
     let in_budget = trade_off.as_ref().and_then(|curve| in_budget(curve, results, comparison));
-    TargetFinding { target, arms, trade_off, no_trade_off, fastest, in_budget }
+    TargetFinding { goal, arms, trade_off, no_trade_off, fastest, in_budget }
 }
 
-fn arm_target(arm: &ArmResults, target: f64) -> ArmTarget {
-    let reaches: Vec<Reach> =
-        arm.runs.values().filter_map(|run| reach(&run.curve, target)).collect();
+fn arm_target(arm: &ArmResults, goal: &Goal) -> ArmTarget {
+    let reaches: Vec<Reach> = arm.runs.values().filter_map(|run| reach(&run.curve, goal)).collect();
     let costs: Vec<Cost> = reaches
         .iter()
         .filter_map(|reach| match reach {
@@ -191,11 +194,11 @@ fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, 
     }
 }
 
-fn observations(results: &Results, places: &[usize], target: f64) -> Vec<Observation> {
+fn observations(results: &Results, places: &[usize], goal: &Goal) -> Vec<Observation> {
     let arms = places.iter().map(|place| &results.arms[*place]);
     let of_arm = |arm: &ArmResults| -> Vec<Observation> {
         let observed = |(seed, curve): (u64, &[Point])| {
-            let observed = match reach(curve, target)? {
+            let observed = match reach(curve, goal)? {
                 Reach::At(cost) => Observed::At(cost.steps),
                 Reach::Before(cost) => Observed::AtMost(cost.steps),
                 Reach::Never(cost) => Observed::MoreThan(cost.steps),
@@ -227,7 +230,7 @@ fn in_budget(curve: &TradeOff, results: &Results, comparison: &Comparison) -> Op
     let batch_size = curve.largest_within(seen as f64);
     let near = curve.straddled && (smallest / 2.0..=2.0 * largest).contains(&batch_size);
     let found = InBudget { examples: seen as f64, batch_size };
-    (near && results.declared_target.is_none()).then_some(found)
+    (near && results.declared_goal.is_none()).then_some(found)
 }
 
 #[cfg(test)]
@@ -247,6 +250,7 @@ mod tests {
                 accuracy: *accuracy,
                 loss: 1.0 - accuracy,
                 train: None,
+                watched: None,
             }
         };
         accuracies.iter().enumerate().map(point).collect()
@@ -255,15 +259,38 @@ mod tests {
     #[test]
     fn a_run_reaches_a_target_between_two_epochs_before_the_first_or_never() {
         let run = curve(&[0.6, 0.7, 0.65, 0.8]);
-        let Some(Reach::At(cost)) = reach(&run, 0.65) else { panic!("between 1 and 2") };
+        let Some(Reach::At(cost)) = reach(&run, &Goal::accuracy(0.65)) else {
+            panic!("between 1 and 2")
+        };
         near(cost.steps, 15.0, 1e-9);
         near(cost.examples, 480.0, 1e-9);
         near(cost.seconds, 3.0, 1e-9);
-        assert!(matches!(reach(&run, 0.5), Some(Reach::Before(Cost { steps: 10.0, .. }))));
-        assert!(matches!(reach(&run, 0.9), Some(Reach::Never(Cost { steps: 40.0, .. }))));
-        let Some(Reach::At(cost)) = reach(&run, 0.7) else { panic!("at 2") };
+        assert!(matches!(
+            reach(&run, &Goal::accuracy(0.5)),
+            Some(Reach::Before(Cost { steps: 10.0, .. }))
+        ));
+        assert!(matches!(
+            reach(&run, &Goal::accuracy(0.9)),
+            Some(Reach::Never(Cost { steps: 40.0, .. }))
+        ));
+        let Some(Reach::At(cost)) = reach(&run, &Goal::accuracy(0.7)) else { panic!("at 2") };
         near(cost.steps, 20.0, 1e-9);
-        assert_eq!(reach(&[], 0.5), None);
+        assert_eq!(reach(&[], &Goal::accuracy(0.5)), None);
+    }
+
+    #[test]
+    fn a_metric_that_falls_is_reached_from_above_and_counts_where_it_was_measured() {
+        let mut run = curve(&[0.6, 0.7, 0.65, 0.8]);
+        for (point, watched) in run.iter_mut().zip([Some(0.7), None, Some(0.5), Some(0.2)]) {
+            point.watched = watched;
+        }
+        let loss = |value| Goal { metric: "val_loss".into(), value, falls: true };
+        let Some(Reach::At(cost)) = reach(&run, &loss(0.6)) else { panic!("between 1 and 3") };
+        near(cost.steps, 20.0, 1e-9);
+        assert!(matches!(reach(&run, &loss(0.7)), Some(Reach::Before(Cost { steps: 10.0, .. }))));
+        assert!(matches!(reach(&run, &loss(0.1)), Some(Reach::Never(Cost { steps: 40.0, .. }))));
+        assert_eq!(loss(0.35).words(), "val_loss 0.35");
+        assert_eq!(Goal::accuracy(0.84).words(), "84.0 % on validation");
     }
 
     /// Arms whose runs reach 0.8 at the step S(B) = 50 + 6400 / B exactly: B_crit = 128.
@@ -279,6 +306,7 @@ mod tests {
                     accuracy,
                     loss: 1.0 - accuracy,
                     train: None,
+                    watched: None,
                 };
                 // Half of the steps at 0.7, twice as many at 1.0: 0.8 is a third of the way.
                 run.curve = [(0.5, 0.7), (2.0, 1.0)].map(point).to_vec();
@@ -293,7 +321,7 @@ mod tests {
     fn the_planted_critical_batch_size_is_found_and_the_fastest_one() {
         let study = planted();
         let comparison = compare(&study, &mut generator(1));
-        let found = target(&study, &comparison, 0.8, &mut generator(2));
+        let found = target(&study, &comparison, Goal::accuracy(0.8), &mut generator(2));
         let curve = found.trade_off.unwrap();
         near(curve.critical, 128.0, 3.0);
         near(curve.smallest_steps, 50.0, 2.0);
@@ -307,7 +335,7 @@ mod tests {
             .iter_mut()
             .flat_map(|arm| arm.runs.values_mut())
             .for_each(|r| r.examples = 19_200);
-        let found = target(&given, &comparison, 0.8, &mut generator(2));
+        let found = target(&given, &comparison, Goal::accuracy(0.8), &mut generator(2));
         near(found.in_budget.unwrap().batch_size, 256.0, 8.0);
     }
 
@@ -316,13 +344,15 @@ mod tests {
         let mut study = planted();
         study.arms[1].batch_size = 16;
         let comparison = compare(&study, &mut generator(1));
-        let found = target(&study, &comparison, 0.8, &mut generator(2));
+        let found = target(&study, &comparison, Goal::accuracy(0.8), &mut generator(2));
         assert_eq!(found.no_trade_off.unwrap(), "two arms have the same batch size");
         let mut study = planted();
         study.arms[1].settings.insert("train.epochs".into(), "3".into());
-        assert!(target(&study, &comparison, 0.8, &mut generator(2)).trade_off.is_some());
+        assert!(
+            target(&study, &comparison, Goal::accuracy(0.8), &mut generator(2)).trade_off.is_some()
+        );
         study.arms[1].settings.insert("train.schedule".into(), "constant".into());
-        let found = target(&study, &comparison, 0.8, &mut generator(2));
+        let found = target(&study, &comparison, Goal::accuracy(0.8), &mut generator(2));
         assert_eq!(found.no_trade_off.unwrap(), "the arms differ in train.schedule too");
     }
 
@@ -333,6 +363,6 @@ mod tests {
             arm.runs.values_mut().for_each(|run| run.curve = curve(&[0.5, top, 0.6]));
         }
         let comparison = compare(&study, &mut generator(1));
-        near(default_target(&study, &comparison).unwrap(), 0.795, 1e-12);
+        near(default_goal(&study, &comparison).unwrap().value, 0.795, 1e-12);
     }
 }

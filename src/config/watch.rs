@@ -113,3 +113,11 @@ pub enum Monitor {
     ValBrier,
     ValCalibrationError,
 }
+
+impl Monitor {
+    /// Whether less of it is better.
+    pub fn should_fall(self) -> bool {
+        let losses = matches!(self, Self::Loss | Self::Brier | Self::CalibrationError);
+        losses || matches!(self, Self::ValLoss | Self::ValBrier | Self::ValCalibrationError)
+    }
+}

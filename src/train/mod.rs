@@ -25,7 +25,7 @@ pub use evaluate::{logits, logits_of, measure};
 pub use metrics::{Metrics, Tally, mean_loss, predicted, probability};
 pub use schedule::{learning_rate, warmup_steps};
 pub use settings::{optimizer, settings};
-pub use watch::monitored;
+pub use watch::{monitored, watched};
 
 use crate::config::Arm;
 use crate::kernels::{Arrays, Engine, Shape, Split, Splits, State};

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 /// The value of a monitored metric; `None` where it is not defined (AUC of one label).
 pub fn monitored(monitor: Monitor, metrics: &EpochMetrics) -> Option<f64> {
-    value(monitor, Some(&metrics.train), &metrics.validation)
+    watched(monitor, Some(&metrics.train), &metrics.validation)
 }
 
 /// As [`monitored`]; within an epoch there are no metrics of the training split.
-fn value(monitor: Monitor, train: Option<&Metrics>, validation: &Metrics) -> Option<f64> {
+pub fn watched(monitor: Monitor, train: Option<&Metrics>, validation: &Metrics) -> Option<f64> {
     match monitor {
         Monitor::Loss => train.map(|train| train.loss),
         Monitor::Accuracy => train.map(|train| train.accuracy),
@@ -37,17 +37,13 @@ fn value(monitor: Monitor, train: Option<&Metrics>, validation: &Metrics) -> Opt
 
 /// 1 for a metric that should fall, -1 for one that should rise.
 fn sign(monitor: Monitor) -> f64 {
-    match monitor {
-        Monitor::Loss | Monitor::Brier | Monitor::CalibrationError => 1.0,
-        Monitor::ValLoss | Monitor::ValBrier | Monitor::ValCalibrationError => 1.0,
-        _ => -1.0,
-    }
+    if monitor.should_fall() { 1.0 } else { -1.0 }
 }
 
 /// Whether a measurement reaches the target.
 pub(super) fn reaches(stop: &StopAt, train: Option<&Metrics>, validation: &Metrics) -> bool {
     let sign = sign(stop.monitor);
-    value(stop.monitor, train, validation).is_some_and(|value| sign * value <= sign * stop.value)
+    watched(stop.monitor, train, validation).is_some_and(|value| sign * value <= sign * stop.value)
 }
 
 /// Keras's test: the first value is an improvement, whatever it is.

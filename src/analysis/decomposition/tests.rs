@@ -90,6 +90,7 @@ fn what_the_long_runs_lose_to_overfitting_is_not_put_down_to_the_batch_size() {
             accuracy,
             loss: 0.5,
             train: None,
+            watched: None,
         };
         run.curve = vec![point(run.validation + 0.05), point(run.validation)];
     }

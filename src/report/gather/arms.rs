@@ -1,7 +1,7 @@
 //! What the settings of an arm mean for the analysis.
 
 use crate::analysis::ArmFacts;
-use crate::config::{Arm, Monitor, Optimizer, Per, Schedule, Study};
+use crate::config::{Arm, Optimizer, Per, Schedule, StopAt, Study};
 
 /// What the audit of confounders needs to know of an arm.
 pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
@@ -44,13 +44,9 @@ fn by_epoch(schedule: &Schedule) -> Option<bool> {
     Some(per == Per::Epoch)
 }
 
-/// The validation accuracy at which the runs of all arms end, if they have one in common.
-pub(super) fn declared_target(arms: &[Arm]) -> Option<f64> {
-    let of = |arm: &Arm| {
-        let stop = arm.train.stop_at.as_ref()?;
-        (stop.monitor == Monitor::ValAccuracy).then_some(stop.value)
-    };
-    let first = of(arms.first()?)?;
-    let same = |arm: &Arm| of(arm).is_some_and(|value| value.to_bits() == first.to_bits());
+/// That at which the runs of all arms end, if they have it in common.
+pub(super) fn common_stop(arms: &[Arm]) -> Option<StopAt> {
+    let first = arms.first()?.train.stop_at?;
+    let same = |arm: &Arm| arm.train.stop_at == Some(first);
     arms.iter().all(same).then_some(first)
 }

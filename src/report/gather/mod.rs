@@ -3,14 +3,17 @@
 mod arms;
 mod probes;
 
-use crate::analysis::{ArmResults, Budget, Examples, Point, Rate, Results, RunResults, Tuning};
-use crate::config::{Arm, Schedule, Study};
+use crate::analysis::{
+    ArmResults, Budget, Examples, Goal, Point, Rate, Results, RunResults, Tuning,
+};
+use crate::config::{Arm, Schedule, StopAt, Study};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
     sessions,
 };
+use crate::train::watched;
 use anyhow::Result;
-use arms::{arm_facts, declared_target};
+use arms::{arm_facts, common_stop};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +22,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     let study = &status.study.experiment.study;
     let sessions = sessions(folder)?;
     let settings = differing_settings(&status.study.arms)?;
+    let stop = common_stop(&status.study.arms);
     let arms = status.study.arms.iter().zip(settings);
     let mut results = Results {
         margin: study.margin,
@@ -26,7 +30,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         examples: examples(sessions.last()),
         majority: sessions.last().and_then(majority),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
-        declared_target: declared_target(&status.study.arms),
+        declared_goal: stop.map(goal).transpose()?,
         tunings: status.tunings.iter().filter_map(tuning).collect(),
         decompose: study.decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
@@ -35,7 +39,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     };
     // The status lists the runs in the same order.
     for (run, stands) in Run::all(&status.study).iter().zip(&status.runs) {
-        add_run(&mut results, folder, run, &stands.state)?;
+        add_run(&mut results, folder, run, &stands.state, stop)?;
     }
     Ok(results)
 }
@@ -59,7 +63,13 @@ fn without_runs(arm: &Arm, settings: BTreeMap<String, String>, study: &Study) ->
 }
 
 /// Adds how a run ended, and what was measured of it.
-fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) -> Result<()> {
+fn add_run(
+    results: &mut Results,
+    folder: &Path,
+    run: &Run,
+    state: &RunState,
+    stop: Option<StopAt>,
+) -> Result<()> {
     let Some(arm) = results.arms.iter_mut().find(|arm| arm.name == run.arm.name) else {
         return Ok(());
     };
@@ -70,7 +80,7 @@ fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) ->
     }
     let files = RunFolder::new(&folder.join(run.id()));
     if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
-        let found = of_run(&finished, &files)?;
+        let found = of_run(&finished, &files, stop)?;
         let accuracy = found.reported_accuracy();
         arm.runs.insert(run.seed, found);
         results.noise.extend(probes::noise(run, &files)?);
@@ -78,6 +88,11 @@ fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) ->
         results.lines.extend(probes::line(run, &files)?);
     }
     Ok(())
+}
+
+fn goal(stop: StopAt) -> Result<Goal> {
+    let metric = serde_json::from_value(serde_json::to_value(stop.monitor)?)?;
+    Ok(Goal { metric, value: stop.value, falls: stop.monitor.should_fall() })
 }
 
 /// On validation.
@@ -105,7 +120,7 @@ fn tuning(found: &study::Tuning) -> Option<Tuning> {
     })
 }
 
-fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
+fn of_run(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<RunResults> {
     Ok(RunResults {
         validation: run.validation_accuracy,
         test: run.test_accuracy,
@@ -115,13 +130,14 @@ fn of_run(run: &FinishedRun, files: &RunFolder) -> Result<RunResults> {
         seconds: run.seconds(),
         train_seconds: run.train_seconds(),
         peak_memory: run.peak_memory(),
-        curve: curve(run, files)?,
+        curve: curve(run, files, stop)?,
     })
 }
 
 /// The measurements of validation, those within an epoch before that of its end. A run that ended
 /// within an epoch was measured twice after its last step; the end of the epoch stands for both.
-fn curve(run: &FinishedRun, files: &RunFolder) -> Result<Vec<Point>> {
+fn curve(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<Vec<Point>> {
+    let at_stop = |train, validation| watched(stop?.monitor, train, validation);
     let within = files.evaluations()?;
     let times = files.evaluation_timing()?;
     let mut within = within.iter().zip(&times).peekable();
@@ -137,6 +153,7 @@ fn curve(run: &FinishedRun, files: &RunFolder) -> Result<Vec<Point>> {
                     accuracy: found.validation.accuracy,
                     loss: found.validation.loss,
                     train: None,
+                    watched: at_stop(None, &found.validation),
                 });
             }
         }
@@ -148,6 +165,7 @@ fn curve(run: &FinishedRun, files: &RunFolder) -> Result<Vec<Point>> {
             accuracy: metrics.validation.accuracy,
             loss: metrics.validation.loss,
             train: Some([metrics.train.loss, metrics.train.accuracy]),
+            watched: at_stop(Some(&metrics.train), &metrics.validation),
         });
     }
     Ok(curve)

@@ -2,11 +2,12 @@
 
 mod arms;
 mod probes;
+pub(super) mod settings;
 
 use crate::analysis::{
     ArmResults, Budget, Examples, Goal, Point, Rate, Results, RunResults, Tuning,
 };
-use crate::config::{Arm, Schedule, StopAt, Study};
+use crate::config::{Arm, StopAt, Study};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
     sessions,
@@ -14,7 +15,7 @@ use crate::study::{
 use crate::train::watched;
 use anyhow::Result;
 use arms::{arm_facts, common_stop};
-use serde_json::Value;
+use settings::differing_settings;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -183,82 +184,9 @@ fn earlier_margins(sessions: &[Session], margin: f64) -> Vec<f64> {
     others
 }
 
-/// For each arm its values of the keys in which the arms differ, apart from name, batch size and
-/// learning rate.
-fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
-    let mut all = Vec::new();
-    for arm in arms {
-        let mut leaves = BTreeMap::new();
-        flatten("", &serde_json::to_value(arm.defining())?, &mut leaves);
-        leaves.retain(|path, _| !path.starts_with("train.schedule"));
-        leaves.insert("train.schedule".into(), schedule(&arm.train.schedule)?);
-        // As many steps as in so many epochs of another batch size stand beside those epochs.
-        if let Some(epochs) = leaves.remove("train.steps_of.epochs") {
-            leaves.insert("train.epochs".into(), epochs);
-        }
-        leaves.remove("train.steps_of.batch_size");
-        leaves.retain(|path, _| {
-            let is_rate = path.starts_with("train.optimizer.") && path.ends_with(".lr");
-            // What is summed by parts is the same step.
-            !is_rate
-                && path != "train.micro_batch"
-                && !["name", "batch_size"].contains(&path.as_str())
-        });
-        all.push(leaves);
-    }
-    let same = |path: &String| all.iter().all(|of| of.get(path) == all[0].get(path));
-    let differing = |of: &BTreeMap<String, String>| {
-        let kept = of.iter().filter(|(path, value)| !same(path) && *value != "null");
-        kept.map(|(path, value)| (path.clone(), value.clone())).collect()
-    };
-    Ok(all.iter().map(differing).collect())
-}
-
-/// One value in place of a schedule's keys.
-fn schedule(schedule: &Schedule) -> Result<String> {
-    Ok(match schedule {
-        Schedule::Constant | Schedule::Exponential(_) => schedule.to_string(),
-        other => serde_json::to_string(other)?.replace('"', ""),
-    })
-}
-
-/// `path: value` for every leaf.
-pub(super) fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(object) => {
-            for (key, value) in object {
-                let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                flatten(&at, value, leaves);
-            }
-        }
-        Value::String(text) => {
-            leaves.insert(path.to_owned(), text.clone());
-        }
-        other => {
-            leaves.insert(path.to_owned(), other.to_string());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Source;
-
-    #[test]
-    fn settings_that_differ_are_named_and_the_others_are_not() {
-        let text = "study:\n  arms:\n    - { batch_size: 8, lr: 0.1 }\n    - { batch_size: 16, \
-                    schedule: { exponential: { gamma: 0.9 } }, model: { lstm: { dropout: 0.2 } } }\n\
-                    data: { table: { path: t.csv } }\nmodel: { embedding: {} }\n";
-        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
-        let study = Study::from_source(&source, "f").unwrap();
-        let settings = differing_settings(&study.arms).unwrap();
-        assert_eq!(settings[0]["train.schedule"], "constant");
-        assert_eq!(settings[0]["model.lstm.dropout"], "0.0");
-        assert_eq!(settings[1]["train.schedule"], "lr * 0.9^epoch");
-        assert_eq!(settings[1]["model.lstm.dropout"], "0.2");
-        assert!(settings.iter().all(|of| of.keys().all(|path| !path.contains(".lr"))));
-    }
 
     #[test]
     fn the_more_frequent_label_is_counted_on_validation() {

@@ -2,7 +2,7 @@
 
 use super::Member;
 use crate::analysis::{Budget, Rate, groups, list, points};
-use crate::report::gather::flatten;
+use crate::report::gather::settings::flatten;
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

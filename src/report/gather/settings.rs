@@ -1,0 +1,127 @@
+//! The settings in which arms differ.
+
+use crate::config::{Adam, AdamW, Arm, Optimizer, Schedule, Sgd};
+use anyhow::Result;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// For each arm its values of the keys in which the arms differ, apart from name, batch size and
+/// learning rate.
+pub(super) fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
+    let mut all = Vec::new();
+    for arm in arms {
+        let mut leaves = BTreeMap::new();
+        flatten("", &serde_json::to_value(arm.defining())?, &mut leaves);
+        leaves.retain(|path, _| !path.starts_with("train.schedule"));
+        leaves.insert("train.schedule".into(), schedule(&arm.train.schedule)?);
+        // As many steps as in so many epochs of another batch size stand beside those epochs.
+        if let Some(epochs) = leaves.remove("train.steps_of.epochs") {
+            leaves.insert("train.epochs".into(), epochs);
+        }
+        leaves.remove("train.steps_of.batch_size");
+        leaves.retain(|path, _| {
+            let is_rate = path.starts_with("train.optimizer.") && path.ends_with(".lr");
+            // What is summed by parts is the same step.
+            !is_rate
+                && path != "train.micro_batch"
+                && !["name", "batch_size"].contains(&path.as_str())
+        });
+        all.push(leaves);
+    }
+    name_optimizers(arms, &mut all)?;
+    let same = |path: &String| all.iter().all(|of| of.get(path) == all[0].get(path));
+    let differing = |of: &BTreeMap<String, String>| {
+        let kept = of.iter().filter(|(path, value)| !same(path) && *value != "null");
+        kept.map(|(path, value)| (path.clone(), value.clone())).collect()
+    };
+    Ok(all.iter().map(differing).collect())
+}
+
+/// Each optimizer by its name, with the settings that are not as they are when its name alone is given.
+fn name_optimizers(arms: &[Arm], leaves: &mut [BTreeMap<String, String>]) -> Result<()> {
+    let name = |arm: &Arm| arm.train.optimizer.name();
+    if arms.iter().all(|arm| name(arm) == name(&arms[0])) {
+        return Ok(());
+    }
+    for (arm, leaves) in arms.iter().zip(leaves) {
+        let mut defaults = BTreeMap::new();
+        let optimizer = serde_json::to_value(by_default(&arm.train.optimizer))?;
+        flatten("train.optimizer", &optimizer, &mut defaults);
+        leaves.retain(|path, value| defaults.get(path) != Some(value));
+        leaves.insert("train.optimizer".into(), name(arm).into());
+    }
+    Ok(())
+}
+
+fn by_default(optimizer: &Optimizer) -> Optimizer {
+    match optimizer {
+        Optimizer::Adam(_) => {
+            let adam = Adam::default();
+            Optimizer::Adam(Adam { epsilon: Some(adam.epsilon()), ..adam })
+        }
+        Optimizer::Adamw(_) => Optimizer::Adamw(AdamW::default()),
+        Optimizer::Sgd(_) => Optimizer::Sgd(Sgd::default()),
+    }
+}
+
+/// One value in place of a schedule's keys.
+fn schedule(schedule: &Schedule) -> Result<String> {
+    Ok(match schedule {
+        Schedule::Constant | Schedule::Exponential(_) => schedule.to_string(),
+        other => serde_json::to_string(other)?.replace('"', ""),
+    })
+}
+
+/// `path: value` for every leaf.
+pub(in crate::report) fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                flatten(&at, value, leaves);
+            }
+        }
+        Value::String(text) => {
+            leaves.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            leaves.insert(path.to_owned(), other.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Source, Study};
+
+    #[test]
+    fn settings_that_differ_are_named_and_the_others_are_not() {
+        let text = "study:\n  arms:\n    - { batch_size: 8, lr: 0.1 }\n    - { batch_size: 16, \
+                    schedule: { exponential: { gamma: 0.9 } }, model: { lstm: { dropout: 0.2 } } }\n\
+                    data: { table: { path: t.csv } }\nmodel: { embedding: {} }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let settings = differing_settings(&study.arms).unwrap();
+        assert_eq!(settings[0]["train.schedule"], "constant");
+        assert_eq!(settings[0]["model.lstm.dropout"], "0.0");
+        assert_eq!(settings[1]["train.schedule"], "lr * 0.9^epoch");
+        assert_eq!(settings[1]["model.lstm.dropout"], "0.2");
+        assert!(settings.iter().all(|of| of.keys().all(|path| !path.contains(".lr"))));
+    }
+
+    #[test]
+    fn optimizers_of_different_kinds_are_told_apart_by_their_names() {
+        let text = "study:\n  arms:\n    - { batch_size: 8 }\n    - { batch_size: 16, train: { \
+                    optimizer: { sgd: { lr: 0.1, momentum: 0.9 } } } }\ndata: { table: { path: t.csv } }\n\
+                    model: { embedding: {} }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let settings = differing_settings(&study.arms).unwrap();
+        let of = |place: usize| -> Vec<String> {
+            settings[place].iter().map(|(path, value)| format!("{path} = {value}")).collect()
+        };
+        assert_eq!(of(0), ["train.optimizer = adam"]);
+        assert_eq!(of(1), ["train.optimizer = sgd", "train.optimizer.sgd.momentum = 0.9"]);
+    }
+}

@@ -113,7 +113,7 @@ fn steps(arms: &Arms<'_>) -> Option<Confounder> {
     confounds(
         "updates",
         format!(
-            "runs made from {} steps ({}) to {} ({})",
+            "runs made from {} steps with {} to {} with {}",
             count(steps(fewest)),
             label(fewest),
             count(steps(most)),
@@ -393,7 +393,7 @@ mod tests {
             let said = said(&found, name).unwrap_or_default();
             assert!(said.contains(part), "{name}: {said}");
         };
-        has("updates", "from 12 steps (batch size 1,024) to 400 (batch size 32)");
+        has("updates", "from 12 steps with batch size 1,024 to 400 with batch size 32");
         has("learning rate", "0.001, which was tuned for none");
         has("memory of Adam", "32,000 examples (5.3 epochs) at batch size 32 and over 1,024,000");
         has("penalties", "32 times as often");

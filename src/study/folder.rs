@@ -240,6 +240,10 @@ fn compare(path: &str, old: &Value, new: &Value, changes: &mut Vec<String>) {
                 compare(&at, old, new, changes);
             }
         }
+        (Value::String(old), Value::String(new)) if path == "data" && old != new => {
+            let why = "the data file or a key under `data` has changed";
+            changes.push(format!("{why} (hash of the examples: {old} -> {new})"));
+        }
         (old, new) if old != new => changes.push(format!("{path}: {old} -> {new}")),
         _ => {}
     }
@@ -257,6 +261,11 @@ mod tests {
         let new = json!({ "arm": { "batch_size": 64, "epochs": 2 }, "seed": 0, "more": true });
         compare("", &old, &new, &mut changes);
         assert_eq!(changes, ["arm.batch_size: 32 -> 64", "more: null -> true"]);
+        changes.clear();
+        compare("", &json!({ "data": "4d5b" }), &json!({ "data": "2563" }), &mut changes);
+        let told =
+            "the data file or a key under `data` has changed (hash of the examples: 4d5b -> 2563)";
+        assert_eq!(changes, [told]);
     }
 
     #[test]

@@ -46,7 +46,10 @@ pub(in crate::config) fn line(study: &StudySection, arms: &[Arm]) -> Checked {
                 None => "all arms have one batch size, so it is not known between which to draw it"
                     .into(),
             },
-            &format!("name two of {} under `between`", names.join(", ")),
+            &match names.len() {
+                1 => "a line takes two arms: add one with another batch size".to_owned(),
+                _ => format!("name two of {} under `between`", names.join(", ")),
+            },
         ));
     };
     let sizes = |arm: &Arm| (arm.model.lstm.units, arm.model.embedding.as_ref().map(|e| e.dim));

@@ -217,7 +217,7 @@ fn not_everywhere(heard: &[(&str, &Sizes)], common: &BTreeSet<usize>) -> Option<
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{ArmResults, Goal, Results, analyse};
+    use crate::analysis::{ArmResults, Results, Target, analyse};
     use crate::stats::tests::generator;
 
     fn voice(name: &str, arms: Vec<ArmResults>) -> Voice {
@@ -300,7 +300,7 @@ mod tests {
         assert!(found.said[2].contains("alone is not counted: it has one arm"), "{found:?}");
         assert_eq!(agree(&[many, other]).agreement, Agreement::NothingInCommon);
         let arms = vec![around(32, 0.8), around(64, 0.7)];
-        let target = Results { declared_goal: Some(Goal::accuracy(0.75)), ..results(arms) };
+        let target = Results { declared_target: Some(Target::accuracy(0.75)), ..results(arms) };
         let findings = analyse(&target, &mut generator(1));
         assert!(sizes(&findings).unwrap_err().contains("to end at one target"));
     }

@@ -4,7 +4,7 @@ use super::robust::add_interquartile_means;
 use super::{
     Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front, Group,
     NoiseFinding, Rate, RateFinding, Results, SharpnessFinding, TargetFinding, Tuning, Verdict,
-    audit, budgets, claims, compare, decompose, default_goal, factors, fronts, groups, rates,
+    audit, budgets, claims, compare, decompose, default_target, factors, fronts, groups, rates,
     verdict,
 };
 use rand::Rng;
@@ -21,7 +21,7 @@ pub struct GroupFinding {
     pub title: &'static str,
     /// Against the best of them.
     pub comparison: Comparison,
-    /// What it takes them to reach a goal; `None` without a candidate.
+    /// What it takes them to reach a target; `None` without a candidate.
     pub target: Option<TargetFinding>,
 }
 
@@ -41,7 +41,7 @@ pub struct Findings {
     pub verdict: Verdict,
     /// The arms on which the verdict rests, against the best of them.
     pub comparison: Comparison,
-    /// What it takes them to reach a goal; `None` without a candidate.
+    /// What it takes them to reach a target; `None` without a candidate.
     pub target: Option<TargetFinding>,
     /// The other groups of arms.
     pub others: Vec<GroupFinding>,
@@ -83,7 +83,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let audit = audit(&of_main, &main.comparison);
     let rates = rates(results, rng);
     // Runs that end at a target have no budget in common.
-    let budgets = match &results.declared_goal {
+    let budgets = match &results.declared_target {
         None => budgets(&main.compared(&of_main), rng),
         Some(_) => Vec::new(),
     };
@@ -101,7 +101,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let claims = claims(results, &of_main, decomposition.as_ref(), sharpness.as_ref());
     let factors = factors(&of_main);
     // Nor do their accuracies differ by more than how far the last steps overshoot.
-    let fronts = match &results.declared_goal {
+    let fronts = match &results.declared_target {
         None => fronts(&main.comparison),
         Some(_) => Vec::new(),
     };
@@ -137,7 +137,7 @@ fn besides(
     budgets: &[BudgetFinding],
 ) -> Vec<String> {
     let curve = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
-    let curve = curve.filter(|curve| curve.straddled && results.declared_goal.is_none());
+    let curve = curve.filter(|curve| curve.straddled && results.declared_target.is_none());
     let critical = curve.map(super::words::critical_batch);
     let scaling = rates.and_then(|rates| rates.scaling.as_ref()).map(rates::sentence);
     let budgets = budgets::sentences(budgets, results.margin);
@@ -147,10 +147,10 @@ fn besides(
 /// The results are those of the group's arms alone.
 fn of_group(results: &Results, group: &Group, rng: &mut impl Rng) -> GroupFinding {
     let comparison = compare(results, rng);
-    let declared = results.declared_goal.clone();
-    let goal = declared.or_else(|| default_goal(results, &comparison));
-    let goal = goal.filter(|_| comparison.best.is_some());
-    let target = goal.map(|goal| super::target(results, &comparison, goal, rng));
+    let declared = results.declared_target.clone();
+    let target = declared.or_else(|| default_target(results, &comparison));
+    let target = target.filter(|_| comparison.best.is_some());
+    let target = target.map(|target| super::target(results, &comparison, target, rng));
     let (rate, budget, title) = (group.rate, group.budget, group.title());
     GroupFinding { rate, budget, title, comparison, target }
 }
@@ -162,7 +162,7 @@ const NO_GROUP: Group = Group { rate: Rate::Given, budget: Budget::Epochs, place
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{ArmFacts, ArmResults, Goal, Outcome};
+    use crate::analysis::{ArmFacts, ArmResults, Outcome, Target};
     use crate::stats::tests::generator;
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         let arms = vec![arm(32, &[0.80, 0.83, 0.78]), arm(256, &[0.79, 0.80, 0.82])];
         let open = analyse(&results(arms.clone()), &mut generator(1)).verdict;
         assert_eq!(open.outcome, Outcome::NotSettled);
-        let study = Results { declared_goal: Some(Goal::accuracy(0.75)), ..results(arms) };
+        let study = Results { declared_target: Some(Target::accuracy(0.75)), ..results(arms) };
         let found = analyse(&study, &mut generator(1));
         assert_eq!((found.verdict.outcome, found.verdict.more_seeds), (Outcome::ToTarget, None));
         assert!(found.budgets.is_empty() && found.fronts.is_empty());

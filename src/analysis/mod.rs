@@ -35,7 +35,6 @@ mod compare;
 mod decomposition;
 mod factors;
 mod findings;
-mod goal;
 mod groups;
 mod minima;
 mod noise;
@@ -57,7 +56,6 @@ pub use compare::{ArmFinding, Comparison, Difference, Estimate, Role, compare};
 pub use decomposition::{Decomposition, GapArm, OddSeed, Part, Parts, Remainder, decompose};
 pub use factors::{Effect, Factor, factors};
 pub use findings::{Findings, GroupFinding, analyse};
-pub use goal::Goal;
 pub use groups::{Group, groups};
 pub use minima::{
     Barrier, Line, LinePoint, RankCorrelation, Sharper, Sharpness, SharpnessFinding, SharpnessRun,
@@ -69,7 +67,9 @@ pub use noise::{
 pub use pareto::{Front, Price, fronts};
 pub use rates::{RateFinding, RateOptimum, RateScaling, rates};
 pub use split::{Examples, Split};
-pub use target::{ArmTarget, Cost, InBudget, Reach, TargetFinding, default_goal, reach, target};
+pub use target::{
+    ArmTarget, Cost, InBudget, Reach, Target, TargetFinding, default_target, reach, target,
+};
 pub use trade_off::{Observation, Observed, TradeOff, fit};
 pub use tuning::Tuning;
 pub use verdict::{Outcome, Verdict, verdict};
@@ -97,7 +97,7 @@ pub struct Results {
     /// In the order of the file.
     pub arms: Vec<ArmResults>,
     /// That at which all runs of all arms end, if the file says so.
-    pub declared_goal: Option<Goal>,
+    pub declared_target: Option<Target>,
     /// How the learning rates of arms that were tuned were found.
     pub tunings: Vec<Tuning>,
     /// The two batch sizes, small and large, between which the study takes the gap apart.
@@ -196,7 +196,7 @@ pub struct Point {
     /// Means over the training rows since the epoch began, while training; `None` where it was
     /// measured within an epoch.
     pub train: Option<[f64; 2]>,
-    /// The metric of the declared goal, if there is one and it was measured here.
+    /// The metric of the declared target, if there is one and it was measured here.
     pub watched: Option<f64>,
 }
 
@@ -251,7 +251,7 @@ pub(crate) mod tests {
             examples,
             majority: None,
             arms,
-            declared_goal: None,
+            declared_target: None,
             tunings: Vec::new(),
             decompose: None,
             noise: Vec::new(),

@@ -31,8 +31,8 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
         parts.push(MEANING.into());
     }
     if let Some(target) = &report.findings.target {
-        parts.push(format!("## To reach {}", target.goal.words()));
-        parts.push(to_target(target, results.declared_goal.is_some()));
+        parts.push(format!("## To reach {}", target.target.words()));
+        parts.push(to_target(target, results.declared_target.is_some()));
     }
     let rest = [
         ("## Where the gap comes from", sections::gap(findings)),

@@ -82,7 +82,7 @@ pub fn verdict(
     audit: &[Confounder],
 ) -> Verdict {
     let comparison = &group.comparison;
-    let to_target = group.target.as_ref().filter(|_| results.declared_goal.is_some());
+    let to_target = group.target.as_ref().filter(|_| results.declared_target.is_some());
     let outcome = match outcome(comparison) {
         Outcome::Settled | Outcome::NotSettled | Outcome::NoMaterialDifference
             if to_target.is_some() =>

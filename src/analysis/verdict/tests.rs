@@ -1,6 +1,6 @@
 use super::super::tests::{arm, results};
 use super::*;
-use crate::analysis::{ArmResults, Goal, Point, analyse};
+use crate::analysis::{ArmResults, Point, Target, analyse};
 use crate::stats::tests::generator;
 
 fn verdict_of(arms: Vec<ArmResults>) -> Verdict {
@@ -42,7 +42,7 @@ fn reaching(batch_size: usize, seconds: &[f64]) -> ArmResults {
 }
 
 fn to_target(arms: Vec<ArmResults>) -> Verdict {
-    let study = Results { declared_goal: Some(Goal::accuracy(0.8)), ..results(arms) };
+    let study = Results { declared_target: Some(Target::accuracy(0.8)), ..results(arms) };
     analyse(&study, &mut generator(1)).verdict
 }
 

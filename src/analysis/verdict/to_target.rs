@@ -6,7 +6,7 @@ use super::advice::{configuration, cost};
 use super::found::left_out;
 use crate::analysis::words::{critical_batch, list};
 use crate::analysis::{
-    ArmFinding, ArmResults, ArmTarget, Comparison, Estimate, Goal, Reach, Results, RunResults,
+    ArmFinding, ArmResults, ArmTarget, Comparison, Estimate, Reach, Results, RunResults, Target,
     TargetFinding, reach,
 };
 use crate::format::{count, duration};
@@ -45,7 +45,7 @@ pub(super) fn found(comparison: &Comparison, target: &TargetFinding) -> Vec<Stri
     let steps: Vec<String> = target.arms.iter().filter(|arm| arm.runs > 0).map(reached).collect();
     let mut said = vec![format!(
         "All runs were to end at {}. Steps to it, on average: {}.",
-        target.goal.words(),
+        target.target.words(),
         list(&steps)
     )];
     if let Some(curve) = &target.trade_off {
@@ -76,19 +76,19 @@ pub(super) fn advice(
     };
     let seconds = target.arms.iter().find(|of| of.name == arm.name).and_then(|of| of.seconds);
     let seconds = seconds.map_or("?".into(), |seconds| duration(seconds.mean));
-    let (chosen, goal, cost) = (configuration(results, arm), target.goal.words(), cost(arm));
+    let (chosen, wanted, cost) = (configuration(results, arm), target.target.words(), cost(arm));
     match outcome {
         Outcome::OneArm => format!(
-            "{chosen} reaches {goal} in {seconds} on average. There is nothing to compare it with: \
+            "{chosen} reaches {wanted} in {seconds} on average. There is nothing to compare it with: \
              add arms with other batch sizes. {cost}"
         ),
         Outcome::OneSeed => format!(
             "Not settled: with one seed, chance and batch size cannot be told apart. For now use \
-             {chosen}, which reached {goal} in the least time, {seconds}; five seeds are a \
+             {chosen}, which reached {wanted} in the least time, {seconds}; five seeds are a \
              beginning (`study.seeds: 5`). {cost}"
         ),
         _ => format!(
-            "Use {chosen}: it reaches {goal} in the least time, {seconds} on average{}. {cost}",
+            "Use {chosen}: it reaches {wanted} in the least time, {seconds} on average{}. {cost}",
             rivals(results, target, arm)
         ),
     }
@@ -101,7 +101,7 @@ fn rivals(results: &Results, target: &TargetFinding, fastest: &ArmFinding) -> St
     };
     let rival = |arm: &ArmResults| {
         let may_be = arm.name != fastest.name && arm.diverged.is_empty();
-        let times = times(arm, of_fastest, &target.goal).filter(|_| may_be)?;
+        let times = times(arm, of_fastest, &target.target).filter(|_| may_be)?;
         let interval = times.interval.filter(|interval| interval.low <= 0.0)?;
         let [mean, low, high] = [times.summary.mean, interval.low, interval.high]
             .map(|log| format!("{:.2}", log.exp()));
@@ -115,9 +115,9 @@ fn rivals(results: &Results, target: &TargetFinding, fastest: &ArmFinding) -> St
     }
 }
 
-/// ln(seconds of a / seconds of b) to the goal, seed by seed, of the seeds of which both reach it.
-fn times(a: &ArmResults, b: &ArmResults, goal: &Goal) -> Option<Estimate> {
-    let seconds = |run: &RunResults| match reach(&run.curve, goal)? {
+/// ln(seconds of a / seconds of b) to the target, seed by seed, of the seeds of which both reach it.
+fn times(a: &ArmResults, b: &ArmResults, target: &Target) -> Option<Estimate> {
+    let seconds = |run: &RunResults| match reach(&run.curve, target)? {
         Reach::At(cost) | Reach::Before(cost) => Some(cost.seconds).filter(|s| *s > 0.0),
         Reach::Never(_) => None,
     };

@@ -1,4 +1,4 @@
-//! Steps and examples that it takes to reach a goal, against batch size.
+//! Steps and examples that it takes to reach a target, against batch size.
 
 use super::{Figure, Study, beside};
 use crate::analysis::{Cost, Reach, TargetFinding, reach};
@@ -34,7 +34,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
          that can be hoped for; above it, a larger batch costs extra passes over the data.{fitted}{band} \
          An arrow up: the run never got there in the time it had, and would need more. An arrow down: \
          it was there when first measured, and needed less.",
-        target.goal.words(),
+        target.target.words(),
         study.seeds()
     );
     let title = "How much training it takes".into();
@@ -54,7 +54,7 @@ fn panel(
     };
     let arms = || study.arms();
     let reaches = arms().flat_map(|arm| {
-        arm.runs.values().filter_map(|run| reach(&run.curve, &target.goal)).map(|r| cost(&r))
+        arm.runs.values().filter_map(|run| reach(&run.curve, &target.target)).map(|r| cost(&r))
     });
     let sizes = study.sizes();
     let y = Axis::over(label, Spread::Log10, Unit::Plain, reaches);
@@ -93,7 +93,7 @@ fn panel(
     for arm in arms() {
         let (x, mark) = (arm.batch_size as f64, study.mark(arm));
         for (at, (seed, run)) in arm.runs.iter().enumerate() {
-            let Some(reach) = reach(&run.curve, &target.goal) else { continue };
+            let Some(reach) = reach(&run.curve, &target.target) else { continue };
             let (value, shift) = (cost(&reach), beside(at, arm.runs.len()));
             let says =
                 |how: &str| format!("{}, seed {seed}: {how} {} {label}", arm.name, short(value));

@@ -5,7 +5,7 @@ mod probes;
 pub(super) mod settings;
 
 use crate::analysis::{
-    ArmResults, Budget, Examples, Goal, Point, Rate, Results, RunResults, Tuning,
+    ArmResults, Budget, Examples, Point, Rate, Results, RunResults, Target, Tuning,
 };
 use crate::config::{Arm, StopAt, Study};
 use crate::study::{
@@ -31,7 +31,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         examples: examples(sessions.last()),
         majority: sessions.last().and_then(majority),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
-        declared_goal: stop.map(goal).transpose()?,
+        declared_target: stop.map(target).transpose()?,
         tunings: status.tunings.iter().filter_map(tuning).collect(),
         decompose: study.decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
@@ -91,9 +91,9 @@ fn add_run(
     Ok(())
 }
 
-fn goal(stop: StopAt) -> Result<Goal> {
+fn target(stop: StopAt) -> Result<Target> {
     let metric = serde_json::from_value(serde_json::to_value(stop.monitor)?)?;
-    Ok(Goal { metric, value: stop.value, falls: stop.monitor.should_fall() })
+    Ok(Target { metric, value: stop.value, falls: stop.monitor.should_fall() })
 }
 
 /// On validation.

@@ -23,7 +23,7 @@ struct Behind<'m> {
 /// Studies whose runs all end at one accuracy are left out: theirs differ by what the last steps
 /// overshoot.
 pub(super) fn draw(members: &[Member]) -> Vec<Figure> {
-    let asks = |member: &&Member| member.written.results.declared_goal.is_none();
+    let asks = |member: &&Member| member.written.results.declared_target.is_none();
     let members: Vec<&Member> = members.iter().filter(asks).collect();
     let all: Vec<Vec<Behind>> = members.iter().map(|member| behind(member)).collect();
     if all.iter().flatten().next().is_none() {

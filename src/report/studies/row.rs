@@ -25,7 +25,7 @@ pub(super) const HEADER: [&str; 9] = [
 
 pub(super) fn row(member: &Member, link: String) -> Row {
     let (written, findings) = (member.written, &member.written.report.findings);
-    let best = match &written.results.declared_goal {
+    let best = match &written.results.declared_target {
         Some(_) => "not asked".into(),
         None => {
             let best = findings.comparison.best();

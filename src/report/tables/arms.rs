@@ -33,9 +33,9 @@ pub(in crate::report) fn arms(report: &Report) -> Result<String> {
         row.number("seconds_sd", arm.seconds.and_then(|seconds| seconds.sd));
         row.number("seconds_per_step", arm.seconds_per_step.map(|step| step.mean));
         row.text("peak_memory", arm.peak_memory);
-        let goal = report.findings.target.as_ref().map(|target| &target.goal);
-        row.text("target_metric", goal.map_or("", |goal| &goal.metric));
-        row.number("target", goal.map(|goal| goal.value));
+        let target = report.findings.target.as_ref().map(|target| &target.target);
+        row.text("target_metric", target.map_or("", |target| &target.metric));
+        row.number("target", target.map(|target| target.value));
         let count = |of: fn(&ArmTarget) -> usize| {
             reached.map_or(String::new(), |target| of(target).to_string())
         };

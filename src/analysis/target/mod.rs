@@ -1,45 +1,16 @@
-//! What it takes to reach a goal: steps, examples and seconds against batch size.
-//!
-//! Validation is measured after each epoch, and within epochs with `evaluate_every`. Between two
-//! measurements a run is taken to go straight, so it reaches the goal at
-//!
-//! ```text
-//! step_before + (step_after - step_before) (goal - metric_before) / (metric_after - metric_before)
-//! ```
-//!
-//! A run that is there at its first measurement was there at that point or before; one that never gets
-//! there would need more than it was given. Both are kept as the bounds that they are (Shallue et
-//! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
+//! What it takes to reach a target: steps, examples and seconds against batch size.
+
+mod reach;
+
+pub use reach::{Cost, Reach, Target, reach};
 
 use super::groups::is_budget;
 use super::trade_off::{Observation, Observed, TradeOff, fit};
-use super::{ArmFinding, ArmResults, Comparison, Goal, Point, Results};
+use super::{ArmFinding, ArmResults, Comparison, Point, Results};
 use crate::stats::{Summary, summarise};
 use rand::Rng;
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// What it took.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cost {
-    /// Updates.
-    pub steps: f64,
-    /// Training rows.
-    pub examples: f64,
-    /// Of training and validation.
-    pub seconds: f64,
-}
-
-/// When a run reached a target.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Reach {
-    /// Between two measurements.
-    At(Cost),
-    /// Before its first measurement, which stands here.
-    Before(Cost),
-    /// Not in all of the run, which stands here.
-    Never(Cost),
-}
 
 /// The runs of an arm and a target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,7 +47,7 @@ pub struct InBudget {
 pub struct TargetFinding {
     /// What is to be reached.
     #[serde(flatten)]
-    pub goal: Goal,
+    pub target: Target,
     /// In the order of the file.
     pub arms: Vec<ArmTarget>,
     /// The curve through them.
@@ -91,34 +62,9 @@ pub struct TargetFinding {
     pub in_budget: Option<InBudget>,
 }
 
-/// When a run with this curve reaches a goal; `None` without a measurement.
-pub fn reach(curve: &[Point], goal: &Goal) -> Option<Reach> {
-    let cost = |point: &Point| Cost {
-        steps: point.step as f64,
-        examples: point.examples as f64,
-        seconds: point.seconds,
-    };
-    let measured: Vec<(&Point, f64)> =
-        curve.iter().filter_map(|point| Some((point, goal.at(point)?))).collect();
-    let Some(after) = measured.iter().position(|(_, value)| goal.is_reached_by(*value)) else {
-        return measured.last().map(|(last, _)| Reach::Never(cost(last)));
-    };
-    let (b, value_after) = measured[after];
-    let Some(before) = after.checked_sub(1) else { return Some(Reach::Before(cost(b))) };
-    let (a, value_before) = measured[before];
-    let share = (goal.value - value_before) / (value_after - value_before);
-    let (from, to) = (cost(a), cost(b));
-    let between = |from: f64, to: f64| from + share * (to - from);
-    Some(Reach::At(Cost {
-        steps: between(from.steps, to.steps),
-        examples: between(from.examples, to.examples),
-        seconds: between(from.seconds, to.seconds),
-    }))
-}
-
-/// The highest accuracy that all candidates come to on average, less the margin: a goal that most
+/// The highest accuracy that all candidates come to on average, less the margin: a target that most
 /// runs of each reach. `None` when there is no candidate with a curve.
-pub fn default_goal(results: &Results, comparison: &Comparison) -> Option<Goal> {
+pub fn default_target(results: &Results, comparison: &Comparison) -> Option<Target> {
     let highest = |arm: &ArmResults| {
         let top = |curve: &[Point]| curve.iter().map(|point| point.accuracy).reduce(f64::max);
         let tops: Vec<f64> = arm.runs.values().filter_map(|run| top(&run.curve)).collect();
@@ -126,30 +72,31 @@ pub fn default_goal(results: &Results, comparison: &Comparison) -> Option<Goal> 
     };
     let candidates = results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| arm.competes());
     let lowest = candidates.filter_map(|(arm, _)| highest(arm)).reduce(f64::min)?;
-    Some(Goal::accuracy(lowest - results.margin))
+    Some(Target::accuracy(lowest - results.margin))
 }
 
-/// What each arm takes to a goal, and the curve through them.
+/// What each arm takes to a target, and the curve through them.
 pub fn target(
     results: &Results,
     comparison: &Comparison,
-    goal: Goal,
+    target: Target,
     rng: &mut impl Rng,
 ) -> TargetFinding {
-    let arms = results.arms.iter().map(|arm| arm_target(arm, &goal)).collect();
+    let arms = results.arms.iter().map(|arm| arm_target(arm, &target)).collect();
     let fitted = comparable(results, comparison)
-        .and_then(|places| fit(&observations(results, &places, &goal), rng));
+        .and_then(|places| fit(&observations(results, &places, &target), rng));
     let (trade_off, no_trade_off) = match fitted {
         Ok(trade_off) => (Some(trade_off), None),
         Err(reason) => (None, Some(reason)),
     };
     let fastest = trade_off.as_ref().and_then(|curve| fastest(curve, comparison));
     let in_budget = trade_off.as_ref().and_then(|curve| in_budget(curve, results, comparison));
-    TargetFinding { goal, arms, trade_off, no_trade_off, fastest, in_budget }
+    TargetFinding { target, arms, trade_off, no_trade_off, fastest, in_budget }
 }
 
-fn arm_target(arm: &ArmResults, goal: &Goal) -> ArmTarget {
-    let reaches: Vec<Reach> = arm.runs.values().filter_map(|run| reach(&run.curve, goal)).collect();
+fn arm_target(arm: &ArmResults, target: &Target) -> ArmTarget {
+    let reaches: Vec<Reach> =
+        arm.runs.values().filter_map(|run| reach(&run.curve, target)).collect();
     let costs: Vec<Cost> = reaches
         .iter()
         .filter_map(|reach| match reach {
@@ -194,11 +141,11 @@ fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, 
     }
 }
 
-fn observations(results: &Results, places: &[usize], goal: &Goal) -> Vec<Observation> {
+fn observations(results: &Results, places: &[usize], target: &Target) -> Vec<Observation> {
     let arms = places.iter().map(|place| &results.arms[*place]);
     let of_arm = |arm: &ArmResults| -> Vec<Observation> {
         let observed = |(seed, curve): (u64, &[Point])| {
-            let observed = match reach(curve, goal)? {
+            let observed = match reach(curve, target)? {
                 Reach::At(cost) => Observed::At(cost.steps),
                 Reach::Before(cost) => Observed::AtMost(cost.steps),
                 Reach::Never(cost) => Observed::MoreThan(cost.steps),
@@ -230,68 +177,16 @@ fn in_budget(curve: &TradeOff, results: &Results, comparison: &Comparison) -> Op
     let batch_size = curve.largest_within(seen as f64);
     let near = curve.straddled && (smallest / 2.0..=2.0 * largest).contains(&batch_size);
     let found = InBudget { examples: seen as f64, batch_size };
-    (near && results.declared_goal.is_none()).then_some(found)
+    (near && results.declared_target.is_none()).then_some(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{arm, results};
+    use super::reach::tests::curve;
     use super::*;
     use crate::analysis::compare;
     use crate::stats::tests::{generator, near};
-
-    fn curve(accuracies: &[f64]) -> Vec<Point> {
-        let point = |(epoch, accuracy): (usize, &f64)| {
-            let step = 10 * (epoch as u64 + 1);
-            Point {
-                step,
-                examples: 32 * step,
-                seconds: step as f64 / 5.0,
-                accuracy: *accuracy,
-                loss: 1.0 - accuracy,
-                train: None,
-                watched: None,
-            }
-        };
-        accuracies.iter().enumerate().map(point).collect()
-    }
-
-    #[test]
-    fn a_run_reaches_a_target_between_two_epochs_before_the_first_or_never() {
-        let run = curve(&[0.6, 0.7, 0.65, 0.8]);
-        let Some(Reach::At(cost)) = reach(&run, &Goal::accuracy(0.65)) else {
-            panic!("between 1 and 2")
-        };
-        near(cost.steps, 15.0, 1e-9);
-        near(cost.examples, 480.0, 1e-9);
-        near(cost.seconds, 3.0, 1e-9);
-        assert!(matches!(
-            reach(&run, &Goal::accuracy(0.5)),
-            Some(Reach::Before(Cost { steps: 10.0, .. }))
-        ));
-        assert!(matches!(
-            reach(&run, &Goal::accuracy(0.9)),
-            Some(Reach::Never(Cost { steps: 40.0, .. }))
-        ));
-        let Some(Reach::At(cost)) = reach(&run, &Goal::accuracy(0.7)) else { panic!("at 2") };
-        near(cost.steps, 20.0, 1e-9);
-        assert_eq!(reach(&[], &Goal::accuracy(0.5)), None);
-    }
-
-    #[test]
-    fn a_metric_that_falls_is_reached_from_above_and_counts_where_it_was_measured() {
-        let mut run = curve(&[0.6, 0.7, 0.65, 0.8]);
-        for (point, watched) in run.iter_mut().zip([Some(0.7), None, Some(0.5), Some(0.2)]) {
-            point.watched = watched;
-        }
-        let loss = |value| Goal { metric: "val_loss".into(), value, falls: true };
-        let Some(Reach::At(cost)) = reach(&run, &loss(0.6)) else { panic!("between 1 and 3") };
-        near(cost.steps, 20.0, 1e-9);
-        assert!(matches!(reach(&run, &loss(0.7)), Some(Reach::Before(Cost { steps: 10.0, .. }))));
-        assert!(matches!(reach(&run, &loss(0.1)), Some(Reach::Never(Cost { steps: 40.0, .. }))));
-        assert_eq!(loss(0.35).words(), "val_loss 0.35");
-        assert_eq!(Goal::accuracy(0.84).words(), "84.0 % on validation");
-    }
 
     /// Arms whose runs reach 0.8 at the step S(B) = 50 + 6400 / B exactly: B_crit = 128.
     fn planted() -> Results {
@@ -321,7 +216,7 @@ mod tests {
     fn the_planted_critical_batch_size_is_found_and_the_fastest_one() {
         let study = planted();
         let comparison = compare(&study, &mut generator(1));
-        let found = target(&study, &comparison, Goal::accuracy(0.8), &mut generator(2));
+        let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
         let curve = found.trade_off.unwrap();
         near(curve.critical, 128.0, 3.0);
         near(curve.smallest_steps, 50.0, 2.0);
@@ -335,7 +230,7 @@ mod tests {
             .iter_mut()
             .flat_map(|arm| arm.runs.values_mut())
             .for_each(|r| r.examples = 19_200);
-        let found = target(&given, &comparison, Goal::accuracy(0.8), &mut generator(2));
+        let found = target(&given, &comparison, Target::accuracy(0.8), &mut generator(2));
         near(found.in_budget.unwrap().batch_size, 256.0, 8.0);
     }
 
@@ -344,15 +239,17 @@ mod tests {
         let mut study = planted();
         study.arms[1].batch_size = 16;
         let comparison = compare(&study, &mut generator(1));
-        let found = target(&study, &comparison, Goal::accuracy(0.8), &mut generator(2));
+        let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
         assert_eq!(found.no_trade_off.unwrap(), "two arms have the same batch size");
         let mut study = planted();
         study.arms[1].settings.insert("train.epochs".into(), "3".into());
         assert!(
-            target(&study, &comparison, Goal::accuracy(0.8), &mut generator(2)).trade_off.is_some()
+            target(&study, &comparison, Target::accuracy(0.8), &mut generator(2))
+                .trade_off
+                .is_some()
         );
         study.arms[1].settings.insert("train.schedule".into(), "constant".into());
-        let found = target(&study, &comparison, Goal::accuracy(0.8), &mut generator(2));
+        let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
         assert_eq!(found.no_trade_off.unwrap(), "the arms differ in train.schedule too");
     }
 
@@ -363,6 +260,6 @@ mod tests {
             arm.runs.values_mut().for_each(|run| run.curve = curve(&[0.5, top, 0.6]));
         }
         let comparison = compare(&study, &mut generator(1));
-        near(default_goal(&study, &comparison).unwrap().value, 0.795, 1e-12);
+        near(default_target(&study, &comparison).unwrap().value, 0.795, 1e-12);
     }
 }

@@ -1,0 +1,158 @@
+//! What runs are to reach, and when one does.
+//!
+//! Validation is measured after each epoch, and within epochs with `evaluate_every`. Between two
+//! measurements a run is taken to go straight, so it reaches the target at
+//!
+//! ```text
+//! step_before + (step_after - step_before) (target - metric_before) / (metric_after - metric_before)
+//! ```
+//!
+//! A run that is there at its first measurement was there at that point or before; one that never gets
+//! there would need more than it was given. Both are kept as the bounds that they are (Shallue et
+//! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
+
+use crate::analysis::Point;
+use crate::analysis::words::percent;
+use serde::Serialize;
+
+/// A metric and the value of it that is to be reached.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Target {
+    /// As files call it: `val_accuracy`, `val_loss`, ...
+    pub metric: String,
+    /// Of the metric.
+    #[serde(rename = "target")]
+    pub value: f64,
+    /// Whether it is reached from above.
+    #[serde(skip)]
+    pub falls: bool,
+}
+
+const ACCURACY: &str = "val_accuracy";
+
+impl Target {
+    /// An accuracy on validation.
+    pub fn accuracy(value: f64) -> Self {
+        Self { metric: ACCURACY.into(), value, falls: false }
+    }
+
+    /// The metric there; `None` where it was not measured.
+    fn at(&self, point: &Point) -> Option<f64> {
+        match &*self.metric {
+            ACCURACY => Some(point.accuracy),
+            _ => point.watched,
+        }
+    }
+
+    /// Whether this value of the metric is there or beyond.
+    fn is_reached_by(&self, value: f64) -> bool {
+        if self.falls { value <= self.value } else { value >= self.value }
+    }
+
+    /// `84.0 % on validation`, `val_loss 0.35`
+    pub fn words(&self) -> String {
+        match &*self.metric {
+            ACCURACY => format!("{} on validation", percent(self.value)),
+            metric => format!("{metric} {}", self.value),
+        }
+    }
+}
+
+/// What it took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Updates.
+    pub steps: f64,
+    /// Training rows.
+    pub examples: f64,
+    /// Of training and validation.
+    pub seconds: f64,
+}
+
+/// When a run reached a target.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reach {
+    /// Between two measurements.
+    At(Cost),
+    /// Before its first measurement, which stands here.
+    Before(Cost),
+    /// Not in all of the run, which stands here.
+    Never(Cost),
+}
+
+/// When a run with this curve reaches a target; `None` without a measurement.
+pub fn reach(curve: &[Point], target: &Target) -> Option<Reach> {
+    let cost = |point: &Point| Cost {
+        steps: point.step as f64,
+        examples: point.examples as f64,
+        seconds: point.seconds,
+    };
+    let measured: Vec<(&Point, f64)> =
+        curve.iter().filter_map(|point| Some((point, target.at(point)?))).collect();
+    let Some(after) = measured.iter().position(|(_, value)| target.is_reached_by(*value)) else {
+        return measured.last().map(|(last, _)| Reach::Never(cost(last)));
+    };
+    let (b, value_after) = measured[after];
+    let Some(before) = after.checked_sub(1) else { return Some(Reach::Before(cost(b))) };
+    let (a, value_before) = measured[before];
+    let share = (target.value - value_before) / (value_after - value_before);
+    let (from, to) = (cost(a), cost(b));
+    let between = |from: f64, to: f64| from + share * (to - from);
+    Some(Reach::At(Cost {
+        steps: between(from.steps, to.steps),
+        examples: between(from.examples, to.examples),
+        seconds: between(from.seconds, to.seconds),
+    }))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::stats::tests::near;
+
+    pub(in crate::analysis::target) fn curve(accuracies: &[f64]) -> Vec<Point> {
+        let point = |(epoch, accuracy): (usize, &f64)| {
+            let step = 10 * (epoch as u64 + 1);
+            Point {
+                step,
+                examples: 32 * step,
+                seconds: step as f64 / 5.0,
+                accuracy: *accuracy,
+                loss: 1.0 - accuracy,
+                train: None,
+                watched: None,
+            }
+        };
+        accuracies.iter().enumerate().map(point).collect()
+    }
+
+    #[test]
+    fn a_run_reaches_a_target_between_two_epochs_before_the_first_or_never() {
+        let run = curve(&[0.6, 0.7, 0.65, 0.8]);
+        let at = |accuracy| reach(&run, &Target::accuracy(accuracy));
+        let Some(Reach::At(cost)) = at(0.65) else { panic!("between 1 and 2") };
+        near(cost.steps, 15.0, 1e-9);
+        near(cost.examples, 480.0, 1e-9);
+        near(cost.seconds, 3.0, 1e-9);
+        assert!(matches!(at(0.5), Some(Reach::Before(Cost { steps: 10.0, .. }))));
+        assert!(matches!(at(0.9), Some(Reach::Never(Cost { steps: 40.0, .. }))));
+        let Some(Reach::At(cost)) = at(0.7) else { panic!("at 2") };
+        near(cost.steps, 20.0, 1e-9);
+        assert_eq!(reach(&[], &Target::accuracy(0.5)), None);
+    }
+
+    #[test]
+    fn a_metric_that_falls_is_reached_from_above_and_counts_where_it_was_measured() {
+        let mut run = curve(&[0.6, 0.7, 0.65, 0.8]);
+        for (point, watched) in run.iter_mut().zip([Some(0.7), None, Some(0.5), Some(0.2)]) {
+            point.watched = watched;
+        }
+        let loss = |value| Target { metric: "val_loss".into(), value, falls: true };
+        let Some(Reach::At(cost)) = reach(&run, &loss(0.6)) else { panic!("between 1 and 3") };
+        near(cost.steps, 20.0, 1e-9);
+        assert!(matches!(reach(&run, &loss(0.7)), Some(Reach::Before(Cost { steps: 10.0, .. }))));
+        assert!(matches!(reach(&run, &loss(0.1)), Some(Reach::Never(Cost { steps: 40.0, .. }))));
+        assert_eq!(loss(0.35).words(), "val_loss 0.35");
+        assert_eq!(Target::accuracy(0.84).words(), "84.0 % on validation");
+    }
+}

@@ -39,7 +39,7 @@ fn assert_like_undisturbed(scene: &Scene, study: &str) {
     }
 }
 
-/// The worker processes of a study.
+/// The worker process of a study that has one at a time; none if the study has ended.
 fn workers(study: &Child) -> Vec<u32> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let id: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
@@ -48,7 +48,9 @@ fn workers(study: &Child) -> Vec<u32> {
         let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
         (parent == study.id().to_string()).then_some(id)
     });
-    processes.collect()
+    let workers: Vec<u32> = processes.collect();
+    assert!(workers.len() == 1 || has_ended(study.id()), "{workers:?}");
+    workers
 }
 
 /// Sends a signal to all workers of a study.

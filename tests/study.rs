@@ -380,5 +380,6 @@ fn settings_that_only_the_data_can_show_to_be_wrong_or_odd_are_said() {
         ended.stderr
     );
     let ended = scene.run(&["check", "tiny.yaml"]).expect(0);
-    assert!(!ended.stderr.contains("shuffle: false"), "{}", ended.stderr);
+    // Of the machine, such as its CUDA, something may be said.
+    assert!(!ended.stderr.contains("warning: arm"), "{}", ended.stderr);
 }

@@ -303,7 +303,7 @@ fn assert_surface(scene: &Scene, label_weights: [f64; 2]) {
 
 #[test]
 fn the_loss_surface_in_f64_has_the_reference_loss_and_gradient() {
-    super::start();
+    super::start(Device::Cpu);
     assert_surface(&Scene::tokens(&[7, 3, 1, 5, 0, 7, 2], 4, 5), [1.0; 2]);
     assert_surface(&Scene::tokens(&[4, 2, 5], 3, 4), [0.5, 3.0]);
     assert_surface(&Scene::features(5, 6, 3, 5, 1.0), [1.0; 2]);

@@ -130,7 +130,7 @@ impl Callback for Listener {
 
 /// Trains a case epoch by epoch; gives what was recorded and what was left behind.
 fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Trained) {
-    start();
+    start(path.place.device);
     let input = match case.input.as_str() {
         "features" => Input::Features(fixture.features),
         _ => Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim },

@@ -21,7 +21,7 @@ use batchscope::kernels::{
     self, Arrays, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place,
     Sequences, Settings, Shape, Splits, Step,
 };
-use std::sync::Once;
+use std::sync::OnceLock;
 
 /// Rows of tokens as an engine takes them.
 pub(crate) struct Ragged {
@@ -43,10 +43,12 @@ impl Ragged {
     }
 }
 
-pub(crate) fn start() {
-    static STARTED: Once = Once::new();
-    // Trouble with CUDA is told by the tests that need it.
-    STARTED.call_once(|| drop(kernels::start_libtorch().unwrap()));
+/// Starts libtorch. Trouble with CUDA, as of a libtorch for CPUs beside a driver, fails the tests that
+/// need it, and no others.
+fn start(device: Device) {
+    static CUDA_TROUBLE: OnceLock<Option<String>> = OnceLock::new();
+    let trouble = CUDA_TROUBLE.get_or_init(|| kernels::start_libtorch().unwrap());
+    assert!(device == Device::Cpu || trouble.is_none(), "{trouble:?}");
 }
 
 /// A way to compute.
@@ -123,7 +125,7 @@ fn engine<'d>(
     labels: &'d [f32],
     settings: Settings,
 ) -> Box<dyn Engine + 'd> {
-    start();
+    start(path.place.device);
     let examples = Examples { sequences, labels };
     let splits = Splits { train: examples, validation: examples, test: examples };
     kernels::engine(path.kind, path.place, shape, splits, settings).unwrap()

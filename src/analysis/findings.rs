@@ -148,9 +148,9 @@ fn besides(
 fn of_group(results: &Results, group: &Group, rng: &mut impl Rng) -> GroupFinding {
     let comparison = compare(results, rng);
     let declared = results.declared_target.clone();
-    let target = declared.or_else(|| default_target(results, &comparison));
-    let target = target.filter(|_| comparison.best.is_some());
-    let target = target.map(|target| super::target(results, &comparison, target, rng));
+    let wanted = declared.or_else(|| default_target(results, &comparison));
+    let wanted = wanted.filter(|_| comparison.best.is_some());
+    let target = wanted.map(|wanted| super::target(results, &comparison, wanted, rng));
     let (rate, budget, title) = (group.rate, group.budget, group.title());
     GroupFinding { rate, budget, title, comparison, target }
 }

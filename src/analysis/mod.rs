@@ -196,7 +196,7 @@ pub struct Point {
     /// Means over the training rows since the epoch began, while training; `None` where it was
     /// measured within an epoch.
     pub train: Option<[f64; 2]>,
-    /// The metric of the declared target, if there is one and it was measured here.
+    /// The metric at which the run ends, if there is one and it was measured here.
     pub watched: Option<f64>,
 }
 

@@ -178,13 +178,10 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
         ("expected a map", "expected a mapping"),
     ];
     let rule = plain.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
-    let (rule, hint) = match rule.split_once("expected struct ") {
-        Some((received, name)) => (format!("{received}expected a mapping"), usage_of(name)),
-        None => (rule, None),
-    };
-    let brackets =
-        || rule.ends_with("expected a list").then(|| "write `[..]`, also for one".into());
-    let hint = hint.or_else(brackets);
+    if let Some((received, type_name)) = rule.split_once("expected struct ") {
+        return (format!("{received}expected a mapping"), None, usage_of(type_name));
+    }
+    let hint = rule.ends_with("expected a list").then(|| "write `[..]`, also for one".into());
     (rule, None, hint)
 }
 

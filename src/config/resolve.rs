@@ -3,8 +3,8 @@
 use super::arms::{self, Written};
 use super::rules::{self, Violation};
 use super::{
-    ArmRate, ArmSection, EngineChoice, Experiment, LearningRate, Logging, ModelSection, Optimizer,
-    Source, Sqrt, TextSection, TrainSection, Tuned, load, overlay, rates,
+    ArmRate, ArmSection, EngineChoice, Experiment, LearningRate, Logging, ModelSection, Source,
+    Sqrt, TextSection, TrainSection, Tuned, load, overlay, rates,
 };
 use crate::error::UserError;
 use serde::{Deserialize, Serialize};
@@ -164,10 +164,7 @@ fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> 
     if let Some(rule) = how {
         rates::apply(rule, batch_size, &mut train)?;
     }
-    if let Optimizer::Adam(adam) = &mut train.optimizer {
-        // The definition of a run leaves nothing to a default.
-        adam.epsilon = Some(adam.epsilon());
-    }
+    train.optimizer.spell_out();
     Ok(Arm {
         name: section.name.clone().unwrap_or_else(|| section.plain_name()),
         batch_size: batch_size as usize,

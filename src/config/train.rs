@@ -142,6 +142,24 @@ impl Optimizer {
         }
     }
 
+    /// The same kind, as it is when its name alone is given.
+    pub fn by_default(&self) -> Self {
+        let mut plain = match self {
+            Self::Adam(_) => Self::Adam(Adam::default()),
+            Self::Adamw(_) => Self::Adamw(AdamW::default()),
+            Self::Sgd(_) => Self::Sgd(Sgd::default()),
+        };
+        plain.spell_out();
+        plain
+    }
+
+    /// Leaves nothing to a default, as the definition of a run does.
+    pub(super) fn spell_out(&mut self) {
+        if let Self::Adam(adam) = self {
+            adam.epsilon = Some(adam.epsilon());
+        }
+    }
+
     pub(super) fn set_lr(&mut self, value: f64) {
         match self {
             Self::Adam(Adam { lr, .. })

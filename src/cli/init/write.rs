@@ -7,13 +7,13 @@ use std::path::Path;
 /// The file for what was guessed of `data`; it will be called `out`, if it has a name yet.
 pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> String {
     let file = out.map_or("FILE.yaml".to_owned(), |path| path.display().to_string());
-    let (rows, section, embedding) = match guess {
-        Guess::Table(table) => (table.rows, table_section(data, table), EMBEDDING),
-        Guess::Arrays(arrays) => (arrays.train.0.dims[0], arrays_section(data, arrays), ""),
-    };
-    let class_weight = match guess {
-        Guess::Table(table) => class_weight(&table.classes),
-        Guess::Arrays(_) => String::new(),
+    let (rows, section, embedding, class_weight) = match guess {
+        Guess::Table(table) => {
+            (table.rows, table_section(data, table), EMBEDDING, class_weight(&table.classes))
+        }
+        Guess::Arrays(arrays) => {
+            (arrays.train.0.dims[0], arrays_section(data, arrays), "", String::new())
+        }
     };
     let sizes = batch_sizes(rows);
     format!(

@@ -23,7 +23,6 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     let study = &status.study.experiment.study;
     let sessions = sessions(folder)?;
     let settings = differing_settings(&status.study.arms)?;
-    let stop = common_stop(&status.study.arms);
     let arms = status.study.arms.iter().zip(settings);
     let mut results = Results {
         margin: study.margin,
@@ -31,7 +30,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         examples: examples(sessions.last()),
         majority: sessions.last().and_then(majority),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
-        declared_target: stop.map(target).transpose()?,
+        declared_target: common_stop(&status.study.arms).map(target).transpose()?,
         tunings: status.tunings.iter().filter_map(tuning).collect(),
         decompose: study.decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
@@ -40,7 +39,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     };
     // The status lists the runs in the same order.
     for (run, stands) in Run::all(&status.study).iter().zip(&status.runs) {
-        add_run(&mut results, folder, run, &stands.state, stop)?;
+        add_run(&mut results, folder, run, &stands.state)?;
     }
     Ok(results)
 }
@@ -64,13 +63,7 @@ fn without_runs(arm: &Arm, settings: BTreeMap<String, String>, study: &Study) ->
 }
 
 /// Adds how a run ended, and what was measured of it.
-fn add_run(
-    results: &mut Results,
-    folder: &Path,
-    run: &Run,
-    state: &RunState,
-    stop: Option<StopAt>,
-) -> Result<()> {
+fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) -> Result<()> {
     let Some(arm) = results.arms.iter_mut().find(|arm| arm.name == run.arm.name) else {
         return Ok(());
     };
@@ -81,7 +74,7 @@ fn add_run(
     }
     let files = RunFolder::new(&folder.join(run.id()));
     if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
-        let found = of_run(&finished, &files, stop)?;
+        let found = of_run(&finished, &files, run.arm.train.stop_at)?;
         let accuracy = found.reported_accuracy();
         arm.runs.insert(run.seed, found);
         results.noise.extend(probes::noise(run, &files)?);

@@ -1,6 +1,6 @@
 //! The settings in which arms differ.
 
-use crate::config::{Adam, AdamW, Arm, Optimizer, Schedule, Sgd};
+use crate::config::{Arm, Schedule};
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -45,23 +45,12 @@ fn name_optimizers(arms: &[Arm], leaves: &mut [BTreeMap<String, String>]) -> Res
     }
     for (arm, leaves) in arms.iter().zip(leaves) {
         let mut defaults = BTreeMap::new();
-        let optimizer = serde_json::to_value(by_default(&arm.train.optimizer))?;
+        let optimizer = serde_json::to_value(arm.train.optimizer.by_default())?;
         flatten("train.optimizer", &optimizer, &mut defaults);
         leaves.retain(|path, value| defaults.get(path) != Some(value));
         leaves.insert("train.optimizer".into(), name(arm).into());
     }
     Ok(())
-}
-
-fn by_default(optimizer: &Optimizer) -> Optimizer {
-    match optimizer {
-        Optimizer::Adam(_) => {
-            let adam = Adam::default();
-            Optimizer::Adam(Adam { epsilon: Some(adam.epsilon()), ..adam })
-        }
-        Optimizer::Adamw(_) => Optimizer::Adamw(AdamW::default()),
-        Optimizer::Sgd(_) => Optimizer::Sgd(Sgd::default()),
-    }
 }
 
 /// One value in place of a schedule's keys.
@@ -95,14 +84,22 @@ mod tests {
     use super::*;
     use crate::config::{Source, Study};
 
+    /// Of two arms, which have this beside their batch sizes.
+    fn settings(arms: [&str; 2]) -> Vec<BTreeMap<String, String>> {
+        let [a, b] = arms;
+        let text = format!(
+            "study:\n  arms:\n    - {{ batch_size: 8{a} }}\n    - {{ batch_size: 16{b} }}\n\
+             data: {{ table: {{ path: t.csv }} }}\nmodel: {{ embedding: {{}} }}\n"
+        );
+        let source = Source { name: "f".into(), text, overrides: vec![] };
+        differing_settings(&Study::from_source(&source, "f").unwrap().arms).unwrap()
+    }
+
     #[test]
     fn settings_that_differ_are_named_and_the_others_are_not() {
-        let text = "study:\n  arms:\n    - { batch_size: 8, lr: 0.1 }\n    - { batch_size: 16, \
-                    schedule: { exponential: { gamma: 0.9 } }, model: { lstm: { dropout: 0.2 } } }\n\
-                    data: { table: { path: t.csv } }\nmodel: { embedding: {} }\n";
-        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
-        let study = Study::from_source(&source, "f").unwrap();
-        let settings = differing_settings(&study.arms).unwrap();
+        let large =
+            ", schedule: { exponential: { gamma: 0.9 } }, model: { lstm: { dropout: 0.2 } }";
+        let settings = settings([", lr: 0.1", large]);
         assert_eq!(settings[0]["train.schedule"], "constant");
         assert_eq!(settings[0]["model.lstm.dropout"], "0.0");
         assert_eq!(settings[1]["train.schedule"], "lr * 0.9^epoch");
@@ -112,12 +109,8 @@ mod tests {
 
     #[test]
     fn optimizers_of_different_kinds_are_told_apart_by_their_names() {
-        let text = "study:\n  arms:\n    - { batch_size: 8 }\n    - { batch_size: 16, train: { \
-                    optimizer: { sgd: { lr: 0.1, momentum: 0.9 } } } }\ndata: { table: { path: t.csv } }\n\
-                    model: { embedding: {} }\n";
-        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
-        let study = Study::from_source(&source, "f").unwrap();
-        let settings = differing_settings(&study.arms).unwrap();
+        let sgd = ", train: { optimizer: { sgd: { lr: 0.1, momentum: 0.9 } } }";
+        let settings = settings(["", sgd]);
         let of = |place: usize| -> Vec<String> {
             settings[place].iter().map(|(path, value)| format!("{path} = {value}")).collect()
         };

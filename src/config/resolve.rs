@@ -234,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn an_optimizer_leaves_nothing_to_a_default() {
+        let epsilon = |adam: &str| {
+            let arm = format!("{{ batch_size: 8, train: {{ optimizer: {{ adam: {adam} }} }} }}");
+            let study = study(&format!("study: {{ arms: [{arm}] }}\n{DATA}")).unwrap();
+            serde_json::to_value(&study.arms[0].train.optimizer).unwrap()["adam"]["epsilon"].clone()
+        };
+        assert_eq!([epsilon("{}"), epsilon("{ form: keras }")], [1e-8, 1e-7]);
+    }
+
+    #[test]
     fn a_grid_makes_every_combination() {
         let text = format!("study: {{ grid: {{ batch_size: [8, 16], lr: [0.1, 3e-4] }} }}\n{DATA}");
         let names: Vec<_> = study(&text).unwrap().arms.into_iter().map(|arm| arm.name).collect();

@@ -10,8 +10,10 @@
 //! ```
 //!
 //! Both get paired t intervals; the p values of all factors together are corrected by Holm's method.
-//! Accuracies are those of the test split if all runs have them: nothing is chosen here.
+//! Accuracies are those of the test split if all runs have them: nothing is chosen here. Then both are
+//! meant for other test rows too.
 
+use super::estimate::Term;
 use super::groups::{are_alike_but_for, have_one_rate, is_budget};
 use super::{ArmResults, Estimate, Rate, Results, Split};
 use crate::stats::holm;
@@ -104,14 +106,14 @@ fn differ_in(a: &ArmResults, b: &ArmResults, path: &str) -> bool {
 /// The pairs of arms by batch size.
 type Pairs<'a> = BTreeMap<usize, Vec<(&'a ArmResults, &'a ArmResults)>>;
 
-fn against(
+fn against<'a>(
     results: &Results,
-    arms: &[&ArmResults],
+    arms: &[&'a ArmResults],
     path: &str,
     with: &str,
     reference: &str,
 ) -> Option<Factor> {
-    let of = |wanted: &str| -> Vec<&ArmResults> {
+    let of = |wanted: &str| -> Vec<&'a ArmResults> {
         arms.iter().copied().filter(|arm| value(arm, path) == wanted).collect()
     };
     let references = of(reference);
@@ -128,17 +130,19 @@ fn against(
     let everywhere = |seed: &&u64| both().all(|arm| arm.runs.contains_key(seed));
     let seeds: Vec<u64> = both().next()?.runs.keys().filter(everywhere).copied().collect();
     let split = results.reported_split();
-    let least_sd = |accuracies| results.rounding_sd(split, accuracies);
-    let at = |pairs: &[(&ArmResults, &ArmResults)], seed: &u64| {
-        let accuracy = |arm: &ArmResults| arm.runs[seed].reported_accuracy();
-        let all = pairs.iter().map(|(a, b)| accuracy(a) - accuracy(b));
-        all.sum::<f64>() / pairs.len() as f64
+    // Each seed's mean of d over these pairs, times a weight.
+    let at = |pairs: &Vec<(&'a ArmResults, &'a ArmResults)>, weight: f64, seed: &u64| {
+        let weight = weight / pairs.len() as f64;
+        let terms =
+            pairs.iter().flat_map(|(a, b)| [(weight, &a.runs[seed]), (-weight, &b.runs[seed])]);
+        terms.collect::<Vec<Term>>()
     };
-    let mean = |seed: &u64| pairs.values().map(|p| at(p, seed)).sum::<f64>() / pairs.len() as f64;
-    let main = effect(&seeds.iter().map(mean).collect::<Vec<_>>(), least_sd(2))?;
+    let share = 1.0 / pairs.len() as f64;
+    let mean = |seed: &u64| pairs.values().flat_map(|p| at(p, share, seed)).collect();
+    let main = effect(results, split, seeds.iter().map(mean).collect())?;
     let (smallest, largest) = (pairs.values().next()?, pairs.values().next_back()?);
-    let more = |seed: &u64| at(largest, seed) - at(smallest, seed);
-    let interaction = effect(&seeds.iter().map(more).collect::<Vec<_>>(), least_sd(4));
+    let more = |seed: &u64| [at(largest, 1.0, seed), at(smallest, -1.0, seed)].concat();
+    let interaction = effect(results, split, seeds.iter().map(more).collect());
     Some(Factor {
         path: path.to_owned(),
         value: with.to_owned(),
@@ -150,8 +154,8 @@ fn against(
     })
 }
 
-fn effect(values: &[f64], least_sd: f64) -> Option<Effect> {
-    let estimate = Estimate::of(values, least_sd)?;
+fn effect(results: &Results, split: Split, sums: Vec<Vec<Term>>) -> Option<Effect> {
+    let estimate = results.estimate(split, &sums)?;
     let p = estimate.summary.p_value(0.0);
     Some(Effect { estimate, p, p_holm: None, detectable: estimate.detectable() })
 }

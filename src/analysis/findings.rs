@@ -79,7 +79,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let main = of_group(&of_main, &first, rng);
     let mut others: Vec<GroupFinding> =
         groups.map(|group| of_group(&results.of(&group.places), &group, rng)).collect();
-    let taken_apart = decompose(results, rng);
+    let taken_apart = decompose(results);
     let audit = audit(&of_main, &main.comparison);
     let rates = rates(results, rng);
     // Runs that end at a target have no budget in common.

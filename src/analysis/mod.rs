@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! split          on which examples an accuracy is reported
+//! estimate       means over seeds with their uncertainty, over the rows of the test split too
 //! groups         which arms answer the same question
 //! compare        which arm of a group is the best on validation, and how the others stand to it
 //! decomposition  the gap between two batch sizes = learning rate + updates + residual
@@ -33,6 +34,7 @@ mod budgets;
 mod claims;
 mod compare;
 mod decomposition;
+mod estimate;
 mod factors;
 mod findings;
 mod groups;
@@ -52,8 +54,9 @@ pub use agreement::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_word
 pub use audit::{ArmFacts, Confounder, Weight, audit};
 pub use budgets::{Axis, BudgetFinding, budgets};
 pub use claims::{Claim, Finding, claims};
-pub use compare::{ArmFinding, Comparison, Difference, Estimate, Role, compare};
+pub use compare::{ArmFinding, Comparison, Difference, Role, compare};
 pub use decomposition::{Decomposition, GapArm, OddSeed, Part, Parts, Remainder, decompose};
+pub use estimate::Estimate;
 pub use factors::{Effect, Factor, factors};
 pub use findings::{Findings, GroupFinding, analyse};
 pub use groups::{Group, groups};

@@ -56,14 +56,14 @@ impl Results {
         }
     }
 
-    /// The spread that rounding alone gives a sum or difference of so many accuracies on a split: each
-    /// is counted in steps of 1 / n. 0 where n is not known.
-    pub(super) fn rounding_sd(&self, split: Split, accuracies: usize) -> f64 {
+    /// The spread that rounding alone gives a sum of accuracies on a split, of whose weights these are
+    /// the squares, added up: each is counted in steps of 1 / n. 0 where n is not known.
+    pub(super) fn rounding_sd(&self, split: Split, squares: f64) -> f64 {
         let examples = match split {
             Split::Validation => self.examples.validation,
             Split::Test => self.examples.test,
         };
-        examples.map_or(0.0, |n| (accuracies as f64 / 12.0).sqrt() / n as f64)
+        examples.map_or(0.0, |n| (squares / 12.0).sqrt() / n as f64)
     }
 }
 

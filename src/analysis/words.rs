@@ -2,7 +2,7 @@
 
 use super::{ArmFinding, Estimate, TradeOff};
 use crate::format::{count, counted};
-use crate::stats::Interval;
+use crate::stats::{Interval, Summary};
 
 /// `72.6 %`
 pub fn percent(accuracy: f64) -> String {
@@ -51,6 +51,12 @@ pub(super) fn labels(arms: &[&ArmFinding]) -> String {
     list(&arms.iter().map(|arm| label(arm)).collect::<Vec<_>>())
 }
 
+/// `3 seeds`, `3 seeds, 5,000 rows`: over what an interval is.
+pub(super) fn sample(summary: &Summary) -> String {
+    let seeds = counted(summary.count, "seed");
+    summary.rows.map_or(seeds.clone(), |noise| format!("{seeds}, {}", counted(noise.rows, "row")))
+}
+
 /// `72.6 % (95 % interval 71.0 to 74.2, 3 seeds)`
 pub(super) fn accuracy(estimate: &Estimate) -> String {
     let mean = percent(estimate.summary.mean);
@@ -58,7 +64,7 @@ pub(super) fn accuracy(estimate: &Estimate) -> String {
         Some(interval) => format!(
             "{mean} (95 % interval {}, {})",
             percent_range(interval),
-            counted(estimate.summary.count, "seed")
+            sample(&estimate.summary)
         ),
         None => format!("{mean} (one seed, so no interval)"),
     }

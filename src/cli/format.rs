@@ -19,7 +19,7 @@ mod tests {
 
     #[test]
     fn one_run_has_no_spread() {
-        let of = |sd| Some(Summary { count: 2, mean: 0.86125, sd });
+        let of = |sd| Some(Summary { count: 2, mean: 0.86125, sd, rows: None });
         assert_eq!(summary(of(Some(0.0042)), 3), "0.861 ± 0.004");
         assert_eq!(summary(of(None), 2), "0.86");
         assert_eq!(summary(None, 2), "-");

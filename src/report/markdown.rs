@@ -64,8 +64,8 @@ settle is the number with which an arm that is truly as good as the best would b
 margin in 80 % of studies, judged by the spread of the differences so far: with three seeds a rough guess. \
 p (Holm) is that of the paired t test, corrected for all pairs of arms, since the best was picked. The arms \
 were compared, and the \
-best chosen, on validation; the test differences decided nothing. *Other examples* is the interval for \
-other seeds and other test rows too, from a bootstrap over both.";
+best chosen, on validation; the test differences decided nothing. Their intervals are for other test rows \
+too, not for other seeds alone.";
 
 const IQM: &str = "\
 *Middle half* is the interquartile mean of the test accuracy (of validation without a test split): the mean \
@@ -169,7 +169,6 @@ pub(super) fn comparisons(comparison: &Comparison) -> String {
         "seeds to settle",
         "p (Holm)",
         "test difference",
-        "other examples",
     ];
     let row = |arm: &ArmFinding| {
         let compared = arm.difference.as_ref()?;
@@ -186,7 +185,6 @@ pub(super) fn comparisons(comparison: &Comparison) -> String {
             None if open => "not feasible".into(),
             None => "-".into(),
         };
-        let others = arm.test_difference.and_then(|test| test.for_other_examples);
         Some(vec![
             arm.name.clone(),
             difference(Some(compared)),
@@ -195,7 +193,6 @@ pub(super) fn comparisons(comparison: &Comparison) -> String {
             needed,
             compared.p_holm.map_or("-".into(), |p| format!("{p:.3}")),
             difference(arm.test_difference.as_ref()),
-            others.map_or("-".into(), points_range),
         ])
     };
     table(&header, comparison.arms.iter().filter_map(row))

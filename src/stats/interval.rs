@@ -8,6 +8,12 @@
 //! ```
 //!
 //! Paired data enter as differences: what a seed does to both arms cancels.
+//!
+//! Where the noise R of m rows counts too ([`Summary::rows`]), the standard error is sqrt(S^2 + R^2), S
+//! being `sd / sqrt(n)`, and t the mean of both quantiles that Cochran and Cox give for a sum of two
+//! variances ("Experimental designs", 1950): `(S^2 t(n - 1) + R^2 t(m - 1)) / (S^2 + R^2)`. It errs on
+//! the safe side; Satterthwaite's degrees of freedom do not: with three seeds they covered 91.5 % in the
+//! simulation that the tests of `rows` repeat.
 
 use super::{Summary, normal, student, student_quantile};
 use serde::{Deserialize, Serialize};
@@ -48,9 +54,49 @@ impl Summary {
         self
     }
 
+    /// The same as if no other rows than these were asked about.
+    #[must_use]
+    pub fn over_seeds(self) -> Self {
+        Self { rows: None, ..self }
+    }
+
     /// The standard error of the mean; `None` for one value.
     pub fn standard_error(&self) -> Option<f64> {
-        self.sd.map(|sd| sd / (self.count as f64).sqrt())
+        let [seeds, rows] = self.variances()?;
+        Some((seeds + rows).sqrt())
+    }
+
+    /// The variance of the mean, from seeds and from rows.
+    fn variances(&self) -> Option<[f64; 2]> {
+        let rows = self.rows.map_or(0.0, |rows| rows.error.powi(2));
+        Some([self.sd?.powi(2) / self.count as f64, rows])
+    }
+
+    /// The value below which the mean lies in this share of studies, in standard errors from the truth.
+    fn quantile(&self, share: f64) -> f64 {
+        let of_seeds = student_quantile(self.count, share);
+        match (self.variances(), self.rows) {
+            (Some([seeds, rows]), Some(noise)) if rows > 0.0 => {
+                (seeds * of_seeds + rows * student_quantile(noise.rows, share)) / (seeds + rows)
+            }
+            _ => of_seeds,
+        }
+    }
+
+    /// The share that [`Self::quantile`] gives this value for.
+    fn share_below(&self, quantile: f64) -> f64 {
+        if self.rows.is_none() {
+            return student(self.count.max(2) as f64 - 1.0).cdf(quantile);
+        }
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..60 {
+            let middle = f64::midpoint(low, high);
+            match self.quantile(middle) < quantile {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        f64::midpoint(low, high)
     }
 
     /// The t interval that covers the true mean with this confidence; `None` for one value.
@@ -70,7 +116,7 @@ impl Summary {
     }
 
     fn reach(&self, share: f64) -> Option<f64> {
-        Some(student_quantile(self.count, share) * self.standard_error()?)
+        Some(self.quantile(share) * self.standard_error()?)
     }
 
     /// The p value of "the true mean is `null`", two-sided; `None` for one value.
@@ -83,7 +129,7 @@ impl Summary {
     pub fn p_above(&self, null: f64) -> Option<f64> {
         let (error, distance) = (self.standard_error()?, self.mean - null);
         Some(match error > 0.0 {
-            true => student(self.count).cdf(-distance / error),
+            true => self.share_below(-distance / error),
             // No spread at all: on the null nothing speaks against it, beside it everything.
             false if distance.abs() > 0.0 => f64::from(distance < 0.0),
             false => 0.5,
@@ -109,8 +155,8 @@ pub fn wilson_interval(share: f64, n: usize, confidence: f64) -> Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarise;
     use crate::stats::tests::{generator, near, normals};
+    use crate::stats::{RowNoise, summarise};
 
     /// `scipy.stats.ttest_1samp(x, 0)` and its `.confidence_interval(0.95)` for
     /// `x = [0.012, -0.003, 0.007, 0.009, 0.001]`; the one-sided ones with `alternative="greater"`.
@@ -165,6 +211,30 @@ mod tests {
         };
         near(rejected(0.0), 0.05, 0.011);
         assert!(rejected(0.02) > 0.9);
+    }
+
+    #[test]
+    fn with_noise_of_rows_the_p_value_and_the_interval_agree_and_the_ends_are_those_of_either_alone()
+     {
+        let of = |sd, error| Summary {
+            count: 4,
+            mean: 0.01,
+            sd: Some(sd),
+            rows: Some(RowNoise { rows: 500, error }),
+        };
+        for (sd, error) in [(0.01, 0.004), (0.001, 0.004), (0.01, 0.0)] {
+            let interval = of(sd, error).interval(0.95).unwrap();
+            for end in [interval.low, interval.high] {
+                near(of(sd, error).p_value(end).unwrap(), 0.05, 1e-9);
+            }
+        }
+        let reach = |sd, error| of(sd, error).interval(0.95).unwrap().high - 0.01;
+        near(
+            reach(0.01, 0.0),
+            of(0.01, 0.0).over_seeds().interval(0.95).unwrap().high - 0.01,
+            1e-12,
+        );
+        near(reach(0.0, 0.004), 0.004 * student_quantile(500, 0.975), 1e-12);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! bootstrap     intervals of any statistic of resampled seeds
 //! noise         the gradient noise scale, from gradients of tiles
 //! iqm           the mean of the middle half of the seeds
-//! crossed       seeds and examples resampled together
+//! rows          what the rows of the test split add to the uncertainty
 //! best          which arms may be the best one
 //! power         how many seeds would settle a question
 //! rank          rank correlation, within strata too
@@ -25,7 +25,6 @@
 
 mod best;
 mod bootstrap;
-mod crossed;
 mod equivalence;
 mod influence;
 mod interval;
@@ -34,20 +33,21 @@ mod multiple;
 mod noise;
 mod power;
 mod rank;
+mod rows;
 mod sign_flip;
 mod trials;
 
 pub use best::possible_bests;
 pub use bootstrap::{Bootstrap, resamples};
-pub use crossed::crossed_interval;
 pub use equivalence::{Standing, equivalence_p, standing};
 pub use influence::odd_one_out;
 pub use interval::{Interval, side, wilson_interval};
 pub use iqm::{InterquartileMean, iqm};
 pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
-pub use power::{detectable, seeds_to_settle};
+pub use power::{detectable, least_errors_to_margin, seeds_needed, seeds_to_settle};
 pub use rank::{Ranked, kendall_tau};
+pub use rows::{RowNoise, row_noise};
 pub use sign_flip::sign_flip_p;
 pub use trials::{Edge, Trial, best_place, best_trial};
 
@@ -63,6 +63,9 @@ pub struct Summary {
     pub mean: f64,
     /// Sample standard deviation (divisor n - 1); `None` for one value.
     pub sd: Option<f64>,
+    /// What the rows add on which it was measured, if that counts; not in `sd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowNoise>,
 }
 
 /// Summarises values; `None` when there are none.
@@ -74,7 +77,7 @@ pub fn summarise(values: &[f64]) -> Option<Summary> {
     let mean = values.iter().sum::<f64>() / count as f64;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     let sd = (count > 1).then(|| (squares / (count - 1) as f64).sqrt());
-    Some(Summary { count, mean, sd })
+    Some(Summary { count, mean, sd, rows: None })
 }
 
 /// The standard normal distribution.
@@ -82,15 +85,15 @@ pub(crate) fn normal() -> Normal {
     Normal::standard()
 }
 
-/// The t distribution of the mean of `count` values, which must be more than one.
-fn student(count: usize) -> StudentsT {
-    let freedom = (count.max(2) - 1) as f64;
+/// The t distribution with at least one degree of freedom.
+fn student(freedom: f64) -> StudentsT {
+    let freedom = freedom.max(1.0);
     StudentsT::new(0.0, 1.0, freedom).unwrap_or_else(|_| unreachable!("scale and freedom exceed 0"))
 }
 
-/// The value below which the t distribution has this share.
+/// The value below which the t distribution of the mean of `count` values has this share.
 fn student_quantile(count: usize, share: f64) -> f64 {
-    student(count).inverse_cdf(share)
+    student(count.max(2) as f64 - 1.0).inverse_cdf(share)
 }
 
 #[cfg(test)]

@@ -10,8 +10,11 @@
 //!
 //! the noncentral t distribution, integrated over S (Cohen 1988, "Statistical power analysis for the
 //! behavioral sciences"). A spread that three seeds gave is itself rough, and so is the answer.
+//!
+//! Where the noise of rows counts too ([`Summary::rows`]), n seeds have the standard error
+//! `sqrt(sigma^2 / n + R^2)`, as if sigma^2 were `sigma^2 + n R^2`: it may be that no number suffices.
 
-use super::{normal, student_quantile};
+use super::{Summary, normal, student_quantile};
 use statrs::distribution::ContinuousCDF;
 use statrs::function::gamma::ln_gamma;
 
@@ -58,22 +61,59 @@ fn simpson(f: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
     (0..=PARTS).map(weighted).sum::<f64>() * width / 3.0
 }
 
-/// The least number of seeds with which an arm that is truly as good as the reference is shown to be
-/// within the margin, with the chance `wanted`; an arm that lies twice the margin behind is then
-/// shown to be beyond it with a chance that is smaller by about a tenth. `None` when no feasible number does.
-pub fn seeds_to_settle(sd: f64, margin: f64, confidence: f64, wanted: f64) -> Option<usize> {
-    if sd <= 0.0 {
-        return Some(2);
+impl Summary {
+    /// The spread of one seed's value that gives `count` of them their standard error.
+    fn spread_of(&self, count: usize) -> Option<f64> {
+        let rows = self.rows.map_or(0.0, |rows| rows.error.powi(2));
+        Some((self.sd?.powi(2) + count as f64 * rows).sqrt())
     }
-    least(|count| power(count, margin / sd, 1.0 - confidence, false) >= wanted)
 }
 
-/// The smallest true difference that `count` seeds with this spread of paired differences tell from 0
-/// at the level `alpha`, two-sided, with the chance `wanted`; `None` for one seed.
-pub fn detectable(sd: f64, count: usize, alpha: f64, wanted: f64) -> Option<f64> {
-    if count < 2 {
-        return None;
+/// The least number of seeds with which an arm that is truly as good as the reference is shown to be
+/// within the margin, with the chance `wanted`; an arm that lies twice the margin behind is then
+/// shown to be beyond it with a chance that is smaller by about a tenth. `found` are the differences so
+/// far. `None` for one seed, and when no feasible number does.
+pub fn seeds_to_settle(
+    found: &Summary,
+    margin: f64,
+    confidence: f64,
+    wanted: f64,
+) -> Option<usize> {
+    found.sd?;
+    least(|count| {
+        let spread = found.spread_of(count).unwrap_or(f64::INFINITY);
+        spread <= 0.0 || power(count, margin / spread, 1.0 - confidence, false) >= wanted
+    })
+}
+
+/// How many standard errors must lie between the truth and the margin for one side to be settled with
+/// the chance `wanted`, with as many seeds as one likes.
+pub fn least_errors_to_margin(confidence: f64, wanted: f64) -> f64 {
+    normal().inverse_cdf(confidence) + normal().inverse_cdf(wanted)
+}
+
+/// The number of seeds, more than there are, that would settle an open question: enough if the true
+/// difference is 0. When there are as many already, it seems to lie near a margin: then as many as
+/// `distance`, how far off it the mean was seen, asks for.
+pub fn seeds_needed(
+    found: &Summary,
+    margin: f64,
+    distance: f64,
+    confidence: f64,
+    wanted: f64,
+) -> Option<usize> {
+    let needed = seeds_to_settle(found, margin, confidence, wanted)?;
+    if needed > found.count {
+        return Some(needed);
     }
+    let near = seeds_to_settle(found, distance.abs(), confidence, wanted)?;
+    Some(near.max(found.count + 1))
+}
+
+/// The smallest true difference that as many seeds as `found` has, with its spread, tell from 0 at the
+/// level `alpha`, two-sided, with the chance `wanted`; `None` for one seed.
+pub fn detectable(found: &Summary, alpha: f64, wanted: f64) -> Option<f64> {
+    let (count, spread) = (found.count, found.spread_of(found.count)?);
     let (mut low, mut high) = (0.0, 1.0);
     while power(count, high, alpha, true) < wanted {
         (low, high) = (high, 2.0 * high);
@@ -88,7 +128,7 @@ pub fn detectable(sd: f64, count: usize, alpha: f64, wanted: f64) -> Option<f64>
             false => high = middle,
         }
     }
-    Some(sd * high)
+    Some(spread * high)
 }
 
 /// The least number from 2 on that is enough, when all larger ones are enough too.
@@ -112,16 +152,20 @@ fn least(enough: impl Fn(usize) -> bool) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::stats::tests::{generator, near, normals};
-    use crate::stats::{Standing, standing, summarise};
+    use crate::stats::{RowNoise, Standing, standing, summarise};
+
+    fn spread(count: usize, sd: f64) -> Summary {
+        Summary { count, mean: 0.0, sd: Some(sd), rows: None }
+    }
 
     /// `statsmodels.stats.power.TTestPower().power(d, n, 0.05, alternative=...)`.
     #[test]
     fn the_detectable_difference_is_found_with_the_power_that_was_asked_for() {
         for count in [2, 3, 5, 20] {
-            let least = detectable(0.01, count, 0.05, 0.8).unwrap();
+            let least = detectable(&spread(count, 0.01), 0.05, 0.8).unwrap();
             near(power(count, least / 0.01, 0.05, true), 0.8, 1e-6);
         }
-        assert_eq!(detectable(0.01, 1, 0.05, 0.8), None);
+        assert_eq!(detectable(&summarise(&[0.1]).unwrap(), 0.05, 0.8), None);
     }
 
     #[test]
@@ -149,7 +193,7 @@ mod tests {
 
     #[test]
     fn so_many_seeds_settle_as_many_studies_as_promised() {
-        let seeds = seeds_to_settle(0.008, 0.005, 0.95, 0.8).unwrap();
+        let seeds = seeds_to_settle(&spread(3, 0.008), 0.005, 0.95, 0.8).unwrap();
         let mut rng = generator(15);
         let mut share = |truth: f64, wanted: Standing| {
             let settles = |_| {
@@ -164,7 +208,30 @@ mod tests {
 
     #[test]
     fn hopeless_questions_have_no_number_and_easy_ones_the_least() {
-        assert_eq!(seeds_to_settle(1.0, 0.001, 0.95, 0.8), None);
-        assert_eq!(seeds_to_settle(0.0, 0.001, 0.95, 0.8), Some(2));
+        assert_eq!(seeds_to_settle(&spread(3, 1.0), 0.001, 0.95, 0.8), None);
+        assert_eq!(seeds_to_settle(&spread(3, 0.0), 0.001, 0.95, 0.8), Some(2));
+    }
+
+    #[test]
+    fn where_there_are_as_many_already_the_distance_to_the_margin_tells_how_many_it_takes() {
+        let found = Summary { mean: -0.004, ..spread(20, 0.005) };
+        let needed = |distance| seeds_needed(&found, 0.005, distance, 0.95, 0.8);
+        assert_eq!(needed(0.001), seeds_to_settle(&found, 0.001, 0.95, 0.8));
+        assert!(needed(0.001).unwrap() > 100);
+        // However far it was seen, it is open: more than there are.
+        assert_eq!(needed(0.02), Some(21));
+    }
+
+    #[test]
+    fn noise_of_the_rows_takes_more_seeds_or_more_than_any_number() {
+        let with =
+            |error| Summary { rows: Some(RowNoise { rows: 1000, error }), ..spread(5, 0.01) };
+        let needed = |error| seeds_to_settle(&with(error), 0.005, 0.95, 0.8);
+        assert!(needed(0.001).unwrap() > needed(0.0).unwrap());
+        assert_eq!(needed(0.0), seeds_to_settle(&spread(5, 0.01), 0.005, 0.95, 0.8));
+        // From the rows alone there are 1.25 standard errors to the margin; it takes 2.5.
+        assert_eq!(needed(0.004), None);
+        let least = |error| detectable(&with(error), 0.05, 0.8).unwrap();
+        near(least(0.004) / least(0.0), (1.0f64 + 5.0 * 0.16).sqrt(), 1e-6);
     }
 }

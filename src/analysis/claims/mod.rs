@@ -8,6 +8,7 @@
 mod probed;
 
 use super::decomposition::Remainder;
+use super::estimate::Term;
 use super::groups::{are_alike_but_for, have_one_rate, is_off, smallest_and_largest};
 use super::words::{points, points_interval, signed_points};
 use super::{
@@ -249,12 +250,13 @@ fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {
         values.into_iter().all(|(_, value)| is_off(value))
     };
     let alike = |a: &ArmResults, b: &ArmResults| have_one_rate(a, b) && are_alike_but_for(a, b, is);
-    let least_sd = results.rounding_sd(results.reported_split(), 2);
+    let split = results.reported_split();
     let mut pairs: Vec<(&ArmResults, &ArmResults, Estimate)> = Vec::new();
     for with in results.arms.iter().filter(|arm| !off(arm)) {
         for without in results.arms.iter().filter(|arm| off(arm) && alike(with, arm)) {
-            let accuracy = |run: &RunResults| Some(run.reported_accuracy());
-            let effect = Estimate::of(&paired(with, without, accuracy), least_sd);
+            let of_seed = |(seed, run)| Some([(1.0, run), (-1.0, without.runs.get(seed)?)]);
+            let sums: Vec<[Term; 2]> = with.runs.iter().filter_map(of_seed).collect();
+            let effect = results.estimate(split, &sums);
             pairs.extend(effect.map(|effect| (with, without, effect)));
         }
     }

@@ -4,8 +4,8 @@
 //! pairs. Over the comparisons with the best alone, as if it had been named beforehand, some arm of six
 //! equal ones is called different in 10 % of studies in place of 5.
 
-use super::{ArmFinding, runs_of};
-use crate::analysis::{Estimate, Results, RunResults, Split};
+use super::{ArmFinding, difference, runs_of};
+use crate::analysis::{Results, RunResults, Split};
 use crate::stats::holm;
 
 /// Writes the corrected p values of the candidates' differences to the best.
@@ -42,10 +42,8 @@ fn of_all_pairs(
     results: &Results,
 ) -> Vec<Option<f64>> {
     let p = |a: usize, b: usize| {
-        let pair =
-            |(a, b): (&&RunResults, &&RunResults)| Some(a.accuracy(split)? - b.accuracy(split)?);
-        let values: Vec<f64> = runs[a].iter().zip(&runs[b]).filter_map(pair).collect();
-        Estimate::of(&values, results.rounding_sd(split, 2))?.summary.p_value(0.0)
+        let pairs = runs[a].iter().zip(&runs[b]).map(|(a, b)| (*a, *b)).collect::<Vec<_>>();
+        difference(results, split, &pairs)?.p
     };
     let pairs = (0..runs.len()).flat_map(|b| (0..b).map(move |a| (a, b)));
     let (pairs, found): (Vec<(usize, usize)>, Vec<f64>) =

@@ -18,10 +18,11 @@ mod correction;
 #[cfg(test)]
 mod tests;
 
-use super::{ArmResults, CONFIDENCE, Results, RunResults, Split};
+use super::estimate::Term;
+use super::{ArmResults, CONFIDENCE, Estimate, Results, RunResults, Split};
 use crate::stats::{
-    InterquartileMean, Interval, Standing, Summary, crossed_interval, detectable, equivalence_p,
-    possible_bests, seeds_to_settle, sign_flip_p, standing, summarise,
+    InterquartileMean, Standing, Summary, equivalence_p, possible_bests, seeds_needed, sign_flip_p,
+    standing, summarise,
 };
 use correction::correct_for_choice;
 use rand::Rng;
@@ -29,40 +30,13 @@ use serde::Serialize;
 
 /// Draws of each bootstrap.
 const REPLICATES: usize = 2000;
-/// Values (seeds x examples) that the resamples of one comparison may read together.
-const CROSSED_READS: usize = 50_000_000;
-/// The chance with which the number of seeds that is named settles a question, and with which what is
-/// called detectable is found.
+/// The chance with which the number of seeds that is named settles a question.
 const POWER: f64 = 0.8;
-
-/// A mean with its uncertainty.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Estimate {
-    /// Mean, standard deviation and number of seeds.
-    #[serde(flatten)]
-    pub summary: Summary,
-    /// The 95 % t interval; `None` for one seed.
-    pub interval: Option<Interval>,
-}
-
-impl Estimate {
-    pub(super) fn of(values: &[f64], least_sd: f64) -> Option<Self> {
-        let summary = summarise(values)?.with_spread_of_at_least(least_sd);
-        Some(Self { summary, interval: summary.interval(CONFIDENCE) })
-    }
-
-    /// The smallest true difference that as many seeds, with this spread, tell from 0 in 80 % of
-    /// studies; `None` for one seed.
-    pub(super) fn detectable(&self) -> Option<f64> {
-        let Summary { count, sd, .. } = self.summary;
-        detectable(sd?, count, 1.0 - CONFIDENCE, POWER)
-    }
-}
 
 /// An arm minus the best one, paired by seed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Difference {
-    /// Over the seeds that both have.
+    /// Over the seeds that both have; on the test split for other rows too.
     #[serde(flatten)]
     pub estimate: Estimate,
     /// Of the t test that the two are the same, as if the best had been named beforehand.
@@ -73,8 +47,6 @@ pub struct Difference {
     pub p_sign_flip: Option<f64>,
     /// Of TOST: that they differ by the margin or more, either way.
     pub p_equivalence: Option<f64>,
-    /// The 95 % interval for other seeds and other examples too; for the test split.
-    pub for_other_examples: Option<Interval>,
 }
 
 /// What an arm is in the comparison.
@@ -112,7 +84,7 @@ pub struct ArmFinding {
     pub diverged: usize,
     /// Over all its finished runs.
     pub validation: Option<Estimate>,
-    /// Over all its finished runs.
+    /// Over all its finished runs, for other test rows too.
     pub test: Option<Estimate>,
     /// The interquartile mean of validation; `None` with few seeds and at equal budgets.
     pub validation_iqm: Option<InterquartileMean>,
@@ -190,7 +162,7 @@ pub fn compare(results: &Results, rng: &mut impl Rng) -> Comparison {
     let may = possible_bests(
         &scores,
         CONFIDENCE,
-        results.rounding_sd(Split::Validation, 2),
+        results.rounding_sd(Split::Validation, 2.0),
         REPLICATES,
         rng,
     );
@@ -213,7 +185,7 @@ pub fn compare(results: &Results, rng: &mut impl Rng) -> Comparison {
             let pairs = pairs(&results.arms[place], &results.arms[best], |seed| {
                 candidate.is_none() || seeds.contains(seed)
             });
-            set_beside(arm, results, &pairs, rng);
+            set_beside(arm, results, &pairs);
         }
     }
     correct_for_choice(&mut arms, results, &candidates, &seeds, best);
@@ -221,24 +193,17 @@ pub fn compare(results: &Results, rng: &mut impl Rng) -> Comparison {
 }
 
 /// How an arm stands to the best, from runs of the same seeds.
-fn set_beside(
-    arm: &mut ArmFinding,
-    results: &Results,
-    pairs: &[(&RunResults, &RunResults)],
-    rng: &mut impl Rng,
-) {
-    let of_validation: Vec<f64> = pairs.iter().map(|(a, b)| a.validation - b.validation).collect();
-    let of_test: Vec<f64> = pairs.iter().filter_map(|(a, b)| Some(a.test? - b.test?)).collect();
-    let rounding = |split| results.rounding_sd(split, 2);
-    arm.difference = difference(&of_validation, rounding(Split::Validation), results.margin);
-    arm.test_difference = difference(&of_test, rounding(Split::Test), results.margin);
-    if let Some(test) = &mut arm.test_difference {
-        test.for_other_examples = other_examples(pairs, rng);
-    }
+fn set_beside(arm: &mut ArmFinding, results: &Results, pairs: &[(&RunResults, &RunResults)]) {
+    arm.difference = difference(results, Split::Validation, pairs);
+    arm.test_difference = difference(results, Split::Test, pairs);
     let found = arm.difference.map(|difference| difference.estimate.summary);
     arm.standing = found.map(|summary| standing(&summary, results.margin, CONFIDENCE));
     if arm.standing == Some(Standing::Open) {
-        arm.seeds_needed = found.and_then(|summary| seeds_needed(&summary, results.margin));
+        arm.seeds_needed = found.and_then(|found| {
+            // An arm that is as good as the best one lies the margin away from what is tested.
+            let distance = found.mean + results.margin;
+            seeds_needed(&found, results.margin, distance, CONFIDENCE, POWER)
+        });
     }
 }
 
@@ -269,9 +234,7 @@ fn runs_of<'r>(arm: &'r ArmResults, seeds: &[u64]) -> Vec<&'r RunResults> {
 }
 
 fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
-    let least_sd = |split| results.rounding_sd(split, 1);
     let all = |of: fn(&RunResults) -> f64| -> Vec<f64> { arm.runs.values().map(of).collect() };
-    let tests: Vec<f64> = arm.runs.values().filter_map(|run| run.test).collect();
     ArmFinding {
         name: arm.name.clone(),
         batch_size: arm.batch_size,
@@ -280,8 +243,8 @@ fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
         planned: arm.planned,
         finished: arm.runs.len(),
         diverged: arm.diverged.len(),
-        validation: Estimate::of(&all(|run| run.validation), least_sd(Split::Validation)),
-        test: Estimate::of(&tests, least_sd(Split::Test)),
+        validation: results.accuracy_of(arm, Split::Validation),
+        test: results.accuracy_of(arm, Split::Test),
         validation_iqm: None,
         test_iqm: None,
         steps: summarise(&all(|run| run.steps as f64)),
@@ -308,43 +271,25 @@ fn pairs<'r>(
     seeds.filter_map(|(seed, run)| Some((run, b.runs.get(seed)?))).collect()
 }
 
-fn difference(values: &[f64], least_sd: f64, margin: f64) -> Option<Difference> {
-    let estimate = Estimate::of(values, least_sd)?;
-    let several = estimate.summary.count > 1;
+/// The first of each pair minus the second, of those that have the split.
+fn difference(
+    results: &Results,
+    split: Split,
+    pairs: &[(&RunResults, &RunResults)],
+) -> Option<Difference> {
+    let both = |(a, b): &&(&RunResults, &RunResults)| {
+        a.accuracy(split).is_some() && b.accuracy(split).is_some()
+    };
+    let sums: Vec<[Term; 2]> =
+        pairs.iter().filter(both).map(|(a, b)| [(1.0, *a), (-1.0, *b)]).collect();
+    let estimate = results.estimate(split, &sums)?;
+    let value = |[(_, a), (_, b)]: &[Term; 2]| Some(a.accuracy(split)? - b.accuracy(split)?);
+    let values: Vec<f64> = sums.iter().filter_map(value).collect();
     Some(Difference {
         estimate,
         p: estimate.summary.p_value(0.0),
         p_holm: None,
-        p_sign_flip: sign_flip_p(values).filter(|_| several),
-        p_equivalence: equivalence_p(&estimate.summary, margin),
-        for_other_examples: None,
+        p_sign_flip: sign_flip_p(&values).filter(|_| values.len() > 1),
+        p_equivalence: equivalence_p(&estimate.summary, results.margin),
     })
-}
-
-/// The interval over seeds and examples of the test split, from what each run said of each row.
-fn other_examples(pairs: &[(&RunResults, &RunResults)], rng: &mut impl Rng) -> Option<Interval> {
-    let row = |(a, b): &(&RunResults, &RunResults)| -> Vec<i8> {
-        a.correct.iter().zip(&b.correct).map(|(a, b)| i8::from(*a) - i8::from(*b)).collect()
-    };
-    let values: Vec<Vec<i8>> = pairs.iter().map(row).collect();
-    // Where no row ever differs, there is nothing from which to tell what other rows would do.
-    if values.iter().flatten().all(|difference| *difference == 0) {
-        return None;
-    }
-    let size = values.iter().map(Vec::len).sum::<usize>().max(1);
-    let replicates = (CROSSED_READS / size).clamp(100, REPLICATES);
-    let interval = crossed_interval(&values, CONFIDENCE, replicates, rng)?;
-    Some(Interval { low: interval.low.max(-1.0), high: interval.high.min(1.0) })
-}
-
-/// Enough to settle it if the arm is as good as the best one. When there are as many already, the
-/// true difference seems to lie near the margin: then as many as the distance seen so far asks for.
-fn seeds_needed(difference: &Summary, margin: f64) -> Option<usize> {
-    let sd = difference.sd?;
-    let needed = seeds_to_settle(sd, margin, CONFIDENCE, POWER)?;
-    if needed > difference.count {
-        return Some(needed);
-    }
-    let near = seeds_to_settle(sd, (difference.mean + margin).abs(), CONFIDENCE, POWER)?;
-    Some(near.max(difference.count + 1))
 }

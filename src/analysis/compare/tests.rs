@@ -1,5 +1,6 @@
 use super::*;
 use crate::analysis::tests::{arm, results};
+use crate::stats::seeds_to_settle;
 use crate::stats::tests::{generator, near, normals};
 
 fn compared(arms: Vec<ArmResults>) -> Comparison {
@@ -29,8 +30,8 @@ fn an_open_comparison_says_how_many_seeds_would_settle_it() {
     let found = compared(vec![arm(32, &[0.80, 0.82, 0.78]), arm(64, &[0.79, 0.82, 0.785])]);
     let open = &found.arms[1];
     assert_eq!((open.standing, open.may_be_best), (Some(Standing::Open), Some(true)));
-    let sd = open.difference.unwrap().estimate.summary.sd.unwrap();
-    assert_eq!(open.seeds_needed, seeds_to_settle(sd, 0.005, 0.95, 0.8));
+    let found = open.difference.unwrap().estimate.summary;
+    assert_eq!(open.seeds_needed, seeds_to_settle(&found, 0.005, 0.95, 0.8));
     assert!(open.seeds_needed.unwrap() > 5);
 }
 

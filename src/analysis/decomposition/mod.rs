@@ -29,7 +29,7 @@ pub use take_apart::decompose;
 pub(super) use words::sentences;
 
 use super::{CONFIDENCE, Estimate, Split};
-use crate::stats::{Interval, Summary, equivalence_p};
+use crate::stats::{Summary, equivalence_p};
 use serde::Serialize;
 
 /// A budget in steps of another batch size ends with a whole step.
@@ -38,13 +38,11 @@ const ROUNDING: f64 = 0.01;
 /// One part of the gap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Part {
-    /// Small minus large, paired by seed.
+    /// Small minus large, paired by seed; on the test split for other rows too.
     #[serde(flatten)]
     pub estimate: Estimate,
     /// Of the t test that it is 0.
     pub p: Option<f64>,
-    /// The 95 % interval for other seeds and other examples too; for the test split.
-    pub for_other_examples: Option<Interval>,
 }
 
 /// The gap and its parts on one split.
@@ -146,6 +144,9 @@ pub struct Decomposition {
     pub remainder: Remainder,
     /// How many seeds would settle it, when it is open.
     pub seeds_needed: Option<usize>,
+    /// How many test rows it takes at least before seeds can settle it, where those there are do not
+    /// suffice.
+    pub rows_needed: Option<usize>,
 }
 
 impl Decomposition {

@@ -3,27 +3,21 @@
 use super::{
     Decomposition, GapArm, OddSeed, Part, Parts, Remainder, is_better, is_immaterial, is_worse,
 };
+use crate::analysis::estimate::Term;
 use crate::analysis::{ArmResults, Budget, CONFIDENCE, Estimate, Rate, Results, RunResults, Split};
-use crate::stats::{Summary, crossed_interval, odd_one_out, seeds_to_settle, side};
-use rand::Rng;
+use crate::stats::{Summary, least_errors_to_margin, odd_one_out, seeds_needed, side};
 
-const REPLICATES: usize = 1000;
 /// The chance, for each of the two sides, with which the number of seeds that is named settles it.
 const POWER: f64 = 0.9;
 
 /// Takes the gap apart; `None` when the study asks for no pair, and the reason when its arms do not
 /// suffice yet.
-pub fn decompose(results: &Results, rng: &mut impl Rng) -> Option<Result<Decomposition, String>> {
+pub fn decompose(results: &Results) -> Option<Result<Decomposition, String>> {
     let [small, large] = results.decompose?;
-    Some(of_pair(results, small, large, rng))
+    Some(of_pair(results, small, large))
 }
 
-fn of_pair(
-    results: &Results,
-    small: usize,
-    large: usize,
-    rng: &mut impl Rng,
-) -> Result<Decomposition, String> {
+fn of_pair(results: &Results, small: usize, large: usize) -> Result<Decomposition, String> {
     let arms = [
         find(results, small, Rate::Given, Budget::Epochs)?,
         find(results, large, Rate::Given, Budget::Epochs)?,
@@ -38,7 +32,7 @@ fn of_pair(
     let seeds: Vec<u64> = arms[0].runs.keys().filter(has).copied().collect();
     let runs: Vec<[&RunResults; 5]> =
         seeds.iter().map(|seed| arms.map(|arm| &arm.runs[seed])).collect();
-    taken_apart(results, arms, seeds, &runs, rng)
+    taken_apart(results, arms, seeds, &runs)
         .ok_or_else(|| "no seed has finished runs of all five arms yet".into())
 }
 
@@ -48,38 +42,28 @@ fn taken_apart(
     arms: [&ArmResults; 5],
     seeds: Vec<u64>,
     runs: &[[&RunResults; 5]],
-    rng: &mut impl Rng,
 ) -> Option<Decomposition> {
-    let rounding = |split| move |accuracies| results.rounding_sd(split, accuracies);
-    let on_validation: Vec<[f64; 5]> = runs.iter().map(|of| of.map(|run| run.validation)).collect();
-    let validation = parts(&on_validation, rounding(Split::Validation))?;
-    let best_of =
-        |run: &RunResults| run.curve.iter().map(|p| p.accuracy).fold(run.validation, f64::max);
-    let at_best: Vec<[f64; 5]> = runs.iter().map(|runs| runs.map(best_of)).collect();
-    let best = parts(&at_best, rounding(Split::Validation))?;
-    let on_test: Option<Vec<[f64; 5]>> = runs.iter().map(|runs| tests(*runs)).collect();
-    let mut test = on_test.as_ref().and_then(|values| parts(values, rounding(Split::Test)));
-    if let Some(test) = &mut test {
-        add_other_examples(test, runs, rng);
-    }
-    let residual = |arms: &[f64; 5]| part_of(arms, &SIGNS[3]);
-    let lost = on_validation.iter().zip(&at_best).map(|(end, best)| residual(end) - residual(best));
-    let overfitting =
-        Estimate::of(&lost.collect::<Vec<_>>(), results.rounding_sd(Split::Validation, 4))?;
+    let validation = parts(results, Split::Validation, runs)?;
+    let has_test = runs.iter().flatten().all(|run| run.test.is_some());
+    let test = if has_test { Some(parts(results, Split::Test, runs)?) } else { None };
+    let split = if has_test { Split::Test } else { Split::Validation };
+    let best = parts_at_best(results, runs)?;
+    let overfitting = overfitting(results, runs)?;
     let summary = test.unwrap_or(validation).residual.estimate.summary;
     let at_best = &best.residual.estimate.summary;
     let remainder = remainder(&summary, at_best, &overfitting, results.margin);
-    let seeds_needed = match (remainder, summary.sd) {
-        (Remainder::Open, Some(sd)) => seeds_to_settle(sd, results.margin, CONFIDENCE, POWER)
-            .map(|needed| needed.max(summary.count + 1)),
-        _ => None,
+    let (seeds_needed, rows_needed) = match remainder {
+        Remainder::Open => {
+            (seeds_that_settle(&summary, results.margin), rows_that_let(&summary, results.margin))
+        }
+        _ => (None, None),
     };
     let [a0, a1, a2, a3, a4] = std::array::from_fn(|at| gap_arm(results, arms[at], runs, at));
     Some(Decomposition {
         small: arms[0].batch_size,
         large: arms[1].batch_size,
         arms: [a0?, a1?, a2?, a3?, a4?],
-        odd_seed: odd_seed(arms, &seeds, on_test.as_ref().unwrap_or(&on_validation)),
+        odd_seed: odd_seed(results, split, arms, &seeds, runs),
         seeds,
         validation,
         best,
@@ -87,7 +71,24 @@ fn taken_apart(
         test,
         remainder,
         seeds_needed,
+        rows_needed,
     })
+}
+
+fn seeds_that_settle(residual: &Summary, margin: f64) -> Option<usize> {
+    seeds_needed(residual, margin, residual.mean.abs() - margin, CONFIDENCE, POWER)
+}
+
+/// Where seeds would settle it if it were not for the rows: how many rows leave it to the seeds. With
+/// fewer, no number of seeds shows a part of 0 to be smaller than the margin.
+fn rows_that_let(residual: &Summary, margin: f64) -> Option<usize> {
+    let noise = residual.rows?;
+    if seeds_that_settle(residual, margin).is_some() {
+        return None;
+    }
+    seeds_that_settle(&residual.over_seeds(), margin)?;
+    let errors_to_margin = least_errors_to_margin(CONFIDENCE, POWER);
+    Some((noise.rows as f64 * (noise.error * errors_to_margin / margin).powi(2)).ceil() as usize)
 }
 
 fn gap_arm(
@@ -97,8 +98,7 @@ fn gap_arm(
     at: usize,
 ) -> Option<GapArm> {
     let of = |split| {
-        let values: Option<Vec<f64>> = runs.iter().map(|runs| runs[at].accuracy(split)).collect();
-        Estimate::of(&values?, results.rounding_sd(split, 1))
+        results.estimate(split, &runs.iter().map(|runs| [(1.0, runs[at])]).collect::<Vec<_>>())
     };
     Some(GapArm {
         name: arm.name.clone(),
@@ -110,23 +110,37 @@ fn gap_arm(
     })
 }
 
-fn odd_seed(arms: [&ArmResults; 5], seeds: &[u64], accuracies: &[[f64; 5]]) -> Option<OddSeed> {
-    let gaps: Vec<f64> = accuracies.iter().map(|arms| part_of(arms, &SIGNS[0])).collect();
-    let place = odd_one_out(&gaps)?;
-    let without: Vec<[f64; 5]> = [&accuracies[..place], &accuracies[place + 1..]].concat();
-    let distance = |arm: &usize| {
-        let others = without.iter().map(|of| of[*arm]).sum::<f64>() / without.len() as f64;
-        (accuracies[place][*arm] - others).abs()
+fn odd_seed(
+    results: &Results,
+    split: Split,
+    arms: [&ArmResults; 5],
+    seeds: &[u64],
+    runs: &[[&RunResults; 5]],
+) -> Option<OddSeed> {
+    let accuracy = |of: &[&RunResults; 5], arm: usize| of[arm].accuracy(split);
+    let gaps: Option<Vec<f64>> =
+        runs.iter().map(|of| Some(accuracy(of, 0)? - accuracy(of, 1)?)).collect();
+    let place = odd_one_out(&gaps?)?;
+    let without = [&runs[..place], &runs[place + 1..]].concat();
+    let of_arm = |arm: usize| -> Option<(f64, Vec<f64>)> {
+        let others: Option<Vec<f64>> = without.iter().map(|of| accuracy(of, arm)).collect();
+        Some((accuracy(&runs[place], arm)?, others?))
     };
-    let arm = if distance(&0) >= distance(&1) { 0 } else { 1 };
-    let others = without.iter().map(|of| of[arm]);
-    let gaps: Vec<f64> = without.iter().map(|arms| part_of(arms, &SIGNS[0])).collect();
+    let distance = |(own, others): &(f64, Vec<f64>)| {
+        (own - others.iter().sum::<f64>() / others.len() as f64).abs()
+    };
+    let (small, large) = (of_arm(0)?, of_arm(1)?);
+    let arm = if distance(&small) >= distance(&large) { 0 } else { 1 };
+    let (accuracy, others) = if arm == 0 { small } else { large };
     Some(OddSeed {
         seed: seeds[place],
         batch_size: arms[arm].batch_size,
-        accuracy: accuracies[place][arm],
-        others: [others.clone().fold(1.0, f64::min), others.fold(0.0, f64::max)],
-        without: Estimate::of(&gaps, 0.0)?,
+        accuracy,
+        others: [
+            others.iter().copied().fold(1.0, f64::min),
+            others.iter().copied().fold(0.0, f64::max),
+        ],
+        without: part(results, split, &without, &SIGNS[0])?.estimate,
     })
 }
 
@@ -151,50 +165,70 @@ fn find(
     }
 }
 
-fn tests(runs: [&RunResults; 5]) -> Option<[f64; 5]> {
-    let all: Vec<f64> = runs.iter().filter_map(|run| run.test).collect();
-    all.try_into().ok()
-}
-
 /// How the accuracies of the five arms make each part: total, learning rate, updates, residual.
-const SIGNS: [[i8; 5]; 4] =
-    [[1, -1, 0, 0, 0], [1, -1, -1, 1, 0], [0, 0, 0, -1, 1], [0, 0, 1, 0, -1]];
+const SIGNS: [[f64; 5]; 4] = [
+    [1.0, -1.0, 0.0, 0.0, 0.0],
+    [1.0, -1.0, -1.0, 1.0, 0.0],
+    [0.0, 0.0, 0.0, -1.0, 1.0],
+    [0.0, 0.0, 1.0, 0.0, -1.0],
+];
 
-fn part_of(arms: &[f64; 5], signs: &[i8; 5]) -> f64 {
-    arms.iter().zip(signs).map(|(accuracy, sign)| f64::from(*sign) * accuracy).sum()
+fn parts(results: &Results, split: Split, runs: &[[&RunResults; 5]]) -> Option<Parts> {
+    Parts::of(|signs| part(results, split, runs, signs))
 }
 
-/// `rounding` is the spread that rounding gives a sum of so many accuracies.
-fn parts(accuracies: &[[f64; 5]], rounding: impl Fn(usize) -> f64) -> Option<Parts> {
-    let part = |signs: &[i8; 5]| {
-        let values: Vec<f64> = accuracies.iter().map(|arms| part_of(arms, signs)).collect();
-        let summed = signs.iter().filter(|sign| **sign != 0).count();
-        let estimate = Estimate::of(&values, rounding(summed))?;
-        let p = estimate.summary.p_value(0.0);
-        Some(Part { estimate, p, for_other_examples: None })
+fn part<'r>(
+    results: &Results,
+    split: Split,
+    runs: &[[&'r RunResults; 5]],
+    signs: &[f64; 5],
+) -> Option<Part> {
+    let terms = |of: &[&'r RunResults; 5]| -> Vec<Term<'r>> {
+        let all = signs.iter().copied().zip(of.iter().copied());
+        all.filter(|(sign, _)| sign.abs() > 0.0).collect()
     };
-    let [total, learning_rate, updates, residual] = SIGNS.each_ref().map(part);
-    Some(Parts {
-        total: total?,
-        learning_rate: learning_rate?,
-        updates: updates?,
-        residual: residual?,
+    results.estimate(split, &runs.iter().map(terms).collect::<Vec<_>>()).map(Part::from)
+}
+
+/// On validation, each run where it was best.
+fn parts_at_best(results: &Results, runs: &[[&RunResults; 5]]) -> Option<Parts> {
+    Parts::of(|signs| {
+        let squares = signs.iter().map(|sign| sign * sign).sum();
+        let values: Vec<f64> = runs.iter().map(|of| sum(of, signs, best)).collect();
+        Estimate::of(&values, results.rounding_sd(Split::Validation, squares)).map(Part::from)
     })
 }
 
-fn add_other_examples(parts: &mut Parts, runs: &[[&RunResults; 5]], rng: &mut impl Rng) {
-    let of = |signs: &[i8; 5], runs: &[&RunResults; 5]| -> Vec<i8> {
-        let rows = runs.iter().map(|run| run.correct.len()).min().unwrap_or(0);
-        let row = |row: usize| {
-            runs.iter().zip(signs).map(|(run, sign)| sign * i8::from(run.correct[row])).sum()
-        };
-        (0..rows).map(row).collect()
-    };
-    let places =
-        [&mut parts.total, &mut parts.learning_rate, &mut parts.updates, &mut parts.residual];
-    for (part, signs) in places.into_iter().zip(&SIGNS) {
-        let values: Vec<Vec<i8>> = runs.iter().map(|runs| of(signs, runs)).collect();
-        part.for_other_examples = crossed_interval(&values, CONFIDENCE, REPLICATES, rng);
+/// How much of the residual was not there where each run was best.
+fn overfitting(results: &Results, runs: &[[&RunResults; 5]]) -> Option<Estimate> {
+    let lost = |run: &RunResults| run.validation - best(run);
+    let values: Vec<f64> = runs.iter().map(|of| sum(of, &SIGNS[3], lost)).collect();
+    Estimate::of(&values, results.rounding_sd(Split::Validation, 4.0))
+}
+
+fn best(run: &RunResults) -> f64 {
+    run.curve.iter().map(|point| point.accuracy).fold(run.validation, f64::max)
+}
+
+fn sum(runs: &[&RunResults; 5], signs: &[f64; 5], of: impl Fn(&RunResults) -> f64) -> f64 {
+    runs.iter().zip(signs).map(|(run, sign)| sign * of(run)).sum()
+}
+
+impl Parts {
+    fn of(part: impl Fn(&[f64; 5]) -> Option<Part>) -> Option<Self> {
+        let [total, learning_rate, updates, residual] = SIGNS.each_ref().map(part);
+        Some(Self {
+            total: total?,
+            learning_rate: learning_rate?,
+            updates: updates?,
+            residual: residual?,
+        })
+    }
+}
+
+impl From<Estimate> for Part {
+    fn from(estimate: Estimate) -> Self {
+        Self { estimate, p: estimate.summary.p_value(0.0) }
     }
 }
 

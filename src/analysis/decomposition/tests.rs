@@ -3,6 +3,7 @@ use super::*;
 use crate::analysis::tests::{arm, results};
 use crate::analysis::{ArmResults, Budget, Point, Rate, Results};
 use crate::stats::tests::{generator, near, normals};
+use crate::stats::{least_errors_to_margin, seeds_to_settle};
 
 /// The five arms with these accuracies on every seed, and the same noise for a seed in all.
 fn study(accuracies: [f64; 5], noise: f64, own: f64) -> Results {
@@ -28,7 +29,7 @@ fn study(accuracies: [f64; 5], noise: f64, own: f64) -> Results {
 }
 
 fn found(accuracies: [f64; 5]) -> Decomposition {
-    decompose(&study(accuracies, 0.02, 5e-4), &mut generator(1)).unwrap().unwrap()
+    decompose(&study(accuracies, 0.02, 5e-4)).unwrap().unwrap()
 }
 
 fn means(parts: &Parts) -> [f64; 4] {
@@ -70,12 +71,57 @@ fn the_parts_add_up_to_the_total_on_both_splits() {
 #[test]
 fn what_common_noise_does_to_all_arms_cancels_and_own_noise_leaves_it_open() {
     let wide = study([0.85; 5], 0.02, 0.02);
-    let found = decompose(&wide, &mut generator(1)).unwrap().unwrap();
+    let found = decompose(&wide).unwrap().unwrap();
     assert_eq!(found.remainder, Remainder::Open);
     assert!(found.seeds_needed.unwrap() > 8);
     let narrow = study([0.85; 5], 0.05, 5e-4);
-    let found = decompose(&narrow, &mut generator(1)).unwrap().unwrap();
+    let found = decompose(&narrow).unwrap().unwrap();
     assert_eq!(found.remainder, Remainder::Immaterial);
+}
+
+/// The study with answers to so many test rows, each run being right in its share of them; the arms
+/// are right in different rows as far as their shares allow.
+fn with_answers(mut study: Results, rows: usize) -> Results {
+    for (place, arm) in study.arms.iter_mut().enumerate() {
+        for run in arm.runs.values_mut() {
+            let right = (run.test.unwrap() * rows as f64).round() as usize;
+            let first = place * rows / 5;
+            let is_right = |row: usize| (row + rows - first) % rows < right;
+            run.correct = (0..rows).map(is_right).collect();
+        }
+    }
+    study
+}
+
+#[test]
+fn test_rows_keep_a_part_open_that_seeds_alone_would_settle() {
+    let plain = study([0.85; 5], 0.05, 5e-4);
+    let of = |study: &Results| decompose(study).unwrap().unwrap();
+    assert_eq!(of(&plain).remainder, Remainder::Immaterial);
+    let found = of(&with_answers(plain, 2000));
+    let residual = found.parts().residual.estimate;
+    let alone = residual.summary.over_seeds().interval(CONFIDENCE).unwrap();
+    let both = residual.interval.unwrap();
+    assert!(both.high - both.low > 10.0 * (alone.high - alone.low), "{both:?}, {alone:?}");
+    assert_eq!((found.remainder, found.seeds_needed), (Remainder::Open, None));
+    let rows = found.rows_needed.unwrap();
+    let said = sentences(&found, 0.005).join("\n");
+    assert!(said.contains("no number of seeds would tell with so few test rows"), "{said}");
+    assert!(said.contains("over 8 seeds, 2,000 rows"), "{said}");
+    // So many of the same kind have the error that lets seeds settle it.
+    let error = residual.summary.rows.unwrap().error * (2000.0 / rows as f64).sqrt();
+    near(0.005 / error, least_errors_to_margin(CONFIDENCE, 0.9), 1e-3);
+}
+
+#[test]
+fn where_the_residual_lies_near_the_margin_the_distance_tells_how_many_seeds_it_takes() {
+    let found = found([0.85, 0.85, 0.8549, 0.85, 0.85]);
+    assert_eq!(found.remainder, Remainder::Open);
+    let residual = found.parts().residual.estimate.summary;
+    let distance = 0.005 - residual.mean;
+    let needed = seeds_to_settle(&residual, distance, CONFIDENCE, 0.9);
+    assert!(needed > Some(found.seeds.len() + 1), "{needed:?}");
+    assert_eq!(found.seeds_needed, needed);
 }
 
 #[test]
@@ -94,7 +140,7 @@ fn what_the_long_runs_lose_to_overfitting_is_not_put_down_to_the_batch_size() {
         };
         run.curve = vec![point(run.validation + 0.05), point(run.validation)];
     }
-    let found = decompose(&study, &mut generator(1)).unwrap().unwrap();
+    let found = decompose(&study).unwrap().unwrap();
     near(means(&found.validation)[3], 0.05, 1e-3);
     near(means(&found.best)[3], 0.0, 1e-3);
     assert_eq!(found.remainder, Remainder::AtTheEndAlone);
@@ -103,7 +149,7 @@ fn what_the_long_runs_lose_to_overfitting_is_not_put_down_to_the_batch_size() {
 #[test]
 fn updates_that_early_stopping_made_unequal_are_told() {
     let mut study = study([0.85; 5], 0.02, 5e-4);
-    let of = |study: &Results| decompose(study, &mut generator(1)).unwrap().unwrap();
+    let of = |study: &Results| decompose(study).unwrap().unwrap();
     let updates = of(&study).arms.map(|arm| arm.updates);
     assert_eq!(updates.map(|mean| mean as u64), [400, 50, 400, 50, 400]);
     assert_eq!(of(&study).unequal_updates(), None);
@@ -116,7 +162,7 @@ fn updates_that_early_stopping_made_unequal_are_told() {
 #[test]
 fn the_one_seed_that_makes_the_gap_uncertain_is_named() {
     let mut study = study([0.85, 0.84, 0.85, 0.85, 0.85], 0.0, 1e-3);
-    let of = |study: &Results| decompose(study, &mut generator(1)).unwrap().unwrap().odd_seed;
+    let of = |study: &Results| decompose(study).unwrap().unwrap().odd_seed;
     assert_eq!(of(&study), None);
     study.arms[0].runs.get_mut(&6).unwrap().test = Some(0.70);
     let odd = of(&study).unwrap();
@@ -128,7 +174,7 @@ fn the_one_seed_that_makes_the_gap_uncertain_is_named() {
 #[test]
 fn overfitting_that_is_not_shown_is_not_blamed() {
     // At the end just beyond the margin, at best just not, with the same mean.
-    let summary = |sd| Summary { count: 8, mean: 0.02, sd: Some(sd) };
+    let summary = |sd| Summary { count: 8, mean: 0.02, sd: Some(sd), rows: None };
     let lost = |spread: f64| Estimate::of(&[-spread, spread, -spread, spread], 0.0).unwrap();
     let found = remainder(&summary(0.0175), &summary(0.019), &lost(0.01), 0.005);
     assert_eq!(found, Remainder::Open);
@@ -141,13 +187,13 @@ fn overfitting_that_is_not_shown_is_not_blamed() {
 fn a_missing_arm_is_named() {
     let mut study = study([0.85; 5], 0.02, 0.0);
     study.arms.pop();
-    let reason = decompose(&study, &mut generator(1)).unwrap().unwrap_err();
+    let reason = decompose(&study).unwrap().unwrap_err();
     assert_eq!(
         reason,
         "there is no arm with batch size 256, a tuned learning rate and equal steps"
     );
     study.decompose = None;
-    assert!(decompose(&study, &mut generator(1)).is_none());
+    assert!(decompose(&study).is_none());
 }
 
 #[test]
@@ -156,7 +202,7 @@ fn arms_whose_runs_are_the_same_take_no_part() {
     for (copy, of) in [(2, 0), (3, 1), (4, 1)] {
         study.arms[copy].runs = study.arms[of].runs.clone();
     }
-    let found = decompose(&study, &mut generator(1)).unwrap().unwrap();
+    let found = decompose(&study).unwrap().unwrap();
     let said = sentences(&found, 0.005).join("\n");
     assert!(said.contains("The learning rate is no part of the gap"), "{said}");
     assert!(said.contains("The number of updates is no part of it"), "{said}");

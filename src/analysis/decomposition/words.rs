@@ -1,7 +1,9 @@
 //! The gap between a small and a large batch in sentences.
 
 use super::{Decomposition, GapArm, Part, Remainder};
-use crate::analysis::words::{percent, percent_range, points, points_interval, signed_points};
+use crate::analysis::words::{
+    percent, percent_range, points, points_interval, sample, signed_points,
+};
 use crate::analysis::{Estimate, Split};
 use crate::format::{count, counted};
 use crate::stats::{Interval, side};
@@ -79,7 +81,7 @@ fn total(found: &Decomposition) -> String {
         size(small),
         size(large),
         difference(total),
-        counted(total.summary.count, "seed")
+        sample(&total.summary)
     )
 }
 
@@ -235,12 +237,14 @@ fn overfitted(found: &Decomposition, margin: f64) -> String {
 
 fn open(found: &Decomposition, margin: f64) -> String {
     let seen = found.seeds.len();
-    let needed = match found.seeds_needed {
-        None if seen < 2 => "one seed cannot tell".to_owned(),
-        None => "no feasible number of seeds would tell".to_owned(),
-        Some(needed) => {
-            format!("about {} in all would tell", counted(needed.max(seen + 1), "seed"))
-        }
+    let needed = match (found.seeds_needed, found.rows_needed) {
+        _ if seen < 2 => "one seed cannot tell".to_owned(),
+        (None, Some(rows)) => format!(
+            "no number of seeds would tell with so few test rows; it takes at least {}",
+            count(rows as u64)
+        ),
+        (None, None) => "no feasible number of seeds would tell".to_owned(),
+        (Some(needed), _) => format!("about {} in all would tell", counted(needed, "seed")),
     };
     let at_best = match found.remains_at_the_end(margin) {
         true => format!(

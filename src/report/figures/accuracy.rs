@@ -1,10 +1,9 @@
 //! Accuracy against batch size: at the end of the runs, one panel a group of comparable arms, and
 //! with equal passes, equal updates and equal time as `analysis::budgets` reads them off the curves.
 
-use super::{ASIDE, Figure, Study, beside, ends};
-use crate::analysis::{ArmResults, BudgetFinding, Comparison, Split, percent, points};
+use super::{ASIDE, Figure, Study, beside};
+use crate::analysis::{ArmResults, BudgetFinding, Comparison, Estimate, Split, percent, points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
-use crate::stats::{Summary, summarise};
 
 /// What one panel shows.
 struct View<'s> {
@@ -94,9 +93,13 @@ fn caption(study: &Study, ways: usize) -> String {
             }
         }
     });
+    let rows = match study.results.reported_split() {
+        Split::Test => ", for other test rows too",
+        Split::Validation => "",
+    };
     format!(
         "Higher is better. Small dots are single runs, the large mark is their mean, and the bar its 95 % \
-         t interval ({}): where the true mean is likely to lie. The grey band reaches from \
+         t interval ({}): where the true mean is likely to lie{rows}. The grey band reaches from \
          the best arm's mean down to the margin of {} percentage points: means inside it differ by less \
          than what the file calls a difference that matters. Bars that overlap do not prove that two \
          sizes are the same; the table of differences compares them seed by seed.{each}{equal}{}",
@@ -108,21 +111,21 @@ fn caption(study: &Study, ways: usize) -> String {
 
 fn panel(study: &Study, view: &View) -> Panel {
     let label = format!("{} accuracy", view.split);
-    let y = Axis::over(&label, Spread::Linear, Unit::Percent, shown(study, &view.scale));
+    let y = Axis::over(&label, Spread::Linear, Unit::Percent, shown(study, view));
     let x = Axis::of_batch_sizes(&study.sizes());
     let mut chart = Chart::new(&view.title, x, y.within(0.0, 1.0));
     let best = view.comparison.best().map(|best| &best.name);
     let best = view.scale.iter().find(|arm| Some(&arm.name) == best);
-    if let Some(best) = best.and_then(|arm| summary(arm)) {
-        let margin = study.results.margin;
+    if let Some(best) = best.and_then(|arm| study.accuracy(arm, view.split)) {
+        let (margin, best) = (study.results.margin, best.summary);
         let says = format!("within {} percentage points of the best mean", points(margin));
         chart.between_y([best.mean - margin, best.mean], &says);
     }
-    let means = view.arms.iter().filter_map(|arm| Some((*arm, summary(arm)?)));
-    let means: Vec<(&ArmResults, Summary)> = means.collect();
+    let means = view.arms.iter().filter_map(|arm| Some((*arm, study.accuracy(arm, view.split)?)));
+    let means: Vec<(&ArmResults, Estimate)> = means.collect();
     if means.windows(2).all(|pair| pair[0].0.batch_size != pair[1].0.batch_size) {
         let line: Vec<[f64; 2]> =
-            means.iter().map(|(arm, of)| [arm.batch_size as f64, of.mean]).collect();
+            means.iter().map(|(arm, of)| [arm.batch_size as f64, of.summary.mean]).collect();
         chart.reference(&line, "means");
     }
     for (arm, of) in &means {
@@ -133,14 +136,28 @@ fn panel(study: &Study, view: &View) -> Panel {
 
 /// The accuracies that an axis has room for. A bar of two seeds may be wider than everything: it is
 /// shown as far as twice the data.
-fn shown(study: &Study, arms: &[&ArmResults]) -> Vec<f64> {
-    let runs = arms.iter().flat_map(|arm| arm.runs.values()).map(|run| run.reported_accuracy());
+fn shown(study: &Study, view: &View) -> Vec<f64> {
+    let runs =
+        view.scale.iter().flat_map(|arm| arm.runs.values()).map(|run| run.reported_accuracy());
     let mut shown: Vec<f64> = runs.collect();
     let (low, high) = shown.iter().fold((1f64, 0f64), |(l, h), a| (l.min(*a), h.max(*a)));
     let room = 1.5 * (high - low).max(study.results.margin);
-    let bars = arms.iter().filter_map(|arm| ends(&summary(arm)?)).flatten();
+    let bars =
+        view.scale.iter().filter_map(|arm| ends(&study.accuracy(arm, view.split)?)).flatten();
     shown.extend(bars.map(|end| end.clamp(low - room, high + room)));
     shown
+}
+
+/// The ends of the interval of a mean, cut to what an accuracy can be.
+fn ends(estimate: &Estimate) -> Option<[f64; 2]> {
+    let interval = estimate.interval?;
+    Some([interval.low.max(0.0), interval.high.min(1.0)])
+}
+
+impl Study<'_> {
+    fn accuracy(&self, arm: &ArmResults, split: Split) -> Option<Estimate> {
+        self.results.accuracy_of(arm, split)
+    }
 }
 
 /// Where an arm stands beside its batch size, in units of the drawing.
@@ -168,7 +185,7 @@ impl Place {
     }
 }
 
-fn draw_arm(study: &Study, chart: &mut Chart, arm: &ArmResults, of: &Summary, place: Place) {
+fn draw_arm(study: &Study, chart: &mut Chart, arm: &ArmResults, of: &Estimate, place: Place) {
     let (x, mark): (f64, Mark) = (arm.batch_size as f64, study.mark(arm));
     for (at, (seed, run)) in arm.runs.iter().enumerate() {
         let accuracy = run.reported_accuracy();
@@ -176,14 +193,10 @@ fn draw_arm(study: &Study, chart: &mut Chart, arm: &ArmResults, of: &Summary, pl
         let shift = place.seeds + place.narrow * beside(at, arm.runs.len());
         chart.seed(x, accuracy, shift, mark, &says);
     }
-    let mut says = format!("{}: {} on average", arm.name, percent(of.mean));
+    let mut says = format!("{}: {} on average", arm.name, percent(of.summary.mean));
     if let Some([low, high]) = ends(of) {
         chart.interval(x, [low, high], place.mean, mark);
         says += &format!(", 95 % interval {} to {}", percent(low), percent(high));
     }
-    chart.mean(x, of.mean, place.mean, mark, &says);
-}
-
-fn summary(arm: &ArmResults) -> Option<Summary> {
-    summarise(&arm.runs.values().map(|run| run.reported_accuracy()).collect::<Vec<_>>())
+    chart.mean(x, of.summary.mean, place.mean, mark, &says);
 }

@@ -14,6 +14,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let validation = panel("on validation", &found.validation, margin);
     let at_best = panel("where each run was best on validation", &found.best, margin);
     let seeds = found.seeds.len();
+    let rows =
+        if found.test.is_some() { "; on the test split for other test rows too" } else { "" };
     let caption = format!(
         "Accuracy of batch size {small} minus {large}, in percentage points: above 0 it is higher with \
          {small}, below 0 with {large}. The gap at the file's settings (first bar) is the sum of the \
@@ -21,7 +23,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
          what a budget of as many updates as the small batch has adds, and what remains: the batch size \
          itself, or overfitting of the longest runs where the text above says so. Inside the grey band \
          (the margin, {margin} percentage points either way) it does not matter. Whiskers are 95 % t \
-         intervals of each part, paired by seed (n = {seeds}).",
+         intervals of each part, paired by seed (n = {seeds}){rows}.",
         small = found.small,
         large = found.large,
         margin = points(margin),

@@ -17,7 +17,6 @@ mod target;
 
 use super::plot::{Figure, Mark};
 use crate::analysis::{ArmResults, Comparison, Findings, Results, groups};
-use crate::stats::Summary;
 use std::collections::BTreeSet;
 
 /// What the figures are drawn from.
@@ -206,12 +205,6 @@ fn settings(arm: &ArmResults) -> String {
     };
     let words = arm.settings.iter().map(|(path, value)| format!("{} {value}", short(path)));
     words.collect::<Vec<_>>().join(", ")
-}
-
-/// The ends of the 95 % t interval of a mean, cut to what an accuracy can be.
-fn ends(summary: &Summary) -> Option<[f64; 2]> {
-    let interval = summary.interval(crate::analysis::CONFIDENCE)?;
-    Some([interval.low.max(0.0), interval.high.min(1.0)])
 }
 
 /// Places seeds of the same batch size side by side: units of the drawing.

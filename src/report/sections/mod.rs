@@ -7,7 +7,7 @@ pub(super) use minima::minima;
 use super::markdown::{accuracy, comparisons, difference_of, table};
 use crate::analysis::{
     ArmFinding, BudgetFinding, Claim, Confounder, Decomposition, Effect, Factor, Findings, Front,
-    GapArm, GroupFinding, Price, RateFinding, Role, Tuning, Weight, percent,
+    GapArm, GroupFinding, Price, RateFinding, Role, Split, Tuning, Weight, percent,
 };
 use crate::format::count;
 use crate::stats::{Edge, Standing, Trial, summarise};
@@ -38,8 +38,8 @@ fn gap_arms(found: &Decomposition) -> String {
 }
 
 const GAP: &str = "\
-Small minus large in percentage points, seed by seed, with 95 % t intervals: a positive part is accuracy \
-that the large batch lacks. The parts add up to the total. *Learning rate* is what tuning gives the large \
+Small minus large in percentage points, seed by seed, with 95 % t intervals, on the test split for other \
+test rows too: a positive part is accuracy that the large batch lacks. The parts add up to the total. *Learning rate* is what tuning gives the large \
 batch more than the small one, *updates* what a budget of as many updates as the small batch has adds, *residual* \
 what remains. Learning rates were chosen on validation with seeds of their own. *At the best measurement* \
 takes each run where it was best on validation, in place of its end.";
@@ -214,9 +214,10 @@ pub(super) fn factors(found: &[Factor]) -> Option<String> {
     let header = ["what", "batch sizes", "effect", "more at the largest than at the smallest"];
     (!found.is_empty()).then(|| {
         let split = found[0].split;
+        let rows = if split == Split::Test { ", for other test rows too" } else { "" };
         let about = format!(
-            "Percentage points of {split} accuracy, seed by seed, with 95 % t intervals; p values are \
-             corrected for their number."
+            "Percentage points of {split} accuracy, seed by seed, with 95 % t intervals{rows}; p values \
+             are corrected for their number."
         );
         [table(&header, found.iter().map(row)), about].join("\n\n")
     })

@@ -58,9 +58,7 @@ pub(in crate::report) fn comparisons(report: &Report) -> Result<String> {
         row.text("best", best);
         row.text("split", split);
         row.estimate("difference", Some(&difference.estimate));
-        let others = difference.for_other_examples;
-        row.number("low_other_examples", others.map(|ends| ends.low));
-        row.number("high_other_examples", others.map(|ends| ends.high));
+        row.over_seeds(&difference.estimate);
         let summary = &difference.estimate.summary;
         row.number("lower_bound_95", summary.lower_bound(0.95));
         row.number("upper_bound_95", summary.upper_bound(0.95));

@@ -20,9 +20,7 @@ pub(in crate::report) fn decomposition(findings: &Findings) -> Result<String> {
                 row.text("part", name);
                 row.estimate("small_minus_large", Some(&part.estimate));
                 row.number("p", part.p);
-                let others = part.for_other_examples;
-                row.number("low_other_examples", others.map(|ends| ends.low));
-                row.number("high_other_examples", others.map(|ends| ends.high));
+                row.over_seeds(&part.estimate);
                 row
             });
             rows.into()

@@ -15,7 +15,7 @@ pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_accuracy};
 pub(super) use runs::runs;
 pub(super) use studies::{StudyRow, differences, studies};
 
-use crate::analysis::Estimate;
+use crate::analysis::{CONFIDENCE, Estimate};
 use crate::stats::{InterquartileMean, Interval};
 use anyhow::Result;
 use serde::Serialize;
@@ -48,6 +48,12 @@ impl Row {
         self.interval(name, estimate.and_then(|estimate| estimate.interval));
         let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
         self.text(&format!("{name}_seeds"), seeds);
+    }
+
+    /// The interval without the noise of the test rows.
+    fn over_seeds(&mut self, estimate: &Estimate) {
+        let over_seeds = estimate.summary.over_seeds();
+        self.interval("over_seeds_alone", over_seeds.interval(CONFIDENCE));
     }
 
     /// Value and interval.

@@ -1,0 +1,125 @@
+//! Means over seeds, with their uncertainty.
+//!
+//! What is said of the test split is meant for other rows as well, so the noise of these rows is in
+//! its intervals, p values and numbers of seeds, wherever each run's answer for each row is known. On
+//! validation, where the choices are made, seeds alone are asked about.
+
+use super::{ArmResults, CONFIDENCE, Results, RunResults, Split};
+use crate::stats::{Interval, RowNoise, Summary, detectable, row_noise, summarise};
+use serde::Serialize;
+
+/// The chance with which what is called detectable is found.
+const POWER: f64 = 0.8;
+
+/// A mean with its uncertainty.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Mean, standard deviation and number of seeds.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// The 95 % t interval; `None` for one seed.
+    pub interval: Option<Interval>,
+}
+
+impl Estimate {
+    /// Of one value a seed; a spread below `least_sd` is taken for that.
+    pub(super) fn of(values: &[f64], least_sd: f64) -> Option<Self> {
+        Some(Self::from(summarise(values)?.with_spread_of_at_least(least_sd)))
+    }
+
+    /// The smallest true difference that as many seeds, with this spread, tell from 0 in 80 % of
+    /// studies; `None` for one seed.
+    pub(super) fn detectable(&self) -> Option<f64> {
+        detectable(&self.summary, 1.0 - CONFIDENCE, POWER)
+    }
+}
+
+impl From<Summary> for Estimate {
+    fn from(summary: Summary) -> Self {
+        Self { summary, interval: summary.interval(CONFIDENCE) }
+    }
+}
+
+/// A run, and the weight of its accuracy in a sum.
+pub(super) type Term<'r> = (f64, &'r RunResults);
+
+impl Results {
+    /// The mean of sums of accuracies, one sum a seed: of an arm, of the difference of two, or of more.
+    /// `None` without a seed, or where a run has no such split.
+    pub(super) fn estimate<'r, T>(&self, split: Split, sums: &[T]) -> Option<Estimate>
+    where
+        T: AsRef<[Term<'r>]>,
+    {
+        let sum = |terms: &T| -> Option<f64> {
+            terms.as_ref().iter().map(|(w, run)| Some(w * run.accuracy(split)?)).sum()
+        };
+        let values: Vec<f64> = sums.iter().map(sum).collect::<Option<_>>()?;
+        let squares = sums.first()?.as_ref().iter().map(|(weight, _)| weight * weight).sum();
+        let summary = summarise(&values)?.with_spread_of_at_least(self.rounding_sd(split, squares));
+        let rows = if split == Split::Test { noise_of_rows(sums) } else { None };
+        Some(Estimate::from(Summary { rows, ..summary }))
+    }
+}
+
+impl Results {
+    /// The accuracy of an arm on a split, over its finished runs that have it.
+    pub fn accuracy_of(&self, arm: &ArmResults, split: Split) -> Option<Estimate> {
+        let runs = arm.runs.values().filter(|run| run.accuracy(split).is_some());
+        self.estimate(split, &runs.map(|run| [(1.0, run)]).collect::<Vec<_>>())
+    }
+}
+
+/// `None` where it is not known of each run which rows it got right.
+fn noise_of_rows<'r>(sums: &[impl AsRef<[Term<'r>]>]) -> Option<RowNoise> {
+    let mut runs = sums.iter().flat_map(|terms| terms.as_ref());
+    let rows = runs.next()?.1.correct.len();
+    if runs.any(|(_, run)| run.correct.len() != rows) {
+        return None;
+    }
+    row_noise(sums.len(), rows, |seed, row| {
+        let right = |(weight, run): &Term| weight * f64::from(u8::from(run.correct[row]));
+        sums[seed].as_ref().iter().map(right).sum()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{results, run};
+    use super::*;
+    use crate::stats::tests::near;
+
+    /// A run that gets every row right but each `every`th, from `first` on.
+    fn wrong_in(first: usize, every: usize) -> RunResults {
+        let correct: Vec<bool> = (0..200).map(|row| row % every != first).collect();
+        let right = correct.iter().filter(|right| **right).count() as f64 / 200.0;
+        RunResults { test: Some(right), correct, ..run(0.8) }
+    }
+
+    #[test]
+    fn rows_are_in_the_interval_of_the_test_split_and_not_in_that_of_validation() {
+        let study = results(Vec::new());
+        let (a, b) = (wrong_in(0, 4), wrong_in(1, 5));
+        let sums = [[(1.0, &a), (-1.0, &b)], [(1.0, &a), (-1.0, &b)]];
+        let on_test = study.estimate(Split::Test, &sums).unwrap();
+        near(on_test.summary.mean, -0.05, 1e-12);
+        // Each seed says the same; 80 of 200 rows tell the two apart.
+        let wrong = |run: &RunResults, row: usize| f64::from(u8::from(!run.correct[row]));
+        let differ: f64 = (0..200).map(|row| (wrong(&a, row) - wrong(&b, row)).powi(2)).sum();
+        let error = ((differ / 200.0 - 0.05f64.powi(2)) / 199.0).sqrt();
+        near(on_test.summary.rows.unwrap().error, error, 1e-12);
+        let interval = on_test.interval.unwrap();
+        near(interval.high - interval.low, 2.0 * 1.972 * error, 1e-3);
+        assert_eq!(study.estimate(Split::Validation, &sums).unwrap().summary.rows, None);
+    }
+
+    #[test]
+    fn without_the_answers_of_each_run_seeds_alone_are_asked_about() {
+        let study = results(Vec::new());
+        let (known, unknown) = (wrong_in(0, 4), run(0.8));
+        let found = study.estimate(Split::Test, &[[(1.0, &known)], [(1.0, &unknown)]]).unwrap();
+        assert_eq!((found.summary.rows, found.summary.count), (None, 2));
+        let untested = RunResults { test: None, ..run(0.8) };
+        assert_eq!(study.estimate(Split::Test, &[[(1.0, &untested)]]), None);
+        assert_eq!(study.estimate(Split::Test, &Vec::<Vec<Term>>::new()), None);
+    }
+}

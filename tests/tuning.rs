@@ -191,3 +191,38 @@ fn a_batch_in_parts_makes_the_same_steps_as_the_batch_at_once() {
     let table = scene.read("parts/report/tables/arms.csv");
     assert!(table.contains("batch-24-accumulate-4,24,"), "{table}");
 }
+
+#[test]
+fn rates_of_runs_that_end_at_a_target_are_chosen_by_the_steps_to_it() {
+    let scene = Scene::new();
+    let tuned = "study:\n  seeds: 2\n  \
+                 learning_rate: { tuned: { rates: [1.0e-4, 1.0e-2, 3.0e-2], seeds: 2, extend: 0 } }\n";
+    let study = STUDY.replace("study:\n  seeds", "study:\n").replace("  seeds: 2\n", "");
+    let study = study.replace("study:\n", tuned).replace("epochs: 3", "epochs: 12");
+    let target = "train:\n  evaluate_every: { steps: 1 }\n  stop_at: { val_accuracy: 0.75 }";
+    scene.write("target.yaml", &study.replace("train:", target));
+    scene.run(&["run", "target.yaml", "--out", "out"]).expect(0);
+    let tunings = json(&scene.read("out/tuning.json"));
+    for tuning in tunings.as_array().unwrap() {
+        let steps = |trial: &Value| -> Option<f64> {
+            let steps = trial["steps_to_target"].as_array().unwrap().iter();
+            steps.map(|steps| steps.as_f64().map(f64::ln)).sum()
+        };
+        let trials = tuning["trials"].as_array().unwrap();
+        // The slowest rate does not get there at all, so it cannot have been chosen by accuracy alone.
+        assert_eq!(steps(&trials[0]), None, "{tuning}");
+        let fewest = trials.iter().filter_map(steps).reduce(f64::min).unwrap();
+        let chosen = trials.iter().find(|t| t["learning_rate"] == tuning["chosen"]).unwrap();
+        assert_eq!(steps(chosen).map(f64::to_bits), Some(fewest.to_bits()), "{tuning}");
+        for (seed, told) in (1000..).zip(chosen["steps_to_target"].as_array().unwrap()) {
+            let arm = tuning["arm"].as_str().unwrap();
+            let rate = &tuning["chosen"];
+            let run = format!("out/tuning/{arm}/lr-{rate}/seed-{seed}/metrics.jsonl");
+            let last = json(scene.read(&run).lines().last().unwrap());
+            assert_eq!(last["step"].as_f64(), told.as_f64(), "{arm}");
+        }
+    }
+    let said = scene.read("out/report/verdict.md");
+    assert!(said.contains("steps to the target with each"), "{said}");
+    assert!(said.contains(" of 2 did not get there"), "{said}");
+}

@@ -68,7 +68,7 @@ pub use noise::{
     Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
 };
 pub use pareto::{Front, Price, fronts};
-pub use rates::{RateFinding, RateOptimum, RateScaling, rates};
+pub use rates::{MORE_STEPS, RateFinding, RateOptimum, RateScaling, rates};
 pub use split::{Examples, Split};
 pub use target::{
     ArmTarget, Cost, InBudget, Reach, Target, TargetFinding, default_target, reach, target,

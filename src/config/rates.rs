@@ -6,7 +6,8 @@
 //! linear   lr * k                                  Goyal et al. 2017, arXiv:1706.02677, for SGD
 //! sqrt     lr * sqrt(k)                            Malladi et al. 2022, arXiv:2205.10287, for Adam
 //!          with betas: 1 - beta -> k (1 - beta), epsilon -> epsilon / sqrt(k)
-//! tuned    the best of several on the validation split, found by `study::tuning`
+//! tuned    the best of several on the validation split, found by `study::tuning`: the most accurate, or
+//!          the one with the fewest steps to the target at which runs end
 //! ```
 
 use super::rules::{Violation, broken};
@@ -26,7 +27,8 @@ pub enum LearningRate {
     /// The optimizer's rate at the batch size `base`, and in proportion to the root of the batch
     /// size.
     Sqrt(Sqrt),
-    /// The best of several for each arm, by their mean validation accuracy, with runs of their own.
+    /// The best of several for each arm, with runs of their own: by their mean validation accuracy, or by
+    /// their steps to the target of `train.stop_at`.
     Tuned(Tuned),
 }
 

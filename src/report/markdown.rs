@@ -239,9 +239,16 @@ fn to_target(target: &TargetFinding, declared: bool) -> String {
              it was chosen from the results, so this describes them and decides nothing."
         }
     };
+    let rates = match target.of_several_rates {
+        true => {
+            " The curve takes the learning rate with the fewest steps of each batch size, which was chosen \
+             from these runs and therefore flatters a little."
+        }
+        false => "",
+    };
     let about = format!(
         "{source} Between two measurements a run is taken to go straight. Means are over the runs \
-         that reached it."
+         that reached it.{rates}"
     );
     [about, table(&header, target.arms.iter().map(row)), trade_off(target)].join("\n\n")
 }

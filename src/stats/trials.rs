@@ -1,6 +1,13 @@
 //! Learning rates that were tried, and which of them is the best.
+//!
+//! The best has the highest mean validation accuracy. Where runs end at a target, their accuracies say
+//! no more than how far the last steps overshot it: there the best gets to it in the fewest steps, and
+//! one whose runs all get there comes before one of which some do not.
 
 use serde::Serialize;
+
+/// More than any other part of a score.
+const MISSED: f64 = 1e6;
 
 /// One learning rate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -9,6 +16,10 @@ pub struct Trial {
     pub learning_rate: f64,
     /// Validation accuracies of its finished runs, in the order of their seeds.
     pub validation: Vec<f64>,
+    /// Where its runs end at a target, the steps of each finished one, and nothing for one that did not
+    /// get there; empty where they do not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps_to_target: Vec<Option<f64>>,
     /// Runs whose loss was not finite.
     pub diverged: usize,
 }
@@ -35,9 +46,38 @@ impl Edge {
 }
 
 impl Trial {
-    /// The mean accuracy, unless a run diverged or none is finished.
+    /// Finished runs that did not get to their target.
+    pub fn missed(&self) -> usize {
+        self.steps_to_target.iter().filter(|steps| steps.is_none()).count()
+    }
+
+    /// What rates are compared by, run by run, the higher the better: accuracies, or -ln(steps to the
+    /// target). `None` where a run diverged or did not get there.
+    pub fn scores(&self) -> Option<Vec<f64>> {
+        match (self.diverged, &self.steps_to_target[..]) {
+            (0, []) => Some(self.validation.clone()),
+            (0, steps) => steps.iter().map(|steps| Some(-(*steps)?.ln())).collect(),
+            _ => None,
+        }
+    }
+
+    /// The geometric mean of the steps to the target; `None` without one, or where a run did not get
+    /// there.
+    pub fn typical_steps(&self) -> Option<f64> {
+        let scores = self.scores().filter(|_| !self.steps_to_target.is_empty())?;
+        super::summarise(&scores).map(|of| (-of.mean).exp())
+    }
+
+    /// For [`best_trial`]; `None` where a run diverged or none is finished.
     fn score(&self) -> Option<f64> {
-        super::summarise(&self.validation).filter(|_| self.diverged == 0).map(|of| of.mean)
+        let mean = |values: &[f64]| super::summarise(values).map(|of| of.mean);
+        match self.scores() {
+            Some(scores) => mean(&scores),
+            None if self.diverged == 0 => {
+                mean(&self.validation).map(|accuracy| accuracy - MISSED * self.missed() as f64)
+            }
+            None => None,
+        }
     }
 }
 
@@ -53,7 +93,7 @@ pub fn best_place(scores: &[Option<f64>]) -> Option<(usize, Option<Edge>)> {
     Some((place, Edge::of(place, scores.len()).filter(|_| equals == 1)))
 }
 
-/// [`best_place`] of the mean accuracies of these trials, in ascending order of their rates.
+/// [`best_place`] of the mean scores of these trials, in ascending order of their rates.
 pub fn best_trial(trials: &[Trial]) -> Option<(usize, Option<Edge>)> {
     best_place(&trials.iter().map(Trial::score).collect::<Vec<_>>())
 }
@@ -67,6 +107,7 @@ mod tests {
         let trial = |learning_rate, accuracy: f64| Trial {
             learning_rate,
             validation: vec![accuracy - 0.25, accuracy + 0.25],
+            steps_to_target: Vec::new(),
             diverged: 0,
         };
         let trials = [trial(0.1, 0.5), trial(0.2, 0.75), trial(0.4, 0.75), trial(0.8, 0.5)];
@@ -78,5 +119,31 @@ mod tests {
         assert_eq!(best_trial(&easy), Some((2, None)));
         assert_eq!(best_trial(&[]), None);
         assert_eq!(best_place(&[None, Some(1.0), None, Some(1.0)]), Some((1, None)));
+    }
+
+    #[test]
+    fn where_runs_end_at_a_target_the_fewest_steps_to_it_are_the_best() {
+        let trial = |learning_rate, accuracy, steps: [Option<f64>; 2]| Trial {
+            learning_rate,
+            validation: vec![accuracy; 2],
+            steps_to_target: steps.to_vec(),
+            diverged: 0,
+        };
+        // The slow one never gets there, the next is the fastest, the last ones overshoot.
+        let trials = [
+            trial(0.01, 0.69, [None, None]),
+            trial(0.1, 0.71, [Some(40.0), Some(90.0)]),
+            trial(0.2, 0.79, [Some(70.0), Some(70.0)]),
+            trial(0.4, 0.75, [Some(10.0), None]),
+        ];
+        assert_eq!(best_trial(&trials), Some((1, None)));
+        assert_eq!(trials[1].typical_steps().map(f64::round), Some(60.0));
+        assert_eq!((trials[3].missed(), trials[3].scores()), (1, None));
+        // Where none gets there, the one that misses the fewest, then the most accurate.
+        assert_eq!(best_trial(&[trials[0].clone(), trials[3].clone()]).unwrap().0, 1);
+        let closer = trial(0.02, 0.695, [None, None]);
+        assert_eq!(best_trial(&[trials[0].clone(), closer]).unwrap().0, 1);
+        let wild = Trial { diverged: 1, ..trials[1].clone() };
+        assert_eq!(best_trial(&[wild]), None);
     }
 }

@@ -90,6 +90,8 @@ pub struct FinishedRun {
     pub epochs: Vec<EpochMetrics>,
     /// Times and memory of every epoch.
     pub timing: Vec<TimingLine>,
+    /// Whether it got to the target at which it was to end; `None` without one.
+    pub reached_target: Option<bool>,
     /// The rows whose gradients it computed at a time because memory was short.
     pub micro_batch: Option<usize>,
 }
@@ -101,6 +103,7 @@ impl FinishedRun {
         let Some(record) = files.record()?.filter(finished) else { return Ok(None) };
         let epochs = files.metrics()?;
         let Some(last) = epochs.last().copied() else { return Ok(None) };
+        let reached_target = record.result.as_ref().and_then(|result| result.reached_target);
         let best = record.result.as_ref().and_then(|result| result.best_epoch);
         let best =
             best.filter(|_| arm.train.restores_best()).and_then(|epoch| epochs.get(epoch as usize));
@@ -111,6 +114,7 @@ impl FinishedRun {
             test_accuracy: record.test().map(|metrics| metrics.accuracy),
             last,
             timing: files.timing()?,
+            reached_target,
             micro_batch: taken.filter(|rows| *rows < asked),
             epochs,
         }))

@@ -2,8 +2,8 @@
 //!
 //! Every arm begins with equal numbers of trials: the same rates (or the same shares of a range around
 //! its own rate), each with the same seeds, which no other run has. The best is the one with the
-//! highest mean validation accuracy, the middle one of equals; a rate of which any run diverged is not
-//! taken. While the best lies at an end of the grid, one more rate is tried beyond it, as far away as
+//! highest mean validation accuracy, or, where runs end at a target, the one that takes them there in
+//! the fewest steps; the middle one of equals. A rate of which any run diverged is not taken. While the best lies at an end of the grid, one more rate is tried beyond it, as far away as
 //! its neighbour is in the logarithm. The test split is never read.
 //!
 //! Everything follows from the records of the trials, so that tuning goes on at any moment and is
@@ -133,7 +133,12 @@ fn try_rate(
     tuning: &mut Tuning,
     runs: &mut Vec<Run>,
 ) -> Result<()> {
-    let mut trial = Trial { learning_rate: lr, validation: Vec::new(), diverged: 0 };
+    let mut trial = Trial {
+        learning_rate: lr,
+        validation: Vec::new(),
+        steps_to_target: Vec::new(),
+        diverged: 0,
+    };
     for seed in 0..u64::from(rule.seeds) {
         let seed = FIRST_TUNING_SEED + seed;
         let run = Run { arm: arm.with_rate(lr), seed, stage: Stage::Tuning };
@@ -141,7 +146,11 @@ fn try_rate(
         match files.record()?.map(|record| record.status) {
             Some(Status::Diverged { .. }) => trial.diverged += 1,
             _ => match FinishedRun::read(&files, &run.arm)? {
-                Some(finished) => trial.validation.push(finished.validation_accuracy),
+                Some(finished) => {
+                    trial.validation.push(finished.validation_accuracy);
+                    let steps = |reached: bool| reached.then_some(finished.last.step as f64);
+                    trial.steps_to_target.extend(finished.reached_target.map(steps));
+                }
                 None => tuning.finished = false,
             },
         }
@@ -244,7 +253,12 @@ mod tests {
     use crate::config::Source;
 
     fn trial(learning_rate: f64, validation: &[f64], diverged: usize) -> Trial {
-        Trial { learning_rate, validation: validation.to_vec(), diverged }
+        Trial {
+            learning_rate,
+            validation: validation.to_vec(),
+            steps_to_target: Vec::new(),
+            diverged,
+        }
     }
 
     #[test]

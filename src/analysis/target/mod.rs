@@ -5,9 +5,10 @@ mod reach;
 pub use reach::{Cost, Reach, Target, reach};
 
 use super::groups::is_budget;
+use super::rates::as_trial;
 use super::trade_off::{Observation, Observed, TradeOff, fit};
 use super::{ArmFinding, ArmResults, Comparison, Point, Results};
-use crate::stats::{Summary, summarise};
+use crate::stats::{Summary, best_trial, summarise};
 use rand::Rng;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -54,6 +55,9 @@ pub struct TargetFinding {
     pub trade_off: Option<TradeOff>,
     /// Why there is none.
     pub no_trade_off: Option<String>,
+    /// Whether batch sizes had several learning rates, of which the curve takes the one with the fewest
+    /// steps.
+    pub of_several_rates: bool,
     /// The batch size that reaches the target in the least time: the curve's steps with the seconds
     /// that a step took.
     pub fastest: Option<usize>,
@@ -83,15 +87,17 @@ pub fn target(
     rng: &mut impl Rng,
 ) -> TargetFinding {
     let arms = results.arms.iter().map(|arm| arm_target(arm, &target)).collect();
-    let fitted = comparable(results, comparison)
-        .and_then(|places| fit(&observations(results, &places, &target), rng));
+    let places = comparable(results, comparison, &target);
+    let candidates = comparison.arms.iter().filter(|arm| arm.competes()).count();
+    let of_several_rates = places.as_ref().is_ok_and(|places| places.len() < candidates);
+    let fitted = places.and_then(|places| fit(&observations(results, &places, &target), rng));
     let (trade_off, no_trade_off) = match fitted {
         Ok(trade_off) => (Some(trade_off), None),
         Err(reason) => (None, Some(reason)),
     };
     let fastest = trade_off.as_ref().and_then(|curve| fastest(curve, comparison));
     let in_budget = trade_off.as_ref().and_then(|curve| in_budget(curve, results, comparison));
-    TargetFinding { target, arms, trade_off, no_trade_off, fastest, in_budget }
+    TargetFinding { target, arms, trade_off, no_trade_off, of_several_rates, fastest, in_budget }
 }
 
 fn arm_target(arm: &ArmResults, target: &Target) -> ArmTarget {
@@ -117,16 +123,17 @@ fn arm_target(arm: &ArmResults, target: &Target) -> ArmTarget {
     }
 }
 
-/// The candidates, if one curve can go through them: each with a batch size of its own and nothing
-/// else between them but the learning rate and the budget.
-fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, String> {
+/// The candidates through which one curve can go: one a batch size, with nothing else between them but
+/// the learning rate and the budget. Of several rates the one that suits its batch size best: a curve
+/// through rates that suit some sizes better than others would show that.
+fn comparable(
+    results: &Results,
+    comparison: &Comparison,
+    target: &Target,
+) -> Result<Vec<usize>, String> {
     let places: Vec<usize> =
         (0..results.arms.len()).filter(|place| comparison.arms[*place].competes()).collect();
     let arms: Vec<&ArmResults> = places.iter().map(|place| &results.arms[*place]).collect();
-    let sizes: BTreeMap<usize, usize> = arms.iter().map(|arm| (arm.batch_size, 1)).collect();
-    if sizes.len() < arms.len() {
-        return Err("two arms have the same batch size".into());
-    }
     let other = |path: &&String| !is_budget(path);
     let differs = arms.first().and_then(|first| {
         let unequal = |path: &&String| {
@@ -135,10 +142,31 @@ fn comparable(results: &Results, comparison: &Comparison) -> Result<Vec<usize>, 
         let paths = arms.iter().flat_map(|arm| arm.settings.keys());
         paths.filter(other).find(unequal)
     });
-    match differs {
-        Some(path) => Err(format!("the arms differ in {path} too")),
-        None => Ok(places),
+    if let Some(path) = differs {
+        return Err(format!("the arms differ in {path} too"));
     }
+    let mut of_size: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for place in places {
+        of_size.entry(results.arms[place].batch_size).or_default().push(place);
+    }
+    of_size.into_values().map(|places| best_rate(results, comparison, target, places)).collect()
+}
+
+/// Of arms of one batch size the one whose learning rate takes it to the target in the fewest steps.
+fn best_rate(
+    results: &Results,
+    comparison: &Comparison,
+    target: &Target,
+    mut places: Vec<usize>,
+) -> Result<usize, String> {
+    let rate = |place: &usize| results.arms[*place].learning_rate;
+    places.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
+    if places.windows(2).any(|pair| rate(&pair[0]).to_bits() == rate(&pair[1]).to_bits()) {
+        return Err("two arms have the same batch size and learning rate".into());
+    }
+    let trial = |place: &usize| as_trial(&results.arms[*place], &comparison.seeds, Some(target));
+    let best = best_trial(&places.iter().map(trial).collect::<Vec<_>>());
+    best.map(|(at, _)| places[at]).ok_or_else(|| "no seed has runs of all arms".into())
 }
 
 fn observations(results: &Results, places: &[usize], target: &Target) -> Vec<Observation> {
@@ -240,7 +268,8 @@ mod tests {
         study.arms[1].batch_size = 16;
         let comparison = compare(&study, &mut generator(1));
         let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
-        assert_eq!(found.no_trade_off.unwrap(), "two arms have the same batch size");
+        let said = found.no_trade_off.unwrap();
+        assert_eq!(said, "two arms have the same batch size and learning rate");
         let mut study = planted();
         study.arms[1].settings.insert("train.epochs".into(), "3".into());
         assert!(
@@ -251,6 +280,25 @@ mod tests {
         study.arms[1].settings.insert("train.schedule".into(), "constant".into());
         let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
         assert_eq!(found.no_trade_off.unwrap(), "the arms differ in train.schedule too");
+    }
+
+    #[test]
+    fn of_several_learning_rates_the_one_with_the_fewest_steps_stands_for_its_batch_size() {
+        let mut study = planted();
+        // At a higher rate each takes a fifth more steps.
+        let mut slower = planted().arms;
+        for arm in &mut slower {
+            (arm.name, arm.learning_rate) = (format!("{}-high", arm.name), 1e-2);
+            let points = arm.runs.values_mut().flat_map(|run| &mut run.curve);
+            points.for_each(|point| point.step += point.step / 5);
+        }
+        let alone = compare(&study, &mut generator(1));
+        let alone = target(&study, &alone, Target::accuracy(0.8), &mut generator(2));
+        study.arms.splice(0..0, slower);
+        let comparison = compare(&study, &mut generator(1));
+        let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
+        assert_eq!((alone.of_several_rates, found.of_several_rates), (false, true));
+        assert_eq!(found.trade_off, alone.trade_off);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The best learning rate against batch size, beside the rules of thumb.
 
 use super::{Figure, Study};
-use crate::analysis::{RateFinding, RateOptimum};
+use crate::analysis::{MORE_STEPS, RateFinding, RateOptimum, points};
 use crate::report::plot::{Axis, Chart, Mark, Spread, Unit, short};
 use crate::stats::Edge;
 
@@ -59,13 +59,21 @@ fn caption(study: &Study, found: &RateFinding) -> String {
         (None, Some(reason)) => format!(" No line is fitted: {reason}."),
         (None, None) => String::new(),
     };
+    let (by, good) = match found.is_to_target() {
+        true => {
+            ("by steps to the target", format!("take at most {MORE_STEPS} times as many steps"))
+        }
+        false => {
+            let margin = points(study.results.margin);
+            ("on validation", format!("come within the margin of {margin} percentage points"))
+        }
+    };
     format!(
-        "Marks are the best learning rates on validation, from a parabola through the best rate that \
+        "Marks are the best learning rates {by}, from a parabola through the best rate that \
          was tried and its neighbours (n = {} seeds). The bars are no intervals: they join the rates \
-         that come within the margin of {} percentage points, so a long one means that the rate \
+         that {good}, so a long one means that the rate \
          matters little. Dashed: three rules of thumb, from the smallest batch size on. An arrow: the \
          best rate was the last one tried on that side.{fitted}",
         seeds.max().unwrap_or(0),
-        crate::analysis::points(study.results.margin)
     )
 }

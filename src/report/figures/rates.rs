@@ -1,11 +1,13 @@
-//! Validation accuracy of each learning rate and batch size, as a map.
+//! What each learning rate and batch size came to, as a map: validation accuracy, or the steps to the
+//! target at which runs end.
 
 use super::{Figure, Study};
-use crate::analysis::{RateFinding, RateOptimum, percent};
+use crate::analysis::{RateFinding, RateOptimum};
+use crate::format::count;
 use crate::report::plot::{Axis, Chart, Spread, Unit, short};
 use crate::stats::{Trial, summarise};
 
-/// Shades of the style sheet, from the lowest accuracy to the highest.
+/// Shades of the style sheet, from the worst to the best.
 const SHADES: usize = 8;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
@@ -15,9 +17,13 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     rates.dedup();
     let x = places("batch size", found.tried.iter().map(|of| of.batch_size.to_string()));
     let y = places("learning rate", rates.iter().map(|rate| short(*rate)));
-    let mut chart = Chart::new("mean validation accuracy in percent", x, y);
-    let means = || trials(found).filter_map(|trial| Some(summarise(&trial.validation)?.mean));
-    let ends = [means().fold(1.0, f64::min), means().fold(0.0, f64::max)];
+    let title = match found.is_to_target() {
+        true => "typical steps to the target",
+        false => "mean validation accuracy in percent",
+    };
+    let mut chart = Chart::new(title, x, y);
+    let means = || trials(found).filter_map(mean);
+    let ends = [means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max)];
     let row = |rate: f64| rates.iter().take_while(|other| **other < rate).count() as f64;
     for (column, tuning) in found.tried.iter().enumerate() {
         let best = found.sizes.iter().find(|best| best.batch_size == tuning.batch_size);
@@ -46,6 +52,11 @@ fn trials(found: &RateFinding) -> impl Iterator<Item = &Trial> + Clone {
     found.tried.iter().flat_map(|of| &of.trials)
 }
 
+/// Of the scores; `None` where a run diverged, missed the target, or none is finished.
+fn mean(trial: &Trial) -> Option<f64> {
+    summarise(&trial.scores()?).map(|summary| summary.mean)
+}
+
 fn is_best(best: &RateOptimum, trial: &Trial) -> bool {
     best.best.to_bits() == trial.learning_rate.to_bits()
 }
@@ -66,19 +77,25 @@ fn draw_cell(
     at_edge: bool,
 ) {
     let (across, up) = ([x - 0.5, x + 0.5], [y - 0.5, y + 0.5]);
-    let mean = summarise(&trial.validation).filter(|_| trial.diverged == 0);
-    let Some(summary) = mean else {
-        let (wild, done) = (trial.diverged, trial.validation.len());
-        chart.hatched(across, up, &format!("{about}: {wild} diverged, {done} finished"));
-        chart.text(x, y, [0.0, 4.0], "onlow", "diverged");
+    let Some(mean) = mean(trial) else {
+        let (wild, missed, done) = (trial.diverged, trial.missed(), trial.validation.len());
+        let (word, says) = match wild {
+            0 => ("missed", format!("{about}: {missed} of {done} did not get to the target")),
+            _ => ("diverged", format!("{about}: {wild} diverged, {done} finished")),
+        };
+        chart.hatched(across, up, &says);
+        chart.text(x, y, [0.0, 4.0], "onlow", word);
         return;
     };
-    let share = (summary.mean - low) / (high - low).max(1e-9);
+    let share = (mean - low) / (high - low).max(1e-9);
     let shade = ((share * SHADES as f64) as usize).min(SHADES - 1);
-    let says = format!("{about}: {} on average, n = {}", percent(summary.mean), summary.count);
+    let (number, told) = match trial.typical_steps() {
+        Some(steps) => (count(steps.round() as u64), "steps, typically"),
+        None => (format!("{:.1}", 100.0 * mean), "% on average"),
+    };
+    let says = format!("{about}: {number} {told}, n = {}", trial.validation.len());
     chart.area(across, up, &format!("h{shade}"), &says);
     let class = if shade >= SHADES / 2 { "onhigh" } else { "onlow" };
-    let number = format!("{:.1}", 100.0 * summary.mean);
     let number = if at_edge { format!("{number} edge") } else { number };
     chart.text(x, y, [0.0, 4.0], class, &number);
 }
@@ -91,6 +108,7 @@ fn caption(study: &Study, found: &RateFinding) -> String {
         true => "those of the report",
         false => "their own, which the results do not use",
     };
+    let kind = if found.is_to_target() { "geometric " } else { "" };
     let edge = match found.sizes.iter().any(|best| best.edge.is_some()) {
         true => {
             " \"edge\": the best rate lies at the end of those that were tried, and a better one may \
@@ -99,12 +117,16 @@ fn caption(study: &Study, found: &RateFinding) -> String {
         false => "",
     };
     let diverged = match found.sizes.iter().any(|best| !best.diverged.is_empty()) {
-        true => " Hatched: the loss of some run was no longer a number.",
+        true => " Hatched as diverged: the loss of some run was no longer a number.",
+        false => "",
+    };
+    let missed = match trials(found).any(|trial| trial.missed() > 0) {
+        true => " Hatched as missed: some run did not get to the target.",
         false => "",
     };
     format!(
-        "Each cell is a mean over n = {seeds} seeds ({whose}); darker is better. The frame marks the \
+        "Each cell is a {kind}mean over n = {seeds} seeds ({whose}); darker is better. The frame marks the \
          best rate of each batch size. If it moves from column to column, one rate for all is unfair \
-         to some of them. No intervals are drawn: neighbours may well be equal.{edge}{diverged}"
+         to some of them. No intervals are drawn: neighbours may well be equal.{edge}{diverged}{missed}"
     )
 }

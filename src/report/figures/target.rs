@@ -18,6 +18,10 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         panel(study, target, "examples needed", "examples", |cost| cost.examples, false),
     ];
     let fitted = match &target.trade_off {
+        Some(_) if target.of_several_rates => {
+            " The solid line is the curve, updates = Smin + Emin / B, fitted to the learning rate with the \
+             fewest updates of each batch size."
+        }
         Some(_) => " The solid line is the fitted curve, updates = Smin + Emin / B.",
         None => " The runs do not suffice to fit a curve.",
     };

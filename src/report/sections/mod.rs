@@ -7,7 +7,7 @@ pub(super) use minima::minima;
 use super::markdown::{accuracy, comparisons, difference_of, table};
 use crate::analysis::{
     ArmFinding, BudgetFinding, Claim, Confounder, Decomposition, Effect, Factor, Findings, Front,
-    GapArm, GroupFinding, Price, RateFinding, Role, Split, Tuning, Weight, percent,
+    GapArm, GroupFinding, MORE_STEPS, Price, RateFinding, Role, Split, Tuning, Weight, percent,
 };
 use crate::format::count;
 use crate::stats::{Edge, Standing, Trial, summarise};
@@ -65,14 +65,11 @@ pub(super) fn learning_rates(tunings: &[Tuning]) -> Option<String> {
         return None;
     }
     let tried = |tuning: &Tuning| {
-        let trial = |trial: &Trial| match (trial.diverged, summarise(&trial.validation)) {
-            (0, Some(summary)) => {
-                format!("{}: {}", trial.learning_rate, percent(summary.mean))
-            }
-            _ => format!("{}: diverged", trial.learning_rate),
-        };
+        let trial = |trial: &Trial| format!("{}: {}", trial.learning_rate, outcome(trial));
         tuning.trials.iter().map(trial).collect::<Vec<_>>().join(", ")
     };
+    let to_target =
+        tunings.iter().flat_map(|of| &of.trials).any(|trial| !trial.steps_to_target.is_empty());
     let edge = |edge: Option<Edge>| match edge {
         None => "inside",
         Some(Edge::Lowest) => "at the lower end: a smaller one may be better",
@@ -87,8 +84,22 @@ pub(super) fn learning_rates(tunings: &[Tuning]) -> Option<String> {
             tried(tuning),
         ]
     });
-    let header = ["arm", "batch size", "chosen", "where it lies", "validation accuracy of each"];
+    let each =
+        if to_target { "steps to the target with each" } else { "validation accuracy of each" };
+    let header = ["arm", "batch size", "chosen", "where it lies", each];
     Some(table(&header, rows))
+}
+
+/// What came of a learning rate that was tried.
+fn outcome(trial: &Trial) -> String {
+    match (trial.diverged, trial.missed(), summarise(&trial.validation)) {
+        (0, 0, Some(accuracy)) => match trial.typical_steps() {
+            Some(steps) => count(steps.round() as u64),
+            None => percent(accuracy.mean),
+        },
+        (0, missed, Some(runs)) => format!("{missed} of {} did not get there", runs.count),
+        _ => "diverged".into(),
+    }
 }
 
 /// The groups of arms beside the one that the verdict rests on.
@@ -128,8 +139,11 @@ pub(super) fn rates(found: Option<&RateFinding>) -> Option<String> {
             },
         ]
     });
-    let header =
-        ["batch size", "best tried", "where it lies", "estimated optimum", "within the margin"];
+    let good = match found.is_to_target() {
+        true => format!("with at most {MORE_STEPS} times the steps"),
+        false => "within the margin".into(),
+    };
+    let header = ["batch size", "best tried", "where it lies", "estimated optimum", &good];
     let line = match (&found.scaling, &found.no_scaling) {
         (Some(_), _) => "The optimum between the rates that were tried is the top of a parabola \
                          through the best one and its neighbours; a line through these, in \

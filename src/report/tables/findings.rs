@@ -42,7 +42,9 @@ pub(in crate::report) fn learning_rates(findings: &Findings) -> Result<String> {
         row.text("learning_rate", trial.learning_rate);
         let mean = crate::stats::summarise(&trial.validation).map(|summary| summary.mean);
         row.number("validation_accuracy", mean);
+        row.number("steps_to_target", trial.typical_steps());
         row.text("runs_finished", trial.validation.len().to_string());
+        row.text("runs_missing_target", trial.missed());
         row.text("runs_diverged", trial.diverged);
         let chosen = trial.learning_rate.to_bits() == tuning.chosen.to_bits();
         row.text("chosen", chosen);

@@ -1,7 +1,8 @@
 //! Which learning rate suits which batch size.
 //!
 //! For each batch size several rates were tried, by tuning or in a grid. The best one is that with
-//! the highest mean validation accuracy; between the rates that were tried the optimum is that of
+//! the highest mean validation accuracy, or, where runs end at a target, that with the fewest steps to
+//! it (the highest mean of -ln steps); between the rates that were tried the optimum is that of
 //! the parabola in ln lr through it and its two neighbours. Over at least three batch sizes
 //!
 //! ```text
@@ -14,13 +15,20 @@
 //! interval of s resamples whole seeds. A batch size whose best rate lies at the end of those that
 //! were tried tells a bound alone, and is left out.
 
-use super::{ArmResults, Budget, CONFIDENCE, Rate, Results, Tuning};
+#[cfg(test)]
+mod tests;
+
+use super::{
+    ArmResults, Budget, CONFIDENCE, Rate, Reach, Results, RunResults, Target, Tuning, reach,
+};
 use crate::stats::{Edge, Interval, Trial, best_place, resamples};
 use rand::Rng;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 const REPLICATES: usize = 1000;
+/// What a good rate takes of the steps of the best one, where runs end at a target.
+pub const MORE_STEPS: f64 = 1.2;
 
 /// The learning rates of one batch size.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,8 +39,8 @@ pub struct RateOptimum {
     pub best: f64,
     /// The top of the parabola through it and its neighbours; `best` where it lies at an end.
     pub optimum: f64,
-    /// The lowest and highest rate, with all between them, that come within the margin of the best; the
-    /// optimum lies among them.
+    /// The lowest and highest rate, with all between them, that come within the margin of the best, or
+    /// take at most [`MORE_STEPS`] times as many steps to the target; the optimum lies among them.
     pub good: [f64; 2],
     /// Set when the best lies at an end of what was tried.
     pub edge: Option<Edge>,
@@ -90,6 +98,13 @@ pub struct RateFinding {
     pub tried: Vec<Tuning>,
 }
 
+impl RateFinding {
+    /// Whether rates were compared by the steps to a target, not by accuracies.
+    pub fn is_to_target(&self) -> bool {
+        self.tried.iter().flat_map(|of| &of.trials).any(|trial| !trial.steps_to_target.is_empty())
+    }
+}
+
 /// What was tried for each batch size says which rate suits it; `None` where no batch size had
 /// several rates.
 pub fn rates(results: &Results, rng: &mut impl Rng) -> Option<RateFinding> {
@@ -138,11 +153,8 @@ fn of_grid(results: &Results) -> Vec<Tuning> {
     });
     let mut by_size: BTreeMap<usize, Vec<Trial>> = BTreeMap::new();
     for arm in arms {
-        let validation =
-            seeds.iter().filter_map(|seed| Some(arm.runs.get(seed)?.validation)).collect();
-        let (learning_rate, diverged) = (arm.learning_rate, arm.diverged.len());
         let trials = by_size.entry(arm.batch_size).or_default();
-        trials.push(Trial { learning_rate, validation, diverged });
+        trials.push(as_trial(arm, &seeds, results.declared_target.as_ref()));
     }
     by_size.retain(|_, trials| trials.len() > 1);
     let tuning = |(batch_size, mut trials): (usize, Vec<Trial>)| {
@@ -160,16 +172,27 @@ fn of_grid(results: &Results) -> Vec<Tuning> {
     by_size.into_iter().filter_map(tuning).collect()
 }
 
-/// (lr, accuracies) of the trials that have runs of all seeds, in ascending order.
-type Points<'t> = Vec<(f64, &'t [f64])>;
+/// An arm with the runs of these seeds.
+pub(super) fn as_trial(arm: &ArmResults, seeds: &[u64], target: Option<&Target>) -> Trial {
+    let runs = || seeds.iter().filter_map(|seed| arm.runs.get(seed));
+    let steps = |run: &RunResults| match reach(&run.curve, target?)? {
+        Reach::At(cost) | Reach::Before(cost) => Some(cost.steps),
+        Reach::Never(_) => None,
+    };
+    Trial {
+        learning_rate: arm.learning_rate,
+        validation: runs().map(|run| run.validation).collect(),
+        steps_to_target: if target.is_some() { runs().map(steps).collect() } else { Vec::new() },
+        diverged: arm.diverged.len(),
+    }
+}
 
-fn usable(trials: &[Trial], seeds: usize) -> Points<'_> {
-    let whole = |trial: &&Trial| trial.diverged == 0 && trial.validation.len() == seeds;
-    trials
-        .iter()
-        .filter(whole)
-        .map(|trial| (trial.learning_rate, trial.validation.as_slice()))
-        .collect()
+/// (lr, scores) of the trials that have runs of all seeds, in ascending order.
+type Points = Vec<(f64, Vec<f64>)>;
+
+fn usable(trials: &[Trial], seeds: usize) -> Points {
+    let of = |trial: &Trial| Some((trial.learning_rate, trial.scores()?));
+    trials.iter().filter_map(of).filter(|(_, scores)| scores.len() == seeds).collect()
 }
 
 /// The seeds of which most trials have runs.
@@ -187,8 +210,8 @@ struct Best {
 }
 
 /// The best rate over these seeds.
-fn best(points: &Points<'_>, seeds: &[usize]) -> Option<Best> {
-    let mean = |(_, values): &(f64, &[f64])| {
+fn best(points: &Points, seeds: &[usize]) -> Option<Best> {
+    let mean = |(_, values): &(f64, Vec<f64>)| {
         seeds.iter().map(|seed| values[*seed]).sum::<f64>() / seeds.len() as f64
     };
     if points.len() < 2 || seeds.is_empty() {
@@ -223,19 +246,25 @@ fn optimum(tuning: &Tuning, margin: f64) -> Option<RateOptimum> {
     let points = usable(&tuning.trials, seeds.len());
     let best = best(&points, &seeds)?;
     let mean = |place: usize| points[place].1.iter().sum::<f64>() / seeds.len() as f64;
-    let is_good = |place: &usize| mean(best.place) - mean(*place) <= margin;
+    let to_target = tuning.trials.iter().any(|trial| !trial.steps_to_target.is_empty());
+    let tolerance = if to_target { MORE_STEPS.ln() } else { margin };
+    let is_good = |place: &usize| mean(best.place) - mean(*place) <= tolerance;
     let lowest = (0..=best.place).rev().take_while(is_good).last().unwrap_or(best.place);
     let uppermost = (best.place..points.len()).take_while(is_good).last().unwrap_or(best.place);
     let wild = tuning.trials.iter().filter(|trial| trial.diverged > 0);
     let diverged: Vec<f64> = wild.map(|trial| trial.learning_rate).collect();
-    // Beyond the highest rate that was tried whole there is one that diverged: no need to look there.
-    let bounded = diverged.iter().any(|rate| *rate > best.rate);
+    // Beyond the best there is one that diverged or missed the target: no need to look there.
+    let fails = |trial: &Trial, edge: Edge| match edge {
+        Edge::Highest => trial.learning_rate > best.rate && trial.scores().is_none(),
+        Edge::Lowest => trial.learning_rate < best.rate && trial.missed() > 0,
+    };
+    let is_end = |edge: &Edge| !tuning.trials.iter().any(|trial| fails(trial, *edge));
     Some(RateOptimum {
         batch_size: tuning.batch_size,
         best: best.rate,
         optimum: best.top,
         good: [points[lowest].0.min(best.top), points[uppermost].0.max(best.top)],
-        edge: best.edge.filter(|edge| !(bounded && *edge == Edge::Highest)),
+        edge: best.edge.filter(is_end),
         diverged,
     })
 }
@@ -243,7 +272,7 @@ fn optimum(tuning: &Tuning, margin: f64) -> Option<RateOptimum> {
 fn scaling(tried: &[Tuning], rng: &mut impl Rng) -> Result<RateScaling, String> {
     let count = tried.iter().map(seeds_of).min().unwrap_or(0);
     let all: Vec<usize> = (0..count).collect();
-    let inside: Vec<(f64, Points<'_>)> = tried
+    let inside: Vec<(f64, Points)> = tried
         .iter()
         .map(|tuning| ((tuning.batch_size as f64).ln(), usable(&tuning.trials, seeds_of(tuning))))
         .filter(|(_, points)| best(points, &all).is_some_and(|best| best.edge.is_none()))
@@ -293,109 +322,4 @@ pub(super) fn sentence(found: &RateScaling) -> String {
          0.5 the square root, 1 in proportion).",
         found.power()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::{arm, results};
-    use super::*;
-    use crate::stats::summarise;
-    use crate::stats::tests::{generator, near, normals};
-    use rand_chacha::ChaCha8Rng;
-
-    const RATES: [f64; 7] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
-
-    /// Accuracy falls by 0.01 for each factor e^2 from lr* = 1e-3 (B / 16)^s, with a seed's own noise
-    /// in all trials and some in each.
-    fn planted(exponent: f64, noise: f64, rng: &mut ChaCha8Rng) -> Results {
-        let common = normals(rng, 5, 0.0, 0.02);
-        let tuning = |size: usize| {
-            let optimum = 1e-3 * (size as f64 / 16.0).powf(exponent);
-            let mut trial = |rate: &f64| {
-                let own = normals(rng, 5, 0.0, noise);
-                let mean = 0.9 - 0.01 * ((rate / optimum).ln() / 2.0).powi(2);
-                let validation = common.iter().zip(own).map(|(a, b)| mean + a + b).collect();
-                Trial { learning_rate: *rate, validation, diverged: 0 }
-            };
-            let trials: Vec<Trial> = RATES.iter().map(&mut trial).collect();
-            let (arm, chosen) = (format!("batch-{size}"), 1e-3);
-            Tuning { arm, batch_size: size, trials, chosen, edge: None }
-        };
-        let tunings = [16, 64, 256, 1024].map(tuning).to_vec();
-        Results { tunings, ..results(Vec::new()) }
-    }
-
-    #[test]
-    fn without_noise_the_planted_optimum_and_exponent_are_found() {
-        for exponent in [0.0, 0.5, 0.9] {
-            let study = planted(exponent, 0.0, &mut generator(1));
-            let found = rates(&study, &mut generator(2)).unwrap();
-            let line = found.scaling.unwrap();
-            near(line.exponent, exponent, 1e-6);
-            near(line.rate(64.0), 1e-3 * 4f64.powf(exponent), 1e-9);
-            for size in &found.sizes {
-                let true_one = 1e-3 * (size.batch_size as f64 / 16.0).powf(exponent);
-                near(size.optimum / true_one, 1.0, 1e-6);
-            }
-        }
-    }
-
-    #[test]
-    fn the_interval_holds_the_true_exponent_in_most_studies() {
-        let mut rng = generator(3);
-        let (mut covered, mut width, mut found_in) = (0, 0.0, Vec::new());
-        for _ in 0..100 {
-            let found = rates(&planted(0.5, 0.001, &mut rng), &mut rng).unwrap().scaling.unwrap();
-            let interval = found.interval.unwrap();
-            covered += usize::from(interval.contains(0.5));
-            width += (interval.high - interval.low) / 100.0;
-            found_in.push(found.exponent);
-        }
-        assert!(covered >= 90, "{covered} of 100");
-        let needed = 4.0 * summarise(&found_in).unwrap().sd.unwrap();
-        assert!(width < 2.0 * needed, "{width} where {needed} would do");
-    }
-
-    #[test]
-    fn the_good_range_is_what_comes_within_the_margin() {
-        let study = planted(0.0, 0.0, &mut generator(4));
-        let first = &rates(&study, &mut generator(5)).unwrap().sizes[0];
-        // 0.005 lower at a factor of e^(2 sqrt(0.5)) = 4.1 to both sides.
-        near(first.good[0], 3e-4, 1e-12);
-        near(first.good[1], 3e-3, 1e-12);
-        assert_eq!(first.edge, None);
-    }
-
-    #[test]
-    fn a_best_rate_at_the_end_is_flagged_and_left_out_of_the_line() {
-        let mut study = planted(0.5, 0.0, &mut generator(6));
-        study.tunings.truncate(3);
-        study.tunings[2].trials.truncate(3);
-        let found = rates(&study, &mut generator(7)).unwrap();
-        assert_eq!(found.sizes[2].edge, Some(Edge::Highest));
-        assert!(found.no_scaling.unwrap().contains("there are 2"));
-        // When the next one diverged the end is no end.
-        study.tunings[2].trials.push(Trial {
-            learning_rate: 3e-3,
-            validation: Vec::new(),
-            diverged: 1,
-        });
-        let found = rates(&study, &mut generator(7)).unwrap();
-        assert_eq!((found.sizes[2].edge, &found.sizes[2].diverged[..]), (None, &[3e-3][..]));
-    }
-
-    #[test]
-    fn a_grid_is_read_as_trials_and_one_rate_alone_is_none() {
-        let with = |size: usize, rate: f64, accuracy: f64| ArmResults {
-            learning_rate: rate,
-            ..arm(size, &[accuracy, accuracy + 0.01])
-        };
-        let grid = |size| [with(size, 1e-3, 0.8), with(size, 1e-2, 0.85), with(size, 1e-1, 0.8)];
-        let study = results([16, 64, 256].map(grid).concat());
-        let found = rates(&study, &mut generator(8)).unwrap();
-        near(found.scaling.unwrap().exponent, 0.0, 1e-9);
-        near(found.sizes[1].optimum, 1e-2, 1e-9);
-        let plain = results(vec![arm(32, &[0.8, 0.8]), arm(64, &[0.8, 0.8])]);
-        assert_eq!(rates(&plain, &mut generator(9)), None);
-    }
 }

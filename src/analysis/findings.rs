@@ -39,6 +39,8 @@ impl GroupFinding {
 pub struct Findings {
     /// In sentences.
     pub verdict: Verdict,
+    /// How the arms on which the verdict rests came by their rates and what they have in common.
+    pub group: &'static str,
     /// The arms on which the verdict rests, against the best of them.
     pub comparison: Comparison,
     /// What it takes them to reach a target; `None` without a candidate.
@@ -67,6 +69,17 @@ pub struct Findings {
     pub audit: Vec<Confounder>,
     /// What is commonly claimed, against this study.
     pub claims: Vec<Claim>,
+}
+
+impl Findings {
+    /// All groups of arms, the one on which the verdict rests first: title, comparison, target.
+    pub fn groups(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &Comparison, Option<&TargetFinding>)> {
+        let others = self.others.iter();
+        let others = others.map(|of| (of.title, &of.comparison, of.target.as_ref()));
+        [(self.group, &self.comparison, self.target.as_ref())].into_iter().chain(others)
+    }
 }
 
 /// Analyses the results of a study.
@@ -105,13 +118,14 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
         None => fronts(&main.comparison),
         Some(_) => Vec::new(),
     };
-    let GroupFinding { mut comparison, target, .. } = main;
+    let GroupFinding { title: group, mut comparison, target, .. } = main;
     let others_too = others.iter_mut().map(|group| &mut group.comparison);
     for comparison in [&mut comparison].into_iter().chain(others_too) {
         add_interquartile_means(comparison, results, rng);
     }
     Findings {
         verdict,
+        group,
         comparison,
         target,
         others,

@@ -53,7 +53,7 @@ mod words;
 pub use agreement::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
 pub use audit::{ArmFacts, Confounder, Weight, audit};
 pub use budgets::{Axis, BudgetFinding, budgets};
-pub use claims::{Claim, Finding, claims};
+pub use claims::{Claim, Finding, Ratio, claims};
 pub use compare::{ArmFinding, Comparison, Difference, Role, compare};
 pub use decomposition::{Decomposition, GapArm, OddSeed, Part, Parts, Remainder, decompose};
 pub use estimate::Estimate;

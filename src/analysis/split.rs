@@ -39,6 +39,11 @@ pub struct Examples {
 }
 
 impl Examples {
+    /// So many training rows as passes over the training split.
+    pub fn epochs(&self, examples: f64) -> Option<f64> {
+        self.train.map(|rows| examples / rows as f64)
+    }
+
     /// `["15,000", "5,000", "none"]`: training, validation, test.
     pub fn texts(&self) -> [String; 3] {
         let text = |n: Option<usize>| n.map_or("none".into(), |n| count(n as u64));
@@ -74,6 +79,11 @@ impl RunResults {
             Split::Validation => Some(self.validation),
             Split::Test => self.test,
         }
+    }
+
+    /// Training rows a second; `None` where no time was measured.
+    pub(super) fn examples_per_second(&self) -> Option<f64> {
+        (self.train_seconds > 0.0).then(|| self.examples as f64 / self.train_seconds)
     }
 
     /// Accuracy on the split that is reported.

@@ -32,7 +32,7 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
     }
     if let Some(target) = &report.findings.target {
         parts.push(format!("## To reach {}", target.target.words()));
-        parts.push(to_target(target, results.declared_target.is_some()));
+        parts.push(to_target(results, target));
     }
     let rest = [
         ("## Where the gap comes from", sections::gap(findings)),
@@ -107,6 +107,7 @@ fn arms(comparison: &Comparison) -> String {
         "test accuracy",
         "steps",
         "seconds",
+        "examples a second",
         "peak memory",
     ];
     let with_iqm = has_iqm(comparison);
@@ -127,6 +128,7 @@ fn arms(comparison: &Comparison) -> String {
             accuracy(arm.test.as_ref()),
             whole(arm.steps),
             arm.seconds.map_or("-".into(), |seconds| format!("{:.1}", seconds.mean)),
+            whole(arm.examples_per_second),
             if arm.finished > 0 { bytes(arm.peak_memory) } else { "-".into() },
         ];
         if with_iqm {
@@ -214,7 +216,7 @@ pub(super) fn difference_of(estimate: Option<&Estimate>) -> String {
     }
 }
 
-fn to_target(target: &TargetFinding, declared: bool) -> String {
+fn to_target(results: &Results, target: &TargetFinding) -> String {
     let row = |arm: &ArmTarget| {
         let reached = match (arm.reached, arm.at_first) {
             (reached, 0) => format!("{reached} of {}", arm.runs),
@@ -228,11 +230,13 @@ fn to_target(target: &TargetFinding, declared: bool) -> String {
             reached,
             whole(arm.steps),
             whole(arm.examples),
+            epochs(results, arm.examples),
             arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
         ]
     };
-    let header = ["arm", "batch size", "runs that reached it", "steps", "examples", "time"];
-    let source = match declared {
+    let header =
+        ["arm", "batch size", "runs that reached it", "steps", "examples", "epochs", "time"];
+    let source = match results.declared_target.is_some() {
         true => "The target is the one at which the file ends all runs.",
         false => {
             "The target is the accuracy to which each arm's runs come at their best, on average, less the margin; \
@@ -251,6 +255,11 @@ fn to_target(target: &TargetFinding, declared: bool) -> String {
          that reached it.{rates}"
     );
     [about, table(&header, target.arms.iter().map(row)), trade_off(target)].join("\n\n")
+}
+
+fn epochs(results: &Results, examples: Option<Summary>) -> String {
+    let epochs = examples.and_then(|examples| results.examples.epochs(examples.mean));
+    epochs.map_or("-".into(), |epochs| format!("{epochs:.2}"))
 }
 
 fn trade_off(target: &TargetFinding) -> String {

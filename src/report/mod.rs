@@ -109,12 +109,14 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
 fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<Vec<&'static str>> {
     let findings = &report.findings;
     let all = [
-        ("runs.csv", tables::runs(results)?),
-        ("arms.csv", tables::arms(report)?),
+        ("runs.csv", tables::runs(results, findings.target.as_ref().map(|of| &of.target))?),
+        ("arms.csv", tables::arms(results, report)?),
         ("comparisons.csv", tables::comparisons(report)?),
         ("decomposition.csv", tables::decomposition(findings)?),
         ("learning_rates.csv", tables::learning_rates(findings)?),
         ("best_learning_rates.csv", tables::best_learning_rates(findings)?),
+        ("rate_law.csv", tables::rate_law(findings)?),
+        ("trade_off.csv", tables::trade_off(findings)?),
         ("budgets.csv", tables::budgets(findings)?),
         ("factors.csv", tables::factors(findings)?),
         ("pareto.csv", tables::pareto(findings)?),

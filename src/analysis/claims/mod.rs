@@ -65,24 +65,52 @@ pub struct Claim {
     pub because: String,
     /// The effect where it is one of accuracy, as a share of 1, and what it is shown to be.
     pub effect: Option<Estimate>,
+    /// The effect where it is one of something else, as a ratio.
+    pub ratio: Option<Ratio>,
     /// The smallest effect on accuracy that these seeds would find in 80 of 100 studies.
     pub detectable: Option<f64>,
 }
 
+/// How many times as much.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Ratio {
+    /// The geometric mean over the seeds.
+    pub value: f64,
+    /// Its 95 % interval; `None` for one seed.
+    pub interval: Option<Interval>,
+}
+
+impl Ratio {
+    /// Of differences of logarithms.
+    fn of(logarithms: &Estimate) -> Self {
+        let interval = logarithms.interval;
+        Self {
+            value: logarithms.summary.mean.exp(),
+            interval: interval.map(|of| Interval { low: of.low.exp(), high: of.high.exp() }),
+        }
+    }
+}
+
 impl Claim {
     fn untested(claim: &'static str, because: impl Into<String>) -> Self {
-        Self::without_effect(claim, Finding::NotTested, because.into())
+        Self::of_ratio(claim, Finding::NotTested, None, because.into())
     }
 
     /// That rests on something else than accuracy.
-    fn without_effect(claim: &'static str, finding: Finding, because: String) -> Self {
-        Self { claim, finding, because, effect: None, detectable: None }
+    fn of_ratio(
+        claim: &'static str,
+        finding: Finding,
+        logarithms: Option<&Estimate>,
+        because: String,
+    ) -> Self {
+        let ratio = logarithms.map(Ratio::of);
+        Self { claim, finding, because, effect: None, ratio, detectable: None }
     }
 
     /// With the effect on accuracy that it rests on.
     fn told(claim: &'static str, finding: Finding, effect: Estimate, because: String) -> Self {
         let detectable = effect.detectable();
-        Self { claim, finding, because, effect: Some(effect), detectable }
+        Self { claim, finding, because, effect: Some(effect), ratio: None, detectable }
     }
 
     /// Of an effect on accuracy that the claim says to be positive.
@@ -201,7 +229,7 @@ fn memory(results: &Results) -> Claim {
         count(large.batch_size as u64),
         times(&effect)
     );
-    Claim::without_effect(CLAIM, Finding::of_sign(effect.interval), because)
+    Claim::of_ratio(CLAIM, Finding::of_sign(effect.interval), Some(&effect), because)
 }
 
 fn epochs(results: &Results) -> Claim {
@@ -209,9 +237,7 @@ fn epochs(results: &Results) -> Claim {
     let Some([small, large]) = smallest_and_largest(finished(results), |_, _| true) else {
         return Claim::untested(CLAIM, "there are no two batch sizes with equal settings");
     };
-    let speed = |run: &RunResults| {
-        (run.train_seconds > 0.0).then(|| (run.examples as f64 / run.train_seconds).ln())
-    };
+    let speed = |run: &RunResults| run.examples_per_second().map(f64::ln);
     let Some(effect) = Estimate::of(&paired(large, small, speed), 0.0) else {
         return Claim::untested(CLAIM, NO_PAIR);
     };
@@ -221,7 +247,7 @@ fn epochs(results: &Results) -> Claim {
         times(&effect),
         count(small.batch_size as u64)
     );
-    Claim::without_effect(CLAIM, Finding::of_sign(effect.interval), because)
+    Claim::of_ratio(CLAIM, Finding::of_sign(effect.interval), Some(&effect), because)
 }
 
 /// `1.30 (95 % interval 1.20 to 1.41)`, of a difference of logarithms.

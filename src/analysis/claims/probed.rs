@@ -32,12 +32,13 @@ pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
     let falls: Vec<f64> = pairs.map(|[small, large]| small - large).collect();
     let (told, seeds) =
         (falls.len(), small.runs.keys().filter(|s| large.runs.contains_key(s)).count());
-    let Some(Estimate { summary, interval }) = Estimate::of(&falls, 0.0) else {
+    let Some(effect) = Estimate::of(&falls, 0.0) else {
         return Claim::untested(
             CLAIM,
             "the noise scales are known from below alone: more `rows`, or more training examples, would tell",
         );
     };
+    let Estimate { summary, interval } = effect;
     let times = |log: f64| format!("{:.1}", log.exp());
     let range = interval.map_or("one seed".to_owned(), |Interval { low, high }| {
         format!("95 % interval {} to {}", times(low), times(high))
@@ -58,7 +59,7 @@ pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
         true => Finding::of_sign(interval),
         false => Finding::Inconclusive,
     };
-    Claim::without_effect(CLAIM, finding, because)
+    Claim::of_ratio(CLAIM, finding, Some(&effect), because)
 }
 
 /// Both halves must hold: sharper, and worse for it.
@@ -87,5 +88,6 @@ pub(super) fn sharp_minima(found: Option<&SharpnessFinding>) -> Claim {
         Ordering::Equal => "sharpness is not shown to tell accuracy",
     };
     let because = format!("{first}; {second}");
-    Claim::without_effect(CLAIM, finding, because)
+    let ratio = found.ratio("top_eigenvalue").map(|ratio| &ratio.log_ratio);
+    Claim::of_ratio(CLAIM, finding, ratio, because)
 }

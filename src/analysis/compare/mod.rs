@@ -96,6 +96,8 @@ pub struct ArmFinding {
     pub examples: Option<Summary>,
     /// Seconds of a run.
     pub seconds: Option<Summary>,
+    /// Training rows a second, of training alone.
+    pub examples_per_second: Option<Summary>,
     /// Seconds of a training step.
     pub seconds_per_step: Option<Summary>,
     /// The most that a run took, in bytes.
@@ -235,6 +237,7 @@ fn runs_of<'r>(arm: &'r ArmResults, seeds: &[u64]) -> Vec<&'r RunResults> {
 
 fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
     let all = |of: fn(&RunResults) -> f64| -> Vec<f64> { arm.runs.values().map(of).collect() };
+    let speeds: Vec<f64> = arm.runs.values().filter_map(RunResults::examples_per_second).collect();
     ArmFinding {
         name: arm.name.clone(),
         batch_size: arm.batch_size,
@@ -250,6 +253,7 @@ fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
         steps: summarise(&all(|run| run.steps as f64)),
         examples: summarise(&all(|run| run.examples as f64)),
         seconds: summarise(&all(|run| run.seconds)),
+        examples_per_second: summarise(&speeds),
         seconds_per_step: summarise(&all(|run| run.train_seconds / run.steps.max(1) as f64)),
         peak_memory: arm.runs.values().map(|run| run.peak_memory).max().unwrap_or(0),
         memory: summarise(&all(|run| run.peak_memory as f64)),

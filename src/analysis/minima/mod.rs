@@ -154,7 +154,7 @@ fn each_once(runs: &[SharpnessRun]) -> Vec<SharpnessRun> {
 }
 
 impl SharpnessFinding {
-    fn ratio(&self, measure: &str) -> Option<&Sharper> {
+    pub(super) fn ratio(&self, measure: &str) -> Option<&Sharper> {
         self.sharper.iter().find(|found| found.measure == measure)
     }
 

@@ -16,7 +16,7 @@ mod paths;
 mod row;
 
 use super::page::{StudiesParts, studies_page};
-use super::{Report, Written, draw, write_figures, write_or_refuse};
+use super::{Report, Written, draw, remove_old, tables, write_figures, write_or_refuse};
 use crate::analysis::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
 use crate::error::UserError;
 use crate::files;
@@ -125,9 +125,17 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     let rows = rows?;
     let figures = figures::draw(&members);
     write_figures(&folder.join("figures"), &figures::NAMES, &figures)?;
-    let tables = folder.join("tables");
-    files::write_text(&tables.join("studies.csv"), &row::studies_csv(&members, &rows)?)?;
-    files::write_text(&tables.join("differences.csv"), &row::differences_csv(&members)?)?;
+    let place = folder.join("tables");
+    files::write_text(&place.join("studies.csv"), &row::studies_csv(&members, &rows)?)?;
+    files::write_text(&place.join("differences.csv"), &row::differences_csv(&members)?)?;
+    let settings = comparable::settings(&members)?;
+    let names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
+    match settings.is_empty() {
+        true => remove_old(&place.join("settings.csv"))?,
+        false => {
+            files::write_text(&place.join("settings.csv"), &tables::settings(&names, &settings)?)?;
+        }
+    }
     let page = studies_page(&StudiesParts {
         headline: &headline(&agreed),
         said: &agreed.said,
@@ -136,7 +144,7 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
         left_out,
         figures: &figures,
         notes: &notes,
-        settings: &comparable::settings(&members)?,
+        settings: &settings,
     })?;
     let path = folder.join("index.html");
     files::write_text(&path, &page)?;

@@ -3,7 +3,7 @@
 use super::{Row, csv, word};
 use crate::analysis::{
     ArmFinding, BudgetFinding, Claim, Confounder, Effect, Factor, Findings, Front, Parts,
-    RateOptimum, Tuning,
+    RateOptimum, RateScaling, TargetFinding, Tuning,
 };
 use crate::stats::Trial;
 use anyhow::Result;
@@ -69,6 +69,41 @@ pub(in crate::report) fn best_learning_rates(findings: &Findings) -> Result<Stri
         row
     };
     csv(findings.rates.iter().flat_map(|rates| &rates.sizes).map(row))
+}
+
+/// `rate_law.csv`: how the best learning rate goes with the batch size, `factor * batch size ^ exponent`.
+pub(in crate::report) fn rate_law(findings: &Findings) -> Result<String> {
+    let row = |line: &RateScaling| {
+        let sizes: Vec<String> = line.batch_sizes.iter().map(usize::to_string).collect();
+        let mut row = Row::default();
+        row.number("exponent", Some(line.exponent));
+        row.interval("exponent", line.interval);
+        row.text("factor", line.factor);
+        row.text("batch_sizes", sizes.join(" "));
+        row
+    };
+    csv(findings.rates.iter().filter_map(|rates| rates.scaling.as_ref()).map(row))
+}
+
+/// `trade_off.csv`: the curve of steps against batch size, `smallest_steps + least_examples / B`, one
+/// row a group of arms that has one.
+pub(in crate::report) fn trade_off(findings: &Findings) -> Result<String> {
+    let row = |(group, target): (&str, &TargetFinding)| {
+        let curve = target.trade_off.as_ref()?;
+        let mut row = Row::default();
+        row.text("group", group);
+        row.text("target_metric", &target.target.metric);
+        row.number("target", Some(target.target.value));
+        row.number("smallest_steps", Some(curve.smallest_steps));
+        row.number("least_examples", Some(curve.least_examples));
+        row.number("critical_batch_size", Some(curve.critical));
+        row.interval("critical_batch_size", curve.interval);
+        row.text("inside_batch_sizes", curve.straddled);
+        row.text("runs_known_by_a_bound", curve.bounds);
+        Some(row)
+    };
+    let groups = findings.groups().filter_map(|(group, _, target)| Some((group, target?)));
+    csv(groups.filter_map(row))
 }
 
 /// `budgets.csv`: one row an arm and what is held equal.
@@ -150,6 +185,8 @@ pub(in crate::report) fn claims(findings: &Findings) -> Result<String> {
         row.text("finding", word(&claim.finding));
         row.text("because", &claim.because);
         row.estimate("effect", claim.effect.as_ref());
+        row.number("ratio", claim.ratio.map(|ratio| ratio.value));
+        row.interval("ratio", claim.ratio.and_then(|ratio| ratio.interval));
         row.number("detectable", claim.detectable);
         row
     };

@@ -10,10 +10,11 @@ mod studies;
 pub(super) use arms::{arms, comparisons};
 pub(super) use findings::{
     audit, best_learning_rates, budgets, claims, decomposition, factors, learning_rates, pareto,
+    rate_law, trade_off,
 };
 pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_accuracy};
 pub(super) use runs::runs;
-pub(super) use studies::{StudyRow, differences, studies};
+pub(super) use studies::{StudyRow, differences, settings, studies};
 
 use crate::analysis::{CONFIDENCE, Estimate};
 use crate::stats::{InterquartileMean, Interval};

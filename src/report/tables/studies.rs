@@ -68,6 +68,19 @@ pub(in crate::report) fn studies(rows: impl Iterator<Item = StudyRow>) -> Result
     }))
 }
 
+/// `settings.csv`: one row a key in which the files differ, one column a study.
+pub(in crate::report) fn settings(
+    studies: &[String],
+    rows: &[(String, Vec<String>)],
+) -> Result<String> {
+    csv(rows.iter().map(|(path, values)| {
+        let mut row = Row::default();
+        row.text("setting", path);
+        studies.iter().zip(values).for_each(|(study, value)| row.text(study, value));
+        row
+    }))
+}
+
 /// `differences.csv`: the name of a study with each of its arms.
 pub(in crate::report) fn differences<'a>(
     arms: impl Iterator<Item = (&'a str, &'a ArmFinding)>,

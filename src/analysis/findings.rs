@@ -111,7 +111,8 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let noise = super::noise(results, &of_main, trade_off.map(|found| found.critical));
     verdict.besides.extend(noise.iter().flat_map(NoiseFinding::sentences));
     verdict.besides.extend(sharpness.iter().flat_map(SharpnessFinding::sentences));
-    let claims = claims(results, &of_main, decomposition.as_ref(), sharpness.as_ref());
+    let target = main.target.as_ref().map(|of| &of.target);
+    let claims = claims(results, &of_main, target, decomposition.as_ref(), sharpness.as_ref());
     let factors = factors(&of_main);
     // Nor do their accuracies differ by more than how far the last steps overshoot.
     let fronts = match &results.declared_target {

@@ -189,15 +189,21 @@ impl NoiseFinding {
     }
 }
 
-/// From the first moment to the last one that as many runs came to; runs that end early leave later
-/// moments to the slowest seeds.
+/// From the first moment after the first step, before which nothing is learnt and nothing bounded, to
+/// the last one that as many runs came to; runs that end early leave later moments to the slowest seeds.
 fn moved(arm: &NoiseArm) -> Option<String> {
-    let first = arm.points.first()?;
+    let first = arm.points.iter().find(|point| point.step > 0)?;
     let last = arm.points.iter().rfind(|point| point.seeds == first.seeds)?;
-    if last.step == first.step {
-        return None;
-    }
     let (from, to) = (first.plain, last.plain);
+    if last.step == first.step {
+        return Some(format!(
+            "{} was {} examples (median over {}, after {} examples).",
+            what(arm),
+            to.text(),
+            counted(last.seeds, "seed"),
+            count(last.examples)
+        ));
+    }
     // Two bounds from below show no movement.
     if from.at_least && to.at_least {
         return None;
@@ -208,17 +214,24 @@ fn moved(arm: &NoiseArm) -> Option<String> {
         _ => "went from",
     };
     let adam = last.adam.map_or(String::new(), |adam| {
-        format!("; of the gradient as Adam scales it, it was {} then", adam.text())
+        format!("; of the gradient as Adam scales it, it was {} in the end", adam.text())
     });
     Some(format!(
-        "With batch size {} the noise scale, the batch size at which a gradient is as much noise as \
-         signal, {way} {} to {} examples in training (medians over {}, after {} examples){adam}.",
-        count(arm.batch_size as u64),
+        "{} {way} {} to {} examples in training (medians over {}, after {} and {} examples){adam}.",
+        what(arm),
         from.text(),
         to.text(),
         counted(last.seeds, "seed"),
+        count(first.examples),
         count(last.examples)
     ))
+}
+
+fn what(arm: &NoiseArm) -> String {
+    format!(
+        "With batch size {} the noise scale, the batch size at which a gradient is as much noise as signal,",
+        count(arm.batch_size as u64)
+    )
 }
 
 #[cfg(test)]
@@ -236,8 +249,8 @@ mod tests {
 
     fn measured(seed: u64, scales: &[NoiseScale]) -> NoiseRun {
         let point = |(at, plain): (usize, &NoiseScale)| NoisePoint {
-            step: 10 * at as u64,
-            examples: 320 * at as u64,
+            step: 10 + 10 * at as u64,
+            examples: 320 + 320 * at as u64,
             plain: *plain,
             adam: (at > 0).then_some(known(7.0)),
         };
@@ -260,16 +273,26 @@ mod tests {
         assert_eq!(sentences.len(), 2, "{sentences:?}");
         assert!(sentences[0].contains("rose from 20 to 300 examples"), "{sentences:?}");
         assert!(
-            sentences[0].contains("(medians over 3 seeds, after 320 examples); of the"),
+            sentences[0].contains("(medians over 3 seeds, after 320 and 640 examples); of the"),
             "{sentences:?}"
         );
         assert!(sentences[1].contains("are in line"), "{sentences:?}");
         let apart = noise(&study, &study, Some(4000.0)).unwrap().sentences();
         assert!(apart[1].contains("is not in line"), "{apart:?}");
-        let later = NoisePoint { step: 20, ..study.noise[0].points[1] };
+        let later = NoisePoint { step: 30, ..study.noise[0].points[1] };
         study.noise[0].points.push(later);
         let longer = noise(&study, &study, None).unwrap().sentences();
         assert_eq!(longer[0], sentences[0], "a moment that one seed came to");
+        study.noise[0].points.pop();
+        let before = NoisePoint { step: 0, examples: 0, ..study.noise[0].points[1] };
+        study.noise.iter_mut().for_each(|run| run.points.insert(0, before));
+        let from_begin = noise(&study, &study, None).unwrap().sentences();
+        assert_eq!(from_begin[0], sentences[0], "nothing is learnt before the first step");
+        study.noise.iter_mut().for_each(|run| drop(run.points.remove(0)));
+        let mut short = study.clone();
+        short.noise.iter_mut().for_each(|run| run.points.truncate(1));
+        let once = noise(&short, &short, None).unwrap().sentences();
+        assert!(once[0].contains("was 20 examples (median over 3 seeds, after 320"), "{once:?}");
         study.noise.iter_mut().for_each(|run| run.points[1].plain = more_than(11.0));
         let unknown = noise(&study, &study, None).unwrap().sentences();
         assert!(unknown[0].contains("went from 20 to more than 11 examples"), "{unknown:?}");

@@ -56,6 +56,8 @@ pub struct SharpnessFinding {
     pub sharper: Vec<Sharper>,
     /// Mean training losses of the two arms.
     pub losses: Option<[f64; 2]>,
+    /// The lowest and the highest training loss of a run.
+    pub all_losses: Option<[f64; 2]>,
     /// By measure; empty where there is nothing to rank.
     pub rank_correlations: Vec<RankCorrelation>,
     /// Adam's closeness to the edge of stability, of the same two arms.
@@ -107,6 +109,10 @@ pub fn sharpness(
             MEASURES.iter().filter_map(|measure| sharper(runs, ends, measure)).collect()
         }),
         losses: mean(|run| Some(run.sharpness.loss)),
+        all_losses: (!different.is_empty()).then(|| {
+            let losses = || different.iter().map(|run| run.sharpness.loss);
+            [losses().fold(f64::INFINITY, f64::min), losses().fold(0.0, f64::max)]
+        }),
         rank_correlations,
         edges: mean(|run| run.sharpness.edge_of_stability),
         barriers: barriers(&results.lines),
@@ -169,13 +175,15 @@ impl SharpnessFinding {
     }
 
     /// Whether runs in sharper minima have a lower accuracy (`Less`) or a higher one (`Greater`), by the
-    /// largest curvature and by adaptive sharpness, among all runs and among those of one learning rate;
-    /// else `Equal`.
+    /// largest curvature and by adaptive sharpness, among all runs, among those of one learning rate
+    /// and among those at like training losses; else `Equal`.
     pub(super) fn sharper_is_better(&self) -> Ordering {
         let deciding = ["top_eigenvalue", "adaptive"].map(|measure| self.rank_correlation(measure));
         let intervals = deciding.into_iter().flat_map(|found| match found {
-            Some(found) => [found.interval, found.interval_within_rates],
-            None => [None; 2],
+            Some(found) => {
+                [found.interval, found.interval_within_rates, found.interval_at_like_losses]
+            }
+            None => [None; 3],
         });
         let sides: Vec<Ordering> = intervals.map(side).collect();
         match sides[..] {
@@ -258,6 +266,34 @@ mod tests {
         assert_eq!(found.sharper_is_better(), Ordering::Equal);
         let said = found.sentences().join(" ");
         assert!(said.contains("There is no evidence that sharpness explains"), "{said}");
+    }
+
+    #[test]
+    fn what_the_training_loss_does_to_both_is_no_evidence() {
+        // One rate: half of the seeds trained on, to less curvature and less accuracy; beside that,
+        // curvature and accuracy have nothing to do with each other.
+        let mut study = study(|_, seed| {
+            let noise = [0.0, 0.3, 0.1, 0.2, 0.5, 0.7, 0.4, 0.6][seed as usize];
+            let chance = [0.02, 0.01, 0.0, 0.03, 0.02, 0.01, 0.0, 0.03][seed as usize];
+            (chance, noise, 1e-3)
+        });
+        for run in &mut study.sharpness {
+            let trained_on = run.batch_size == 32;
+            run.sharpness.loss = if trained_on { 0.01 } else { 0.3 };
+            run.accuracy += if trained_on { 0.8 } else { 0.9 };
+            run.sharpness.top_eigenvalue += if trained_on { 2.0 } else { 6.0 };
+            run.sharpness.adaptive += if trained_on { 1.0 } else { 3.0 };
+        }
+        let found = found(&study);
+        let top = found.rank_correlation("top_eigenvalue").unwrap();
+        assert_eq!(side(top.interval_within_rates), Ordering::Greater, "{top:?}");
+        assert_eq!(side(top.interval_at_like_losses), Ordering::Equal, "{top:?}");
+        assert_eq!(found.sharper_is_better(), Ordering::Equal);
+        let said = found.sentences().join(" ");
+        assert!(
+            said.contains("over 16 runs, which ended at training losses from 0.0100 to 0.3000")
+        );
+        assert!(said.contains("among runs at like training losses"), "{said}");
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! Does sharpness tell accuracy? Kendall's tau of the two over runs, with intervals by resampling whole
 //! seeds: runs of one seed have their first weights and order of rows in common.
+//!
+//! Learning rates move both, and curvature falls as the training loss does. So tau is also taken within
+//! strata: among runs of one learning rate, and among runs whose training losses lie in the same range
+//! of a factor of [`LIKE_LOSSES`].
 
 use super::Measure;
 use crate::analysis::{CONFIDENCE, SharpnessRun};
@@ -10,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// Resamples of the seeds.
 const REPLICATES: usize = 2000;
+/// From the lowest training loss to the highest of one stratum.
+pub(super) const LIKE_LOSSES: f64 = 1.5;
 /// Fewer seeds give no interval of a rank correlation.
 const SEEDS: usize = 3;
 
@@ -26,6 +32,10 @@ pub struct RankCorrelation {
     pub tau_within_rates: Option<f64>,
     /// Its 95 % interval.
     pub interval_within_rates: Option<Interval>,
+    /// Over pairs of runs with like training losses; `None` where there are none.
+    pub tau_at_like_losses: Option<f64>,
+    /// Its 95 % interval.
+    pub interval_at_like_losses: Option<Interval>,
 }
 
 /// `None` where there is nothing to rank.
@@ -39,18 +49,22 @@ pub(super) fn rank_correlation(
     rates.dedup();
     let seeds: Vec<u64> =
         runs.iter().map(|run| run.seed).collect::<BTreeSet<_>>().into_iter().collect();
-    let observe = |run: &SharpnessRun, within: bool| {
-        let rate = rates.iter().position(|rate| *rate == run.learning_rate.to_bits());
-        let stratum = if within { rate.unwrap_or(0) } else { 0 };
-        Ranked { x: of(run), y: run.accuracy, stratum }
+    let of_rate = |run: &SharpnessRun| {
+        rates.iter().position(|rate| *rate == run.learning_rate.to_bits()).unwrap_or(0)
     };
-    let tau = |drawn: &[usize], within: bool| {
+    let lowest = runs.iter().map(|run| run.sharpness.loss).fold(f64::INFINITY, f64::min);
+    let of_loss = |run: &SharpnessRun| {
+        ((run.sharpness.loss / lowest).ln() / LIKE_LOSSES.ln()).max(0.0) as usize
+    };
+    let tau = |drawn: &[usize], stratum: &dyn Fn(&SharpnessRun) -> usize| {
         let of_seed = |seed: u64| runs.iter().filter(move |run| run.seed == seed);
         let drawn = drawn.iter().flat_map(|index| of_seed(seeds[*index]));
-        kendall_tau(&drawn.map(|run| observe(run, within)).collect::<Vec<_>>())
+        let ranked =
+            |run: &SharpnessRun| Ranked { x: of(run), y: run.accuracy, stratum: stratum(run) };
+        kendall_tau(&drawn.map(ranked).collect::<Vec<_>>())
     };
-    let mut estimate = |within: bool| {
-        let found = resamples(seeds.len(), REPLICATES, |drawn| tau(drawn, within), rng)?;
+    let mut estimate = |stratum: &dyn Fn(&SharpnessRun) -> usize| {
+        let found = resamples(seeds.len(), REPLICATES, |drawn| tau(drawn, stratum), rng)?;
         let enough = seeds.len() >= SEEDS && found.share_defined() > 0.9;
         let interval = found
             .t_interval(CONFIDENCE)
@@ -58,13 +72,16 @@ pub(super) fn rank_correlation(
             .map(|interval| Interval { low: interval.low.max(-1.0), high: interval.high.min(1.0) });
         Some((found.estimate, interval))
     };
-    let (all, interval) = estimate(false)?;
-    let within = estimate(true);
+    let (all, interval) = estimate(&|_| 0)?;
+    let within_rates = estimate(&of_rate);
+    let at_losses = estimate(&of_loss);
     Some(RankCorrelation {
         measure,
         tau: all,
         interval,
-        tau_within_rates: within.map(|(tau, _)| tau),
-        interval_within_rates: within.and_then(|(_, interval)| interval),
+        tau_within_rates: within_rates.map(|(tau, _)| tau),
+        interval_within_rates: within_rates.and_then(|(_, interval)| interval),
+        tau_at_like_losses: at_losses.map(|(tau, _)| tau),
+        interval_at_like_losses: at_losses.and_then(|(_, interval)| interval),
     })
 }

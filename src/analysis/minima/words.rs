@@ -1,5 +1,6 @@
 //! What was found around minima, in sentences.
 
+use super::rank::LIKE_LOSSES;
 use super::{Barrier, RankCorrelation, Sharper, SharpnessFinding};
 use crate::analysis::Estimate;
 use crate::analysis::words::percent;
@@ -11,8 +12,6 @@ use std::cmp::Ordering;
 const ROUNDING: f64 = 5e-4;
 /// A rise of the loss up to this is no barrier.
 const LOW_BARRIER: f64 = 0.05;
-/// Training losses that differ by more than this factor make curvatures hard to compare.
-const LOSSES_APART: f64 = 1.5;
 
 impl SharpnessFinding {
     /// In words.
@@ -29,7 +28,7 @@ impl SharpnessFinding {
     fn at_other_losses(&self) -> Option<String> {
         let [small, large] = self.losses?;
         let apart = (small / large).max(large / small);
-        (apart > LOSSES_APART).then(|| {
+        (apart > LIKE_LOSSES).then(|| {
             format!(
                 "Those runs ended at different training losses ({small:.4} and {large:.4}). Curvature \
                  falls with the loss whatever the batch size is, so this shows how far the training \
@@ -38,14 +37,25 @@ impl SharpnessFinding {
         })
     }
 
+    /// Where runs ended at very different training losses, which move curvature too.
+    fn range_of_losses(&self) -> String {
+        match self.all_losses {
+            Some([low, high]) if high > LIKE_LOSSES * low => {
+                format!(", which ended at training losses from {low:.4} to {high:.4}")
+            }
+            _ => String::new(),
+        }
+    }
+
     fn explains(&self) -> Option<String> {
         let top = self.rank_correlation("top_eigenvalue")?;
         let adaptive = self.rank_correlation("adaptive")?;
         let numbers = format!(
-            "rank correlation (Kendall's tau) with {} accuracy over {}: {} by the largest curvature, {} \
+            "rank correlation (Kendall's tau) with {} accuracy over {}{}: {} by the largest curvature, {} \
              by adaptive sharpness",
             self.split,
             counted(self.runs, "run"),
+            self.range_of_losses(),
             tau_text(top),
             tau_text(adaptive)
         );
@@ -64,19 +74,21 @@ impl SharpnessFinding {
     }
 }
 
-/// `-0.31 (95 % interval -0.62 to +0.01; with one learning rate -0.05, -0.40 to +0.30)`
+/// `-0.31 (95 % interval -0.62 to +0.01; among runs of one learning rate -0.05, -0.40 to +0.30)`
 fn tau_text(found: &RankCorrelation) -> String {
     let range = |interval: Interval| format!("{:+.2} to {:+.2}", interval.low, interval.high);
     let interval = match found.interval {
         Some(interval) => format!("95 % interval {}", range(interval)),
         None => "too few seeds for an interval".into(),
     };
-    let within = found.tau_within_rates.map_or(String::new(), |tau| {
-        let interval = found.interval_within_rates.map(range);
-        let interval = interval.map_or(String::new(), |range| format!(", {range}"));
-        format!("; among runs of one learning rate {tau:+.2}{interval}")
-    });
-    format!("{:+.2} ({interval}{within})", found.tau)
+    let among = |which: &str, tau: Option<f64>, interval: Option<Interval>| {
+        let interval = interval.map(range).map_or(String::new(), |range| format!(", {range}"));
+        tau.map_or(String::new(), |tau| format!("; among runs {which} {tau:+.2}{interval}"))
+    };
+    let rates = among("of one learning rate", found.tau_within_rates, found.interval_within_rates);
+    let losses =
+        among("at like training losses", found.tau_at_like_losses, found.interval_at_like_losses);
+    format!("{:+.2} ({interval}{rates}{losses})", found.tau)
 }
 
 fn ratio_sentence(found: &Sharper) -> String {

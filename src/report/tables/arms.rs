@@ -54,9 +54,8 @@ fn to_target(row: &mut Row, results: &Results, reached: Option<&ArmTarget>) {
     };
     row.text("runs_reaching_target", runs(|target| target.reached));
     row.text("runs_there_at_first_measurement", runs(|target| target.at_first));
-    let mean = |of: fn(&ArmTarget) -> Option<Summary>| {
-        reached.and_then(of).map(|summary| summary.mean)
-    };
+    let mean =
+        |of: fn(&ArmTarget) -> Option<Summary>| reached.and_then(of).map(|summary| summary.mean);
     row.number("steps_to_target", mean(|target| target.steps));
     row.number("examples_to_target", mean(|target| target.examples));
     let examples = mean(|target| target.examples);

@@ -69,6 +69,8 @@ pub(in crate::report) fn sharpness_and_accuracy(
         row.interval("tau", correlation.interval);
         row.number("tau_within_rates", correlation.tau_within_rates);
         row.interval("tau_within_rates", correlation.interval_within_rates);
+        row.number("tau_at_like_losses", correlation.tau_at_like_losses);
+        row.interval("tau_at_like_losses", correlation.interval_at_like_losses);
         row
     }))
 }

@@ -1,0 +1,104 @@
+//! Claims about settings that some arms have and others have not: schedules, dropout, penalties.
+
+use super::{Claim, because_small, effect_text};
+use crate::analysis::estimate::Term;
+use crate::analysis::groups::{are_alike_but_for, have_one_rate, is_off};
+use crate::analysis::{ArmResults, CONFIDENCE, Estimate, Results};
+use crate::format::count;
+
+/// As reports have `1e-3 * 0.9^epoch`.
+const FALLING: (&str, f64) = ("lr * 0.9^epoch", 1e-3);
+/// The batch size of which it is claimed.
+const LARGE: usize = 256;
+
+/// An arm with the setting, the one without, and what it does.
+type Pair<'a> = (&'a ArmResults, &'a ArmResults, Estimate);
+
+/// The schedule and batch size of the claim if the study has them, else whatever schedule there is at
+/// the largest batch size, under its own name.
+pub(super) fn schedule(results: &Results) -> Claim {
+    const PATH: &str = "train.schedule";
+    let is_claimed = |arm: &ArmResults| {
+        let falls = arm.settings.get(PATH).is_some_and(|schedule| schedule == FALLING.0);
+        falls && (arm.learning_rate - FALLING.1).abs() < 1e-9 && arm.batch_size == LARGE
+    };
+    let (mut claimed, mut all) = (pairs(results, &[PATH]), Vec::new());
+    if !claimed.iter().any(|(with, ..)| is_claimed(with)) {
+        all.append(&mut claimed);
+    }
+    claimed.retain(|(with, ..)| is_claimed(with));
+    match claimed.is_empty() {
+        false => judge(
+            results,
+            "a falling learning rate (1e-3 * 0.9^epoch) raises accuracy at batch size 256",
+            &[PATH],
+            claimed,
+        ),
+        true => judge(
+            results,
+            "a falling learning rate raises accuracy at large batch sizes",
+            &[PATH],
+            all,
+        ),
+    }
+}
+
+pub(super) fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {
+    judge(results, claim, prefixes, pairs(results, prefixes))
+}
+
+fn is_under(path: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// Arms that differ in these settings alone, of which one has none of them.
+fn pairs<'a>(results: &'a Results, prefixes: &[&str]) -> Vec<Pair<'a>> {
+    let is = |path: &str| is_under(path, prefixes);
+    let off = |arm: &ArmResults| {
+        let values = arm.settings.iter().filter(|(path, _)| is(path));
+        values.into_iter().all(|(_, value)| is_off(value))
+    };
+    let alike = |a: &ArmResults, b: &ArmResults| have_one_rate(a, b) && are_alike_but_for(a, b, is);
+    let split = results.reported_split();
+    let mut pairs: Vec<Pair> = Vec::new();
+    for with in results.arms.iter().filter(|arm| !off(arm)) {
+        for without in results.arms.iter().filter(|arm| off(arm) && alike(with, arm)) {
+            let of_seed = |(seed, run)| Some([(1.0, run), (-1.0, without.runs.get(seed)?)]);
+            let sums: Vec<[Term; 2]> = with.runs.iter().filter_map(of_seed).collect();
+            let effect = results.estimate(split, &sums);
+            pairs.extend(effect.map(|effect| (with, without, effect)));
+        }
+    }
+    pairs
+}
+
+/// Of several batch sizes the largest.
+fn judge(results: &Results, claim: &'static str, prefixes: &[&str], mut pairs: Vec<Pair>) -> Claim {
+    let largest = pairs.iter().map(|(with, ..)| with.batch_size).max();
+    pairs.retain(|(with, ..)| Some(with.batch_size) == largest);
+    // Of several at that size, the one with the largest effect is named; its interval is as wide as it
+    // must be for all of them to hold at once (Bonferroni).
+    let of_many = pairs.len();
+    let best = pairs.into_iter().max_by(|a, b| a.2.summary.mean.total_cmp(&b.2.summary.mean));
+    let Some((with, without, mut effect)) = best else {
+        return Claim::untested(claim, "there are no two arms that differ in this alone");
+    };
+    effect.interval = effect.summary.interval(1.0 - (1.0 - CONFIDENCE) / of_many as f64);
+    let picked = match of_many {
+        1 => String::new(),
+        many => format!("; the best of {many}, so its interval is widened for as many"),
+    };
+    let has =
+        with.settings.iter().filter(|(path, value)| is_under(path, prefixes) && !is_off(value));
+    let has: Vec<String> = has.map(|(path, value)| format!("{path} = {value}")).collect();
+    let because = format!(
+        "`{}` minus `{}` (batch size {}), with {}: {}{picked}{}",
+        with.name,
+        without.name,
+        count(with.batch_size as u64),
+        has.join(", "),
+        effect_text(&effect),
+        because_small(&effect, results.margin)
+    );
+    Claim::of(claim, effect, results.margin, because)
+}

@@ -1,0 +1,198 @@
+use super::*;
+use crate::analysis::tests::{arm, results};
+use crate::analysis::{ArmResults, Point, Rate};
+
+fn of<'c>(claims: &'c [Claim], part: &str) -> &'c Claim {
+    claims.iter().find(|claim| claim.claim.contains(part)).unwrap()
+}
+
+fn with(batch_size: usize, name: &str, accuracies: &[f64], set: [(&str, &str); 1]) -> ArmResults {
+    let settings = set.map(|(path, value)| (path.to_owned(), value.to_owned()));
+    ArmResults {
+        name: name.into(),
+        settings: settings.into_iter().collect(),
+        ..arm(batch_size, accuracies)
+    }
+}
+
+#[test]
+fn arms_that_differ_in_one_setting_test_the_claim_about_it() {
+    let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+    let better = plain.map(|accuracy| accuracy + 0.02);
+    let worse = [0.78, 0.80, 0.77, 0.785, 0.80];
+    for (accuracies, expected) in [
+        (better, Finding::Supported),
+        (worse, Finding::Contradicted),
+        (plain, Finding::Contradicted),
+    ] {
+        let study = results(vec![
+            with(256, "plain", &plain, [("train.schedule", "constant")]),
+            with(256, "falling", &accuracies, [("train.schedule", "lr * 0.9^epoch")]),
+        ]);
+        let claims = claims(&study, &study, None, None, None);
+        let found = of(&claims, "falling");
+        assert_eq!(found.finding, expected, "{}", found.because);
+        assert!(found.because.starts_with("`falling` minus `plain` (batch size 256)"));
+        assert_eq!(of(&claims, "dropout").finding, Finding::NotTested);
+    }
+}
+
+#[test]
+fn arms_with_their_own_tuned_rates_are_alike_and_those_with_other_given_ones_are_not() {
+    let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+    let better = plain.map(|accuracy| accuracy + 0.02);
+    for (rate, expected) in [(Rate::Tuned, Finding::Supported), (Rate::Given, Finding::NotTested)] {
+        let with = |accuracies, dropout, learning_rate| ArmResults {
+            rate,
+            learning_rate,
+            ..with(64, dropout, accuracies, [("model.lstm.dropout", dropout)])
+        };
+        let study = results(vec![with(&plain, "0.0", 1e-3), with(&better, "0.2", 3e-3)]);
+        assert_eq!(of(&claims(&study, &study, None, None, None), "dropout").finding, expected);
+    }
+}
+
+#[test]
+fn a_noisy_effect_is_inconclusive_and_says_what_could_have_been_found() {
+    let study = results(vec![
+        with(64, "plain", &[0.80, 0.83, 0.78], [("model.lstm.dropout", "0.0")]),
+        with(64, "dropped", &[0.82, 0.80, 0.81], [("model.lstm.dropout", "0.2")]),
+    ]);
+    let claims = claims(&study, &study, None, None, None);
+    let found = of(&claims, "dropout");
+    assert_eq!(found.finding, Finding::Inconclusive);
+    assert!(found.detectable.unwrap() > 0.02);
+}
+
+#[test]
+fn memory_and_speed_are_read_off_the_runs() {
+    let mut study = results(vec![arm(32, &[0.8, 0.8]), arm(1024, &[0.8, 0.8])]);
+    for (seed, run) in &mut study.arms[1].runs {
+        run.peak_memory = 800_000_000;
+        run.train_seconds = 0.5 + 0.01 * *seed as f64;
+    }
+    let claims = claims(&study, &study, None, None, None);
+    assert_eq!(of(&claims, "memory").finding, Finding::Supported);
+    let faster = of(&claims, "faster");
+    assert_eq!(faster.finding, Finding::Supported, "{}", faster.because);
+    assert_eq!(of(&claims, "noise of small").finding, Finding::NotTested);
+}
+
+#[test]
+fn the_best_of_several_kinds_is_judged_as_the_best_of_several() {
+    let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+    // By itself the interval of this effect ends just above 0.
+    let better = [0.808, 0.812, 0.799, 0.806, 0.822];
+    let kinds = |count: usize| {
+        let mut arms = vec![with(64, "plain", &plain, [("model.lstm.dropout", "0.0")])];
+        for kind in 1..=count {
+            let accuracies = if kind == 1 { better } else { plain };
+            let dropout = format!("0.{kind}");
+            let settings = [("model.lstm.dropout", dropout.as_str())];
+            arms.push(with(64, &format!("dropped-{kind}"), &accuracies, settings));
+        }
+        of(&claims(&results(arms.clone()), &results(arms), None, None, None), "dropout").clone()
+    };
+    assert_eq!(kinds(1).finding, Finding::Supported, "{}", kinds(1).because);
+    assert_eq!(kinds(3).finding, Finding::Inconclusive, "{}", kinds(3).because);
+    assert!(kinds(3).because.contains("the best of 3"), "{}", kinds(3).because);
+}
+
+#[test]
+fn without_a_test_split_effects_are_those_on_validation_with_its_rounding() {
+    let mut study = results(vec![
+        with(64, "plain", &[0.80, 0.81, 0.79], [("model.lstm.dropout", "0.0")]),
+        with(64, "dropped", &[0.82, 0.83, 0.81], [("model.lstm.dropout", "0.2")]),
+    ]);
+    for run in study.arms.iter_mut().flat_map(|arm| arm.runs.values_mut()) {
+        run.test = None;
+    }
+    study.examples.test = None;
+    let found = of(&claims(&study, &study, None, None, None), "dropout").clone();
+    assert_eq!(found.finding, Finding::Supported, "{}", found.because);
+    let interval = found.effect.unwrap().interval.unwrap();
+    assert!(interval.high - interval.low < 0.01, "{interval:?}");
+}
+
+#[test]
+fn the_schedule_of_the_claim_is_judged_and_another_one_under_its_own_name() {
+    let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+    let better = plain.map(|accuracy| accuracy + 0.02);
+    let worse = plain.map(|accuracy| accuracy - 0.02);
+    let of = |arms: Vec<ArmResults>| {
+        let study = results(arms);
+        of(&claims(&study, &study, None, None, None), "falling").clone()
+    };
+    let schedule = |size, name, accuracies: &[f64; 5], value| {
+        with(size, name, accuracies, [("train.schedule", value)])
+    };
+    // A larger batch size and a schedule that does more do not stand in for it.
+    let others = vec![
+        schedule(256, "plain", &plain, "constant"),
+        schedule(256, "half", &better, "lr * 0.5^epoch"),
+        schedule(512, "plain-512", &plain, "constant"),
+        schedule(512, "falling-512", &better, "lr * 0.9^epoch"),
+    ];
+    let claimed = schedule(256, "falling", &worse, "lr * 0.9^epoch");
+    let found = of([others.clone(), vec![claimed]].concat());
+    assert_eq!(found.finding, Finding::Contradicted, "{}", found.because);
+    assert!(found.claim.contains("(1e-3 * 0.9^epoch) raises accuracy at batch size 256"));
+    assert!(found.because.starts_with("`falling` minus `plain` (batch size 256)"), "{found:?}");
+    let other = of(others[..2].to_vec());
+    assert_eq!(other.claim, "a falling learning rate raises accuracy at large batch sizes");
+    assert!(other.because.contains("with train.schedule = lr * 0.5^epoch: +2.00"), "{other:?}");
+    // With another learning rate it is another claim.
+    let mut faster = [others[0].clone(), schedule(256, "falling", &better, "lr * 0.9^epoch")];
+    faster.iter_mut().for_each(|arm| arm.learning_rate = 1e-2);
+    assert!(!of(faster.to_vec()).claim.contains("0.9"));
+}
+
+#[test]
+fn an_effect_that_is_contradicted_for_being_small_says_so() {
+    let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+    let hardly = plain.map(|accuracy| accuracy + 0.002);
+    let study = results(vec![
+        with(64, "plain", &plain, [("model.lstm.dropout", "0.0")]),
+        with(64, "dropped", &hardly, [("model.lstm.dropout", "0.2")]),
+    ]);
+    let found = of(&claims(&study, &study, None, None, None), "dropout").clone();
+    assert_eq!(found.finding, Finding::Contradicted);
+    assert!(found.effect.unwrap().interval.unwrap().low > 0.0);
+    assert!(found.because.contains("less than the margin of 0.5 either way"), "{found:?}");
+}
+
+/// An arm whose runs come to 80 % after so many steps; 0 for never.
+fn reaching(batch_size: usize, steps: [u64; 3]) -> ArmResults {
+    let mut arm = arm(batch_size, &[0.85; 3]);
+    for (run, steps) in arm.runs.values_mut().zip(steps) {
+        let point = |step, accuracy| Point {
+            step,
+            examples: step,
+            seconds: 1.0,
+            accuracy,
+            loss: 0.5,
+            train: None,
+            watched: None,
+        };
+        let last = if steps > 0 { point(steps, 0.8) } else { point(500, 0.7) };
+        run.curve = vec![point(1, 0.6), last];
+    }
+    arm
+}
+
+#[test]
+fn how_fast_larger_batches_converge_is_told_by_the_updates_to_the_target() {
+    let target = Target::accuracy(0.8);
+    let of = |large| {
+        let study = results(vec![reaching(32, [200, 210, 190]), reaching(256, large)]);
+        of(&claims(&study, &study, Some(&target), None, None), "converge").clone()
+    };
+    let fewer = of([100, 101, 99]);
+    assert_eq!(fewer.finding, Finding::Supported, "{}", fewer.because);
+    let ratio = fewer.ratio.unwrap();
+    assert!((ratio.value - 2.0).abs() < 0.05 && ratio.interval.unwrap().low > 1.5, "{ratio:?}");
+    assert_eq!(of([400, 420, 390]).finding, Finding::Contradicted);
+    let some = of([100, 101, 0]);
+    assert_eq!(some.finding, Finding::Inconclusive);
+    assert!(some.because.contains("1 of 3 seeds are left out"), "{}", some.because);
+}

@@ -85,6 +85,9 @@ pub fn audit(results: &Results, comparison: &Comparison) -> Vec<Confounder> {
     found
 }
 
+/// A last batch of less than a part of so many of a whole one is short.
+const SHORT: usize = 4;
+
 type Arms<'a> = [(&'a ArmResults, &'a ArmFinding)];
 
 fn confounds(name: &'static str, said: String) -> Option<Confounder> {
@@ -228,18 +231,27 @@ fn penalties(arms: &Arms<'_>) -> Option<Confounder> {
 }
 
 fn patience(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
-    let ((small, large), rows) = (ends(arms)?, rows?);
-    let (first, last) = (small.facts.patience?, large.facts.patience?);
-    confounds(
-        "patience",
-        format!(
-            "patience counts epochs: {} steps at batch size {}, {} at {}",
-            count(first * per_epoch(small, rows)),
-            count(small.batch_size as u64),
-            count(last * per_epoch(large, rows)),
-            count(large.batch_size as u64)
+    let rows = rows?;
+    let patient: Vec<(&ArmResults, &ArmFinding)> =
+        arms.iter().copied().filter(|(arm, _)| arm.facts.patience.is_some()).collect();
+    let told = |arm: &ArmResults| {
+        let steps = arm.facts.patience.unwrap_or(0) * per_epoch(arm, rows);
+        format!("{} steps at batch size {}", count(steps), count(arm.batch_size as u64))
+    };
+    let others = match arms.len() - patient.len() {
+        0 => "",
+        _ => "; other arms have none",
+    };
+    match ends(&patient) {
+        Some((small, large)) => confounds(
+            "patience",
+            format!("patience counts epochs: {}, {}{others}", told(small), told(large)),
         ),
-    )
+        None => {
+            let (arm, _) = patient.first()?;
+            notice("patience", format!("patience counts epochs: {}{others}", told(arm)))
+        }
+    }
 }
 
 fn schedule(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
@@ -291,28 +303,29 @@ fn large(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
 fn last_batch(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
     let rows = rows?;
     let sizes: BTreeSet<usize> = arms.iter().map(|(arm, _)| arm.batch_size).collect();
-    let short = |size: &usize| *size < rows && rows % size > 0 && 4 * (rows % size) < *size;
-    let said: Vec<String> = sizes
-        .into_iter()
-        .filter(short)
+    let partial: Vec<usize> =
+        sizes.into_iter().filter(|size| *size < rows && rows % size > 0).collect();
+    let said: Vec<String> = partial
+        .iter()
         .map(|size| {
             let left = rows % size;
-            let times = size as f64 / left as f64;
-            format!(
-                "{} at batch size {} ({times:.0} times the weight)",
-                counted(left, "row"),
-                count(size as u64)
-            )
+            let times = *size as f64 / left as f64;
+            let times = if times < 9.95 { format!("{times:.1}") } else { format!("{times:.0}") };
+            let (left, size) = (counted(left, "row"), count(*size as u64));
+            format!("{left} at batch size {size} ({times} times the weight)")
         })
         .collect();
     (!said.is_empty()).then_some(())?;
-    notice(
-        "last batch",
-        format!(
-            "the last step of an epoch rests on few rows, each of which counts more: {}",
-            list(&said)
-        ),
-    )
+    let said = format!(
+        "the last step of an epoch rests on fewer rows, each of which counts more: {}",
+        list(&said)
+    );
+    // One step in many, and no row always in it unless rows are never shuffled.
+    let few = |size: &usize| SHORT * (rows % size) < *size;
+    match partial.iter().any(few) {
+        true => notice("last batch", said),
+        false => Some(Confounder { name: "last batch", weight: Weight::Harmless, said }),
+    }
 }
 
 fn accumulation(arms: &Arms<'_>) -> Option<Confounder> {
@@ -397,12 +410,39 @@ mod tests {
         has("learning rate", "0.001, which was tuned for none");
         has("memory of Adam", "32,000 examples (5.3 epochs) at batch size 32 and over 1,024,000");
         has("penalties", "32 times as often");
-        has("patience", "376 steps at batch size 32, 12 at 1,024");
+        has("patience", "376 steps at batch size 32, 12 steps at batch size 1,024");
         has("schedule", "188 steps at batch size 32 and 6 at 1,024");
         has("batch and data", "more than a tenth of the 6,000");
         // 6000 = 187 * 32 + 16, half a batch; 6000 = 5 * 1024 + 880: neither is short.
-        assert_eq!(said(&found, "last batch"), None);
+        has("last batch", "16 rows at batch size 32 (2.0 times the weight)");
+        let last = found.iter().find(|confounder| confounder.name == "last batch").unwrap();
+        assert_eq!(last.weight, Weight::Harmless);
         assert!(found.windows(2).all(|pair| pair[0].weight <= pair[1].weight));
+    }
+
+    #[test]
+    fn patience_is_told_of_the_arms_that_have_it() {
+        let with = |patient: [bool; 3]| {
+            let mut study = results(vec![arm(32, &[0.8]), arm(64, &[0.8]), arm(256, &[0.8])]);
+            for (arm, patient) in study.arms.iter_mut().zip(patient) {
+                arm.facts.patience = patient.then_some(2);
+            }
+            let found = audit(&study, &compare(&study, &mut generator(1)));
+            let found = found.into_iter().find(|confounder| confounder.name == "patience");
+            found.map(|found| (found.weight, found.said))
+        };
+        let (weight, said) = with([false, true, true]).unwrap();
+        assert_eq!(weight, Weight::Confounds);
+        assert!(
+            said.ends_with(
+                "188 steps at batch size 64, 48 steps at batch size 256; other arms have none"
+            ),
+            "{said}"
+        );
+        let (weight, said) = with([false, true, false]).unwrap();
+        assert_eq!(weight, Weight::Notice);
+        assert!(said.contains("188 steps at batch size 64; other arms"), "{said}");
+        assert_eq!(with([false; 3]), None);
     }
 
     #[test]
@@ -419,8 +459,9 @@ mod tests {
         let mut study = results(vec![arm(32, &[0.8]), arm(64, &[0.8]), arm(8000, &[0.8])]);
         study.examples.train = Some(6401);
         let found = audit(&study, &compare(&study, &mut generator(1)));
-        let last = said(&found, "last batch").unwrap();
-        assert!(last.contains("1 row at batch size 32 (32 times"), "{last}");
+        let last = found.iter().find(|confounder| confounder.name == "last batch").unwrap();
+        assert_eq!(last.weight, Weight::Notice);
+        assert!(last.said.contains("1 row at batch size 32 (32 times"), "{}", last.said);
         assert!(said(&found, "batch and data").unwrap().contains("all 6,401"));
     }
 }

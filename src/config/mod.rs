@@ -8,6 +8,7 @@
 mod arms;
 mod data;
 mod grid;
+mod leaves;
 mod load;
 mod locate;
 mod model;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use data::*;
 pub use grid::*;
+pub use leaves::leaves;
 pub use load::{Override, Source, load};
 pub use model::*;
 pub use probe::*;

@@ -160,7 +160,8 @@ impl Optimizer {
         }
     }
 
-    pub(super) fn set_lr(&mut self, value: f64) {
+    /// Gives it another learning rate.
+    pub fn set_lr(&mut self, value: f64) {
         match self {
             Self::Adam(Adam { lr, .. })
             | Self::Adamw(AdamW { lr, .. })

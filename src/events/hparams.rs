@@ -47,14 +47,14 @@ impl EventWriter {
     pub fn hparams_session(
         &mut self,
         group: &str,
-        hyperparameters: &[(&str, Hyperparameter)],
+        hyperparameters: &[(impl AsRef<str>, Hyperparameter)],
         wall_time: f64,
     ) -> Result<()> {
         let mut info = SessionStartInfo::new();
         info.set_group_name(group.into());
         info.set_start_time_secs(wall_time);
         for (name, value) in hyperparameters {
-            info.mut_hparams().insert((*name).to_owned(), message(value));
+            info.mut_hparams().insert(name.as_ref().to_owned(), message(value));
         }
         let mut data = HParamsPluginData::new();
         data.set_session_start_info(info);

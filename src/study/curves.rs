@@ -7,11 +7,12 @@
 //! norms, noise scales and histograms. Everything is drawn from the records, and drawn again when a
 //! run goes on. Of tuning runs nothing is drawn.
 
+use super::hyperparameters::hyperparameters;
 use super::plan::Stage;
 use super::protocol::{Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
 use crate::config::{Arm, Metric};
-use crate::events::{EventWriter, Hyperparameter, SessionEnd};
+use crate::events::{EventWriter, SessionEnd};
 use crate::probe::NoiseLine;
 use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::Result;
@@ -36,7 +37,7 @@ impl Curves {
         };
         let mut run = writer(folder)?;
         let arm = &task.definition.arm;
-        run.hparams_session(&group(folder, arm), &hyperparameters(arm), begun)?;
+        run.hparams_session(&group(folder, arm), &hyperparameters(arm)?, begun)?;
         run.text("resolved_study", &format!("```yaml\n{}\n```", task.resolved), 0, begun)?;
         let train = writer(&folder.join("train"))?;
         let validation = writer(&folder.join("validation"))?;
@@ -106,23 +107,6 @@ fn group(run: &Path, arm: &Arm) -> String {
         Some(study) => format!("{}/{}", study.to_string_lossy(), arm.name),
         None => arm.name.clone(),
     }
-}
-
-/// What tells the arms of a study apart. The seed is left out: the seeds of an arm are one row.
-fn hyperparameters(arm: &Arm) -> [(&'static str, Hyperparameter); 8] {
-    let (lstm, train) = (&arm.model.lstm, &arm.train);
-    let number = |value: f64| Hyperparameter::Number(value);
-    let text = |value: &str| Hyperparameter::Text(value.to_owned());
-    [
-        ("arm", text(&arm.name)),
-        ("batch_size", number(arm.batch_size as f64)),
-        ("lr", number(train.optimizer.lr())),
-        ("optimizer", text(train.optimizer.name())),
-        ("schedule", text(&train.schedule.to_string())),
-        ("units", number(f64::from(lstm.units))),
-        ("dropout", number(lstm.dropout)),
-        ("recurrent_dropout", number(lstm.recurrent_dropout)),
-    ]
 }
 
 /// Draws the one point of the test split.

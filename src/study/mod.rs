@@ -28,6 +28,7 @@ mod curves;
 mod environment;
 mod estimate;
 mod folder;
+mod hyperparameters;
 mod measure;
 mod member;
 mod plan;

@@ -1,8 +1,7 @@
 //! The settings in which arms differ.
 
-use crate::config::{Arm, Schedule};
+use crate::config::{self, Arm, Schedule};
 use anyhow::Result;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// For each arm its values of the keys in which the arms differ, apart from name, batch size and
@@ -10,8 +9,7 @@ use std::collections::BTreeMap;
 pub(super) fn differing_settings(arms: &[Arm]) -> Result<Vec<BTreeMap<String, String>>> {
     let mut all = Vec::new();
     for arm in arms {
-        let mut leaves = BTreeMap::new();
-        flatten("", &serde_json::to_value(arm.defining())?, &mut leaves);
+        let mut leaves = config::leaves(&serde_json::to_value(arm.defining())?);
         leaves.retain(|path, _| !path.starts_with("train.schedule"));
         leaves.insert("train.schedule".into(), schedule(&arm.train.schedule)?);
         // As many steps as in so many epochs of another batch size stand beside those epochs.
@@ -44,10 +42,9 @@ fn name_optimizers(arms: &[Arm], leaves: &mut [BTreeMap<String, String>]) -> Res
         return Ok(());
     }
     for (arm, leaves) in arms.iter().zip(leaves) {
-        let mut defaults = BTreeMap::new();
-        let optimizer = serde_json::to_value(arm.train.optimizer.by_default())?;
-        flatten("train.optimizer", &optimizer, &mut defaults);
-        leaves.retain(|path, value| defaults.get(path) != Some(value));
+        let defaults = config::leaves(&serde_json::to_value(arm.train.optimizer.by_default())?);
+        let default = |path: &str| defaults.get(path.strip_prefix("train.optimizer.")?);
+        leaves.retain(|path, value| default(path) != Some(value));
         leaves.insert("train.optimizer".into(), name(arm).into());
     }
     Ok(())
@@ -59,24 +56,6 @@ fn schedule(schedule: &Schedule) -> Result<String> {
         Schedule::Constant | Schedule::Exponential(_) => schedule.to_string(),
         other => serde_json::to_string(other)?.replace('"', ""),
     })
-}
-
-/// `path: value` for every leaf.
-pub(in crate::report) fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(object) => {
-            for (key, value) in object {
-                let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                flatten(&at, value, leaves);
-            }
-        }
-        Value::String(text) => {
-            leaves.insert(path.to_owned(), text.clone());
-        }
-        other => {
-            leaves.insert(path.to_owned(), other.to_string());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use super::Member;
 use crate::analysis::{Budget, Rate, groups, list, points};
-use crate::report::gather::settings::flatten;
+use crate::config;
 use anyhow::Result;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most characters of a value in the table of settings.
@@ -136,9 +135,8 @@ fn machines(members: &[Member]) -> Option<String> {
 pub(super) fn settings(members: &[Member]) -> Result<Vec<(String, Vec<String>)>> {
     let mut files = Vec::new();
     for member in members {
-        let mut leaves = BTreeMap::new();
-        let file: Value = serde_json::to_value(&member.written.status.study.experiment)?;
-        flatten("", &file, &mut leaves);
+        let file = serde_json::to_value(&member.written.status.study.experiment)?;
+        let mut leaves = config::leaves(&file);
         leaves.retain(|path, value| {
             let under = |part: &str| {
                 path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -1,0 +1,41 @@
+//! Settings as a flat list of paths and values.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// `train.optimizer.adam.lr: 0.001` for every leaf of a section that was turned into JSON.
+pub fn leaves(section: &Value) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    collect("", section, &mut found);
+    found
+}
+
+fn collect(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                collect(&at, value, found);
+            }
+        }
+        Value::String(text) => {
+            found.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            found.insert(path.to_owned(), other.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn leaves_have_their_whole_paths_and_lists_are_one_leaf() {
+        let found = leaves(&json!({ "a": { "b": 1.5, "c": "text" }, "d": [1, 2], "e": null }));
+        let expected = [("a.b", "1.5"), ("a.c", "text"), ("d", "[1,2]"), ("e", "null")];
+        assert_eq!(found, expected.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
+    }
+}

@@ -1,0 +1,135 @@
+//! The columns of TensorBoard's HPARAMS tab: what tells the arms of studies apart.
+
+use crate::config::{Arm, ModelSection, Optimizer, TrainSection, leaves};
+use crate::events::Hyperparameter;
+use anyhow::Result;
+use serde_json::Value;
+
+/// Under names of their own, or about what is drawn alone.
+const TOLD_ELSEWHERE: [&str; 8] = [
+    "model.lstm.units",
+    "model.lstm.dropout",
+    "model.lstm.recurrent_dropout",
+    "train.device",
+    "train.engine",
+    "train.metrics",
+    "train.logging",
+    "train.schedule",
+];
+
+/// The most usual ones for every arm, and whatever else is not as it would be if the file did not say
+/// it: budgets, penalties, clipping, warm-up, Adam's decays, `micro_batch`. The seed is left out: the
+/// seeds of an arm are one row.
+pub(super) fn hyperparameters(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
+    let (lstm, train) = (&arm.model.lstm, &arm.train);
+    let number = |value: f64| Hyperparameter::Number(value);
+    let text = |value: &str| Hyperparameter::Text(value.to_owned());
+    let usual = [
+        ("arm", text(&arm.name)),
+        ("batch_size", number(arm.batch_size as f64)),
+        ("lr", number(train.optimizer.lr())),
+        ("optimizer", text(train.optimizer.name())),
+        ("schedule", text(&train.schedule.to_string())),
+        ("units", number(f64::from(lstm.units))),
+        ("dropout", number(lstm.dropout)),
+        ("recurrent_dropout", number(lstm.recurrent_dropout)),
+    ];
+    let usual = usual.map(|(name, value)| (name.to_owned(), value));
+    Ok(usual.into_iter().chain(unusual(arm)?).collect())
+}
+
+/// By their paths in the file, without the section.
+fn unusual(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
+    let plain = Arm {
+        name: String::new(),
+        batch_size: 0,
+        model: ModelSection { embedding: arm.model.embedding.clone(), ..ModelSection::default() },
+        train: TrainSection {
+            optimizer: by_default(&arm.train.optimizer),
+            ..TrainSection::default()
+        },
+    };
+    let json = |arm: &Arm| -> Result<Value> {
+        let mut value = serde_json::to_value(arm)?;
+        let sections = value.as_object_mut();
+        sections
+            .into_iter()
+            .for_each(|found| found.retain(|key, _| key == "model" || key == "train"));
+        Ok(value)
+    };
+    let defaults = leaves(&json(&plain)?);
+    let is_elsewhere = |path: &str| {
+        let under = |part: &&str| {
+            path.strip_prefix(*part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        TOLD_ELSEWHERE.iter().any(under)
+    };
+    let mut found = leaves(&json(arm)?);
+    found.retain(|path, value| {
+        defaults.get(path) != Some(value) && value != "null" && !is_elsewhere(path)
+    });
+    let column = |(path, value): (String, String)| {
+        let name = path.split_once('.').map_or(path.as_str(), |(_, rest)| rest).to_owned();
+        let value = match (value.parse::<bool>(), value.parse::<f64>()) {
+            (Ok(flag), _) => Hyperparameter::Flag(flag),
+            (_, Ok(number)) => Hyperparameter::Number(number),
+            _ => Hyperparameter::Text(value),
+        };
+        (name, value)
+    };
+    Ok(found.into_iter().map(column).collect())
+}
+
+/// With the learning rate, which has a column of its own.
+fn by_default(optimizer: &Optimizer) -> Optimizer {
+    let mut plain = optimizer.by_default();
+    plain.set_lr(optimizer.lr());
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Source, Study};
+
+    fn columns(rest: &str) -> Vec<(String, Hyperparameter)> {
+        let text = format!(
+            "study: {{ arms: [{{ batch_size: 8 }}] }}\ndata: {{ table: {{ path: t.csv }} }}\n{rest}\n"
+        );
+        let source = Source { name: "f".into(), text, overrides: vec![] };
+        hyperparameters(&Study::from_source(&source, "f").unwrap().arms[0]).unwrap()
+    }
+
+    #[test]
+    fn what_the_file_does_not_say_has_no_column_beside_the_usual_ones() {
+        let found = columns("model: { embedding: {} }");
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        let usual = ["arm", "batch_size", "lr", "optimizer", "schedule", "units", "dropout"];
+        assert_eq!(names[..7], usual);
+        // Ten epochs are the budget where none is given.
+        assert_eq!(names[7..], ["recurrent_dropout", "epochs"]);
+    }
+
+    #[test]
+    fn penalties_clipping_warm_up_decays_and_budgets_have_columns() {
+        let found = columns(
+            "model: { embedding: {}, lstm: { kernel_regularizer: { l2: 0.01 } } }\n\
+             train: { steps: 50, clip: { norm: 1.0 }, warmup: { steps: 5 }, micro_batch: 4, \
+             optimizer: { adam: { lr: 0.1, beta_2: 0.99 } } }",
+        );
+        let of =
+            |wanted: &str| found.iter().find(|(name, _)| name == wanted).map(|(_, v)| v.clone());
+        for (name, value) in [
+            ("lstm.kernel_regularizer.l2", 0.01),
+            ("clip.norm", 1.0),
+            ("warmup.steps", 5.0),
+            ("optimizer.adam.beta_2", 0.99),
+            ("micro_batch", 4.0),
+            ("steps", 50.0),
+            ("lr", 0.1),
+        ] {
+            assert_eq!(of(name), Some(Hyperparameter::Number(value)), "{name}: {found:?}");
+        }
+        assert_eq!((of("optimizer.adam.beta_1"), of("lstm.kernel_regularizer.l1")), (None, None));
+    }
+}

@@ -1,9 +1,9 @@
 //! The best learning rate against batch size, beside the rules of thumb.
 
 use super::{Figure, Study};
-use crate::analysis::{MORE_STEPS, RateFinding, RateOptimum, points};
+use crate::analysis::{MORE_STEPS, RateFinding, RateOptimum, RateScaling, points};
 use crate::report::plot::{Axis, Chart, Mark, Spread, Unit, short};
-use crate::stats::Edge;
+use crate::stats::{Edge, Interval};
 
 const RULES: [(f64, &str); 3] = [(0.0, "the same rate"), (0.5, "square root"), (1.0, "linear")];
 
@@ -21,6 +21,11 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         chart.text(to, rule(power, to), [-14.0, -5.0], "end", words);
     }
     if let Some(line) = &found.scaling {
+        if let Some(ends) = line.interval {
+            let band = band(line, ends, from, to);
+            let says = format!("95 % interval of the power: {:.2} to {:.2}", ends.low, ends.high);
+            chart.band(&band, Mark::plain(), &says);
+        }
         let says = format!("fitted: batch size to the power {:.2}", line.exponent);
         chart.line(&[[from, line.rate(from)], [to, line.rate(to)]], Mark::plain(), &says);
     }
@@ -34,6 +39,20 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         panels: vec![chart.finish()],
         legend: Vec::new(),
     })
+}
+
+/// What the ends of the power's interval make of the line, turned about the middle of the batch sizes
+/// that it was fitted to.
+fn band(line: &RateScaling, ends: Interval, from: f64, to: f64) -> Vec<[f64; 3]> {
+    let logs = line.batch_sizes.iter().map(|size| (*size as f64).ln());
+    let middle = (logs.sum::<f64>() / line.batch_sizes.len() as f64).exp();
+    let at = |step: u32| {
+        let size = from * (to / from).powf(f64::from(step) / 20.0);
+        let rate = |power: f64| line.rate(middle) * (size / middle).powf(power);
+        let (a, b) = (rate(ends.low), rate(ends.high));
+        [size, a.min(b), a.max(b)]
+    };
+    (0..=20).map(at).collect()
 }
 
 fn draw_optimum(chart: &mut Chart, best: &RateOptimum, mark: Mark) {
@@ -53,7 +72,7 @@ fn caption(study: &Study, found: &RateFinding) -> String {
     let fitted = match (&found.scaling, &found.no_scaling) {
         (Some(line), _) => format!(
             " The solid line is fitted to those inside: the rate grows like the batch size to the power \
-             {}, by bootstrap over seeds.",
+             {}, by bootstrap over seeds; the band is what the ends of that interval make of it.",
             line.power()
         ),
         (None, Some(reason)) => format!(" No line is fitted: {reason}."),

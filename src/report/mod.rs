@@ -91,6 +91,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
         figures: &figures,
         missing: &missing,
         tables: &tables,
+        study: &status.study,
         sessions: &sessions,
     };
     files::write_text(&report.path, &page::page(&parts)?)?;

@@ -3,6 +3,7 @@
 //! The answer comes first, then what was found, the figures, and the rest of `verdict.md`: its
 //! Markdown is turned into HTML here, so that both say the same. `studies` is the page of several studies.
 
+mod facts;
 mod studies;
 
 pub(super) use studies::{Row, StudiesParts, studies_page};
@@ -10,8 +11,10 @@ pub(super) use studies::{Row, StudiesParts, studies_page};
 use super::Report;
 use super::plot::{Figure, STYLE};
 use crate::analysis::{ArmFinding, Findings, Outcome, percent};
-use crate::format::{bytes, command, count, counted, duration};
+use crate::config::Study;
+use crate::format::{bytes, count, counted, duration};
 use anyhow::Result;
+use facts::facts;
 use minijinja::{Environment, context};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::Value;
@@ -33,6 +36,8 @@ pub(super) struct Parts<'p> {
     pub(super) missing: &'p [&'static str],
     /// The names of the tables' files.
     pub(super) tables: &'p [&'static str],
+    /// What was asked for.
+    pub(super) study: &'p Study,
     /// `environment.json`
     pub(super) sessions: &'p [Value],
 }
@@ -55,13 +60,14 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
         study => &parts.report.study,
         headline => headline(&parts.report.findings),
         advice => line_of(&verdict.advice),
+        about => verdict.about.as_ref().map(|about| line_of(about)),
         tiles => tiles(&parts.report.findings),
         found => found,
         tables => parts.tables.to_vec(),
         figures => figures_html(parts.figures)?,
         missing => parts.missing.to_vec(),
         rest => html_of(rest(parts.text)),
-        facts => session_facts(parts.sessions),
+        facts => facts(parts.study, parts.sessions),
         figure_style => STYLE,
         style => PAGE_STYLE,
         script => SCRIPT,
@@ -171,48 +177,9 @@ fn line_of(markdown: &str) -> String {
     inner.map_or(html.clone(), str::to_owned)
 }
 
-/// What one needs to repeat the study, from its last session: names and values.
-fn session_facts(sessions: &[Value]) -> Vec<(&'static str, String)> {
-    let Some(last) = sessions.last() else { return Vec::new() };
-    let texts = |values: &[Value]| -> Vec<String> {
-        values.iter().map(|v| v.as_str().map_or(v.to_string(), String::from)).collect()
-    };
-    let text = |value: &Value| match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Array(values) if values.is_empty() => None,
-        Value::Array(values) => Some(texts(values).join(", ")),
-        other => Some(other.to_string()),
-    };
-    let rows = |split: &str| {
-        let (of, positives) = (&last["data"][split]["examples"], &last["data"][split]["positives"]);
-        let share = positives.as_u64().map_or(String::new(), |p| format!(", {p} of class 1"));
-        of.as_u64().map(|of| format!("{of} examples{share}"))
-    };
-    let facts = [
-        ("Command", last["command"].as_array().map(|arguments| command(&texts(arguments)))),
-        ("Data hash (rows and split)", text(&last["data"]["hash"])),
-        ("Training split", rows("train")),
-        ("Validation split", rows("validation")),
-        ("Test split", rows("test")),
-        ("Margin", text(&last["margin"])),
-        ("batchscope", text(&last["batchscope"])),
-        ("libtorch", text(&last["libtorch"])),
-        ("Engine", text(&last["engine"])),
-        ("Instructions", text(&last["instructions"])),
-        ("Device", text(&last["device"])),
-        ("GPUs", text(&last["cuda"])),
-        ("Processor", text(&last["cpu"])),
-        ("System", text(&last["system"])),
-        ("Sessions", (sessions.len() > 1).then(|| sessions.len().to_string())),
-    ];
-    facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn html_and_links_in_names_are_text() {
@@ -221,14 +188,5 @@ mod tests {
         assert!(html.contains("&lt;script&gt;x") && !html.contains("<script"), "{html}");
         assert!(html.contains('y') && !html.contains("javascript"), "{html}");
         assert!(html.contains("<div class=\"scroll\" tabindex=\"0\"><table>"), "{html}");
-    }
-
-    #[test]
-    fn the_facts_are_those_of_the_last_session_without_what_is_not_known() {
-        let sessions =
-            [json!({ "device": "cuda" }), json!({ "device": "cpu", "command": ["a", "b"] })];
-        let facts = session_facts(&sessions);
-        let expected = [("Command", "a b"), ("Device", "cpu"), ("Sessions", "2")];
-        assert_eq!(facts, expected.map(|(name, value)| (name, value.to_owned())));
     }
 }

@@ -95,6 +95,9 @@ pub struct Results {
     pub earlier_margins: Vec<f64>,
     /// How many examples the splits have.
     pub examples: Examples,
+    /// Steps of the longest training row, and features at each step of rows that are numbers; `None`
+    /// where it is not known.
+    pub shape: [Option<usize>; 2],
     /// The share of the more frequent label on validation, if it is known.
     pub majority: Option<f64>,
     /// In the order of the file.
@@ -252,6 +255,7 @@ pub(crate) mod tests {
             margin: 0.005,
             earlier_margins: Vec::new(),
             examples,
+            shape: [None; 2],
             majority: None,
             arms,
             declared_target: None,

@@ -288,7 +288,9 @@ mod tests {
         study.noise.iter_mut().for_each(|run| run.points.insert(0, before));
         let from_begin = noise(&study, &study, None).unwrap().sentences();
         assert_eq!(from_begin[0], sentences[0], "nothing is learnt before the first step");
-        study.noise.iter_mut().for_each(|run| drop(run.points.remove(0)));
+        for run in &mut study.noise {
+            run.points.remove(0);
+        }
         let mut short = study.clone();
         short.noise.iter_mut().for_each(|run| run.points.truncate(1));
         let once = noise(&short, &short, None).unwrap().sentences();

@@ -11,6 +11,7 @@ use crate::stats::{Interval, Standing, Summary};
 pub(super) fn page(results: &Results, report: &Report) -> String {
     let (findings, verdict) = (&report.findings, &report.findings.verdict);
     let mut parts = vec![format!("# Verdict: {}", report.study), verdict.advice.clone()];
+    parts.extend(verdict.about.clone());
     parts.push(bullets(&[&verdict.gap[..], &verdict.found].concat()));
     if !verdict.besides.is_empty() {
         parts.push(bullets(&verdict.besides));

@@ -51,6 +51,10 @@ pub struct Session {
     pub examples: [Option<usize>; 3],
     /// Of them, those with label 1.
     pub positives: [Option<usize>; 3],
+    /// Steps of the longest training row.
+    pub longest: Option<usize>,
+    /// Numbers at each step; `None` for texts.
+    pub features: Option<usize>,
     /// The margin that it declared; sessions of old versions declared none.
     pub margin: Option<f64>,
 }
@@ -61,6 +65,8 @@ pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
     let read = |session: &Value| Session {
         examples: counts(session, "examples"),
         positives: counts(session, "positives"),
+        longest: session["data"]["train"]["longest"].as_u64().map(|steps| steps as usize),
+        features: session["data"]["features"].as_u64().map(|features| features as usize),
         margin: session["margin"].as_f64(),
     };
     Ok(sessions.unwrap_or_default().iter().map(read).collect())

@@ -1,5 +1,6 @@
 //! What to use, and what it costs.
 
+use super::speed::{against_the_smallest, rivals};
 use super::{Outcome, Role};
 use crate::analysis::groups::{is_budget, is_off};
 use crate::analysis::words::{accuracy, label, list, points};
@@ -17,7 +18,7 @@ pub(super) fn advice(
     let Some(arm) = recommended else { return nothing_to_use(comparison).into() };
     let margin = points(comparison.margin);
     let chosen = configuration(results, arm);
-    let cost = cost(arm);
+    let cost = cost(comparison, arm);
     let is_best = arm.role == Role::Best;
     match outcome {
         // What is to be used for a target is told in `to_target`.
@@ -30,7 +31,8 @@ pub(super) fn advice(
         ),
         Outcome::NoMaterialDifference => format!(
             "The choice makes no difference of more than {margin} percentage points here, so choose \
-             for speed: use {chosen}. {cost}"
+             for speed: use {chosen}{}. {cost}",
+            slower(results, comparison, arm)
         ),
         Outcome::Settled if !comparison.arms.iter().any(|arm| arm.role == Role::Candidate) => {
             format!("Use {chosen}: runs of every other arm diverged. {cost}")
@@ -40,7 +42,8 @@ pub(super) fn advice(
         }
         Outcome::Settled => format!(
             "Use {chosen}: the fastest that is not worse than the best by more than {margin} \
-             percentage points. {cost}"
+             percentage points{}. {cost}",
+            slower(results, comparison, arm)
         ),
         Outcome::NotSettled => {
             let why = match is_best {
@@ -109,8 +112,20 @@ pub(super) fn configuration(results: &Results, arm: &ArmFinding) -> String {
     format!("{} with {}", label(arm), list(&with))
 }
 
-pub(super) fn cost(arm: &ArmFinding) -> String {
-    let seconds = arm.seconds.map_or("?".into(), |seconds| duration(seconds.mean));
+/// The arms as good as the one to use that are not shown to take longer.
+fn slower(results: &Results, comparison: &Comparison, fastest: &ArmFinding) -> String {
+    let is_within = |arm: &ArmFinding| arm.competes() && arm.standing == Some(Standing::Within);
+    let rivals = rivals(results, comparison, fastest, is_within, |run| Some(run.seconds));
+    match rivals.is_empty() {
+        true => String::new(),
+        false => format!(", though it is not shown to be faster than {}", list(&rivals)),
+    }
+}
+
+pub(super) fn cost(comparison: &Comparison, arm: &ArmFinding) -> String {
+    let mean = |arm: &ArmFinding| arm.seconds.map(|seconds| seconds.mean);
+    let seconds =
+        mean(arm).map_or("?".into(), duration) + &against_the_smallest(comparison, arm, mean);
     let steps = arm.steps.map_or("?".into(), |steps| count(steps.mean.round() as u64));
     let memory = bytes(arm.peak_memory);
     let test = arm.test.map(|test| format!(" Test accuracy {}.", accuracy(&test)));

@@ -4,9 +4,11 @@
 //! one whose runs take the least time. What is not settled is called so, with the number of seeds
 //! that would settle it.
 
+mod about;
 mod advice;
 mod cautions;
 mod found;
+mod speed;
 #[cfg(test)]
 mod tests;
 mod to_target;
@@ -15,6 +17,7 @@ use super::{
     ArmFinding, Comparison, Confounder, Decomposition, GroupFinding, Results, Role, decomposition,
 };
 use crate::stats::Standing;
+use about::about;
 use advice::{advice, more_seeds};
 use cautions::{cautions, not_shown};
 use found::found;
@@ -57,6 +60,8 @@ pub struct Verdict {
     pub besides: Vec<String>,
     /// What to use.
     pub advice: String,
+    /// On which data and how it was compared, and between which accuracies the batch sizes lie.
+    pub about: Option<String>,
     /// What else than the batch size can be behind it, and what to beware of.
     pub cautions: Vec<String>,
     /// What the study cannot show.
@@ -64,11 +69,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// A few lines for the terminal.
+    /// A few lines for the terminal: what to do first.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = self.gap.clone();
+        let mut lines = vec![self.advice.clone()];
+        lines.extend(self.gap.clone());
         lines.extend(self.found.clone());
-        lines.push(self.advice.clone());
         lines.extend(self.cautions.iter().take(2).cloned());
         lines
     }
@@ -110,9 +115,10 @@ pub fn verdict(
         },
         besides: Vec::new(),
         advice: match to_target {
-            Some(target) => to_target::advice(results, target, outcome, recommended),
+            Some(target) => to_target::advice(results, comparison, target, outcome, recommended),
             None => advice(results, comparison, outcome, recommended),
         },
+        about: about(results, comparison),
         cautions: cautions(results, comparison, recommended, audit),
         not_shown: not_shown(comparison, matches!(taken_apart, Some(Ok(_)))),
     }

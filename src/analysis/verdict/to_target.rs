@@ -4,10 +4,10 @@
 use super::Outcome;
 use super::advice::{configuration, cost};
 use super::found::left_out;
+use super::speed::{against_the_smallest, rivals};
 use crate::analysis::words::{critical_batch, list};
 use crate::analysis::{
-    ArmFinding, ArmResults, ArmTarget, Comparison, Estimate, Reach, Results, RunResults, Target,
-    TargetFinding, reach,
+    ArmFinding, ArmTarget, Comparison, Reach, Results, RunResults, TargetFinding, reach,
 };
 use crate::format::{count, duration};
 
@@ -65,6 +65,7 @@ pub(super) fn found(comparison: &Comparison, target: &TargetFinding) -> Vec<Stri
 /// What to use, as far as the seeds tell.
 pub(super) fn advice(
     results: &Results,
+    comparison: &Comparison,
     target: &TargetFinding,
     outcome: Outcome,
     recommended: Option<&ArmFinding>,
@@ -74,9 +75,14 @@ pub(super) fn advice(
                 easier target or train longer."
             .into();
     };
-    let seconds = target.arms.iter().find(|of| of.name == arm.name).and_then(|of| of.seconds);
-    let seconds = seconds.map_or("?".into(), |seconds| duration(seconds.mean));
-    let (chosen, wanted, cost) = (configuration(results, arm), target.target.words(), cost(arm));
+    let mean = |arm: &ArmFinding| {
+        let found = target.arms.iter().find(|of| of.name == arm.name)?;
+        found.seconds.map(|seconds| seconds.mean)
+    };
+    let seconds =
+        mean(arm).map_or("?".into(), duration) + &against_the_smallest(comparison, arm, mean);
+    let (chosen, wanted) = (configuration(results, arm), target.target.words());
+    let cost = cost(comparison, arm);
     match outcome {
         Outcome::OneArm => format!(
             "{chosen} reaches {wanted} in {seconds} on average. There is nothing to compare it with: \
@@ -89,39 +95,25 @@ pub(super) fn advice(
         ),
         _ => format!(
             "Use {chosen}: it reaches {wanted} in the least time, {seconds} on average{}. {cost}",
-            rivals(results, target, arm)
+            slower(results, comparison, target, arm)
         ),
     }
 }
 
 /// The arms that are not shown to take longer than the fastest one.
-fn rivals(results: &Results, target: &TargetFinding, fastest: &ArmFinding) -> String {
-    let Some(of_fastest) = results.arms.iter().find(|arm| arm.name == fastest.name) else {
-        return String::new();
+fn slower(
+    results: &Results,
+    comparison: &Comparison,
+    target: &TargetFinding,
+    fastest: &ArmFinding,
+) -> String {
+    let seconds = |run: &RunResults| match reach(&run.curve, &target.target)? {
+        Reach::At(cost) | Reach::Before(cost) => Some(cost.seconds),
+        Reach::Never(_) => None,
     };
-    let rival = |arm: &ArmResults| {
-        let may_be = arm.name != fastest.name && arm.diverged.is_empty();
-        let times = times(arm, of_fastest, &target.target).filter(|_| may_be)?;
-        let interval = times.interval.filter(|interval| interval.low <= 0.0)?;
-        let [mean, low, high] = [times.summary.mean, interval.low, interval.high]
-            .map(|log| format!("{:.2}", log.exp()));
-        let size = count(arm.batch_size as u64);
-        Some(format!("batch size {size} ({mean} times as long, 95 % interval {low} to {high})"))
-    };
-    let rivals: Vec<String> = results.arms.iter().filter_map(rival).collect();
+    let rivals = rivals(results, comparison, fastest, |_| true, seconds);
     match rivals.is_empty() {
         true => String::new(),
         false => format!(", but is not shown to be faster than {}", list(&rivals)),
     }
-}
-
-/// ln(seconds of a / seconds of b) to the target, seed by seed, of the seeds of which both reach it.
-fn times(a: &ArmResults, b: &ArmResults, target: &Target) -> Option<Estimate> {
-    let seconds = |run: &RunResults| match reach(&run.curve, target)? {
-        Reach::At(cost) | Reach::Before(cost) => Some(cost.seconds).filter(|s| *s > 0.0),
-        Reach::Never(_) => None,
-    };
-    let pair =
-        |(seed, run): (&u64, &RunResults)| Some((seconds(run)? / seconds(b.runs.get(seed)?)?).ln());
-    Estimate::of(&a.runs.iter().filter_map(pair).collect::<Vec<_>>(), 0.0)
 }

@@ -2,7 +2,7 @@
 
 mod arms;
 mod probes;
-pub(super) mod settings;
+mod settings;
 
 use crate::analysis::{
     ArmResults, Budget, Examples, Point, Rate, Results, RunResults, Target, Tuning,
@@ -28,6 +28,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         margin: study.margin,
         earlier_margins: earlier_margins(&sessions, study.margin),
         examples: examples(sessions.last()),
+        shape: sessions.last().map_or([None; 2], |last| [last.longest, last.features]),
         majority: sessions.last().and_then(majority),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
         declared_target: common_stop(&status.study.arms).map(target).transpose()?,
@@ -185,14 +186,26 @@ mod tests {
     fn the_more_frequent_label_is_counted_on_validation() {
         let of = |positives| {
             let examples = [Some(10), Some(40), None];
-            majority(&Session { examples, positives: [Some(1), positives, None], margin: None })
+            majority(&Session {
+                examples,
+                positives: [Some(1), positives, None],
+                margin: None,
+                longest: None,
+                features: None,
+            })
         };
         assert_eq!([of(Some(10)), of(Some(30)), of(None)], [Some(0.75), Some(0.75), None]);
     }
 
     #[test]
     fn margins_of_other_sessions_are_remembered() {
-        let session = |margin| Session { examples: [None; 3], positives: [None; 3], margin };
+        let session = |margin| Session {
+            examples: [None; 3],
+            positives: [None; 3],
+            margin,
+            longest: None,
+            features: None,
+        };
         let sessions = [Some(0.005), None, Some(0.01), Some(0.005)].map(session);
         assert_eq!(earlier_margins(&sessions, 0.01), [0.005]);
         assert_eq!(earlier_margins(&sessions[..2], 0.005), Vec::<f64>::new());

@@ -1,0 +1,60 @@
+//! What a verdict is about: the data, how the arms were compared, and how far apart they came out.
+
+use crate::analysis::words::{label, list, percent};
+use crate::analysis::{ArmFinding, Comparison, Rate, Results, Split};
+use crate::format::{count, counted};
+
+/// `None` where no arm has an accuracy.
+pub(super) fn about(results: &Results, comparison: &Comparison) -> Option<String> {
+    let of = |arm: &ArmFinding| match results.reported_split() {
+        Split::Test => arm.test.map(|test| test.summary.mean),
+        Split::Validation => arm.validation.map(|validation| validation.summary.mean),
+    };
+    let known = || comparison.arms.iter().filter_map(|arm| Some((arm, of(arm)?)));
+    let lowest = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let highest = known().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let split = results.reported_split();
+    let told = |(arm, mean): (&ArmFinding, f64)| format!("{} ({})", percent(mean), label(arm));
+    let range = match lowest.0.name == highest.0.name {
+        true => format!("{split} accuracy is {}", told(highest)),
+        false => format!("{split} accuracy goes from {} to {}", told(lowest), told(highest)),
+    };
+    let seeds = counted(comparison.seeds.len(), "seed");
+    Some(format!("On these data ({}), {} and {seeds}, {range}.", data(results), rates(results)))
+}
+
+/// `15,000 examples for training, 5,000 for validation, ... of at most 200 steps; ...`
+fn data(results: &Results) -> String {
+    let [train, validation, test] = results.examples.texts();
+    let [longest, features] = results.shape;
+    let mut parts = vec![format!(
+        "{train} examples for training, {validation} for validation and {test} for the test"
+    )];
+    let features = features
+        .map_or(String::new(), |features| format!(" with {}", counted(features, "feature")));
+    parts.extend(longest.map(|steps| format!("at most {}{features}", counted(steps, "step"))));
+    parts.extend(
+        results.majority.map(|share| format!("the more frequent label on {}", percent(share))),
+    );
+    parts.join(", ")
+}
+
+/// How the arms came by their learning rates.
+fn rates(results: &Results) -> String {
+    if results.arms.iter().any(|arm| arm.rate != Rate::Tuned) {
+        let rates: std::collections::BTreeSet<String> =
+            results.arms.iter().map(|arm| arm.learning_rate.to_string()).collect();
+        return match rates.len() {
+            1 => format!("with learning rate {}", list(&rates.into_iter().collect::<Vec<_>>())),
+            _ => "with learning rates that were given".into(),
+        };
+    }
+    let is_here = |name: &str| results.arms.iter().any(|arm| arm.name == name);
+    let trials = results.tunings.iter().filter(|of| is_here(&of.arm)).map(|of| of.trials.len());
+    let (least, most) = (trials.clone().min().unwrap_or(0), trials.max().unwrap_or(0));
+    let each = match least == most {
+        true => format!("{} each", count(most as u64)),
+        false => format!("{least} to {most} each"),
+    };
+    format!("with the best of several learning rates for each batch size ({each})")
+}

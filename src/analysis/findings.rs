@@ -2,10 +2,10 @@
 
 use super::robust::add_interquartile_means;
 use super::{
-    Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front, Group,
-    NoiseFinding, Rate, RateFinding, Results, SharpnessFinding, TargetFinding, Tuning, Verdict,
-    audit, budgets, claims, compare, decompose, default_target, factors, fronts, groups, rates,
-    verdict,
+    AtBest, Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front,
+    Group, NoiseFinding, Rate, RateFinding, Results, SharpnessFinding, TargetFinding, Tuning,
+    Verdict, at_best, audit, budgets, claims, compare, decompose, default_target, factors, fronts,
+    groups, rates, verdict,
 };
 use rand::Rng;
 use serde::Serialize;
@@ -57,6 +57,8 @@ pub struct Findings {
     pub rates: Option<RateFinding>,
     /// The arms on which the verdict rests, with equal passes, updates and seconds.
     pub budgets: Vec<BudgetFinding>,
+    /// The same arms, each run where it was best; `None` where all are best at their ends.
+    pub at_best: Option<AtBest>,
     /// What else was varied between them.
     pub factors: Vec<Factor>,
     /// Those of them that no other beats in both accuracy and cost.
@@ -100,13 +102,17 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
         None => budgets(&main.compared(&of_main), rng),
         Some(_) => Vec::new(),
     };
+    let at_best = match &results.declared_target {
+        None => at_best(&main.compared(&of_main), rng),
+        Some(_) => None,
+    };
     let mut verdict = verdict(&of_main, &main, taken_apart.as_ref(), &audit);
     let (decomposition, no_decomposition) = match taken_apart {
         None => (None, None),
         Some(Ok(found)) => (Some(found), None),
         Some(Err(reason)) => (None, Some(reason)),
     };
-    verdict.besides = besides(results, &main, rates.as_ref(), &budgets);
+    verdict.besides = besides(results, &main, rates.as_ref(), &budgets, at_best.as_ref());
     let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
     let noise = super::noise(results, &of_main, trade_off.map(|found| found.critical));
     verdict.besides.extend(noise.iter().flat_map(NoiseFinding::sentences));
@@ -116,7 +122,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let factors = factors(&of_main);
     // Nor do their accuracies differ by more than how far the last steps overshoot.
     let fronts = match &results.declared_target {
-        None => fronts(&main.comparison),
+        None => fronts(&main.comparison, main.target.as_ref()),
         Some(_) => Vec::new(),
     };
     let GroupFinding { title: group, mut comparison, target, .. } = main;
@@ -135,6 +141,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
         tunings: results.tunings.clone(),
         rates,
         budgets,
+        at_best,
         factors,
         fronts,
         noise,
@@ -150,13 +157,15 @@ fn besides(
     main: &GroupFinding,
     rates: Option<&RateFinding>,
     budgets: &[BudgetFinding],
+    at_best: Option<&AtBest>,
 ) -> Vec<String> {
     let curve = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
     let curve = curve.filter(|curve| curve.straddled && results.declared_target.is_none());
     let critical = curve.map(super::words::critical_batch);
     let scaling = rates.and_then(|rates| rates.scaling.as_ref()).map(rates::sentence);
     let budgets = budgets::sentences(budgets, results.margin);
-    critical.into_iter().chain(scaling).chain(budgets).collect()
+    let at_best = at_best.and_then(at_best::sentence);
+    critical.into_iter().chain(scaling).chain(budgets).chain(at_best).collect()
 }
 
 /// The results are those of the group's arms alone.

@@ -13,6 +13,7 @@
 //! tuning         how learning rates that were tuned were found
 //! rates          which learning rate suits which batch size
 //! budgets        the same curves at equal passes, equal updates, equal seconds
+//! at_best        each run where it was best
 //! factors        what else was varied, and whether it matters more for some batch sizes
 //! robust         accuracies of arms that one seed astray does not move
 //! pareto         the arms that no other beats in both accuracy and cost
@@ -29,6 +30,7 @@
 //! they began with the same weights and saw the same order of examples.
 
 mod agreement;
+mod at_best;
 mod audit;
 mod budgets;
 mod claims;
@@ -51,6 +53,7 @@ mod verdict;
 mod words;
 
 pub use agreement::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
+pub use at_best::{AtBest, at_best};
 pub use audit::{ArmFacts, Confounder, Weight, audit};
 pub use budgets::{Axis, BudgetFinding, budgets};
 pub use claims::{Claim, Finding, Ratio, claims};

@@ -3,7 +3,7 @@
 //! An arm is on the front of a cost when no other is at least as accurate on validation and cheaper,
 //! or as cheap and more accurate. These are means: neighbours on a front may well be equal.
 
-use super::{ArmFinding, Comparison};
+use super::{ArmFinding, Comparison, TargetFinding};
 use serde::Serialize;
 
 /// What is paid.
@@ -18,19 +18,26 @@ pub enum Price {
     Examples,
     /// Peak memory of a run, in bytes.
     Memory,
+    /// Until the target was reached, of an arm all of whose runs did.
+    SecondsToTarget,
 }
 
 impl Price {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Seconds, Self::Steps, Self::Examples, Self::Memory];
+    pub const ALL: [Self; 5] =
+        [Self::Seconds, Self::SecondsToTarget, Self::Steps, Self::Examples, Self::Memory];
 
     /// What an arm costs.
-    pub fn of(self, arm: &ArmFinding) -> Option<f64> {
+    pub fn of(self, arm: &ArmFinding, target: Option<&TargetFinding>) -> Option<f64> {
         match self {
             Self::Seconds => arm.seconds.map(|seconds| seconds.mean),
             Self::Steps => arm.steps.map(|steps| steps.mean),
             Self::Examples => arm.examples.map(|examples| examples.mean),
             Self::Memory => arm.memory.map(|memory| memory.mean).filter(|bytes| *bytes > 0.0),
+            Self::SecondsToTarget => {
+                let of_arm = target?.arms.iter().find(|of| of.name == arm.name)?;
+                of_arm.seconds.filter(|_| of_arm.reached == of_arm.runs).map(|found| found.mean)
+            }
         }
     }
 }
@@ -45,15 +52,15 @@ pub struct Front {
 }
 
 /// The front of each price on which the arms differ.
-pub fn fronts(comparison: &Comparison) -> Vec<Front> {
-    Price::ALL.into_iter().filter_map(|price| front(comparison, price)).collect()
+pub fn fronts(comparison: &Comparison, target: Option<&TargetFinding>) -> Vec<Front> {
+    Price::ALL.into_iter().filter_map(|price| front(comparison, target, price)).collect()
 }
 
-fn front(comparison: &Comparison, price: Price) -> Option<Front> {
+fn front(comparison: &Comparison, target: Option<&TargetFinding>, price: Price) -> Option<Front> {
     let point = |arm: &'_ ArmFinding| {
         let competes = arm.competes();
         let accuracy = arm.validation.filter(|_| competes)?.summary.mean;
-        Some((arm.name.clone(), price.of(arm)?, accuracy))
+        Some((arm.name.clone(), price.of(arm, target)?, accuracy))
     };
     let mut points: Vec<(String, f64, f64)> = comparison.arms.iter().filter_map(point).collect();
     points.sort_by(|a, b| a.1.total_cmp(&b.1).then(b.2.total_cmp(&a.2)));
@@ -74,7 +81,8 @@ fn front(comparison: &Comparison, price: Price) -> Option<Front> {
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::compare;
+    use crate::analysis::{Target, compare, target};
+    use crate::stats::summarise;
     use crate::stats::tests::generator;
 
     #[test]
@@ -86,9 +94,23 @@ mod tests {
             arm(64, &[0.80, 0.80]),
             arm(128, &[0.81, 0.81]),
         ]);
-        let found = fronts(&compare(&study, &mut generator(1)));
+        let found = fronts(&compare(&study, &mut generator(1)), None);
         let prices: Vec<Price> = found.iter().map(|front| front.price).collect();
         assert_eq!(prices, [Price::Seconds, Price::Steps], "all cost the same rows and memory");
         assert_eq!(found[0].arms, ["batch-128", "batch-32"]);
+    }
+
+    #[test]
+    fn the_time_to_a_target_counts_for_arms_all_of_whose_runs_reach_it() {
+        let study = results(vec![arm(16, &[0.82; 2]), arm(32, &[0.85; 2]), arm(64, &[0.80; 2])]);
+        let comparison = compare(&study, &mut generator(1));
+        let mut found = target(&study, &comparison, Target::accuracy(0.7), &mut generator(1));
+        for (arm, (reached, seconds)) in found.arms.iter_mut().zip([(2, 3.0), (2, 2.0), (1, 1.0)]) {
+            (arm.runs, arm.reached, arm.seconds) = (2, reached, summarise(&[seconds; 2]));
+        }
+        let fronts = fronts(&comparison, Some(&found));
+        let to_target = fronts.iter().find(|front| front.price == Price::SecondsToTarget).unwrap();
+        // The fastest did not get there once; the slowest is less accurate than the next.
+        assert_eq!(to_target.arms, ["batch-32"]);
     }
 }

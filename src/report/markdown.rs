@@ -40,7 +40,7 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
         ("## The other arms", sections::others(&findings.others)),
         ("## Learning rates", sections::learning_rates(&findings.tunings)),
         ("## Which learning rate suits which batch size", sections::rates(findings.rates.as_ref())),
-        ("## With equal passes, updates and time", sections::budgets(&findings.budgets)),
+        ("## With equal passes, updates and time", sections::budgets(findings)),
         ("## What else was varied", sections::factors(&findings.factors)),
         ("## What accuracy costs", sections::fronts(&findings.fronts)),
         ("## How sharp the minima are", sections::minima(results, findings)),

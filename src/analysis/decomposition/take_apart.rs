@@ -194,20 +194,17 @@ fn part<'r>(
 fn parts_at_best(results: &Results, runs: &[[&RunResults; 5]]) -> Option<Parts> {
     Parts::of(|signs| {
         let squares = signs.iter().map(|sign| sign * sign).sum();
-        let values: Vec<f64> = runs.iter().map(|of| sum(of, signs, best)).collect();
+        let values: Vec<f64> =
+            runs.iter().map(|of| sum(of, signs, RunResults::best_validation)).collect();
         Estimate::of(&values, results.rounding_sd(Split::Validation, squares)).map(Part::from)
     })
 }
 
 /// How much of the residual was not there where each run was best.
 fn overfitting(results: &Results, runs: &[[&RunResults; 5]]) -> Option<Estimate> {
-    let lost = |run: &RunResults| run.validation - best(run);
+    let lost = |run: &RunResults| run.validation - run.best_validation();
     let values: Vec<f64> = runs.iter().map(|of| sum(of, &SIGNS[3], lost)).collect();
     Estimate::of(&values, results.rounding_sd(Split::Validation, 4.0))
-}
-
-fn best(run: &RunResults) -> f64 {
-    run.curve.iter().map(|point| point.accuracy).fold(run.validation, f64::max)
 }
 
 fn sum(runs: &[&RunResults; 5], signs: &[f64; 5], of: impl Fn(&RunResults) -> f64) -> f64 {

@@ -2,7 +2,9 @@
 //! with equal passes, equal updates and equal time as `analysis::budgets` reads them off the curves.
 
 use super::{ASIDE, Figure, Study, beside};
-use crate::analysis::{ArmResults, BudgetFinding, Comparison, Estimate, Split, percent, points};
+use crate::analysis::{
+    ArmResults, AtBest, BudgetFinding, Comparison, Estimate, Split, percent, points,
+};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 
 /// What one panel shows.
@@ -22,7 +24,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         return None;
     }
     let (ways, caption) = (at_end.len(), caption(study, at_end.len()));
-    let views = at_end.into_iter().chain(equal(study).map(with_equal));
+    let at_best = study.findings.at_best.iter().map(at_best);
+    let views = at_end.into_iter().chain(equal(study).map(with_equal)).chain(at_best);
     let panels: Vec<Panel> = views.map(|view| panel(study, &view)).collect();
     let title = match panels.len() > ways {
         true => "How the accuracy depends on the batch size, and on what is held equal".into(),
@@ -63,6 +66,18 @@ fn with_equal(budget: &BudgetFinding) -> View<'_> {
     }
 }
 
+fn at_best(found: &AtBest) -> View<'_> {
+    let mut arms: Vec<&ArmResults> = found.arms.iter().collect();
+    arms.sort_by_key(|arm| arm.batch_size);
+    View {
+        title: "each run at its best".into(),
+        scale: arms.clone(),
+        arms,
+        comparison: &found.comparison,
+        split: Split::Validation,
+    }
+}
+
 /// That of the axis as far as there is room for it.
 fn short_name(budget: &BudgetFinding) -> &'static str {
     budget.axis.name().split(' ').next().unwrap_or_default()
@@ -80,6 +95,10 @@ fn caption(study: &Study, ways: usize) -> String {
             " The panels with equal amounts read the validation curves of the arms on which the verdict \
              rests where the shortest run ends, each panel on a scale of its own."
         }
+    };
+    let best = match study.findings.at_best {
+        None => "",
+        Some(_) => " The last panel takes each run where its validation accuracy was highest.",
     };
     let all = study.findings.budgets.iter();
     let unread = all.filter(|budget| !budget.unread.is_empty()).map(|budget| {
@@ -102,7 +121,7 @@ fn caption(study: &Study, ways: usize) -> String {
          t interval ({}): where the true mean is likely to lie{rows}. The grey band reaches from \
          the best arm's mean down to the margin of {} percentage points: means inside it differ by less \
          than what the file calls a difference that matters. Bars that overlap do not prove that two \
-         sizes are the same; the table of differences compares them seed by seed.{each}{equal}{}",
+         sizes are the same; the table of differences compares them seed by seed.{each}{equal}{best}{}",
         study.seeds(),
         points(study.results.margin),
         unread.collect::<String>()

@@ -1,7 +1,7 @@
 //! Accuracy against what it costs: which arms no other beats in both.
 
 use super::{Figure, Study};
-use crate::analysis::{ArmFinding, ArmResults, Front, Price, RunResults, percent};
+use crate::analysis::{ArmFinding, ArmResults, Front, Price, Reach, RunResults, percent, reach};
 use crate::format::{bytes, count, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 
@@ -12,13 +12,21 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         return None;
     }
     let arms = compared(study);
+    let to_target = study.findings.fronts.iter().any(|f| f.price == Price::SecondsToTarget);
+    let target = study.findings.target.as_ref().filter(|_| to_target).map_or(
+        String::new(),
+        |target| {
+            let words = target.target.words();
+            format!(" The target is {words}; arms of which a run did not reach it have no large mark there.")
+        },
+    );
     let caption = format!(
         "Further up is more accurate, further left is cheaper. Small dots are runs, large marks the \
          means of the arms on which the verdict rests ({}). The dashed line joins those that no other \
          beats in both, judged by the means alone, without intervals: whether their differences are \
          real is another question, which the comparison with the best answers. Accuracies are those \
          on validation; a cost that is the same for all arms has no panel. Times and memory are those \
-         of this machine.",
+         of this machine.{target}",
         study.seeds()
     );
     let legend = study.legend(&arms);
@@ -35,18 +43,25 @@ fn finding<'s>(study: &Study<'s>, name: &str) -> Option<&'s ArmFinding> {
     study.findings.comparison.arms.iter().find(|arm| arm.name == name)
 }
 
-fn of_run(price: Price, run: &RunResults) -> f64 {
-    match price {
+/// `None` where a run did not reach the target.
+fn of_run(study: &Study, price: Price, run: &RunResults) -> Option<f64> {
+    Some(match price {
         Price::Seconds => run.seconds,
         Price::Steps => run.steps as f64,
         Price::Examples => run.examples as f64,
         Price::Memory => run.peak_memory as f64,
-    }
+        Price::SecondsToTarget => {
+            match reach(&run.curve, &study.findings.target.as_ref()?.target)? {
+                Reach::At(cost) | Reach::Before(cost) => cost.seconds,
+                Reach::Never(_) => return None,
+            }
+        }
+    })
 }
 
 fn written(price: Price, value: f64) -> String {
     match price {
-        Price::Seconds => duration(value),
+        Price::Seconds | Price::SecondsToTarget => duration(value),
         Price::Steps => format!("{} updates", count(value.round() as u64)),
         Price::Examples => format!("{} examples", count(value.round() as u64)),
         Price::Memory => bytes(value as u64),
@@ -59,10 +74,13 @@ fn panel(study: &Study, front: &Front) -> Panel {
         Price::Steps => ("against updates", "updates of a run", Unit::Plain),
         Price::Examples => ("against examples", "examples of a run", Unit::Plain),
         Price::Memory => ("against memory", "peak memory of a run", Unit::Bytes),
+        Price::SecondsToTarget => {
+            ("against time to the target", "seconds to the target", Unit::Plain)
+        }
     };
     let arms = compared(study);
     let runs = || arms.iter().flat_map(|arm| arm.runs.values());
-    let prices = || runs().map(|run| of_run(front.price, run));
+    let prices = || runs().filter_map(|run| of_run(study, front.price, run));
     let (low, high) = prices().fold((f64::INFINITY, 0f64), |(l, h), p| (l.min(p), h.max(p)));
     let spread = if high > 8.0 * low { Spread::Log10 } else { Spread::Linear };
     let x = Axis::over(label, spread, unit, prices());
@@ -71,13 +89,14 @@ fn panel(study: &Study, front: &Front) -> Panel {
     let mut chart = Chart::new(title, x, y.within(0.0, 1.0));
     let mean = |name: &str| {
         let arm = finding(study, name)?;
-        Some([front.price.of(arm)?, arm.validation?.summary.mean])
+        let price = front.price.of(arm, study.findings.target.as_ref())?;
+        Some([price, arm.validation?.summary.mean])
     };
     let line: Vec<[f64; 2]> = front.arms.iter().filter_map(|name| mean(name)).collect();
     chart.reference(&line, "no arm is both cheaper and more accurate than these");
     for arm in &arms {
         for (seed, run) in &arm.runs {
-            let price = of_run(front.price, run);
+            let Some(price) = of_run(study, front.price, run) else { continue };
             let (accuracy, cost) = (percent(run.validation), written(front.price, price));
             let says = format!("{}, seed {seed}: {accuracy} for {cost}", arm.name);
             chart.seed(price, run.validation, 0.0, study.mark(arm), &says);

@@ -6,7 +6,7 @@ pub(super) use minima::minima;
 
 use super::markdown::{accuracy, comparisons, difference_of, table};
 use crate::analysis::{
-    ArmFinding, BudgetFinding, Claim, Confounder, Decomposition, Effect, Factor, Findings, Front,
+    ArmFinding, Claim, Comparison, Confounder, Decomposition, Effect, Factor, Findings, Front,
     GapArm, GroupFinding, MORE_STEPS, Price, RateFinding, Role, Split, Tuning, Weight, percent,
 };
 use crate::format::count;
@@ -172,39 +172,50 @@ fn rate(value: f64) -> String {
     }
 }
 
-/// The arms with equal passes, updates and seconds.
-pub(super) fn budgets(found: &[BudgetFinding]) -> Option<String> {
-    let said: Vec<String> = found
-        .iter()
-        .filter(|found| found.compares())
-        .map(|found| {
-            let row = |arm: &ArmFinding| {
-                let standing = match (arm.role, arm.standing) {
-                    (Role::Best, _) => "best",
-                    (_, Some(Standing::Within)) => "within",
-                    (_, Some(Standing::Beyond)) => "beyond",
-                    _ => "open",
-                };
-                let accuracy = arm.validation.map(|v| percent(v.summary.mean));
-                vec![
-                    arm.name.clone(),
-                    accuracy.unwrap_or("-".into()),
-                    difference_of(arm.difference.as_ref().map(|d| &d.estimate)),
-                    standing.to_owned(),
-                ]
-            };
-            let header = ["arm", "validation accuracy", "minus the best", "standing"];
-            let rows = table(&header, found.comparison.arms.iter().map(row));
-            let unread = match found.unread.is_empty() {
-                true => String::new(),
-                false => format!("; not measured so early: {}", found.unread.join(", ")),
-            };
-            let amount = found.axis.amount(found.amount);
-            format!("Equal {} ({amount}{unread}):\n\n{rows}", found.axis.name())
-        })
-        .collect();
-    (!said.is_empty()).then(|| [said.join("\n\n"), BUDGETS.to_owned()].join("\n\n"))
+/// The arms with equal passes, updates and seconds, and each run where it was best.
+pub(super) fn budgets(findings: &Findings) -> Option<String> {
+    let equal = findings.budgets.iter().filter(|found| found.compares()).map(|found| {
+        let unread = match found.unread.is_empty() {
+            true => String::new(),
+            false => format!("; not measured so early: {}", found.unread.join(", ")),
+        };
+        let amount = found.axis.amount(found.amount);
+        let rows = against_the_best(&found.comparison);
+        format!("Equal {} ({amount}{unread}):\n\n{rows}", found.axis.name())
+    });
+    let equal: Vec<String> = equal.collect();
+    let at_best = findings.at_best.as_ref().map(|found| {
+        let rows = against_the_best(&found.comparison);
+        format!("Each run where it was best on validation:\n\n{rows}\n\n{AT_BEST}")
+    });
+    let about = (!equal.is_empty()).then(|| BUDGETS.to_owned());
+    let all: Vec<String> = equal.into_iter().chain(about).chain(at_best).collect();
+    (!all.is_empty()).then(|| all.join("\n\n"))
 }
+
+fn against_the_best(comparison: &Comparison) -> String {
+    let row = |arm: &ArmFinding| {
+        let standing = match (arm.role, arm.standing) {
+            (Role::Best, _) => "best",
+            (_, Some(Standing::Within)) => "within",
+            (_, Some(Standing::Beyond)) => "beyond",
+            _ => "open",
+        };
+        let accuracy = arm.validation.map(|v| percent(v.summary.mean));
+        vec![
+            arm.name.clone(),
+            accuracy.unwrap_or("-".into()),
+            difference_of(arm.difference.as_ref().map(|d| &d.estimate)),
+            standing.to_owned(),
+        ]
+    };
+    let header = ["arm", "validation accuracy", "minus the best", "standing"];
+    table(&header, comparison.arms.iter().map(row))
+}
+
+const AT_BEST: &str = "\
+What each batch size can come to when nothing ends it too early or too late. A run that was measured more \
+often has more chances to have been lucky: this decides nothing.";
 
 const BUDGETS: &str = "\
 Read off the runs' curves where the shortest of them ends, straight between two measurements. A run that had \
@@ -244,6 +255,7 @@ pub(super) fn fronts(found: &[Front]) -> Option<String> {
         Price::Steps => "steps",
         Price::Examples => "examples",
         Price::Memory => "memory",
+        Price::SecondsToTarget => "seconds to the target",
     };
     let row = |front: &Front| vec![price(front.price).to_owned(), front.arms.join(", ")];
     (!found.is_empty()).then(|| {

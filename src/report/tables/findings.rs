@@ -106,12 +106,12 @@ pub(in crate::report) fn trade_off(findings: &Findings) -> Result<String> {
     csv(groups.filter_map(row))
 }
 
-/// `budgets.csv`: one row an arm and what is held equal.
+/// `budgets.csv`: one row an arm and what is held equal, and one an arm at its best measurements.
 pub(in crate::report) fn budgets(findings: &Findings) -> Result<String> {
-    let row = |budget: &BudgetFinding, arm: &ArmFinding| {
+    let row = |equal: &str, amount: Option<f64>, arm: &ArmFinding| {
         let mut row = Row::default();
-        row.text("equal", word(&budget.axis));
-        row.number("amount", Some(budget.amount));
+        row.text("equal", equal);
+        row.number("amount", amount);
         row.text("arm", &arm.name);
         row.text("batch_size", arm.batch_size);
         row.estimate("validation_accuracy", arm.validation.as_ref());
@@ -122,9 +122,12 @@ pub(in crate::report) fn budgets(findings: &Findings) -> Result<String> {
         row
     };
     let of = |budget: &BudgetFinding| -> Vec<Row> {
-        budget.comparison.arms.iter().map(|arm| row(budget, arm)).collect()
+        let (axis, amount) = (word(&budget.axis), Some(budget.amount));
+        budget.comparison.arms.iter().map(|arm| row(&axis, amount, arm)).collect()
     };
-    csv(findings.budgets.iter().flat_map(of))
+    let at_best = findings.at_best.iter().flat_map(|found| &found.comparison.arms);
+    let at_best = at_best.map(|arm| row("nothing: each run where it was best", None, arm));
+    csv(findings.budgets.iter().flat_map(of).chain(at_best))
 }
 
 /// `factors.csv`: one row an effect of a setting, or how it changes with the batch size.

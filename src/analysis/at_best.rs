@@ -1,0 +1,93 @@
+//! Every run where it was best: what the batch sizes come to when nothing ends them too early or too
+//! late.
+//!
+//! With equal passes or updates one batch size may still be learning and another overfit. Taken where
+//! its validation accuracy was highest, each run stands for what it can come to. A run that was
+//! measured more often has more chances to have been lucky, so this describes and decides nothing.
+
+use super::words::{label, points_interval, signed_points};
+use super::{ArmFinding, ArmResults, Comparison, Results, RunResults, compare};
+use rand::Rng;
+use serde::Serialize;
+
+/// The arms of a group, each run at its best measurement.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AtBest {
+    /// Against the best of them.
+    pub comparison: Comparison,
+    /// Their runs as they were then.
+    #[serde(skip)]
+    pub arms: Vec<ArmResults>,
+}
+
+impl RunResults {
+    /// The highest validation accuracy that was measured of it.
+    pub fn best_validation(&self) -> f64 {
+        self.curve.iter().map(|point| point.accuracy).fold(self.validation, f64::max)
+    }
+}
+
+/// `None` for one arm, and where every run is best at its end.
+pub fn at_best(results: &Results, rng: &mut impl Rng) -> Option<AtBest> {
+    let runs = || results.arms.iter().flat_map(|arm| arm.runs.values());
+    if results.arms.len() < 2 || runs().all(|run| run.best_validation() <= run.validation) {
+        return None;
+    }
+    let mut read = results.clone();
+    for run in read.arms.iter_mut().flat_map(|arm| arm.runs.values_mut()) {
+        run.validation = run.best_validation();
+        run.test = None;
+    }
+    let comparison = compare(&read, rng);
+    Some(AtBest { comparison, arms: read.arms })
+}
+
+/// Which is the most accurate then, and how far the last one is behind.
+pub(super) fn sentence(found: &AtBest) -> Option<String> {
+    let best = found.comparison.best()?;
+    let mean = |arm: &&ArmFinding| arm.difference.map_or(0.0, |of| of.estimate.summary.mean);
+    let others = found.comparison.arms.iter().filter(|arm| arm.difference.is_some());
+    let last = others.min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
+    let interval = last.difference.and_then(|difference| difference.estimate.interval);
+    Some(format!(
+        "With each run taken where it was best on validation the most accurate is {}, and the least is {}: \
+         {} percentage points{}.",
+        label(best),
+        label(last),
+        signed_points(mean(&last)),
+        interval.map_or(String::new(), points_interval)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arm, results};
+    use super::*;
+    use crate::analysis::Point;
+    use crate::stats::tests::{generator, near};
+
+    #[test]
+    fn what_runs_lose_before_they_end_does_not_count() {
+        let mut study = results(vec![arm(32, &[0.80, 0.81, 0.80]), arm(256, &[0.80, 0.80, 0.81])]);
+        assert_eq!(at_best(&study, &mut generator(1)), None, "they are best at their ends");
+        for run in study.arms[1].runs.values_mut() {
+            let point = |step, accuracy| Point {
+                step,
+                examples: step,
+                seconds: 1.0,
+                accuracy,
+                loss: 0.5,
+                train: None,
+                watched: None,
+            };
+            run.curve = vec![point(1, run.validation + 0.05), point(2, run.validation)];
+        }
+        let found = at_best(&study, &mut generator(1)).unwrap();
+        assert_eq!(found.comparison.best().unwrap().name, "batch-256");
+        let said = sentence(&found).unwrap();
+        assert!(said.contains("most accurate is batch size 256, and the least is batch size 32"));
+        near(found.arms[1].runs[&0].validation, 0.85, 1e-12);
+        study.arms.pop();
+        assert_eq!(at_best(&study, &mut generator(1)), None);
+    }
+}

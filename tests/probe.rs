@@ -1,4 +1,5 @@
-use crate::util::{STUDY, Scene, interrupt, wait_for};
+use crate::util::{STUDY, Scene, disturb, interrupt, send, wait_for};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs;
 
@@ -51,9 +52,23 @@ fn noise_sharpness_and_lines_are_measured_recorded_and_reported_and_change_no_tr
         // Uphill is up, and a step of 0.05 rises by what slope and curvature allow.
         assert!(of("ball") > 0.0 && of("adaptive") > 0.0 && of("keskar") > 0.0, "{found}");
         let noise = scene.read(&format!("measured/{run}/noise.jsonl"));
-        let epochs: Vec<u64> =
-            noise.lines().map(|line| json(line)["epochs"].as_u64().unwrap()).collect();
-        assert_eq!(epochs, [0, 1, 2, 3, 5, 8, 12]);
+        let of = |key: &str| -> Vec<u64> {
+            noise.lines().map(|line| json(line)[key].as_u64().unwrap()).collect()
+        };
+        // Of 12 epochs of 72 rows, after 9, 19, 41, 87, 187, 402 and 864 of them.
+        let (steps, examples, epochs) = match run.starts_with("small") {
+            true => (
+                vec![0, 2, 3, 6, 11, 24, 51, 108],
+                vec![0, 16, 24, 48, 88, 192, 408, 864],
+                vec![0, 0, 0, 0, 1, 2, 5, 12],
+            ),
+            false => (
+                vec![0, 1, 2, 4, 8, 17, 36],
+                vec![0, 32, 64, 104, 208, 424, 864],
+                vec![0, 0, 0, 1, 2, 5, 12],
+            ),
+        };
+        assert_eq!((of("step"), of("examples"), of("epochs")), (steps, examples, epochs), "{run}");
     }
     // All validation rows are on the line, so its ends are where the runs ended.
     let line = json(&scene.read("measured/large/seed-1/line.json"));
@@ -72,7 +87,7 @@ fn noise_sharpness_and_lines_are_measured_recorded_and_reported_and_change_no_tr
     let tables = ["noise_scale", "sharpness", "sharpness_and_accuracy", "lines"];
     let rows = tables
         .map(|name| scene.read(&format!("measured/report/tables/{name}.csv")).lines().count());
-    assert_eq!(rows, [1 + 6 * 7, 1 + 6, 1 + 4, 1 + 3 * 13]);
+    assert_eq!(rows, [1 + 3 * (8 + 7), 1 + 6, 1 + 4, 1 + 3 * 13]);
     let verdict = scene.read("measured/report/verdict.md");
     for said in
         ["## How sharp the minima are", "rank correlation (Kendall's tau)", "straight line between"]
@@ -127,6 +142,35 @@ fn measurements_that_were_interrupted_go_on_to_the_same_bits() {
     let report = |study: &str, name: &str| scene.read(&format!("{study}/report/tables/{name}.csv"));
     for table in ["sharpness", "lines", "noise_scale", "sharpness_and_accuracy"] {
         assert_eq!(report("disturbed", table), report("undisturbed", table), "{table}");
+    }
+}
+
+/// Stopped once the noise is measured within the third epoch, and killed later, a run goes on to the
+/// same lines.
+#[test]
+fn noise_within_epochs_is_the_same_after_a_stop_and_a_crash() {
+    let scene = Scene::new();
+    let noise = "seeds: 2\n  probe: { noise_scale: { checkpoints: 40 } }";
+    let study = STUDY.replace("seeds: 2", noise);
+    let file = "small/seed-0/noise.jsonl";
+    for (name, crash) in [("stopped", false), ("killed", true)] {
+        let (epochs, _) =
+            disturb(&scene, &study.replace("epochs: 3", "epochs: EPOCHS"), name, |program| {
+                match crash {
+                    true => send(Signal::SIGKILL, program.id()),
+                    false => interrupt(program),
+                }
+            });
+        let plain = format!("undisturbed-{name}");
+        scene.run(&["run", "tiny.yaml", "--out", &plain]).expect(0);
+        scene.run(&["run", "tiny.yaml", "--out", name]).expect(0);
+        let lines = |study: &str| scene.read(&format!("{study}/{file}"));
+        assert_eq!(lines(name), lines(&plain), "{epochs} epochs");
+        let within = |line: &&str| {
+            let line = json(line);
+            number(&line["step"]) % 9.0 > 0.0
+        };
+        assert!(lines(name).lines().filter(within).count() > 9, "{}", lines(name));
     }
 }
 

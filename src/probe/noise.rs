@@ -19,6 +19,7 @@ use super::rows::rows;
 use crate::config::NoiseScaleSection;
 use crate::kernels::{Arrays, Engine, Optimizer};
 use crate::stats::{GradientNoise, NoiseBlock, gradient_noise};
+use crate::train::Course;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -45,17 +46,22 @@ pub struct NoiseLine {
     pub adam: Option<GradientNoise>,
 }
 
-/// After how many epochs of a run it is measured: 0, and up to the last one at equal distances on a
-/// logarithmic scale, as far as they are whole numbers.
-pub fn checkpoints(section: &NoiseScaleSection, epochs: u64) -> BTreeSet<u64> {
+/// After how many steps of a run it is measured: 0, and from a hundredth of the run's examples to all
+/// of them at equal distances on a logarithmic scale, as far as they are different steps.
+pub fn checkpoints(section: &NoiseScaleSection, course: &Course) -> BTreeSet<u64> {
+    const SPAN: f64 = 100.0;
     let after_first = section.checkpoints.saturating_sub(1);
-    // From 1 epoch to all; a single one stands at the end.
+    // A single one stands at the end.
     let share = |index: u32| match after_first {
         1 => 1.0,
         _ => f64::from(index) / f64::from(after_first - 1),
     };
-    let place = |index: u32| (epochs as f64).powf(share(index)).round() as u64;
-    (0..after_first).map(place).chain([0]).collect()
+    let examples = |index: u32| course.examples() as f64 * SPAN.powf(share(index) - 1.0);
+    let step = |index: u32| match index + 1 == after_first {
+        true => course.steps(),
+        false => course.steps_of(examples(index).ceil() as u64),
+    };
+    (0..after_first).map(step).chain([0]).collect()
 }
 
 /// Noise and gradient of `engine`'s weights on `n` training rows, or as many as the section says:
@@ -152,6 +158,7 @@ pub fn adam_factors(second: &Arrays, step: u64, optimizer: &Optimizer) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, Study};
     use crate::kernels::{
         self, Device, EngineKind, Examples, Input, Sequences, Settings, Shape, Split, Splits,
         State, Step,
@@ -169,15 +176,23 @@ mod tests {
 
     #[test]
     fn checkpoints_are_spread_over_a_run_and_include_its_beginning_and_its_end() {
-        let of = |epochs| checkpoints(&SECTION, epochs).into_iter().collect::<Vec<_>>();
-        assert_eq!(of(10), [0, 1, 2, 3, 5, 7, 10]);
-        assert_eq!(of(100), [0, 1, 2, 5, 10, 22, 46, 100]);
-        assert_eq!(of(1), [0, 1]);
-        let few = |count| {
+        // Two epochs of 1,000 rows: after 20, 43.1, 92.8, 200, 430.9, 928.3 and 2,000 of them.
+        let of = |batch_size: usize, count: u32| -> Vec<u64> {
+            let text = format!(
+                "study: {{ arms: [{{ batch_size: {batch_size} }}] }}\n\
+                 data: {{ arrays: {{ path: a.npz }} }}\ntrain: {{ epochs: 2 }}\n"
+            );
+            let source = Source { name: "f".into(), text, overrides: vec![] };
+            let study = Study::from_source(&source, "f").unwrap();
             let section = NoiseScaleSection { checkpoints: count, ..SECTION };
-            checkpoints(&section, 10).into_iter().collect::<Vec<_>>()
+            let course = Course::new(&study.arms[0], 1000);
+            checkpoints(&section, &course).into_iter().collect()
         };
-        assert_eq!([few(1), few(2), few(3)], [vec![0], vec![0, 10], vec![0, 1, 10]]);
+        assert_eq!(of(1, 8), [0, 20, 44, 93, 200, 431, 929, 2000]);
+        assert_eq!(of(32, 8), [0, 1, 2, 3, 7, 14, 30, 64]);
+        // One step an epoch.
+        assert_eq!(of(1000, 8), [0, 1, 2]);
+        assert_eq!([of(1, 1), of(1, 2), of(1, 3)], [vec![0], vec![0, 2000], vec![0, 20, 2000]]);
     }
 
     /// Rows of tokens and of different lengths, in which token 1 and 2 tell the label.

@@ -48,7 +48,7 @@ fn rows_measured(plan: &Plan, arm: &Arm) -> f64 {
     let probe = &plan.study.experiment.study.probe;
     let of_split = |rows: u32| f64::from(rows).min(plan.data.facts.train.examples as f64);
     let noise = probe.noise_scale.map_or(0.0, |section| {
-        let checkpoints = probe::checkpoints(&section, plan.course(arm).epochs()).len();
+        let checkpoints = probe::checkpoints(&section, &plan.course(arm)).len();
         checkpoints as f64 * of_split(section.rows)
     });
     let sharpness =

@@ -34,7 +34,7 @@ pub(super) struct Recorder<'r> {
 struct NoiseProbe {
     section: NoiseScaleSection,
     optimizer: Optimizer,
-    /// After how many epochs.
+    /// After how many steps, as far as that is still to do.
     checkpoints: BTreeSet<u64>,
     /// Training rows.
     rows: usize,
@@ -54,10 +54,12 @@ impl<'r> Recorder<'r> {
         take_back(folder, position)?;
         let curves = draw_again(task, folder)?;
         let histograms = task.logging.histograms;
+        let measured: BTreeSet<u64> = folder.noise()?.iter().map(|line| line.step).collect();
         let noise = task.probe.noise_scale.map(|section| {
             let train = &task.definition.arm.train;
             let course = Course::new(&task.definition.arm, rows);
-            let checkpoints = probe::checkpoints(&section, course.epochs());
+            let mut checkpoints = probe::checkpoints(&section, &course);
+            checkpoints.retain(|step| !measured.contains(step));
             NoiseProbe { section, optimizer: optimizer(&train.optimizer), checkpoints, rows }
         });
         Ok(Self { folder, curves, peak_memory, tell, wishes, histograms, noise })
@@ -122,7 +124,7 @@ fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
     files::keep_lines(&folder.histograms_log(), kept)?;
     let noise = folder.noise()?;
     // A run that begins anew is measured anew before its first step.
-    let stays = |line: &&NoiseLine| position.step > 0 && line.epochs <= position.epoch;
+    let stays = |line: &&NoiseLine| position.step > 0 && line.step <= position.step;
     files::keep_lines(&folder.noise_log(), noise.iter().take_while(stays).count())?;
     let found = folder.metrics()?.len().min(folder.timing()?.len());
     match found == epochs {
@@ -203,9 +205,13 @@ impl Callback for Recorder<'_> {
         lines.iter().try_for_each(|line| self.curves.draw_histogram(line, now))
     }
 
+    fn wants_pause(&self, step: u64) -> bool {
+        self.noise.as_ref().is_some_and(|noise| noise.checkpoints.contains(&step))
+    }
+
     fn on_pause(&mut self, pause: &Pause, engine: &mut dyn Engine) -> Result<ControlFlow<()>> {
         let Some(noise) = self.noise.as_ref() else { return Ok(ControlFlow::Continue(())) };
-        if !noise.checkpoints.contains(&pause.epochs) {
+        if !noise.checkpoints.contains(&pause.step) {
             return Ok(ControlFlow::Continue(()));
         }
         let stop = || self.should_stop();
@@ -220,6 +226,9 @@ impl Callback for Recorder<'_> {
             });
         };
         let Pause { epochs, step, examples } = *pause;
+        if let Some(noise) = &mut self.noise {
+            noise.checkpoints.remove(&step);
+        }
         let line = NoiseLine { epochs, step, examples, rows, plain, adam };
         files::append_line(&self.folder.noise_log(), &line)?;
         files::sync(&self.folder.noise_log())?;

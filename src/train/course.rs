@@ -89,7 +89,7 @@ impl Course {
     }
 
     /// The first number of steps that sees at least so many rows.
-    pub(super) fn steps_of(&self, examples: u64) -> u64 {
+    pub fn steps_of(&self, examples: u64) -> u64 {
         let (epochs, rest) = (examples / self.rows.max(1), examples % self.rows.max(1));
         epochs * self.steps_per_epoch() + rest.div_ceil(self.batch_size)
     }

@@ -65,6 +65,12 @@ pub(super) fn train_epoch(
                 break;
             }
         }
+        if position.batch > 0 && callback.wants_pause(position.step) {
+            if callback.on_pause(&pause(position, position.epoch), engine)?.is_break() {
+                return Ok(Some(Early::Stopped));
+            }
+            since = Instant::now();
+        }
         let rows = batches[position.batch as usize];
         let masks = dropout::masks(lstm, &job.shape, job.seed, position.epoch, rows);
         let lr = rate(job, position, position.step);
@@ -77,7 +83,8 @@ pub(super) fn train_epoch(
         position.step += 1;
         let stop = callback.should_stop();
         let is_last = position.batch == batches.len() as u64 || course.is_over(position);
-        if stop || is_last || is_due(position) || clock.elapsed() >= READ_EVERY {
+        let stands_still = is_due(position) || callback.wants_pause(position.step);
+        if stop || is_last || stands_still || clock.elapsed() >= READ_EVERY {
             let read = read(job, engine, &std::mem::take(&mut unread), position)?;
             position.seconds += since.elapsed().as_secs_f64();
             since = Instant::now();
@@ -136,6 +143,11 @@ fn validate(
     let measured = measured.filter(|metrics| metrics.loss.is_finite());
     position.evaluation_seconds += started.elapsed().as_secs_f64();
     Ok(measured.ok_or(Early::Diverged { step: position.step }))
+}
+
+/// Where the run stands still, with so many epochs done.
+fn pause(position: &Position, epochs: u64) -> Pause {
+    Pause { epochs, step: position.step, examples: position.examples }
 }
 
 /// A step whose results were not read yet.
@@ -223,9 +235,7 @@ pub(super) fn finish_epoch(
     if callback.wants_weights() {
         callback.on_weights(position.epoch, &job.shape, &state.parameters)?;
     }
-    let pause =
-        Pause { epochs: position.epoch + 1, step: position.step, examples: position.examples };
-    if callback.on_pause(&pause, engine)?.is_break() {
+    if callback.on_pause(&pause(position, position.epoch + 1), engine)?.is_break() {
         return Ok(Some(Early::Stopped));
     }
     if hear(job, position, &metrics) {

@@ -184,9 +184,14 @@ pub trait Callback {
     fn on_weights(&mut self, _epoch: u64, _shape: &Shape, _weights: &Arrays) -> Result<()> {
         Ok(())
     }
-    /// Before the first step, and after each epoch before its checkpoint is saved: the engine as it
-    /// stands, to be measured. What is measured must leave its state as it was. `Break` when a stop
-    /// was asked for in the midst; then it is told again when the run goes on.
+    /// Whether the run should stand still after this step in the midst of an epoch.
+    fn wants_pause(&self, _step: u64) -> bool {
+        false
+    }
+    /// Before the first step, after each epoch before its checkpoint is saved, and where
+    /// [`Callback::wants_pause`] says so: the engine as it stands, to be measured. What is measured must
+    /// leave its state as it was. `Break` when a stop was asked for in the midst; then it is told again
+    /// when the run goes on.
     fn on_pause(&mut self, _pause: &Pause, _engine: &mut dyn Engine) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
     }

@@ -226,3 +226,49 @@ fn rates_of_runs_that_end_at_a_target_are_chosen_by_the_steps_to_it() {
     assert!(said.contains("steps to the target with each"), "{said}");
     assert!(said.contains(" of 2 did not get there"), "{said}");
 }
+
+/// Rows whose label is that of a word among others, in turn.
+fn many_rows(rows: usize) -> String {
+    let fillers = ["plot", "actor", "scene", "music", "story", "it", "was", "the", "long", "film"];
+    let mut text = String::from("text,label\n");
+    for row in 0..rows {
+        let mut words: Vec<&str> =
+            (0..2 + row * 7 % 9).map(|at| fillers[(row * 3 + at * at) % 10]).collect();
+        let telling = if row % 2 == 0 { "splendid" } else { "dreadful" };
+        words.insert(row % words.len(), telling);
+        text += &format!("\"{} {row}\",{}\n", words.join(" "), u8::from(row % 2 == 0));
+    }
+    text
+}
+
+/// A planted effect, trained from the file to the report: a batch size that is as large as the training
+/// split makes six updates in six epochs and learns nothing; with as many as the small one it learns.
+#[test]
+fn what_too_few_updates_cost_is_put_down_to_the_updates() {
+    let scene = Scene::new();
+    scene.write("many.csv", &many_rows(600));
+    scene.write(
+        "planted.yaml",
+        "study:\n  seeds: 4\n  decompose: { small: 12, large: 360 }\n  \
+         learning_rate: { tuned: { rates: [3.0e-3, 1.0e-2], seeds: 1, extend: 0 } }\n\
+         data:\n  table: { path: many.csv }\n  text: { max_tokens: 100, length: 12 }\n\
+         model:\n  embedding: { dim: 6 }\n  lstm: { units: 5 }\n\
+         train:\n  epochs: 6\n  device: cpu\n  optimizer: { adam: { lr: 1.0e-2 } }\n",
+    );
+    scene.run(&["run", "planted.yaml", "--out", "out"]).expect(0);
+    let report = json(&scene.run(&["report", "out", "--json"]).expect(0).stdout);
+    let found = &report["reports"][0]["decomposition"];
+    let parts = &found["test"];
+    let mean = |part: &str| parts[part]["mean"].as_f64().unwrap_or_else(|| panic!("{found}"));
+    let interval = |part: &str| {
+        let ends = &parts[part]["interval"];
+        [ends["low"].as_f64().unwrap(), ends["high"].as_f64().unwrap()]
+    };
+    assert!(mean("total") > 0.2 && interval("total")[0] > 0.0, "{parts}");
+    assert!(interval("updates")[0] > 0.0 && mean("updates") > 0.8 * mean("total"), "{parts}");
+    assert!(mean("residual").abs() < 0.2 * mean("total"), "{parts}");
+    assert!(mean("learning_rate").abs() < 0.2 * mean("total"), "{parts}");
+    let verdict = scene.read("out/report/verdict.md");
+    assert!(verdict.contains("with as many as 12 makes, 180 in place of 6,"), "{verdict}");
+    assert!(verdict.contains("batch size 12 is better"), "{verdict}");
+}

@@ -2,8 +2,8 @@
 
 use super::{Report, sections};
 use crate::analysis::{
-    ArmFinding, ArmTarget, Comparison, Difference, Estimate, Results, Role, TargetFinding,
-    critical_batch, percent, percent_range, points, points_range, signed_points,
+    ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Estimate, Results, Role,
+    TargetFinding, critical_batch, percent, percent_range, points, points_range, signed_points,
 };
 use crate::format::{bytes, count, duration};
 use crate::stats::{Interval, Standing, Summary};
@@ -229,7 +229,7 @@ fn to_target(results: &Results, target: &TargetFinding) -> String {
             arm.name.clone(),
             count(arm.batch_size as u64),
             reached,
-            whole(arm.steps),
+            with_interval(arm.steps),
             whole(arm.examples),
             epochs(results, arm.examples),
             arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
@@ -253,9 +253,17 @@ fn to_target(results: &Results, target: &TargetFinding) -> String {
     };
     let about = format!(
         "{source} Between two measurements a run is taken to go straight. Means are over the runs \
-         that reached it.{rates}"
+         that reached it, with 95 % t intervals of the steps.{rates}"
     );
     [about, table(&header, target.arms.iter().map(row)), trade_off(target)].join("\n\n")
+}
+
+/// `189 (171 to 207)`
+fn with_interval(summary: Option<Summary>) -> String {
+    let interval = summary.and_then(|summary| summary.interval(CONFIDENCE));
+    let end = |value: f64| count(value.max(0.0).round() as u64);
+    let ends = interval.map(|ends| format!(" ({} to {})", end(ends.low), end(ends.high)));
+    whole(summary) + &ends.unwrap_or_default()
 }
 
 fn epochs(results: &Results, examples: Option<Summary>) -> String {

@@ -97,6 +97,27 @@ fn equal_arms_are_rarely_told_apart_and_seldom_ruled_out() {
     assert!(ruled_out < 40 && beyond == 0, "{ruled_out}, {beyond}");
 }
 
+/// The null of the acceptance tests: two arms that differ in their label alone are told apart in about
+/// 5 % of studies, and shown to be as good as each other in nearly all of them.
+#[test]
+fn equal_arms_with_enough_seeds_are_shown_to_be_as_good_as_the_best() {
+    let mut rng = generator(12);
+    let (mut within, mut different) = (0, 0);
+    for _ in 0..300 {
+        let common = normals(&mut rng, 10, 0.8, 0.02);
+        let arm = |size, rng: &mut _| {
+            let own = normals(rng, 10, 0.0, 0.002);
+            arm(size, &common.iter().zip(own).map(|(a, b)| a + b).collect::<Vec<_>>())
+        };
+        let found = compare(&results(vec![arm(32, &mut rng), arm(64, &mut rng)]), &mut rng);
+        let other = found.arms.iter().find(|arm| arm.role == Role::Candidate).unwrap();
+        within += usize::from(other.standing == Some(Standing::Within));
+        different += usize::from(other.difference.unwrap().p.unwrap() < 0.05);
+    }
+    assert!(within > 295, "{within} of 300");
+    assert!((5..28).contains(&different), "{different} of 300 are about 5 %");
+}
+
 #[test]
 fn of_six_equal_arms_one_is_called_different_in_about_5_percent_of_studies() {
     let mut rng = generator(9);

@@ -126,9 +126,11 @@ pub(super) fn tuned(tuning: &Tuning) -> Option<String> {
         Some(Edge::Lowest) => ", the smallest of them: a smaller one may be better",
         Some(Edge::Highest) => ", the largest of them: a larger one may be better",
     };
-    Some(format!(
-        "tuning: `{arm}` takes learning rate {lr}, the best of {tried} on validation{edge}"
-    ))
+    let by = match tuning.trials.iter().any(|trial| !trial.steps_to_target.is_empty()) {
+        true => "by steps to the target",
+        false => "on validation",
+    };
+    Some(format!("tuning: `{arm}` takes learning rate {lr}, the best of {tried} {by}{edge}"))
 }
 
 /// What a study would cost, one row an arm.

@@ -45,8 +45,9 @@ pub(super) fn against_the_smallest(
 ) -> String {
     let competing = comparison.arms.iter().filter(|other| other.competes());
     let smallest = competing.min_by_key(|other| other.batch_size);
-    let told = smallest
-        .filter(|smallest| smallest.batch_size < arm.batch_size)
-        .and_then(|of| Some(format!(" ({} with {})", duration(seconds(of)?), label(of))));
+    let told = smallest.filter(|smallest| smallest.batch_size < arm.batch_size).and_then(|of| {
+        let [own, other] = [seconds(arm)?, seconds(of)?].map(duration);
+        (own != other).then(|| format!(" ({other} with {})", label(of)))
+    });
     told.unwrap_or_default()
 }

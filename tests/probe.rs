@@ -145,8 +145,7 @@ fn measurements_that_were_interrupted_go_on_to_the_same_bits() {
     }
 }
 
-/// Stopped once the noise is measured within the third epoch, and killed later, a run goes on to the
-/// same lines.
+/// Stopped after six epochs, and killed, a run goes on to the same lines.
 #[test]
 fn noise_within_epochs_is_the_same_after_a_stop_and_a_crash() {
     let scene = Scene::new();

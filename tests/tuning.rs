@@ -203,6 +203,16 @@ fn rates_of_runs_that_end_at_a_target_are_chosen_by_the_steps_to_it() {
     scene.write("target.yaml", &study.replace("train:", target));
     scene.run(&["run", "target.yaml", "--out", "out"]).expect(0);
     let tunings = json(&scene.read("out/tuning.json"));
+    // By their accuracies another rate would have been taken, of one of the two at least.
+    let accuracy = |trial: &Value| -> f64 {
+        trial["validation"].as_array().unwrap().iter().map(|of| of.as_f64().unwrap()).sum()
+    };
+    let overshoots = |tuning: &Value| {
+        let trials = tuning["trials"].as_array().unwrap();
+        let chosen = trials.iter().find(|t| t["learning_rate"] == tuning["chosen"]).unwrap();
+        trials.iter().any(|trial| accuracy(trial) > accuracy(chosen))
+    };
+    assert!(tunings.as_array().unwrap().iter().any(overshoots), "{tunings}");
     for tuning in tunings.as_array().unwrap() {
         let steps = |trial: &Value| -> Option<f64> {
             let steps = trial["steps_to_target"].as_array().unwrap().iter();

@@ -108,10 +108,10 @@ enum Command {
     /// compared. A study without finished runs is left out with a warning.
     ///
     /// With --json: reports, a list of study, path, verdict (outcome, recommended, more_seeds, found,
-    /// besides, gap, advice, cautions, not_shown), comparison (margin, best, seeds, arms), target
-    /// (target, arms, trade_off, no_trade_off, fastest, in_budget), others (groups of arms),
-    /// decomposition, no_decomposition, tunings, rates, budgets, factors, fronts, noise, sharpness,
-    /// audit and claims. Accuracies and differences are shares of 1. For several studies comparison (agreement,
+    /// besides, gap, advice, about, cautions, not_shown), group (of the arms compared), comparison
+    /// (margin, best, seeds, arms), target (target, arms, trade_off, no_trade_off, of_several_rates,
+    /// fastest, in_budget), others (groups of arms), decomposition, no_decomposition, tunings, rates,
+    /// budgets, at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies and differences are shares of 1. For several studies comparison (agreement,
     /// batch_sizes, said, notes, path), else null.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study

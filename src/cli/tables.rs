@@ -4,7 +4,7 @@ use super::format::{bytes, count, counted, duration, summary};
 use crate::config::Study;
 use crate::data::SplitFacts;
 use crate::kernels::{EngineKind, Input, Shape};
-use crate::stats::Edge;
+use crate::stats::{Edge, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
@@ -126,6 +126,14 @@ pub(super) fn tuned(tuning: &Tuning) -> Option<String> {
         Some(Edge::Lowest) => ", the smallest of them: a smaller one may be better",
         Some(Edge::Highest) => ", the largest of them: a larger one may be better",
     };
+    let chosen = tuning.trials.iter().find(|trial| trial.learning_rate.to_bits() == lr.to_bits());
+    if let Some(missed) = chosen.map(Trial::missed).filter(|missed| *missed > 0) {
+        return Some(format!(
+            "tuning: `{arm}` takes learning rate {lr}, although {} with it did not get to the target: \
+             with none of the {tried} that were tried all did{edge}",
+            counted(missed, "run")
+        ));
+    }
     let by = match tuning.trials.iter().any(|trial| !trial.steps_to_target.is_empty()) {
         true => "by steps to the target",
         false => "on validation",

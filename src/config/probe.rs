@@ -32,8 +32,8 @@ impl ProbeSection {
 pub struct NoiseScaleSection {
     /// Training rows whose gradients are taken, the same in all runs; all rows if there are fewer.
     pub rows: u32,
-    /// How often in a run: before the first step, and from a hundredth of its examples to its end, each
-    /// time after as many times more examples.
+    /// How often in a run: before the first step, and from a hundredth of its examples on, each time
+    /// after as many times more examples, and where it ends.
     pub checkpoints: u32,
 }
 

@@ -11,31 +11,30 @@
 //! the noncentral t distribution, integrated over S (Cohen 1988, "Statistical power analysis for the
 //! behavioral sciences"). A spread that three seeds gave is itself rough, and so is the answer.
 //!
-//! Where the noise of rows counts too ([`Summary::rows`]), n seeds have the standard error
-//! `sqrt(sigma^2 / n + R^2)`, as if sigma^2 were `sigma^2 + n R^2`: it may be that no number suffices.
+//! Where the noise R of m rows counts too ([`Summary::rows`]), n seeds have the standard error
+//! sqrt(sigma^2 / n + R^2), so that it may be that no number suffices, and t has the degrees of freedom
+//! of such a sum (Satterthwaite 1946, Biometrics Bull. 2): `E^4 / (S^4 / (n - 1) + R^4 / (m - 1))`. For
+//! a plan that is good enough; intervals have a safer rule.
 
-use super::{Summary, normal, student_quantile};
+use super::{Summary, normal, student};
 use statrs::distribution::ContinuousCDF;
 use statrs::function::gamma::ln_gamma;
 
 /// More seeds than this are not a plan.
 const MOST: usize = 10_000;
 
-/// The chance that `count` seeds tell a true difference of `distance` standard deviations from 0 at
-/// the level `alpha`.
-fn power(count: usize, distance: f64, alpha: f64, two_sided: bool) -> f64 {
-    if count < 2 {
-        return 0.0;
-    }
-    let freedom = (count - 1) as f64;
-    let (normal, shift) = (normal(), (count as f64).sqrt() * distance);
-    let critical = student_quantile(count, 1.0 - if two_sided { alpha / 2.0 } else { alpha });
+/// The chance that a difference of `shift` standard errors is told from 0 at the level `alpha`, when
+/// the error has so many degrees of freedom.
+fn power(freedom: f64, shift: f64, alpha: f64, two_sided: bool) -> f64 {
+    let normal = normal();
+    let tail = if two_sided { alpha / 2.0 } else { alpha };
+    let critical = student(freedom).inverse_cdf(1.0 - tail);
     let half = freedom / 2.0;
     let scale = std::f64::consts::LN_2 + half * half.ln() - ln_gamma(half);
     let found = |s: f64| {
         let density = match s > 0.0 {
             true => (scale + (freedom - 1.0) * s.ln() - half * s * s).exp(),
-            false if count == 2 => scale.exp(),
+            false if freedom <= 1.0 => scale.exp(),
             false => 0.0,
         };
         let above = normal.cdf(shift - critical * s);
@@ -62,10 +61,16 @@ fn simpson(f: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
 }
 
 impl Summary {
-    /// The spread of one seed's value that gives `count` of them their standard error.
-    fn spread_of(&self, count: usize) -> Option<f64> {
-        let rows = self.rows.map_or(0.0, |rows| rows.error.powi(2));
-        Some((self.sd?.powi(2) + count as f64 * rows).sqrt())
+    /// Standard error and degrees of freedom of so many seeds with this spread; `None` for one.
+    fn precision(&self, count: usize) -> Option<(f64, f64)> {
+        let of_seeds = count.max(2) as f64 - 1.0;
+        let seeds = self.sd?.powi(2) / count as f64;
+        let Some(noise) = self.rows.filter(|noise| noise.error > 0.0) else {
+            return Some((seeds.sqrt(), of_seeds));
+        };
+        let (rows, of_rows) = (noise.error.powi(2), noise.rows.max(2) as f64 - 1.0);
+        let freedom = (seeds + rows).powi(2) / (seeds.powi(2) / of_seeds + rows.powi(2) / of_rows);
+        Some(((seeds + rows).sqrt(), freedom))
     }
 }
 
@@ -81,8 +86,8 @@ pub fn seeds_to_settle(
 ) -> Option<usize> {
     found.sd?;
     least(|count| {
-        let spread = found.spread_of(count).unwrap_or(f64::INFINITY);
-        spread <= 0.0 || power(count, margin / spread, 1.0 - confidence, false) >= wanted
+        let (error, freedom) = found.precision(count).unwrap_or((f64::INFINITY, 1.0));
+        error <= 0.0 || power(freedom, margin / error, 1.0 - confidence, false) >= wanted
     })
 }
 
@@ -113,9 +118,9 @@ pub fn seeds_needed(
 /// The smallest true difference that as many seeds as `found` has, with its spread, tell from 0 at the
 /// level `alpha`, two-sided, with the chance `wanted`; `None` for one seed.
 pub fn detectable(found: &Summary, alpha: f64, wanted: f64) -> Option<f64> {
-    let (count, spread) = (found.count, found.spread_of(found.count)?);
+    let (error, freedom) = found.precision(found.count)?;
     let (mut low, mut high) = (0.0, 1.0);
-    while power(count, high, alpha, true) < wanted {
+    while power(freedom, high, alpha, true) < wanted {
         (low, high) = (high, 2.0 * high);
         if high > 1e4 {
             return None;
@@ -123,12 +128,12 @@ pub fn detectable(found: &Summary, alpha: f64, wanted: f64) -> Option<f64> {
     }
     for _ in 0..40 {
         let middle = (low + high) / 2.0;
-        match power(count, middle, alpha, true) < wanted {
+        match power(freedom, middle, alpha, true) < wanted {
             true => low = middle,
             false => high = middle,
         }
     }
-    Some(spread * high)
+    Some(error * high)
 }
 
 /// The least number from 2 on that is enough, when all larger ones are enough too.
@@ -154,6 +159,11 @@ mod tests {
     use crate::stats::tests::{generator, near, normals};
     use crate::stats::{RowNoise, Standing, standing, summarise};
 
+    /// Of so many seeds and a distance in their standard deviations.
+    fn of_seeds(count: usize, distance: f64, two_sided: bool) -> f64 {
+        power(count as f64 - 1.0, (count as f64).sqrt() * distance, 0.05, two_sided)
+    }
+
     fn spread(count: usize, sd: f64) -> Summary {
         Summary { count, mean: 0.0, sd: Some(sd), rows: None }
     }
@@ -163,7 +173,7 @@ mod tests {
     fn the_detectable_difference_is_found_with_the_power_that_was_asked_for() {
         for count in [2, 3, 5, 20] {
             let least = detectable(&spread(count, 0.01), 0.05, 0.8).unwrap();
-            near(power(count, least / 0.01, 0.05, true), 0.8, 1e-6);
+            near(of_seeds(count, least / 0.01, true), 0.8, 1e-6);
         }
         assert_eq!(detectable(&summarise(&[0.1]).unwrap(), 0.05, 0.8), None);
     }
@@ -171,7 +181,7 @@ mod tests {
     #[test]
     fn power_is_that_of_statsmodels() {
         for (distance, count, two_sided, expected) in STATSMODELS {
-            near(power(count, distance, 0.05, two_sided), expected, 1e-6);
+            near(of_seeds(count, distance, two_sided), expected, 1e-6);
         }
     }
     const STATSMODELS: [(f64, usize, bool, f64); 4] = [
@@ -186,7 +196,7 @@ mod tests {
     #[test]
     fn the_usual_numbers_of_seeds_come_out() {
         for (effect, seeds) in [(0.5, 34), (0.75, 16), (1.0, 10), (1.5, 6), (2.0, 5)] {
-            let found = least(|count| power(count, effect, 0.05, true) >= 0.8).unwrap();
+            let found = least(|count| of_seeds(count, effect, true) >= 0.8).unwrap();
             assert!(found.abs_diff(seeds) <= 1, "{effect}: {found} instead of {seeds}");
         }
     }
@@ -232,6 +242,9 @@ mod tests {
         // From the rows alone there are 1.25 standard errors to the margin; it takes 2.5.
         assert_eq!(needed(0.004), None);
         let least = |error| detectable(&with(error), 0.05, 0.8).unwrap();
-        near(least(0.004) / least(0.0), (1.0f64 + 5.0 * 0.16).sqrt(), 1e-6);
+        assert!(least(0.004) > least(0.0));
+        // Where rows are all, it is theirs: 1.96 + 0.84 standard errors.
+        let rows = Summary { rows: Some(RowNoise { rows: 5000, error: 0.004 }), ..spread(3, 1e-6) };
+        near(detectable(&rows, 0.05, 0.8).unwrap(), 2.802 * 0.004, 1e-5);
     }
 }

@@ -16,6 +16,7 @@
 //! 2006, "One-shot estimate of MRMC variance", Acad. Radiol. 13). R^2 - I^2, at least 0, is the part of
 //! the rows.
 
+use super::{Interval, student_quantile};
 use serde::Serialize;
 
 /// The part of a mean's variance that more seeds do not lower.
@@ -27,8 +28,17 @@ pub struct RowNoise {
     pub error: f64,
 }
 
+impl RowNoise {
+    /// What the rows alone leave open of a mean, however many seeds there are.
+    pub fn interval(&self, mean: f64, confidence: f64) -> Interval {
+        let reach = student_quantile(self.rows, 0.5 + confidence / 2.0) * self.error;
+        Interval { low: mean - reach, high: mean + reach }
+    }
+}
+
 /// That of the mean of `value(seed, row)`: 1 where a run is right and 0 where it is wrong, or a
-/// weighted sum of several runs of that seed. `None` for less than two seeds or rows.
+/// weighted sum of several runs of that seed. `None` for less than two seeds or rows, and where no row
+/// tells of others: all right, or no difference anywhere.
 pub fn row_noise(
     seeds: usize,
     rows: usize,
@@ -55,7 +65,8 @@ pub fn row_noise(
     let both = squares - m * of_seeds - n * (spread + m * mean * mean) + n * m * mean * mean;
     let rows_alone = spread / (m * (m - 1.0));
     let shared = both.max(0.0) / (n * m * (n - 1.0) * (m - 1.0));
-    Some(RowNoise { rows, error: (rows_alone - shared).max(0.0).sqrt() })
+    let error = (rows_alone - shared).max(0.0).sqrt();
+    (spread > 0.0).then_some(RowNoise { rows, error })
 }
 
 #[cfg(test)]
@@ -89,7 +100,7 @@ mod tests {
     #[test]
     fn its_interval_covers_the_truth_of_all_seeds_and_rows() {
         // Rows alone matter, both, seeds alone.
-        for (seeds, of_seed) in [(3, 0.01), (5, 0.15), (3, 0.15), (5, 1.0)] {
+        for (seeds, of_seed) in [(2, 0.05), (3, 0.01), (5, 0.15), (3, 0.15), (5, 1.0)] {
             let mut rng = generator(11);
             let (mut covered, mut width, mut means) = (0, 0.0, Vec::new());
             for _ in 0..1000 {
@@ -100,9 +111,10 @@ mod tests {
                 means.push(found.mean);
             }
             assert!((930..=990).contains(&covered), "{covered} of 1000 with {seeds}, {of_seed}");
-            // Not by being wide: four standard errors are what an interval needs that knows them.
+            // Not by being wide: four standard errors are what an interval needs that knows them. With
+            // two seeds t alone is more than three times as wide.
             let needed = 4.0 * summarise(&means).unwrap().sd.unwrap();
-            assert!(width < 2.0 * needed, "{width} where {needed} would do");
+            assert!(seeds == 2 || width < 2.0 * needed, "{width} where {needed} would do");
         }
     }
 
@@ -118,7 +130,10 @@ mod tests {
         let of_row = |_: usize, row: usize| f64::from(u8::from(row.is_multiple_of(4)));
         let found = row_noise(4, 100, of_row).unwrap();
         near(found.error, (0.25f64 * 0.75 / 99.0).sqrt(), 1e-12);
-        assert_eq!(row_noise(1, 10, |_, _| 0.0), None);
+        assert_eq!(row_noise(1, 10, of_row), None);
+        assert_eq!(row_noise(4, 100, |_, _| 1.0), None, "nothing tells of other rows");
+        let interval = RowNoise { rows: 500, error: 0.01 }.interval(0.8, 0.95);
+        near(interval.low, 0.8 - 1.9647 * 0.01, 1e-5);
     }
     const NUMPY: f64 = 0.027777777777777783;
 }

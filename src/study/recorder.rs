@@ -34,10 +34,19 @@ pub(super) struct Recorder<'r> {
 struct NoiseProbe {
     section: NoiseScaleSection,
     optimizer: Optimizer,
-    /// After how many steps, as far as that is still to do.
+    /// After how many steps.
     checkpoints: BTreeSet<u64>,
+    /// After how many steps it was measured.
+    measured: BTreeSet<u64>,
     /// Training rows.
     rows: usize,
+}
+
+impl NoiseProbe {
+    /// Whether it is still to be measured after this step; where the training ends, in any case.
+    fn is_due(&self, step: u64, ends: bool) -> bool {
+        (ends || self.checkpoints.contains(&step)) && !self.measured.contains(&step)
+    }
 }
 
 impl<'r> Recorder<'r> {
@@ -58,9 +67,9 @@ impl<'r> Recorder<'r> {
         let noise = task.probe.noise_scale.map(|section| {
             let train = &task.definition.arm.train;
             let course = Course::new(&task.definition.arm, rows);
-            let mut checkpoints = probe::checkpoints(&section, &course);
-            checkpoints.retain(|step| !measured.contains(step));
-            NoiseProbe { section, optimizer: optimizer(&train.optimizer), checkpoints, rows }
+            let checkpoints = probe::checkpoints(&section, &course);
+            let optimizer = optimizer(&train.optimizer);
+            NoiseProbe { section, optimizer, checkpoints, measured, rows }
         });
         Ok(Self { folder, curves, peak_memory, tell, wishes, histograms, noise })
     }
@@ -206,12 +215,12 @@ impl Callback for Recorder<'_> {
     }
 
     fn wants_pause(&self, step: u64) -> bool {
-        self.noise.as_ref().is_some_and(|noise| noise.checkpoints.contains(&step))
+        self.noise.as_ref().is_some_and(|noise| noise.is_due(step, false))
     }
 
     fn on_pause(&mut self, pause: &Pause, engine: &mut dyn Engine) -> Result<ControlFlow<()>> {
         let Some(noise) = self.noise.as_ref() else { return Ok(ControlFlow::Continue(())) };
-        if !noise.checkpoints.contains(&pause.step) {
+        if !noise.is_due(pause.step, pause.ends) {
             return Ok(ControlFlow::Continue(()));
         }
         let stop = || self.should_stop();
@@ -220,14 +229,16 @@ impl Callback for Recorder<'_> {
             .peak_memory
             .leave_out(|| probe::noise(engine, optimizer, section, *rows, &stop))?;
         let Some(probe::Noise { rows, plain, adam }) = found else {
-            return Ok(match self.should_stop() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            });
+            if !self.should_stop() {
+                return Ok(ControlFlow::Continue(()));
+            }
+            // The checkpoint that follows must find these lines after a crash, too.
+            files::sync(&self.folder.steps_log())?;
+            return Ok(ControlFlow::Break(()));
         };
-        let Pause { epochs, step, examples } = *pause;
+        let Pause { epochs, step, examples, .. } = *pause;
         if let Some(noise) = &mut self.noise {
-            noise.checkpoints.remove(&step);
+            noise.measured.insert(step);
         }
         let line = NoiseLine { epochs, step, examples, rows, plain, adam };
         files::append_line(&self.folder.noise_log(), &line)?;

@@ -147,7 +147,7 @@ fn validate(
 
 /// Where the run stands still, with so many epochs done.
 fn pause(position: &Position, epochs: u64) -> Pause {
-    Pause { epochs, step: position.step, examples: position.examples }
+    Pause { epochs, step: position.step, examples: position.examples, ends: false }
 }
 
 /// A step whose results were not read yet.
@@ -235,10 +235,16 @@ pub(super) fn finish_epoch(
     if callback.wants_weights() {
         callback.on_weights(position.epoch, &job.shape, &state.parameters)?;
     }
-    if callback.on_pause(&pause(position, position.epoch + 1), engine)?.is_break() {
+    // What is heard counts once the pause is over: a stop in its midst brings the epoch's end again.
+    let mut after = position.clone();
+    let is_best = hear(job, &mut after, &metrics);
+    let ends = job.course().is_over(&after);
+    let pause = Pause { ends, ..pause(position, position.epoch + 1) };
+    if callback.on_pause(&pause, engine)?.is_break() {
         return Ok(Some(Early::Stopped));
     }
-    if hear(job, position, &metrics) {
+    *position = after;
+    if is_best {
         model::write_weights(job.best, &job.shape, &state.parameters, Names::Own)?;
     }
     position.next_epoch();

@@ -156,6 +156,8 @@ pub struct Pause {
     pub step: u64,
     /// Training rows seen so far.
     pub examples: u64,
+    /// Whether the training ends here: its budget is spent, or it was stopped early.
+    pub ends: bool,
 }
 
 /// What the trainer tells while it works. Each hook does nothing unless it is given.
@@ -250,7 +252,7 @@ pub fn train(
         None => (first_state(job)?, Position::default()),
     };
     engine.set_state(&state)?;
-    let first = Pause { epochs: 0, step: 0, examples: 0 };
+    let first = Pause { epochs: 0, step: 0, examples: 0, ends: false };
     if position.step == 0 && callback.on_pause(&first, engine)?.is_break() {
         return stopped(job, engine, &position);
     }

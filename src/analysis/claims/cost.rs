@@ -1,9 +1,10 @@
 //! Claims about what batch sizes cost: memory, time, and updates to convergence.
 
 use super::{Claim, Finding};
-use crate::analysis::groups::smallest_and_largest;
+use crate::analysis::groups::{have_one_rate, smallest_and_largest};
 use crate::analysis::{ArmResults, Estimate, Reach, Results, RunResults, Target, reach};
 use crate::format::{bytes, count};
+use std::collections::BTreeSet;
 
 fn paired(a: &ArmResults, b: &ArmResults, of: impl Fn(&RunResults) -> Option<f64>) -> Vec<f64> {
     let pair = |(seed, run): (&u64, &RunResults)| Some(of(run)? - of(b.runs.get(seed)?)?);
@@ -74,14 +75,19 @@ pub(super) fn convergence(results: &Results, target: Option<&Target>) -> Claim {
     let Some(target) = target else {
         return Claim::untested(CLAIM, "it takes curves of two batch sizes");
     };
-    let Some([small, large]) = smallest_and_largest(finished(results), |_, _| true) else {
-        return Claim::untested(CLAIM, NO_SIZES);
+    let Some([small, large]) = smallest_and_largest(finished(results), have_one_rate) else {
+        return Claim::untested(
+            CLAIM,
+            "there are no two batch sizes with equal rates and settings",
+        );
     };
     let steps = |run: &RunResults| match reach(&run.curve, target)? {
         Reach::At(cost) => Some(cost.steps.max(1.0).ln()),
         Reach::Before(_) | Reach::Never(_) => None,
     };
-    let seeds = paired(large, small, |_| Some(0.0)).len();
+    // Runs that diverged never got there.
+    let diverged = small.diverged.iter().chain(&large.diverged).collect::<BTreeSet<_>>().len();
+    let seeds = paired(large, small, |_| Some(0.0)).len() + diverged;
     let saved = paired(small, large, steps);
     let Some(effect) = Estimate::of(&saved, 0.0) else {
         let because = format!("no seed passes {} with both between measurements", target.words());
@@ -90,8 +96,8 @@ pub(super) fn convergence(results: &Results, target: Option<&Target>) -> Claim {
     let left_out = match seeds - saved.len() {
         0 => String::new(),
         some => format!(
-            "; {some} of {seeds} seeds are left out, since one of the two never got there or was there \
-             when first measured"
+            "; {some} of {seeds} seeds are left out, since one of the two diverged, never got there or \
+             was there when first measured"
         ),
     };
     let because = format!(

@@ -51,7 +51,8 @@ fn is_under(path: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
 
-/// Arms that differ in these settings alone, of which one has none of them.
+/// Arms that differ in these settings alone, of which one has none of them; those of which a run
+/// diverged are left out, since what survived is no fair sample.
 fn pairs<'a>(results: &'a Results, prefixes: &[&str]) -> Vec<Pair<'a>> {
     let is = |path: &str| is_under(path, prefixes);
     let off = |arm: &ArmResults| {
@@ -60,9 +61,10 @@ fn pairs<'a>(results: &'a Results, prefixes: &[&str]) -> Vec<Pair<'a>> {
     };
     let alike = |a: &ArmResults, b: &ArmResults| have_one_rate(a, b) && are_alike_but_for(a, b, is);
     let split = results.reported_split();
+    let arms = || results.arms.iter().filter(|arm| arm.diverged.is_empty());
     let mut pairs: Vec<Pair> = Vec::new();
-    for with in results.arms.iter().filter(|arm| !off(arm)) {
-        for without in results.arms.iter().filter(|arm| off(arm) && alike(with, arm)) {
+    for with in arms().filter(|arm| !off(arm)) {
+        for without in arms().filter(|arm| off(arm) && alike(with, arm)) {
             let of_seed = |(seed, run)| Some([(1.0, run), (-1.0, without.runs.get(seed)?)]);
             let sums: Vec<[Term; 2]> = with.runs.iter().filter_map(of_seed).collect();
             let effect = results.estimate(split, &sums);
@@ -81,7 +83,10 @@ fn judge(results: &Results, claim: &'static str, prefixes: &[&str], mut pairs: V
     let of_many = pairs.len();
     let best = pairs.into_iter().max_by(|a, b| a.2.summary.mean.total_cmp(&b.2.summary.mean));
     let Some((with, without, mut effect)) = best else {
-        return Claim::untested(claim, "there are no two arms that differ in this alone");
+        return Claim::untested(
+            claim,
+            "there are no two arms that differ in this alone and of which no run diverged",
+        );
     };
     effect.interval = effect.summary.interval(1.0 - (1.0 - CONFIDENCE) / of_many as f64);
     let picked = match of_many {

@@ -148,6 +148,20 @@ fn the_schedule_of_the_claim_is_judged_and_another_one_under_its_own_name() {
 }
 
 #[test]
+fn what_survived_of_an_arm_that_diverged_tests_no_claim() {
+    let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
+    let mut wild = with(64, "dropped", &plain.map(|a| a + 0.02), [("model.lstm.dropout", "0.2")]);
+    let off = with(64, "plain", &plain, [("model.lstm.dropout", "0.0")]);
+    let of = |wild: &ArmResults| {
+        let study = results(vec![off.clone(), wild.clone()]);
+        of(&claims(&study, &study, None, None, None), "dropout").finding
+    };
+    assert_eq!(of(&wild), Finding::Supported);
+    wild.diverged = vec![7];
+    assert_eq!(of(&wild), Finding::NotTested);
+}
+
+#[test]
 fn an_effect_that_is_contradicted_for_being_small_says_so() {
     let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
     let hardly = plain.map(|accuracy| accuracy + 0.002);
@@ -195,4 +209,16 @@ fn how_fast_larger_batches_converge_is_told_by_the_updates_to_the_target() {
     let some = of([100, 101, 0]);
     assert_eq!(some.finding, Finding::Inconclusive);
     assert!(some.because.contains("1 of 3 seeds are left out"), "{}", some.because);
+    // What diverged never got there.
+    let mut wild = reaching(256, [100, 101, 99]);
+    wild.runs.remove(&2);
+    wild.diverged = vec![2];
+    let study = results(vec![reaching(32, [200, 210, 190]), wild]);
+    let found = claims(&study, &study, Some(&target), None, None);
+    assert_eq!(self::of(&found, "converge").finding, Finding::Inconclusive);
+    // Nor is it the batch size where the rates differ.
+    let faster = ArmResults { learning_rate: 1e-2, ..reaching(256, [100, 101, 99]) };
+    let study = results(vec![reaching(32, [200, 210, 190]), faster]);
+    let found = claims(&study, &study, Some(&target), None, None);
+    assert_eq!(self::of(&found, "converge").finding, Finding::NotTested);
 }

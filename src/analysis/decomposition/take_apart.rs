@@ -5,7 +5,9 @@ use super::{
 };
 use crate::analysis::estimate::Term;
 use crate::analysis::{ArmResults, Budget, CONFIDENCE, Estimate, Rate, Results, RunResults, Split};
-use crate::stats::{Summary, least_errors_to_margin, odd_one_out, seeds_needed, side};
+use crate::stats::{
+    Summary, least_errors_to_margin, odd_one_out, seeds_needed, seeds_to_settle, side,
+};
 
 /// The chance, for each of the two sides, with which the number of seeds that is named settles it.
 const POWER: f64 = 0.9;
@@ -80,15 +82,19 @@ fn seeds_that_settle(residual: &Summary, margin: f64) -> Option<usize> {
 }
 
 /// Where seeds would settle it if it were not for the rows: how many rows leave it to the seeds. With
-/// fewer, no number of seeds shows a part of 0 to be smaller than the margin.
+/// fewer, no number of seeds shows a part of 0 to be smaller than the margin, or the part that was seen
+/// to lie on its side of it.
 fn rows_that_let(residual: &Summary, margin: f64) -> Option<usize> {
     let noise = residual.rows?;
-    if seeds_that_settle(residual, margin).is_some() {
-        return None;
-    }
-    seeds_that_settle(&residual.over_seeds(), margin)?;
-    let errors_to_margin = least_errors_to_margin(CONFIDENCE, POWER);
-    Some((noise.rows as f64 * (noise.error * errors_to_margin / margin).powi(2)).ceil() as usize)
+    let alone = residual.over_seeds();
+    let settles =
+        |found: &Summary, by: f64| seeds_to_settle(found, by, CONFIDENCE, POWER).is_some();
+    let distances = [margin, (residual.mean.abs() - margin).abs()];
+    let in_the_way =
+        distances.into_iter().find(|by| !settles(residual, *by) && settles(&alone, *by))?;
+    let errors = noise.error * least_errors_to_margin(CONFIDENCE, POWER) / in_the_way;
+    let rows = (noise.rows as f64 * errors.powi(2)).ceil() as usize;
+    (rows > noise.rows).then_some(rows)
 }
 
 fn gap_arm(

@@ -114,6 +114,22 @@ fn test_rows_keep_a_part_open_that_seeds_alone_would_settle() {
 }
 
 #[test]
+fn more_rows_are_asked_for_only_where_those_there_are_stand_in_the_way() {
+    // So near the margin that neither seeds nor rows are to blame alone: the rows that are named are
+    // more than there are, or none are.
+    for own in [1e-4, 1e-3, 5e-3] {
+        for accuracy in [0.8500, 0.8530, 0.8545, 0.8549, 0.8551] {
+            let plain = study([0.85, 0.85, accuracy, 0.85, 0.85], 0.02, own);
+            for rows in [500, 5000, 200_000] {
+                let found = decompose(&with_answers(plain.clone(), rows)).unwrap().unwrap();
+                assert!(found.rows_needed.is_none_or(|needed| needed > rows), "{accuracy}, {rows}");
+            }
+            assert_eq!(decompose(&plain).unwrap().unwrap().rows_needed, None);
+        }
+    }
+}
+
+#[test]
 fn where_the_residual_lies_near_the_margin_the_distance_tells_how_many_seeds_it_takes() {
     let found = found([0.85, 0.85, 0.8549, 0.85, 0.85]);
     assert_eq!(found.remainder, Remainder::Open);

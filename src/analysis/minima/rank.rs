@@ -52,7 +52,8 @@ pub(super) fn rank_correlation(
     let of_rate = |run: &SharpnessRun| {
         rates.iter().position(|rate| *rate == run.learning_rate.to_bits()).unwrap_or(0)
     };
-    let lowest = runs.iter().map(|run| run.sharpness.loss).fold(f64::INFINITY, f64::min);
+    let losses = runs.iter().map(|run| run.sharpness.loss).filter(|loss| *loss > 0.0);
+    let lowest = losses.fold(f64::INFINITY, f64::min);
     let of_loss = |run: &SharpnessRun| {
         ((run.sharpness.loss / lowest).ln() / LIKE_LOSSES.ln()).max(0.0) as usize
     };

@@ -83,7 +83,9 @@ fn tau_text(found: &RankCorrelation) -> String {
     };
     let among = |which: &str, tau: Option<f64>, interval: Option<Interval>| {
         let interval = interval.map(range).map_or(String::new(), |range| format!(", {range}"));
-        tau.map_or(String::new(), |tau| format!("; among runs {which} {tau:+.2}{interval}"))
+        tau.map_or(format!("; no runs {which} to compare"), |tau| {
+            format!("; among runs {which} {tau:+.2}{interval}")
+        })
     };
     let rates = among("of one learning rate", found.tau_within_rates, found.interval_within_rates);
     let losses =

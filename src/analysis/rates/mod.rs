@@ -35,7 +35,7 @@ pub const MORE_STEPS: f64 = 1.2;
 pub struct RateOptimum {
     /// Examples per step.
     pub batch_size: usize,
-    /// Of the rates that were tried, the most accurate on validation.
+    /// Of the rates that were tried, the most accurate on validation, or the first at the target.
     pub best: f64,
     /// The top of the parabola through it and its neighbours; `best` where it lies at an end.
     pub optimum: f64,
@@ -279,8 +279,8 @@ fn scaling(tried: &[Tuning], rng: &mut impl Rng) -> Result<RateScaling, String> 
         .collect();
     if inside.len() < 3 {
         return Err(format!(
-            "it takes three batch sizes whose best learning rate lies inside those that were tried, \
-             and there are {}",
+            "it takes three batch sizes whose best learning rate lies between two others that went \
+             well, and there are {}",
             inside.len()
         ));
     }

@@ -3,6 +3,7 @@
 use crate::analysis::words::{label, list, percent};
 use crate::analysis::{ArmFinding, Comparison, Rate, Results, Split};
 use crate::format::{count, counted};
+use std::collections::BTreeSet;
 
 /// `None` where no arm has an accuracy.
 pub(super) fn about(results: &Results, comparison: &Comparison) -> Option<String> {
@@ -10,11 +11,12 @@ pub(super) fn about(results: &Results, comparison: &Comparison) -> Option<String
         Split::Test => arm.test.map(|test| test.summary.mean),
         Split::Validation => arm.validation.map(|validation| validation.summary.mean),
     };
-    let known = || comparison.arms.iter().filter_map(|arm| Some((arm, of(arm)?)));
+    let compared = || comparison.arms.iter().filter(|arm| arm.competes());
+    let known = || compared().filter_map(|arm| Some((arm, of(arm)?)));
     let lowest = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
     let highest = known().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let split = results.reported_split();
-    let told = |(arm, mean): (&ArmFinding, f64)| format!("{} ({})", percent(mean), label(arm));
+    let told = |(arm, mean): (&ArmFinding, f64)| format!("{} with {}", percent(mean), label(arm));
     let range = match lowest.0.name == highest.0.name {
         true => format!("{split} accuracy is {}", told(highest)),
         false => format!("{split} accuracy goes from {} to {}", told(lowest), told(highest)),
@@ -33,16 +35,16 @@ fn data(results: &Results) -> String {
     let features = features
         .map_or(String::new(), |features| format!(" with {}", counted(features, "feature")));
     parts.extend(longest.map(|steps| format!("at most {}{features}", counted(steps, "step"))));
-    parts.extend(
-        results.majority.map(|share| format!("the more frequent label on {}", percent(share))),
-    );
+    let majority =
+        |share| format!("{} of the validation rows with the more frequent label", percent(share));
+    parts.extend(results.majority.map(majority));
     parts.join(", ")
 }
 
 /// How the arms came by their learning rates.
 fn rates(results: &Results) -> String {
     if results.arms.iter().any(|arm| arm.rate != Rate::Tuned) {
-        let rates: std::collections::BTreeSet<String> =
+        let rates: BTreeSet<String> =
             results.arms.iter().map(|arm| arm.learning_rate.to_string()).collect();
         return match rates.len() {
             1 => format!("with learning rate {}", list(&rates.into_iter().collect::<Vec<_>>())),

@@ -38,7 +38,10 @@ pub(super) fn advice(
             format!("Use {chosen}: runs of every other arm diverged. {cost}")
         }
         Outcome::Settled if is_best => {
-            format!("Use {chosen}: nothing faster comes within {margin} percentage points. {cost}")
+            format!(
+                "Use {chosen}: nothing faster comes within {margin} percentage points{}. {cost}",
+                slower(results, comparison, arm)
+            )
         }
         Outcome::Settled => format!(
             "Use {chosen}: the fastest that is not worse than the best by more than {margin} \

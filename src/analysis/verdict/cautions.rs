@@ -27,8 +27,8 @@ pub(super) fn cautions(
     }
     if results.arms.iter().any(is_still) {
         cautions.push(
-            "Some arms have the same accuracy with every seed: no spread was seen, so their \
-             intervals come from rounding accuracy to 1 / n alone."
+            "Some arms have the same accuracy with every seed: no spread was seen, so that it \
+             is taken from rounding accuracy to 1 / n alone."
                 .into(),
         );
     }
@@ -88,7 +88,10 @@ fn is_still(arm: &ArmResults) -> bool {
 /// What other rows could have made of the test accuracy.
 fn other_rows(results: &Results, recommended: Option<&ArmFinding>) -> Option<String> {
     let (test, rows) = (recommended?.test?, results.examples.test?);
-    let interval = wilson_interval(test.summary.mean, rows, CONFIDENCE);
+    let interval = match test.summary.rows {
+        Some(noise) => noise.interval(test.summary.mean, CONFIDENCE),
+        None => wilson_interval(test.summary.mean, rows, CONFIDENCE),
+    };
     Some(format!(
         "The test split has {} rows: with others in their place, the test accuracy might be anything \
          from {} %, however many seeds there are.",

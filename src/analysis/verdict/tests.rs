@@ -189,3 +189,52 @@ fn what_is_no_better_than_guessing_and_what_the_test_split_contradicts_is_told()
     let found = analyse(&study, &mut generator(1)).verdict;
     assert!(!said(&found).contains("more frequent"), "{found:?}");
 }
+
+#[test]
+fn the_data_the_rates_and_the_range_of_accuracies_are_told() {
+    let mut study = results(vec![arm(32, &[0.80, 0.81, 0.80]), arm(64, &[0.90, 0.91, 0.90])]);
+    study.shape = [Some(40), Some(9)];
+    study.majority = Some(0.6);
+    let about = |study: &Results| analyse(study, &mut generator(1)).verdict.about.unwrap();
+    assert_eq!(
+        about(&study),
+        "On these data (6,000 examples for training, 2,000 for validation and 2,000 for the test, at most \
+         40 steps with 9 features, 60.0 % of the validation rows with the more frequent label), with \
+         learning rate 0.001 and 3 seeds, test accuracy goes from 79.3 % with batch size 32 to 89.3 % with \
+         batch size 64."
+    );
+    study.arms.truncate(1);
+    for run in study.arms[0].runs.values_mut() {
+        run.test = None;
+    }
+    assert!(about(&study).ends_with("validation accuracy is 80.3 % with batch size 32."));
+    study.arms[0].learning_rate = 0.5;
+    study.arms.push(arm(64, &[0.90, 0.91, 0.90]));
+    assert!(about(&study).contains("with learning rates that were given and 3 seeds"));
+}
+
+#[test]
+fn what_the_smallest_batch_takes_and_what_is_not_shown_to_be_slower_stand_with_the_advice() {
+    let mut arms = vec![
+        arm(32, &[0.800, 0.801, 0.802, 0.800]),
+        arm(64, &[0.799, 0.800, 0.801, 0.799]),
+        arm(256, &[0.799, 0.801, 0.801, 0.799]),
+    ];
+    for (arm, seconds) in
+        arms.iter_mut().zip([[3.0; 4], [2.5, 1.0, 2.0, 1.2], [1.0, 1.1, 1.0, 1.2]])
+    {
+        for (run, seconds) in arm.runs.values_mut().zip(seconds) {
+            run.seconds = seconds;
+        }
+    }
+    let found = verdict_of(arms);
+    assert_says(
+        &found,
+        &[
+            "use batch size 256 with learning rate 0.001, though it is not shown to be faster than batch \
+             size 64 (1.46 times as long",
+            "takes 1.1 s (3.0 s with batch size 32)",
+        ],
+    );
+    assert_eq!(found.lines()[0], found.advice);
+}

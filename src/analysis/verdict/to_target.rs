@@ -17,16 +17,17 @@ pub(super) fn fastest<'c>(
     comparison: &'c Comparison,
     target: &TargetFinding,
 ) -> Option<&'c ArmFinding> {
-    let reached = |arm: &&ArmFinding| {
-        let is_it = |of: &&ArmTarget| of.name == arm.name && of.reached == arm.planned;
-        target.arms.iter().any(|of| is_it(&of))
-    };
     let seconds = |arm: &ArmFinding| {
-        let found = target.arms.iter().find(|of| of.name == arm.name).and_then(|of| of.seconds);
+        let found = reaching(target, arm).and_then(|of| of.seconds);
         found.map_or(f64::INFINITY, |seconds| seconds.mean)
     };
-    let all = comparison.arms.iter().filter(reached);
+    let all = comparison.arms.iter().filter(|arm| reaching(target, arm).is_some());
     all.min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
+}
+
+/// What an arm takes to the target; `None` unless all of its runs are finished and reached it.
+fn reaching<'t>(target: &'t TargetFinding, arm: &ArmFinding) -> Option<&'t ArmTarget> {
+    target.arms.iter().find(|of| of.name == arm.name && of.reached == arm.planned)
 }
 
 /// What it takes to the target that the file declares.
@@ -75,10 +76,7 @@ pub(super) fn advice(
                 easier target or train longer."
             .into();
     };
-    let mean = |arm: &ArmFinding| {
-        let found = target.arms.iter().find(|of| of.name == arm.name)?;
-        found.seconds.map(|seconds| seconds.mean)
-    };
+    let mean = |arm: &ArmFinding| reaching(target, arm)?.seconds.map(|seconds| seconds.mean);
     let seconds =
         mean(arm).map_or("?".into(), duration) + &against_the_smallest(comparison, arm, mean);
     let (chosen, wanted) = (configuration(results, arm), target.target.words());
@@ -111,7 +109,8 @@ fn slower(
         Reach::At(cost) | Reach::Before(cost) => Some(cost.seconds),
         Reach::Never(_) => None,
     };
-    let rivals = rivals(results, comparison, fastest, |_| true, seconds);
+    let all_reach = |arm: &ArmFinding| reaching(target, arm).is_some();
+    let rivals = rivals(results, comparison, fastest, all_reach, seconds);
     match rivals.is_empty() {
         true => String::new(),
         false => format!(", but is not shown to be faster than {}", list(&rivals)),

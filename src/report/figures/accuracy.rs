@@ -113,7 +113,7 @@ fn caption(study: &Study, ways: usize) -> String {
         }
     });
     let rows = match study.results.reported_split() {
-        Split::Test => ", for other test rows too",
+        Split::Test => ", on the test split for other rows too",
         Split::Validation => "",
     };
     format!(

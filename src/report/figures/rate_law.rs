@@ -15,6 +15,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let sizes: Vec<usize> = found.sizes.iter().map(|best| best.batch_size).collect();
     let good = found.sizes.iter().flat_map(|best| [best.good[0], best.good[1], best.optimum]);
     let y = Axis::over("learning rate", Spread::Log10, Unit::Plain, good.chain([rule(1.0, to)]));
+    let rates = y.ends();
     let mut chart = Chart::new("the best learning rate", Axis::of_batch_sizes(&sizes), y);
     for (power, words) in RULES {
         chart.reference(&[[from, rule(power, from)], [to, rule(power, to)]], words);
@@ -22,7 +23,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     }
     if let Some(line) = &found.scaling {
         if let Some(ends) = line.interval {
-            let band = band(line, ends, from, to);
+            let band = band(line, ends, [from, to], rates);
             let says = format!("95 % interval of the power: {:.2} to {:.2}", ends.low, ends.high);
             chart.band(&band, Mark::plain(), &says);
         }
@@ -43,14 +44,20 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
 
 /// What the ends of the power's interval make of the line, turned about the middle of the batch sizes
 /// that it was fitted to.
-fn band(line: &RateScaling, ends: Interval, from: f64, to: f64) -> Vec<[f64; 3]> {
+fn band(
+    line: &RateScaling,
+    ends: Interval,
+    [from, to]: [f64; 2],
+    [lowest, highest]: [f64; 2],
+) -> Vec<[f64; 3]> {
     let logs = line.batch_sizes.iter().map(|size| (*size as f64).ln());
     let middle = (logs.sum::<f64>() / line.batch_sizes.len() as f64).exp();
     let at = |step: u32| {
         let size = from * (to / from).powf(f64::from(step) / 20.0);
         let rate = |power: f64| line.rate(middle) * (size / middle).powf(power);
         let (a, b) = (rate(ends.low), rate(ends.high));
-        [size, a.min(b), a.max(b)]
+        // A wide one leaves the panel.
+        [size, a.min(b).clamp(lowest, highest), a.max(b).clamp(lowest, highest)]
     };
     (0..=20).map(at).collect()
 }

@@ -97,15 +97,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let taken_apart = decompose(results);
     let audit = audit(&of_main, &main.comparison);
     let rates = rates(results, rng);
-    // Runs that end at a target have no budget in common.
-    let budgets = match &results.declared_target {
-        None => budgets(&main.compared(&of_main), rng),
-        Some(_) => Vec::new(),
-    };
-    let at_best = match &results.declared_target {
-        None => at_best(&main.compared(&of_main), rng),
-        Some(_) => None,
-    };
+    let Views { budgets, at_best, fronts } = views(&of_main, &main, rng);
     let mut verdict = verdict(&of_main, &main, taken_apart.as_ref(), &audit);
     let (decomposition, no_decomposition) = match taken_apart {
         None => (None, None),
@@ -120,11 +112,6 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let target = main.target.as_ref().map(|of| &of.target);
     let claims = claims(results, &of_main, target, decomposition.as_ref(), sharpness.as_ref());
     let factors = factors(&of_main);
-    // Nor do their accuracies differ by more than how far the last steps overshoot.
-    let fronts = match &results.declared_target {
-        None => fronts(&main.comparison, main.target.as_ref()),
-        Some(_) => Vec::new(),
-    };
     let GroupFinding { title: group, mut comparison, target, .. } = main;
     let others_too = others.iter_mut().map(|group| &mut group.comparison);
     for comparison in [&mut comparison].into_iter().chain(others_too) {
@@ -148,6 +135,28 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
         sharpness,
         audit,
         claims,
+    }
+}
+
+/// The arms on which the verdict rests, looked at in other ways.
+#[derive(Default)]
+struct Views {
+    budgets: Vec<BudgetFinding>,
+    at_best: Option<AtBest>,
+    fronts: Vec<Front>,
+}
+
+/// None where runs end at a target: they have no budget in common, and their accuracies differ by no
+/// more than how far the last steps overshoot.
+fn views(of_main: &Results, main: &GroupFinding, rng: &mut impl Rng) -> Views {
+    if of_main.declared_target.is_some() {
+        return Views::default();
+    }
+    let compared = main.compared(of_main);
+    Views {
+        budgets: budgets(&compared, rng),
+        at_best: at_best(&compared, rng),
+        fronts: fronts(&main.comparison, main.target.as_ref()),
     }
 }
 

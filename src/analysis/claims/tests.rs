@@ -79,6 +79,18 @@ fn memory_and_speed_are_read_off_the_runs() {
 }
 
 #[test]
+fn a_little_more_memory_is_no_more_memory() {
+    let mut study = results(vec![arm(32, &[0.8; 4]), arm(1024, &[0.8; 4])]);
+    for (seed, run) in &mut study.arms[1].runs {
+        run.peak_memory = 201_000_000 + 1000 * seed;
+    }
+    let found = of(&claims(&study, &study, None, None, None), "memory").clone();
+    assert!(found.ratio.unwrap().interval.unwrap().low > 1.0, "{found:?}");
+    assert_eq!(found.finding, Finding::Contradicted);
+    assert!(found.because.ends_with("less than 5 % either way"), "{}", found.because);
+}
+
+#[test]
 fn the_best_of_several_kinds_is_judged_as_the_best_of_several() {
     let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
     // By itself the interval of this effect ends just above 0.

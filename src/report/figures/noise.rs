@@ -1,14 +1,34 @@
 //! The gradient noise scale in the course of training.
 
 use super::{Figure, Study, distinct};
-use crate::analysis::{NoisePoint, NoiseRun, NoiseScale};
+use crate::analysis::{Median, NoiseArm, NoiseMedian, NoisePoint, NoiseRun, NoiseScale};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
+
+/// With more runs than this the lines are medians over seeds, and runs are dots without bars.
+const FEW: usize = 6;
+
+/// What a panel shows.
+struct Kind {
+    title: &'static str,
+    of: fn(&NoisePoint) -> Option<NoiseScale>,
+    of_median: fn(&NoiseMedian) -> Option<Median>,
+}
+
+const KINDS: [Kind; 2] = [
+    Kind {
+        title: "of the gradient",
+        of: |point| Some(point.plain),
+        of_median: |median| Some(median.plain),
+    },
+    Kind { title: "as Adam scales it", of: |point| point.adam, of_median: |median| median.adam },
+];
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let runs = &study.results.noise;
-    let of_adam = |point: &NoisePoint| point.adam;
-    let plain = panel(study, "of the gradient", |point| Some(point.plain))?;
-    let panels = [Some(plain), panel(study, "as Adam scales it", of_adam)];
+    let panels: Vec<Panel> = KINDS.iter().filter_map(|kind| panel(study, kind)).collect();
+    if panels.is_empty() {
+        return None;
+    }
     let sizes = distinct(runs.iter().map(|run| run.batch_size));
     let zone = match critical(study) {
         Some(_) => {
@@ -16,19 +36,29 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         }
         None => "",
     };
+    let lines = match runs.len() > FEW {
+        true => format!(
+            "Lines are medians over seeds where all of them were measured, dots the {} runs; their \
+             intervals are in `tables/noise_scale.csv`.",
+            runs.len()
+        ),
+        false => format!(
+            "One line a run ({} runs), bars are 95 % jackknife intervals over parts of the training \
+             examples.",
+            runs.len()
+        ),
+    };
     let caption = format!(
         "How many examples a gradient must be averaged over before chance is as small in it as what it \
          says: with batches far below this, larger ones give a better direction; far above, they \
-         repeat themselves. One line a run ({} runs), bars are 95 % jackknife intervals over parts \
-         of the training examples. An arrow: the data tell only that it is more. It describes the \
-         training and explains its speed; it recommends nothing.{zone}",
-        runs.len()
+         repeat themselves. {lines} An arrow: the data tell only that it is more; where they tell nothing there is no mark. It describes the \
+         training and explains its speed; it recommends nothing.{zone}"
     );
     Some(Figure {
         name: "noise",
         title: "How noisy the gradient is".into(),
         caption,
-        panels: panels.into_iter().flatten().collect(),
+        panels,
         legend: study.legend_of_sizes(&sizes),
     })
 }
@@ -39,32 +69,94 @@ fn critical(study: &Study) -> Option<[f64; 2]> {
     curve.interval.map(|interval| [interval.low, interval.high])
 }
 
-fn panel(study: &Study, title: &str, of: fn(&NoisePoint) -> Option<NoiseScale>) -> Option<Panel> {
-    let runs = &study.results.noise;
-    let points = || runs.iter().flat_map(|run| &run.points).filter(|point| of(point).is_some());
+fn panel(study: &Study, kind: &Kind) -> Option<Panel> {
+    let (runs, of) = (&study.results.noise, kind.of);
+    // Before the first step there is but a bound, and no place for it on a logarithmic axis.
+    let begun = |point: &&NoisePoint| point.examples > 0 && of(point).is_some();
+    let points = || runs.iter().flat_map(|run| &run.points).filter(begun);
     points().next()?;
     let scales = points().filter_map(of);
     let values = scales.flat_map(|scale| {
-        let known = scale.value.or(scale.at_least);
+        let known = scale.value.or(scale.at_least.filter(|least| *least >= 1.0));
         // An interval may be boundless; it is shown as far as ten times the value.
         let ends = scale.interval.zip(scale.value).map(|(interval, value)| {
             [interval.low.max(value / 10.0), interval.high.min(value * 10.0)]
         });
+        let ends = ends.filter(|_| runs.len() <= FEW);
         ends.into_iter().flatten().chain(known).collect::<Vec<_>>()
     });
     let critical = critical(study);
     let values: Vec<f64> = values.chain(critical.into_iter().flatten()).collect();
     let x = points().map(|point| point.examples as f64);
-    let x = Axis::over("examples seen", Spread::Linear, Unit::Plain, x);
+    let x = Axis::over("examples seen", Spread::Log10, Unit::Plain, x);
     let y = Axis::over("noise scale (examples)", Spread::Log10, Unit::Plain, values);
-    let mut chart = Chart::new(title, x, y);
+    let mut chart = Chart::new(kind.title, x, y);
     if let Some(ends) = critical {
         chart.between_y(ends, "critical batch size");
     }
+    if runs.len() <= FEW {
+        for run in runs {
+            draw_run(&mut chart, run, study.mark_of_size(run.batch_size, 0), of);
+        }
+        return Some(chart.finish());
+    }
     for run in runs {
-        draw_run(&mut chart, run, study.mark_of_size(run.batch_size, 0), of);
+        draw_dots(&mut chart, run, study.mark_of_size(run.batch_size, 0), of);
+    }
+    for arm in study.findings.noise.iter().flat_map(|found| &found.arms) {
+        draw_medians(&mut chart, arm, study.mark_of_size(arm.batch_size, 0), kind.of_median);
     }
     Some(chart.finish())
+}
+
+/// The values of a run, as far as they are known.
+fn draw_dots(
+    chart: &mut Chart,
+    run: &NoiseRun,
+    mark: Mark,
+    of: fn(&NoisePoint) -> Option<NoiseScale>,
+) {
+    for point in run.points.iter().filter(|point| point.examples > 0) {
+        let Some(value) = of(point).and_then(|scale| scale.value) else { continue };
+        let says =
+            format!("{}, seed {}, update {}: {}", run.arm, run.seed, point.step, short(value));
+        chart.seed(point.examples as f64, value, 0.0, mark, &says);
+    }
+}
+
+/// Over the seeds of an arm, where as many were measured as at first.
+fn draw_medians(
+    chart: &mut Chart,
+    arm: &NoiseArm,
+    mark: Mark,
+    of: fn(&NoiseMedian) -> Option<Median>,
+) {
+    let begun = || arm.points.iter().filter(|point| point.examples > 0);
+    let all = begun().map(|point| point.seeds).max().unwrap_or(0);
+    let known: Vec<(&NoiseMedian, Median)> = begun()
+        .filter(|point| point.seeds == all)
+        .filter_map(|point| Some((point, of(point)?)))
+        // More than 0 is nothing known.
+        .filter(|(_, median)| median.value >= 1.0)
+        .collect();
+    let told = known.iter().filter(|(_, median)| !median.at_least);
+    let line: Vec<[f64; 2]> =
+        told.map(|(point, median)| [point.examples as f64, median.value]).collect();
+    chart.line(&line, mark, &arm.arm);
+    for (point, median) in known {
+        let (x, value) = (point.examples as f64, short(median.value));
+        let at = format!("{}, update {}", arm.arm, point.step);
+        match median.at_least {
+            true => {
+                let says = format!("{at}: more than {value} in the median");
+                chart.arrow(x, median.value, 0.0, true, mark, &says);
+            }
+            false => {
+                let says = format!("{at}: {value} in the median");
+                chart.mean(x, median.value, 0.0, mark, &says);
+            }
+        }
+    }
 }
 
 fn draw_run(
@@ -74,12 +166,13 @@ fn draw_run(
     of: fn(&NoisePoint) -> Option<NoiseScale>,
 ) {
     let name = format!("{}, seed {}", run.arm, run.seed);
-    let known = run.points.iter().filter_map(|point| {
+    let begun = || run.points.iter().filter(|point| point.examples > 0);
+    let known = begun().filter_map(|point| {
         let scale = of(point)?;
-        Some([point.examples as f64, scale.value.or(scale.at_least)?])
+        Some([point.examples as f64, scale.value?])
     });
     chart.line(&known.collect::<Vec<_>>(), mark, &name);
-    for point in &run.points {
+    for point in begun() {
         let Some(scale) = of(point) else { continue };
         let x = point.examples as f64;
         let at = format!("{name}, update {}", point.step);
@@ -92,7 +185,7 @@ fn draw_run(
                 }
                 chart.mean(x, value, 0.0, mark, &says);
             }
-            (None, Some(least)) => {
+            (None, Some(least)) if least >= 1.0 => {
                 chart.arrow(
                     x,
                     least,
@@ -102,7 +195,7 @@ fn draw_run(
                     &format!("{at}: more than {}", short(least)),
                 );
             }
-            (None, None) => {}
+            _ => {}
         }
     }
 }

@@ -9,6 +9,8 @@ use crate::stats::{Trial, summarise};
 
 /// Shades of the style sheet, from the worst to the best.
 const SHADES: usize = 8;
+/// Words have room in a cell up to so many columns.
+const WIDE: usize = 6;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let found = study.findings.rates.as_ref()?;
@@ -31,7 +33,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
             let at = [column as f64, row(trial.learning_rate)];
             let about = format!("batch {}, rate {}", tuning.batch_size, short(trial.learning_rate));
             let at_edge = best.is_some_and(|best| is_best(best, trial) && best.edge.is_some());
-            draw_cell(&mut chart, trial, at, ends, &about, at_edge);
+            let words = found.tried.len() <= WIDE;
+            draw_cell(&mut chart, trial, at, ends, &about, [at_edge, words]);
         }
         if let Some(best) = best {
             let (x, y) = (column as f64, row(best.best));
@@ -74,7 +77,7 @@ fn draw_cell(
     [x, y]: [f64; 2],
     [low, high]: [f64; 2],
     about: &str,
-    at_edge: bool,
+    [at_edge, words]: [bool; 2],
 ) {
     let (across, up) = ([x - 0.5, x + 0.5], [y - 0.5, y + 0.5]);
     let Some(mean) = mean(trial) else {
@@ -84,7 +87,9 @@ fn draw_cell(
             _ => ("diverged", format!("{about}: {wild} diverged, {done} finished")),
         };
         chart.hatched(across, up, &says);
-        chart.text(x, y, [0.0, 4.0], "onlow", word);
+        if words {
+            chart.text(x, y, [0.0, 4.0], "onlow", word);
+        }
         return;
     };
     let share = (mean - low) / (high - low).max(1e-9);
@@ -116,17 +121,19 @@ fn caption(study: &Study, found: &RateFinding) -> String {
         }
         false => "",
     };
-    let diverged = match found.sizes.iter().any(|best| !best.diverged.is_empty()) {
-        true => " Hatched as diverged: the loss of some run was no longer a number.",
-        false => "",
-    };
-    let missed = match trials(found).any(|trial| trial.missed() > 0) {
-        true => " Hatched as missed: some run did not get to the target.",
-        false => "",
+    let diverged = trials(found).any(|trial| trial.diverged > 0);
+    let missed = trials(found).any(|trial| trial.missed() > 0);
+    let hatched = match (diverged, missed) {
+        (false, false) => "",
+        (true, false) => " Hatched: the loss of some run was no longer a number.",
+        (false, true) => " Hatched: some run did not get to the target.",
+        (true, true) => {
+            " Hatched: some run did not get to the target, or its loss was no longer a number."
+        }
     };
     format!(
         "Each cell is a {kind}mean over n = {seeds} seeds ({whose}); darker is better. The frame marks the \
          best rate of each batch size. If it moves from column to column, one rate for all is unfair \
-         to some of them. No intervals are drawn: neighbours may well be equal.{edge}{diverged}{missed}"
+         to some of them. No intervals are drawn: neighbours may well be equal.{edge}{hatched}"
     )
 }

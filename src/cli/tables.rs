@@ -1,6 +1,7 @@
 //! The tables that `run`, `check` and `status` print.
 
 use super::format::{bytes, count, counted, duration, summary};
+use crate::analysis::points;
 use crate::config::Study;
 use crate::data::SplitFacts;
 use crate::kernels::{EngineKind, Input, Shape};
@@ -205,7 +206,8 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     format!(
         "study  {}: {} x {} = {}{} on {} by {}, {parallel} at a time\n\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
-         model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}",
+         model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}\n\
+         margin {} percentage points of accuracy: what differs by less does not matter",
         study.name,
         counted(study.arms.len(), "arm"),
         counted(study.seeds.len(), "seed"),
@@ -222,5 +224,6 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         facts.train.longest,
         shape.units,
         count(shape.parameter_count() as u64),
+        points(study.experiment.study.margin),
     )
 }

@@ -125,6 +125,7 @@ fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<Vec
         ("claims.csv", tables::claims(findings)?),
         ("noise_scale.csv", tables::noise_scale(results)?),
         ("sharpness.csv", tables::sharpness(results)?),
+        ("sharpness_arms.csv", tables::sharpness_arms(results)?),
         (
             "sharpness_and_accuracy.csv",
             tables::sharpness_and_accuracy(findings.sharpness.as_ref())?,

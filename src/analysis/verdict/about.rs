@@ -1,8 +1,9 @@
 //! What a verdict is about: the data, how the arms were compared, and how far apart they came out.
 
-use crate::analysis::words::{label, list, percent};
+use crate::analysis::words::{label, list, percent, points};
 use crate::analysis::{ArmFinding, Comparison, Rate, Results, Split};
 use crate::format::{count, counted};
+use crate::stats::Standing;
 use std::collections::BTreeSet;
 
 /// `None` where no arm has an accuracy.
@@ -22,7 +23,32 @@ pub(super) fn about(results: &Results, comparison: &Comparison) -> Option<String
         false => format!("{split} accuracy goes from {} to {}", told(lowest), told(highest)),
     };
     let seeds = counted(comparison.seeds.len(), "seed");
-    Some(format!("On these data ({}), {} and {seeds}, {range}.", data(results), rates(results)))
+    let (data, rates) = (data(results), rates(results));
+    let within = match results.declared_target {
+        None => within(comparison),
+        Some(_) => String::new(),
+    };
+    Some(format!("On these data ({data}), {rates} and {seeds}, {range}.{within}"))
+}
+
+/// ` 2 of 3, the best among them, are shown to be within 0.5 percentage points of it ...`
+fn within(comparison: &Comparison) -> String {
+    let all = comparison.arms.iter().filter(|arm| arm.competes()).count();
+    let within = 1 + comparison.standing(Standing::Within).len();
+    if all < 2 || comparison.seeds.len() < 2 {
+        return String::new();
+    }
+    let margin = points(comparison.margin);
+    match within {
+        1 => format!(
+            " None of the others is shown to be within {margin} percentage points of the best on \
+             validation."
+        ),
+        _ => format!(
+            " {within} of {all}, the best among them, are shown to be within {margin} percentage points \
+             of it on validation (one-sided 95 %)."
+        ),
+    }
 }
 
 /// `15,000 examples for training, 5,000 for validation, ... of at most 200 steps; ...`

@@ -1,10 +1,11 @@
 //! What to use, and what it costs.
 
 use super::speed::{against_the_smallest, rivals};
+use super::to_target::reaching;
 use super::{Outcome, Role};
 use crate::analysis::groups::{is_budget, is_off};
 use crate::analysis::words::{accuracy, label, list, points};
-use crate::analysis::{ArmFinding, Comparison, Results};
+use crate::analysis::{ArmFinding, Comparison, Results, TargetFinding};
 use crate::format::{bytes, count, counted, duration};
 use crate::stats::Standing;
 
@@ -12,13 +13,14 @@ use crate::stats::Standing;
 pub(super) fn advice(
     results: &Results,
     comparison: &Comparison,
+    target: Option<&TargetFinding>,
     outcome: Outcome,
     recommended: Option<&ArmFinding>,
 ) -> String {
     let Some(arm) = recommended else { return nothing_to_use(comparison).into() };
     let margin = points(comparison.margin);
     let chosen = configuration(results, arm);
-    let cost = cost(comparison, arm);
+    let cost = cost(comparison, arm) + &to_target(comparison, target, arm);
     let is_best = arm.role == Role::Best;
     match outcome {
         // What is to be used for a target is told in `to_target`.
@@ -122,6 +124,20 @@ fn slower(results: &Results, comparison: &Comparison, fastest: &ArmFinding) -> S
     match rivals.is_empty() {
         true => String::new(),
         false => format!(", though it is not shown to be faster than {}", list(&rivals)),
+    }
+}
+
+/// What it takes to the accuracy to which all arms come.
+fn to_target(comparison: &Comparison, target: Option<&TargetFinding>, arm: &ArmFinding) -> String {
+    let mean = |arm: &ArmFinding| reaching(target?, arm)?.seconds.map(|seconds| seconds.mean);
+    match (target, mean(arm)) {
+        (Some(target), Some(seconds)) => format!(
+            " It comes to {} after {}{}.",
+            target.target.words(),
+            duration(seconds),
+            against_the_smallest(comparison, arm, mean)
+        ),
+        _ => String::new(),
     }
 }
 

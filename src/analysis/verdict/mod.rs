@@ -116,7 +116,7 @@ pub fn verdict(
         besides: Vec::new(),
         advice: match to_target {
             Some(target) => to_target::advice(results, comparison, target, outcome, recommended),
-            None => advice(results, comparison, outcome, recommended),
+            None => advice(results, comparison, group.target.as_ref(), outcome, recommended),
         },
         about: about(results, comparison),
         cautions: cautions(results, comparison, recommended, audit),

@@ -26,7 +26,7 @@ pub(super) fn fastest<'c>(
 }
 
 /// What an arm takes to the target; `None` unless all of its runs are finished and reached it.
-fn reaching<'t>(target: &'t TargetFinding, arm: &ArmFinding) -> Option<&'t ArmTarget> {
+pub(super) fn reaching<'t>(target: &'t TargetFinding, arm: &ArmFinding) -> Option<&'t ArmTarget> {
     target.arms.iter().find(|of| of.name == arm.name && of.reached == arm.planned)
 }
 

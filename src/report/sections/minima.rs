@@ -1,13 +1,13 @@
 //! The part of `verdict.md` about the sharpness of minima.
 
-use crate::analysis::{Findings, Results, SharpnessRun};
+use crate::analysis::{Findings, RankCorrelation, Results, SharpnessFinding, SharpnessRun};
 use crate::format::count;
 use crate::report::markdown::table;
-use crate::stats::summarise;
+use crate::stats::{Interval, summarise};
 
 /// Means over the runs of each arm, and how they were come by.
 pub(in crate::report) fn minima(results: &Results, findings: &Findings) -> Option<String> {
-    findings.sharpness.as_ref().filter(|found| found.runs > 0)?;
+    let found = findings.sharpness.as_ref().filter(|found| found.runs > 0)?;
     let row = |arm: &crate::analysis::ArmResults| {
         let runs: Vec<&SharpnessRun> =
             results.sharpness.iter().filter(|run| run.arm == arm.name).collect();
@@ -42,7 +42,39 @@ pub(in crate::report) fn minima(results: &Results, findings: &Findings) -> Optio
         "in a box (%)",
         "edge of stability",
     ];
-    Some([table(&header, results.arms.iter().filter_map(row)), MEANING.to_owned()].join("\n\n"))
+    let arms = [table(&header, results.arms.iter().filter_map(row)), MEANING.to_owned()];
+    Some(arms.into_iter().chain(correlations(found)).collect::<Vec<_>>().join("\n\n"))
+}
+
+/// Whether each measure tells accuracy, among all runs and among like ones.
+fn correlations(found: &SharpnessFinding) -> Option<String> {
+    let tau = |tau: Option<f64>, interval: Option<Interval>| match (tau, interval) {
+        (None, _) => "-".to_owned(),
+        (Some(tau), None) => format!("{tau:+.2}"),
+        (Some(tau), Some(ends)) => format!("{tau:+.2} ({:+.2} to {:+.2})", ends.low, ends.high),
+    };
+    let row = |of: &RankCorrelation| {
+        let name = match of.measure {
+            "top_eigenvalue" => "largest curvature",
+            "keskar" => "in a box",
+            other => other,
+        };
+        vec![
+            name.to_owned(),
+            tau(Some(of.tau), of.interval),
+            tau(of.tau_within_rates, of.interval_within_rates),
+            tau(of.tau_at_like_losses, of.interval_at_like_losses),
+        ]
+    };
+    let header = ["measure", "all runs", "of one learning rate", "at like training losses"];
+    (!found.rank_correlations.is_empty()).then(|| {
+        let rows = table(&header, found.rank_correlations.iter().map(row));
+        format!(
+            "Rank correlation (Kendall's tau) with {} accuracy, with 95 % intervals by bootstrap over \
+             seeds, not corrected for the number of measures:\n\n{rows}",
+            found.split
+        )
+    })
 }
 
 const MEANING: &str = "\

@@ -1,7 +1,9 @@
 //! The arms, and the arms against the best of them.
 
 use super::{Row, csv, word};
-use crate::analysis::{ArmFinding, ArmTarget, Comparison, Difference, Results, TargetFinding};
+use crate::analysis::{
+    ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Results, TargetFinding,
+};
 use crate::report::Report;
 use crate::stats::Summary;
 use anyhow::Result;
@@ -57,6 +59,8 @@ fn to_target(row: &mut Row, results: &Results, reached: Option<&ArmTarget>) {
     let mean =
         |of: fn(&ArmTarget) -> Option<Summary>| reached.and_then(of).map(|summary| summary.mean);
     row.number("steps_to_target", mean(|target| target.steps));
+    let steps = reached.and_then(|target| target.steps);
+    row.interval("steps_to_target", steps.and_then(|steps| steps.interval(CONFIDENCE)));
     row.number("examples_to_target", mean(|target| target.examples));
     let examples = mean(|target| target.examples);
     row.number("epochs_to_target", examples.and_then(|examples| results.examples.epochs(examples)));

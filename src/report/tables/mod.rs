@@ -12,7 +12,7 @@ pub(super) use findings::{
     audit, best_learning_rates, budgets, claims, decomposition, factors, learning_rates, pareto,
     rate_law, trade_off,
 };
-pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_accuracy};
+pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_accuracy, sharpness_arms};
 pub(super) use runs::runs;
 pub(super) use studies::{StudyRow, differences, settings, studies};
 

@@ -1,6 +1,6 @@
 //! What a batch size costs: time of an update and of a pass, examples a second, peak memory.
 
-use super::{Figure, Study, beside};
+use super::{ASIDE, Figure, Study, beside, interval_of};
 use crate::analysis::RunResults;
 use crate::format::{bytes, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
@@ -28,7 +28,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         panel(study, "peak memory of a run", size, memory, |v| bytes(v.max(0.0) as u64)),
     ];
     let caption = format!(
-        "One dot a run ({}), no intervals, the dashed line through the means. Where an update takes less \
+        "One dot a run ({}), bars are 95 % t intervals of an arm's mean (of its logarithm on a logarithmic axis), \
+         the dashed line goes through the means. Where an update takes less \
          than twice as long for twice the batch, a pass over the data takes less time. Times are those \
          of training alone, without validation. These are measurements of this machine, with as many \
          runs at once as it had workers.",
@@ -50,6 +51,7 @@ fn panel(
     if spread == Spread::Linear {
         y = y.starting_at_zero();
     }
+    let ends = y.ends();
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&study.sizes()), y);
     let line = study.sizes().into_iter().filter_map(|size| {
         let arms = study.arms().filter(|arm| arm.batch_size == size);
@@ -64,6 +66,10 @@ fn panel(
             let says = format!("{}, seed {seed}: {}", arm.name, written(value));
             let shift = beside(at, arm.runs.len());
             chart.seed(arm.batch_size as f64, value, shift, study.mark(arm), &says);
+        }
+        let values: Vec<f64> = arm.runs.values().map(&of).collect();
+        if let Some(ends) = interval_of(&values, spread, ends) {
+            chart.interval(arm.batch_size as f64, ends, -ASIDE, study.mark(arm));
         }
     }
     chart.finish()

@@ -15,8 +15,9 @@ mod rates;
 mod sharpness;
 mod target;
 
-use super::plot::{Figure, Mark};
-use crate::analysis::{ArmResults, Comparison, Findings, Results, groups};
+use super::plot::{Figure, Mark, Spread};
+use crate::analysis::{ArmResults, CONFIDENCE, Comparison, Findings, Results, groups};
+use crate::stats::summarise;
 use std::collections::BTreeSet;
 
 /// What the figures are drawn from.
@@ -205,6 +206,17 @@ fn settings(arm: &ArmResults) -> String {
     };
     let words = arm.settings.iter().map(|(path, value)| format!("{} {value}", short(path)));
     words.collect::<Vec<_>>().join(", ")
+}
+
+/// The ends of the 95 % t interval of the mean of these values, cut to an axis; on a logarithmic one of
+/// the mean of their logarithms. `None` for less than two.
+fn interval_of(values: &[f64], spread: Spread, [low, high]: [f64; 2]) -> Option<[f64; 2]> {
+    let by_ratio = spread == Spread::Log10 && values.iter().all(|value| *value > 0.0);
+    let scaled: Vec<f64> =
+        values.iter().map(|value| if by_ratio { value.ln() } else { *value }).collect();
+    let ends = summarise(&scaled)?.interval(CONFIDENCE)?;
+    let back = |end: f64| if by_ratio { end.exp() } else { end };
+    Some([ends.low, ends.high].map(|end| back(end).clamp(low, high)))
 }
 
 /// Places seeds of the same batch size side by side: units of the drawing.

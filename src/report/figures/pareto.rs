@@ -23,7 +23,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let caption = format!(
         "Further up is more accurate, further left is cheaper. Small dots are runs, large marks the \
          means of the arms on which the verdict rests ({}). The dashed line joins those that no other \
-         beats in both, judged by the means alone, without intervals: whether their differences are \
+         beats in both, judged by the means alone, though bars are 95 % t intervals: whether their differences are \
          real is another question, which the comparison with the best answers. Accuracies are those \
          on validation; a cost that is the same for all arms has no panel. Times and memory are those \
          of this machine.{target}",
@@ -86,7 +86,9 @@ fn panel(study: &Study, front: &Front) -> Panel {
     let x = Axis::over(label, spread, unit, prices());
     let accuracies = runs().map(|run| run.validation);
     let y = Axis::over("validation accuracy", Spread::Linear, Unit::Percent, accuracies);
-    let mut chart = Chart::new(title, x, y.within(0.0, 1.0));
+    let y = y.within(0.0, 1.0);
+    let [lowest, highest] = y.ends();
+    let mut chart = Chart::new(title, x, y);
     let mean = |name: &str| {
         let arm = finding(study, name)?;
         let price = front.price.of(arm, study.findings.target.as_ref())?;
@@ -104,6 +106,11 @@ fn panel(study: &Study, front: &Front) -> Panel {
     }
     for arm in &arms {
         let Some([price, accuracy]) = mean(&arm.name) else { continue };
+        let found = finding(study, &arm.name).and_then(|found| found.validation);
+        if let Some(interval) = found.and_then(|found| found.interval) {
+            let ends = [interval.low, interval.high].map(|end| end.clamp(lowest, highest));
+            chart.interval(price, ends, 0.0, study.mark(arm));
+        }
         let cost = written(front.price, price);
         let says = format!("{}: {} for {cost} on average", arm.name, percent(accuracy));
         chart.mean(price, accuracy, 0.0, study.mark(arm), &says);

@@ -1,6 +1,6 @@
 //! How sharp the minima are, and what lies between two of them.
 
-use super::{Figure, Study, beside, distinct};
+use super::{ASIDE, Figure, Study, beside, distinct, interval_of};
 use crate::analysis::{Line, LinePoint, SharpnessRun, percent};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
 
@@ -37,7 +37,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     };
     let caption = format!(
         "How fast the training loss rises around the weights with which a run ended, one dot a run \
-         ({} runs, no intervals). It is often said that large batches end in sharp minima, and that \
+         ({} runs), bars are 95 % t intervals of an arm's mean (of its logarithm on a logarithmic axis). It is often said that large batches end in sharp minima, and that \
          sharp minima generalise worse. Sharpness also changes with the learning rate and with how far \
          the training loss has fallen, so a trend here is a description and no cause.{line}",
         runs.len()
@@ -67,7 +67,24 @@ fn panel(
     let spread = if positive { Spread::Log10 } else { Spread::Linear };
     let y = Axis::over(label, spread, Unit::Plain, values);
     let sizes = distinct(runs.iter().map(|run| run.batch_size));
+    let ends = y.ends();
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);
+    for arm in study.arms() {
+        let of_arm = runs.iter().filter(|run| run.arm == arm.name);
+        let values: Vec<f64> = of_arm.filter_map(of).collect();
+        let others = study.arms().filter(|other| other.batch_size == arm.batch_size);
+        let twin = others.take_while(|other| other.name != arm.name).count();
+        if let Some(ends) = interval_of(&values, spread, ends) {
+            // Beside the dots, arms of one size beside each other.
+            let shift = -ASIDE + 6.0 * twin as f64;
+            chart.interval(
+                arm.batch_size as f64,
+                ends,
+                shift,
+                study.mark_of_size(arm.batch_size, 0),
+            );
+        }
+    }
     for run in runs {
         let Some(value) = of(run) else { continue };
         let twins: Vec<&SharpnessRun> =

@@ -43,9 +43,11 @@ struct NoiseProbe {
 }
 
 impl NoiseProbe {
-    /// Whether it is still to be measured after this step; where the training ends, in any case.
+    /// Whether it is still to be measured after this step; where the training ends too, unless it is to
+    /// be measured before the first step alone.
     fn is_due(&self, step: u64, ends: bool) -> bool {
-        (ends || self.checkpoints.contains(&step)) && !self.measured.contains(&step)
+        let is_end = ends && self.checkpoints.len() > 1;
+        (is_end || self.checkpoints.contains(&step)) && !self.measured.contains(&step)
     }
 }
 
@@ -264,6 +266,24 @@ mod tests {
 
     fn write(path: &Path, lines: impl Iterator<Item = Value>) {
         files::append_lines(path, &lines.collect::<Vec<_>>()).unwrap();
+    }
+
+    #[test]
+    fn noise_is_measured_where_a_run_ends_unless_its_begin_alone_was_asked_for() {
+        let due = |checkpoints: &[u64], measured: &[u64], step, ends| {
+            let probe = NoiseProbe {
+                section: NoiseScaleSection::default(),
+                optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
+                checkpoints: checkpoints.iter().copied().collect(),
+                measured: measured.iter().copied().collect(),
+                rows: 9,
+            };
+            probe.is_due(step, ends)
+        };
+        assert!(due(&[0, 4, 20], &[0], 4, false) && !due(&[0, 4, 20], &[0], 7, false));
+        assert!(due(&[0, 4, 20], &[0, 4], 7, true), "it ended before its budget was spent");
+        assert!(!due(&[0, 4, 20], &[0, 4], 4, true), "measured already");
+        assert!(due(&[0], &[], 0, false) && !due(&[0], &[0], 20, true));
     }
 
     #[test]

@@ -28,9 +28,9 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         panel(study, "peak memory of a run", size, memory, |v| bytes(v.max(0.0) as u64)),
     ];
     let caption = format!(
-        "One dot a run ({}), bars are 95 % t intervals of an arm's mean (of its logarithm on a logarithmic axis), \
-         the dashed line goes through the means. Where an update takes less \
-         than twice as long for twice the batch, a pass over the data takes less time. Times are those \
+        "One dot a run ({}), bars are 95 % t intervals of an arm's mean (of its logarithm on a \
+         logarithmic axis), the dashed line goes through the means. Where an update takes less than \
+         twice as long for twice the batch, a pass over the data takes less time. Times are those \
          of training alone, without validation. These are measurements of this machine, with as many \
          runs at once as it had workers.",
         study.seeds()
@@ -51,7 +51,6 @@ fn panel(
     if spread == Spread::Linear {
         y = y.starting_at_zero();
     }
-    let ends = y.ends();
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&study.sizes()), y);
     let line = study.sizes().into_iter().filter_map(|size| {
         let arms = study.arms().filter(|arm| arm.batch_size == size);
@@ -68,7 +67,7 @@ fn panel(
             chart.seed(arm.batch_size as f64, value, shift, study.mark(arm), &says);
         }
         let values: Vec<f64> = arm.runs.values().map(&of).collect();
-        if let Some(ends) = interval_of(&values, spread, ends) {
+        if let Some(ends) = interval_of(&values, spread) {
             chart.interval(arm.batch_size as f64, ends, -ASIDE, study.mark(arm));
         }
     }

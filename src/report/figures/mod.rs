@@ -208,15 +208,14 @@ fn settings(arm: &ArmResults) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// The ends of the 95 % t interval of the mean of these values, cut to an axis; on a logarithmic one of
-/// the mean of their logarithms. `None` for less than two.
-fn interval_of(values: &[f64], spread: Spread, [low, high]: [f64; 2]) -> Option<[f64; 2]> {
+/// The ends of the 95 % t interval of the mean of these values; on a logarithmic axis of the mean of
+/// their logarithms. `None` for less than two.
+fn interval_of(values: &[f64], spread: Spread) -> Option<[f64; 2]> {
     let by_ratio = spread == Spread::Log10 && values.iter().all(|value| *value > 0.0);
     let scaled: Vec<f64> =
         values.iter().map(|value| if by_ratio { value.ln() } else { *value }).collect();
     let ends = summarise(&scaled)?.interval(CONFIDENCE)?;
-    let back = |end: f64| if by_ratio { end.exp() } else { end };
-    Some([ends.low, ends.high].map(|end| back(end).clamp(low, high)))
+    Some([ends.low, ends.high].map(|end| if by_ratio { end.exp() } else { end }))
 }
 
 /// Places seeds of the same batch size side by side: units of the drawing.

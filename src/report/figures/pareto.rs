@@ -1,7 +1,7 @@
 //! Accuracy against what it costs: which arms no other beats in both.
 
 use super::{Figure, Study};
-use crate::analysis::{ArmFinding, ArmResults, Front, Price, Reach, RunResults, percent, reach};
+use crate::analysis::{ArmFinding, ArmResults, Front, Price, RunResults, percent, reach};
 use crate::format::{bytes, count, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 
@@ -23,8 +23,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let caption = format!(
         "Further up is more accurate, further left is cheaper. Small dots are runs, large marks the \
          means of the arms on which the verdict rests ({}). The dashed line joins those that no other \
-         beats in both, judged by the means alone, though bars are 95 % t intervals: whether their differences are \
-         real is another question, which the comparison with the best answers. Accuracies are those \
+         beats in both, judged by the means alone, though bars are 95 % t intervals: whether their \
+         differences are real is another question, which the comparison with the best answers. Accuracies are those \
          on validation; a cost that is the same for all arms has no panel. Times and memory are those \
          of this machine.{target}",
         study.seeds()
@@ -51,10 +51,8 @@ fn of_run(study: &Study, price: Price, run: &RunResults) -> Option<f64> {
         Price::Examples => run.examples as f64,
         Price::Memory => run.peak_memory as f64,
         Price::SecondsToTarget => {
-            match reach(&run.curve, &study.findings.target.as_ref()?.target)? {
-                Reach::At(cost) | Reach::Before(cost) => cost.seconds,
-                Reach::Never(_) => return None,
-            }
+            let target = &study.findings.target.as_ref()?.target;
+            reach(&run.curve, target)?.reached()?.seconds
         }
     })
 }
@@ -87,7 +85,6 @@ fn panel(study: &Study, front: &Front) -> Panel {
     let accuracies = runs().map(|run| run.validation);
     let y = Axis::over("validation accuracy", Spread::Linear, Unit::Percent, accuracies);
     let y = y.within(0.0, 1.0);
-    let [lowest, highest] = y.ends();
     let mut chart = Chart::new(title, x, y);
     let mean = |name: &str| {
         let arm = finding(study, name)?;
@@ -108,8 +105,7 @@ fn panel(study: &Study, front: &Front) -> Panel {
         let Some([price, accuracy]) = mean(&arm.name) else { continue };
         let found = finding(study, &arm.name).and_then(|found| found.validation);
         if let Some(interval) = found.and_then(|found| found.interval) {
-            let ends = [interval.low, interval.high].map(|end| end.clamp(lowest, highest));
-            chart.interval(price, ends, 0.0, study.mark(arm));
+            chart.interval(price, [interval.low, interval.high], 0.0, study.mark(arm));
         }
         let cost = written(front.price, price);
         let says = format!("{}: {} for {cost} on average", arm.name, percent(accuracy));

@@ -37,8 +37,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     };
     let caption = format!(
         "How fast the training loss rises around the weights with which a run ended, one dot a run \
-         ({} runs), bars are 95 % t intervals of an arm's mean (of its logarithm on a logarithmic axis). It is often said that large batches end in sharp minima, and that \
-         sharp minima generalise worse. Sharpness also changes with the learning rate and with how far \
+         ({} runs), bars are 95 % t intervals of an arm's mean (of its logarithm on a logarithmic \
+         axis). It is often said that large batches end in sharp minima, and that sharp minima generalise worse. Sharpness also changes with the learning rate and with how far \
          the training loss has fallen, so a trend here is a description and no cause.{line}",
         runs.len()
     );
@@ -67,14 +67,13 @@ fn panel(
     let spread = if positive { Spread::Log10 } else { Spread::Linear };
     let y = Axis::over(label, spread, Unit::Plain, values);
     let sizes = distinct(runs.iter().map(|run| run.batch_size));
-    let ends = y.ends();
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);
     for arm in study.arms() {
         let of_arm = runs.iter().filter(|run| run.arm == arm.name);
         let values: Vec<f64> = of_arm.filter_map(of).collect();
         let others = study.arms().filter(|other| other.batch_size == arm.batch_size);
         let twin = others.take_while(|other| other.name != arm.name).count();
-        if let Some(ends) = interval_of(&values, spread, ends) {
+        if let Some(ends) = interval_of(&values, spread) {
             // Beside the dots, arms of one size beside each other.
             let shift = -ASIDE + 6.0 * twin as f64;
             chart.interval(

@@ -33,9 +33,9 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         _ => "",
     };
     let caption = format!(
-        "What it takes to reach {}, one mark a run ({}), bars are 95 % t intervals of the mean logarithm where all runs \
-         get there; equal distances on the axes are equal ratios. Along the dashed line doubling the batch halves the updates, which is the most \
-         that can be hoped for; above it, a larger batch costs extra passes over the data.{fitted}{band} \
+        "What it takes to reach {}, one mark a run ({}), bars are 95 % t intervals of the mean \
+         logarithm where all runs get there; equal distances on the axes are equal ratios. Along the \
+         dashed line doubling the batch halves the updates, which is the most that can be hoped for; above it, a larger batch costs extra passes over the data.{fitted}{band} \
          An arrow up: the run never got there in the time it had, and would need more. An arrow down: \
          it was there when first measured, and needed less.",
         target.target.words(),
@@ -96,7 +96,7 @@ fn panel(
     }
     for arm in arms() {
         let (x, mark) = (arm.batch_size as f64, study.mark(arm));
-        if let Some(ends) = bar(arm, target, of, [low, high]) {
+        if let Some(ends) = bar(arm, target, of) {
             chart.interval(x, ends, -ASIDE, mark);
         }
         for (at, (seed, run)) in arm.runs.iter().enumerate() {
@@ -116,16 +116,8 @@ fn panel(
 
 /// The interval of what an arm's runs took; `None` where some never got there: a mean of the others
 /// would flatter.
-fn bar(
-    arm: &ArmResults,
-    target: &TargetFinding,
-    of: fn(&Cost) -> f64,
-    axis: [f64; 2],
-) -> Option<[f64; 2]> {
-    let cost = |reach: Reach| match reach {
-        Reach::At(cost) | Reach::Before(cost) => Some(of(&cost)),
-        Reach::Never(_) => None,
-    };
-    let costs = arm.runs.values().map(|run| reach(&run.curve, &target.target).and_then(cost));
-    interval_of(&costs.collect::<Option<Vec<f64>>>()?, Spread::Log10, axis)
+fn bar(arm: &ArmResults, target: &TargetFinding, of: fn(&Cost) -> f64) -> Option<[f64; 2]> {
+    let cost = |curve| Some(of(&reach(curve, &target.target)?.reached()?));
+    let costs = arm.runs.values().map(|run| cost(&run.curve));
+    interval_of(&costs.collect::<Option<Vec<f64>>>()?, Spread::Log10)
 }

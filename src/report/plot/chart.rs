@@ -167,20 +167,15 @@ impl Chart {
         self.put(&format!("<g class=\"{class} {colour}\">{outline}<title>{says}</title></g>"));
     }
 
-    /// An upright interval with feet.
-    pub(in crate::report) fn interval(
-        &mut self,
-        x: f64,
-        [low, high]: [f64; 2],
-        shift: f64,
-        mark: Mark,
-    ) {
-        let (x, from, to) = (self.px(x) + shift, self.py(low), self.py(high));
+    /// An upright interval, with a foot at each end that the axis has room for.
+    pub(in crate::report) fn interval(&mut self, x: f64, ends: [f64; 2], shift: f64, mark: Mark) {
+        let (x, [from, to]) = (self.px(x) + shift, ends.map(|end| self.py(end)));
         let (left, width, class) = (x - 4.0, 8.0, mark.class());
-        self.put(&format!(
-            "<path class=\"line {class}\" d=\"M{left:.1} {from:.1}h{width}M{left:.1} {to:.1}h{width}\
-             M{x:.1} {from:.1}V{to:.1}\"/>"
-        ));
+        let [lowest, highest] = self.y.ends();
+        let seen = ends.into_iter().filter(|end| (lowest..=highest).contains(end));
+        let feet: String =
+            seen.map(|end| format!("M{left:.1} {:.1}h{width}", self.py(end))).collect();
+        self.put(&format!("<path class=\"line {class}\" d=\"{feet}M{x:.1} {from:.1}V{to:.1}\"/>"));
     }
 
     /// A line through points.
@@ -294,5 +289,23 @@ impl Chart {
     /// The panel.
     pub(in crate::report) fn finish(self) -> Panel {
         Panel { title: self.title, width: WIDTH, height: HEIGHT, body: self.body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::plot::{Spread, Unit};
+
+    #[test]
+    fn a_bar_has_a_foot_at_each_end_that_the_axis_has_room_for() {
+        let feet = |ends: [f64; 2]| {
+            let axis = || Axis::over("", Spread::Linear, Unit::Plain, [0.0, 1.0]).within(0.0, 1.0);
+            let mut chart = Chart::new("", axis(), axis());
+            chart.interval(0.5, ends, 0.0, Mark::plain());
+            chart.body.matches("h8").count()
+        };
+        let counts = [[0.2, 0.8], [0.0, 1.0], [-0.1, 0.8], [0.2, 1.1], [-0.1, 1.1]].map(feet);
+        assert_eq!(counts, [2, 2, 1, 1, 0]);
     }
 }

@@ -50,7 +50,10 @@ fn several_studies_stand_on_one_page_that_loads_nothing_and_comes_out_the_same_a
     let scene = Scene::new();
     scene.write("tiny.yaml", STUDY);
     scene.run(&["run", "tiny.yaml", "--out", "runs/first"]).expect(0);
-    let changed = ["--set", "train.epochs=2", "--set", "data.split.seed=7"];
+    let schedule =
+        "{ table: { lr: [0.0011, 0.0012, 0.0013, 0.0014, 0.0015, 0.0016, 0.0017], per: step } }";
+    let schedule = format!("train.schedule={schedule}");
+    let changed = ["--set", "train.epochs=2", "--set", "data.split.seed=7", "--set", &schedule];
     let arguments = [&["run", "tiny.yaml", "--out", "runs/second study"], &changed[..]].concat();
     scene.run(&arguments).expect(0);
     let ended = scene.run(&["report", "runs/first", "runs/second study"]).expect(0);
@@ -78,6 +81,10 @@ fn several_studies_stand_on_one_page_that_loads_nothing_and_comes_out_the_same_a
     let table = scene.read("runs/comparison/tables/studies.csv");
     assert_eq!(table.lines().count(), 3, "{table}");
     assert_eq!(scene.read("runs/comparison/tables/differences.csv").lines().count(), 5);
+    // Values are cut where the page is too narrow for them, and nowhere else.
+    assert!(page.contains("[0.0011,0.0012,0.0013,0.0014,0.0015,0.0016,0.001…"), "{page}");
+    let settings = scene.read("runs/comparison/tables/settings.csv");
+    assert!(settings.contains("0.0015,0.0016,0.0017]"), "{settings}");
     // A folder of studies stands for those in it, the page about them aside.
     scene.run(&["report", "runs"]).expect(0);
     assert_eq!(scene.read("runs/comparison/index.html"), page);

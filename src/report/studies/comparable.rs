@@ -137,21 +137,24 @@ pub(super) fn settings(members: &[Member]) -> Result<Vec<(String, Vec<String>)>>
     for member in members {
         let file = serde_json::to_value(&member.written.status.study.experiment)?;
         let mut leaves = config::leaves(&file);
-        leaves.retain(|path, value| {
-            let under = |part: &str| {
-                path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            };
-            value != "null" && !TOLD_ELSEWHERE.iter().any(|part| under(part))
-        });
+        let is_elsewhere =
+            |path: &str| TOLD_ELSEWHERE.iter().any(|part| config::is_under(path, part));
+        leaves.retain(|path, value| value != "null" && !is_elsewhere(path));
         files.push(leaves);
     }
     let paths: BTreeSet<&String> = files.iter().flat_map(BTreeMap::keys).collect();
     let values = |path: &String| -> Vec<String> {
-        files.iter().map(|leaves| leaves.get(path).map_or("-".into(), |text| short(text))).collect()
+        files.iter().map(|leaves| leaves.get(path).map_or("-".into(), String::clone)).collect()
     };
     let differs =
         |path: &&String| files.iter().any(|leaves| leaves.get(*path) != files[0].get(*path));
     Ok(paths.into_iter().filter(differs).map(|path| (path.clone(), values(path))).collect())
+}
+
+/// The same with as much of each value as the page has room for.
+pub(super) fn shown(settings: &[(String, Vec<String>)]) -> Vec<(String, Vec<String>)> {
+    let values = |values: &Vec<String>| values.iter().map(|text| short(text)).collect();
+    settings.iter().map(|(path, all)| (path.clone(), values(all))).collect()
 }
 
 fn short(text: &str) -> String {

@@ -144,7 +144,7 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
         left_out,
         figures: &figures,
         notes: &notes,
-        settings: &settings,
+        settings: &comparable::shown(&settings),
     })?;
     let path = folder.join("index.html");
     files::write_text(&path, &page)?;

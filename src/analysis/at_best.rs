@@ -5,8 +5,8 @@
 //! its validation accuracy was highest, each run stands for what it can come to. A run that was
 //! measured more often has more chances to have been lucky, so this describes and decides nothing.
 
-use super::words::{label, points_interval, signed_points};
-use super::{ArmFinding, ArmResults, Comparison, Results, RunResults, compare};
+use super::words::best_and_last;
+use super::{ArmResults, Comparison, Results, RunResults, compare};
 use rand::Rng;
 use serde::Serialize;
 
@@ -44,26 +44,14 @@ pub fn at_best(results: &Results, rng: &mut impl Rng) -> Option<AtBest> {
 
 /// Which is the most accurate then, and how far the last one is behind.
 pub(super) fn sentence(found: &AtBest) -> Option<String> {
-    let best = found.comparison.best()?;
-    let mean = |arm: &&ArmFinding| arm.difference.map_or(0.0, |of| of.estimate.summary.mean);
-    let others = found.comparison.arms.iter().filter(|arm| arm.difference.is_some());
-    let last = others.min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
-    let interval = last.difference.and_then(|difference| difference.estimate.interval);
-    Some(format!(
-        "With each run taken where it was best on validation the most accurate is {}, and the least is {}: \
-         {} percentage points{}.",
-        label(best),
-        label(last),
-        signed_points(mean(&last)),
-        interval.map_or(String::new(), points_interval)
-    ))
+    let said = best_and_last(&found.comparison)?;
+    Some(format!("With each run taken where it was best on validation {said}."))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{arm, results};
+    use super::super::tests::{arm, point, results};
     use super::*;
-    use crate::analysis::Point;
     use crate::stats::tests::{generator, near};
 
     #[test]
@@ -71,15 +59,6 @@ mod tests {
         let mut study = results(vec![arm(32, &[0.80, 0.81, 0.80]), arm(256, &[0.80, 0.80, 0.81])]);
         assert_eq!(at_best(&study, &mut generator(1)), None, "they are best at their ends");
         for run in study.arms[1].runs.values_mut() {
-            let point = |step, accuracy| Point {
-                step,
-                examples: step,
-                seconds: 1.0,
-                accuracy,
-                loss: 0.5,
-                train: None,
-                watched: None,
-            };
             run.curve = vec![point(1, run.validation + 0.05), point(2, run.validation)];
         }
         let found = at_best(&study, &mut generator(1)).unwrap();

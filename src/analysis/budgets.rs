@@ -9,8 +9,8 @@
 //! A reading is that of a longer run on its way. Where the learning rate falls over the run, a run
 //! that had been planned so short would have ended with a lower one.
 
-use super::words::{label, list, points, points_interval, signed_points};
-use super::{ArmFinding, ArmResults, Comparison, Point, Results, RunResults, compare};
+use super::words::{best_and_last, label, list, points, signed_points};
+use super::{ArmResults, Comparison, Point, Results, RunResults, compare};
 use crate::format::{count, duration};
 use crate::stats::Standing;
 use rand::Rng;
@@ -173,24 +173,12 @@ fn of_budget(found: &BudgetFinding) -> Option<String> {
             list(&found.unread)
         ));
     }
-    let best = found.comparison.best()?;
-    let worst = |arm: &&ArmFinding| arm.difference.is_some();
-    let mean = |arm: &ArmFinding| arm.difference.map_or(0.0, |d| d.estimate.summary.mean);
-    let arms = found.comparison.arms.iter().filter(worst);
-    let last = arms.min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
+    let said = best_and_last(&found.comparison)?;
     let unread = match found.unread.is_empty() {
         true => String::new(),
         false => format!("; {} had not been measured yet", list(&found.unread)),
     };
-    let interval = last.difference.and_then(|difference| difference.estimate.interval);
-    let interval = interval.map_or(String::new(), points_interval);
-    Some(format!(
-        "With equal {name} ({amount}) the most accurate is {}, and the least is {}: {} percentage \
-         points{interval}{unread}.",
-        label(best),
-        label(last),
-        signed_points(mean(last))
-    ))
+    Some(format!("With equal {name} ({amount}) {said}{unread}."))
 }
 
 /// The best of `a` where it is shown to be worse than the best of `b` with the equal amount of `b`.

@@ -34,6 +34,33 @@ impl Estimate {
     }
 }
 
+/// How many times as much.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Ratio {
+    /// The geometric mean over the seeds.
+    pub value: f64,
+    /// Its 95 % interval; `None` for one seed.
+    pub interval: Option<Interval>,
+}
+
+impl Estimate {
+    /// Of differences of logarithms the ratio.
+    pub(super) fn exp(&self) -> Ratio {
+        let exp = |Interval { low, high }| Interval { low: low.exp(), high: high.exp() };
+        Ratio { value: self.summary.mean.exp(), interval: self.interval.map(exp) }
+    }
+}
+
+/// The first arm minus the second in something, seed by seed, of the seeds of which both have it.
+pub(super) fn paired(
+    a: &ArmResults,
+    b: &ArmResults,
+    of: impl Fn(&RunResults) -> Option<f64>,
+) -> Vec<f64> {
+    let pair = |(seed, run): (&u64, &RunResults)| Some(of(run)? - of(b.runs.get(seed)?)?);
+    a.runs.iter().filter_map(pair).collect()
+}
+
 impl From<Summary> for Estimate {
     fn from(summary: Summary) -> Self {
         Self { summary, interval: summary.interval(CONFIDENCE) }
@@ -63,7 +90,7 @@ impl Results {
 
 impl Results {
     /// The accuracy of an arm on a split, over its finished runs that have it.
-    pub fn accuracy_of(&self, arm: &ArmResults, split: Split) -> Option<Estimate> {
+    pub(super) fn accuracy_of(&self, arm: &ArmResults, split: Split) -> Option<Estimate> {
         let runs = arm.runs.values().filter(|run| run.accuracy(split).is_some());
         self.estimate(split, &runs.map(|run| [(1.0, run)]).collect::<Vec<_>>())
     }

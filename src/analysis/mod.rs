@@ -56,16 +56,16 @@ pub use agreement::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_word
 pub use at_best::{AtBest, at_best};
 pub use audit::{ArmFacts, Confounder, Weight, audit};
 pub use budgets::{Axis, BudgetFinding, budgets};
-pub use claims::{Claim, Finding, Ratio, claims};
+pub use claims::{Claim, Finding, claims};
 pub use compare::{ArmFinding, Comparison, Difference, Role, compare};
 pub use decomposition::{Decomposition, GapArm, OddSeed, Part, Parts, Remainder, decompose};
-pub use estimate::Estimate;
+pub use estimate::{Estimate, Ratio};
 pub use factors::{Effect, Factor, factors};
 pub use findings::{Findings, GroupFinding, analyse};
 pub use groups::{Group, groups};
 pub use minima::{
-    Barrier, Line, LinePoint, RankCorrelation, Sharper, Sharpness, SharpnessFinding, SharpnessRun,
-    sharpness,
+    Barrier, Line, LinePoint, MeasuredArm, RankCorrelation, Sharper, Sharpness, SharpnessFinding,
+    SharpnessRun, sharpness,
 };
 pub use noise::{
     Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
@@ -98,9 +98,10 @@ pub struct Results {
     pub earlier_margins: Vec<f64>,
     /// How many examples the splits have.
     pub examples: Examples,
-    /// Steps of the longest training row, and features at each step of rows that are numbers; `None`
-    /// where it is not known.
-    pub shape: [Option<usize>; 2],
+    /// Steps of the longest training row, if it is known.
+    pub longest: Option<usize>,
+    /// Numbers at each step, of rows that are numbers.
+    pub features: Option<usize>,
     /// The share of the more frequent label on validation, if it is known.
     pub majority: Option<f64>,
     /// In the order of the file.
@@ -228,6 +229,19 @@ pub(crate) mod tests {
         }
     }
 
+    /// A measurement after so many steps, of one row each, with nothing else of interest.
+    pub(crate) fn point(step: u64, accuracy: f64) -> Point {
+        Point {
+            step,
+            examples: step,
+            seconds: 1.0,
+            accuracy,
+            loss: 0.5,
+            train: None,
+            watched: None,
+        }
+    }
+
     /// An arm whose seeds 0, 1, ... have these accuracies.
     pub(crate) fn arm(batch_size: usize, accuracies: &[f64]) -> ArmResults {
         let mut runs: BTreeMap<u64, RunResults> =
@@ -258,7 +272,8 @@ pub(crate) mod tests {
             margin: 0.005,
             earlier_margins: Vec::new(),
             examples,
-            shape: [None; 2],
+            longest: None,
+            features: None,
             majority: None,
             arms,
             declared_target: None,

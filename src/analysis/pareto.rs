@@ -35,7 +35,7 @@ impl Price {
             Self::Examples => arm.examples.map(|examples| examples.mean),
             Self::Memory => arm.memory.map(|memory| memory.mean).filter(|bytes| *bytes > 0.0),
             Self::SecondsToTarget => {
-                let of_arm = target?.arms.iter().find(|of| of.name == arm.name)?;
+                let of_arm = target?.arm(&arm.name)?;
                 of_arm.seconds.filter(|_| of_arm.reached == of_arm.runs).map(|found| found.mean)
             }
         }

@@ -1,6 +1,6 @@
 //! Accuracies and their differences as people read them.
 
-use super::{ArmFinding, Estimate, TradeOff};
+use super::{ArmFinding, Comparison, Estimate, TradeOff};
 use crate::format::{count, counted};
 use crate::stats::{Interval, Summary};
 
@@ -49,6 +49,22 @@ pub(super) fn label(arm: &ArmFinding) -> String {
 /// Several of them.
 pub(super) fn labels(arms: &[&ArmFinding]) -> String {
     list(&arms.iter().map(|arm| label(arm)).collect::<Vec<_>>())
+}
+
+/// `the most accurate is A, and the least is B: -0.75 percentage points (95 % interval ...)`
+pub(super) fn best_and_last(comparison: &Comparison) -> Option<String> {
+    let best = comparison.best()?;
+    let mean = |arm: &ArmFinding| arm.difference.map_or(0.0, |d| d.estimate.summary.mean);
+    let others = comparison.arms.iter().filter(|arm| arm.difference.is_some());
+    let last = others.min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
+    let interval = last.difference.and_then(|difference| difference.estimate.interval);
+    Some(format!(
+        "the most accurate is {}, and the least is {}: {} percentage points{}",
+        label(best),
+        label(last),
+        signed_points(mean(last)),
+        interval.map_or(String::new(), points_interval)
+    ))
 }
 
 /// `3 seeds`, `3 seeds, 5,000 rows`: over what an interval is.

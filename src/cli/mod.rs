@@ -111,8 +111,9 @@ enum Command {
     /// besides, gap, advice, about, cautions, not_shown), group (of the arms compared), comparison
     /// (margin, best, seeds, arms), target (target, arms, trade_off, no_trade_off, of_several_rates,
     /// fastest, in_budget), others (groups of arms), decomposition, no_decomposition, tunings, rates,
-    /// budgets, at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies and differences are shares of 1. For several studies comparison (agreement,
-    /// batch_sizes, said, notes, path), else null.
+    /// budgets, at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies and
+    /// differences are shares of 1. For several studies comparison (agreement, batch_sizes, said,
+    /// notes, path), else null.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study
     ///

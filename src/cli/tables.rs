@@ -135,7 +135,7 @@ pub(super) fn tuned(tuning: &Tuning) -> Option<String> {
             counted(missed, "run")
         ));
     }
-    let by = match tuning.trials.iter().any(|trial| !trial.steps_to_target.is_empty()) {
+    let by = match tuning.trials.iter().any(Trial::ends_at_target) {
         true => "by steps to the target",
         false => "on validation",
     };

@@ -10,6 +10,11 @@ pub fn leaves(section: &Value) -> BTreeMap<String, String> {
     found
 }
 
+/// Whether a path is this part of the file or lies in it.
+pub fn is_under(path: &str, part: &str) -> bool {
+    path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 fn collect(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(object) => {
@@ -37,5 +42,6 @@ mod tests {
         let found = leaves(&json!({ "a": { "b": 1.5, "c": "text" }, "d": [1, 2], "e": null }));
         let expected = [("a.b", "1.5"), ("a.c", "text"), ("d", "[1,2]"), ("e", "null")];
         assert_eq!(found, expected.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
+        assert!(is_under("a.b", "a") && is_under("a.b", "a.b") && !is_under("ab.c", "a"));
     }
 }

@@ -25,7 +25,7 @@ mod watch;
 
 pub use data::*;
 pub use grid::*;
-pub use leaves::leaves;
+pub use leaves::{is_under, leaves};
 pub use load::{Override, Source, load};
 pub use model::*;
 pub use probe::*;

@@ -62,20 +62,20 @@ impl Summary {
 
     /// The standard error of the mean; `None` for one value.
     pub fn standard_error(&self) -> Option<f64> {
-        let [seeds, rows] = self.variances()?;
+        let [seeds, rows] = self.variances(self.count)?;
         Some((seeds + rows).sqrt())
     }
 
-    /// The variance of the mean, from seeds and from rows.
-    fn variances(&self) -> Option<[f64; 2]> {
+    /// The variance of the mean of so many seeds with this spread, from seeds and from rows.
+    pub(super) fn variances(&self, count: usize) -> Option<[f64; 2]> {
         let rows = self.rows.map_or(0.0, |rows| rows.error.powi(2));
-        Some([self.sd?.powi(2) / self.count as f64, rows])
+        Some([self.sd?.powi(2) / count as f64, rows])
     }
 
     /// The value below which the mean lies in this share of studies, in standard errors from the truth.
     fn quantile(&self, share: f64) -> f64 {
         let of_seeds = student_quantile(self.count, share);
-        match (self.variances(), self.rows) {
+        match (self.variances(self.count), self.rows) {
             (Some([seeds, rows]), Some(noise)) if rows > 0.0 => {
                 (seeds * of_seeds + rows * student_quantile(noise.rows, share)) / (seeds + rows)
             }

@@ -63,13 +63,15 @@ fn simpson(f: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
 impl Summary {
     /// Standard error and degrees of freedom of so many seeds with this spread; `None` for one.
     fn precision(&self, count: usize) -> Option<(f64, f64)> {
-        let of_seeds = count.max(2) as f64 - 1.0;
-        let seeds = self.sd?.powi(2) / count as f64;
-        let Some(noise) = self.rows.filter(|noise| noise.error > 0.0) else {
-            return Some((seeds.sqrt(), of_seeds));
+        let [seeds, rows] = self.variances(count)?;
+        let of = |values: usize| values.max(2) as f64 - 1.0;
+        let freedom = match self.rows.filter(|noise| noise.error > 0.0) {
+            None => of(count),
+            Some(noise) => {
+                let spread = seeds.powi(2) / of(count) + rows.powi(2) / of(noise.rows);
+                (seeds + rows).powi(2) / spread
+            }
         };
-        let (rows, of_rows) = (noise.error.powi(2), noise.rows.max(2) as f64 - 1.0);
-        let freedom = (seeds + rows).powi(2) / (seeds.powi(2) / of_seeds + rows.powi(2) / of_rows);
         Some(((seeds + rows).sqrt(), freedom))
     }
 }

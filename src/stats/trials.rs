@@ -10,7 +10,7 @@ use serde::Serialize;
 const MISSED: f64 = 1e6;
 
 /// One learning rate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Trial {
     /// Before the schedule.
     pub learning_rate: f64,
@@ -46,6 +46,11 @@ impl Edge {
 }
 
 impl Trial {
+    /// Whether its runs end at a target.
+    pub fn ends_at_target(&self) -> bool {
+        !self.steps_to_target.is_empty()
+    }
+
     /// Finished runs that did not get to their target.
     pub fn missed(&self) -> usize {
         self.steps_to_target.iter().filter(|steps| steps.is_none()).count()
@@ -64,7 +69,7 @@ impl Trial {
     /// The geometric mean of the steps to the target; `None` without one, or where a run did not get
     /// there.
     pub fn typical_steps(&self) -> Option<f64> {
-        let scores = self.scores().filter(|_| !self.steps_to_target.is_empty())?;
+        let scores = self.scores().filter(|_| self.ends_at_target())?;
         super::summarise(&scores).map(|of| (-of.mean).exp())
     }
 
@@ -107,8 +112,7 @@ mod tests {
         let trial = |learning_rate, accuracy: f64| Trial {
             learning_rate,
             validation: vec![accuracy - 0.25, accuracy + 0.25],
-            steps_to_target: Vec::new(),
-            diverged: 0,
+            ..Trial::default()
         };
         let trials = [trial(0.1, 0.5), trial(0.2, 0.75), trial(0.4, 0.75), trial(0.8, 0.5)];
         assert_eq!(best_trial(&trials), Some((1, None)));

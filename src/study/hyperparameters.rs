@@ -1,6 +1,6 @@
 //! The columns of TensorBoard's HPARAMS tab: what tells the arms of studies apart.
 
-use crate::config::{Arm, ModelSection, Optimizer, TrainSection, leaves};
+use crate::config::{Arm, ModelSection, Optimizer, TrainSection, is_under, leaves};
 use crate::events::Hyperparameter;
 use anyhow::Result;
 use serde_json::Value;
@@ -58,12 +58,7 @@ fn unusual(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
         Ok(value)
     };
     let defaults = leaves(&json(&plain)?);
-    let is_elsewhere = |path: &str| {
-        let under = |part: &&str| {
-            path.strip_prefix(*part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        TOLD_ELSEWHERE.iter().any(under)
-    };
+    let is_elsewhere = |path: &str| TOLD_ELSEWHERE.iter().any(|part| is_under(path, part));
     let mut found = leaves(&json(arm)?);
     found.retain(|path, value| {
         defaults.get(path) != Some(value) && value != "null" && !is_elsewhere(path)

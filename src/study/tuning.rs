@@ -3,8 +3,9 @@
 //! Every arm begins with equal numbers of trials: the same rates (or the same shares of a range around
 //! its own rate), each with the same seeds, which no other run has. The best is the one with the
 //! highest mean validation accuracy, or, where runs end at a target, the one that takes them there in
-//! the fewest steps; the middle one of equals. A rate of which any run diverged is not taken. While the best lies at an end of the grid, one more rate is tried beyond it, as far away as
-//! its neighbour is in the logarithm. The test split is never read.
+//! the fewest steps; the middle one of equals. A rate of which any run diverged is not taken. While the
+//! best lies at an end of the grid, one more rate is tried beyond it, as far away as its neighbour is
+//! in the logarithm. The test split is never read.
 //!
 //! Everything follows from the records of the trials, so that tuning goes on at any moment and is
 //! never done twice. `tuning.json` is drawn from them for readers.
@@ -133,12 +134,7 @@ fn try_rate(
     tuning: &mut Tuning,
     runs: &mut Vec<Run>,
 ) -> Result<()> {
-    let mut trial = Trial {
-        learning_rate: lr,
-        validation: Vec::new(),
-        steps_to_target: Vec::new(),
-        diverged: 0,
-    };
+    let mut trial = Trial { learning_rate: lr, ..Trial::default() };
     for seed in 0..u64::from(rule.seeds) {
         let seed = FIRST_TUNING_SEED + seed;
         let run = Run { arm: arm.with_rate(lr), seed, stage: Stage::Tuning };
@@ -253,12 +249,7 @@ mod tests {
     use crate::config::Source;
 
     fn trial(learning_rate: f64, validation: &[f64], diverged: usize) -> Trial {
-        Trial {
-            learning_rate,
-            validation: validation.to_vec(),
-            steps_to_target: Vec::new(),
-            diverged,
-        }
+        Trial { learning_rate, validation: validation.to_vec(), diverged, ..Trial::default() }
     }
 
     #[test]

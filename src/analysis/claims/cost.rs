@@ -1,15 +1,11 @@
 //! Claims about what batch sizes cost: memory, time, and updates to convergence.
 
 use super::{Claim, Finding};
+use crate::analysis::estimate::paired;
 use crate::analysis::groups::{have_one_rate, smallest_and_largest};
-use crate::analysis::{ArmResults, Estimate, Reach, Results, RunResults, Target, reach};
+use crate::analysis::{ArmResults, Estimate, Ratio, Reach, Results, RunResults, Target, reach};
 use crate::format::{bytes, count};
 use std::collections::BTreeSet;
-
-fn paired(a: &ArmResults, b: &ArmResults, of: impl Fn(&RunResults) -> Option<f64>) -> Vec<f64> {
-    let pair = |(seed, run): (&u64, &RunResults)| Some(of(run)? - of(b.runs.get(seed)?)?);
-    a.runs.iter().filter_map(pair).collect()
-}
 
 const NO_SIZES: &str = "there are no two batch sizes with equal settings";
 const NO_PAIR: &str = "no seed has finished runs of both batch sizes";
@@ -83,11 +79,11 @@ fn because_equal(effect: &Estimate) -> &'static str {
 
 /// `1.30 (95 % interval 1.20 to 1.41)`, of a difference of logarithms.
 fn times(effect: &Estimate) -> String {
-    let times = |log: f64| format!("{:.2}", log.exp());
-    let interval = effect.interval.map_or(" (one seed)".to_owned(), |interval| {
-        format!(" (95 % interval {} to {})", times(interval.low), times(interval.high))
+    let Ratio { value, interval } = effect.exp();
+    let interval = interval.map_or(" (one seed)".to_owned(), |interval| {
+        format!(" (95 % interval {:.2} to {:.2})", interval.low, interval.high)
     });
-    times(effect.summary.mean) + &interval
+    format!("{value:.2}{interval}")
 }
 
 /// Of the seeds of which both batch sizes come to the target.

@@ -1,8 +1,8 @@
 //! What is commonly claimed of batch sizes, one by one, against this study.
 //!
 //! A claim is *supported* when the 95 % interval of the effect that it speaks of lies on its side of
-//! 0, *contradicted* when it lies on the other side or is shown to be smaller than the margin (told so),
-//! *inconclusive* when neither holds, and *not tested* when the study has no arms that could tell.
+//! 0, *contradicted* when it lies on the other side or is shown to be smaller than the margin, which is
+//! then said, *inconclusive* when neither holds, and *not tested* when the study has no arms that could tell.
 //! Accuracies are those of the test split if there is one: nothing is chosen here.
 
 mod cost;
@@ -13,7 +13,7 @@ mod tests;
 
 use super::decomposition::Remainder;
 use super::words::{points, points_interval, signed_points};
-use super::{CONFIDENCE, Decomposition, Estimate, Results, SharpnessFinding, Target};
+use super::{CONFIDENCE, Decomposition, Estimate, Ratio, Results, SharpnessFinding, Target};
 use crate::format::count;
 use crate::stats::{Interval, equivalence_p, side};
 use serde::Serialize;
@@ -71,26 +71,6 @@ pub struct Claim {
     pub detectable: Option<f64>,
 }
 
-/// How many times as much.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Ratio {
-    /// The geometric mean over the seeds.
-    pub value: f64,
-    /// Its 95 % interval; `None` for one seed.
-    pub interval: Option<Interval>,
-}
-
-impl Ratio {
-    /// Of differences of logarithms.
-    fn of(logarithms: &Estimate) -> Self {
-        let interval = logarithms.interval;
-        Self {
-            value: logarithms.summary.mean.exp(),
-            interval: interval.map(|of| Interval { low: of.low.exp(), high: of.high.exp() }),
-        }
-    }
-}
-
 impl Claim {
     fn untested(claim: &'static str, because: impl Into<String>) -> Self {
         Self::of_ratio(claim, Finding::NotTested, None, because.into())
@@ -103,7 +83,7 @@ impl Claim {
         logarithms: Option<&Estimate>,
         because: String,
     ) -> Self {
-        let ratio = logarithms.map(Ratio::of);
+        let ratio = logarithms.map(Estimate::exp);
         Self { claim, finding, because, effect: None, ratio, detectable: None }
     }
 

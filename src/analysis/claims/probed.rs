@@ -2,7 +2,7 @@
 
 use super::{Claim, Finding};
 use crate::analysis::groups::{have_one_rate, smallest_and_largest};
-use crate::analysis::{ArmResults, Estimate, NoiseRun, Results, SharpnessFinding};
+use crate::analysis::{ArmResults, Estimate, NoiseRun, Ratio, Results, SharpnessFinding};
 use crate::format::count;
 use crate::stats::Interval;
 use std::cmp::Ordering;
@@ -38,25 +38,23 @@ pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
             "the noise scales are known from below alone: more `rows`, or more training examples, would tell",
         );
     };
-    let Estimate { summary, interval } = effect;
-    let times = |log: f64| format!("{:.1}", log.exp());
+    let Ratio { value, interval } = effect.exp();
     let range = interval.map_or("one seed".to_owned(), |Interval { low, high }| {
-        format!("95 % interval {} to {}", times(low), times(high))
+        format!("95 % interval {low:.1} to {high:.1}")
     });
     let bounded = match seeds - told {
         0 => String::new(),
         some => format!("; {some} of {seeds} seeds are known from below alone and left out"),
     };
     let because = format!(
-        "at the end of the runs the noise of a gradient of {} examples, as a share of the gradient, had {} \
-         times the variance of one of {} ({range}{bounded})",
+        "at the end of the runs the noise of a gradient of {} examples, as a share of the gradient, \
+         had {value:.1} times the variance of one of {} ({range}{bounded})",
         count(small.batch_size as u64),
-        times(summary.mean),
         count(large.batch_size as u64)
     );
     // Seeds that are bounded from below alone might have changed the sign.
     let finding = match told == seeds {
-        true => Finding::of_sign(interval),
+        true => Finding::of_sign(effect.interval),
         false => Finding::Inconclusive,
     };
     Claim::of_ratio(CLAIM, finding, Some(&effect), because)

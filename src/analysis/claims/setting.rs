@@ -18,29 +18,20 @@ type Pair<'a> = (&'a ArmResults, &'a ArmResults, Estimate);
 /// the largest batch size, under its own name.
 pub(super) fn schedule(results: &Results) -> Claim {
     const PATH: &str = "train.schedule";
-    let is_claimed = |arm: &ArmResults| {
+    let is_claimed = |(arm, ..): &Pair| {
         let falls = arm.settings.get(PATH).is_some_and(|schedule| schedule == FALLING.0);
         falls && (arm.learning_rate - FALLING.1).abs() < 1e-9 && arm.batch_size == LARGE
     };
-    let (mut claimed, mut all) = (pairs(results, &[PATH]), Vec::new());
-    if !claimed.iter().any(|(with, ..)| is_claimed(with)) {
-        all.append(&mut claimed);
-    }
-    claimed.retain(|(with, ..)| is_claimed(with));
-    match claimed.is_empty() {
-        false => judge(
-            results,
+    let (claimed, others): (Vec<Pair>, Vec<Pair>) =
+        pairs(results, &[PATH]).into_iter().partition(is_claimed);
+    let (claim, pairs) = match claimed.is_empty() {
+        false => (
             "a falling learning rate (1e-3 * 0.9^epoch) raises accuracy at batch size 256",
-            &[PATH],
             claimed,
         ),
-        true => judge(
-            results,
-            "a falling learning rate raises accuracy at large batch sizes",
-            &[PATH],
-            all,
-        ),
-    }
+        true => ("a falling learning rate raises accuracy at large batch sizes", others),
+    };
+    judge(results, claim, &[PATH], pairs)
 }
 
 pub(super) fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::analysis::tests::{arm, results};
-use crate::analysis::{ArmResults, Point, Rate};
+use crate::analysis::tests::{arm, point, results};
+use crate::analysis::{ArmResults, Rate};
 
 fn of<'c>(claims: &'c [Claim], part: &str) -> &'c Claim {
     claims.iter().find(|claim| claim.claim.contains(part)).unwrap()
@@ -191,15 +191,6 @@ fn an_effect_that_is_contradicted_for_being_small_says_so() {
 fn reaching(batch_size: usize, steps: [u64; 3]) -> ArmResults {
     let mut arm = arm(batch_size, &[0.85; 3]);
     for (run, steps) in arm.runs.values_mut().zip(steps) {
-        let point = |step, accuracy| Point {
-            step,
-            examples: step,
-            seconds: 1.0,
-            accuracy,
-            loss: 0.5,
-            train: None,
-            watched: None,
-        };
         let last = if steps > 0 { point(steps, 0.8) } else { point(500, 0.7) };
         run.curve = vec![point(1, 0.6), last];
     }

@@ -4,7 +4,7 @@
 //! pairs. Over the comparisons with the best alone, as if it had been named beforehand, some arm of six
 //! equal ones is called different in 10 % of studies in place of 5.
 
-use super::{ArmFinding, difference, runs_of};
+use super::{ArmFinding, minus, runs_of};
 use crate::analysis::{Results, RunResults, Split};
 use crate::stats::holm;
 
@@ -43,7 +43,7 @@ fn of_all_pairs(
 ) -> Vec<Option<f64>> {
     let p = |a: usize, b: usize| {
         let pairs = runs[a].iter().zip(&runs[b]).map(|(a, b)| (*a, *b)).collect::<Vec<_>>();
-        difference(results, split, &pairs)?.p
+        results.estimate(split, &minus(split, &pairs))?.summary.p_value(0.0)
     };
     let pairs = (0..runs.len()).flat_map(|b| (0..b).map(move |a| (a, b)));
     let (pairs, found): (Vec<(usize, usize)>, Vec<f64>) =

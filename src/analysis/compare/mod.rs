@@ -131,6 +131,14 @@ pub struct Comparison {
 }
 
 impl ArmFinding {
+    /// On a split, over all its finished runs; `None` where they have none.
+    pub fn accuracy(&self, split: Split) -> Option<&Estimate> {
+        match split {
+            Split::Validation => self.validation.as_ref(),
+            Split::Test => self.test.as_ref(),
+        }
+    }
+
     /// Whether it may be recommended: finished runs that can be compared, and none that diverged.
     pub(super) fn competes(&self) -> bool {
         matches!(self.role, Role::Best | Role::Candidate)
@@ -276,16 +284,19 @@ fn pairs<'r>(
 }
 
 /// The first of each pair minus the second, of those that have the split.
+fn minus<'r>(split: Split, pairs: &[(&'r RunResults, &'r RunResults)]) -> Vec<[Term<'r>; 2]> {
+    let both = |(a, b): &&(&RunResults, &RunResults)| {
+        a.accuracy(split).is_some() && b.accuracy(split).is_some()
+    };
+    pairs.iter().filter(both).map(|(a, b)| [(1.0, *a), (-1.0, *b)]).collect()
+}
+
 fn difference(
     results: &Results,
     split: Split,
     pairs: &[(&RunResults, &RunResults)],
 ) -> Option<Difference> {
-    let both = |(a, b): &&(&RunResults, &RunResults)| {
-        a.accuracy(split).is_some() && b.accuracy(split).is_some()
-    };
-    let sums: Vec<[Term; 2]> =
-        pairs.iter().filter(both).map(|(a, b)| [(1.0, *a), (-1.0, *b)]).collect();
+    let sums = minus(split, pairs);
     let estimate = results.estimate(split, &sums)?;
     let value = |[(_, a), (_, b)]: &[Term; 2]| Some(a.accuracy(split)? - b.accuracy(split)?);
     let values: Vec<f64> = sums.iter().filter_map(value).collect();

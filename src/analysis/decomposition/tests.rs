@@ -1,7 +1,7 @@
 use super::take_apart::remainder;
 use super::*;
-use crate::analysis::tests::{arm, results};
-use crate::analysis::{ArmResults, Budget, Point, Rate, Results};
+use crate::analysis::tests::{arm, point, results};
+use crate::analysis::{ArmResults, Budget, Rate, Results};
 use crate::stats::tests::{generator, near, normals};
 use crate::stats::{least_errors_to_margin, seeds_to_settle};
 
@@ -145,16 +145,7 @@ fn what_the_long_runs_lose_to_overfitting_is_not_put_down_to_the_batch_size() {
     let mut study = study([0.85, 0.80, 0.85, 0.80, 0.80], 0.02, 5e-4);
     for run in study.arms[4].runs.values_mut() {
         // They had been as good as the small batch before they lost 5 points again.
-        let point = |accuracy| Point {
-            step: 1,
-            examples: 1,
-            seconds: 1.0,
-            accuracy,
-            loss: 0.5,
-            train: None,
-            watched: None,
-        };
-        run.curve = vec![point(run.validation + 0.05), point(run.validation)];
+        run.curve = vec![point(1, run.validation + 0.05), point(1, run.validation)];
     }
     let found = decompose(&study).unwrap().unwrap();
     near(means(&found.validation)[3], 0.05, 1e-3);

@@ -1,5 +1,7 @@
 //! How sharp the minimum is in which a run ended, and what lies between two of them.
 
+use crate::analysis::{ArmResults, Results};
+use crate::stats::summarise;
 use serde::Serialize;
 
 /// Measures of sharpness at one point, of the training loss on a fixed part of the training split,
@@ -40,6 +42,34 @@ pub struct SharpnessRun {
     pub accuracy: f64,
     /// Where it ended.
     pub sharpness: Sharpness,
+}
+
+/// The runs of an arm that were measured.
+#[derive(Debug, Clone)]
+pub struct MeasuredArm<'r> {
+    /// The arm.
+    pub arm: &'r ArmResults,
+    /// At least one.
+    pub runs: Vec<&'r SharpnessRun>,
+}
+
+impl Results {
+    /// The arms of which runs were measured, in the order of the file.
+    pub fn measured_arms(&self) -> impl Iterator<Item = MeasuredArm<'_>> {
+        self.arms.iter().filter_map(|arm| {
+            let is_its = |run: &&SharpnessRun| run.arm == arm.name;
+            let runs: Vec<&SharpnessRun> = self.sharpness.iter().filter(is_its).collect();
+            (!runs.is_empty()).then_some(MeasuredArm { arm, runs })
+        })
+    }
+}
+
+impl MeasuredArm<'_> {
+    /// The mean of a measure over the runs that have it.
+    pub fn mean(&self, of: impl Fn(&SharpnessRun) -> Option<f64>) -> Option<f64> {
+        let values: Vec<f64> = self.runs.iter().filter_map(|run| of(run)).collect();
+        summarise(&values).map(|found| found.mean)
+    }
 }
 
 /// A point (1 - a) small + a large between two solutions.

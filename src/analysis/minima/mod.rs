@@ -17,7 +17,7 @@ mod rank;
 mod words;
 
 pub use barrier::Barrier;
-pub use measured::{Line, LinePoint, Sharpness, SharpnessRun};
+pub use measured::{Line, LinePoint, MeasuredArm, Sharpness, SharpnessRun};
 pub use rank::RankCorrelation;
 
 use super::groups::{have_one_rate, smallest_and_largest};
@@ -94,9 +94,7 @@ pub fn sharpness(
         MEASURES.iter().filter_map(|measure| rank_correlation(&different, measure, rng)).collect();
     let mean = |of: fn(&SharpnessRun) -> Option<f64>| {
         let of_arm = |arm: &ArmResults| {
-            let values: Vec<f64> =
-                runs.iter().filter(|run| run.arm == arm.name).filter_map(of).collect();
-            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+            results.measured_arms().find(|measured| measured.arm.name == arm.name)?.mean(of)
         };
         let [small, large] = ends?;
         Some([of_arm(small)?, of_arm(large)?])

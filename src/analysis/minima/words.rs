@@ -2,8 +2,8 @@
 
 use super::rank::LIKE_LOSSES;
 use super::{Barrier, RankCorrelation, Sharper, SharpnessFinding};
-use crate::analysis::Estimate;
 use crate::analysis::words::percent;
+use crate::analysis::{Estimate, Ratio};
 use crate::format::counted;
 use crate::stats::{Interval, side};
 use std::cmp::Ordering;
@@ -94,26 +94,19 @@ fn tau_text(found: &RankCorrelation) -> String {
 }
 
 fn ratio_sentence(found: &Sharper) -> String {
-    let Estimate { summary, interval } = found.log_ratio;
-    let ratio = |log: f64| format!("{:.2}", log.exp());
-    let range = interval.map_or("one seed, no interval".into(), |interval| {
-        format!(
-            "95 % interval {} to {}, {}",
-            ratio(interval.low),
-            ratio(interval.high),
-            counted(summary.count, "seed")
-        )
+    let Ratio { value, interval } = found.log_ratio.exp();
+    let seeds = counted(found.log_ratio.summary.count, "seed");
+    let range = interval.map_or("one seed, no interval".into(), |Interval { low, high }| {
+        format!("95 % interval {low:.2} to {high:.2}, {seeds}")
     });
-    let shown = match side(interval) {
+    let shown = match side(found.log_ratio.interval) {
         Ordering::Greater => "ended in sharper minima than",
         Ordering::Less => "ended in flatter minima than",
         Ordering::Equal => "did not clearly end in sharper or flatter minima than",
     };
     format!(
-        "{} {shown} {}: the largest curvature of the training loss was {} times as large ({range}).",
-        found.large,
-        found.small,
-        ratio(summary.mean)
+        "{} {shown} {}: the largest curvature of the training loss was {value:.2} times as large ({range}).",
+        found.large, found.small
     )
 }
 

@@ -18,9 +18,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{
-    ArmResults, Budget, CONFIDENCE, Rate, Reach, Results, RunResults, Target, Tuning, reach,
-};
+use super::{ArmResults, Budget, CONFIDENCE, Rate, Results, Tuning};
 use crate::stats::{Edge, Interval, Trial, best_place, resamples};
 use rand::Rng;
 use serde::Serialize;
@@ -101,7 +99,7 @@ pub struct RateFinding {
 impl RateFinding {
     /// Whether rates were compared by the steps to a target, not by accuracies.
     pub fn is_to_target(&self) -> bool {
-        self.tried.iter().flat_map(|of| &of.trials).any(|trial| !trial.steps_to_target.is_empty())
+        self.tried.iter().flat_map(|of| &of.trials).any(Trial::ends_at_target)
     }
 }
 
@@ -154,7 +152,7 @@ fn of_grid(results: &Results) -> Vec<Tuning> {
     let mut by_size: BTreeMap<usize, Vec<Trial>> = BTreeMap::new();
     for arm in arms {
         let trials = by_size.entry(arm.batch_size).or_default();
-        trials.push(as_trial(arm, &seeds, results.declared_target.as_ref()));
+        trials.push(arm.as_trial(&seeds, results.declared_target.as_ref()));
     }
     by_size.retain(|_, trials| trials.len() > 1);
     let tuning = |(batch_size, mut trials): (usize, Vec<Trial>)| {
@@ -170,21 +168,6 @@ fn of_grid(results: &Results) -> Vec<Tuning> {
         })
     };
     by_size.into_iter().filter_map(tuning).collect()
-}
-
-/// An arm with the runs of these seeds.
-pub(super) fn as_trial(arm: &ArmResults, seeds: &[u64], target: Option<&Target>) -> Trial {
-    let runs = || seeds.iter().filter_map(|seed| arm.runs.get(seed));
-    let steps = |run: &RunResults| match reach(&run.curve, target?)? {
-        Reach::At(cost) | Reach::Before(cost) => Some(cost.steps),
-        Reach::Never(_) => None,
-    };
-    Trial {
-        learning_rate: arm.learning_rate,
-        validation: runs().map(|run| run.validation).collect(),
-        steps_to_target: if target.is_some() { runs().map(steps).collect() } else { Vec::new() },
-        diverged: arm.diverged.len(),
-    }
 }
 
 /// (lr, scores) of the trials that have runs of all seeds, in ascending order.
@@ -246,7 +229,7 @@ fn optimum(tuning: &Tuning, margin: f64) -> Option<RateOptimum> {
     let points = usable(&tuning.trials, seeds.len());
     let best = best(&points, &seeds)?;
     let mean = |place: usize| points[place].1.iter().sum::<f64>() / seeds.len() as f64;
-    let to_target = tuning.trials.iter().any(|trial| !trial.steps_to_target.is_empty());
+    let to_target = tuning.trials.iter().any(Trial::ends_at_target);
     let tolerance = if to_target { MORE_STEPS.ln() } else { margin };
     let is_good = |place: &usize| mean(best.place) - mean(*place) <= tolerance;
     let lowest = (0..=best.place).rev().take_while(is_good).last().unwrap_or(best.place);

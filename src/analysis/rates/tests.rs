@@ -1,6 +1,6 @@
 use super::*;
-use crate::analysis::Point;
-use crate::analysis::tests::{arm, results};
+use crate::analysis::Target;
+use crate::analysis::tests::{arm, point, results};
 use crate::stats::summarise;
 use crate::stats::tests::{generator, near, normals};
 use rand_chacha::ChaCha8Rng;
@@ -17,7 +17,7 @@ fn planted(exponent: f64, noise: f64, rng: &mut ChaCha8Rng) -> Results {
             let own = normals(rng, 5, 0.0, noise);
             let mean = 0.9 - 0.01 * ((rate / optimum).ln() / 2.0).powi(2);
             let validation = common.iter().zip(own).map(|(a, b)| mean + a + b).collect();
-            Trial { learning_rate: *rate, validation, steps_to_target: Vec::new(), diverged: 0 }
+            Trial { learning_rate: *rate, validation, ..Trial::default() }
         };
         let trials: Vec<Trial> = RATES.iter().map(&mut trial).collect();
         let (arm, chosen) = (format!("batch-{size}"), 1e-3);
@@ -77,12 +77,7 @@ fn a_best_rate_at_the_end_is_flagged_and_left_out_of_the_line() {
     assert_eq!(found.sizes[2].edge, Some(Edge::Highest));
     assert!(found.no_scaling.unwrap().contains("there are 2"));
     // When the next one diverged the end is no end.
-    study.tunings[2].trials.push(Trial {
-        learning_rate: 3e-3,
-        validation: Vec::new(),
-        steps_to_target: Vec::new(),
-        diverged: 1,
-    });
+    study.tunings[2].trials.push(Trial { learning_rate: 3e-3, diverged: 1, ..Trial::default() });
     let found = rates(&study, &mut generator(7)).unwrap();
     assert_eq!((found.sizes[2].edge, &found.sizes[2].diverged[..]), (None, &[3e-3][..]));
 }
@@ -107,15 +102,6 @@ fn in_a_grid_whose_runs_end_at_a_target_the_fewest_steps_tell_which_rate_suits()
     let with = |size: usize, rate: f64, steps: Option<u64>| {
         let mut arm = ArmResults { learning_rate: rate, ..arm(size, &[0.7, 0.9]) };
         for run in arm.runs.values_mut() {
-            let point = |step: u64, accuracy: f64| Point {
-                step,
-                examples: step,
-                seconds: 1.0,
-                accuracy,
-                loss: 0.5,
-                train: None,
-                watched: None,
-            };
             let last = steps.map_or(point(900, 0.65), |steps| point(steps, 0.7));
             run.curve = vec![point(1, 0.5), last];
         }

@@ -5,7 +5,6 @@ mod reach;
 pub use reach::{Cost, Reach, Target, reach};
 
 use super::groups::is_budget;
-use super::rates::as_trial;
 use super::trade_off::{Observation, Observed, TradeOff, fit};
 use super::{ArmFinding, ArmResults, Comparison, Point, Results};
 use crate::stats::{Summary, best_trial, summarise};
@@ -66,6 +65,13 @@ pub struct TargetFinding {
     pub in_budget: Option<InBudget>,
 }
 
+impl TargetFinding {
+    /// What it takes the arm of this name.
+    pub fn arm(&self, name: &str) -> Option<&ArmTarget> {
+        self.arms.iter().find(|arm| arm.name == name)
+    }
+}
+
 /// The highest accuracy that all candidates come to on average, less the margin: a target that most
 /// runs of each reach. `None` when there is no candidate with a curve.
 pub fn default_target(results: &Results, comparison: &Comparison) -> Option<Target> {
@@ -103,13 +109,7 @@ pub fn target(
 fn arm_target(arm: &ArmResults, target: &Target) -> ArmTarget {
     let reaches: Vec<Reach> =
         arm.runs.values().filter_map(|run| reach(&run.curve, target)).collect();
-    let costs: Vec<Cost> = reaches
-        .iter()
-        .filter_map(|reach| match reach {
-            Reach::At(cost) | Reach::Before(cost) => Some(*cost),
-            Reach::Never(_) => None,
-        })
-        .collect();
+    let costs: Vec<Cost> = reaches.iter().filter_map(|reach| reach.reached()).collect();
     let all = |of: fn(&Cost) -> f64| summarise(&costs.iter().map(of).collect::<Vec<_>>());
     ArmTarget {
         name: arm.name.clone(),
@@ -164,7 +164,7 @@ fn best_rate(
     if places.windows(2).any(|pair| rate(&pair[0]).to_bits() == rate(&pair[1]).to_bits()) {
         return Err("two arms have the same batch size and learning rate".into());
     }
-    let trial = |place: &usize| as_trial(&results.arms[*place], &comparison.seeds, Some(target));
+    let trial = |place: &usize| results.arms[*place].as_trial(&comparison.seeds, Some(target));
     let best = best_trial(&places.iter().map(trial).collect::<Vec<_>>());
     best.map(|(at, _)| places[at]).ok_or_else(|| "no seed has runs of all arms".into())
 }

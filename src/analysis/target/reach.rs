@@ -80,6 +80,16 @@ pub enum Reach {
     Never(Cost),
 }
 
+impl Reach {
+    /// What it took; `None` where it never got there.
+    pub fn reached(self) -> Option<Cost> {
+        match self {
+            Self::At(cost) | Self::Before(cost) => Some(cost),
+            Self::Never(_) => None,
+        }
+    }
+}
+
 /// When a run with this curve reaches a target; `None` without a measurement.
 pub fn reach(curve: &[Point], target: &Target) -> Option<Reach> {
     let cost = |point: &Point| Cost {

@@ -1,22 +1,18 @@
 //! What a verdict is about: the data, how the arms were compared, and how far apart they came out.
 
 use crate::analysis::words::{label, list, percent, points};
-use crate::analysis::{ArmFinding, Comparison, Rate, Results, Split};
+use crate::analysis::{ArmFinding, Comparison, Rate, Results};
 use crate::format::{count, counted};
 use crate::stats::Standing;
 use std::collections::BTreeSet;
 
 /// `None` where no arm has an accuracy.
 pub(super) fn about(results: &Results, comparison: &Comparison) -> Option<String> {
-    let of = |arm: &ArmFinding| match results.reported_split() {
-        Split::Test => arm.test.map(|test| test.summary.mean),
-        Split::Validation => arm.validation.map(|validation| validation.summary.mean),
-    };
+    let split = results.reported_split();
     let compared = || comparison.arms.iter().filter(|arm| arm.competes());
-    let known = || compared().filter_map(|arm| Some((arm, of(arm)?)));
+    let known = || compared().filter_map(|arm| Some((arm, arm.accuracy(split)?.summary.mean)));
     let lowest = known().min_by(|a, b| a.1.total_cmp(&b.1))?;
     let highest = known().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let split = results.reported_split();
     let told = |(arm, mean): (&ArmFinding, f64)| format!("{} with {}", percent(mean), label(arm));
     let range = match lowest.0.name == highest.0.name {
         true => format!("{split} accuracy is {}", told(highest)),
@@ -54,13 +50,15 @@ fn within(comparison: &Comparison) -> String {
 /// `15,000 examples for training, 5,000 for validation, ... of at most 200 steps; ...`
 fn data(results: &Results) -> String {
     let [train, validation, test] = results.examples.texts();
-    let [longest, features] = results.shape;
     let mut parts = vec![format!(
         "{train} examples for training, {validation} for validation and {test} for the test"
     )];
-    let features = features
+    let features = results
+        .features
         .map_or(String::new(), |features| format!(" with {}", counted(features, "feature")));
-    parts.extend(longest.map(|steps| format!("at most {}{features}", counted(steps, "step"))));
+    parts.extend(
+        results.longest.map(|steps| format!("at most {}{features}", counted(steps, "step"))),
+    );
     let majority =
         |share| format!("{} of the validation rows with the more frequent label", percent(share));
     parts.extend(results.majority.map(majority));

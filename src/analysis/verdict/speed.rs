@@ -1,8 +1,10 @@
 //! Which arms are the fastest, and whether that is shown.
 
+use crate::analysis::estimate::paired;
 use crate::analysis::words::label;
-use crate::analysis::{ArmFinding, ArmResults, Comparison, Estimate, Results, RunResults};
+use crate::analysis::{ArmFinding, Comparison, Estimate, Ratio, Results, RunResults};
 use crate::format::duration;
+use crate::stats::Interval;
 
 /// Of these arms, those that are not shown to take longer than the fastest one, in words.
 pub(super) fn rivals(
@@ -14,27 +16,16 @@ pub(super) fn rivals(
 ) -> Vec<String> {
     let arm = |name: &str| results.arms.iter().find(|arm| arm.name == name);
     let Some(of_fastest) = arm(&fastest.name) else { return Vec::new() };
+    let log = |run: &RunResults| seconds(run).filter(|s| *s > 0.0).map(f64::ln);
     let rival = |found: &ArmFinding| {
         let may_be = found.name != fastest.name && found.diverged == 0 && others(found);
-        let times = times(arm(&found.name)?, of_fastest, &seconds).filter(|_| may_be)?;
-        let interval = times.interval.filter(|interval| interval.low <= 0.0)?;
-        let [mean, low, high] = [times.summary.mean, interval.low, interval.high]
-            .map(|log| format!("{:.2}", log.exp()));
+        let times = Estimate::of(&paired(arm(&found.name)?, of_fastest, log), 0.0);
+        let Ratio { value, interval } = times.filter(|_| may_be)?.exp();
+        let Interval { low, high } = interval.filter(|interval| interval.low <= 1.0)?;
         let named = label(found);
-        Some(format!("{named} ({mean} times as long, 95 % interval {low} to {high})"))
+        Some(format!("{named} ({value:.2} times as long, 95 % interval {low:.2} to {high:.2})"))
     };
     comparison.arms.iter().filter_map(rival).collect()
-}
-
-/// ln(seconds of a / seconds of b), seed by seed, of the seeds of which both are known.
-fn times(
-    a: &ArmResults,
-    b: &ArmResults,
-    seconds: &impl Fn(&RunResults) -> Option<f64>,
-) -> Option<Estimate> {
-    let log = |run: &RunResults| seconds(run).filter(|s| *s > 0.0).map(f64::ln);
-    let pair = |(seed, run): (&u64, &RunResults)| Some(log(run)? - log(b.runs.get(seed)?)?);
-    Estimate::of(&a.runs.iter().filter_map(pair).collect::<Vec<_>>(), 0.0)
 }
 
 /// ` (12.3 s with batch size 32)`: what the smallest batch size takes, for an arm that is another.

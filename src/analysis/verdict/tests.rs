@@ -1,4 +1,4 @@
-use super::super::tests::{arm, results};
+use super::super::tests::{arm, point, results};
 use super::*;
 use crate::analysis::{ArmResults, Point, Target, analyse};
 use crate::stats::tests::generator;
@@ -28,13 +28,9 @@ fn reaching(batch_size: usize, seconds: &[f64]) -> ArmResults {
     let mut found = arm(batch_size, &vec![0.8; seconds.len()]);
     for (run, seconds) in found.runs.values_mut().zip(seconds) {
         let point = |share: f64, accuracy: f64| Point {
-            step: (100.0 * share) as u64,
             examples: (1000.0 * share) as u64,
             seconds: seconds * share,
-            accuracy,
-            loss: 0.5,
-            train: None,
-            watched: None,
+            ..point((100.0 * share) as u64, accuracy)
         };
         run.curve = vec![point(0.5, 0.6), point(1.0, 0.8)];
     }
@@ -193,7 +189,7 @@ fn what_is_no_better_than_guessing_and_what_the_test_split_contradicts_is_told()
 #[test]
 fn the_data_the_rates_and_the_range_of_accuracies_are_told() {
     let mut study = results(vec![arm(32, &[0.80, 0.81, 0.80]), arm(64, &[0.90, 0.91, 0.90])]);
-    study.shape = [Some(40), Some(9)];
+    (study.longest, study.features) = (Some(40), Some(9));
     study.majority = Some(0.6);
     let about = |study: &Results| analyse(study, &mut generator(1)).verdict.about.unwrap();
     assert_eq!(

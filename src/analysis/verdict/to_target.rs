@@ -7,7 +7,7 @@ use super::found::left_out;
 use super::speed::{against_the_smallest, rivals};
 use crate::analysis::words::{critical_batch, list};
 use crate::analysis::{
-    ArmFinding, ArmTarget, Comparison, Reach, Results, RunResults, TargetFinding, reach,
+    ArmFinding, ArmTarget, Comparison, Results, RunResults, TargetFinding, reach,
 };
 use crate::format::{count, duration};
 
@@ -27,7 +27,7 @@ pub(super) fn fastest<'c>(
 
 /// What an arm takes to the target; `None` unless all of its runs are finished and reached it.
 pub(super) fn reaching<'t>(target: &'t TargetFinding, arm: &ArmFinding) -> Option<&'t ArmTarget> {
-    target.arms.iter().find(|of| of.name == arm.name && of.reached == arm.planned)
+    target.arm(&arm.name).filter(|of| of.reached == arm.planned)
 }
 
 /// What it takes to the target that the file declares.
@@ -105,10 +105,7 @@ fn slower(
     target: &TargetFinding,
     fastest: &ArmFinding,
 ) -> String {
-    let seconds = |run: &RunResults| match reach(&run.curve, &target.target)? {
-        Reach::At(cost) | Reach::Before(cost) => Some(cost.seconds),
-        Reach::Never(_) => None,
-    };
+    let seconds = |run: &RunResults| Some(reach(&run.curve, &target.target)?.reached()?.seconds);
     let all_reach = |arm: &ArmFinding| reaching(target, arm).is_some();
     let rivals = rivals(results, comparison, fastest, all_reach, seconds);
     match rivals.is_empty() {

@@ -3,7 +3,7 @@
 
 use super::{ASIDE, Figure, Study, beside};
 use crate::analysis::{
-    ArmResults, AtBest, BudgetFinding, Comparison, Estimate, Split, percent, points,
+    ArmFinding, ArmResults, AtBest, BudgetFinding, Comparison, Estimate, Split, percent, points,
 };
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 
@@ -13,6 +13,8 @@ struct View<'s> {
     /// By batch size.
     arms: Vec<&'s ArmResults>,
     comparison: &'s Comparison,
+    /// The estimates of all arms on the axis.
+    findings: Vec<&'s ArmFinding>,
     /// Whose accuracies the axis has room for: panels of the same ones have the same scale.
     scale: Vec<&'s ArmResults>,
     split: Split,
@@ -43,6 +45,7 @@ fn at_the_end<'s>(study: &Study<'s>) -> Vec<View<'s>> {
         title: if one { "at the end of the runs".into() } else { series.title },
         arms: series.arms,
         comparison: series.comparison,
+        findings: study.findings.groups().flat_map(|(_, group, _)| &group.arms).collect(),
         scale: study.arms().collect(),
         split: study.results.reported_split(),
     };
@@ -62,6 +65,7 @@ fn with_equal(budget: &BudgetFinding) -> View<'_> {
         scale: arms.clone(),
         arms,
         comparison: &budget.comparison,
+        findings: budget.comparison.arms.iter().collect(),
         split: Split::Validation,
     }
 }
@@ -74,6 +78,7 @@ fn at_best(found: &AtBest) -> View<'_> {
         scale: arms.clone(),
         arms,
         comparison: &found.comparison,
+        findings: found.comparison.arms.iter().collect(),
         split: Split::Validation,
     }
 }
@@ -133,15 +138,13 @@ fn panel(study: &Study, view: &View) -> Panel {
     let y = Axis::over(&label, Spread::Linear, Unit::Percent, shown(study, view));
     let x = Axis::of_batch_sizes(&study.sizes());
     let mut chart = Chart::new(&view.title, x, y.within(0.0, 1.0));
-    let best = view.comparison.best().map(|best| &best.name);
-    let best = view.scale.iter().find(|arm| Some(&arm.name) == best);
-    if let Some(best) = best.and_then(|arm| study.accuracy(arm, view.split)) {
+    if let Some(best) = view.comparison.best().and_then(|best| best.accuracy(view.split)) {
         let (margin, best) = (study.results.margin, best.summary);
         let says = format!("within {} percentage points of the best mean", points(margin));
         chart.between_y([best.mean - margin, best.mean], &says);
     }
-    let means = view.arms.iter().filter_map(|arm| Some((*arm, study.accuracy(arm, view.split)?)));
-    let means: Vec<(&ArmResults, Estimate)> = means.collect();
+    let means = view.arms.iter().filter_map(|arm| Some((*arm, view.accuracy(arm)?)));
+    let means: Vec<(&ArmResults, &Estimate)> = means.collect();
     if means.windows(2).all(|pair| pair[0].0.batch_size != pair[1].0.batch_size) {
         let line: Vec<[f64; 2]> =
             means.iter().map(|(arm, of)| [arm.batch_size as f64, of.summary.mean]).collect();
@@ -161,8 +164,7 @@ fn shown(study: &Study, view: &View) -> Vec<f64> {
     let mut shown: Vec<f64> = runs.collect();
     let (low, high) = shown.iter().fold((1f64, 0f64), |(l, h), a| (l.min(*a), h.max(*a)));
     let room = 1.5 * (high - low).max(study.results.margin);
-    let bars =
-        view.scale.iter().filter_map(|arm| ends(&study.accuracy(arm, view.split)?)).flatten();
+    let bars = view.scale.iter().filter_map(|arm| ends(view.accuracy(arm)?)).flatten();
     shown.extend(bars.map(|end| end.clamp(low - room, high + room)));
     shown
 }
@@ -173,9 +175,9 @@ fn ends(estimate: &Estimate) -> Option<[f64; 2]> {
     Some([interval.low.max(0.0), interval.high.min(1.0)])
 }
 
-impl Study<'_> {
-    fn accuracy(&self, arm: &ArmResults, split: Split) -> Option<Estimate> {
-        self.results.accuracy_of(arm, split)
+impl View<'_> {
+    fn accuracy(&self, arm: &ArmResults) -> Option<&Estimate> {
+        self.findings.iter().find(|found| found.name == arm.name)?.accuracy(self.split)
     }
 }
 

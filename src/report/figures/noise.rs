@@ -51,8 +51,8 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let caption = format!(
         "How many examples a gradient must be averaged over before chance is as small in it as what it \
          says: with batches far below this, larger ones give a better direction; far above, they \
-         repeat themselves. {lines} An arrow: the data tell only that it is more; where they tell nothing there is no mark. It describes the \
-         training and explains its speed; it recommends nothing.{zone}"
+         repeat themselves. {lines} An arrow: the data tell only that it is more; where they tell \
+         nothing there is no mark. It describes the training and explains its speed; it recommends nothing.{zone}"
     );
     Some(Figure {
         name: "noise",

@@ -26,6 +26,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let mut chart = Chart::new(title, x, y);
     let means = || trials(found).filter_map(mean);
     let ends = [means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max)];
+    let words = found.tried.len() <= WIDE;
     let row = |rate: f64| rates.iter().take_while(|other| **other < rate).count() as f64;
     for (column, tuning) in found.tried.iter().enumerate() {
         let best = found.sizes.iter().find(|best| best.batch_size == tuning.batch_size);
@@ -33,7 +34,6 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
             let at = [column as f64, row(trial.learning_rate)];
             let about = format!("batch {}, rate {}", tuning.batch_size, short(trial.learning_rate));
             let at_edge = best.is_some_and(|best| is_best(best, trial) && best.edge.is_some());
-            let words = found.tried.len() <= WIDE;
             draw_cell(&mut chart, trial, at, ends, &about, [at_edge, words]);
         }
         if let Some(best) = best {

@@ -1,34 +1,31 @@
 //! The part of `verdict.md` about the sharpness of minima.
 
-use crate::analysis::{Findings, RankCorrelation, Results, SharpnessFinding, SharpnessRun};
+use crate::analysis::{
+    Findings, MeasuredArm, RankCorrelation, Results, SharpnessFinding, SharpnessRun,
+};
 use crate::format::count;
 use crate::report::markdown::table;
-use crate::stats::{Interval, summarise};
+use crate::stats::Interval;
 
 /// Means over the runs of each arm, and how they were come by.
 pub(in crate::report) fn minima(results: &Results, findings: &Findings) -> Option<String> {
     let found = findings.sharpness.as_ref().filter(|found| found.runs > 0)?;
-    let row = |arm: &crate::analysis::ArmResults| {
-        let runs: Vec<&SharpnessRun> =
-            results.sharpness.iter().filter(|run| run.arm == arm.name).collect();
-        let mean = |of: fn(&SharpnessRun) -> Option<f64>| {
-            let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
-            summarise(&values).map_or("-".to_owned(), |found| short(found.mean))
+    let row = |of: MeasuredArm| {
+        let mean = |measure: fn(&SharpnessRun) -> Option<f64>| {
+            of.mean(measure).map_or("-".to_owned(), short)
         };
-        (!runs.is_empty()).then(|| {
-            vec![
-                arm.name.clone(),
-                count(arm.batch_size as u64),
-                runs.len().to_string(),
-                mean(|run| Some(run.sharpness.loss)),
-                mean(|run| Some(run.sharpness.top_eigenvalue)),
-                mean(|run| Some(run.sharpness.trace)),
-                mean(|run| Some(run.sharpness.ball)),
-                mean(|run| Some(run.sharpness.adaptive)),
-                mean(|run| Some(run.sharpness.keskar)),
-                mean(|run| run.sharpness.edge_of_stability),
-            ]
-        })
+        vec![
+            of.arm.name.clone(),
+            count(of.arm.batch_size as u64),
+            of.runs.len().to_string(),
+            mean(|run| Some(run.sharpness.loss)),
+            mean(|run| Some(run.sharpness.top_eigenvalue)),
+            mean(|run| Some(run.sharpness.trace)),
+            mean(|run| Some(run.sharpness.ball)),
+            mean(|run| Some(run.sharpness.adaptive)),
+            mean(|run| Some(run.sharpness.keskar)),
+            mean(|run| run.sharpness.edge_of_stability),
+        ]
     };
     let header = [
         "arm",
@@ -42,7 +39,7 @@ pub(in crate::report) fn minima(results: &Results, findings: &Findings) -> Optio
         "in a box (%)",
         "edge of stability",
     ];
-    let arms = [table(&header, results.arms.iter().filter_map(row)), MEANING.to_owned()];
+    let arms = [table(&header, results.measured_arms().map(row)), MEANING.to_owned()];
     Some(arms.into_iter().chain(correlations(found)).collect::<Vec<_>>().join("\n\n"))
 }
 

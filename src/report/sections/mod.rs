@@ -39,9 +39,9 @@ fn gap_arms(found: &Decomposition) -> String {
 
 const GAP: &str = "\
 Small minus large in percentage points, seed by seed, with 95 % t intervals, on the test split for other \
-test rows too: a positive part is accuracy that the large batch lacks. The parts add up to the total. *Learning rate* is what tuning gives the large \
-batch more than the small one, *updates* what a budget of as many updates as the small batch has adds, *residual* \
-what remains. Learning rates were chosen on validation with seeds of their own. *At the best measurement* \
+test rows too: a positive part is accuracy that the large batch lacks. The parts add up to the \
+total. *Learning rate* is what tuning gives the large batch more than the small one, *updates* what a \
+budget of as many updates as the small batch has adds, *residual* what remains. Learning rates were chosen on validation with seeds of their own. *At the best measurement* \
 takes each run where it was best on validation, in place of its end.";
 
 fn parts(found: &Decomposition) -> String {
@@ -68,8 +68,7 @@ pub(super) fn learning_rates(tunings: &[Tuning]) -> Option<String> {
         let trial = |trial: &Trial| format!("{}: {}", trial.learning_rate, outcome(trial));
         tuning.trials.iter().map(trial).collect::<Vec<_>>().join(", ")
     };
-    let to_target =
-        tunings.iter().flat_map(|of| &of.trials).any(|trial| !trial.steps_to_target.is_empty());
+    let to_target = tunings.iter().flat_map(|of| &of.trials).any(Trial::ends_at_target);
     let edge = |edge: Option<Edge>| match edge {
         None => "inside",
         Some(Edge::Lowest) => "at the lower end: a smaller one may be better",

@@ -44,7 +44,7 @@ fn arm_row(
     row.text("peak_memory", arm.peak_memory);
     row.text("target_metric", target.map_or("", |target| &target.target.metric));
     row.number("target", target.map(|target| target.target.value));
-    let reached = target.and_then(|target| target.arms.iter().find(|of| of.name == arm.name));
+    let reached = target.and_then(|target| target.arm(&arm.name));
     to_target(&mut row, results, reached);
     row
 }

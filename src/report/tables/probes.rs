@@ -2,10 +2,9 @@
 
 use super::{Row, csv};
 use crate::analysis::{
-    ArmResults, Line, NoiseRun, NoiseScale, RankCorrelation, Results, SharpnessFinding,
+    Line, MeasuredArm, NoiseRun, NoiseScale, RankCorrelation, Results, SharpnessFinding,
     SharpnessRun,
 };
-use crate::stats::summarise;
 use anyhow::Result;
 
 /// `noise_scale.csv`: one row a run and measurement.
@@ -61,20 +60,12 @@ pub(in crate::report) fn sharpness(results: &Results) -> Result<String> {
 
 /// `sharpness_arms.csv`: means over the runs of each arm.
 pub(in crate::report) fn sharpness_arms(results: &Results) -> Result<String> {
-    let row = |arm: &ArmResults| {
-        let runs: Vec<&SharpnessRun> =
-            results.sharpness.iter().filter(|run| run.arm == arm.name).collect();
-        if runs.is_empty() {
-            return None;
-        }
-        let mean = |of: fn(&SharpnessRun) -> Option<f64>| {
-            let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
-            summarise(&values).map(|found| found.mean)
-        };
+    let row = |of: MeasuredArm| {
+        let mean = |measure: fn(&SharpnessRun) -> Option<f64>| of.mean(measure);
         let mut row = Row::default();
-        row.text("arm", &arm.name);
-        row.text("batch_size", arm.batch_size);
-        row.text("runs", runs.len());
+        row.text("arm", &of.arm.name);
+        row.text("batch_size", of.arm.batch_size);
+        row.text("runs", of.runs.len());
         row.number("train_loss", mean(|run| Some(run.sharpness.loss)));
         row.number("top_eigenvalue", mean(|run| Some(run.sharpness.top_eigenvalue)));
         row.number("trace", mean(|run| Some(run.sharpness.trace)));
@@ -82,9 +73,9 @@ pub(in crate::report) fn sharpness_arms(results: &Results) -> Result<String> {
         row.number("adaptive", mean(|run| Some(run.sharpness.adaptive)));
         row.number("keskar", mean(|run| Some(run.sharpness.keskar)));
         row.number("edge_of_stability", mean(|run| run.sharpness.edge_of_stability));
-        Some(row)
+        row
     };
-    csv(results.arms.iter().filter_map(row))
+    csv(results.measured_arms().map(row))
 }
 
 /// `sharpness_and_accuracy.csv`: one row a measure.

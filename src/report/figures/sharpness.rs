@@ -1,8 +1,8 @@
 //! How sharp the minima are, and what lies between two of them.
 
-use super::{ASIDE, Figure, Study, beside, distinct, interval_of};
-use crate::analysis::{Line, LinePoint, SharpnessRun, percent};
-use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
+use super::{ASIDE, Figure, Study, beside, distinct, interval_of, line};
+use crate::analysis::{SharpnessRun, percent};
+use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let runs = &study.results.sharpness;
@@ -18,29 +18,19 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         panels.extend(panel(study, title, label, of));
     }
     panels.extend(against_accuracy(study));
-    if let Some(line) = study.results.lines.first() {
-        panels.push(between(line, "loss", 0, Unit::Plain));
-        panels.push(between(line, "accuracy", 1, Unit::Percent));
-    }
+    panels.extend(line::panels(&study.results.lines));
     if panels.is_empty() {
         return None;
     }
     let sizes = distinct(runs.iter().map(|run| run.batch_size));
-    let line = match study.results.lines.first() {
-        Some(line) => format!(
-            " The last two panels walk straight from the solution of {} (0) to that of {} (1), both \
-             of seed {}: solid on training examples, dashed on validation. A hump between them means \
-             two separate valleys.",
-            line.small, line.large, line.seed
-        ),
-        None => String::new(),
-    };
     let caption = format!(
         "How fast the training loss rises around the weights with which a run ended, one dot a run \
          ({} runs), bars are 95 % t intervals of an arm's mean (of its logarithm on a logarithmic \
-         axis). It is often said that large batches end in sharp minima, and that sharp minima generalise worse. Sharpness also changes with the learning rate and with how far \
-         the training loss has fallen, so a trend here is a description and no cause.{line}",
-        runs.len()
+         axis). It is often said that large batches end in sharp minima, and that sharp minima generalise \
+         worse. Sharpness also changes with the learning rate and with how far the training loss has \
+         fallen, so a trend here is a description and no cause.{}",
+        runs.len(),
+        line::caption(&study.results.lines)
     );
     Some(Figure {
         name: "sharpness",
@@ -115,38 +105,4 @@ fn against_accuracy(study: &Study) -> Option<Panel> {
         chart.mean(run.sharpness.top_eigenvalue, run.accuracy, 0.0, mark, &says);
     }
     Some(chart.finish())
-}
-
-/// Loss (0) or accuracy (1) between two solutions.
-fn between(line: &Line, label: &str, which: usize, unit: Unit) -> Panel {
-    let train = |point: &LinePoint| point.train[which];
-    let validation = |point: &LinePoint| point.validation[which];
-    let alphas = line.points.iter().map(|point| point.alpha);
-    let x = Axis::over(
-        "way from the small batch (0) to the large one (1)",
-        Spread::Linear,
-        Unit::Plain,
-        alphas,
-    );
-    let all = line.points.iter().flat_map(|point| [point.train[which], point.validation[which]]);
-    let y = Axis::over(label, Spread::Linear, unit, all);
-    let [low, high] = y.ends();
-    let mut chart = Chart::new(&format!("{label} between two solutions"), x, y);
-    for end in [0.0, 1.0] {
-        chart.reference(
-            &[[end, low], [end, high]],
-            if end > 0.5 { &line.large } else { &line.small },
-        );
-    }
-    let mut draw = |name: &str, mark: Mark, of: &dyn Fn(&LinePoint) -> f64| {
-        let points: Vec<[f64; 2]> = line.points.iter().map(|p| [p.alpha, of(p)]).collect();
-        chart.line(&points, mark, name);
-        for [x, value] in points {
-            let says = format!("{name}, {}: {}", short(x), unit.written(value));
-            chart.seed(x, value, 0.0, mark, &says);
-        }
-    };
-    draw("training", Mark::plain(), &train);
-    draw("validation", Mark::dashed(1), &validation);
-    chart.finish()
 }

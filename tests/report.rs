@@ -147,4 +147,11 @@ fn a_study_whose_runs_end_at_a_target_is_judged_by_what_it_takes_to_get_there() 
     assert_eq!(losses.iter().filter(|loss| **loss <= 0.69).count(), 1, "{losses:?}");
     assert!(losses[losses.len() - 1] <= 0.69 && losses.len() < 60, "{losses:?}");
     assert_eq!((&arm["name"], &arm["reached"]), (&"large".into(), &2.into()));
+    // What counts is a matter of the finished study's report alone.
+    let counts = ["--set", "study.objective=largest_batch"];
+    let same = ["run", "tiny.yaml", "--out", "s", "--set", "train.optimizer.adam.lr=0.01"];
+    let ended = scene.run(&[&same[..], &counts].concat()).expect(0);
+    assert!(ended.stderr.contains("4 of 4 runs are done already"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("with the largest batches, in"), "{}", ended.stdout);
+    assert!(scene.read("s/report/verdict.md").contains("recommended that has the largest batches"));
 }

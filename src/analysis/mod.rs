@@ -19,6 +19,7 @@
 //! pareto         the arms that no other beats in both accuracy and cost
 //! noise          how noisy gradients are, beside the critical batch size
 //! minima         whether large batches end in sharper minima, and what that tells
+//! objective      what counts among the arms that are accurate enough
 //! verdict        what to use and why, in sentences that a newcomer understands
 //! words          accuracies, differences and arms as people read them
 //! findings       all of it
@@ -42,6 +43,7 @@ mod findings;
 mod groups;
 mod minima;
 mod noise;
+mod objective;
 mod pareto;
 mod rates;
 mod robust;
@@ -70,6 +72,7 @@ pub use minima::{
 pub use noise::{
     Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
 };
+pub use objective::Objective;
 pub use pareto::{Front, Price, fronts};
 pub use rates::{MORE_STEPS, RateFinding, RateOptimum, RateScaling, rates};
 pub use split::{Examples, Split};
@@ -94,6 +97,8 @@ pub const CONFIDENCE: f64 = 0.95;
 pub struct Results {
     /// A difference in accuracy up to this does not matter: declared before the results.
     pub margin: f64,
+    /// Of the arms within it, which one is to be used.
+    pub objective: Objective,
     /// Other margins that earlier sessions of the study declared.
     pub earlier_margins: Vec<f64>,
     /// How many examples the splits have.
@@ -190,6 +195,13 @@ pub struct RunResults {
     pub curve: Vec<Point>,
 }
 
+impl RunResults {
+    /// In all.
+    pub(crate) fn spent(&self) -> Cost {
+        Cost { steps: self.steps as f64, examples: self.examples as f64, seconds: self.seconds }
+    }
+}
+
 /// Where a run stood when validation was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -270,6 +282,7 @@ pub(crate) mod tests {
         let examples = Examples { train: Some(6000), validation: Some(2000), test: Some(2000) };
         Results {
             margin: 0.005,
+            objective: Objective::Time,
             earlier_margins: Vec::new(),
             examples,
             longest: None,

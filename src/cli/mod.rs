@@ -107,12 +107,12 @@ enum Command {
     /// them, comparison/index.html: whether they agree on a batch size, and what about them can be
     /// compared. A study without finished runs is left out with a warning.
     ///
-    /// With --json: reports, a list of study, path, verdict (outcome, recommended, more_seeds, found,
-    /// besides, gap, advice, about, cautions, not_shown), group (of the arms compared), comparison
-    /// (margin, best, seeds, arms), target (target, arms, trade_off, no_trade_off, of_several_rates,
-    /// fastest, in_budget), others (groups of arms), decomposition, no_decomposition, tunings, rates,
-    /// budgets, at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies and
-    /// differences are shares of 1. For several studies comparison (agreement, batch_sizes, said,
+    /// With --json: reports, a list of study, path, verdict (outcome, recommended, objective,
+    /// more_seeds, found, besides, gap, advice, about, cautions, not_shown), group (of the arms
+    /// compared), comparison (margin, best, seeds, arms), target (target, arms, trade_off, no_trade_off,
+    /// of_several_rates, fastest, in_budget), others (groups of arms), decomposition, no_decomposition,
+    /// tunings, rates, budgets, at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies
+    /// and differences are shares of 1. For several studies comparison (agreement, batch_sizes, said,
     /// notes, path), else null.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study

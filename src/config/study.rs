@@ -25,6 +25,9 @@ pub struct StudySection {
     /// The verdict is about differences beyond it, so declare it before you see results.
     #[serde(default = "margin")]
     pub margin: f64,
+    /// Of the arms shown to be within the margin of the best, which one is recommended.
+    #[serde(default, skip_serializing_if = "Objective::is_default")]
+    pub objective: Objective,
     /// What is measured beside accuracy; nothing when left out.
     #[serde(default, skip_serializing_if = "ProbeSection::is_empty")]
     pub probe: ProbeSection,
@@ -46,6 +49,30 @@ pub struct StudySection {
     /// it only says between which batch sizes the gap is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decompose: Option<DecomposeSection>,
+}
+
+/// What counts among the arms that are accurate enough. Of a whole run, or, where runs end at a target,
+/// until it is reached; of arms that are equal in it, the fastest is recommended.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// The least time.
+    #[default]
+    Time,
+    /// The least memory.
+    Memory,
+    /// The fewest training rows, each counted as often as it is seen.
+    Examples,
+    /// The largest batch size.
+    LargestBatch,
+}
+
+impl Objective {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What the batch sizes of a comparison are given equal amounts of.

@@ -83,10 +83,16 @@ fn bullets(lines: &[String]) -> String {
 
 fn data(results: &Results) -> String {
     let [train, validation, test] = results.examples.texts();
+    let enough = match results.declared_target {
+        None => "Of the best and those within it",
+        Some(_) => "Of those that always reach the target",
+    };
     format!(
         "{train} examples for training, {validation} for validation, {test} for the test. The margin \
-         is {} percentage points of accuracy.",
-        points(results.margin)
+         is {} percentage points of accuracy. {enough} the one is recommended that {} \
+         (`study.objective`).",
+        points(results.margin),
+        results.objective.words()
     )
 }
 

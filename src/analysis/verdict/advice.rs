@@ -1,13 +1,13 @@
 //! What to use, and what it costs.
 
-use super::speed::{against_the_smallest, rivals};
+use super::choice::{Choice, against_the_smallest};
 use super::to_target::reaching;
-use super::{Outcome, Role};
+use super::{Outcome, Role, accurate_enough};
 use crate::analysis::groups::{is_budget, is_off};
 use crate::analysis::words::{accuracy, label, list, points};
-use crate::analysis::{ArmFinding, Comparison, Results, TargetFinding};
+use crate::analysis::{ArmFinding, Comparison, Objective, Results, TargetFinding};
 use crate::format::{bytes, count, counted, duration};
-use crate::stats::Standing;
+use crate::stats::{Standing, Summary};
 
 /// The arm to use and why, or what would tell.
 pub(super) fn advice(
@@ -18,9 +18,10 @@ pub(super) fn advice(
     recommended: Option<&ArmFinding>,
 ) -> String {
     let Some(arm) = recommended else { return nothing_to_use(comparison).into() };
-    let margin = points(comparison.margin);
+    let (margin, objective) = (points(comparison.margin), results.objective);
     let chosen = configuration(results, arm);
-    let cost = cost(comparison, arm) + &to_target(comparison, target, arm);
+    let cost = cost(results, comparison, arm) + &to_target(comparison, target, arm);
+    let beside = || Choice { results, until: None }.beside(arm, &accurate_enough(comparison));
     let is_best = arm.role == Role::Best;
     match outcome {
         // What is to be used for a target is told in `to_target`.
@@ -33,27 +34,28 @@ pub(super) fn advice(
         ),
         Outcome::NoMaterialDifference => format!(
             "The choice makes no difference of more than {margin} percentage points here, so choose \
-             for speed: use {chosen}{}. {cost}",
-            slower(results, comparison, arm)
+             for {}: use {chosen}{}. {cost}",
+            objective.wanted(),
+            beside()
         ),
         Outcome::Settled if !comparison.arms.iter().any(|arm| arm.role == Role::Candidate) => {
             format!("Use {chosen}: runs of every other arm diverged. {cost}")
         }
-        Outcome::Settled if is_best => {
-            format!(
-                "Use {chosen}: nothing faster comes within {margin} percentage points{}. {cost}",
-                slower(results, comparison, arm)
-            )
-        }
+        Outcome::Settled if is_best => format!(
+            "Use {chosen}: {} comes within {margin} percentage points{}. {cost}",
+            objective.nothing_better(),
+            beside()
+        ),
         Outcome::Settled => format!(
-            "Use {chosen}: the fastest that is not worse than the best by more than {margin} \
-             percentage points{}. {cost}",
-            slower(results, comparison, arm)
+            "Use {chosen}: {} that is not worse than the best by more than {margin} percentage \
+             points{}. {cost}",
+            objective.superlative(),
+            beside()
         ),
         Outcome::NotSettled => {
             let why = match is_best {
-                true => "the most accurate so far",
-                false => "the fastest of those within the margin",
+                true => "the most accurate so far".to_owned(),
+                false => format!("{} of those within the margin", objective.superlative()),
             };
             format!("{}For now use {chosen}, {why}. {cost}", more(comparison))
         }
@@ -117,16 +119,6 @@ pub(super) fn configuration(results: &Results, arm: &ArmFinding) -> String {
     format!("{} with {}", label(arm), list(&with))
 }
 
-/// The arms as good as the one to use that are not shown to take longer.
-fn slower(results: &Results, comparison: &Comparison, fastest: &ArmFinding) -> String {
-    let is_within = |arm: &ArmFinding| arm.competes() && arm.standing == Some(Standing::Within);
-    let rivals = rivals(results, comparison, fastest, is_within, |run| Some(run.seconds));
-    match rivals.is_empty() {
-        true => String::new(),
-        false => format!(", though it is not shown to be faster than {}", list(&rivals)),
-    }
-}
-
 /// What it takes to the accuracy to which all arms come.
 fn to_target(comparison: &Comparison, target: Option<&TargetFinding>, arm: &ArmFinding) -> String {
     let mean = |arm: &ArmFinding| reaching(target?, arm)?.seconds.map(|seconds| seconds.mean);
@@ -141,12 +133,20 @@ fn to_target(comparison: &Comparison, target: Option<&TargetFinding>, arm: &ArmF
     }
 }
 
-pub(super) fn cost(comparison: &Comparison, arm: &ArmFinding) -> String {
+pub(super) fn cost(results: &Results, comparison: &Comparison, arm: &ArmFinding) -> String {
     let mean = |arm: &ArmFinding| arm.seconds.map(|seconds| seconds.mean);
     let seconds =
         mean(arm).map_or("?".into(), duration) + &against_the_smallest(comparison, arm, mean);
-    let steps = arm.steps.map_or("?".into(), |steps| count(steps.mean.round() as u64));
-    let memory = bytes(arm.peak_memory);
+    let rounded =
+        |found: Option<Summary>| found.map_or("?".into(), |found| count(found.mean.round() as u64));
+    let (steps, memory) = (rounded(arm.steps), bytes(arm.peak_memory));
+    let examples = match results.objective {
+        Objective::Examples => format!(", {} examples", rounded(arm.examples)),
+        _ => String::new(),
+    };
     let test = arm.test.map(|test| format!(" Test accuracy {}.", accuracy(&test)));
-    format!("A run of it takes {seconds}, {steps} steps and {memory}.{}", test.unwrap_or_default())
+    format!(
+        "A run of it takes {seconds}, {steps} steps{examples} and {memory}.{}",
+        test.unwrap_or_default()
+    )
 }

@@ -1,31 +1,91 @@
-//! Which arms are the fastest, and whether that is shown.
+//! Which of the arms that are accurate enough to use: the one with the least of what the study's
+//! objective names, and whether that is shown. Of arms that are equal in it, the fastest.
 
 use crate::analysis::estimate::paired;
-use crate::analysis::words::label;
-use crate::analysis::{ArmFinding, Comparison, Estimate, Ratio, Results, RunResults};
+use crate::analysis::words::{label, list};
+use crate::analysis::{
+    ArmFinding, ArmResults, Comparison, Estimate, Objective, Ratio, Results, RunResults, Target,
+    reach,
+};
 use crate::format::duration;
-use crate::stats::Interval;
+use crate::stats::{Interval, summarise};
 
-/// Of these arms, those that are not shown to take longer than the fastest one, in words.
-pub(super) fn rivals(
-    results: &Results,
-    comparison: &Comparison,
-    fastest: &ArmFinding,
-    others: impl Fn(&ArmFinding) -> bool,
-    seconds: impl Fn(&RunResults) -> Option<f64>,
-) -> Vec<String> {
-    let arm = |name: &str| results.arms.iter().find(|arm| arm.name == name);
-    let Some(of_fastest) = arm(&fastest.name) else { return Vec::new() };
-    let log = |run: &RunResults| seconds(run).filter(|s| *s > 0.0).map(f64::ln);
-    let rival = |found: &ArmFinding| {
-        let may_be = found.name != fastest.name && found.diverged == 0 && others(found);
-        let times = Estimate::of(&paired(arm(&found.name)?, of_fastest, log), 0.0);
-        let Ratio { value, interval } = times.filter(|_| may_be)?.exp();
+/// How arms are weighed.
+#[derive(Clone, Copy)]
+pub(super) struct Choice<'r> {
+    pub(super) results: &'r Results,
+    /// What runs count up to; their ends if there is none.
+    pub(super) until: Option<&'r Target>,
+}
+
+impl<'r> Choice<'r> {
+    /// Of these arms the one to use.
+    pub(super) fn of<'f>(self, arms: &[&'f ArmFinding]) -> Option<&'f ArmFinding> {
+        let seconds = |arm: &ArmFinding| self.mean(arm, Objective::Time);
+        self.equal(arms).into_iter().min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
+    }
+
+    /// What is to be said of the chosen one beside the others: `, the fastest of 3 that ...` and
+    /// `, though it is not shown to be faster than ...`.
+    pub(super) fn beside(self, chosen: &ArmFinding, arms: &[&ArmFinding]) -> String {
+        let objective = self.results.objective;
+        let equal = self.equal(arms);
+        let first = match equal.len() {
+            0 | 1 => String::new(),
+            several => format!(", the fastest of {several} {}", objective.equals()),
+        };
+        let others = arms.iter().filter(|arm| !equal.iter().any(|one| one.name == arm.name));
+        let rivals: Vec<String> = others.filter_map(|arm| self.rival(arm, chosen)).collect();
+        match objective.not_shown() {
+            Some([what, _]) if !rivals.is_empty() => {
+                format!("{first}, though it is not shown to {what} {}", list(&rivals))
+            }
+            _ => first,
+        }
+    }
+
+    /// The arms with the least of what the objective names.
+    fn equal<'f>(self, arms: &[&'f ArmFinding]) -> Vec<&'f ArmFinding> {
+        let objective = self.results.objective;
+        let price = |arm: &ArmFinding| self.mean(arm, objective);
+        let least = arms.iter().map(|arm| price(arm)).fold(f64::INFINITY, f64::min);
+        let most = objective.tolerance() * least;
+        arms.iter().copied().filter(|arm| price(arm) <= most).collect()
+    }
+
+    /// The mean price of an arm's runs; infinite where none is known.
+    fn mean(self, arm: &ArmFinding, objective: Objective) -> f64 {
+        if objective == Objective::LargestBatch {
+            return 1.0 / arm.batch_size as f64;
+        }
+        let runs = self.arm(&arm.name).into_iter().flat_map(|arm| arm.runs.values());
+        let prices: Vec<f64> = runs.filter_map(|run| self.price(run, objective)).collect();
+        summarise(&prices).map_or(f64::INFINITY, |prices| prices.mean)
+    }
+
+    fn arm(self, name: &str) -> Option<&'r ArmResults> {
+        self.results.arms.iter().find(|arm| arm.name == name)
+    }
+
+    fn price(self, run: &RunResults, objective: Objective) -> Option<f64> {
+        let spent = match self.until {
+            Some(target) => reach(&run.curve, target)?.reached()?,
+            None => run.spent(),
+        };
+        objective.price(run, spent)
+    }
+
+    /// An arm that is not shown to have more than the chosen one, in words.
+    fn rival(self, other: &ArmFinding, chosen: &ArmFinding) -> Option<String> {
+        let objective = self.results.objective;
+        let log =
+            |run: &RunResults| self.price(run, objective).filter(|price| *price > 0.0).map(f64::ln);
+        let logarithms = paired(self.arm(&other.name)?, self.arm(&chosen.name)?, log);
+        let Ratio { value, interval } = Estimate::of(&logarithms, 0.0)?.exp();
         let Interval { low, high } = interval.filter(|interval| interval.low <= 1.0)?;
-        let named = label(found);
-        Some(format!("{named} ({value:.2} times as long, 95 % interval {low:.2} to {high:.2})"))
-    };
-    comparison.arms.iter().filter_map(rival).collect()
+        let (named, [_, unit]) = (label(other), objective.not_shown()?);
+        Some(format!("{named} ({value:.2} {unit}, 95 % interval {low:.2} to {high:.2})"))
+    }
 }
 
 /// ` (12.3 s with batch size 32)`: what the smallest batch size takes, for an arm that is another.

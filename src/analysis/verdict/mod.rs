@@ -1,25 +1,27 @@
 //! What was found, what to use, and what the study does not show, in sentences.
 //!
 //! The rule: of the best arm on validation and those shown to be within the margin of it, use the
-//! one whose runs take the least time. What is not settled is called so, with the number of seeds
-//! that would settle it.
+//! one whose runs take the least time, or the least of what the study's objective names instead. What is
+//! not settled is called so, with the number of seeds that would settle it.
 
 mod about;
 mod advice;
 mod cautions;
+mod choice;
 mod found;
-mod speed;
 #[cfg(test)]
 mod tests;
 mod to_target;
 
 use super::{
-    ArmFinding, Comparison, Confounder, Decomposition, GroupFinding, Results, Role, decomposition,
+    ArmFinding, Comparison, Confounder, Decomposition, GroupFinding, Objective, Results, Role,
+    decomposition,
 };
 use crate::stats::Standing;
 use about::about;
 use advice::{advice, more_seeds};
 use cautions::{cautions, not_shown};
+use choice::Choice;
 use found::found;
 use serde::Serialize;
 
@@ -50,6 +52,8 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// The arm to use, for now if it is not settled.
     pub recommended: Option<String>,
+    /// What counted among the arms that are accurate enough.
+    pub objective: Objective,
     /// How many more seeds would settle what is open, as far as it can be told.
     pub more_seeds: Option<usize>,
     /// Where the gap between two batch sizes comes from, if the study takes it apart.
@@ -97,12 +101,13 @@ pub fn verdict(
         outcome => outcome,
     };
     let recommended = match to_target {
-        Some(target) => to_target::fastest(comparison, target),
-        None => recommended(comparison),
+        Some(target) => to_target::recommended(results, comparison, target),
+        None => Choice { results, until: None }.of(&accurate_enough(comparison)),
     };
     Verdict {
         outcome,
         recommended: recommended.map(|arm| arm.name.clone()),
+        objective: results.objective,
         more_seeds: more_seeds(comparison).filter(|_| outcome != Outcome::ToTarget),
         gap: match taken_apart {
             None => Vec::new(),
@@ -145,9 +150,7 @@ fn diverged(comparison: &Comparison) -> bool {
     comparison.arms.iter().any(|arm| arm.role == Role::Diverged)
 }
 
-/// Of the best and those within the margin, the one whose runs are the fastest.
-fn recommended(comparison: &Comparison) -> Option<&ArmFinding> {
-    let seconds = |arm: &ArmFinding| arm.seconds.map_or(f64::INFINITY, |seconds| seconds.mean);
-    let within = comparison.standing(Standing::Within);
-    comparison.best().into_iter().chain(within).min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
+/// The best and those within the margin.
+fn accurate_enough(comparison: &Comparison) -> Vec<&ArmFinding> {
+    comparison.best().into_iter().chain(comparison.standing(Standing::Within)).collect()
 }

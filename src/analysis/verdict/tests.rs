@@ -1,6 +1,6 @@
 use super::super::tests::{arm, point, results};
 use super::*;
-use crate::analysis::{ArmResults, Point, Target, analyse};
+use crate::analysis::{ArmResults, Objective, Point, Target, analyse};
 use crate::stats::tests::generator;
 
 fn verdict_of(arms: Vec<ArmResults>) -> Verdict {
@@ -38,7 +38,12 @@ fn reaching(batch_size: usize, seconds: &[f64]) -> ArmResults {
 }
 
 fn to_target(arms: Vec<ArmResults>) -> Verdict {
-    let study = Results { declared_target: Some(Target::accuracy(0.8)), ..results(arms) };
+    to_target_for(Objective::Time, arms)
+}
+
+fn to_target_for(objective: Objective, arms: Vec<ArmResults>) -> Verdict {
+    let declared_target = Some(Target::accuracy(0.8));
+    let study = Results { declared_target, objective, ..results(arms) };
     analyse(&study, &mut generator(1)).verdict
 }
 
@@ -250,4 +255,71 @@ fn how_many_are_as_good_and_when_the_one_to_use_comes_to_what_all_reach_is_told(
         &found,
         &["Use batch size 64", "It comes to 79.5 % on validation after 1.0 s (2.0 s with"],
     );
+}
+
+#[test]
+fn what_counts_among_the_accurate_is_what_the_study_says() {
+    let mut arms = [32, 64, 256].map(|size| arm(size, &[0.800, 0.801, 0.802, 0.800])).to_vec();
+    let costs = [(3.0, 150_000_000), (1.0, 200_000_000), (2.0, 155_000_000)];
+    for (arm, (seconds, memory)) in arms.iter_mut().zip(costs) {
+        for (seed, run) in &mut arm.runs {
+            run.seconds = seconds + 0.01 * *seed as f64;
+            run.peak_memory = memory + 1000 * seed;
+        }
+    }
+    for (objective, chosen, part) in [
+        (
+            Objective::Time,
+            "batch-64",
+            "choose for speed: use batch size 64 with learning rate 0.001. A",
+        ),
+        // 155 MB are as little as 150.
+        (
+            Objective::Memory,
+            "batch-256",
+            "for memory: use batch size 256 with learning rate 0.001, the fastest of 2 that need as little",
+        ),
+        (Objective::Examples, "batch-64", "the fastest of 3 that see as many examples. A run"),
+        (
+            Objective::LargestBatch,
+            "batch-256",
+            "for large batches: use batch size 256 with learning",
+        ),
+    ] {
+        let study = Results { objective, ..results(arms.clone()) };
+        let found = analyse(&study, &mut generator(1)).verdict;
+        assert_eq!(found.recommended.as_deref(), Some(chosen), "{objective:?}");
+        assert_says(&found, &[part]);
+    }
+}
+
+#[test]
+fn a_lighter_arm_is_no_more_than_that_and_what_needs_not_more_is_named() {
+    let worse = [0.700, 0.701, 0.702, 0.700];
+    let good = [0.800, 0.801, 0.802, 0.800];
+    let mut arms = vec![arm(32, &good), arm(64, &good), arm(256, &worse)];
+    let memory = [[100, 101, 100, 101], [140, 90, 150, 100], [50, 50, 50, 50]];
+    for (arm, memory) in arms.iter_mut().zip(memory) {
+        for (run, memory) in arm.runs.values_mut().zip(memory) {
+            run.peak_memory = memory * 1_000_000;
+        }
+    }
+    let study = Results { objective: Objective::Memory, ..results(arms) };
+    let found = analyse(&study, &mut generator(1)).verdict;
+    assert_eq!(found.recommended.as_deref(), Some("batch-32"));
+    let says = "though it is not shown to need less memory than batch size 64 (1.17 times as much";
+    assert_says(&found, &[says]);
+}
+
+#[test]
+fn examples_until_a_target_can_count_instead_of_seconds() {
+    let mut late = reaching(32, &[1.0, 1.1, 0.9]);
+    for run in late.runs.values_mut() {
+        run.curve.iter_mut().for_each(|point| point.examples *= 2);
+    }
+    let arms = vec![late, reaching(64, &[3.0, 3.1, 2.9])];
+    let sparing = to_target_for(Objective::Examples, arms.clone());
+    assert_eq!(sparing.recommended.as_deref(), Some("batch-64"));
+    assert_says(&sparing, &["it reaches 80.0 % on validation with the fewest examples, in 3.0 s"]);
+    assert_eq!(to_target(arms).recommended.as_deref(), Some("batch-32"));
 }

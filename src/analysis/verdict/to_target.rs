@@ -3,26 +3,28 @@
 
 use super::Outcome;
 use super::advice::{configuration, cost};
+use super::choice::{Choice, against_the_smallest};
 use super::found::left_out;
-use super::speed::{against_the_smallest, rivals};
 use crate::analysis::words::{critical_batch, list};
-use crate::analysis::{
-    ArmFinding, ArmTarget, Comparison, Results, RunResults, TargetFinding, reach,
-};
+use crate::analysis::{ArmFinding, ArmTarget, Comparison, Results, TargetFinding};
 use crate::format::{count, duration};
 
-/// Of the arms all of whose runs are finished and reach the target, the one that takes the least
-/// time. An arm of which a run diverged is none.
-pub(super) fn fastest<'c>(
+/// Of the arms all of whose runs are finished and reach the target, the one to use. An arm of which a
+/// run diverged is none.
+pub(super) fn recommended<'c>(
+    results: &Results,
     comparison: &'c Comparison,
     target: &TargetFinding,
 ) -> Option<&'c ArmFinding> {
-    let seconds = |arm: &ArmFinding| {
-        let found = reaching(target, arm).and_then(|of| of.seconds);
-        found.map_or(f64::INFINITY, |seconds| seconds.mean)
-    };
-    let all = comparison.arms.iter().filter(|arm| reaching(target, arm).is_some());
-    all.min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
+    choice(results, target).of(&all_reach(comparison, target))
+}
+
+fn choice<'r>(results: &'r Results, target: &'r TargetFinding) -> Choice<'r> {
+    Choice { results, until: Some(&target.target) }
+}
+
+fn all_reach<'c>(comparison: &'c Comparison, target: &TargetFinding) -> Vec<&'c ArmFinding> {
+    comparison.arms.iter().filter(|arm| reaching(target, arm).is_some()).collect()
 }
 
 /// What an arm takes to the target; `None` unless all of its runs are finished and reached it.
@@ -80,7 +82,7 @@ pub(super) fn advice(
     let seconds =
         mean(arm).map_or("?".into(), duration) + &against_the_smallest(comparison, arm, mean);
     let (chosen, wanted) = (configuration(results, arm), target.target.words());
-    let cost = cost(comparison, arm);
+    let (cost, how) = (cost(results, comparison, arm), results.objective.reaches());
     match outcome {
         Outcome::OneArm => format!(
             "{chosen} reaches {wanted} in {seconds} on average. There is nothing to compare it with: \
@@ -88,28 +90,12 @@ pub(super) fn advice(
         ),
         Outcome::OneSeed => format!(
             "Not settled: with one seed, chance and batch size cannot be told apart. For now use \
-             {chosen}, which reached {wanted} in the least time, {seconds}; five seeds are a \
+             {chosen}, which reached {wanted} {how} {seconds}; five seeds are a \
              beginning (`study.seeds: 5`). {cost}"
         ),
         _ => format!(
-            "Use {chosen}: it reaches {wanted} in the least time, {seconds} on average{}. {cost}",
-            slower(results, comparison, target, arm)
+            "Use {chosen}: it reaches {wanted} {how} {seconds} on average{}. {cost}",
+            choice(results, target).beside(arm, &all_reach(comparison, target))
         ),
-    }
-}
-
-/// The arms that are not shown to take longer than the fastest one.
-fn slower(
-    results: &Results,
-    comparison: &Comparison,
-    target: &TargetFinding,
-    fastest: &ArmFinding,
-) -> String {
-    let seconds = |run: &RunResults| Some(reach(&run.curve, &target.target)?.reached()?.seconds);
-    let all_reach = |arm: &ArmFinding| reaching(target, arm).is_some();
-    let rivals = rivals(results, comparison, fastest, all_reach, seconds);
-    match rivals.is_empty() {
-        true => String::new(),
-        false => format!(", but is not shown to be faster than {}", list(&rivals)),
     }
 }

@@ -5,9 +5,9 @@ mod probes;
 mod settings;
 
 use crate::analysis::{
-    ArmResults, Budget, Examples, Point, Rate, Results, RunResults, Target, Tuning,
+    ArmResults, Budget, Examples, Objective, Point, Rate, Results, RunResults, Target, Tuning,
 };
-use crate::config::{Arm, StopAt, Study};
+use crate::config::{self, Arm, StopAt, Study};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
     sessions,
@@ -26,6 +26,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     let arms = status.study.arms.iter().zip(settings);
     let mut results = Results {
         margin: study.margin,
+        objective: objective(study.objective),
         earlier_margins: earlier_margins(&sessions, study.margin),
         examples: examples(sessions.last()),
         longest: sessions.last().and_then(|last| last.longest),
@@ -44,6 +45,15 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         add_run(&mut results, folder, run, &stands.state)?;
     }
     Ok(results)
+}
+
+fn objective(of_file: config::Objective) -> Objective {
+    match of_file {
+        config::Objective::Time => Objective::Time,
+        config::Objective::Memory => Objective::Memory,
+        config::Objective::Examples => Objective::Examples,
+        config::Objective::LargestBatch => Objective::LargestBatch,
+    }
 }
 
 /// What the file says of an arm.

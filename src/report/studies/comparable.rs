@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most characters of a value in the table of settings.
 const WIDE: usize = 48;
 /// Parts of the file that change no accuracy, or that the table of studies tells.
-const TOLD_ELSEWHERE: [&str; 9] = [
+const TOLD_ELSEWHERE: [&str; 10] = [
     "study.name",
     "study.arms",
     "study.grid",
     "study.margin",
+    "study.objective",
     "study.decompose",
     "train.device",
     "train.metrics",

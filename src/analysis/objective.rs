@@ -1,0 +1,120 @@
+//! What counts among the arms that are accurate enough.
+//!
+//! ```text
+//! time           seconds of training and validation
+//! memory         peak memory, where up to 5 % more is no more
+//! examples       training rows, each as often as it is seen
+//! largest_batch  examples per step, the more the better
+//! ```
+
+use super::{Cost, RunResults};
+use serde::Serialize;
+
+/// A ratio of memories or of speeds up to this, or down to one over it, does not matter: a few pages of
+/// memory more are shown with any number of seeds.
+pub(super) const NO_MATTER: f64 = 1.05;
+
+/// Of what the arm to use has the least.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Time.
+    #[default]
+    Time,
+    /// Memory.
+    Memory,
+    /// Training rows seen.
+    Examples,
+    /// It has the most examples per step instead.
+    LargestBatch,
+}
+
+impl Objective {
+    /// What a run is charged that has spent so much; `None` for what is no matter of runs.
+    pub(super) fn price(self, run: &RunResults, spent: Cost) -> Option<f64> {
+        match self {
+            Self::Time => Some(spent.seconds),
+            Self::Memory => Some(run.peak_memory as f64),
+            Self::Examples => Some(spent.examples),
+            Self::LargestBatch => None,
+        }
+    }
+
+    /// Prices up to so many times the least are equal to it.
+    pub(super) fn tolerance(self) -> f64 {
+        match self {
+            Self::Memory => NO_MATTER,
+            Self::Time | Self::Examples | Self::LargestBatch => 1.0,
+        }
+    }
+
+    /// `the one is recommended that ...`
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Time => "takes the least time",
+            Self::Memory => "needs the least memory",
+            Self::Examples => "sees the fewest examples",
+            Self::LargestBatch => "has the largest batches",
+        }
+    }
+
+    /// `choose for ...`
+    pub(super) fn wanted(self) -> &'static str {
+        match self {
+            Self::Time => "speed",
+            Self::Memory => "memory",
+            Self::Examples => "few examples",
+            Self::LargestBatch => "large batches",
+        }
+    }
+
+    /// `the fastest` of several.
+    pub(super) fn superlative(self) -> &'static str {
+        match self {
+            Self::Time => "the fastest",
+            Self::Memory => "the one with the least memory",
+            Self::Examples => "the one with the fewest examples",
+            Self::LargestBatch => "the largest",
+        }
+    }
+
+    /// `nothing faster`: what does not come within the margin.
+    pub(super) fn nothing_better(self) -> &'static str {
+        match self {
+            Self::Time => "nothing faster",
+            Self::Memory => "nothing that needs less memory",
+            Self::Examples => "nothing that sees fewer examples",
+            Self::LargestBatch => "no larger batch size",
+        }
+    }
+
+    /// What may not be shown of the arm against others, and what the others' ratio to it counts.
+    pub(super) fn not_shown(self) -> Option<[&'static str; 2]> {
+        match self {
+            Self::Time => Some(["be faster than", "times as long"]),
+            Self::Memory => Some(["need less memory than", "times as much"]),
+            Self::Examples => Some(["see fewer examples than", "times as many"]),
+            Self::LargestBatch => None,
+        }
+    }
+
+    /// Several that are equal in it.
+    pub(super) fn equals(self) -> &'static str {
+        match self {
+            Self::Time => "that are as fast",
+            Self::Memory => "that need as little memory",
+            Self::Examples => "that see as many examples",
+            Self::LargestBatch => "of that size",
+        }
+    }
+
+    /// `reaches the target ... 12 s`
+    pub(super) fn reaches(self) -> &'static str {
+        match self {
+            Self::Time => "in the least time,",
+            Self::Memory => "with the least memory, in",
+            Self::Examples => "with the fewest examples, in",
+            Self::LargestBatch => "with the largest batches, in",
+        }
+    }
+}

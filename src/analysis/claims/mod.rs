@@ -5,6 +5,7 @@
 //! then said, *inconclusive* when neither holds, and *not tested* when the study has no arms that could tell.
 //! Accuracies are those of the test split if there is one: nothing is chosen here.
 
+mod convergence;
 mod cost;
 mod probed;
 mod setting;
@@ -61,6 +62,9 @@ pub struct Claim {
     pub claim: &'static str,
     /// What the study says.
     pub finding: Finding,
+    /// The arms on which it was tested: effects are the first minus the second, ratios the first over
+    /// the second.
+    pub arms: Option<[String; 2]>,
     /// On what that rests, or what would test it.
     pub because: String,
     /// The effect where it is one of accuracy, as a share of 1, and what it is shown to be.
@@ -84,13 +88,18 @@ impl Claim {
         because: String,
     ) -> Self {
         let ratio = logarithms.map(Estimate::exp);
-        Self { claim, finding, because, effect: None, ratio, detectable: None }
+        Self { claim, finding, arms: None, because, effect: None, ratio, detectable: None }
     }
 
     /// With the effect on accuracy that it rests on.
     fn told(claim: &'static str, finding: Finding, effect: Estimate, because: String) -> Self {
-        let detectable = effect.detectable();
-        Self { claim, finding, because, effect: Some(effect), ratio: None, detectable }
+        let (detectable, effect) = (effect.detectable(), Some(effect));
+        Self { claim, finding, arms: None, because, effect, ratio: None, detectable }
+    }
+
+    /// With the arms on which it was tested.
+    fn on(self, arms: [&str; 2]) -> Self {
+        Self { arms: Some(arms.map(str::to_owned)), ..self }
     }
 
     /// Of an effect on accuracy that the claim says to be positive.
@@ -132,7 +141,7 @@ pub fn claims(
         noise_generalises(decomposition, results.margin),
         probed::smooth_gradients(results, of_main),
         probed::sharp_minima(sharpness),
-        cost::convergence(of_main, target),
+        convergence::convergence(of_main, target),
         cost::memory(results),
         cost::epochs(results),
         setting::schedule(results),
@@ -190,7 +199,7 @@ fn noise_generalises(decomposition: Option<&Decomposition>, margin: f64) -> Clai
         effect_text(&effect),
         because_small(&effect, margin)
     );
-    Claim::told(CLAIM, finding, effect, because)
+    Claim::told(CLAIM, finding, effect, because).on(found.residual_arms())
 }
 
 fn effect_text(effect: &Estimate) -> String {

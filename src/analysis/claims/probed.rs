@@ -57,7 +57,7 @@ pub(super) fn smooth_gradients(results: &Results, of_main: &Results) -> Claim {
         true => Finding::of_sign(effect.interval),
         false => Finding::Inconclusive,
     };
-    Claim::of_ratio(CLAIM, finding, Some(&effect), because)
+    Claim::of_ratio(CLAIM, finding, Some(&effect), because).on([&small.name, &large.name])
 }
 
 /// Both halves must hold: sharper, and worse for it.
@@ -86,6 +86,10 @@ pub(super) fn sharp_minima(found: Option<&SharpnessFinding>) -> Claim {
         Ordering::Equal => "sharpness is not shown to tell accuracy",
     };
     let because = format!("{first}; {second}");
-    let ratio = found.ratio("top_eigenvalue").map(|ratio| &ratio.log_ratio);
-    Claim::of_ratio(CLAIM, finding, ratio, because)
+    let sharper = found.ratio("top_eigenvalue");
+    let claim = Claim::of_ratio(CLAIM, finding, sharper.map(|found| &found.log_ratio), because);
+    match sharper {
+        Some(of) => claim.on([&of.large, &of.small]),
+        None => claim,
+    }
 }

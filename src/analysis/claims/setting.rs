@@ -96,5 +96,5 @@ fn judge(results: &Results, claim: &'static str, prefixes: &[&str], mut pairs: V
         effect_text(&effect),
         because_small(&effect, results.margin)
     );
-    Claim::of(claim, effect, results.margin, because)
+    Claim::of(claim, effect, results.margin, because).on([&with.name, &without.name])
 }

@@ -33,6 +33,7 @@ fn arms_that_differ_in_one_setting_test_the_claim_about_it() {
         let found = of(&claims, "falling");
         assert_eq!(found.finding, expected, "{}", found.because);
         assert!(found.because.starts_with("`falling` minus `plain` (batch size 256)"));
+        assert_eq!(found.arms, Some(["falling".to_owned(), "plain".to_owned()]));
         assert_eq!(of(&claims, "dropout").finding, Finding::NotTested);
     }
 }
@@ -212,6 +213,15 @@ fn how_fast_larger_batches_converge_is_told_by_the_updates_to_the_target() {
     let some = of([100, 101, 0]);
     assert_eq!(some.finding, Finding::Inconclusive);
     assert!(some.because.contains("1 of 3 seeds are left out"), "{}", some.because);
+    // Seeds of which a bound is known count as such, where it is on the same side.
+    let slow = results(vec![reaching(32, [200, 210, 0]), reaching(256, [100, 101, 99])]);
+    let found = claims(&slow, &slow, Some(&target), None, None);
+    let found = self::of(&found, "converge");
+    assert_eq!((found.finding, found.ratio), (Finding::Supported, None), "{}", found.because);
+    for part in ["takes at least 2.05 (95 %", "of 1 of 3 seeds a bound is known alone"] {
+        assert!(found.because.contains(part), "{}", found.because);
+    }
+    assert_eq!(found.arms, Some(["batch-32".to_owned(), "batch-256".to_owned()]));
     // What diverged never got there.
     let mut wild = reaching(256, [100, 101, 99]);
     wild.runs.remove(&2);

@@ -155,6 +155,11 @@ impl Decomposition {
         self.test.as_ref().unwrap_or(&self.validation)
     }
 
+    /// The names of a0' and a3: what remains is the first minus the second.
+    pub(super) fn residual_arms(&self) -> [&str; 2] {
+        [&self.arms[2].name, &self.arms[4].name]
+    }
+
     /// Mean updates of a0' and a3 where they are not the same after all, since early stopping ended
     /// runs before their budgets.
     pub fn unequal_updates(&self) -> Option<[f64; 2]> {

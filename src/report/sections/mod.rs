@@ -281,11 +281,13 @@ pub(super) fn claims(claims: &[Claim]) -> String {
         vec![
             claim.claim.to_owned(),
             format!("**{}**", claim.finding.word()),
+            claim.arms.as_ref().map_or("-".into(), |arms| arms.join(", ")),
             claim.because.clone(),
             claim.detectable_text(),
         ]
     };
-    table(&["claim", "here", "because", "detectable (points)"], claims.iter().map(row))
+    let header = ["claim", "here", "arms", "because", "detectable (points)"];
+    table(&header, claims.iter().map(row))
 }
 
 #[cfg(test)]

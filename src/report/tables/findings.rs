@@ -186,6 +186,9 @@ pub(in crate::report) fn claims(findings: &Findings) -> Result<String> {
         let mut row = Row::default();
         row.text("claim", claim.claim);
         row.text("finding", word(&claim.finding));
+        let [arm, against] = claim.arms.clone().unwrap_or_default();
+        row.text("arm", arm);
+        row.text("against", against);
         row.text("because", &claim.because);
         row.estimate("effect", claim.effect.as_ref());
         row.number("ratio", claim.ratio.map(|ratio| ratio.value));

@@ -1,0 +1,130 @@
+//! The claim that larger batches converge in fewer updates: those of the smallest batch size to the
+//! target over those of the largest, seed by seed.
+//!
+//! A run that was there when first measured took at most so many, one that never got there takes at
+//! least as many as it made. Seeds of which that alone is known count as the bounds that they are, and
+//! settle nothing where they could change the sign.
+
+use super::cost::{finished, times};
+use super::{Claim, Finding};
+use crate::analysis::groups::{have_one_rate, smallest_and_largest};
+use crate::analysis::{ArmResults, Cost, Estimate, Reach, Results, RunResults, Target, reach};
+use crate::format::count;
+use std::collections::BTreeSet;
+
+pub(super) fn convergence(results: &Results, target: Option<&Target>) -> Claim {
+    const CLAIM: &str = "larger batches converge in fewer updates";
+    let Some(target) = target else {
+        return Claim::untested(CLAIM, "it takes curves of two batch sizes");
+    };
+    let Some([small, large]) = smallest_and_largest(finished(results), have_one_rate) else {
+        return Claim::untested(
+            CLAIM,
+            "there are no two batch sizes with equal rates and settings",
+        );
+    };
+    let saved = Saved::of(small, large, target);
+    let Some((logarithms, how)) = saved.told() else {
+        let because = format!("no seed passes {} with both between measurements", target.words());
+        return Claim::untested(CLAIM, because);
+    };
+    let because = format!(
+        "to {} batch size {} takes {how}{} times as many updates as {}{}",
+        target.words(),
+        count(small.batch_size as u64),
+        times(&logarithms),
+        count(large.batch_size as u64),
+        saved.remark(how)
+    );
+    let exact = Some(&logarithms).filter(|_| how.is_empty());
+    Claim::of_ratio(CLAIM, saved.finding(), exact, because).on([&small.name, &large.name])
+}
+
+/// How many more updates the small batch size takes than the large one, in logarithms.
+struct Saved {
+    /// Of each seed, at least and at most.
+    seeds: Vec<[Option<f64>; 2]>,
+    /// Seeds of which a run diverged: nothing is known of them.
+    diverged: usize,
+}
+
+const AT_LEAST: &str = "at least ";
+const AT_MOST: &str = "at most ";
+
+impl Saved {
+    fn of(small: &ArmResults, large: &ArmResults, target: &Target) -> Self {
+        let ends = |run: &RunResults| {
+            let log = |cost: Cost| Some(cost.steps.max(1.0).ln());
+            reach(&run.curve, target).map_or([None; 2], |reach| match reach {
+                Reach::At(cost) => [log(cost), log(cost)],
+                Reach::Before(cost) => [None, log(cost)],
+                Reach::Never(cost) => [log(cost), None],
+            })
+        };
+        let minus = |a: Option<f64>, b: Option<f64>| Some(a? - b?);
+        let pair = |(seed, run): (&u64, &RunResults)| {
+            let ([a, b], [c, d]) = (ends(run), ends(large.runs.get(seed)?));
+            Some([minus(a, d), minus(b, c)])
+        };
+        let diverged = small.diverged.iter().chain(&large.diverged).collect::<BTreeSet<_>>();
+        Self { seeds: small.runs.iter().filter_map(pair).collect(), diverged: diverged.len() }
+    }
+
+    /// The seeds at their lower (0) or upper (1) ends; `None` where one has no such end. A bound beyond
+    /// all that is known exactly is moved to that, where it holds all the more: far out it would do
+    /// nothing but widen the interval.
+    fn all(&self, end: usize) -> Option<Estimate> {
+        let exact = self.exact();
+        let furthest = match end {
+            0 => exact.into_iter().reduce(f64::max).map(|most| [f64::NEG_INFINITY, most]),
+            _ => exact.into_iter().reduce(f64::min).map(|least| [least, f64::INFINITY]),
+        };
+        let [least, most] = furthest.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+        let end = |seed: &[Option<f64>; 2]| seed[end].map(|bound| bound.clamp(least, most));
+        let ends: Option<Vec<f64>> = self.seeds.iter().map(end).collect();
+        Estimate::of(&ends.filter(|_| self.diverged == 0)?, 0.0)
+    }
+
+    /// The seeds of which it is known exactly.
+    fn exact(&self) -> Vec<f64> {
+        self.seeds.iter().filter(|[a, b]| a == b).filter_map(|[a, _]| *a).collect()
+    }
+
+    /// Where the seeds that are known by bounds alone could not change the sign.
+    fn finding(&self) -> Finding {
+        let side = |end: usize| Finding::of_sign(self.all(end).and_then(|found| found.interval));
+        match (side(0), side(1)) {
+            (Finding::Supported, _) => Finding::Supported,
+            (_, Finding::Contradicted) => Finding::Contradicted,
+            _ => Finding::Inconclusive,
+        }
+    }
+
+    /// What the finding rests on, and whether it is a bound.
+    fn told(&self) -> Option<(Estimate, &'static str)> {
+        let exact = self.exact();
+        let bound = match self.finding() {
+            _ if exact.len() == self.seeds.len() => None,
+            Finding::Supported => Some((self.all(0)?, AT_LEAST)),
+            Finding::Contradicted => Some((self.all(1)?, AT_MOST)),
+            _ => None,
+        };
+        bound.or_else(|| Some((Estimate::of(&exact, 0.0)?, "")))
+    }
+
+    /// What is to be known of the other seeds.
+    fn remark(&self, how: &str) -> String {
+        let seeds = self.seeds.len() + self.diverged;
+        match seeds - self.exact().len() {
+            0 => String::new(),
+            some if how.is_empty() => format!(
+                "; {some} of {seeds} seeds are left out, since one of the two diverged, never got there or \
+                 was there when first measured"
+            ),
+            some => format!(
+                "; of {some} of {seeds} seeds a bound is known alone, since one of the two never got there \
+                 or was there when first measured"
+            ),
+        }
+    }
+}

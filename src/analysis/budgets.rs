@@ -10,7 +10,7 @@
 //! that had been planned so short would have ended with a lower one.
 
 use super::words::{best_and_last, label, list, points, signed_points};
-use super::{ArmResults, Comparison, Point, Results, RunResults, compare};
+use super::{ArmFinding, ArmResults, Comparison, Point, Results, RunResults, compare};
 use crate::format::{count, duration};
 use crate::stats::Standing;
 use rand::Rng;
@@ -151,8 +151,7 @@ pub(super) fn sentences(found: &[BudgetFinding], margin: f64) -> Vec<String> {
     if compared().count() < 2 {
         return said;
     }
-    let flips: Vec<String> =
-        compared().flat_map(|a| compared().filter_map(move |b| flip(a, b))).collect();
+    let flips: Vec<String> = compared().flat_map(|there| flips(compared(), there)).collect();
     said.push(match flips.is_empty() {
         true => format!(
             "Whichever of these is held equal, no batch size that comes out ahead is shown to lose by \
@@ -181,18 +180,31 @@ fn of_budget(found: &BudgetFinding) -> Option<String> {
     Some(format!("With equal {name} ({amount}) {said}{unread}."))
 }
 
-/// The best of `a` where it is shown to be worse than the best of `b` with the equal amount of `b`.
-fn flip(a: &BudgetFinding, b: &BudgetFinding) -> Option<String> {
-    let best = a.comparison.best()?;
-    let there = b.comparison.standing(Standing::Beyond);
-    let there = there.into_iter().find(|arm| arm.name == best.name)?;
-    Some(format!(
-        "{} is the best with equal {}, and with equal {} it is {} percentage points from the best",
-        label(best),
-        a.axis.name(),
-        b.axis.name(),
-        signed_points(there.difference?.estimate.summary.mean)
-    ))
+/// The arms that are the best with something else equal and are shown to be worse than the best of
+/// `there`.
+fn flips<'f>(
+    all: impl Iterator<Item = &'f BudgetFinding> + Clone,
+    there: &'f BudgetFinding,
+) -> Vec<String> {
+    let flip = |arm: &ArmFinding| {
+        let is_best =
+            |of: &&BudgetFinding| of.comparison.best().is_some_and(|best| best.name == arm.name);
+        let ahead: Vec<String> = all
+            .clone()
+            .filter(is_best)
+            .map(|of| format!("with equal {}", of.axis.name()))
+            .collect();
+        let lost = signed_points(arm.difference?.estimate.summary.mean);
+        (!ahead.is_empty()).then(|| {
+            format!(
+                "{} is the best {}, and with equal {} it is {lost} percentage points from the best",
+                label(arm),
+                list(&ahead),
+                there.axis.name()
+            )
+        })
+    };
+    there.comparison.standing(Standing::Beyond).into_iter().filter_map(flip).collect()
 }
 
 #[cfg(test)]
@@ -262,7 +274,8 @@ mod tests {
             run.curve.iter_mut().for_each(|point| point.seconds /= 3.0);
         }
         let said = sentences(&budgets(&study, &mut generator(2)), study.margin);
-        assert!(said.last().unwrap().contains("batch size 32 is the best with equal passes"));
+        let last = said.last().unwrap();
+        assert!(last.contains("32 is the best with equal passes over the data"), "{last}");
     }
 
     #[test]

@@ -12,10 +12,8 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
     let (findings, verdict) = (&report.findings, &report.findings.verdict);
     let mut parts = vec![format!("# Verdict: {}", report.study), verdict.advice.clone()];
     parts.extend(verdict.about.clone());
-    parts.push(bullets(&[&verdict.gap[..], &verdict.found].concat()));
-    if !verdict.besides.is_empty() {
-        parts.push(bullets(&verdict.besides));
-    }
+    let found = sections::found(verdict);
+    parts.extend(found.flat_map(|(title, lines)| [format!("### {title}"), bullets(lines)]));
     if !verdict.cautions.is_empty() {
         parts.push("## To beware of".into());
         parts.push(bullets(&verdict.cautions));
@@ -36,7 +34,7 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
         parts.push(to_target(results, target));
     }
     let rest = [
-        ("## Where the gap comes from", sections::gap(findings)),
+        ("## The gap in numbers", sections::gap(findings)),
         ("## The other arms", sections::others(&findings.others)),
         ("## Learning rates", sections::learning_rates(&findings.tunings)),
         ("## Which learning rate suits which batch size", sections::rates(findings.rates.as_ref())),

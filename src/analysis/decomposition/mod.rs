@@ -20,6 +20,7 @@
 //! are given at each run's best measurement too (on validation, where the longer run has more looks).
 //! With early stopping a3 may make as many updates as a0', and each ends where it no longer improves.
 
+mod in_short;
 mod take_apart;
 #[cfg(test)]
 mod tests;

@@ -56,6 +56,28 @@ fn a_planted_deficit_is_found_in_its_part_with_its_sign() {
     let better = found([0.80, 0.85, 0.80, 0.85, 0.85]);
     near(means(better.parts())[3], -0.05, 1e-3);
     assert_eq!(better.remainder, Remainder::LargeBetter);
+    for (found, says) in [
+        (
+            updates,
+            "In short: with the file's settings batch size 32 is more accurate than 256. The learning rate is \
+             not shown to matter, as many updates as 32 makes help 256, and the batch size itself makes no \
+             difference that matters.",
+        ),
+        (
+            rate,
+            "In short: with the file's settings batch size 32 is more accurate than 256. Tuning the learning \
+             rate helps 256 more than 32, the number of updates is not shown to matter, and the batch size \
+             itself makes no difference that matters.",
+        ),
+        (
+            worse,
+            "In short: with the file's settings batch size 32 is more accurate than 256. The learning rate is \
+             not shown to matter, the number of updates is not shown to matter, and 256 is less accurate \
+             than 32 even with its own rate and as many updates.",
+        ),
+    ] {
+        assert_eq!(sentences(&found, 0.005)[0], says);
+    }
 }
 
 #[test]

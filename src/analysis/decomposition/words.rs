@@ -1,5 +1,6 @@
 //! The gap between a small and a large batch in sentences.
 
+use super::in_short::in_short;
 use super::{Decomposition, GapArm, Part, Remainder};
 use crate::analysis::words::{
     percent, percent_range, points, points_interval, sample, signed_points,
@@ -12,6 +13,7 @@ use std::cmp::Ordering;
 /// What the gap is, where it comes from, and what is left of it.
 pub(in crate::analysis) fn sentences(found: &Decomposition, margin: f64) -> Vec<String> {
     let all = [
+        in_short(found, margin),
         Some(total(found)),
         odd_seed(found),
         at_best(found),
@@ -44,6 +46,20 @@ impl GapArm {
     fn ran_like(&self, other: &GapArm) -> bool {
         let of = |arm: &GapArm| (arm.learning_rate.to_bits(), arm.updates.to_bits());
         (of(self), self.validation, self.test) == (of(other), other.validation, other.test)
+    }
+}
+
+impl Decomposition {
+    /// Whether tuning took the file's rates, so that runs with tuned ones are the same.
+    pub(super) fn kept_rates(&self) -> bool {
+        let [small, large, small_tuned, large_tuned, _] = &self.arms;
+        small.ran_like(small_tuned) && large.ran_like(large_tuned)
+    }
+
+    /// Whether early stopping left the updates unused that the large batch was given more.
+    pub(super) fn kept_updates(&self) -> bool {
+        let [.., large, longer] = &self.arms;
+        large.ran_like(longer)
     }
 }
 
@@ -120,7 +136,7 @@ fn at_best(found: &Decomposition) -> Option<String> {
 fn learning_rate(found: &Decomposition) -> String {
     let split = found.split();
     let [small, large, small_tuned, large_tuned, _] = &found.arms;
-    if small.ran_like(small_tuned) && large.ran_like(large_tuned) {
+    if found.kept_rates() {
         return "The learning rate is no part of the gap: tuning kept the file's for both batch sizes, so \
                 that the runs are the same."
             .into();
@@ -145,7 +161,7 @@ fn learning_rate(found: &Decomposition) -> String {
 fn updates(found: &Decomposition) -> String {
     let split = found.split();
     let [.., small, large, longer] = &found.arms;
-    if large.ran_like(longer) {
+    if found.kept_updates() {
         return format!(
             "The number of updates is no part of it: early stopping ended the runs of batch size {} after \
              {} on average, also where more were allowed; those of {} made {}.",

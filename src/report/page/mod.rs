@@ -8,8 +8,8 @@ mod studies;
 
 pub(super) use studies::{Row, StudiesParts, studies_page};
 
-use super::Report;
 use super::plot::{Figure, STYLE};
+use super::{Report, sections};
 use crate::analysis::{ArmFinding, Findings, Outcome, percent};
 use crate::config::Study;
 use crate::format::{bytes, count, counted, duration};
@@ -47,15 +47,9 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
     let mut templates = Environment::new();
     templates.add_template("index.html", TEMPLATE)?;
     let verdict = &parts.report.findings.verdict;
-    let found: Vec<(&str, Vec<String>)> = [
-        ("Where the gap comes from", &verdict.gap),
-        ("The comparison", &verdict.found),
-        ("What else was found", &verdict.besides),
-    ]
-    .into_iter()
-    .filter(|(_, lines)| !lines.is_empty())
-    .map(|(title, lines)| (title, lines.iter().map(|line| line_of(line)).collect()))
-    .collect();
+    let found: Vec<(&str, Vec<String>)> = sections::found(verdict)
+        .map(|(title, lines)| (title, lines.iter().map(|line| line_of(line)).collect()))
+        .collect();
     let page = templates.get_template("index.html")?.render(context! {
         study => &parts.report.study,
         headline => headline(&parts.report.findings),

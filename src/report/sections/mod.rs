@@ -7,12 +7,23 @@ pub(super) use minima::minima;
 use super::markdown::{accuracy, comparisons, difference_of, table};
 use crate::analysis::{
     ArmFinding, Claim, Comparison, Confounder, Decomposition, Effect, Factor, Findings, Front,
-    GapArm, GroupFinding, MORE_STEPS, Price, RateFinding, Role, Split, Tuning, Weight, percent,
+    GapArm, GroupFinding, MORE_STEPS, Price, RateFinding, Role, Split, Tuning, Verdict, Weight,
+    percent,
 };
 use crate::format::count;
 use crate::stats::{Edge, Standing, Trial, summarise};
 
-/// Where the gap comes from: a table of its parts on both splits.
+/// What was found, under its titles; what is empty is left out.
+pub(super) fn found(verdict: &Verdict) -> impl Iterator<Item = (&'static str, &[String])> {
+    let all = [
+        ("Where the gap comes from", &verdict.gap[..]),
+        ("The comparison", &verdict.found),
+        ("What else was found", &verdict.besides),
+    ];
+    all.into_iter().filter(|(_, lines)| !lines.is_empty())
+}
+
+/// The gap in numbers: a table of its parts on both splits.
 pub(super) fn gap(findings: &Findings) -> Option<String> {
     if findings.no_decomposition.is_some() {
         return Some(findings.verdict.gap.join(" "));

@@ -30,11 +30,11 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// What a run is charged that has spent so much; `None` for what is no matter of runs.
+    /// What a run is charged that has spent so much; `None` for what is not known, or no matter of runs.
     pub(super) fn price(self, run: &RunResults, spent: Cost) -> Option<f64> {
         match self {
             Self::Time => Some(spent.seconds),
-            Self::Memory => Some(run.peak_memory as f64),
+            Self::Memory => (run.peak_memory > 0).then_some(run.peak_memory as f64),
             Self::Examples => Some(spent.examples),
             Self::LargestBatch => None,
         }

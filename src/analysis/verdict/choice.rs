@@ -32,6 +32,7 @@ impl<'r> Choice<'r> {
         let equal = self.equal(arms);
         let first = match equal.len() {
             0 | 1 => String::new(),
+            _ if self.mean(chosen, objective).is_infinite() => String::new(),
             several => format!(", the fastest of {several} {}", objective.equals()),
         };
         let others = arms.iter().filter(|arm| !equal.iter().any(|one| one.name == arm.name));

@@ -291,6 +291,11 @@ fn what_counts_among_the_accurate_is_what_the_study_says() {
         assert_eq!(found.recommended.as_deref(), Some(chosen), "{objective:?}");
         assert_says(&found, &[part]);
     }
+    // Memory that was not measured is equal to none.
+    arms.iter_mut().flat_map(|arm| arm.runs.values_mut()).for_each(|run| run.peak_memory = 0);
+    let study = Results { objective: Objective::Memory, ..results(arms) };
+    let found = analyse(&study, &mut generator(1)).verdict;
+    assert!(!said(&found).contains("as little memory"), "{}", said(&found));
 }
 
 #[test]

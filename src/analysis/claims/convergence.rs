@@ -70,18 +70,11 @@ impl Saved {
         Self { seeds: small.runs.iter().filter_map(pair).collect(), diverged: diverged.len() }
     }
 
-    /// The seeds at their lower (0) or upper (1) ends; `None` where one has no such end. A bound beyond
-    /// all that is known exactly is moved to that, where it holds all the more: far out it would do
-    /// nothing but widen the interval.
+    /// The seeds at their lower (0) or upper (1) ends; `None` where one has no such end. What holds of
+    /// the mean of all lower ends holds of the true one all the more. Bounds are taken as they are: moved
+    /// closer to the others they would feign a spread that is too small.
     fn all(&self, end: usize) -> Option<Estimate> {
-        let exact = self.exact();
-        let furthest = match end {
-            0 => exact.into_iter().reduce(f64::max).map(|most| [f64::NEG_INFINITY, most]),
-            _ => exact.into_iter().reduce(f64::min).map(|least| [least, f64::INFINITY]),
-        };
-        let [least, most] = furthest.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
-        let end = |seed: &[Option<f64>; 2]| seed[end].map(|bound| bound.clamp(least, most));
-        let ends: Option<Vec<f64>> = self.seeds.iter().map(end).collect();
+        let ends: Option<Vec<f64>> = self.seeds.iter().map(|seed| seed[end]).collect();
         Estimate::of(&ends.filter(|_| self.diverged == 0)?, 0.0)
     }
 

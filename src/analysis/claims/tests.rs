@@ -214,13 +214,24 @@ fn how_fast_larger_batches_converge_is_told_by_the_updates_to_the_target() {
     assert_eq!(some.finding, Finding::Inconclusive);
     assert!(some.because.contains("1 of 3 seeds are left out"), "{}", some.because);
     // Seeds of which a bound is known count as such, where it is on the same side.
-    let slow = results(vec![reaching(32, [200, 210, 0]), reaching(256, [100, 101, 99])]);
-    let found = claims(&slow, &slow, Some(&target), None, None);
-    let found = self::of(&found, "converge");
+    let never_by = |steps: u64| {
+        let mut slow = reaching(32, [200, 210, 0]);
+        slow.runs.get_mut(&2).unwrap().curve = vec![point(1, 0.6), point(steps, 0.7)];
+        let study = results(vec![slow, reaching(256, [100, 101, 99])]);
+        let found = claims(&study, &study, Some(&target), None, None);
+        self::of(&found, "converge").clone()
+    };
+    let found = never_by(230);
     assert_eq!((found.finding, found.ratio), (Finding::Supported, None), "{}", found.because);
-    for part in ["takes at least 2.05 (95 %", "of 1 of 3 seeds a bound is known alone"] {
+    for part in ["takes at least 2.13 (95 %", "of 1 of 3 seeds a bound is known alone"] {
         assert!(found.because.contains(part), "{}", found.because);
     }
+    // A bound far out widens the spread of three seeds too much to tell.
+    assert_eq!(never_by(5000).finding, Finding::Inconclusive);
+    // One exact seed and bounds beyond it are not taken for certainty.
+    let bounds = results(vec![reaching(32, [105, 0, 0]), reaching(256, [100, 101, 99])]);
+    let alone = claims(&bounds, &bounds, Some(&target), None, None);
+    assert_eq!(self::of(&alone, "converge").finding, Finding::Inconclusive);
     assert_eq!(found.arms, Some(["batch-32".to_owned(), "batch-256".to_owned()]));
     // What diverged never got there.
     let mut wild = reaching(256, [100, 101, 99]);

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from . import data, end_to_end, environments, pair, report, rounds
-from .contenders import CONTENDERS, SGEMM, Contender
+from .contenders import CONTENDERS, EARLIER, SGEMM, Contender
 from .figure import draw
 from .machine import machine
 
@@ -30,6 +30,9 @@ def main() -> int:
     options = rounds.Options(chosen.rounds, chosen.seconds, threads, available[:threads])
     results = report.Results(machine(), options, rounds.Outcome())
     contenders, programs = prepared(chosen.contenders, results.outcome)
+    if chosen.against:
+        contenders.append(EARLIER)
+        programs[EARLIER.environment] = str(chosen.against)
     for part in chosen.only:
         # What was measured is kept, whatever comes.
         for size in [0] if part == "end-to-end" else chosen.batch_sizes or PARTS[part]:
@@ -101,6 +104,11 @@ def arguments() -> argparse.Namespace:
             raise argparse.ArgumentTypeError(f"the data has {data.ROWS} rows")
         return found
 
+    def program(text: str) -> Path:
+        if not os.access(text, os.X_OK) or not os.path.isfile(text):
+            raise argparse.ArgumentTypeError(f"`{text}` is no program")
+        return Path(text).resolve()
+
     everyone = [c.name for c in CONTENDERS]
     usual_sizes = "; ".join(f"{part} {','.join(map(str, sizes))}" for part, sizes in PARTS.items() if sizes)
     usual = [c.name for c in CONTENDERS if c.apart is None]
@@ -112,6 +120,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--only", type=names(list(PARTS)), default=list(PARTS), metavar="PART,...", help=f"of {', '.join(PARTS)}")
     add("--contenders", type=names(everyone), default=usual, metavar="NAME,...", help=f"of {', '.join(everyone)} (default: all but the last)")
+    add("--against", type=program, metavar="PROGRAM", help="another build's contender (target/debug/deps/contender-*), kept from before a change: takes part too")
     add("--batch-sizes", type=sizes, metavar="B,...", help=f"in place of {usual_sizes}")
     add("--rounds", type=positive, default=9, help="how often each contender takes its turn (default: %(default)s)")
     add("--seconds", type=float, default=1.0, help="about how long a turn is (default: %(default)s)")

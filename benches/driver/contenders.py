@@ -22,7 +22,7 @@ class Contender:
 
     def command(self, program: str, data: Path, batch_size: int, threads: int) -> list[str]:
         common = [str(data), str(batch_size), str(threads)]
-        if self.environment == "ours":
+        if self.environment in ("ours", EARLIER.environment):
             return [program, *common, *self.mode.split()]
         if self.environment.startswith("burn"):
             return [program, str(data), str(batch_size)]
@@ -35,6 +35,9 @@ class Contender:
 
 
 SGEMM = Contender("sgemm", "ours", "--sgemm", "MKL's product of two 2048 x 2048 matrices, through libtorch")
+
+# Another build of the contender, which --against names: what a change does to the speed.
+EARLIER = Contender("fused-against", "against", "--engine fused", "engine `fused` of the program that --against names")
 
 CONTENDERS = [
     Contender("fused", "ours", "--engine fused", "batchscope, engine `fused`", ours=True),

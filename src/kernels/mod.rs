@@ -311,6 +311,17 @@ impl EngineKind {
         }
     }
 
+    /// The version of its arithmetic, raised when the order of its sums changes: runs of different
+    /// versions differ in the last digits, so none goes on under another. Version 2 of `fused`
+    /// (2026-11-26) adds the gradients of states panel by panel, those of weights from the last row
+    /// on, and the squares of the norm in blocks.
+    pub fn arithmetic(self) -> u32 {
+        match self {
+            Self::Libtorch => 1,
+            Self::Fused => 2,
+        }
+    }
+
     /// The faster one for a device. Without vector instructions the fused engine would have to
     /// emulate each multiplication, so there it is libtorch.
     pub fn best_for(device: Device) -> Self {

@@ -244,6 +244,12 @@ fn compare(path: &str, old: &Value, new: &Value, changes: &mut Vec<String>) {
             let why = "the data file or a key under `data` has changed";
             changes.push(format!("{why} (hash of the examples: {old} -> {new})"));
         }
+        (old, new) if path == "arithmetic" && old != new => {
+            let version = |of: &Value| of.as_u64().unwrap_or(1);
+            let (old, new) = (version(old), version(new));
+            let why = "this version of batchscope rounds its sums in another order";
+            changes.push(format!("{why} (arithmetic: {old} -> {new})"));
+        }
         (old, new) if old != new => changes.push(format!("{path}: {old} -> {new}")),
         _ => {}
     }
@@ -265,6 +271,11 @@ mod tests {
         compare("", &json!({ "data": "4d5b" }), &json!({ "data": "2563" }), &mut changes);
         let told =
             "the data file or a key under `data` has changed (hash of the examples: 4d5b -> 2563)";
+        assert_eq!(changes, [told]);
+        changes.clear();
+        compare("", &json!({}), &json!({ "arithmetic": 2 }), &mut changes);
+        let told =
+            "this version of batchscope rounds its sums in another order (arithmetic: 1 -> 2)";
         assert_eq!(changes, [told]);
     }
 

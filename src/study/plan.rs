@@ -126,6 +126,7 @@ impl Plan {
             first_weights,
             data: self.data.facts.hash.clone(),
             engine: self.engine,
+            arithmetic: self.engine.arithmetic(),
             libtorch: self.machine.libtorch.clone(),
             device: self.device_kind().to_owned(),
         }

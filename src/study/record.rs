@@ -46,10 +46,22 @@ pub struct Definition {
     pub data: String,
     /// The engine that serves.
     pub engine: EngineKind,
+    /// The version of its arithmetic: with another one the last digits differ.
+    #[serde(default = "first_arithmetic", skip_serializing_if = "is_first_arithmetic")]
+    pub arithmetic: u32,
     /// The version of libtorch, whose arithmetic may change from one to the next.
     pub libtorch: String,
     /// `cpu` or `cuda`.
     pub device: String,
+}
+
+/// What records say that were written before there was a second one.
+fn first_arithmetic() -> u32 {
+    1
+}
+
+fn is_first_arithmetic(version: &u32) -> bool {
+    *version == first_arithmetic()
 }
 
 impl Definition {

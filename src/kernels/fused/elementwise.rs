@@ -42,20 +42,31 @@ pub(super) fn scatter(p: Scatter<'_>) {
     }
 }
 
-/// The sum of squares, in f64.
+/// Values whose squares are summed together, before the sums of all blocks are added up.
+const BLOCK: usize = 1024;
+/// Chains of a block's sum: as many as a warp of a GPU has threads.
+const LANES: usize = 32;
+
+/// Adds the sum of squares, in f64: blocks of 1,024 values, one after the other; within a block 32 chains
+/// of every 32nd value, whose sums are added pairwise, as a warp of a GPU does it.
 #[inline(always)]
 pub(super) fn squares((values, sum): (&[f32], &mut f64)) {
-    let mut lanes = [0f64; 16];
-    let chunks = values.chunks_exact(16);
-    for (lane, value) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane += f64::from(*value) * f64::from(*value);
-    }
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += f64::from(*value) * f64::from(*value);
+    for block in values.chunks(BLOCK) {
+        let mut lanes = [0f64; LANES];
+        for chunk in block.chunks(LANES) {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                *lane += f64::from(*value) * f64::from(*value);
+            }
         }
+        let mut half = LANES / 2;
+        while half > 0 {
+            for lane in 0..half {
+                lanes[lane] += lanes[lane + half];
+            }
+            half /= 2;
+        }
+        *sum += lanes[0];
     }
-    *sum += lanes.iter().sum::<f64>();
 }
 
 /// An optimizer's rule with the numbers of one step.
@@ -273,12 +284,33 @@ mod tests {
 
     on_each_set! {
         sums_are_plain_sums,
+        squares_are_summed_in_blocks,
         each_rule_is_its_formula,
         replaying_is_updating_with_gradients_of_0,
         what_becomes_subnormal_is_0
     }
 
     const COUNTS: [usize; 8] = [0, 1, 5, 15, 16, 17, 64, 77];
+
+    /// The order of [`squares`], as plainly as it can be written.
+    fn plain_squares(start: f64, values: &[f64]) -> f64 {
+        fn pairwise(lanes: &[f64]) -> f64 {
+            match lanes {
+                [only] => *only,
+                _ => {
+                    let [even, odd] = [0, 1].map(|first| {
+                        pairwise(&lanes.iter().skip(first).step_by(2).copied().collect::<Vec<_>>())
+                    });
+                    even + odd
+                }
+            }
+        }
+        let block = |block: &[f64]| {
+            let lane = |lane| block.iter().skip(lane).step_by(32).fold(0.0, |sum, x| sum + x * x);
+            pairwise(&(0..32).map(lane).collect::<Vec<_>>())
+        };
+        values.chunks(1024).map(block).fold(start, |sum, block| sum + block)
+    }
 
     fn sums_are_plain_sums(set: Instructions) {
         for count in COUNTS {
@@ -290,14 +322,6 @@ mod tests {
             });
             let expected: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
             assert_eq!(found, expected);
-            let mut squares = [0.5; 2];
-            set.squares((&a, &mut squares[0]));
-            Instructions::new(super::super::InstructionSet::Portable)
-                .unwrap()
-                .squares((&a, &mut squares[1]));
-            assert_eq!(squares[0].to_bits(), squares[1].to_bits());
-            let expected = 0.5 + wide(&a).iter().map(|x| x * x).sum::<f64>();
-            assert!((squares[0] - expected).abs() <= 1e-14 * expected);
             let index: Vec<u32> = (0..count as u32).map(|row| row * 3 % 4).collect();
             let (table, rows) = (noise(4 * PANEL, 3), noise(count * PANEL, 4));
             let found = same_bits(set, |set| {
@@ -312,6 +336,21 @@ mod tests {
                 }
             }
             assert_close(&found, &expected, 2e-6);
+        }
+    }
+
+    fn squares_are_summed_in_blocks(set: Instructions) {
+        for count in COUNTS.into_iter().chain([1023, 1024, 1025, 5000]) {
+            let a = noise(count, 1);
+            let mut squares = [0.5; 2];
+            set.squares((&a, &mut squares[0]));
+            Instructions::new(super::super::InstructionSet::Portable)
+                .unwrap()
+                .squares((&a, &mut squares[1]));
+            assert_eq!(squares[0].to_bits(), squares[1].to_bits());
+            let expected = 0.5 + wide(&a).iter().map(|x| x * x).sum::<f64>();
+            assert!((squares[0] - expected).abs() <= 1e-13 * expected);
+            assert_eq!(squares[0].to_bits(), plain_squares(0.5, &wide(&a)).to_bits());
         }
     }
 

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! project   out[row][64]    = start + sum over k of values[starts[row] + k] * weights[k][64]
-//! back      out[row][width] = sum over panels p and q of gates[p][row][q] * weights[p][q][width]
-//! outer     sum[k][64]     += sum over rows of inputs[row][k] * gates[row][64]
+//! back      out[row][width] = sum over panels p of (sum over q of gates[p][row][q] * weights[p][q][width])
+//! outer     sum[k][64]     += sum over rows, from the last to the first, of inputs[row][k] * gates[row][64]
 //! ```
+//!
+//! The orders of `back` and `outer` are those that a GPU can follow at full speed: its warps compute one
+//! panel each, whose sums are added up afterwards, and it meets the rows of later time steps first.
 
 use super::tile::{GROUP, PANEL, blocks, holds, multiply, with_rows, zeros};
 use super::vector::Vector;
@@ -166,12 +169,12 @@ unsafe fn back_block<V: Vector, const M: usize, const N: usize>(
 ) {
     // SAFETY: `back` made sure of the lengths.
     unsafe {
-        let mut sums = zeros::<V, M, N>();
         let (from, terms) = match p.of {
             Gates::All => (0, PANEL),
             Gates::One(gate) => (gate * GROUP, GROUP),
         };
         for panel in 0..panels {
+            let mut sums = zeros::<V, M, N>();
             let row = panel * p.panel_rows + p.first + first;
             let mut a = [p.gates.as_ptr().add(row * PANEL + from); M];
             for (m, a) in a.iter_mut().enumerate() {
@@ -179,10 +182,13 @@ unsafe fn back_block<V: Vector, const M: usize, const N: usize>(
             }
             let b = p.weights.as_ptr().add((panel * PANEL + from) * p.width + column);
             multiply::<V, M, N>(&mut sums, (a, 1), (b, p.width), terms);
-        }
-        for (m, row) in sums.iter().enumerate() {
-            for (n, sum) in row.iter().enumerate() {
-                sum.store(p.out.as_mut_ptr().add((first + m) * p.width + column + n * GROUP));
+            for (m, row) in sums.iter().enumerate() {
+                for (n, sum) in row.iter().enumerate() {
+                    let to = p.out.as_mut_ptr().add((first + m) * p.width + column + n * GROUP);
+                    // What `out` held is not read: it may be anything.
+                    let total = if panel == 0 { *sum } else { V::load(to).add(*sum) };
+                    total.store(to);
+                }
             }
         }
     }
@@ -242,13 +248,17 @@ unsafe fn outer_block<V: Vector, const M: usize, const N: usize>(
     // SAFETY: `outer` made sure of the lengths.
     unsafe {
         let mut sums = zeros::<V, M, N>();
-        // Where there are no rows, nothing is read.
-        let mut a = [p.inputs.as_ptr().wrapping_add(first); M];
+        // From the last row backwards. Where there are no rows, nothing is read.
+        let last = rows.wrapping_sub(1);
+        let inputs =
+            p.inputs.as_ptr().wrapping_add(last.wrapping_mul(p.stride)).wrapping_add(first);
+        let mut a = [inputs; M];
         for (m, a) in a.iter_mut().enumerate() {
             *a = a.wrapping_add(m);
         }
-        let b = p.gates.as_ptr().wrapping_add(lane);
-        multiply::<V, M, N>(&mut sums, (a, p.stride), (b, PANEL), rows);
+        let b = p.gates.as_ptr().wrapping_add(last.wrapping_mul(PANEL)).wrapping_add(lane);
+        let (a_step, b_step) = (p.stride.wrapping_neg(), PANEL.wrapping_neg());
+        multiply::<V, M, N>(&mut sums, (a, a_step), (b, b_step), rows);
         for (m, row) in sums.iter().enumerate() {
             for (n, sum) in row.iter().enumerate() {
                 let to = p.sum.as_mut_ptr().add((first + m) * PANEL + lane + n * GROUP);
@@ -287,7 +297,7 @@ mod tests {
         out: &[f32],
         expected: &[f64],
         kernel: impl Fn(Instructions, &mut [f32]),
-    ) {
+    ) -> Vec<f32> {
         let found = same_bits(set, |set| {
             let mut out = [out, &GUARD].concat();
             let end = out.len() - GUARD.len();
@@ -295,6 +305,15 @@ mod tests {
             out
         });
         assert_close(&found, &[expected, &wide(&GUARD)].concat(), 1e-5);
+        found
+    }
+
+    /// That values have the bits of plain loops over f32, which fix the order of each sum.
+    #[track_caller]
+    fn assert_bits(found: &[f32], expected: &[f32]) {
+        for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+            assert_eq!(found.to_bits(), expected.to_bits(), "[{at}]: {found:e} for {expected:e}");
+        }
     }
 
     fn projecting_is_a_product(set: Instructions) {
@@ -328,20 +347,25 @@ mod tests {
             let gates = noise(panels * panel_rows * PANEL, 1);
             let weights = noise(panels * PANEL * width, 2);
             for of in GATES {
-                let mut expected = vec![0.0; rows * width];
-                for (panel, q) in (0..panels).flat_map(|p| columns(of).map(move |q| (p, q))) {
-                    for (row, out) in expected.chunks_exact_mut(width).enumerate() {
+                let (mut expected, mut exact) = (vec![0.0; rows * width], vec![0.0; rows * width]);
+                for panel in 0..panels {
+                    let mut part = vec![0f32; rows * width];
+                    for (q, row) in columns(of).flat_map(|q| (0..rows).map(move |row| (q, row))) {
                         let gate = gates[(panel * panel_rows + first + row) * PANEL + q];
-                        let weights = &weights[(panel * PANEL + q) * width..];
-                        for (out, weight) in out.iter_mut().zip(weights) {
-                            *out += f64::from(gate) * f64::from(*weight);
+                        for column in 0..width {
+                            let weight = weights[(panel * PANEL + q) * width + column];
+                            let at = row * width + column;
+                            expected[at] += f64::from(gate) * f64::from(weight);
+                            part[at] = gate.mul_add(weight, part[at]);
                         }
                     }
+                    exact.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
                 }
-                check(set, &vec![f32::NAN; rows * width], &expected, |set, out| {
+                let found = check(set, &vec![f32::NAN; rows * width], &expected, |set, out| {
                     let (gates, weights) = (&gates[..], &weights[..]);
                     set.back(Back { gates, panel_rows, first, rows, weights, width, of, out });
                 });
+                assert_bits(&found, &exact);
             }
         }
     }
@@ -352,17 +376,21 @@ mod tests {
             let (inputs, gates) = (noise(rows * stride, 1), noise(rows * PANEL, 2));
             let before = noise(columns_ * PANEL, 3);
             for of in GATES {
-                let mut expected = wide(&before);
-                for (row, q) in (0..rows).flat_map(|row| columns(of).map(move |q| (row, q))) {
-                    for column in 0..columns_ {
-                        let input = f64::from(inputs[row * stride + column]);
-                        expected[column * PANEL + q] += input * f64::from(gates[row * PANEL + q]);
+                let (mut expected, mut exact) = (wide(&before), before.clone());
+                for (column, q) in (0..columns_).flat_map(|k| columns(of).map(move |q| (k, q))) {
+                    let (mut part, at) = (0f32, column * PANEL + q);
+                    for row in (0..rows).rev() {
+                        let (input, gate) = (inputs[row * stride + column], gates[row * PANEL + q]);
+                        expected[at] += f64::from(input) * f64::from(gate);
+                        part = input.mul_add(gate, part);
                     }
+                    exact[at] += part;
                 }
-                check(set, &before, &expected, |set, sum| {
+                let found = check(set, &before, &expected, |set, sum| {
                     let (inputs, gates) = (&inputs[..], &gates[..]);
                     set.outer(Outer { inputs, stride, columns: columns_, gates, of, sum });
                 });
+                assert_bits(&found, &exact);
             }
         }
     }

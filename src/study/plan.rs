@@ -147,6 +147,11 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     let mut study = study.clone();
     let devices = devices(&study.experiment.train.device, pool)?;
     let train = &mut study.experiment.train;
+    let mut machine = pool.hello().clone();
+    if train.device == "cpu" {
+        // Who asked for the processor need not hear of trouble with a GPU.
+        machine.cuda_trouble = None;
+    }
     if train.device == "auto" {
         train.device = if devices[0] == Device::Cpu { "cpu" } else { "cuda" }.to_owned();
     }
@@ -156,7 +161,6 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
         EngineKind::Fused => EngineChoice::Fused,
     };
     let runs = Run::all(&study);
-    let machine = pool.hello().clone();
     let weight_files = weight_files(&study.arms, &data)?;
     for arm in &study.arms {
         review::refuse_endless(arm, &Course::new(arm, data.facts.train.examples))?;
@@ -200,11 +204,15 @@ fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
     let found = pool.hello().cuda.len();
     let all = || (0..found).map(Device::Cuda).collect::<Vec<_>>();
     let absent = |what: String| {
-        let trouble = pool.hello().cuda_trouble.as_ref();
-        let trouble = trouble.map_or(String::new(), |trouble| format!(" ({trouble})"));
+        let trouble = pool.hello().cuda_trouble.as_deref();
+        let reason = match (trouble, found) {
+            (Some(trouble), _) => format!("libtorch cannot use CUDA here: {trouble}"),
+            (None, 0) => "this machine has no NVIDIA driver (libcuda.so.1)".to_owned(),
+            (None, found) => format!("the GPUs here are `cuda:0` to `cuda:{}`", found - 1),
+        };
         Err(UserError::new(
-            format!("{what}, and libtorch sees {found} CUDA devices here{trouble}"),
-            "use `--device cpu`, or check `nvidia-smi` and that libtorch has CUDA",
+            format!("{what}, and {reason}"),
+            "use `--device cpu`, or see what `nvidia-smi` says; docs/gpu.md has what a GPU needs",
         ))
     };
     match (choice, choice.strip_prefix("cuda:").and_then(|number| number.parse::<usize>().ok())) {

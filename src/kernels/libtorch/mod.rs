@@ -34,7 +34,7 @@ pub fn start_libtorch() -> Result<Option<String>> {
     tch::set_num_threads(1);
     tch::set_num_interop_threads(1);
     shim::set_exact()?;
-    Ok(cuda.err().map(|error| error.to_string()))
+    Ok(cuda)
 }
 
 /// Gives freed memory back to the system, so that the next measurement of a peak begins low.

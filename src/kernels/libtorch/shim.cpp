@@ -42,6 +42,31 @@ using Update = void (*)(at::TensorList, at::TensorList, at::TensorList, at::Tens
                         at::TensorList, double, double, double, double, double, bool, bool,
                         const ::std::optional<at::Tensor>&, const ::std::optional<at::Tensor>&);
 
+// A driver's version as people write it: 12040 is 12.4.
+std::string version_name(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// Why no GPU can be used with this driver, in its own words; nothing where all is well.
+std::string driver_trouble(void* driver) {
+  auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+  auto version = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
+  auto describe = reinterpret_cast<int (*)(int, const char**)>(dlsym(driver, "cuGetErrorString"));
+  if (!init || !version || !describe) return "the NVIDIA driver lacks a function: it is damaged, or a stub";
+  // That of CUDA's runtime, which libtorch_cuda has brought along.
+  auto needed = reinterpret_cast<int (*)(int*)>(dlsym(RTLD_DEFAULT, "cudaRuntimeGetVersion"));
+  int has = 0, needs = 0;
+  if (needed && needed(&needs) == 0 && version(&has) == 0 && has / 1000 < needs / 1000) {
+    return "the NVIDIA driver is made for CUDA " + version_name(has) + ", and this libtorch needs CUDA " +
+           version_name(needs) + ": update the driver";
+  }
+  const int code = init(0);
+  if (code == 0) return "";
+  const char* text = nullptr;
+  if (describe(code, &text) != 0 || !text) text = "an error that it does not name";
+  return std::string("the NVIDIA driver says: ") + text + " (error " + std::to_string(code) + ")";
+}
+
 }  // namespace
 
 extern "C" {
@@ -52,10 +77,14 @@ const char* batchscope_libtorch_version() { return TORCH_VERSION; }
 void batchscope_free(char* message) { free(message); }
 
 // Loads libtorch's CUDA half where there are an NVIDIA driver and such a libtorch. The linker drops this
-// library, since no symbol of it is used directly, and without it CUDA silently counts as absent.
+// library, since no symbol of it is used directly, and without it CUDA silently counts as absent. What the
+// driver says of itself is asked here too: libtorch takes any trouble with it for the absence of GPUs.
 char* batchscope_load_cuda() {
-  if (!dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL)) return nullptr;
-  return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? nullptr : strdup(dlerror());
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL);
+  if (!driver) return nullptr;
+  if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return strdup(dlerror());
+  const std::string trouble = driver_trouble(driver);
+  return trouble.empty() ? nullptr : strdup(trouble.c_str());
 }
 
 // Keeps freed memory for the next step. By default glibc gives it back and takes it again in every step,

@@ -37,16 +37,24 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
-/// Turns the shim's answer into a `Result`.
-fn checked(message: *mut c_char) -> Result<()> {
+/// The first line of the shim's answer; `None` where all went well.
+fn complaint(message: *mut c_char) -> Option<String> {
     if message.is_null() {
-        return Ok(());
+        return None;
     }
     // SAFETY: a non-null answer is a NUL-terminated string that the shim allocated for us.
     let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned();
     // SAFETY: it came from the shim, is not used again, and is freed once.
     unsafe { batchscope_free(message) };
-    bail!("libtorch: {}", text.lines().next().unwrap_or_default());
+    Some(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Turns the shim's answer into a `Result`.
+fn checked(message: *mut c_char) -> Result<()> {
+    match complaint(message) {
+        None => Ok(()),
+        Some(text) => bail!("libtorch: {text}"),
+    }
 }
 
 /// The version of libtorch that this program was built against.
@@ -55,11 +63,10 @@ pub(super) fn libtorch_version() -> String {
     unsafe { CStr::from_ptr(batchscope_libtorch_version()) }.to_string_lossy().into_owned()
 }
 
-/// Makes CUDA visible where there is a driver; an error if libtorch's CUDA half cannot be loaded
-/// then.
-pub(super) fn load_cuda() -> Result<()> {
+/// Makes CUDA visible where there is a driver; why it cannot be used then, if it cannot.
+pub(super) fn load_cuda() -> Option<String> {
     // SAFETY: no arguments; loading a library twice is harmless.
-    checked(unsafe { batchscope_load_cuda() })
+    complaint(unsafe { batchscope_load_cuda() })
 }
 
 /// Keeps freed memory for the next step.

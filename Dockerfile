@@ -56,6 +56,7 @@ COPY --from=build /opt/batchscope/lib /opt/batchscope/lib
 COPY --from=build /build/data /data
 COPY --from=build /opt/batchscope/licenses /opt/batchscope/licenses
 COPY --from=build /opt/batchscope/bin /opt/batchscope/bin
+COPY scripts/gpu_check /opt/batchscope/
 COPY experiments /experiments
 # Paths in experiment files are relative to the folder in which the program starts: here, the root folder.
 # /runs is to be mounted; without a mount, any user may still write there.

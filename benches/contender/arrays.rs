@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use batchscope::kernels::{Examples, Sequences};
-use npyz::NpyFile;
+use npyz::{NpyFile, WriterBuilder};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter};
 use std::path::Path;
 
 pub(crate) struct Arrays {
@@ -58,4 +58,34 @@ fn unpadded(padded: &[i32], steps: usize) -> Values {
         offsets.push(tokens.len() as u64);
     }
     Values::Tokens { tokens, offsets }
+}
+
+/// Writes `[2048, 200, 64]` values in [-1, 1) with labels that they tell, for a machine without NumPy.
+pub(crate) fn write_random(folder: &Path) -> Result<()> {
+    const SHAPE: [u64; 3] = [2048, 200, 64];
+    let row = (SHAPE[1] * SHAPE[2]) as usize;
+    let draw = |at: u64| {
+        // The finaliser of MurmurHash3: numbers without any pattern that a model could learn.
+        let mut bits = at.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        ((bits >> 40) as f32) / (1u64 << 23) as f32 - 1.0
+    };
+    let values: Vec<f32> = (0..SHAPE.iter().product()).map(draw).collect();
+    let label = |values: &[f32]| {
+        let last = values.chunks_exact(SHAPE[2] as usize).rev().take(10).map(|step| step[0]);
+        f32::from(u8::from(last.sum::<f32>() > 0.0))
+    };
+    let labels: Vec<f32> = values.chunks_exact(row).map(label).collect();
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    write(&folder.join("x.npy"), &SHAPE, values)?;
+    write(&folder.join("y.npy"), &SHAPE[..1], labels)
+}
+
+fn write(path: &Path, shape: &[u64], values: Vec<f32>) -> Result<()> {
+    let file = BufWriter::new(File::create(path).with_context(|| path.display().to_string())?);
+    let mut writer =
+        npyz::WriteOptions::new().default_dtype().shape(shape).writer(file).begin_nd()?;
+    writer.extend(values)?;
+    Ok(writer.finish()?)
 }

@@ -1,9 +1,11 @@
 //! Trains with one of this project's engines under the benchmark's protocol, or multiplies matrices.
 //!
 //! ```text
-//! contender DATA BATCH_SIZE THREADS --engine libtorch    trains
+//! contender DATA BATCH_SIZE THREADS --engine libtorch    trains on the processor
+//! contender DATA BATCH_SIZE THREADS --cuda libtorch      trains on the first GPU
 //! contender DATA BATCH_SIZE THREADS --sgemm              multiplies 2048 x 2048 matrices by MKL
 //! contender FOLDER --prepare EXPERIMENT                  prepares its data in the folder, says where
+//! contender FOLDER --random                              writes random float features to the folder
 //! ```
 
 #![allow(
@@ -49,10 +51,12 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         [folder, "--prepare", experiment] => prepare(Path::new(folder), experiment),
-        [data, batch_size, threads, "--engine", engine] => {
+        [folder, "--random"] => arrays::write_random(Path::new(folder)),
+        [data, batch_size, threads, device @ ("--engine" | "--cuda"), engine] => {
             let kind = serde_json::from_value(json!(engine))
                 .with_context(|| format!("this build has no engine `{engine}`"))?;
-            train(Path::new(data), batch_size.parse()?, threads.parse()?, kind)
+            let device = if device == "--cuda" { Device::Cuda(0) } else { Device::Cpu };
+            train(Path::new(data), batch_size.parse()?, threads.parse()?, (kind, device))
         }
         [_, _, threads, "--sgemm"] => sgemm(threads.parse()?),
         _ => bail!("this program is started by scripts/bench"),
@@ -61,18 +65,24 @@ fn main() -> Result<()> {
 
 /// All that an engine is told, apart from its steps: what differs between engines stands here.
 fn engine<'d>(
-    kind: EngineKind,
+    (kind, device): (EngineKind, Device),
     threads: i32,
     shape: Shape,
     splits: Splits<'d>,
 ) -> Result<Box<dyn Engine + 'd>> {
-    kernels::start_libtorch()?;
+    let trouble = kernels::start_libtorch()?;
+    if let (Device::Cuda(_), Some(trouble)) = (device, trouble) {
+        bail!("{trouble}");
+    }
     tch::set_num_threads(threads);
-    let place = Place { threads: threads.max(1) as usize, ..Place::from(Device::Cpu) };
+    let place = Place { threads: threads.max(1) as usize, ..Place::from(device) };
     kernels::engine(kind, place, shape, splits, Settings::plain(ADAM))
 }
 
-fn train(folder: &Path, batch_size: usize, threads: i32, kind: EngineKind) -> Result<()> {
+/// Steps after which results are fetched from the device, about as often as batchscope itself does it.
+const WAIT: u64 = 64;
+
+fn train(folder: &Path, batch_size: usize, threads: i32, by: (EngineKind, Device)) -> Result<()> {
     let arrays = Arrays::read(folder)?;
     let examples = arrays.examples();
     let input = match examples.sequences {
@@ -82,19 +92,25 @@ fn train(folder: &Path, batch_size: usize, threads: i32, kind: EngineKind) -> Re
     let shape = Shape { input, units: UNITS };
     let none = Examples { labels: &[], ..examples };
     let splits = Splits { train: examples, validation: none, test: none };
-    let mut engine = engine(kind, threads, shape, splits)?;
+    let mut engine = engine(by, threads, shape, splits)?;
     engine.set_state(&State::new(model::keras(&shape, 0), &ADAM))?;
 
     let rows: Vec<u32> = (0..examples.len() as u32).collect();
     ensure!((1..=rows.len()).contains(&batch_size), "{} rows do not make a batch", rows.len());
     let mut batches = rows.chunks_exact(batch_size).cycle();
-    protocol::serve(|| {
-        let rows = batches.next().unwrap_or_default();
-        engine.train_step(&Step { rows, lr: LR, masks: None })?;
-        let logits = engine.take_computed()?.logits;
-        let labels = rows.iter().map(|row| examples.labels[*row as usize]);
+    protocol::serve(|steps| {
+        let (mut last, mut logits) = (&rows[..0], Vec::new());
+        for step in 1..=steps {
+            last = batches.next().unwrap_or_default();
+            engine.train_step(&Step { rows: last, lr: LR, masks: None })?;
+            if step % WAIT == 0 || step == steps {
+                logits = engine.take_computed()?.logits;
+            }
+        }
+        let logits = &logits[logits.len() - last.len()..];
+        let labels = last.iter().map(|row| examples.labels[*row as usize]);
         let losses = logits.iter().zip(labels).map(|(z, y)| cross_entropy(*z, y));
-        Ok(losses.sum::<f64>() / rows.len() as f64)
+        Ok(losses.sum::<f64>() / last.len() as f64)
     })
 }
 
@@ -109,7 +125,13 @@ fn sgemm(threads: i32) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
     let ones = || Tensor::f_ones([SIDE, SIDE], (Kind::Float, tch::Device::Cpu));
     let (a, b, product) = (ones()?, ones()?, ones()?);
-    protocol::serve(|| Ok(product.f_mm_out(&a, &b)?.f_double_value(&[0, 0])?))
+    protocol::serve(|products| {
+        let mut value = f64::NAN;
+        for _ in 0..products {
+            value = product.f_mm_out(&a, &b)?.f_double_value(&[0, 0])?;
+        }
+        Ok(value)
+    })
 }
 
 /// Prepares the data of an experiment as `batchscope run` does.

@@ -10,24 +10,22 @@ use std::time::Instant;
 /// Untimed steps, then as many timed ones for the first line.
 const WARM_UP: u64 = 3;
 
-/// Serves until the input ends. A step gives its loss.
-pub(crate) fn serve(mut step: impl FnMut() -> Result<f64>) -> Result<()> {
-    run(WARM_UP, &mut step)?;
-    let mut first = run(WARM_UP, &mut step)?;
+/// Serves until the input ends. `run` makes so many steps and gives the loss of the last one, waiting
+/// for it.
+pub(crate) fn serve(mut run: impl FnMut(u64) -> Result<f64>) -> Result<()> {
+    run(WARM_UP)?;
+    let mut first = timed(WARM_UP, &mut run)?;
     first["versions"] = json!({ "libtorch": libtorch_version() });
     say(&first)?;
     for line in stdin().lines() {
-        say(&run(line?.trim().parse()?, &mut step)?)?;
+        say(&timed(line?.trim().parse()?, &mut run)?)?;
     }
     Ok(())
 }
 
-fn run(steps: u64, step: &mut dyn FnMut() -> Result<f64>) -> Result<Value> {
+fn timed(steps: u64, run: &mut dyn FnMut(u64) -> Result<f64>) -> Result<Value> {
     let started = Instant::now();
-    let mut loss = f64::NAN;
-    for _ in 0..steps {
-        loss = step()?;
-    }
+    let loss = run(steps)?;
     let seconds = started.elapsed().as_secs_f64();
     Ok(json!({ "steps": steps, "seconds": seconds, "loss": loss }))
 }

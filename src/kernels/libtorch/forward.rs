@@ -64,6 +64,29 @@ impl Weights<'_> {
         [&self.parameters[at], &self.parameters[at + 1], &self.parameters[at + 2], self.no_bias]
     }
 
+    /// Puts the LSTM's weights one after the other in a GPU's memory, as cuDNN wants them; without this
+    /// it copies them on every use, and warns. On the processor there is nothing to do.
+    pub(super) fn flatten(&self) -> Result<()> {
+        const CUDNN_LSTM: i64 = 2;
+        if !self.device.is_cuda() {
+            return Ok(());
+        }
+        let _no_grad = tch::no_grad_guard();
+        let (features, units) = (self.shape.features() as i64, self.shape.units as i64);
+        let _buffer = Tensor::f_internal_cudnn_rnn_flatten_weight(
+            &self.lstm(),
+            4,
+            features,
+            CUDNN_LSTM,
+            units,
+            0,
+            1,
+            false,
+            false,
+        )?;
+        Ok(())
+    }
+
     /// Logits `[B]`; `training` prepares the backward pass.
     pub(super) fn logits(
         &self,

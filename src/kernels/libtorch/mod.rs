@@ -156,26 +156,6 @@ impl<'d> Libtorch<'d> {
         }
     }
 
-    /// Puts the LSTM's weights one after the other in memory, as cuDNN wants them; without this it
-    /// copies them in every step.
-    fn flatten_for_cudnn(&self) -> Result<()> {
-        const CUDNN_LSTM: i64 = 2;
-        let _no_grad = tch::no_grad_guard();
-        let (features, units) = (self.shape.features() as i64, self.shape.units as i64);
-        let _buffer = Tensor::f_internal_cudnn_rnn_flatten_weight(
-            &self.weights().lstm(),
-            4,
-            features,
-            CUDNN_LSTM,
-            units,
-            0,
-            1,
-            false,
-            false,
-        )?;
-        Ok(())
-    }
-
     /// Logits `[B]` of these rows.
     fn forward(
         &self,
@@ -316,9 +296,7 @@ impl Engine for Libtorch<'_> {
         self.updates = state.step;
         self.step = Tensor::f_from_slice(&[state.step as f32])?.f_to_device(self.device)?;
         (self.computed, self.waiting) = (Computed::default(), Waiting::default());
-        if self.device.is_cuda() {
-            self.flatten_for_cudnn()?;
-        }
+        self.weights().flatten()?;
         for parameter in &mut self.parameters {
             *parameter = parameter.f_set_requires_grad(true)?;
         }

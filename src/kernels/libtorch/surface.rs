@@ -111,15 +111,22 @@ impl LossSurface {
         Ok((sum / rows, gradient))
     }
 
+    fn weights<'w>(&'w self, parameters: &'w [Tensor]) -> Weights<'w> {
+        Weights { shape: self.shape, parameters, no_bias: &self.no_bias, device: self.device }
+    }
+
     fn summed_loss(
         &self,
         parameters: &[Tensor],
         batch: &FixedBatch,
         training: bool,
     ) -> Result<Tensor> {
-        let weights =
-            Weights { shape: self.shape, parameters, no_bias: &self.no_bias, device: self.device };
-        let logits = weights.logits(batch.inputs.shallow_clone(), batch.rows, None, training)?;
+        let logits = self.weights(parameters).logits(
+            batch.inputs.shallow_clone(),
+            batch.rows,
+            None,
+            training,
+        )?;
         Ok(logits.f_binary_cross_entropy_with_logits(
             &batch.labels,
             Some(&batch.weights),
@@ -140,6 +147,9 @@ impl LossSurface {
             let dims: Vec<i64> = dims.iter().map(|dim| *dim as i64).collect();
             Ok(Tensor::f_from_slice(array)?.f_reshape(dims)?.f_to_device(self.device)?)
         };
-        self.shape.parameters().into_iter().map(upload).collect()
+        let parameters: Vec<Tensor> =
+            self.shape.parameters().into_iter().map(upload).collect::<Result<_>>()?;
+        self.weights(&parameters).flatten()?;
+        Ok(parameters)
     }
 }

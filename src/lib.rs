@@ -6,7 +6,7 @@
 //!
 //! # Layers
 //!
-//! Imports flow one way; `tests/layers.rs` checks it.
+//! Imports flow one way; `tests/layers` checks it.
 //!
 //! ```text
 //! cli -> study -> train, probe -> model, data -> kernels

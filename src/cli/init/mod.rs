@@ -35,8 +35,10 @@ pub(super) struct InitArgs {
 pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
     let name = args.data.display().to_string();
     let data = match peek(&args.data)? {
-        Contents::Table(columns) => {
+        Contents::Table(columns, account) => {
             let wanted = guess::Wanted { text: args.text.as_deref(), label: args.label.as_deref() };
+            let differences = account.differences();
+            differences.iter().for_each(|said| output.note(&format!("read {said}")));
             guess::Guess::Table(guess::table(&name, &columns, wanted)?)
         }
         Contents::Arrays(shapes) => guess::Guess::Arrays(guess::arrays(&name, &shapes)?),

@@ -25,6 +25,6 @@ pub use account::Account;
 pub use dataset::{Dataset, Facts, SplitFacts};
 pub use encoder::{Encoded, Encoder, Inputs};
 pub use moment::is_time;
-pub use peek::{ArrayShape, Column, Contents, peek, word_counts};
+pub use peek::{ArrayShape, Column, Contents, PeekedTable, peek, word_counts};
 pub use prepare::{Prepared, find, prepare};
 pub use table::text_lines;

@@ -36,6 +36,10 @@ pub(super) struct TableGuess {
     pub(super) classes: [(String, usize); 2],
     /// Other columns that could be the label.
     pub(super) alternatives: Vec<String>,
+    /// How many lines and rows there are, where they differ.
+    pub(super) read: Option<String>,
+    /// Whether quotes would take rows if they enclosed cells.
+    pub(super) quotes_are_text: bool,
 }
 
 /// Arrays of numbers: for each split, the sequences and their labels.
@@ -108,6 +112,8 @@ pub(super) fn table(
             .filter(|(column, _)| column.name != label.name)
             .map(|(column, _)| column.name.clone())
             .collect(),
+        read: None,
+        quotes_are_text: false,
     })
 }
 

@@ -134,13 +134,22 @@ impl<'b> LineCounter<'b> {
     /// Goes over line ends that stand between rows, then says the line of what comes next. There, a
     /// carriage return alone ends a line too, since it ends a row.
     pub(super) fn line_at(&mut self, byte: usize) -> u64 {
-        self.go_to(byte);
+        loop {
+            self.skip_ends();
+            if self.at >= byte.min(self.bytes.len()) {
+                return self.line;
+            }
+            self.at += 1;
+        }
+    }
+
+    fn skip_ends(&mut self) {
         loop {
             let rest = &self.bytes[self.at.min(self.bytes.len())..];
             let returns = rest.iter().take_while(|byte| **byte == b'\r').count();
             let feed = rest.get(returns) == Some(&b'\n');
             if returns == 0 && !feed {
-                return self.line;
+                return;
             }
             self.line += if feed { 1 } else { returns as u64 };
             self.at += returns + usize::from(feed);

@@ -8,6 +8,7 @@ mod parquet;
 mod settle;
 
 pub use decode::text_lines;
+pub(super) use delimited::is_stray_quote;
 pub(super) use settle::settle;
 
 use super::account::Account;
@@ -125,8 +126,12 @@ pub(super) fn read_texts(section: &TableSection, file: &SourceFile) -> Result<(T
 }
 
 /// The names of the columns that hold single values, in the order of the file.
-pub(super) fn names(file: &SourceFile, format: TableFormat) -> Result<Vec<String>> {
-    match dialect(&TableSection::default(), format) {
+pub(super) fn names(
+    section: &TableSection,
+    file: &SourceFile,
+    format: TableFormat,
+) -> Result<Vec<String>> {
+    match dialect(section, format) {
         Some(dialect) => delimited::names(file, dialect),
         None if format == TableFormat::Jsonl => jsonl::names(file),
         None => parquet::names(file),

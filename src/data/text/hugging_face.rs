@@ -124,7 +124,7 @@ mod tests {
 
     /// A word-level tokenizer as the library writes it, with these words from id 0 on.
     pub(in crate::data) fn json(words: &[&str]) -> String {
-        let vocab: serde_json::Map<String, serde_json::Value> =
+        let vocab: serde_json::Map<String, Value> =
             words.iter().enumerate().map(|(id, word)| (word.to_string(), id.into())).collect();
         serde_json::json!({
             "version": "1.0",

@@ -34,6 +34,11 @@ impl Dialect {
     }
 }
 
+/// Whether an error says that a quote takes rows.
+pub(in crate::data) fn is_stray_quote(error: &UserError) -> bool {
+    error.message.contains(quotes::OPENS)
+}
+
 /// Whether quotes were found to be text, though the section does not say so.
 pub(super) fn finds_text_in_quotes(file: &SourceFile, dialect: Dialect) -> Result<bool> {
     Ok(dialect.finds_text_in_quotes(&decode::text(file)?))
@@ -63,7 +68,14 @@ pub(super) fn each_row(
         match reader.read_record(&mut record) {
             Ok(true) => {}
             Ok(false) => break,
-            Err(error) => return Err(unreadable(file, &mut counter, &error, style).into()),
+            Err(error) => {
+                let refused = unreadable(file, &mut counter, &error, style);
+                let row = &bytes[counter.at()..reader.position().byte() as usize];
+                if style.quotes && matches!(error.kind(), ErrorKind::UnequalLengths { .. }) {
+                    suspects.look(row, counter.line_at(0), &file.name())?;
+                }
+                return Err(refused.into());
+            }
         }
         let from = record.position().map_or(0, |place| place.byte() as usize);
         let line = counter.line_at(from);

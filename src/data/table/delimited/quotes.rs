@@ -147,7 +147,8 @@ impl Suspects {
             Ending::Open => "is never closed".to_owned(),
             _ => format!("goes on to line {closes}, where text follows the closing quote"),
         };
-        Err(stray(file, opens, &format!("opens a cell that {how}")))
+        let error = stray(file, opens, &how);
+        Err(UserError { hint: Some(TEXT.to_owned()), ..error })
     }
 
     /// Each line of a row read as a row of its own, if all of them have the table's columns.
@@ -196,9 +197,7 @@ impl Suspects {
         match self.found.iter().find(taken) {
             None => Ok(()),
             Some(Suspect { line, last_line, .. }) => {
-                let what = format!(
-                    "opens a cell that goes on to line {last_line}, over lines that read as rows"
-                );
+                let what = format!("goes on to line {last_line}, over lines that read as rows");
                 Err(stray(file, *line, &what))
             }
         }
@@ -207,8 +206,13 @@ impl Suspects {
 
 fn stray(file: &str, line: u64, what: &str) -> UserError {
     UserError::new(
-        format!("{file}, line {line}: a quote {what}"),
-        "if quotes are part of the texts, add `quotes: false` to `data.table`, or double them inside \
-         quoted cells; if they enclose cells and this one is right, add `quotes: true`",
+        format!("{file}, line {line}: {OPENS} {what}"),
+        format!("{TEXT}; if they enclose cells and this one is right, add `quotes: true`"),
     )
 }
+
+/// Part of every error about a quote that takes rows.
+pub(super) const OPENS: &str = "a quote opens a cell that";
+
+const TEXT: &str = "if quotes are part of the texts, add `quotes: false` to `data.table`, or double them \
+                    inside quoted cells";

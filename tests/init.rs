@@ -79,7 +79,7 @@ fn a_csv_file_with_raw_quotes_is_told_and_read_with_its_quotes_as_text() {
     let scene = Scene::new();
     let row = |line: usize| {
         let quote = if [7, 14].contains(&line) { "\"" } else { "" };
-        format!("{quote}word w{line}{}\n", if line % 2 == 0 { ",0" } else { ",1" })
+        format!("{quote}word w{line}{}\n", if line.is_multiple_of(2) { ",0" } else { ",1" })
     };
     scene.write("t.csv", &(2..62).fold("text,label\n".to_owned(), |text, line| text + &row(line)));
     let ended = scene.run(&["init", "t.csv", "--out", "mine.yaml"]).expect(0);

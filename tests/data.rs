@@ -208,6 +208,80 @@ fn rows_sorted_by_label_and_splits_of_one_label_are_told() {
     assert!(!facts("{ table: { path: @t.csv } }").sorted_by_label);
     let warnings =
         facts("{ table: { path: @sorted.csv }, split: { by: order, test: 0 } }").warnings();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(warnings.len(), 2, "each text is one word of its own: {warnings:?}");
+    assert!(warnings[1].starts_with("100 % of the words of the validation split are unknown"));
     assert!(warnings[0].starts_with("all 4 examples of the validation split have the label `1`"));
+}
+
+/// Sixty rows of which two texts begin with a quote of their own.
+fn raw_quotes(separator: char) -> String {
+    let row = |line: usize| {
+        let quote = if [7, 14].contains(&line) { "\"" } else { "" };
+        format!("{quote}word w{line}{separator}{}\n", line % 2)
+    };
+    (2..62).fold(format!("text{separator}label\n"), |text, line| text + &row(line))
+}
+
+#[test]
+fn no_row_vanishes_behind_a_quote() {
+    let (csv, tsv) = (raw_quotes(','), raw_quotes('\t'));
+    let files = Files::of(&[("t.csv", csv.as_bytes()), ("t.tsv", tsv.as_bytes())]);
+    let said = files.refusal("{ table: { path: @t.csv } }", Some(true));
+    let expected = "line 7: a quote opens a cell that goes on to line 14, where text follows";
+    assert!(said.contains(expected), "{said}");
+    for yaml in ["{ table: { path: @t.csv, quotes: false } }", "{ table: { path: @t.tsv } }"] {
+        let prepared = files.prepare(yaml, Some(true)).unwrap();
+        let mut rows = rows(&prepared).concat();
+        rows.sort_unstable();
+        assert_eq!(rows, (2..62).collect::<Vec<u64>>());
+        assert_eq!(prepared.facts.accounts[0].differences(), None);
+    }
+}
+
+#[test]
+fn lines_rows_and_examples_are_told_where_they_differ_also_from_the_cache() {
+    let text = table()
+        .replace("author 1", " author 1 ")
+        .replace("w3,", "w3\n,")
+        .replace("bad w3\n", "\"bad\nw3\"");
+    let files = Files::of(&[("t.csv", format!("{text}\n\n").as_bytes())]);
+    let yaml = "{ table: { path: @t.csv, where: { who: author 1 } }, split: { validation: 0.4, test: 0 } }";
+    for _ in 0..2 {
+        let account = &files.prepare(yaml, Some(true)).unwrap().facts.accounts[0];
+        assert_eq!((account.lines, account.rows, account.filtered), (Some(23), 20, 14));
+        let said = account.differences().unwrap();
+        let expected = "t.csv: 23 lines after the header, 20 rows (1 line break inside quoted cells, \
+                        2 blank lines), 14 left out by `where`, 6 examples";
+        assert!(said.ends_with(expected), "{said}");
+    }
+}
+
+#[test]
+fn values_are_compared_with_columns_without_blanks_around_them_and_as_written() {
+    let text = table().replace(",yes,", ", +1 ,").replace(",no,", ",-1,");
+    let files = Files::of(&[("t.csv", text.as_bytes())]);
+    let of = |yaml: &str| files.prepare(yaml, Some(true)).unwrap().facts;
+    let facts = of("{ table: { path: @t.csv, positive: \"+1\" } }");
+    assert_eq!((facts.classes[1].as_str(), facts.train.positives), ("+1", 6));
+    let same = of("{ table: { path: @t.csv, positive: \" +1\" } }");
+    assert_eq!(same.train, facts.train);
+    let said = files.refusal("{ table: { path: @t.csv, positive: \"1\" } }", Some(true));
+    assert!(said.contains("never holds `1`"), "{said}");
+}
+
+#[test]
+fn texts_whose_words_are_unknown_or_missing_are_told() {
+    let row = |at: usize| format!("好看的电影{at}号,{}\n", at % 2);
+    let unspaced = (0..20).fold("text,label\n".to_owned(), |text, at| text + &row(at));
+    let empty = table().replace("good w0", "").replace("bad w1,", "?!,");
+    let files = Files::of(&[("a.csv", unspaced.as_bytes()), ("b.csv", empty.as_bytes())]);
+    let warnings = |yaml: &str| files.prepare(yaml, Some(true)).unwrap().facts.warnings();
+    let said = warnings("{ table: { path: @a.csv } }");
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].starts_with("100 % of the words of the validation split are unknown"),
+        "{said:?}"
+    );
+    let said = warnings("{ table: { path: @b.csv }, split: { by: order } }");
+    assert_eq!(said, ["2 texts of the training split have no words"]);
 }

@@ -73,3 +73,45 @@ fn a_file_written_for_arrays_is_accepted_as_it_is() {
     let said = scene.run(&["check", "mine.yaml"]).expect(0).stdout;
     assert!(said.contains("60 training (30 with label `1`), 20 validation"), "{said}");
 }
+
+#[test]
+fn a_csv_file_with_raw_quotes_is_told_and_read_with_its_quotes_as_text() {
+    let scene = Scene::new();
+    let row = |line: usize| {
+        let quote = if [7, 14].contains(&line) { "\"" } else { "" };
+        format!("{quote}word w{line}{}\n", if line.is_multiple_of(2) { ",0" } else { ",1" })
+    };
+    scene.write("t.csv", &(2..62).fold("text,label\n".to_owned(), |text, line| text + &row(line)));
+    let ended = scene.run(&["init", "t.csv", "--out", "mine.yaml"]).expect(0);
+    assert!(ended.stderr.contains("t.csv, line 7: a quote opens a cell"), "{}", ended.stderr);
+    assert!(scene.read("mine.yaml").contains("    quotes: false"));
+    let said = scene.run(&["check", "mine.yaml"]).expect(0).stdout;
+    assert!(said.contains("36 training") && said.contains("12 test"), "{said}");
+}
+
+#[test]
+fn lines_and_rows_that_differ_are_told_by_init_and_check() {
+    let scene = Scene::new();
+    let table = scene.read("reviews.csv");
+    scene.write("t.csv", &format!("{table}\n\n"));
+    let ended = scene.run(&["init", "t.csv", "--out", "mine.yaml"]).expect(0);
+    let expected = "t.csv: 122 lines after the header, 120 rows (2 blank lines)";
+    assert!(ended.stderr.contains(&format!("read {expected}")), "{}", ended.stderr);
+    assert!(scene.read("mine.yaml").contains(&format!("path: t.csv   # {expected}")));
+    let said = scene.run(&["check", "mine.yaml"]).expect(0).stdout;
+    assert!(said.contains(&format!("read   {expected}\n")), "{said}");
+}
+
+#[test]
+fn series_of_numbers_with_dates_are_no_texts_and_a_million_columns_end_at_once() {
+    let scene = Scene::new();
+    let row = |at: usize| format!("2024-03-01 {at:02}:00:00,{}.5,{}\n", 20 + at, at % 2);
+    scene.write("t.csv", &(0..20).fold("date,light,used\n".to_owned(), |text, at| text + &row(at)));
+    let ended = scene.run(&["init", "t.csv"]).expect(2);
+    assert!(ended.stderr.contains("no column holds texts"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cut windows"), "{}", ended.stderr);
+    let header: Vec<String> = (0..1_000_000).map(|at| format!("c{at}")).collect();
+    scene.write("wide.csv", &format!("{}\n{}1\n", header.join(","), "1,".repeat(999_999)));
+    let ended = scene.run(&["init", "wide.csv"]).expect(2);
+    assert!(ended.stderr.contains("wide.csv has 1,000,000 columns"), "{}", ended.stderr);
+}

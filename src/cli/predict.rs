@@ -2,7 +2,7 @@
 
 use super::diagnostics::Output;
 use super::format;
-use crate::data::Inputs;
+use crate::data::{Account, Inputs, text_lines};
 use crate::error::UserError;
 use crate::files;
 use crate::kernels::start_libtorch;
@@ -53,7 +53,12 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
     start_libtorch()?;
     let encoder = run.encoder()?;
     let predictions = match is_standard(&args.input) {
-        false => run.predict(&encoder, &encoder.read(&args.input)?)?,
+        false => {
+            let inputs = encoder.read(&args.input)?;
+            let differences = inputs.account().and_then(Account::differences);
+            differences.iter().for_each(|said| output.note(&format!("read {said}")));
+            run.predict(&encoder, &inputs)?
+        }
         true => {
             let mut predictions = run.predict(&encoder, &Inputs::texts(standard_lines()?))?;
             predictions.iter_mut().for_each(|prediction| prediction.row += 1);
@@ -83,15 +88,7 @@ fn is_standard(path: &Path) -> bool {
 fn standard_lines() -> Result<Vec<String>> {
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).context("cannot read the standard input")?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line =
-            error.as_bytes()[..error.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
-        UserError::new(
-            format!("standard input, line {line}: the text is not UTF-8"),
-            "convert it first, for example with `iconv -f latin1 -t utf-8`",
-        )
-    })?;
-    Ok(text.lines().map(str::to_owned).collect())
+    Ok(text_lines("standard input", bytes)?)
 }
 
 fn format_of(output: &Path) -> Result<OutputFormat, UserError> {

@@ -3,7 +3,7 @@
 use super::format::{bytes, count, counted, duration, summary};
 use crate::analysis::points;
 use crate::config::Study;
-use crate::data::SplitFacts;
+use crate::data::{Account, SplitFacts};
 use crate::kernels::{EngineKind, Input, Shape};
 use crate::stats::{Edge, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
@@ -203,8 +203,10 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         ),
         Input::Features(features) => (format!("; {features} features"), String::new()),
     };
+    let read = facts.accounts.iter().filter_map(Account::differences);
+    let read: String = read.map(|said| format!("read   {said}\n")).collect();
     format!(
-        "study  {}: {} x {} = {}{} on {} by {}, {parallel} at a time\n\
+        "study  {}: {} x {} = {}{} on {} by {}, {parallel} at a time\n{read}\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}\n\
          margin {} percentage points of accuracy: what differs by less does not matter",

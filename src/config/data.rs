@@ -67,6 +67,10 @@ pub struct TableSection {
     /// What stands between the columns of a CSV file: one ASCII character, a comma when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub separator: Option<char>,
+    /// Whether double quotes enclose cells of CSV and TSV files, or are part of the texts. When left
+    /// out they enclose cells, except in a TSV file in which they cannot, or would take whole rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quotes: Option<bool>,
     /// The column that holds the text.
     pub text: String,
     /// The column that holds the label: two values, which become 0 and 1 in sorted order.
@@ -104,6 +108,7 @@ impl Default for TableSection {
             test: None,
             format: None,
             separator: None,
+            quotes: None,
             text: "text".into(),
             label: "label".into(),
             positive: None,
@@ -155,12 +160,25 @@ fn some_text_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "number", "boolean"] })
 }
 
-/// One value, which may be written as a number or as true or false, and is compared as text.
+/// What YAML makes of a text that is not quoted, where that is a number or a flag: `2.50` is `2.5`.
+pub fn as_yaml_reads(text: &str) -> Option<String> {
+    match serde_yaml::from_str(text) {
+        Ok(Value::Number(number)) => Some(number.to_string()),
+        Ok(Value::Bool(flag)) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// One value, which may be written as a number or as true or false, and is compared as text. When
+/// it comes from a file or a flag, `load` has put the text as written in place of the number.
 fn plain_text<E: Error>(what: &str, value: Value) -> Result<String, E> {
     match value {
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Null => Err(E::custom(format!(
+            "`{what}` has no value; if the column holds the word null, write \"null\" in quotes"
+        ))),
         _ => Err(E::custom(format!("`{what}` takes one value to compare a column with"))),
     }
 }

@@ -5,7 +5,7 @@
 //! value.
 
 use super::Experiment;
-use super::locate::{KeyPath, Segment, line_of};
+use super::locate::{KeyPath, Segment, line_of, text_at};
 use super::schema::usage_of;
 use crate::error::UserError;
 use serde_yaml::{Mapping, Value};
@@ -15,6 +15,8 @@ use serde_yaml::{Mapping, Value};
 pub struct Override {
     path: KeyPath,
     value: Value,
+    /// The value as it was typed.
+    text: String,
     /// The flag that was typed, for messages.
     flag: &'static str,
 }
@@ -36,16 +38,17 @@ impl Override {
                 "write the value after the `=`; `null` takes a key out",
             ));
         }
+        let text = value.to_owned();
         let value = serde_yaml::from_str(value).map_err(|error| {
             UserError::new(format!("the value of `--set {argument}` is not YAML: {error}"), usage)
         })?;
-        Ok(Self { path, value, flag: "--set" })
+        Ok(Self { path, value, text, flag: "--set" })
     }
 
     /// `--device cpu`, which stands for `--set train.device=cpu`.
     pub fn device(device: &str) -> Self {
         let path = KeyPath::parse("train.device");
-        Self { path, value: device.into(), flag: "--device" }
+        Self { path, value: device.into(), text: device.into(), flag: "--device" }
     }
 }
 
@@ -61,10 +64,15 @@ pub struct Source {
 }
 
 impl Source {
+    /// The content without the byte order mark that some editors put before it.
+    fn yaml(&self) -> &str {
+        self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
+    }
+
     /// An error about the value at `path`, with the place where it was written.
     pub(super) fn error(&self, path: &KeyPath, rule: &str, hint: Option<String>) -> UserError {
         let overridden = self.overrides.iter().rev().find(|set| path.0.starts_with(&set.path.0));
-        let place = match (overridden, line_of(&self.text, path)) {
+        let place = match (overridden, line_of(self.yaml(), path)) {
             (Some(set), _) => format!("from `{}`", set.flag),
             (None, Some(line)) => format!("{}, line {line}", self.name),
             (None, None) => self.name.clone(),
@@ -76,7 +84,7 @@ impl Source {
 
 /// Reads the file with its overrides; every key that was left out has its default.
 pub fn load(source: &Source) -> Result<Experiment, UserError> {
-    let mut document: Value = serde_yaml::from_str(&source.text).map_err(|error| {
+    let mut document: Value = serde_yaml::from_str(source.yaml()).map_err(|error| {
         let place = error.location().map_or(String::new(), |at| format!(", line {}", at.line()));
         UserError {
             message: format!("{}{place}: this is not YAML: {error}", source.name),
@@ -96,8 +104,11 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
             "an experiment file is YAML with the keys `study` and `data`; see `experiments/`",
         ));
     }
+    keep_texts(&mut document, source.yaml(), &[]);
     for set in &source.overrides {
-        apply(&mut document, set)?;
+        let mut value = set.value.clone();
+        keep_texts(&mut value, &set.text, &set.path.0);
+        apply(&mut document, set, value)?;
     }
     serde_path_to_error::deserialize(document).map_err(|error| {
         let (rule, unknown, hint) = explain(&error.inner().to_string());
@@ -106,8 +117,48 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
     })
 }
 
+/// The values that columns of a table are compared with, as text.
+const COMPARED: [&[&str]; 2] = [&["data", "table", "positive"], &["data", "table", "where"]];
+
+/// Puts the text as it was written in place of numbers and flags that are compared as text: `2.50`
+/// is not 2.5 in a column of versions. `value` was read from `text` and stands at `path`.
+fn keep_texts(value: &mut Value, text: &str, path: &[Segment]) {
+    for compared in COMPARED {
+        let compared: Vec<Segment> =
+            compared.iter().map(|key| Segment::Key((*key).to_owned())).collect();
+        let below = match (compared.strip_prefix(path), path.starts_with(&compared)) {
+            (Some(below), _) => below.to_vec(),
+            (None, true) => Vec::new(),
+            (None, false) => continue,
+        };
+        let place = below.iter().try_fold(&mut *value, |place, segment| match segment {
+            Segment::Key(key) => place.get_mut(key.as_str()),
+            Segment::Index(_) => None,
+        });
+        match place {
+            Some(Value::Mapping(values)) => {
+                for (key, one) in values.iter_mut() {
+                    let Some(key) = key.as_str() else { continue };
+                    let inner = [&below[..], &[Segment::Key(key.to_owned())]].concat();
+                    keep_text(one, text, &inner);
+                }
+            }
+            Some(one) => keep_text(one, text, &below),
+            None => {}
+        }
+    }
+}
+
+fn keep_text(value: &mut Value, text: &str, path: &[Segment]) {
+    if let Value::Number(_) | Value::Bool(_) = value
+        && let Some(written) = text_at(text, path)
+    {
+        *value = Value::String(written);
+    }
+}
+
 /// Puts an override's value at its path, making mappings on the way.
-fn apply(document: &mut Value, set: &Override) -> Result<(), UserError> {
+fn apply(document: &mut Value, set: &Override, value: Value) -> Result<(), UserError> {
     let mut place = document;
     for (depth, segment) in set.path.0.iter().enumerate() {
         let parent = KeyPath(set.path.0[..depth].to_vec());
@@ -128,7 +179,7 @@ fn apply(document: &mut Value, set: &Override) -> Result<(), UserError> {
             )
         })?;
     }
-    *place = set.value.clone();
+    *place = value;
     Ok(())
 }
 
@@ -324,6 +375,34 @@ mod tests {
         );
         assert!(message(HEAD, &["study.arms.5.name=x"]).contains("no such place"));
         assert!(Override::parse("train.epochs").is_err());
+    }
+
+    #[test]
+    fn values_that_are_compared_with_columns_stay_as_they_were_written() {
+        let table = |text: &str, sets: &[&str]| {
+            let overrides = sets.iter().map(|set| Override::parse(set).unwrap()).collect();
+            let source = Source { name: "file.yaml".into(), text: text.into(), overrides };
+            let table = load(&source).unwrap().data.table.unwrap();
+            let values: Vec<String> = table.filter.into_values().collect();
+            (table.positive.unwrap_or_default(), values.join(" "))
+        };
+        let text = "study: {}\ndata:\n  table:\n    positive: +1\n    \
+                    where: { a: 2.50, b: True, c: 2e3, d: \"007\", e: x }\n";
+        let expected = |positive: &str, values: &str| (positive.to_owned(), values.to_owned());
+        assert_eq!(table(text, &[]), expected("+1", "2.50 True 2e3 007 x"));
+        let sets =
+            ["data.table.positive=1.0", "data.table.where.a=1_0.10", "data.table.where.b=-0"];
+        assert_eq!(table(text, &sets), expected("1.0", "1_0.10 -0 2e3 007 x"));
+        let whole = ["data.table={ positive: 0x1, where: { z: 1e0 } }"];
+        assert_eq!(table(text, &whole), expected("0x1", "1e0"));
+        assert_eq!(table(text, &["data.table.where={ v: 3.0 }"]).1, "3.0");
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_file_is_no_part_of_it() {
+        assert!(message(&format!("\u{feff}{HEAD}"), &[]).starts_with("accepted"));
+        let text = format!("\u{feff}{HEAD}train: {{ epochz: 3 }}\n");
+        assert!(message(&text, &[]).starts_with("file.yaml, line 6: unknown key `epochz`"));
     }
 
     #[test]

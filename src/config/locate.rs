@@ -2,9 +2,11 @@
 //!
 //! The text is read once more by a visitor that walks down the path and fails on purpose at the key
 //! it looks for: the parser then reports the position of that failure. So positions come from the
-//! same parser as the values, also for keys whose value was checked long after parsing.
+//! same parser as the values, also for keys whose value was checked long after parsing. The same
+//! walk takes the text of a value as it was written, before YAML makes a number of it.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::cell::RefCell;
 use std::fmt;
 
 /// One step down from a mapping or a sequence.
@@ -53,16 +55,38 @@ impl fmt::Display for KeyPath {
 /// The 1-based line of `path` in `text`, or of its nearest ancestor that is written there.
 pub(super) fn line_of(text: &str, path: &KeyPath) -> Option<usize> {
     (1..=path.0.len()).rev().find_map(|depth| {
-        let seed = Walk { rest: &path.0[..depth] };
+        let seed = Walk { rest: &path.0[..depth], goal: Goal::Place };
         let error = seed.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
         error.to_string().contains(FOUND).then(|| error.location().map(|found| found.line()))?
     })
+}
+
+/// The single value at `path` in `text` as it was written: `+1`, not 1. `None` where the text has
+/// no such path, or a list or a mapping there.
+pub(super) fn text_at(text: &str, path: &[Segment]) -> Option<String> {
+    let found = RefCell::new(None);
+    let yaml = serde_yaml::Deserializer::from_str(text);
+    match path {
+        [] => Text(&found).deserialize(yaml).ok()?,
+        _ => Walk { rest: path, goal: Goal::Text(&found) }.deserialize(yaml).ok()?,
+    }
+    found.into_inner()
 }
 
 const FOUND: &str = "\u{1}found";
 
 struct Walk<'p> {
     rest: &'p [Segment],
+    goal: Goal<'p>,
+}
+
+/// What is wanted at the end of a path.
+#[derive(Clone, Copy)]
+enum Goal<'p> {
+    /// That the parser fails there.
+    Place,
+    /// The text of the value.
+    Text(&'p RefCell<Option<String>>),
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
@@ -83,10 +107,13 @@ impl<'de> Visitor<'de> for Walk<'_> {
         let Some((Segment::Key(wanted), rest)) = self.rest.split_first() else {
             return Err(A::Error::custom("not a key"));
         };
-        while let Some(found) = map.next_key_seed(KeyIs { wanted, last: rest.is_empty() })? {
-            match found {
-                true => map.next_value_seed(Walk { rest })?,
-                false => {
+        let goal = self.goal;
+        let fails = rest.is_empty() && matches!(goal, Goal::Place);
+        while let Some(found) = map.next_key_seed(KeyIs { wanted, fails })? {
+            match (found, goal) {
+                (true, Goal::Text(text)) if rest.is_empty() => map.next_value_seed(Text(text))?,
+                (true, _) => map.next_value_seed(Walk { rest, goal })?,
+                (false, _) => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
@@ -103,19 +130,20 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 return Ok(());
             }
         }
-        match rest.is_empty() {
-            true => seq.next_element_seed(Here)?,
-            false => seq.next_element_seed(Walk { rest })?,
+        match (rest.is_empty(), self.goal) {
+            (true, Goal::Place) => seq.next_element_seed(Here)?,
+            (true, Goal::Text(text)) => seq.next_element_seed(Text(text))?,
+            (false, goal) => seq.next_element_seed(Walk { rest, goal })?,
         };
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
 }
 
-/// Compares a key; fails at it when it ends the path.
+/// Compares a key, and may fail at it.
 struct KeyIs<'p> {
     wanted: &'p str,
-    last: bool,
+    fails: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for KeyIs<'_> {
@@ -131,10 +159,31 @@ impl Visitor<'_> for KeyIs<'_> {
         f.write_str("a key")
     }
     fn visit_str<E: Error>(self, key: &str) -> Result<bool, E> {
-        match (key == self.wanted, self.last) {
+        match (key == self.wanted, self.fails) {
             (true, true) => Err(E::custom(FOUND)),
             (is_wanted, _) => Ok(is_wanted),
         }
+    }
+}
+
+/// Takes a single value as text, whatever YAML would read it as.
+struct Text<'p>(&'p RefCell<Option<String>>);
+
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Text<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a single value")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        *self.0.borrow_mut() = Some(text.to_owned());
+        Ok(())
     }
 }
 
@@ -214,5 +263,15 @@ train:
         assert_eq!(line("train.optimizer.adam.lr"), Some(8));
         assert_eq!(line("study.arms[7].name"), Some(4));
         assert_eq!(line("model"), None);
+    }
+
+    #[test]
+    fn values_are_taken_as_they_were_written() {
+        let text = "a: &one +1\nb: { c: 2.50, d: [True, 0x10], e: *one }\nf: [1]\n";
+        let of = |path: &str| text_at(text, &KeyPath::parse(path).0);
+        let values = ["a", "b.c", "b.d.0", "b.d.1", "b.e"].map(|path| of(path).unwrap());
+        assert_eq!(values, ["+1", "2.50", "True", "0x10", "+1"]);
+        assert_eq!((of("f"), of("b.x"), of("f.7")), (None, None, None));
+        assert_eq!(text_at("2e3", &[]).as_deref(), Some("2e3"));
     }
 }

@@ -5,8 +5,11 @@
 //! `<split>.tokens` i32 and `<split>.offsets` u64 `[N + 1]`, for arrays `<split>.values` f32
 //! `[N, T, F]`. Its metadata holds [`Header`] as JSON.
 
+use super::account::Account;
 use super::arrays::Block;
+use super::text::PADDING;
 use crate::files;
+use crate::format::counted;
 use crate::kernels::{Examples, Sequences, Split, Splits};
 use anyhow::{Context, Result, ensure};
 use bytemuck::Pod;
@@ -33,6 +36,9 @@ pub struct Facts {
     /// Whether the training examples, in their order, have all of one label before all of the
     /// other: without shuffling, whole batches would then hold one label.
     pub sorted_by_label: bool,
+    /// What became of the lines and rows of each table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Account>,
     /// The training split.
     pub train: SplitFacts,
     /// The validation split.
@@ -60,6 +66,17 @@ pub(super) struct Contents {
     pub(super) words: Vec<String>,
     /// The bytes of a `tokenizer.json`.
     pub(super) tokenizer: Vec<u8>,
+    /// For texts.
+    pub(super) text: Option<TextTokens>,
+    /// What became of the lines and rows of each table.
+    pub(super) accounts: Vec<Account>,
+}
+
+/// What is counted of texts.
+#[derive(Clone, Copy)]
+pub(super) struct TextTokens {
+    /// The token of words that the vocabulary does not have, if there is one.
+    pub(super) unknown: Option<i32>,
 }
 
 impl Facts {
@@ -73,10 +90,18 @@ impl Facts {
         let is_positive = |label: &f32| *label > 0.5;
         let pairs = parts[0].labels().windows(2);
         let changes = pairs.filter(|pair| is_positive(&pair[0]) != is_positive(&pair[1])).count();
-        let [train, validation, test] = parts.each_ref().map(Part::facts);
-        let (vocabulary, features) = (contents.vocabulary, contents.features);
-        let sorted_by_label = changes == 1;
-        Self { hash, vocabulary, features, classes, sorted_by_label, train, validation, test }
+        let [train, validation, test] = parts.each_ref().map(|part| part.facts(contents.text));
+        Self {
+            hash,
+            vocabulary: contents.vocabulary,
+            features: contents.features,
+            classes,
+            sorted_by_label: changes == 1,
+            accounts: contents.accounts.clone(),
+            train,
+            validation,
+            test,
+        }
     }
 
     /// What is legal but surprising.
@@ -91,7 +116,11 @@ impl Facts {
                 split.examples
             )
         };
-        of_one.map(warning).collect()
+        let texts = [("training", &self.train)].into_iter().chain(splits);
+        of_one
+            .map(warning)
+            .chain(texts.flat_map(|(name, split)| split.text_warnings(name)))
+            .collect()
     }
 }
 
@@ -109,9 +138,38 @@ pub struct SplitFacts {
     pub steps: u64,
     /// Time steps of the longest row.
     pub longest: usize,
+    /// Tokens of texts, without padding.
+    #[serde(default)]
+    pub tokens: u64,
+    /// Tokens of texts that stand for words which the vocabulary does not have.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Texts without a token.
+    #[serde(default)]
+    pub empty: usize,
 }
 
 impl SplitFacts {
+    fn text_warnings(&self, name: &str) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.unknown * 2 > self.tokens {
+            warnings.push(format!(
+                "{:.0} % of the words of the {name} split are unknown: the vocabulary has the words \
+                 of the training split, at most `data.text.max_tokens`. Texts without blanks between \
+                 words, as in Chinese, need `data.text.tokenizer`, a `tokenizer.json`",
+                100.0 * self.unknown as f64 / self.tokens as f64
+            ));
+        }
+        if self.empty > 0 {
+            warnings.push(format!(
+                "{} of the {name} split {} no words",
+                counted(self.empty, "text"),
+                if self.empty == 1 { "has" } else { "have" }
+            ));
+        }
+        warnings
+    }
+
     /// Whether there are examples with label 0 and some with label 1.
     pub fn has_both_labels(&self) -> bool {
         (1..self.examples).contains(&self.positives)
@@ -129,6 +187,17 @@ impl TokenRows {
         self.tokens.extend(row);
         self.offsets.push(self.tokens.len() as u64);
     }
+
+    /// Tokens without padding, unknown ones among them, and rows without any.
+    fn counted(&self, text: TextTokens) -> (u64, u64, usize) {
+        let is_token = |token: &&i32| **token != PADDING;
+        let tokens = self.tokens.iter().filter(is_token).count() as u64;
+        let unknown = self.tokens.iter().filter(|token| Some(**token) == text.unknown).count();
+        let row = |pair: &[u64]| &self.tokens[pair[0] as usize..pair[1] as usize];
+        let rows = self.offsets.windows(2).map(row);
+        let empty = rows.filter(|row| row.iter().all(|token| *token == PADDING)).count();
+        (tokens, unknown as u64, empty)
+    }
 }
 
 /// One split before it is written.
@@ -144,7 +213,7 @@ impl Part {
         }
     }
 
-    fn facts(&self) -> SplitFacts {
+    fn facts(&self, text: Option<TextTokens>) -> SplitFacts {
         let labels = self.labels();
         let (steps, longest) = match self {
             Self::Tokens { rows, .. } => {
@@ -154,7 +223,12 @@ impl Part {
             Self::Features { block, .. } => (labels.len() * block.steps, block.steps),
         };
         let positives = labels.iter().filter(|label| **label > 0.5).count();
-        SplitFacts { examples: labels.len(), positives, steps: steps as u64, longest }
+        let (tokens, unknown, empty) = match (self, text) {
+            (Self::Tokens { rows, .. }, Some(text)) => rows.counted(text),
+            _ => (0, 0, 0),
+        };
+        let (examples, steps) = (labels.len(), steps as u64);
+        SplitFacts { examples, positives, steps, longest, tokens, unknown, empty }
     }
 
     fn views(&self, split: &str) -> Result<Vec<(String, TensorView<'_>)>> {

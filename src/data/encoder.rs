@@ -1,5 +1,6 @@
 //! New texts and arrays -> sequences, by the rules under which a study's examples were prepared.
 
+use super::account::Account;
 use super::arrays::{self, Block};
 use super::dataset::{Dataset, Facts, TokenRows};
 use super::keep;
@@ -35,6 +36,7 @@ enum Rules {
 pub struct Inputs {
     values: Values,
     rows: Vec<u64>,
+    account: Option<Account>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +49,12 @@ impl Inputs {
     /// Texts that stand in no file.
     pub fn texts(texts: Vec<String>) -> Self {
         let rows = (0..texts.len() as u64).collect();
-        Self { values: Values::Texts(texts), rows }
+        Self { values: Values::Texts(texts), rows, account: None }
+    }
+
+    /// What became of the lines of a table; `None` for arrays and for texts that stand in no file.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
     }
 
     /// For each example, its line in a table, or its row (from 0) in an array.
@@ -144,8 +151,8 @@ impl Encoder {
         let sequences = match &self.rules {
             Rules::Words(_) | Rules::Tokenizer(_) => {
                 let columns = self.section.table.clone().unwrap_or_default();
-                let (texts, rows) = table::read_texts(&columns, &file)?;
-                return Ok(Inputs { values: Values::Texts(texts), rows });
+                let ((texts, rows), account) = table::read_texts(&columns, &file)?;
+                return Ok(Inputs { values: Values::Texts(texts), rows, account: Some(account) });
             }
             Rules::Ids(vocabulary) => {
                 arrays::read_inputs(&arrays, file, true, Some(*vocabulary as u32))?
@@ -153,7 +160,7 @@ impl Encoder {
             Rules::Features(_) => arrays::read_inputs(&arrays, file, false, None)?,
         };
         let rows = (0..sequences.len() as u64).collect();
-        Ok(Inputs { values: Values::Arrays(sequences), rows })
+        Ok(Inputs { values: Values::Arrays(sequences), rows, account: None })
     }
 
     /// The sequences of these examples, in their order.

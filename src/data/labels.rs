@@ -1,5 +1,6 @@
 //! Labels as people write them -> 0 and 1.
 
+use super::table::is_alike;
 use crate::error::UserError;
 use std::collections::BTreeMap;
 
@@ -20,12 +21,20 @@ pub(super) fn binary(
     let [(a, _), (b, _)] = classes[..] else {
         return Err(not_two(&classes, column, place));
     };
-    let (zero, one) = match positive {
+    let (zero, one) = match positive.map(str::trim) {
         Some(positive) if positive == a => (b, a),
         Some(positive) if positive != b => {
             return Err(UserError::new(
                 format!("{column} never holds `{positive}`, which should count as 1"),
-                format!("its labels are `{a}` and `{b}`; name one of them as `positive`"),
+                format!(
+                    "its labels are `{a}` and `{b}`, compared as text; name one of them as `positive`{}",
+                    [a, b]
+                        .into_iter()
+                        .find(|class| is_alike(class, positive))
+                        .map_or(String::new(), |class| format!(
+                            ": `{class}` differs by capital letters alone"
+                        ))
+                ),
             ));
         }
         _ => (a, b),
@@ -43,13 +52,19 @@ fn not_two(classes: &[(&str, usize)], column: &str, place: &dyn Fn(usize) -> Str
     let last = last.map_or(String::new(), |(class, row)| {
         format!("; `{class}` first comes in {}", place(*row))
     });
+    let alike = classes.iter().enumerate().find_map(|(at, (class, _))| {
+        let before = classes[..at].iter().find(|(other, _)| is_alike(class, other));
+        before
+            .map(|(other, _)| format!("`{other}` and `{class}` differ by capital letters alone; "))
+    });
     UserError::new(
         format!(
             "{column} must hold two different labels, received {}: {}{more}{last}",
             classes.len(),
             shown.join(", ")
         ),
-        "batchscope compares classifiers with two answers: give it a table of two classes",
+        alike.unwrap_or_default()
+            + "batchscope compares classifiers with two answers: give it a table of two classes",
     )
 }
 
@@ -75,6 +90,8 @@ mod tests {
         assert_eq!((labels, classes), (vec![0.0, 1.0], ["spam".to_owned(), "ham".to_owned()]));
         let error = read(&["spam", "ham"], Some("Spam")).unwrap_err();
         assert!(error.message.contains("never holds `Spam`"), "{}", error.message);
+        assert!(error.hint.unwrap().ends_with("`spam` differs by capital letters alone"));
+        assert_eq!(read(&["spam", "ham"], Some(" ham ")).unwrap().1[1], "ham");
     }
 
     #[test]
@@ -86,5 +103,7 @@ mod tests {
         );
         let error = read(&["yes", "no", "yes", "maybe", "no"], None).unwrap_err();
         assert!(error.message.ends_with("`yes`; `maybe` first comes in line 5"), "{error}");
+        let error = read(&["yes", "no", "No"], None).unwrap_err();
+        assert!(error.hint.unwrap().starts_with("`No` and `no` differ by capital letters alone"));
     }
 }

@@ -5,9 +5,11 @@
 //! of a study read the same memory. Text becomes rows of token ids; with `mask_zero` the padding is
 //! left out, since an LSTM that holds its state there computes the same without it.
 
+mod account;
 mod arrays;
 mod dataset;
 mod encoder;
+mod guard;
 mod keep;
 mod labels;
 mod moment;
@@ -19,7 +21,10 @@ mod split;
 mod table;
 mod text;
 
+pub use account::Account;
 pub use dataset::{Dataset, Facts, SplitFacts};
 pub use encoder::{Encoded, Encoder, Inputs};
-pub use peek::{ArrayShape, Column, Contents, peek, word_counts};
+pub use moment::is_time;
+pub use peek::{ArrayShape, Column, Contents, PeekedTable, peek, word_counts};
 pub use prepare::{Prepared, find, prepare};
+pub use table::text_lines;

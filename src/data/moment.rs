@@ -27,6 +27,30 @@ pub(super) fn parse(
     column.iter().enumerate().map(read).collect()
 }
 
+/// Words that stand in dates and numbers beside the digits.
+const OF_TIMES: [&str; 29] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon",
+    "tue", "wed", "thu", "fri", "sat", "sun", "am", "pm", "utc", "gmt", "t", "z", "st", "nd", "rd",
+    "th",
+];
+/// Such of them as may be written out: `March`, `Tuesday`.
+const MAY_GO_ON: usize = 19;
+
+/// Whether a text is nothing but numbers, dates and times, however they are written: `2024-03-01
+/// 10:00`, `1st of March`, `3.5 7`. An empty text is not.
+pub fn is_time(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let parts = lower.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    // Letters and digits may touch: `1st`, `10am`, `2024-03-01T10:00Z`.
+    let words = parts.flat_map(|part| part.split(|c: char| c.is_numeric()));
+    let names = |word: &str| {
+        let known = OF_TIMES.iter().position(|known| *known == word);
+        let goes_on = || OF_TIMES[..MAY_GO_ON].iter().any(|known| word.starts_with(known));
+        word == "of" || word == "e" || known.is_some() || goes_on()
+    };
+    lower.contains(|c: char| c.is_numeric()) && words.filter(|word| !word.is_empty()).all(names)
+}
+
 fn number(text: &str) -> Option<Moment> {
     let text = text.trim();
     if let Ok(whole) = text.parse::<i64>() {
@@ -78,6 +102,25 @@ mod tests {
     fn numbers_keep_their_order_beyond_the_precision_of_floats() {
         let read = read(&["1700000000000000000", "1700000000000000001", "2e18", "-1.5"]).unwrap();
         assert!(read[0] < read[1] && read[1] < read[2] && read[3] < 0);
+    }
+
+    #[test]
+    fn numbers_and_dates_of_any_spelling_are_told_from_texts() {
+        for text in [
+            "2024-03-01 00:00:00",
+            "2024-03-01T10:00:00.5+02:00",
+            "1/3/24 10:15 AM",
+            "1e-3",
+            "-3.5 7",
+            "Fri, 1 March 2024 10:00 GMT",
+            "1st of Mar. 2024",
+            "192.168.0.1",
+        ] {
+            assert!(is_time(text), "{text}");
+        }
+        for text in ["room 12", "good film", "", "a 2 b", "10 out of 10", "may be"] {
+            assert!(!is_time(text), "{text}");
+        }
     }
 
     #[test]

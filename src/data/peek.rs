@@ -2,6 +2,7 @@
 //!
 //! Tables are read by the readers that prepare examples, so every format of theirs is known here.
 
+use super::account::Account;
 use super::source::SourceFile;
 use super::{table, text};
 use crate::config::{TableFormat, TableSection, TextSection};
@@ -15,9 +16,20 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Contents {
     /// A table, column by column.
-    Table(Vec<Column>),
+    Table(PeekedTable),
     /// Named arrays.
     Arrays(Vec<ArrayShape>),
+}
+
+/// What a table holds, and how it is to be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeekedTable {
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// What became of its lines.
+    pub account: Account,
+    /// Why its quotes have to be read as text, which the experiment file must say then.
+    pub quotes_are_text: Option<String>,
 }
 
 /// A column of a table.
@@ -42,7 +54,8 @@ pub struct ArrayShape {
 pub fn peek(path: &Path) -> Result<Contents> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match (TableFormat::of(path), ending.as_str()) {
-        (Some(format), _) => columns(&SourceFile::read(path)?, format).map(Contents::Table),
+        (Some(format), _) => columns(&SourceFile::read(path)?, format)
+            .map(Contents::Table),
         (None, "npz") => shapes(&SourceFile::read(path)?).map(Contents::Arrays),
         _ => Err(UserError::new(
             format!("{}: its name does not tell what it is", path.display()),
@@ -59,19 +72,38 @@ pub fn word_counts(texts: &[String]) -> Vec<usize> {
     texts.iter().map(|raw| text::words(raw, &section).len()).collect()
 }
 
-fn columns(file: &SourceFile, format: TableFormat) -> Result<Vec<Column>> {
-    let names = table::names(file, format)?;
+/// A CSV file in which a quote takes rows is read once more, its quotes as text.
+fn columns(file: &SourceFile, format: TableFormat) -> Result<PeekedTable> {
+    let quoted = columns_of(&TableSection::default(), file, format);
+    let Err(error) = &quoted else { return quoted };
+    let plain = TableSection { quotes: Some(false), ..TableSection::default() };
+    match (format, error.downcast_ref::<UserError>(), columns_of(&plain, file, format)) {
+        (TableFormat::Csv, Some(why), Ok(table)) if table::is_stray_quote(why) => {
+            Ok(PeekedTable { quotes_are_text: Some(why.message.clone()), ..table })
+        }
+        _ => quoted,
+    }
+}
+
+fn columns_of(
+    section: &TableSection,
+    file: &SourceFile,
+    format: TableFormat,
+) -> Result<PeekedTable> {
+    let mut names = table::names(section, file, format)?;
+    // Columns without a name cannot be named in an experiment file.
+    names.retain(|name| !name.is_empty());
     let mut columns: Vec<Column> =
         names.iter().map(|name| Column { name: name.clone(), values: Vec::new() }).collect();
     let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
-    table::each_row(&TableSection::default(), file, format, &wanted, &mut |_, cells| {
+    let account = table::each_row(section, file, format, &wanted, &mut |_, cells| {
         for (column, cell) in columns.iter_mut().zip(cells) {
             column.values.push(cell.unwrap_or_default().to_owned());
         }
         Ok(())
     })?;
     match columns.first().is_some_and(|column| !column.values.is_empty()) {
-        true => Ok(columns),
+        true => Ok(PeekedTable { columns, account, quotes_are_text: None }),
         false => Err(table::no_rows(file).into()),
     }
 }
@@ -95,14 +127,17 @@ mod tests {
     use super::*;
 
     fn csv(bytes: &[u8]) -> Result<Vec<Column>> {
-        columns(&SourceFile::of("t.csv", bytes), TableFormat::Csv)
+        columns(&SourceFile::of("t.csv", bytes), TableFormat::Csv).map(|table| table.columns)
     }
 
     #[test]
     fn json_lines_are_seen_without_the_columns_that_are_lists() {
         let lines =
             b"{\"text\": \"a b\", \"tags\": [1], \"label\": 1}\n{\"text\": null, \"label\": 0}\n";
-        let found = columns(&SourceFile::of("t.jsonl", lines), TableFormat::Jsonl).unwrap();
+        let file = SourceFile::of("t.jsonl", lines);
+        let PeekedTable { columns: found, account, .. } =
+            columns(&file, TableFormat::Jsonl).unwrap();
+        assert_eq!((account.lines, account.rows), (Some(2), 2));
         let names: Vec<&str> = found.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names, ["text", "label"]);
         assert_eq!(

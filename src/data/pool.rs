@@ -1,5 +1,6 @@
 //! The examples of a source, whatever its kind, before they are split and numbered.
 
+use super::account::Account;
 use super::arrays::{self, Block};
 use super::labels;
 use super::moment;
@@ -17,6 +18,8 @@ pub(super) struct Pool {
     /// What the labels 0 and 1 are called in the source.
     pub(super) classes: [String; 2],
     pub(super) places: Places,
+    /// What became of the lines and rows of each table.
+    pub(super) accounts: Vec<Account>,
 }
 
 /// Sequences as the source has them.
@@ -60,7 +63,7 @@ pub(super) fn read(section: &DataSection, files: &[SourceFile], as_tokens: bool)
 fn from_tables(section: &TableSection, tables: Vec<Table>) -> Result<Pool> {
     let mut places = Places { files: Vec::new(), rows: Vec::new() };
     let (mut texts, mut values, mut times) = (Vec::new(), Vec::new(), Vec::new());
-    let mut examples = Examples::default();
+    let (mut examples, mut accounts) = (Examples::default(), Vec::new());
     let by_file = [
         (Split::Train, &section.train),
         (Split::Validation, &section.validation),
@@ -72,6 +75,7 @@ fn from_tables(section: &TableSection, tables: Vec<Table>) -> Result<Pool> {
             examples.given.extend(vec![split; table.texts.len()]);
         }
         places.rows.extend(table.rows);
+        accounts.push(table.account);
         places.files.push((table.file, table.format, places.rows.len()));
         texts.extend(table.texts);
         values.extend(table.labels);
@@ -86,7 +90,7 @@ fn from_tables(section: &TableSection, tables: Vec<Table>) -> Result<Pool> {
     examples.labels = labels;
     examples.times = moment::parse(&times, &place)?;
     examples.rows.clone_from(&places.rows);
-    Ok(Pool { sequences: Raw::Texts(texts), examples, classes, places })
+    Ok(Pool { sequences: Raw::Texts(texts), examples, classes, places, accounts })
 }
 
 fn from_arrays(section: &ArraysSection, files: &[SourceFile], as_tokens: bool) -> Result<Pool> {
@@ -116,7 +120,8 @@ fn from_arrays(section: &ArraysSection, files: &[SourceFile], as_tokens: bool) -
         }
     };
     let places = Places { files: Vec::new(), rows: Vec::new() };
-    Ok(Pool { sequences, examples, classes: ["0".into(), "1".into()], places })
+    let classes = ["0".into(), "1".into()];
+    Ok(Pool { sequences, examples, classes, places, accounts: Vec::new() })
 }
 
 /// The files that a section names, read.

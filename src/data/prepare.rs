@@ -1,10 +1,11 @@
 //! The user's file -> a prepared file, made once for each content and settings.
 
-use super::dataset::{self, Contents, Facts, Part, TokenRows};
+use super::dataset::{self, Contents, Facts, Part, TextTokens, TokenRows};
 use super::pool::{self, Pool, Raw};
 use super::source::{SourceFile, without_paths};
 use super::split::{Rows, split};
-use super::text::{HuggingFace, Vocabulary, sequence, unpadded, words};
+use super::table;
+use super::text::{HuggingFace, UNKNOWN, Vocabulary, sequence, unpadded, words};
 use crate::config::{DataSection, EmbeddingSection, TextSection, Tokenizer};
 use crate::error::UserError;
 use anyhow::{Context, Result};
@@ -34,20 +35,36 @@ pub fn prepare(
     for path in super::source::paths(section) {
         report(&format!("reading {}", path.display()));
     }
+    let files = pool::files(section)?;
+    let section = &settled(section, &files)?;
     let source = Source {
         section,
         text: section.text.clone().unwrap_or_default(),
         tokens: embedding.is_some(),
         masked: embedding.is_some_and(|embedding| embedding.mask_zero),
-        files: pool::files(section)?,
+        files,
         tokenizer: tokenizer_file(section)?,
     };
     let hash = source.hash()?;
-    if let Some(found) = find(cache, &hash)? {
-        return Ok(found);
+    // Files of earlier versions say nothing of lines and rows; the same examples are prepared again.
+    let is_told = |found: &Prepared| section.table.is_none() || !found.facts.accounts.is_empty();
+    let found = match find(cache, &hash)?.filter(is_told) {
+        Some(found) => found,
+        None => {
+            source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
+            find(cache, &hash)?.context("the prepared data are gone")?
+        }
+    };
+    Ok(source.named(found))
+}
+
+/// The section with the values of `positive` and `where` that the columns hold.
+fn settled(section: &DataSection, files: &[SourceFile]) -> Result<DataSection> {
+    let mut settled = section.clone();
+    if let Some(table) = &mut settled.table {
+        *table = table::settle(table, files)?;
     }
-    source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
-    find(cache, &hash)?.context("the prepared data are gone")
+    Ok(settled)
 }
 
 /// The examples with this hash, if they are in the cache: the source is not read.
@@ -90,15 +107,31 @@ impl Source<'_> {
         for file in self.files.iter().chain(&self.tokenizer) {
             hasher.update(blake3::hash(file.bytes()).as_bytes());
         }
+        if let Some(table) = &self.section.table {
+            for file in &self.files {
+                // Earlier versions read such files otherwise.
+                if table::finds_text_in_quotes(table, file)? {
+                    hasher.update(b"quotes are text");
+                }
+            }
+        }
         Ok(hasher.finalize().to_hex()[..16].to_owned())
     }
 
+    /// With the names that the files have now: prepared data may come from copies of them.
+    fn named(&self, mut found: Prepared) -> Prepared {
+        for (account, file) in found.facts.accounts.iter_mut().zip(&self.files) {
+            account.file = file.name();
+        }
+        found
+    }
+
     fn write(&self, hash: String, path: &Path, report: &mut dyn FnMut(&str)) -> Result<()> {
-        let Pool { sequences, examples, classes, places } =
+        let Pool { sequences, examples, classes, places, accounts } =
             pool::read(self.section, &self.files, self.tokens)?;
         let divide = |rows| Divided { rows, labels: &examples.labels, source: &examples.rows };
         let (settings, by) = (&self.section.split, self.section.split_by());
-        let mut contents = Contents::default();
+        let mut contents = Contents { accounts, ..Contents::default() };
         let parts = match sequences {
             Raw::Texts(texts) => {
                 report(&format!("tokenising {} texts", texts.len()));
@@ -109,6 +142,7 @@ impl Source<'_> {
                         let ids = tokenizer.ids(&texts, &self.text, &place)?;
                         let divided = divide(split(&ids, &examples, settings, by)?);
                         contents.vocabulary = Some(tokenizer.len());
+                        contents.text = Some(TextTokens { unknown: tokenizer.unknown() });
                         contents.tokenizer = file.bytes().to_vec();
                         divided.tokens(|row| sequence(ids[row].clone(), &self.text, self.masked))
                     }
@@ -118,6 +152,7 @@ impl Source<'_> {
                         let divided = divide(split(&words, &examples, settings, by)?);
                         let (parts, vocabulary) = self.number(&words, &divided);
                         contents.vocabulary = Some(vocabulary.len());
+                        contents.text = Some(TextTokens { unknown: Some(UNKNOWN) });
                         contents.words = vocabulary.words().to_vec();
                         parts
                     }

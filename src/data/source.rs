@@ -2,6 +2,7 @@
 
 use crate::config::DataSection;
 use crate::error::UserError;
+use crate::format;
 use anyhow::Result;
 use flate2::read::MultiGzDecoder;
 use std::borrow::Cow;
@@ -53,11 +54,21 @@ impl SourceFile {
 
     /// The bytes, decompressed where the name ends in `.gz`.
     pub(super) fn unpacked(&self) -> Result<Cow<'_, [u8]>, UserError> {
-        if self.path.extension().is_none_or(|extension| extension != "gz") {
+        if self.path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("gz")) {
             return Ok(Cow::Borrowed(&self.bytes));
         }
+        let most = most_unpacked(self.bytes.len() as u64);
         let mut unpacked = Vec::new();
-        match MultiGzDecoder::new(&self.bytes[..]).read_to_end(&mut unpacked) {
+        match MultiGzDecoder::new(&self.bytes[..]).take(most + 1).read_to_end(&mut unpacked) {
+            Ok(read) if read as u64 > most => Err(UserError::new(
+                format!(
+                    "{} unpacks to more than {}, and its own size is {}",
+                    self.name(),
+                    format::bytes(most),
+                    format::bytes(self.bytes.len() as u64)
+                ),
+                "if it is meant to be so large, unpack it with `gunzip -k` and name the unpacked file",
+            )),
             Ok(_) => Ok(Cow::Owned(unpacked)),
             Err(error) => Err(UserError::new(
                 format!("cannot decompress {}: {error}", self.name()),
@@ -65,6 +76,15 @@ impl SourceFile {
             )),
         }
     }
+}
+
+/// Bytes that a compressed file of this size may unpack to. Texts become a tenth, logs of equal
+/// lines a fiftieth; a file that becomes a thousand times as large was made to fill the memory.
+pub(super) fn most_unpacked(packed: u64) -> u64 {
+    const RATIO: u64 = 100;
+    const ALWAYS: u64 = 32 << 20;
+    const NEVER: u64 = 64 << 30;
+    packed.saturating_mul(RATIO).clamp(ALWAYS, NEVER)
 }
 
 /// The files that a section names, each once for each use, in a fixed order.
@@ -125,4 +145,37 @@ pub(super) fn without_paths(section: &DataSection) -> DataSection {
         }
     }
     settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    fn packed(bytes: usize) -> Vec<u8> {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        for _ in 0..bytes >> 20 {
+            packed.write_all(&[b'a'; 1 << 20]).unwrap();
+        }
+        packed.finish().unwrap()
+    }
+
+    #[test]
+    fn a_file_that_unpacks_out_of_proportion_is_refused() {
+        let bomb = packed(64 << 20);
+        assert!(bomb.len() < 100 << 10, "{} bytes", bomb.len());
+        let error = SourceFile::of("t.csv.gz", &bomb).unpacked().unwrap_err();
+        assert!(error.message.starts_with("t.csv.gz unpacks to more than 34 MB"), "{error}");
+        assert!(error.hint.unwrap().contains("gunzip"));
+    }
+
+    #[test]
+    fn a_small_file_may_hold_equal_lines_whatever_the_case_of_its_name() {
+        let small = packed(8 << 20);
+        for name in ["t.csv.gz", "T.CSV.GZ"] {
+            assert_eq!(SourceFile::of(name, &small).unpacked().unwrap().len(), 8 << 20);
+        }
+    }
 }

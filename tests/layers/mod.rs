@@ -40,7 +40,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("export", &["model", "kernels", "files"]),
     ("train", &["model", "kernels", "config", "files", "rng"]),
     ("model", &["kernels", "config", "files", "rng", "error"]),
-    ("data", &["kernels", "config", "files", "rng", "error"]),
+    ("data", &["kernels", "config", "files", "format", "rng", "error"]),
     ("config", &["error"]),
     ("kernels", &[]),
     ("stats", &[]),

@@ -1,6 +1,6 @@
 //! Which column holds the texts, which the labels, and what sizes suit them.
 
-use crate::data::{ArrayShape, Column, word_counts};
+use crate::data::{ArrayShape, Column, is_time, word_counts};
 use crate::error::UserError;
 use std::collections::BTreeMap;
 
@@ -36,6 +36,10 @@ pub(super) struct TableGuess {
     pub(super) classes: [(String, usize); 2],
     /// Other columns that could be the label.
     pub(super) alternatives: Vec<String>,
+    /// How many lines and rows there are, where they differ.
+    pub(super) read: Option<String>,
+    /// Whether quotes would take rows if they enclosed cells.
+    pub(super) quotes_are_text: bool,
 }
 
 /// Arrays of numbers: for each split, the sequences and their labels.
@@ -61,7 +65,7 @@ pub(super) fn table(
             let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
             UserError::new(
                 format!("{file}: there is no column `{name}`"),
-                format!("its columns are {}", known.join(", ")),
+                format!("its columns are {}", known[..known.len().min(30)].join(", ")),
             )
         })
     };
@@ -108,6 +112,8 @@ pub(super) fn table(
             .filter(|(column, _)| column.name != label.name)
             .map(|(column, _)| column.name.clone())
             .collect(),
+        read: None,
+        quotes_are_text: false,
     })
 }
 
@@ -123,15 +129,24 @@ fn text_column<'c>(
         let counts = word_counts(&column.values);
         counts.iter().sum::<usize>() as f64 / counts.len() as f64
     };
-    let others = columns.iter().filter(|column| label.is_none_or(|l| l.name != column.name));
+    let is_label = |column: &Column| label.is_some_and(|label| label.name == column.name);
+    let others = columns.iter().filter(|column| !is_label(column) && !is_numbers(column));
     let best = others.map(|column| (column, mean(column))).max_by(|a, b| a.1.total_cmp(&b.1));
     match best {
         Some((column, words)) if words > 1.0 => Ok(column),
         _ => Err(UserError::new(
             format!("{file}: no column holds texts of more than one word"),
-            "name the column with `--text COLUMN`",
+            "name the column with `--text COLUMN`; for a series of numbers cut windows [examples, \
+             time steps, features] with a label each, save them with `numpy.savez(\"windows.npz\", \
+             X_train=X, y_train=y)`, and give `init` that file",
         )),
     }
+}
+
+/// Whether a column holds numbers, dates or times: one of a few words, maybe, but no texts.
+fn is_numbers(column: &Column) -> bool {
+    let mut filled = column.values.iter().filter(|value| !value.trim().is_empty()).peekable();
+    filled.peek().is_some() && filled.all(|value| is_time(value))
 }
 
 /// The two values of a column with their rows; `None` if it has more, fewer, or empty ones.
@@ -154,7 +169,11 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
         let empty = if values.contains("") { ", empty ones among them" } else { "" };
         format!("`{}` has {}{empty}", column.name, values.len())
     };
-    let counts: Vec<String> = candidates.iter().map(distinct).collect();
+    const SHOWN: usize = 20;
+    let mut counts: Vec<String> = candidates.iter().take(SHOWN).map(distinct).collect();
+    if let Some(more) = candidates.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        counts.push(format!("{more} more columns"));
+    }
     UserError::new(
         format!("{file}: no column can be the label, which has two values, one in every row"),
         format!("different values: {}", counts.join("; ")),
@@ -249,6 +268,14 @@ mod tests {
         let numbers = [column("a", &["1", "2"]), column("b", &["0", "1"])];
         let error = table("t.csv", &numbers, Wanted::default()).unwrap_err();
         assert!(error.message.contains("no column holds texts"), "{error}");
+        let dated = [
+            column("when", &["2024-03-01 00:00:00", "2024-03-01 01:00:00", ""]),
+            column("light", &["8.4 1", "15.7 2", "18"]),
+            column("occupied", &["0", "1", "1"]),
+        ];
+        let error = table("t.csv", &dated, Wanted::default()).unwrap_err();
+        assert!(error.message.contains("no column holds texts"), "{error}");
+        assert!(error.hint.unwrap().contains("windows"));
         let gaps = [column("a", &["x y", "z w", "u v"]), column("b", &["0", "1", ""])];
         let error = table("t.csv", &gaps, Wanted::default()).unwrap_err();
         assert!(error.hint.unwrap().contains("`b` has 3, empty ones among them"));

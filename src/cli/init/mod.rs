@@ -4,7 +4,7 @@
 mod guess;
 mod write;
 
-use super::diagnostics::Output;
+use super::diagnostics::{self, Output};
 use crate::data::{Contents, peek};
 use crate::error::UserError;
 use anyhow::{Context, Result};
@@ -35,9 +35,16 @@ pub(super) struct InitArgs {
 pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
     let name = args.data.display().to_string();
     let data = match peek(&args.data)? {
-        Contents::Table(columns) => {
+        Contents::Table(table) => {
             let wanted = guess::Wanted { text: args.text.as_deref(), label: args.label.as_deref() };
-            guess::Guess::Table(guess::table(&name, &columns, wanted)?)
+            let read = table.account.differences();
+            read.iter().for_each(|said| output.note(&format!("read {said}")));
+            if let Some(why) = &table.quotes_are_text {
+                diagnostics::print_warnings(&[format!("{why}; quotes are read as text")]);
+            }
+            let guess = guess::table(&name, &table.columns, wanted)?;
+            let quotes_are_text = table.quotes_are_text.is_some();
+            guess::Guess::Table(guess::TableGuess { read, quotes_are_text, ..guess })
         }
         Contents::Arrays(shapes) => guess::Guess::Arrays(guess::arrays(&name, &shapes)?),
     };

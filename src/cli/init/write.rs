@@ -62,7 +62,7 @@ fn table_section(data: &str, table: &TableGuess) -> String {
     format!(
         "data:\n  \
          table:\n    \
-         path: {path}\n    \
+         path: {path}{read}\n{quotes}    \
          text: {text}   # {mean:.0} words on average in {rows} rows\n    \
          label: {label}   # {zero} counts as 0 ({zeros} rows), {one} as 1 ({ones} rows){alternatives}\n  \
          text:\n{replace}    \
@@ -71,6 +71,8 @@ fn table_section(data: &str, table: &TableGuess) -> String {
          pad: pre                 # shorter texts are filled up at this end\n    \
          truncate: pre            # longer texts are cut at this end\n{SPLIT}",
         path = scalar(data),
+        read = table.read.as_ref().map_or(String::new(), |read| format!("   # {}", one_line(read))),
+        quotes = if table.quotes_are_text { QUOTES } else { "" },
         text = scalar(&table.text),
         mean = table.mean_words,
         rows = count(table.rows as u64),
@@ -83,6 +85,8 @@ fn table_section(data: &str, table: &TableGuess) -> String {
         most = table.most_words,
     )
 }
+
+const QUOTES: &str = "    quotes: false   # quotes are part of the texts: as enclosing cells, one would take other rows\n";
 
 const SPLIT: &str = "  split:                     # shares of all examples; the rest is for training\n    \
                      validation: 0.2          # measured after every epoch\n    \
@@ -161,9 +165,13 @@ fn scalar(text: &str) -> String {
     }
 }
 
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// A text of the user's inside a comment: on one line, and not too long.
 fn comment(text: &str) -> String {
-    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let one_line = one_line(text);
     match one_line.char_indices().nth(60) {
         Some((end, _)) => format!("`{}...`", &one_line[..end]),
         None => format!("`{one_line}`"),

@@ -87,6 +87,13 @@ fn format(table: &TableSection, key: &str, file: Option<&PathBuf>) -> Checked {
             "add `format: csv`, `tsv`, `jsonl` or `parquet` to `data.table`",
         ));
     };
+    if table.quotes.is_some() && matches!(format, TableFormat::Jsonl | TableFormat::Parquet) {
+        return Err(broken(
+            "data.table.quotes",
+            format!("only CSV and TSV files have quotes around cells, {} is none", file.display()),
+            "remove `quotes`",
+        ));
+    }
     let Some(separator) = table.separator else { return Ok(()) };
     if format != TableFormat::Csv {
         return Err(broken(
@@ -314,6 +321,8 @@ mod tests {
         is("{ table: { path: a.csv.gz, separator: \";\" } }", "fine");
         is("{ table: { path: a.tsv, separator: \";\" } }", "data.table.separator: only a CSV");
         is("{ table: { path: a.csv, separator: \"é\" } }", "must be one ASCII character");
+        is("{ table: { path: a.tsv.gz, quotes: true } }", "fine");
+        is("{ table: { path: a.jsonl, quotes: true } }", "data.table.quotes: only CSV and TSV");
         is("{ table: { path: a.csv, group: label } }", "data.table.group: the label column");
     }
 

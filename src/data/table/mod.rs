@@ -1,15 +1,24 @@
 //! Tables of any format: each reader gives the cells of the columns that are asked for as text, row
 //! by row, with the place of the row as a person finds it.
 
+mod decode;
 mod delimited;
 mod jsonl;
 mod parquet;
+mod settle;
 
+pub use decode::text_lines;
+pub(super) use delimited::is_stray_quote;
+pub(super) use settle::settle;
+
+use super::account::Account;
 use super::source::SourceFile;
 use crate::config::{TableFormat, TableSection};
 use crate::error::UserError;
+use crate::format::count;
 use crate::kernels::Split;
 use anyhow::Result;
+use delimited::Dialect;
 
 /// Hears of one row: its place, and the cells of the columns in the order in which they were asked
 /// for. A cell that is null or absent is `None`.
@@ -28,12 +37,15 @@ pub(super) struct Table {
     pub(super) splits: Vec<Split>,
     /// For each row, its line in the file, or its row (from 0) in a Parquet file.
     pub(super) rows: Vec<u64>,
+    /// What became of all lines and rows.
+    pub(super) account: Account,
 }
 
 impl Table {
     fn new(file: String, format: TableFormat) -> Self {
         let (texts, labels, groups, times) = (vec![], vec![], vec![], vec![]);
-        Self { file, format, texts, labels, groups, times, splits: vec![], rows: vec![] }
+        let account = Account::default();
+        Self { file, format, texts, labels, groups, times, splits: vec![], rows: vec![], account }
     }
 }
 
@@ -52,14 +64,16 @@ pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
     let all = named.into_iter().chain(optional.into_iter().map(Option::as_ref));
     let used: Vec<&str> = all.flatten().map(String::as_str).collect();
     let filters: Vec<&str> = section.filter.keys().map(String::as_str).collect();
-    let wanted: Vec<&str> = section.filter.values().map(String::as_str).collect();
+    let wanted: Vec<&str> = section.filter.values().map(|value| value.trim()).collect();
     let columns = [&used[..], &filters[..]].concat();
 
     let format = known(section.format.or_else(|| TableFormat::of(&file.path)), file)?;
     let mut table = Table::new(file.name(), format);
-    each_row(section, file, format, &columns, &mut |row, cells| {
+    let mut filtered = 0;
+    let account = each_row(section, file, format, &columns, &mut |row, cells| {
         let (cells, compared) = cells.split_at(used.len());
-        if compared.iter().zip(&wanted).any(|(cell, value)| *cell != Some(*value)) {
+        if compared.iter().zip(&wanted).any(|(cell, value)| cell.map(str::trim) != Some(*value)) {
+            filtered += 1;
             return Ok(());
         }
         let place = || place(&file.name(), format, row);
@@ -80,19 +94,25 @@ pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
         table.rows.push(row);
         Ok(())
     })?;
-    some_rows(table.texts.len(), section, file)?;
+    if table.texts.is_empty() {
+        return Err(match section.filter.is_empty() {
+            true => no_rows(file).into(),
+            false => settle::none_left(section, file, format)?.into(),
+        });
+    }
+    table.account = Account { filtered, ..account };
     Ok(table)
 }
 
+/// Texts without labels, and the line or row of each.
+pub(super) type Texts = (Vec<String>, Vec<u64>);
+
 /// The text column alone, of every row: what a model is to judge has no label. Its file may have
 /// another format than those of the study.
-pub(super) fn read_texts(
-    section: &TableSection,
-    file: &SourceFile,
-) -> Result<(Vec<String>, Vec<u64>)> {
+pub(super) fn read_texts(section: &TableSection, file: &SourceFile) -> Result<(Texts, Account)> {
     let (mut texts, mut rows) = (Vec::new(), Vec::new());
     let format = known(TableFormat::of(&file.path).or(section.format), file)?;
-    each_row(section, file, format, &[&section.text], &mut |row, cells| {
+    let account = each_row(section, file, format, &[&section.text], &mut |row, cells| {
         let place = || place(&file.name(), format, row);
         let text = cells[0].ok_or_else(|| absent(&place(), &section.text))?;
         texts.push(text.to_owned());
@@ -101,17 +121,20 @@ pub(super) fn read_texts(
     })?;
     match texts.is_empty() {
         true => Err(no_rows(file).into()),
-        false => Ok((texts, rows)),
+        false => Ok(((texts, rows), account)),
     }
 }
 
 /// The names of the columns that hold single values, in the order of the file.
-pub(super) fn names(file: &SourceFile, format: TableFormat) -> Result<Vec<String>> {
-    match format {
-        TableFormat::Csv => delimited::names(file, b','),
-        TableFormat::Tsv => delimited::names(file, b'\t'),
-        TableFormat::Jsonl => jsonl::names(file),
-        TableFormat::Parquet => parquet::names(file),
+pub(super) fn names(
+    section: &TableSection,
+    file: &SourceFile,
+    format: TableFormat,
+) -> Result<Vec<String>> {
+    match dialect(section, format) {
+        Some(dialect) => delimited::names(file, dialect),
+        None if format == TableFormat::Jsonl => jsonl::names(file),
+        None => parquet::names(file),
     }
 }
 
@@ -122,15 +145,30 @@ pub(super) fn each_row(
     format: TableFormat,
     columns: &[&str],
     hear: Hear<'_>,
-) -> Result<()> {
-    match format {
-        TableFormat::Csv => {
-            let separator = section.separator.unwrap_or(',') as u8;
-            delimited::each_row(file, separator, columns, hear)
-        }
-        TableFormat::Tsv => delimited::each_row(file, b'\t', columns, hear),
-        TableFormat::Jsonl => jsonl::each_row(file, columns, hear),
-        TableFormat::Parquet => parquet::each_row(file, columns, hear),
+) -> Result<Account> {
+    match dialect(section, format) {
+        Some(dialect) => delimited::each_row(file, dialect, columns, hear),
+        None if format == TableFormat::Jsonl => jsonl::each_row(file, columns, hear),
+        None => parquet::each_row(file, columns, hear),
+    }
+}
+
+/// How a CSV or TSV file is written.
+fn dialect(section: &TableSection, format: TableFormat) -> Option<Dialect> {
+    let (separator, is_tsv) = match format {
+        TableFormat::Csv => (section.separator.unwrap_or(',') as u8, false),
+        TableFormat::Tsv => (b'\t', true),
+        TableFormat::Jsonl | TableFormat::Parquet => return None,
+    };
+    Some(Dialect { separator, quotes: section.quotes, is_tsv })
+}
+
+/// Whether the quotes of a file are found to be text, though the section does not say so.
+pub(super) fn finds_text_in_quotes(section: &TableSection, file: &SourceFile) -> Result<bool> {
+    let format = section.format.or_else(|| TableFormat::of(&file.path));
+    match format.and_then(|format| dialect(section, format)) {
+        Some(dialect) => delimited::finds_text_in_quotes(file, dialect),
+        None => Ok(false),
     }
 }
 
@@ -177,29 +215,60 @@ fn split(cell: &str, place: &str) -> Result<Split, UserError> {
     }
 }
 
-fn some_rows(count: usize, section: &TableSection, file: &SourceFile) -> Result<(), UserError> {
-    match (count, section.filter.is_empty()) {
-        (0, true) => Err(no_rows(file)),
-        (0, false) => Err(UserError::new(
-            format!("{}: no row is left after `where`", file.name()),
-            "compare the values in `data.table.where` with those in the file",
-        )),
-        _ => Ok(()),
-    }
-}
-
 pub(super) fn no_rows(file: &SourceFile) -> UserError {
     UserError::new(format!("{}: there are no rows", file.name()), EXPECTED)
 }
 
 const EXPECTED: &str = "a table has named columns and one example a row";
 
+/// So many columns a table may have: far more than any table of texts.
+const MOST_COLUMNS: usize = 100_000;
+
+fn too_many_columns(file: &SourceFile, columns: usize) -> Result<(), UserError> {
+    match columns > MOST_COLUMNS {
+        false => Ok(()),
+        true => Err(UserError::new(
+            format!(
+                "{} has {} columns, and a table has at most {}",
+                file.name(),
+                count(columns as u64),
+                count(MOST_COLUMNS as u64)
+            ),
+            EXPECTED,
+        )),
+    }
+}
+
+/// A column that is asked for and stands at several places, counted from 0.
+fn doubled_column(file: &SourceFile, column: &str, places: &[usize]) -> UserError {
+    let (first, second) = (places[0] + 1, places[1] + 1);
+    UserError::new(
+        format!(
+            "{}: the column `{column}` stands twice, as columns {first} and {second}",
+            file.name()
+        ),
+        "rename one of them, or take it out: which one is meant cannot be told",
+    )
+}
+
 fn unknown_column(file: &SourceFile, column: &str, known: &[&str], advice: &str) -> UserError {
-    let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+    const SHOWN: usize = 30;
+    let alike = known.iter().find(|known| is_alike(known, column));
+    let alike = alike.map_or(String::new(), |known| format!("; `{known}` is almost it"));
+    let names: Vec<String> = known.iter().take(SHOWN).map(|known| format!("`{known}`")).collect();
+    let more = match known.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {} more", count(more as u64)),
+    };
     UserError::new(
         format!("{}: there is no column `{column}`", file.name()),
-        format!("its columns are {}{advice}", known.join(", ")),
+        format!("its columns are {}{more}{alike}{advice}", names.join(", ")),
     )
+}
+
+/// Whether two values differ by blanks around them or by capital letters alone.
+pub(super) fn is_alike(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 #[cfg(test)]

@@ -2,47 +2,61 @@
 
 use super::replaced;
 use crate::config::TextSection;
+use crate::data::guard::guarded;
 use crate::error::UserError;
 use anyhow::Result;
-use tokenizers::{EncodeInput, Tokenizer};
+use rayon::prelude::*;
+use serde_json::Value;
+use tokenizers::Tokenizer;
 
 /// A tokenizer whose ids leave 0 to padding.
 pub(in crate::data) struct HuggingFace {
+    name: String,
     tokenizer: Tokenizer,
     /// What is added to each id: 0 where its id 0 is padding already, else 1.
     shift: i32,
     vocabulary: usize,
+    /// The id of unknown words, raised as all ids are.
+    unknown: Option<i32>,
 }
 
 /// What padding is called where `padding` is not set in the file.
 const PADDING_NAMES: [&str; 5] = ["[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|padding|>"];
-/// So many texts are tokenised at a time, by all cores.
-const CHUNK: usize = 1024;
+
+/// Ids may have gaps, but a table of vectors is made for all up to the largest.
+fn most_id(tokens: usize) -> usize {
+    10 * tokens + 100_000
+}
 
 impl HuggingFace {
     /// Reads the content of a file that messages call `name`.
     pub(in crate::data) fn parse(name: &str, json: &[u8]) -> Result<Self, UserError> {
-        let wrong = |why: String| {
-            UserError::new(
-                format!("{name} is not a tokenizer: {why}"),
-                "`tokenizer.save(\"tokenizer.json\")` of Hugging Face's `tokenizers` writes one",
-            )
-        };
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+        let read = guarded(|| Self::read(name, json));
+        read.unwrap_or_else(|panic| Err(wrong(name, &format!("it is damaged: {panic}"))))
+    }
+
+    fn read(name: &str, json: &[u8]) -> Result<Self, UserError> {
         let mut tokenizer =
-            Tokenizer::from_bytes(json).map_err(|error| wrong(error.to_string()))?;
+            Tokenizer::from_bytes(json).map_err(|error| wrong(name, &error.to_string()))?;
         let padding = tokenizer.get_padding().map(|padding| padding.pad_id);
         let named = tokenizer.id_to_token(0).is_some_and(|t| PADDING_NAMES.contains(&t.as_str()));
         let shift = i32::from(!(padding == Some(0) || named));
-        let largest = tokenizer.get_vocab(true).into_values().max();
-        let largest = largest.ok_or_else(|| wrong("its vocabulary is empty".into()))?;
-        let vocabulary = largest as usize + 1 + shift as usize;
-        if vocabulary > i32::MAX as usize {
-            return Err(wrong(format!("its largest id is {largest}")));
+        let tokens = tokenizer.get_vocab(true);
+        let most = most_id(tokens.len()).min(i32::MAX as usize - 2);
+        let largest = tokens.iter().max_by_key(|(_, id)| **id);
+        let (token, id) = largest.ok_or_else(|| wrong(name, "its vocabulary is empty"))?;
+        if *id as usize > most {
+            let count = tokens.len();
+            let why = format!("its token `{token}` has the id {id}, and there are {count} tokens");
+            return Err(wrong(name, &why));
         }
+        let vocabulary = *id as usize + 1 + shift as usize;
+        let unknown = unknown(&tokenizer, json).map(|id| id as i32 + shift);
         // Length and padding are this program's to decide.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { tokenizer, shift, vocabulary })
+        tokenizer.with_truncation(None).map_err(|error| wrong(name, &error.to_string()))?;
+        Ok(Self { name: name.to_owned(), tokenizer, shift, vocabulary, unknown })
     }
 
     /// V
@@ -50,33 +64,58 @@ impl HuggingFace {
         self.vocabulary
     }
 
-    /// The ids of each text; `place` names the row of a text that cannot be tokenised.
+    /// The token that stands for unknown words, if there is one.
+    pub(in crate::data) fn unknown(&self) -> Option<i32> {
+        self.unknown
+    }
+
+    /// The ids of each text, computed by all cores; `place` names the row of a text that cannot be
+    /// tokenised.
     pub(in crate::data) fn ids(
         &self,
         texts: &[String],
         section: &TextSection,
         place: &dyn Fn(usize) -> String,
     ) -> Result<Vec<Vec<i32>>, UserError> {
-        let mut all = Vec::with_capacity(texts.len());
-        for (chunk, texts) in texts.chunks(CHUNK).enumerate() {
-            let inputs: Vec<EncodeInput<'_>> =
-                texts.iter().map(|text| EncodeInput::from(replaced(text, section))).collect();
-            let encoded = self.tokenizer.encode_batch_fast(inputs, true).map_err(|error| {
-                // The batch does not tell which of its texts it is.
-                let first = chunk * CHUNK;
-                let at = texts
-                    .iter()
-                    .position(|text| self.tokenizer.encode(text.as_str(), true).is_err());
+        let all: Vec<Result<Vec<i32>, String>> =
+            texts.par_iter().map(|text| self.of_text(replaced(text, section))).collect();
+        let named = |(row, ids): (usize, Result<Vec<i32>, String>)| {
+            ids.map_err(|why| {
                 UserError::new(
-                    format!("{}: the tokenizer fails: {error}", place(first + at.unwrap_or(0))),
+                    format!("{}: the tokenizer {} fails: {why}", place(row), self.name),
                     "try the text with the library that made the tokenizer",
                 )
-            })?;
-            let shifted = |id: &u32| *id as i32 + self.shift;
-            all.extend(encoded.iter().map(|text| text.get_ids().iter().map(shifted).collect()));
-        }
-        Ok(all)
+            })
+        };
+        all.into_iter().enumerate().map(named).collect()
     }
+
+    fn of_text(&self, text: String) -> Result<Vec<i32>, String> {
+        let encoded = guarded(|| self.tokenizer.encode_fast(text, true))
+            .map_err(|panic| format!("it is damaged: {panic}"))?
+            .map_err(|error| error.to_string())?;
+        let most = self.vocabulary - self.shift as usize;
+        let raised = |id: &u32| match (*id as usize) < most {
+            true => Ok(*id as i32 + self.shift),
+            false => Err(format!("it gives the id {id}, which its vocabulary does not have")),
+        };
+        encoded.get_ids().iter().map(raised).collect()
+    }
+}
+
+fn wrong(name: &str, why: &str) -> UserError {
+    UserError::new(
+        format!("{name} is not a tokenizer: {why}"),
+        "`tokenizer.save(\"tokenizer.json\")` of Hugging Face's `tokenizers` writes one",
+    )
+}
+
+/// The id of unknown words, as the file's model names it.
+fn unknown(tokenizer: &Tokenizer, json: &[u8]) -> Option<u32> {
+    let file: Value = serde_json::from_slice(json).ok()?;
+    let model = &file["model"];
+    let by_name = model["unk_token"].as_str().and_then(|token| tokenizer.token_to_id(token));
+    by_name.or_else(|| u32::try_from(model["unk_id"].as_u64()?).ok())
 }
 
 #[cfg(test)]
@@ -85,7 +124,7 @@ mod tests {
 
     /// A word-level tokenizer as the library writes it, with these words from id 0 on.
     pub(in crate::data) fn json(words: &[&str]) -> String {
-        let vocab: serde_json::Map<String, serde_json::Value> =
+        let vocab: serde_json::Map<String, Value> =
             words.iter().enumerate().map(|(id, word)| (word.to_string(), id.into())).collect();
         serde_json::json!({
             "version": "1.0",
@@ -127,5 +166,55 @@ mod tests {
     fn a_file_that_is_no_tokenizer_is_refused() {
         let error = HuggingFace::parse("t.json", b"{}").err().unwrap();
         assert!(error.message.starts_with("t.json is not a tokenizer: "), "{}", error.message);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_file_and_unknown_words_are_known() {
+        let marked = format!("\u{feff}{}", json(&["[PAD]", "[UNK]", "good"]));
+        let tokenizer = HuggingFace::parse("t.json", marked.as_bytes()).unwrap();
+        assert_eq!((tokenizer.len(), tokenizer.unknown()), (3, Some(1)));
+    }
+
+    fn refusal(json: &str) -> String {
+        HuggingFace::parse("t.json", json.as_bytes()).err().unwrap().message
+    }
+
+    #[test]
+    fn what_the_library_panics_at_is_an_error_that_names_the_file() {
+        let empty = json(&["[PAD]", "[UNK]"]).replace(
+            r#"{"type":"Lowercase"}"#,
+            r#"{"type":"Precompiled","precompiled_charsmap":""}"#,
+        );
+        let said = refusal(&empty);
+        assert!(said.starts_with("t.json is not a tokenizer: "), "{said}");
+    }
+
+    #[test]
+    fn an_absurd_id_is_refused_with_its_token() {
+        let absurd =
+            json(&["[PAD]", "[UNK]", "good"]).replace(r#""good":2"#, r#""good":481000002"#);
+        assert_eq!(
+            refusal(&absurd),
+            "t.json is not a tokenizer: its token `good` has the id 481000002, and there are 3 tokens"
+        );
+    }
+
+    #[test]
+    fn ids_that_the_vocabulary_does_not_have_are_refused_with_the_row() {
+        let special = r#"{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[X]","type_id":0}},
+            {"Sequence":{"id":"A","type_id":0}}],"pair":[{"Sequence":{"id":"A","type_id":0}},
+            {"Sequence":{"id":"B","type_id":1}}],
+            "special_tokens":{"[X]":{"id":"[X]","ids":[70000],"tokens":["[X]"]}}}"#;
+        let template = json(&["[PAD]", "[UNK]", "good"])
+            .replace("\"post_processor\":null", &format!("\"post_processor\":{special}"));
+        let tokenizer = HuggingFace::parse("t.json", template.as_bytes()).unwrap();
+        let error = tokenizer
+            .ids(&["good".into()], &TextSection::default(), &|row| format!("line {}", row + 2))
+            .unwrap_err();
+        assert_eq!(
+            error.message,
+            "line 2: the tokenizer t.json fails: it gives the id 70000, which its vocabulary does not \
+             have"
+        );
     }
 }

@@ -5,7 +5,7 @@ mod vocabulary;
 mod words;
 
 pub(super) use hugging_face::HuggingFace;
-pub(super) use vocabulary::{FIRST_WORD, Vocabulary};
+pub(super) use vocabulary::{FIRST_WORD, UNKNOWN, Vocabulary};
 pub(super) use words::words;
 
 use crate::config::{End, TextSection};

@@ -11,7 +11,7 @@ pub(in crate::data) struct Vocabulary {
     ids: BTreeMap<String, i32>,
 }
 
-const UNKNOWN: i32 = 1;
+pub(in crate::data) const UNKNOWN: i32 = 1;
 pub(in crate::data) const FIRST_WORD: usize = 2;
 
 impl Vocabulary {

@@ -1,51 +1,154 @@
 //! Parquet: columns by name; rows count from 0.
 
-use super::super::source::SourceFile;
-use super::{Hear, unknown_column};
+mod pages;
+
+use super::{Hear, doubled_column, too_many_columns, unknown_column};
+use crate::data::account::Account;
+use crate::data::guard::guarded;
+use crate::data::source::{SourceFile, most_unpacked};
 use crate::error::UserError;
+use crate::format;
 use anyhow::Result;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use parquet::basic::Repetition;
+use parquet::basic::{Compression, Repetition};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> Result<()> {
+pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> Result<Account> {
     let reader = open(file)?;
     let schema = reader.metadata().file_metadata().schema();
     let (projection, positions) = project(file, schema, columns)?;
-    let rows = reader.get_row_iter(Some(projection)).map_err(|error| unreadable(file, &error))?;
-    for (number, row) in rows.enumerate() {
+    check_sizes(file, reader.metadata(), columns)?;
+    let mut rows = read(file, || reader.get_row_iter(Some(projection)))?;
+    let mut account = Account { file: file.name(), ..Account::default() };
+    let mut room = (file.bytes().len() as u64).saturating_mul(MOST_GROWTH).max(ALWAYS_ROOM);
+    loop {
+        let number = account.rows;
         let place = format!("{}, row {number} (from 0)", file.name());
-        let row = row.map_err(|error| damaged(&place, &error))?;
-        let fields = cells(&row, &place)?;
+        let row = match guarded(|| rows.next()) {
+            Ok(Some(row)) => row.map_err(|error| damaged(&place, &error))?,
+            Ok(None) => return Ok(account),
+            Err(panic) => return Err(broken(file, &format!("row {number}: {panic}")).into()),
+        };
+        let fields = guarded(|| cells(&row, &place)).map_err(|panic| broken(file, &panic))??;
+        let size: usize = fields.iter().flatten().map(|field| field.len() + CELL).sum();
+        room = room.checked_sub(size as u64).ok_or_else(|| too_large(file))?;
         let cells: Vec<Option<&str>> = positions.iter().map(|at| fields[*at].as_deref()).collect();
-        hear(number as u64, &cells)?;
+        account.rows += 1;
+        hear(number, &cells)?;
     }
-    Ok(())
 }
+
+/// Equal cells are stored once, so a table may be much larger than its file, but not without limit.
+const MOST_GROWTH: u64 = 1000;
+const ALWAYS_ROOM: u64 = 256 << 20;
+/// What a cell takes beside its text.
+const CELL: usize = 32;
 
 /// The columns that hold single values.
 pub(super) fn names(file: &SourceFile) -> Result<Vec<String>> {
     let reader = open(file)?;
     let fields = reader.metadata().file_metadata().schema().get_fields();
+    too_many_columns(file, fields.len())?;
     let single = fields.iter().filter(|field| !is_nested(field));
     Ok(single.map(|field| field.name().to_owned()).collect())
 }
 
 fn open(file: &SourceFile) -> Result<SerializedFileReader<Bytes>, UserError> {
+    if file.bytes().starts_with(b"\x1f\x8b") {
+        return Err(UserError::new(
+            format!("{} is compressed with gzip, which Parquet files are not", file.name()),
+            "unpack it with `gunzip`: a Parquet file is compressed inside",
+        ));
+    }
     let bytes = Bytes::copy_from_slice(file.bytes());
-    SerializedFileReader::new(bytes).map_err(|error| unreadable(file, &error))
+    read(file, || SerializedFileReader::new(bytes))
 }
 
-fn unreadable(file: &SourceFile, error: &ParquetError) -> UserError {
+/// Calls the library, which panics on some damaged files.
+fn read<T>(
+    file: &SourceFile,
+    call: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T, UserError> {
+    guarded(call)
+        .map_err(|panic| broken(file, &panic))?
+        .map_err(|error| unreadable(file, &error.to_string()))
+}
+
+fn unreadable(file: &SourceFile, why: &str) -> UserError {
     UserError::new(
-        format!("cannot read {}: {error}", file.name()),
+        format!("cannot read {}: {why}", file.name()),
         "this should be an Apache Parquet file",
     )
+}
+
+fn broken(file: &SourceFile, why: &str) -> UserError {
+    UserError::new(
+        format!("{} is damaged: {why}", file.name()),
+        "write the table again, or fetch the file again",
+    )
+}
+
+fn too_large(file: &SourceFile) -> UserError {
+    UserError::new(
+        format!(
+            "{} holds out of proportion more than its size of {}",
+            file.name(),
+            format::bytes(file.bytes().len() as u64)
+        ),
+        "if it is meant to be so large, write it as CSV or JSON Lines",
+    )
+}
+
+/// What the file says of itself must fit together before memory is taken for it.
+fn check_sizes(
+    file: &SourceFile,
+    metadata: &ParquetMetaData,
+    columns: &[&str],
+) -> Result<(), UserError> {
+    let length = file.bytes().len() as u64;
+    let columns: BTreeSet<&str> = columns.iter().copied().collect();
+    let (mut rows, mut unpacked) = (0_i64, 0_u64);
+    for group in metadata.row_groups() {
+        rows = rows.saturating_add(group.num_rows());
+        for chunk in group.columns() {
+            let name = chunk.column_path().parts().first().map_or("", String::as_str);
+            if !columns.contains(name) {
+                continue;
+            }
+            if chunk.compression() == Compression::LZO {
+                return Err(UserError::new(
+                    format!("{}: the column `{name}` is compressed with LZO", file.name()),
+                    "these are read: uncompressed, snappy, gzip, zstd, lz4, lz4_raw, brotli",
+                ));
+            }
+            let sizes = [chunk.compressed_size(), chunk.uncompressed_size()];
+            let [packed, full] = sizes.map(|size| u64::try_from(size).unwrap_or(u64::MAX));
+            if chunk.num_values() != group.num_rows() || packed > length || full == u64::MAX {
+                let why = format!("the sizes of the column `{name}` do not fit together");
+                return Err(broken(file, &why));
+            }
+            let (from, packed) = guarded(|| chunk.byte_range()).map_err(|p| broken(file, &p))?;
+            unpacked = unpacked.saturating_add(full).saturating_add(pages::unpacked(
+                file.bytes(),
+                from,
+                packed,
+            ));
+        }
+    }
+    if rows != metadata.file_metadata().num_rows() {
+        return Err(broken(file, "it does not have as many rows as it says"));
+    }
+    match unpacked > most_unpacked(length).saturating_mul(2) {
+        true => Err(too_large(file)),
+        false => Ok(()),
+    }
 }
 
 fn is_nested(field: &Type) -> bool {
@@ -60,10 +163,20 @@ fn project(
     columns: &[&str],
 ) -> Result<(Type, Vec<usize>), UserError> {
     let fields = schema.get_fields();
+    let asked: BTreeSet<&str> = columns.iter().copied().collect();
     let wanted: Vec<_> =
-        fields.iter().filter(|field| columns.contains(&field.name())).map(Arc::clone).collect();
+        fields.iter().filter(|field| asked.contains(field.name())).map(Arc::clone).collect();
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, field) in fields.iter().enumerate() {
+        places.entry(field.name()).or_default().push(at);
+    }
+    if let Some(column) = columns.iter().find(|c| places.get(*c).is_some_and(|at| at.len() > 1)) {
+        return Err(doubled_column(file, column, &places[column]));
+    }
+    let order: BTreeMap<&str, usize> =
+        wanted.iter().enumerate().map(|(at, field)| (field.name(), at)).collect();
     let position = |column: &&str| {
-        wanted.iter().position(|field| field.name() == *column).ok_or_else(|| {
+        order.get(column).copied().ok_or_else(|| {
             let known: Vec<&str> = fields.iter().map(|field| field.name()).collect();
             unknown_column(file, column, &known, "")
         })
@@ -125,7 +238,7 @@ fn moment(micros: Option<i64>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parquet::basic::Compression;
+    use parquet::basic::{BrotliLevel, GzipLevel, ZstdLevel};
     use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
@@ -186,9 +299,15 @@ mod tests {
 
     #[test]
     fn columns_are_read_by_name_whatever_compresses_them() {
-        for compression in
-            [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(Default::default())]
-        {
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::ZSTD(ZstdLevel::default()),
+            Compression::GZIP(GzipLevel::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::BROTLI(BrotliLevel::default()),
+        ] {
             let read =
                 rows(&table(compression, b"b"), &["label", "text", "day", "label", "weight"]);
             assert_eq!(
@@ -215,5 +334,47 @@ mod tests {
         assert!(error.to_string().starts_with("cannot read t.parquet"), "{error}");
         let cut = SourceFile::of("t.parquet", &file.bytes()[..file.bytes().len() - 9]);
         assert!(rows(&cut, &["text"]).is_err());
+    }
+
+    #[test]
+    fn a_doubled_column_is_refused_with_both_places_if_it_is_asked_for() {
+        let schema = "message schema { required int64 a; required int64 text; required int64 a; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for value in [1, 2, 3] {
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&[value], None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        let file = SourceFile::of("t.parquet", &bytes);
+        assert_eq!(rows(&file, &["text"]).unwrap(), ["0 2"]);
+        let error = rows(&file, &["a", "text"]).unwrap_err().to_string();
+        assert_eq!(error, "t.parquet: the column `a` stands twice, as columns 1 and 3");
+    }
+
+    /// Every byte of a small file in turn is set to values that break sizes, types and levels.
+    #[test]
+    fn damaged_files_are_errors_that_name_the_file() {
+        let mut refused = 0;
+        for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+            let whole = table(compression, b"b").bytes().to_vec();
+            for at in 0..whole.len() {
+                for change in [0x01, 0x80, 0xff] {
+                    let mut bytes = whole.clone();
+                    bytes[at] ^= change;
+                    let file = SourceFile::of("t.parquet", &bytes);
+                    let Err(error) = rows(&file, &["label", "text", "day", "weight"]) else {
+                        continue;
+                    };
+                    refused += 1;
+                    assert!(error.to_string().contains("t.parquet"), "{error}");
+                }
+            }
+        }
+        assert!(refused > 1000, "{refused}");
     }
 }

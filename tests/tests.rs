@@ -17,6 +17,8 @@ mod events;
 mod export;
 // The files in `experiments/`.
 mod experiments;
+// Damaged and hostile files of every kind.
+mod fuzz;
 // Experiment files written for data that was never seen before.
 mod init;
 // Which module may import which, and where `unsafe` may stand.

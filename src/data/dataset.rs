@@ -6,6 +6,8 @@
 //! `[N, T, F]`. Its metadata holds [`Header`] as JSON.
 
 use super::arrays::Block;
+use super::overlap::Overlap;
+use super::scale::Scale;
 use crate::files;
 use crate::kernels::{Examples, Sequences, Split, Splits};
 use anyhow::{Context, Result, ensure};
@@ -39,6 +41,13 @@ pub struct Facts {
     pub validation: SplitFacts,
     /// The test split.
     pub test: SplitFacts,
+    /// What rows of arrays share with each other; not part of the prepared file, since it follows from
+    /// it. Absent for tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
+    /// Features of very different scale; as for `overlap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
 }
 
 /// What the file says of itself, in one entry: several would stand in the order of a hash map.
@@ -76,7 +85,19 @@ impl Facts {
         let [train, validation, test] = parts.each_ref().map(Part::facts);
         let (vocabulary, features) = (contents.vocabulary, contents.features);
         let sorted_by_label = changes == 1;
-        Self { hash, vocabulary, features, classes, sorted_by_label, train, validation, test }
+        let (overlap, scale) = (None, None);
+        Self {
+            hash,
+            vocabulary,
+            features,
+            classes,
+            sorted_by_label,
+            train,
+            validation,
+            test,
+            overlap,
+            scale,
+        }
     }
 
     /// What is legal but surprising.

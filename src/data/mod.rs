@@ -8,12 +8,15 @@
 mod arrays;
 mod dataset;
 mod encoder;
+mod guard;
 mod keep;
 mod labels;
 mod moment;
+mod overlap;
 mod peek;
 mod pool;
 mod prepare;
+mod scale;
 mod source;
 mod split;
 mod table;
@@ -21,5 +24,7 @@ mod text;
 
 pub use dataset::{Dataset, Facts, SplitFacts};
 pub use encoder::{Encoded, Encoder, Inputs};
-pub use peek::{ArrayShape, Column, Contents, peek, word_counts};
+pub use overlap::{InTraining, Overlap};
+pub use peek::{ArrayShape, Column, Contents, Labelled, labelled, peek, word_counts};
+pub use scale::{Range, Scale};
 pub use prepare::{Prepared, find, prepare};

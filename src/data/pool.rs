@@ -93,7 +93,8 @@ fn from_arrays(section: &ArraysSection, files: &[SourceFile], as_tokens: bool) -
     let mut examples = Examples::default();
     let mut ids: Vec<Vec<i32>> = Vec::new();
     let mut block: Option<Block> = None;
-    for part in arrays::read(section, files, as_tokens)? {
+    let arrays::Parts { parts, classes } = arrays::read(section, files, as_tokens)?;
+    for part in parts {
         let n = part.labels.len();
         examples.labels.extend(part.labels);
         examples.groups.extend(part.groups);
@@ -116,7 +117,7 @@ fn from_arrays(section: &ArraysSection, files: &[SourceFile], as_tokens: bool) -
         }
     };
     let places = Places { files: Vec::new(), rows: Vec::new() };
-    Ok(Pool { sequences, examples, classes: ["0".into(), "1".into()], places })
+    Ok(Pool { sequences, examples, classes, places })
 }
 
 /// The files that a section names, read.

@@ -43,11 +43,18 @@ pub fn prepare(
         tokenizer: tokenizer_file(section)?,
     };
     let hash = source.hash()?;
-    if let Some(found) = find(cache, &hash)? {
-        return Ok(found);
+    let mut prepared = match find(cache, &hash)? {
+        Some(found) => found,
+        None => {
+            source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
+            find(cache, &hash)?.context("the prepared data are gone")?
+        }
+    };
+    // Looked for each time, so that what was prepared before this was known is looked at too.
+    if let Some(arrays) = &section.arrays {
+        prepared.facts.look(&dataset::Dataset::open(&prepared.path)?, arrays)?;
     }
-    source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
-    find(cache, &hash)?.context("the prepared data are gone")
+    Ok(prepared)
 }
 
 /// The examples with this hash, if they are in the cache: the source is not read.
@@ -195,8 +202,13 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
     if train.examples == 0 {
         return Err(UserError::new(
             "the training split is empty",
-            "lower `data.split.validation` and `data.split.test`, or use more data; identical \
-             examples stay together",
+            match section.split.gap {
+                0 => {
+                    "lower `data.split.validation` and `data.split.test`, or use more data; identical \
+                     examples stay together"
+                }
+                _ => "lower `data.split.gap`, or use more data",
+            },
         ));
     }
     if !train.has_both_labels() {
@@ -206,10 +218,14 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
         ));
     }
     let empty = |name: &str| {
-        UserError::new(
-            format!("the {name} split is empty"),
-            format!("raise `data.split.{name}`, or use more data"),
-        )
+        let hint = match section.split.gap {
+            0 => format!("raise `data.split.{name}`, or use more data"),
+            gap => format!(
+                "the gap leaves out {gap} rows before the next split: raise `data.split.{name}`, or \
+                 lower `data.split.gap`"
+            ),
+        };
+        UserError::new(format!("the {name} split is empty"), hint)
     };
     let brings_splits = section
         .table

@@ -26,5 +26,5 @@ pub use dataset::{Dataset, Facts, SplitFacts};
 pub use encoder::{Encoded, Encoder, Inputs};
 pub use overlap::{InTraining, Overlap};
 pub use peek::{ArrayShape, Column, Contents, Labelled, labelled, peek, word_counts};
-pub use scale::{Range, Scale};
 pub use prepare::{Prepared, find, prepare};
+pub use scale::{Range, Scale};

@@ -23,7 +23,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 /// What rows of arrays share with each other.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Overlap {
     /// Time steps of a row.
     pub steps: usize,
@@ -36,7 +36,7 @@ pub struct Overlap {
 }
 
 /// Rows of a split of which the training split holds all steps or at least half of them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct InTraining {
     /// Those that equal a training row.
     pub repeated: usize,
@@ -211,9 +211,8 @@ fn find(parts: &[Rows<'_>; 3], places: [&[u64]; 3], arrays: [usize; 3]) -> Overl
     let chance = Chance::of(parts, steps);
     let in_training = |at: usize| {
         let mut found = in_training(&parts[0], &parts[at], steps, chance);
-        let example = found.example.map(|[row, of]| {
-            [places[at][row as usize], places[0][of as usize]]
-        });
+        let example =
+            found.example.map(|[row, of]| [places[at][row as usize], places[0][of as usize]]);
         found.example = example;
         found
     };
@@ -405,9 +404,9 @@ mod tests {
     /// What is found in rows of two features, with these rows for training, validation and test.
     fn found(rows: &[Vec<f32>], parts: [Vec<usize>; 3]) -> Overlap {
         let steps = rows[0].len() / 2;
-        let values = parts.each_ref().map(|part| -> Vec<f32> {
-            part.iter().flat_map(|row| rows[*row].clone()).collect()
-        });
+        let values = parts
+            .each_ref()
+            .map(|part| -> Vec<f32> { part.iter().flat_map(|row| rows[*row].clone()).collect() });
         let places = parts.map(|part| part.into_iter().map(|row| row as u64).collect::<Vec<_>>());
         let sequences = values
             .each_ref()
@@ -445,7 +444,10 @@ mod tests {
     fn a_gap_as_wide_as_a_window_parts_them_and_a_smaller_one_does_not() {
         let rows = windows(200, 20, 1);
         let apart = found(&rows, in_order(200, 20));
-        assert_eq!((apart.stride, apart.test, apart.validation), (Some(1), InTraining::default(), InTraining::default()));
+        assert_eq!(
+            (apart.stride, apart.test, apart.validation),
+            (Some(1), InTraining::default(), InTraining::default())
+        );
         let near = found(&rows, in_order(200, 5));
         assert_eq!((near.validation.overlapping, near.validation.most_steps), (5, 14));
     }

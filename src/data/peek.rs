@@ -45,6 +45,10 @@ pub struct ArrayShape {
 pub struct Labelled {
     /// What the labels that count as 0 and as 1 are called, with how often each comes.
     pub classes: [(String, usize); 2],
+    /// The label that has to be named as the one that counts as 1.
+    pub positive: Option<String>,
+    /// Whether all of one label come before all of the other.
+    pub sorted: bool,
     /// Whether neighbouring rows share steps.
     pub overlap: Overlap,
     /// Features of very different scale.
@@ -108,12 +112,14 @@ fn shapes(file: &SourceFile) -> Result<Vec<ArrayShape>> {
 /// Reads the sequences `x` of an npz file with their labels `y`; whole numbers `[N, T]` are token ids.
 pub fn labelled(path: &Path, x: &ArrayShape, y: &str) -> Result<Labelled> {
     let file = SourceFile::read(path)?;
-    let (sequences, classes) = arrays::labelled(&file, &x.name, y, x.dims.len() == 2)?;
+    let (sequences, labels) = arrays::labelled(&file, &x.name, y, x.dims.len() == 2)?;
     let scale = match &sequences {
         arrays::Sequences::Features(block) => scale::of(&block.values, block.features),
         arrays::Sequences::Ids(_) => None,
     };
-    Ok(Labelled { classes, overlap: overlap::neighbours(&sequences), scale })
+    let overlap = overlap::neighbours(&sequences);
+    let arrays::LabelsLook { classes, positive, sorted } = labels;
+    Ok(Labelled { classes, positive, sorted, overlap, scale })
 }
 
 #[cfg(test)]

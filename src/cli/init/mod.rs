@@ -5,7 +5,7 @@ mod guess;
 mod write;
 
 use super::diagnostics::Output;
-use crate::data::{Contents, peek};
+use crate::data::{Contents, labelled, peek};
 use crate::error::UserError;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -39,7 +39,11 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
             let wanted = guess::Wanted { text: args.text.as_deref(), label: args.label.as_deref() };
             guess::Guess::Table(guess::table(&name, &columns, wanted)?)
         }
-        Contents::Arrays(shapes) => guess::Guess::Arrays(guess::arrays(&name, &shapes)?),
+        Contents::Arrays(shapes) => {
+            let arrays = guess::arrays(&name, &shapes)?;
+            let train = labelled(&args.data, &arrays.train.0, &arrays.train.1)?;
+            guess::Guess::Arrays(guess::KnownArrays { arrays, train })
+        }
     };
     let yaml = write::experiment(&name, &data, args.out.as_deref());
     let document = json!({ "file": args.out, "yaml": yaml });

@@ -19,7 +19,10 @@ fn gap(data: &DataSection) -> Checked {
         (0, _) | (_, SplitBy::Order | SplitBy::Time) => Ok(()),
         (_, by) => Err(broken(
             "data.split.gap",
-            format!("rows stand beside each other in `order` and `time` alone, not in `{}`", name(by)),
+            format!(
+                "rows stand beside each other in `order` and `time` alone, not in `{}`",
+                name(by)
+            ),
             "write `by: order`, or remove `gap`",
         )),
     }
@@ -355,7 +358,10 @@ mod tests {
         is(&table(", group: who", ""), "fine");
         is(&table(", group: who, time: when", ""), "cannot keep groups whole");
         is(&table(", time: when", "by: order"), "`order` does not heed them");
-        is(&table("", "gap: 5"), "data.split.gap: rows stand beside each other in `order` and `time`");
+        is(
+            &table("", "gap: 5"),
+            "data.split.gap: rows stand beside each other in `order` and `time`",
+        );
         is(&table("", "by: order, gap: 5"), "fine");
         is(&table(", time: when", "gap: 5"), "fine");
         is(&table("", "validation: 0"), "data.split.validation: must be above 0, received 0");

@@ -139,7 +139,8 @@ impl<'f> Archive<'f> {
                 guarded(&called, || {
                     let entry =
                         archive.zip_archive().by_name(&npyz::npz::file_name_from_array_name(name));
-                    let mut entry = entry.map_err(|error| unreadable(&called, &error.to_string()))?;
+                    let mut entry =
+                        entry.map_err(|error| unreadable(&called, &error.to_string()))?;
                     let (packed, size) = (entry.compressed_size(), entry.size());
                     if size > UNPACKED.max(packed.saturating_mul(TIMES)) {
                         return Err(inflated(&called, packed, size).into());
@@ -218,7 +219,9 @@ fn begin<R: Read>(
 
 fn pickled(called: &str) -> UserError {
     UserError::new(
-        format!("{called} holds Python objects (a pickle), which could run any program when loaded"),
+        format!(
+            "{called} holds Python objects (a pickle), which could run any program when loaded"
+        ),
         "save plain numbers: `x.astype(numpy.float32)`; rows of different lengths are padded to one \
          length first",
     )
@@ -363,8 +366,11 @@ mod tests {
 
     #[test]
     fn a_shape_that_overflows_is_refused_without_a_panic() {
-        for shape in ["(4294967296, 4294967296)", "(2, 9223372036854775808)", "(0, 99999999999, 99999999999)"]
-        {
+        for shape in [
+            "(4294967296, 4294967296)",
+            "(2, 9223372036854775808)",
+            "(0, 99999999999, 99999999999)",
+        ] {
             let said = refusal(&claiming("<f4", shape));
             assert!(said.contains("is damaged") || said.contains("needs more than"), "{said}");
         }
@@ -431,7 +437,8 @@ mod tests {
             bytes[at] ^= 1;
             // Whatever is hit, nothing panics, and other values are not taken for these.
             let Ok(array) = read_npz(&bytes) else { continue };
-            let (Numbers::Floats(read), Numbers::Floats(written)) = (&array.numbers, &whole.numbers)
+            let (Numbers::Floats(read), Numbers::Floats(written)) =
+                (&array.numbers, &whole.numbers)
             else {
                 continue;
             };

@@ -36,11 +36,7 @@ pub(super) fn binary(
 }
 
 /// Which of the values counts as 0 and which as 1.
-fn classes(
-    name: &str,
-    counts: &Counts,
-    positive: Option<&str>,
-) -> Result<[String; 2], UserError> {
+fn classes(name: &str, counts: &Counts, positive: Option<&str>) -> Result<[String; 2], UserError> {
     let values: Vec<&str> = counts.keys().map(String::as_str).collect();
     let named = |zero: &str, one: &str| Ok([zero.to_owned(), one.to_owned()]);
     match (&values[..], positive) {
@@ -149,14 +145,38 @@ fn count(array: &Array, counts: &mut Counts) {
     }
 }
 
-/// What the labels are called, with how often each comes.
-pub(super) fn counted(
-    array: &Array,
-    positive: Option<&str>,
-) -> Result<[(String, usize); 2], UserError> {
-    let (labels, [zero, one]) = binary(std::slice::from_ref(array), positive)?;
-    let ones = labels[0].iter().filter(|label| **label > 0.5).count();
-    Ok([(zero, labels[0].len() - ones), (one, ones)])
+/// What the labels of an array are.
+pub(in crate::data) struct Look {
+    /// What 0 and 1 are called, with how often each comes.
+    pub(in crate::data) classes: [(String, usize); 2],
+    /// The value that has to be named as `positive`.
+    pub(in crate::data) positive: Option<String>,
+    /// Whether all of one label come before all of the other.
+    pub(in crate::data) sorted: bool,
+}
+
+/// Looks at labels of which nothing is said yet. Of two values that need a `positive`, the later one in
+/// sorted order is taken for it, as in tables.
+pub(super) fn look(array: &Array) -> Result<Look, UserError> {
+    let array = std::slice::from_ref(array);
+    let (read, positive) = match binary(array, None) {
+        Ok(read) => (read, None),
+        Err(error) => {
+            let mut counts = Counts::new();
+            count(&array[0], &mut counts);
+            let positive = counts.keys().next_back().filter(|_| counts.len() == 2).cloned();
+            match positive {
+                Some(positive) => (binary(array, Some(&positive))?, Some(positive)),
+                None => return Err(error),
+            }
+        }
+    };
+    let (labels, [zero, one]) = read;
+    let labels = labels.first().map_or(&[][..], Vec::as_slice);
+    let ones = labels.iter().filter(|label| **label > 0.5).count();
+    let changes = labels.windows(2).filter(|pair| (pair[0] > 0.5) != (pair[1] > 0.5)).count();
+    let classes = [(zero, labels.len() - ones), (one, ones)];
+    Ok(Look { classes, positive, sorted: changes <= 1 })
 }
 
 #[cfg(test)]
@@ -177,7 +197,8 @@ mod tests {
 
     #[test]
     fn minus_one_and_one_are_read_as_0_and_1_in_every_split() {
-        let (labels, classes) = binary(&[ints(&[1, -1, 1]), ints(&[-1]), ints(&[1])], None).unwrap();
+        let (labels, classes) =
+            binary(&[ints(&[1, -1, 1]), ints(&[-1]), ints(&[1])], None).unwrap();
         assert_eq!(labels, [vec![1.0, 0.0, 1.0], vec![0.0], vec![1.0]]);
         assert_eq!(classes, ["-1", "1"]);
         let floats = y(Numbers::Floats(vec![-1.0, 1.0]));
@@ -213,6 +234,10 @@ mod tests {
         let error = refusal(targets, None);
         assert!(error.message.contains("received 50 from 0 to 4.9"), "{error}");
         assert!(error.hint.unwrap().contains("`(y > 2.5).astype(int)`"));
+        let found = look(&ints(&[3, 3, 7])).ok().unwrap();
+        assert_eq!(found.classes, [("3".to_owned(), 2), ("7".to_owned(), 1)]);
+        assert_eq!((found.positive.as_deref(), found.sorted), (Some("7"), true));
+        assert!(look(&ints(&[0, 1, 2])).is_err());
         let missing = y(Numbers::Floats(vec![1.0, f32::NAN]));
         assert_eq!(refusal(missing, None).message, "a.npz: `y` holds NaN in row 1 (from 0)");
     }

@@ -10,8 +10,9 @@ use crate::config::ArraysSection;
 use crate::error::UserError;
 use crate::kernels::Split;
 use anyhow::Result;
-use array::{Archive, Array, Numbers};
 pub(super) use array::Outline;
+use array::{Archive, Array, Numbers};
+pub(super) use labels::Look as LabelsLook;
 
 /// Float sequences `[N, T, F]`, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,13 +132,13 @@ pub(super) fn outlines(file: &SourceFile) -> Result<Vec<(String, Result<Outline>
     Ok(names.into_iter().map(|name| (name.clone(), archive.outline(&name))).collect())
 }
 
-/// The sequences of one array of an npz file with how often each of its labels comes.
+/// The sequences of one array of an npz file, and what its labels are.
 pub(super) fn labelled(
     file: &SourceFile,
     x: &str,
     y: &str,
     as_tokens: bool,
-) -> Result<(Sequences, [(String, usize); 2])> {
+) -> Result<(Sequences, LabelsLook)> {
     let mut archive = Archive::npz(file)?;
     let array = archive.read(x)?;
     let name = array.name.clone();
@@ -145,7 +146,7 @@ pub(super) fn labelled(
     let y = archive.read(y)?;
     one_a_row(&y, &name, sequences.len())?;
     y.intact()?;
-    Ok((sequences, labels::counted(&y, None)?))
+    Ok((sequences, labels::look(&y)?))
 }
 
 /// The sequences of a file without labels: of an npz file the array called as the study's training
@@ -387,7 +388,8 @@ mod tests {
 
     #[test]
     fn labels_are_one_a_row() {
-        let labels = |dims: &[usize]| one_a_row(&Array::of("`y`", dims, Numbers::Ints(vec![])), "`X`", 2);
+        let labels =
+            |dims: &[usize]| one_a_row(&Array::of("`y`", dims, Numbers::Ints(vec![])), "`X`", 2);
         labels(&[2, 1]).unwrap();
         assert_eq!(labels(&[3]).unwrap_err().message, "`X` has 2 rows and `y` has the shape [3]");
         assert!(labels(&[2, 3]).unwrap_err().hint.unwrap().contains("argmax"));

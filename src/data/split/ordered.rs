@@ -67,7 +67,8 @@ mod tests {
         assert_eq!(gap(3, 0.0), [range(0..13), range(16..20), vec![]]);
         assert_eq!(gap(99, 0.2), [vec![], vec![], range(16..20)]);
         let times: Vec<Moment> = (0..20).rev().collect();
-        let rows = by_time((0..20).collect(), &times, &SplitSection { gap: 3, ..section(0.2, 0.2) });
+        let rows =
+            by_time((0..20).collect(), &times, &SplitSection { gap: 3, ..section(0.2, 0.2) });
         assert_eq!((rows.train.len(), rows.validation, rows.test), (9, vec![7], vec![3, 2, 1, 0]));
     }
 

@@ -153,7 +153,7 @@ mod tests {
         };
         let counts = |noise: Option<RowNoise>| noise.map(|noise| (noise.rows, noise.block));
         assert_eq!(counts(rows(None, 0)), Some((200, 1)));
-        assert_eq!(counts(rows(Some(40), 0)), Some((5, 40)));
+        assert_eq!(counts(rows(Some(30), 0)), Some((6, 30)));
         assert_eq!(counts(rows(None, 150)), None, "which rows belong together is not known");
     }
 

@@ -207,7 +207,7 @@ mod tests {
         let error = refusal(&huge, 1, 24).unwrap();
         assert_eq!(
             error.message,
-            "arm `a`: its model has 17,181,048,833 parameters; a run takes at least 275 GB for weights, \
+            "arm `a`: its model has 17,180,983,297 parameters; a run takes at least 275 GB for weights, \
              gradients and the optimizer's state and 0.2 GB for one row's steps, the data 50.0 MB, and \
              this machine has 24 GB"
         );

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(super) enum Guess {
     Table(TableGuess),
-    Arrays(KnownArrays),
+    Arrays(Box<KnownArrays>),
 }
 
 /// Columns that the user named.

@@ -42,7 +42,7 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
         Contents::Arrays(shapes) => {
             let arrays = guess::arrays(&name, &shapes)?;
             let train = labelled(&args.data, &arrays.train.0, &arrays.train.1)?;
-            guess::Guess::Arrays(guess::KnownArrays { arrays, train })
+            guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
         }
     };
     let yaml = write::experiment(&name, &data, args.out.as_deref());

@@ -102,6 +102,13 @@ impl<'f> Archive<'f> {
         names
     }
 
+    fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::Npz { archive, .. } => archive.array_names().any(|known| known == name),
+            Self::Npy(_) => true,
+        }
+    }
+
     pub(super) fn read(&mut self, name: &str) -> Result<Array> {
         self.with(name, |called, bytes, size| {
             let mut bytes = BufReader::new(bytes);
@@ -129,13 +136,13 @@ impl<'f> Archive<'f> {
         name: &str,
         read: impl FnOnce(&str, &mut dyn Read, u64) -> Result<T>,
     ) -> Result<T> {
-        let known = self.names();
+        // An archive may hold very many arrays, so their names are listed where they are shown alone.
+        if !self.holds(name) {
+            return Err(absent(self, name).into());
+        }
         match self {
             Self::Npz { file, archive } => {
                 let called = format!("{}: `{name}`", file.name());
-                if !known.iter().any(|known| known == name) {
-                    return Err(absent(&file.name(), name, &known).into());
-                }
                 guarded(&called, || {
                     let entry =
                         archive.zip_archive().by_name(&npyz::npz::file_name_from_array_name(name));
@@ -158,12 +165,17 @@ impl<'f> Archive<'f> {
     }
 }
 
-fn absent(file: &str, name: &str, known: &[String]) -> UserError {
+fn absent(archive: &Archive<'_>, name: &str) -> UserError {
     const SHOWN: usize = 20;
+    let known = archive.names();
     let mut names: Vec<String> = known.iter().take(SHOWN).map(|k| format!("`{k}`")).collect();
     if known.len() > SHOWN {
         names.push(format!("and {} more", known.len() - SHOWN));
     }
+    let file = match archive {
+        Archive::Npz { file, .. } => file.name(),
+        Archive::Npy(_) => name.to_owned(),
+    };
     UserError::new(
         format!("{file}: there is no array `{name}`"),
         format!("its arrays are {}", names.join(", ")),
@@ -255,7 +267,7 @@ fn array(called: &str, bytes: impl Read, size: u64) -> Result<Array> {
         (TypeChar::DateTime | TypeChar::TimeDelta, 8) => {
             Numbers::Times(values::<i64>(file).map_err(broken)?)
         }
-        (TypeChar::UnicodeStr | TypeChar::ByteStr, _) => {
+        (TypeChar::UnicodeStr | TypeChar::ByteStr, _) if dims.iter().skip(1).all(|n| *n == 1) => {
             Numbers::Texts(values::<String>(file).map_err(broken)?)
         }
         _ => {

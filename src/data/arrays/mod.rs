@@ -125,11 +125,14 @@ pub(super) fn read(
     Ok(Parts { parts, classes })
 }
 
+/// Arrays of a file of which nothing is known yet that are looked at.
+const MOST_ARRAYS: usize = 1000;
+
 /// What the header of each array in an npz file says; `Err` for one that cannot be read.
 pub(super) fn outlines(file: &SourceFile) -> Result<Vec<(String, Result<Outline>)>> {
     let mut archive = Archive::npz(file)?;
-    let names = archive.names();
-    Ok(names.into_iter().map(|name| (name.clone(), archive.outline(&name))).collect())
+    let names = archive.names().into_iter().take(MOST_ARRAYS);
+    Ok(names.map(|name| (name.clone(), archive.outline(&name))).collect())
 }
 
 /// The sequences of one array of an npz file, and what its labels are.

@@ -5,6 +5,8 @@
 // Helpers: a folder a test, the program as a user runs it.
 mod util;
 
+// Arrays from the file to the report: windows that overlap, labels, what cannot fit.
+mod arrays;
 // The command line: answers, errors, exit codes.
 mod cli;
 // From files of every kind to examples in splits, and what is wrong with a file.

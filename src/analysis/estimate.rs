@@ -5,7 +5,7 @@
 //! validation, where the choices are made, seeds alone are asked about.
 
 use super::{ArmResults, CONFIDENCE, Results, RunResults, Split};
-use crate::stats::{Interval, RowNoise, Summary, detectable, row_noise, summarise};
+use crate::stats::{Interval, RowNoise, Summary, block_noise, detectable, summarise};
 use serde::Serialize;
 
 /// The chance with which what is called detectable is found.
@@ -83,7 +83,8 @@ impl Results {
         let values: Vec<f64> = sums.iter().map(sum).collect::<Option<_>>()?;
         let squares = sums.first()?.as_ref().iter().map(|(weight, _)| weight * weight).sum();
         let summary = summarise(&values)?.with_spread_of_at_least(self.rounding_sd(split, squares));
-        let rows = if split == Split::Test { noise_of_rows(sums) } else { None };
+        let block = self.shared.block().filter(|_| split == Split::Test);
+        let rows = block.and_then(|block| noise_of_rows(sums, block));
         Some(Estimate::from(Summary { rows, ..summary }))
     }
 }
@@ -97,13 +98,13 @@ impl Results {
 }
 
 /// `None` where it is not known of each run which rows it got right.
-fn noise_of_rows<'r>(sums: &[impl AsRef<[Term<'r>]>]) -> Option<RowNoise> {
+fn noise_of_rows<'r>(sums: &[impl AsRef<[Term<'r>]>], block: usize) -> Option<RowNoise> {
     let mut runs = sums.iter().flat_map(|terms| terms.as_ref());
     let rows = runs.next()?.1.correct.len();
     if runs.any(|(_, run)| run.correct.len() != rows) {
         return None;
     }
-    row_noise(sums.len(), rows, |seed, row| {
+    block_noise(sums.len(), rows, block, |seed, row| {
         let right = |(weight, run): &Term| weight * f64::from(u8::from(run.correct[row]));
         sums[seed].as_ref().iter().map(right).sum()
     })
@@ -112,6 +113,7 @@ fn noise_of_rows<'r>(sums: &[impl AsRef<[Term<'r>]>]) -> Option<RowNoise> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{results, run};
+    use super::super::{InTraining, SharedSteps};
     use super::*;
     use crate::stats::tests::near;
 
@@ -137,6 +139,22 @@ mod tests {
         let interval = on_test.interval.unwrap();
         near(interval.high - interval.low, 2.0 * 1.972 * error, 1e-3);
         assert_eq!(study.estimate(Split::Validation, &sums).unwrap().summary.rows, None);
+    }
+
+    #[test]
+    fn rows_that_overlap_count_as_blocks_or_not_at_all() {
+        let (a, b) = (wrong_in(0, 4), wrong_in(1, 5));
+        let sums = [[(1.0, &a)], [(1.0, &b)]];
+        let rows = |span, overlapping| {
+            let test = InTraining { overlapping, ..InTraining::default() };
+            let shared = SharedSteps { steps: 20, span, test, ..SharedSteps::default() };
+            let study = Results { shared, ..results(Vec::new()) };
+            study.estimate(Split::Test, &sums).unwrap().summary.rows
+        };
+        let counts = |noise: Option<RowNoise>| noise.map(|noise| (noise.rows, noise.block));
+        assert_eq!(counts(rows(None, 0)), Some((200, 1)));
+        assert_eq!(counts(rows(Some(30), 0)), Some((6, 30)));
+        assert_eq!(counts(rows(None, 150)), None, "which rows belong together is not known");
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub use noise::{
 pub use objective::Objective;
 pub use pareto::{Front, Price, fronts};
 pub use rates::{MORE_STEPS, RateFinding, RateOptimum, RateScaling, rates};
-pub use split::{Examples, Split};
+pub use split::{Examples, InTraining, SharedSteps, Split};
 pub use target::{
     ArmTarget, Cost, InBudget, Reach, Target, TargetFinding, default_target, reach, target,
 };
@@ -107,6 +107,8 @@ pub struct Results {
     pub longest: Option<usize>,
     /// Numbers at each step, of rows that are numbers.
     pub features: Option<usize>,
+    /// What rows of the splits share with each other.
+    pub shared: SharedSteps,
     /// The share of the more frequent label on validation, if it is known.
     pub majority: Option<f64>,
     /// In the order of the file.
@@ -287,6 +289,7 @@ pub(crate) mod tests {
             examples,
             longest: None,
             features: None,
+            shared: SharedSteps::default(),
             majority: None,
             arms,
             declared_target: None,

@@ -51,6 +51,42 @@ impl Examples {
     }
 }
 
+/// What rows of the splits share with each other, as windows of one series do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SharedSteps {
+    /// Time steps of a row.
+    pub steps: usize,
+    /// Rows that a window spans, where neighbouring rows share steps.
+    pub span: Option<usize>,
+    /// Rows of the validation split that are in the training split.
+    pub validation: InTraining,
+    /// Rows of the test split that are in the training split.
+    pub test: InTraining,
+}
+
+/// How many rows of a split are in the training split.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InTraining {
+    /// Those that equal a training row.
+    pub repeated: usize,
+    /// Those that share at least half of their steps with a training row.
+    pub overlapping: usize,
+    /// The most steps that one of these shares.
+    pub most_steps: usize,
+}
+
+impl SharedSteps {
+    /// Neighbouring test rows that count as one: 1 where rows share nothing. `None` where rows share
+    /// steps and it is not known which.
+    pub(super) fn block(&self) -> Option<usize> {
+        match (self.span, self.validation.overlapping + self.test.overlapping) {
+            (Some(span), _) => Some(span),
+            (None, 0) => Some(1),
+            (None, _) => None,
+        }
+    }
+}
+
 impl Results {
     /// The split of the accuracies that are reported.
     pub fn reported_split(&self) -> Split {

@@ -70,7 +70,10 @@ pub(super) fn best_and_last(comparison: &Comparison) -> Option<String> {
 /// `3 seeds`, `3 seeds, 5,000 rows`: over what an interval is.
 pub(super) fn sample(summary: &Summary) -> String {
     let seeds = counted(summary.count, "seed");
-    summary.rows.map_or(seeds.clone(), |noise| format!("{seeds}, {}", counted(noise.rows, "row")))
+    summary.rows.map_or(seeds.clone(), |noise| match noise.block {
+        1 => format!("{seeds}, {}", counted(noise.rows, "row")),
+        block => format!("{seeds}, {} of {block} rows", counted(noise.rows, "block")),
+    })
 }
 
 /// `72.6 % (95 % interval 71.0 to 74.2, 3 seeds)`

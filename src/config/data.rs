@@ -204,8 +204,12 @@ pub struct ArraysSection {
     /// Training sequences: floats `[N, T, F]`, or token ids `[N, T]` as integers. With `mask_zero`
     /// each token 0 is skipped.
     pub x_train: String,
-    /// Training labels `[N]` or `[N, 1]`, each 0 or 1.
+    /// Training labels `[N]` or `[N, 1]`: 0 and 1, truth values, or -1 and 1.
     pub y_train: String,
+    /// The label that counts as 1, where the two labels are others; compared as text.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_text")]
+    #[schemars(schema_with = "some_text_schema")]
+    pub positive: Option<String>,
     /// Validation sequences; cut from the training arrays by `data.split` when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x_val: Option<String>,
@@ -244,6 +248,7 @@ impl Default for ArraysSection {
             path: None,
             x_train: "X_train".into(),
             y_train: "y_train".into(),
+            positive: None,
             x_val: None,
             y_val: None,
             x_test: None,
@@ -341,11 +346,19 @@ pub struct SplitSection {
     /// where it names times, else `random`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<SplitBy>,
+    /// With `order` and `time`: so many examples between two splits are left out, since windows that
+    /// overlap share time steps with their neighbours.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub gap: u32,
+}
+
+fn is_zero(gap: &u32) -> bool {
+    *gap == 0
 }
 
 impl Default for SplitSection {
     fn default() -> Self {
-        Self { validation: 0.2, test: 0.2, stratify: true, seed: 0, by: None }
+        Self { validation: 0.2, test: 0.2, stratify: true, seed: 0, by: None, gap: 0 }
     }
 }
 

@@ -51,6 +51,23 @@ pub(super) struct Combination {
 }
 
 impl GridSection {
+    /// How many combinations there are, told without making them.
+    pub(super) fn count(&self) -> u64 {
+        let rates = self.lr.as_ref().map_or(1, |rates| match rates {
+            Rates::List(list) => list.len() as u64,
+            Rates::Range(range) => u64::from(range.count),
+        });
+        let listed = |count: Option<usize>| count.map_or(1, |count| count as u64);
+        let counts = [
+            self.batch_size.len() as u64,
+            rates,
+            listed(self.schedule.as_ref().map(Vec::len)),
+            listed(self.accumulate.as_ref().map(Vec::len)),
+            listed(self.variants.as_ref().map(Vec::len)),
+        ];
+        counts.into_iter().fold(1, u64::saturating_mul)
+    }
+
     /// All combinations, the last of the keys varying first. They are called
     /// `batch-32-lr-0.001-dropout-exponential`, with what the grid does not vary left out.
     pub(super) fn combinations(&self) -> Vec<Combination> {

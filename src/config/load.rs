@@ -10,6 +10,9 @@ use super::schema::usage_of;
 use crate::error::UserError;
 use serde_yaml::{Mapping, Value};
 
+/// The deepest key that `--set` may name: deeper ones would only fill the stack.
+const DEEPEST: usize = 32;
+
 /// One `--set key=value`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Override {
@@ -31,6 +34,13 @@ impl Override {
         let path = KeyPath::parse(key.trim());
         if path.0.is_empty() {
             return Err(UserError::new(format!("`--set {argument}` names no key"), usage));
+        }
+        if path.0.len() > DEEPEST {
+            let rule = format!(
+                "`--set` names a key within {} others, and none lies deeper than {DEEPEST}",
+                path.0.len() - 1
+            );
+            return Err(UserError::new(rule, usage));
         }
         if value.trim().is_empty() {
             return Err(UserError::new(
@@ -279,6 +289,16 @@ mod tests {
             Ok(experiment) => format!("accepted: {experiment:?}"),
             Err(error) => format!("{error} | {}", error.hint.clone().unwrap_or_default()),
         }
+    }
+
+    #[test]
+    fn a_key_that_lies_absurdly_deep_is_refused() {
+        let deep = vec!["a"; 10_000].join(".");
+        let error = Override::parse(&format!("{deep}=1")).unwrap_err();
+        assert_eq!(
+            error.message,
+            "`--set` names a key within 9999 others, and none lies deeper than 32"
+        );
     }
 
     const HEAD: &str = "study:\n  arms:\n    - batch_size: 32\ndata:\n  table: { path: a.csv }\n";

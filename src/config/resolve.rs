@@ -73,7 +73,7 @@ impl Study {
         let from_grid = experiment.study.grid.is_some();
         let resolved = resolved(&experiment).map_err(place)?;
         let arms: Vec<Arm> = resolved.iter().map(|(_, arm)| arm.clone()).collect();
-        rules::arms(&arms, from_grid).map_err(place)?;
+        rules::arms(&arms, experiment.study.seeds, from_grid).map_err(place)?;
         rules::line(&experiment.study, &arms).map_err(place)?;
 
         let rule = experiment.study.learning_rate.clone();

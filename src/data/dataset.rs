@@ -7,6 +7,8 @@
 
 use super::account::Account;
 use super::arrays::Block;
+use super::overlap::Overlap;
+use super::scale::Scale;
 use super::text::PADDING;
 use crate::files;
 use crate::format::counted;
@@ -45,6 +47,13 @@ pub struct Facts {
     pub validation: SplitFacts,
     /// The test split.
     pub test: SplitFacts,
+    /// What rows of arrays share with each other; not part of the prepared file, since it follows from
+    /// it. Absent for tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
+    /// Features of very different scale; as for `overlap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
 }
 
 /// What the file says of itself, in one entry: several would stand in the order of a hash map.
@@ -101,6 +110,8 @@ impl Facts {
             train,
             validation,
             test,
+            overlap: None,
+            scale: None,
         }
     }
 

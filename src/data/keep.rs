@@ -34,7 +34,7 @@ impl Prepared {
     pub fn keep(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let dataset = Dataset::open(&self.path)?;
-        let facts = dataset.facts();
+        let facts = &self.facts;
         files::write_json(&folder.join(FACTS), facts)?;
         let [zero, one] = &facts.classes;
         files::write_json(&folder.join(LABELS), &BTreeMap::from([("0", zero), ("1", one)]))?;

@@ -3,13 +3,13 @@
 //! Tables are read by the readers that prepare examples, so every format of theirs is known here.
 
 use super::account::Account;
+use super::overlap::{self, Overlap};
+use super::scale::{self, Scale};
 use super::source::SourceFile;
-use super::{table, text};
+use super::{arrays, table, text};
 use crate::config::{TableFormat, TableSection, TextSection};
 use crate::error::UserError;
-use anyhow::{Context, Result};
-use npyz::npz::NpzArchive;
-use std::io::Cursor;
+use anyhow::Result;
 use std::path::Path;
 
 /// What a data file holds.
@@ -48,6 +48,23 @@ pub struct ArrayShape {
     pub name: String,
     /// Its sizes, axis by axis.
     pub dims: Vec<usize>,
+    /// Whether it holds whole numbers, as token ids are.
+    pub whole: bool,
+}
+
+/// Sequences with their labels, as far as an experiment file has to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// What the labels that count as 0 and as 1 are called, with how often each comes.
+    pub classes: [(String, usize); 2],
+    /// The label that has to be named as the one that counts as 1.
+    pub positive: Option<String>,
+    /// Whether all of one label come before all of the other.
+    pub sorted: bool,
+    /// Whether neighbouring rows share steps.
+    pub overlap: Overlap,
+    /// Features of very different scale.
+    pub scale: Option<Scale>,
 }
 
 /// Looks into a data file; its name tells the format.
@@ -108,18 +125,33 @@ fn columns_of(
     }
 }
 
+/// The arrays whose headers can be read: what is wrong with another one is said when it is used.
 fn shapes(file: &SourceFile) -> Result<Vec<ArrayShape>> {
-    let mut archive = NpzArchive::new(Cursor::new(file.bytes()))
-        .with_context(|| format!("{} is not an npz file, as numpy.savez writes it", file.name()))?;
-    let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
     let mut shapes = Vec::new();
-    for name in names {
-        if let Some(array) = archive.by_name(&name)? {
-            let dims = array.shape().iter().map(|dim| *dim as usize).collect();
-            shapes.push(ArrayShape { name, dims });
+    let mut first_error = None;
+    for (name, outline) in arrays::outlines(file)? {
+        match outline {
+            Ok(arrays::Outline { dims, whole }) => shapes.push(ArrayShape { name, dims, whole }),
+            Err(error) => first_error = first_error.or(Some(error)),
         }
     }
-    Ok(shapes)
+    match first_error {
+        Some(error) if shapes.is_empty() => Err(error),
+        _ => Ok(shapes),
+    }
+}
+
+/// Reads the sequences `x` of an npz file with their labels `y`; whole numbers `[N, T]` are token ids.
+pub fn labelled(path: &Path, x: &ArrayShape, y: &str) -> Result<Labelled> {
+    let file = SourceFile::read(path)?;
+    let (sequences, labels) = arrays::labelled(&file, &x.name, y, x.dims.len() == 2)?;
+    let scale = match &sequences {
+        arrays::Sequences::Features(block) => scale::of(&block.values, block.features),
+        arrays::Sequences::Ids(_) => None,
+    };
+    let overlap = overlap::neighbours(&sequences);
+    let arrays::LabelsLook { classes, positive, sorted } = labels;
+    Ok(Labelled { classes, positive, sorted, overlap, scale })
 }
 
 #[cfg(test)]

@@ -97,7 +97,8 @@ fn from_arrays(section: &ArraysSection, files: &[SourceFile], as_tokens: bool) -
     let mut examples = Examples::default();
     let mut ids: Vec<Vec<i32>> = Vec::new();
     let mut block: Option<Block> = None;
-    for part in arrays::read(section, files, as_tokens)? {
+    let arrays::Parts { parts, classes } = arrays::read(section, files, as_tokens)?;
+    for part in parts {
         let n = part.labels.len();
         examples.labels.extend(part.labels);
         examples.groups.extend(part.groups);
@@ -120,7 +121,6 @@ fn from_arrays(section: &ArraysSection, files: &[SourceFile], as_tokens: bool) -
         }
     };
     let places = Places { files: Vec::new(), rows: Vec::new() };
-    let classes = ["0".into(), "1".into()];
     Ok(Pool { sequences, examples, classes, places, accounts: Vec::new() })
 }
 

@@ -48,14 +48,18 @@ pub fn prepare(
     let hash = source.hash()?;
     // Files of earlier versions say nothing of lines and rows; the same examples are prepared again.
     let is_told = |found: &Prepared| section.table.is_none() || !found.facts.accounts.is_empty();
-    let found = match find(cache, &hash)?.filter(is_told) {
+    let mut prepared = match find(cache, &hash)?.filter(is_told) {
         Some(found) => found,
         None => {
             source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
             find(cache, &hash)?.context("the prepared data are gone")?
         }
     };
-    Ok(source.named(found))
+    // Looked for each time, so that what was prepared before this was known is looked at too.
+    if let Some(arrays) = &section.arrays {
+        prepared.facts.look(&dataset::Dataset::open(&prepared.path)?, arrays)?;
+    }
+    Ok(source.named(prepared))
 }
 
 /// The section with the values of `positive` and `where` that the columns hold.
@@ -230,8 +234,13 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
     if train.examples == 0 {
         return Err(UserError::new(
             "the training split is empty",
-            "lower `data.split.validation` and `data.split.test`, or use more data; identical \
-             examples stay together",
+            match section.split.gap {
+                0 => {
+                    "lower `data.split.validation` and `data.split.test`, or use more data; identical \
+                     examples stay together"
+                }
+                _ => "lower `data.split.gap`, or use more data",
+            },
         ));
     }
     if !train.has_both_labels() {
@@ -241,10 +250,14 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
         ));
     }
     let empty = |name: &str| {
-        UserError::new(
-            format!("the {name} split is empty"),
-            format!("raise `data.split.{name}`, or use more data"),
-        )
+        let hint = match section.split.gap {
+            0 => format!("raise `data.split.{name}`, or use more data"),
+            gap => format!(
+                "the gap leaves out {gap} rows before the next split: raise `data.split.{name}`, or \
+                 lower `data.split.gap`"
+            ),
+        };
+        UserError::new(format!("the {name} split is empty"), hint)
     };
     let brings_splits = section
         .table

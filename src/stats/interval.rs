@@ -220,7 +220,7 @@ mod tests {
             count: 4,
             mean: 0.01,
             sd: Some(sd),
-            rows: Some(RowNoise { rows: 500, error }),
+            rows: Some(RowNoise { rows: 500, error, block: 1 }),
         };
         for (sd, error) in [(0.01, 0.004), (0.001, 0.004), (0.01, 0.0)] {
             let interval = of(sd, error).interval(0.95).unwrap();

@@ -47,7 +47,7 @@ pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
 pub use power::{detectable, least_errors_to_margin, seeds_needed, seeds_to_settle};
 pub use rank::{Ranked, kendall_tau};
-pub use rows::{RowNoise, row_noise};
+pub use rows::{RowNoise, block_noise, row_noise};
 pub use sign_flip::sign_flip_p;
 pub use trials::{Edge, Trial, best_place, best_trial};
 

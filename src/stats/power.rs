@@ -236,8 +236,10 @@ mod tests {
 
     #[test]
     fn noise_of_the_rows_takes_more_seeds_or_more_than_any_number() {
-        let with =
-            |error| Summary { rows: Some(RowNoise { rows: 1000, error }), ..spread(5, 0.01) };
+        let with = |error| Summary {
+            rows: Some(RowNoise { rows: 1000, error, block: 1 }),
+            ..spread(5, 0.01)
+        };
         let needed = |error| seeds_to_settle(&with(error), 0.005, 0.95, 0.8);
         assert!(needed(0.001).unwrap() > needed(0.0).unwrap());
         assert_eq!(needed(0.0), seeds_to_settle(&spread(5, 0.01), 0.005, 0.95, 0.8));
@@ -246,7 +248,10 @@ mod tests {
         let least = |error| detectable(&with(error), 0.05, 0.8).unwrap();
         assert!(least(0.004) > least(0.0));
         // Where rows are all, it is theirs: 1.96 + 0.84 standard errors.
-        let rows = Summary { rows: Some(RowNoise { rows: 5000, error: 0.004 }), ..spread(3, 1e-6) };
+        let rows = Summary {
+            rows: Some(RowNoise { rows: 5000, error: 0.004, block: 1 }),
+            ..spread(3, 1e-6)
+        };
         near(detectable(&rows, 0.05, 0.8).unwrap(), 2.802 * 0.004, 1e-5);
     }
 }

@@ -15,6 +15,10 @@
 //! the two-way analysis of variance with both ways random, as readers and cases are in medicine (Gallas
 //! 2006, "One-shot estimate of MRMC variance", Acad. Radiol. 13). R^2 - I^2, at least 0, is the part of
 //! the rows.
+//!
+//! Rows that share something, as windows of one series do, are not drawn one by one: taken for it, 30
+//! windows that overlap would count for 30 rows where they are little more than one. Then x_ij is the
+//! mean of a block of neighbouring rows, as wide as a window, and m the number of blocks.
 
 use super::{Interval, student_quantile};
 use serde::Serialize;
@@ -26,6 +30,14 @@ pub struct RowNoise {
     pub rows: usize,
     /// The standard error of the mean from them alone.
     pub error: f64,
+    /// Neighbouring rows that are taken as one, since they share something; then `rows` counts such
+    /// blocks.
+    #[serde(skip_serializing_if = "is_one")]
+    pub block: usize,
+}
+
+fn is_one(block: &usize) -> bool {
+    *block == 1
 }
 
 impl RowNoise {
@@ -66,7 +78,26 @@ pub fn row_noise(
     let rows_alone = spread / (m * (m - 1.0));
     let shared = both.max(0.0) / (n * m * (n - 1.0) * (m - 1.0));
     let error = (rows_alone - shared).max(0.0).sqrt();
-    (spread > 0.0).then_some(RowNoise { rows, error })
+    (spread > 0.0).then_some(RowNoise { rows, error, block: 1 })
+}
+
+/// The same where rows share something with their neighbours: each `block` rows, of which the last may
+/// be some more, are taken as one. `None` for less than two blocks, too.
+pub fn block_noise(
+    seeds: usize,
+    rows: usize,
+    block: usize,
+    value: impl Fn(usize, usize) -> f64,
+) -> Option<RowNoise> {
+    if block <= 1 {
+        return row_noise(seeds, rows, value);
+    }
+    let blocks = rows / block;
+    let mean = |seed: usize, at: usize| {
+        let (from, to) = (at * rows / blocks, (at + 1) * rows / blocks);
+        (from..to).map(|row| value(seed, row)).sum::<f64>() / (to - from) as f64
+    };
+    row_noise(seeds, blocks, mean).map(|noise| RowNoise { block, ..noise })
 }
 
 #[cfg(test)]
@@ -132,8 +163,31 @@ mod tests {
         near(found.error, (0.25f64 * 0.75 / 99.0).sqrt(), 1e-12);
         assert_eq!(row_noise(1, 10, of_row), None);
         assert_eq!(row_noise(4, 100, |_, _| 1.0), None, "nothing tells of other rows");
-        let interval = RowNoise { rows: 500, error: 0.01 }.interval(0.8, 0.95);
+        let interval = RowNoise { rows: 500, error: 0.01, block: 1 }.interval(0.8, 0.95);
         near(interval.low, 0.8 - 1.9647 * 0.01, 1e-5);
     }
+
+    /// Windows of 20 steps at stride 1: each row is an average over steps that its neighbours have too.
+    #[test]
+    fn blocks_of_rows_that_overlap_cover_the_truth_and_single_rows_do_not() {
+        const WINDOW: usize = 20;
+        let mut rng = generator(5);
+        let covered = |block: usize, rng: &mut ChaCha8Rng| {
+            let cover = |rng: &mut ChaCha8Rng| {
+                let series = normals(rng, 600 + WINDOW, 0.0, 1.0);
+                let sums: Vec<f64> = series.windows(WINDOW).map(|part| part.iter().sum()).collect();
+                let right = |_: usize, row: usize| f64::from(u8::from(sums[row] > 0.0));
+                let noise = block_noise(3, 600, block, right).unwrap();
+                let mean = (0..600).map(|row| right(0, row)).sum::<f64>() / 600.0;
+                noise.interval(mean, 0.95).contains(0.5)
+            };
+            (0..400).filter(|_| cover(rng)).count()
+        };
+        let (by_block, by_row) = (covered(WINDOW, &mut rng), covered(1, &mut rng));
+        assert!(by_block >= 352, "{by_block} of 400 by block");
+        assert!(by_row <= 200, "{by_row} of 400 by row");
+        assert_eq!(block_noise(3, 30, 20, |_, row| row as f64), None, "one block tells nothing");
+    }
+
     const NUMPY: f64 = 0.027777777777777783;
 }

@@ -4,6 +4,7 @@ use super::folder::StudyFolder;
 use super::plan::Plan;
 use super::pool::Pool;
 use super::record::wall_clock;
+use crate::data::Overlap;
 use crate::files;
 use crate::kernels::EngineKind;
 use anyhow::Result;
@@ -55,6 +56,8 @@ pub struct Session {
     pub longest: Option<usize>,
     /// Numbers at each step; `None` for texts.
     pub features: Option<usize>,
+    /// What rows of arrays share with each other; `None` for tables and in old versions.
+    pub overlap: Option<Overlap>,
     /// The margin that it declared; sessions of old versions declared none.
     pub margin: Option<f64>,
 }
@@ -67,6 +70,7 @@ pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
         positives: counts(session, "positives"),
         longest: session["data"]["train"]["longest"].as_u64().map(|steps| steps as usize),
         features: session["data"]["features"].as_u64().map(|features| features as usize),
+        overlap: serde_json::from_value(session["data"]["overlap"].clone()).ok(),
         margin: session["margin"].as_f64(),
     };
     Ok(sessions.unwrap_or_default().iter().map(read).collect())

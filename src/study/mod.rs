@@ -20,10 +20,12 @@
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
 //! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
+//! arrays        what is told of arrays before it begins; `memory` refuses what cannot fit
 //! environment   on what it ran
 //! trained       a finished run put to use
 //! ```
 
+mod arrays;
 mod curves;
 mod environment;
 mod estimate;
@@ -31,6 +33,7 @@ mod folder;
 mod hyperparameters;
 mod measure;
 mod member;
+mod memory;
 mod plan;
 mod pool;
 mod predictions;

@@ -1,5 +1,6 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
+use super::memory;
 use super::pool::Pool;
 use super::protocol::Hello;
 use super::record::Definition;
@@ -165,7 +166,9 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     for arm in &study.arms {
         review::refuse_endless(arm, &Course::new(arm, data.facts.train.examples))?;
     }
-    Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
+    let plan = Plan { study, data, engine, machine, devices, runs, weight_files };
+    memory::refuse_too_large(&plan, pool)?;
+    Ok(plan)
 }
 
 fn engine(choice: EngineChoice, device: Device) -> Result<EngineKind, UserError> {

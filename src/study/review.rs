@@ -1,6 +1,7 @@
 //! What settings mean on these data, on this machine: rules that the file alone cannot break, and
 //! what is legal but surprising.
 
+use super::arrays;
 use super::plan::Plan;
 use crate::config::{Arm, DataSection, Monitor, Per, Schedule};
 use crate::error::UserError;
@@ -58,14 +59,17 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
         let sizes = [&facts.train, &facts.validation, &facts.test].map(|split| split.examples);
         uneven(sizes, asked)
     });
-    arms.into_iter().chain(cuda).chain(facts.warnings()).chain(uneven).collect()
+    let of_arrays = arrays::warnings(facts, &plan.study.experiment.data);
+    let arms = of_arrays.into_iter().chain(arms);
+    arms.chain(cuda).chain(facts.warnings()).chain(uneven).collect()
 }
 
 /// The shares for validation and test, where the source brings no split of its own.
 fn splits_cut_here(data: &DataSection) -> Option<[f64; 2]> {
     let table = data.table.as_ref().is_some_and(|of| of.path.is_some() && of.split.is_none());
     let arrays = data.arrays.as_ref().is_some_and(|of| of.x_val.is_none() && of.x_test.is_none());
-    (table || arrays).then_some([data.split.validation, data.split.test])
+    // A gap takes rows out of the shares on purpose.
+    (data.split.gap == 0 && (table || arrays)).then_some([data.split.validation, data.split.test])
 }
 
 /// Whether training, validation and test have sizes far from what was asked for.

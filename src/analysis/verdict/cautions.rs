@@ -15,6 +15,7 @@ pub(super) fn cautions(
     audit: &[Confounder],
 ) -> Vec<String> {
     let mut cautions = Vec::new();
+    cautions.extend(seen_in_training(results));
     cautions.extend(no_better_than_guessing(results, recommended));
     cautions.extend(test_disagrees(comparison));
     let confounders: Vec<&str> = audit
@@ -43,6 +44,51 @@ pub(super) fn cautions(
         ));
     }
     cautions
+}
+
+/// Rows on which models are judged that they saw, as a whole or in part, while training: nothing weighs
+/// more.
+fn seen_in_training(results: &Results) -> Option<String> {
+    let (shared, examples) = (&results.shared, &results.examples);
+    let splits = [
+        (Split::Test, shared.test, examples.test),
+        (Split::Validation, shared.validation, examples.validation),
+    ];
+    // One row in a hundred moves an accuracy by less than the margin.
+    let matters = |count: usize, rows: usize| 100 * count >= rows.max(1);
+    let clauses = splits.into_iter().filter_map(|(split, found, rows)| {
+        let rows = rows?;
+        let name = |count: usize| format!("{} of {} {split} rows", count_of(count), count_of(rows));
+        if found.overlapping > 0 && matters(found.overlapping, rows) {
+            return Some(format!(
+                "{} share up to {} of {} time steps with a training row",
+                name(found.overlapping),
+                found.most_steps,
+                shared.steps
+            ));
+        }
+        let counts = found.repeated > 0 && matters(found.repeated, rows);
+        counts.then(|| format!("{} equal a training row", name(found.repeated)))
+    });
+    let clauses: Vec<String> = clauses.collect();
+    let advice = match shared.span {
+        Some(span) => format!(
+            " Cut the splits in the order of the file with a gap: `data.split: {{ by: order, gap: {span} \
+             }}`."
+        ),
+        None => String::new(),
+    };
+    (!clauses.is_empty()).then(|| {
+        format!(
+            "The models saw in training what they are judged on: {}. So accuracy is higher here than on \
+             new data.{advice}",
+            list(&clauses)
+        )
+    })
+}
+
+fn count_of(rows: usize) -> String {
+    count(rows as u64)
 }
 
 /// Arms that the test split shows to be better than the one that validation chose.
@@ -88,14 +134,27 @@ fn is_still(arm: &ArmResults) -> bool {
 /// What other rows could have made of the test accuracy.
 fn other_rows(results: &Results, recommended: Option<&ArmFinding>) -> Option<String> {
     let (test, rows) = (recommended?.test?, results.examples.test?);
+    let Some(block) = results.shared.block() else {
+        return Some(format!(
+            "No interval for other test rows is given: the {} test rows share time steps with others, \
+             and it is not known which of them belong together.",
+            count_of(rows)
+        ));
+    };
     let interval = match test.summary.rows {
         Some(noise) => noise.interval(test.summary.mean, CONFIDENCE),
-        None => wilson_interval(test.summary.mean, rows, CONFIDENCE),
+        None => wilson_interval(test.summary.mean, (rows / block).max(1), CONFIDENCE),
+    };
+    let blocks = match block {
+        1 => String::new(),
+        _ => format!(
+            ", windows that share time steps with the next ones, so that {block} of them count as one"
+        ),
     };
     Some(format!(
-        "The test split has {} rows: with others in their place, the test accuracy might be anything \
-         from {} %, however many seeds there are.",
-        count(rows as u64),
+        "The test split has {} rows{blocks}: with others in their place, the test accuracy might be \
+         anything from {} %, however many seeds there are.",
+        count_of(rows),
         percent_range(interval)
     ))
 }

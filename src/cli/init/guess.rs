@@ -1,6 +1,6 @@
 //! Which column holds the texts, which the labels, and what sizes suit them.
 
-use crate::data::{ArrayShape, Column, is_time, word_counts};
+use crate::data::{ArrayShape, Column, Labelled, is_time, word_counts};
 use crate::error::UserError;
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(super) enum Guess {
     Table(TableGuess),
-    Arrays(ArraysGuess),
+    Arrays(Box<KnownArrays>),
 }
 
 /// Columns that the user named.
@@ -48,6 +48,13 @@ pub(super) struct ArraysGuess {
     pub(super) train: (ArrayShape, String),
     pub(super) validation: Option<(ArrayShape, String)>,
     pub(super) test: Option<(ArrayShape, String)>,
+}
+
+/// Arrays whose training rows and labels were looked at.
+#[derive(Debug, PartialEq)]
+pub(super) struct KnownArrays {
+    pub(super) arrays: ArraysGuess,
+    pub(super) train: Labelled,
 }
 
 /// Names that labels often have, the likeliest first.
@@ -288,8 +295,11 @@ mod tests {
 
     #[test]
     fn arrays_are_paired_by_their_rows_and_names() {
-        let shape =
-            |name: &str, dims: &[usize]| ArrayShape { name: name.into(), dims: dims.into() };
+        let shape = |name: &str, dims: &[usize]| ArrayShape {
+            name: name.into(),
+            dims: dims.into(),
+            whole: false,
+        };
         let shapes = [
             shape("X_train", &[60, 4, 2]),
             shape("y_train", &[60]),

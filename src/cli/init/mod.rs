@@ -5,7 +5,7 @@ mod guess;
 mod write;
 
 use super::diagnostics::{self, Output};
-use crate::data::{Contents, peek};
+use crate::data::{Contents, labelled, peek};
 use crate::error::UserError;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -46,7 +46,11 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
             let quotes_are_text = table.quotes_are_text.is_some();
             guess::Guess::Table(guess::TableGuess { read, quotes_are_text, ..guess })
         }
-        Contents::Arrays(shapes) => guess::Guess::Arrays(guess::arrays(&name, &shapes)?),
+        Contents::Arrays(shapes) => {
+            let arrays = guess::arrays(&name, &shapes)?;
+            let train = labelled(&args.data, &arrays.train.0, &arrays.train.1)?;
+            guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
+        }
     };
     let yaml = write::experiment(&name, &data, args.out.as_deref());
     let document = json!({ "file": args.out, "yaml": yaml });

@@ -1,7 +1,8 @@
 //! The text of an experiment file, with a comment for every key.
 
-use super::guess::{ArraysGuess, BREAK, Guess, TableGuess};
+use super::guess::{ArraysGuess, BREAK, Guess, KnownArrays, TableGuess};
 use crate::cli::format::count;
+use crate::data::Labelled;
 use std::path::Path;
 
 /// The file for what was guessed of `data`; it will be called `out`, if it has a name yet.
@@ -9,10 +10,13 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
     let file = out.map_or("FILE.yaml".to_owned(), |path| path.display().to_string());
     let (rows, section, embedding, class_weight) = match guess {
         Guess::Table(table) => {
-            (table.rows, table_section(data, table), EMBEDDING, class_weight(&table.classes))
+            let (section, weight) = (table_section(data, table), class_weight(&table.classes));
+            (table.rows * 6 / 10, section, EMBEDDING, weight)
         }
-        Guess::Arrays(arrays) => {
-            (arrays.train.0.dims[0], arrays_section(data, arrays), "", String::new())
+        Guess::Arrays(known) => {
+            let (section, weight) =
+                (arrays_section(data, known), class_weight(&known.train.classes));
+            (training_rows(&known.arrays), section, "", weight)
         }
     };
     let sizes = batch_sizes(rows);
@@ -24,7 +28,7 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
          # the line `# yaml-language-server: $schema=batchscope.schema.json` at the top of this file.\n\
          study:\n{name}  \
          seeds: 3                   # runs per batch size; more seeds show smaller differences\n  \
-         grid: {{ batch_size: {sizes:?} }}   # what is compared: examples per step\n  \
+         grid: {{ batch_size: {sizes:?} }}   # what is compared: examples per step{why}\n  \
          # learning_rate: {{ tuned: {{}} }}   # finds a rate for each batch size first; takes several times as long\n  \
          # decompose: {{ small: {small}, large: {large} }}   # in place of the grid: why these two differ\n\
          {section}\
@@ -43,6 +47,7 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
         name = study_name(out),
         small = sizes[0],
         large = sizes[2],
+        why = why_small(rows, sizes),
     )
 }
 
@@ -69,7 +74,7 @@ fn table_section(data: &str, table: &TableGuess) -> String {
          max_tokens: 10000        # size of the vocabulary; all rarer words are one unknown word\n    \
          length: {length}   # words of an example; 95 % of the texts have at most {most}; fewer train faster\n    \
          pad: pre                 # shorter texts are filled up at this end\n    \
-         truncate: pre            # longer texts are cut at this end\n{SPLIT}",
+         truncate: pre            # longer texts are cut at this end\n{SHARES}{VALIDATION}{TEST}{AT_RANDOM}",
         path = scalar(data),
         read = table.read.as_ref().map_or(String::new(), |read| format!("   # {}", one_line(read))),
         quotes = if table.quotes_are_text { QUOTES } else { "" },
@@ -88,31 +93,88 @@ fn table_section(data: &str, table: &TableGuess) -> String {
 
 const QUOTES: &str = "    quotes: false   # quotes are part of the texts: as enclosing cells, one would take other rows\n";
 
-const SPLIT: &str = "  split:                     # shares of all examples; the rest is for training\n    \
-                     validation: 0.2          # measured after every epoch\n    \
-                     test: 0.2                # measured once, after the last epoch\n    \
-                     stratify: true           # each label has the same share in every split\n    \
-                     seed: 0                  # one split for all runs\n";
+const SHARES: &str =
+    "  split:                     # shares of all examples; the rest is for training\n";
+const VALIDATION: &str = "    validation: 0.2          # measured after every epoch\n";
+const TEST: &str = "    test: 0.2                # measured once, after the last epoch\n";
+const AT_RANDOM: &str = "    stratify: true           # each label has the same share in every split\n    \
+                         seed: 0                  # one split for all runs\n";
 
-fn arrays_section(data: &str, arrays: &ArraysGuess) -> String {
+fn arrays_section(data: &str, known: &KnownArrays) -> String {
+    let KnownArrays { arrays, train } = known;
     let mut text = format!("data:\n  arrays:\n    path: {}\n", scalar(data));
     let splits = [
         ("train", Some(&arrays.train)),
         ("val", arrays.validation.as_ref()),
         ("test", arrays.test.as_ref()),
     ];
+    let [(zero, zeros), (one, ones)] = &train.classes;
+    let (zero, one) = (comment(zero), comment(one));
     for (split, pair) in splits {
         let Some((x, y)) = pair else { continue };
         let shape =
             format!("{} examples, {} time steps, {} features", x.dims[0], x.dims[1], x.dims[2]);
+        let labels = match split {
+            "train" => format!(
+                "labels: {zero} counts as 0 ({} rows), {one} as 1 ({} rows)",
+                count(*zeros as u64),
+                count(*ones as u64)
+            ),
+            _ => "labels".to_owned(),
+        };
         text += &format!("    x_{split}: {}   # {shape}\n", scalar(&x.name));
-        text += &format!("    y_{split}: {}   # labels, each 0 or 1\n", scalar(y));
+        text += &format!("    y_{split}: {}   # {labels}\n", scalar(y));
     }
-    // Validation arrays of the file's own are used as they are.
-    if arrays.validation.is_none() {
-        text += SPLIT;
+    if let Some(positive) = &train.positive {
+        text += &format!("    positive: {}   # the label that counts as 1\n", scalar(positive));
     }
-    text
+    if let Some(scale) = &train.scale {
+        text += &format!(
+            "    # feature {} ranges from {} to {}: standardise the features before you save them\n",
+            scale.widest.feature, scale.widest.least, scale.widest.most
+        );
+    }
+    text + &arrays_split(arrays, train)
+}
+
+/// How arrays are divided: windows that overlap in the order of the file, others at random. Validation
+/// arrays of the file's own are used as they are.
+fn arrays_split(arrays: &ArraysGuess, train: &Labelled) -> String {
+    if arrays.validation.is_some() {
+        return String::new();
+    }
+    let test = match arrays.test {
+        Some(_) => String::new(),
+        None => TEST.to_owned(),
+    };
+    let (overlap, sorted) = (&train.overlap, train.sorted);
+    let Some((gap, stride)) = overlap.span().zip(overlap.stride) else {
+        return format!("{SHARES}{VALIDATION}{test}{AT_RANDOM}");
+    };
+    let shared = format!("{} of {} time steps", overlap.steps - stride, overlap.steps);
+    if sorted {
+        return format!(
+            "  # Neighbouring rows share {shared}, so a split at random would test what was trained on.\n  \
+             # The rows are sorted by label, so that they cannot be divided in order: name the recording\n  \
+             # of each row as `groups_train`.\n{SHARES}{VALIDATION}{test}{AT_RANDOM}"
+        );
+    }
+    format!(
+        "  # Neighbouring rows share {shared}: dealt out at random, test rows would be known from\n  \
+         # training, and the test would tell nothing of new data.\n{SHARES}    \
+         by: order                # the first rows train, the last ones test\n    \
+         gap: {gap:<19} # rows left out between the splits: as many as a window spans\n{VALIDATION}{test}"
+    )
+}
+
+/// About how many rows of arrays train.
+fn training_rows(arrays: &ArraysGuess) -> usize {
+    let rows = arrays.train.0.dims[0];
+    match (&arrays.validation, &arrays.test) {
+        (Some(_), _) => rows,
+        (None, Some(_)) => rows * 8 / 10,
+        (None, None) => rows * 6 / 10,
+    }
 }
 
 /// A hint where one label is rare: always giving the other one is right so often that accuracy tells little.
@@ -133,12 +195,20 @@ fn class_weight([(zero, zeros), (one, ones)]: &[(String, usize); 2]) -> String {
 /// The share of rows below which a label is called rare.
 const RARE: f64 = 0.2;
 
-/// Three sizes that make at least a few steps an epoch, with 60 % of the rows for training.
+/// Three sizes that make at least a few steps an epoch with so many training rows.
 fn batch_sizes(rows: usize) -> [usize; 3] {
-    match rows * 6 / 10 {
+    match rows {
         2048.. => [32, 128, 256],
         256.. => [8, 32, 64],
         _ => [2, 4, 8],
+    }
+}
+
+/// Why sizes are smaller than usual.
+fn why_small(rows: usize, sizes: [usize; 3]) -> String {
+    match sizes[2] < 256 {
+        true => format!("; small, since only about {} train", count(rows as u64)),
+        false => String::new(),
     }
 }
 

@@ -10,7 +10,22 @@ use std::path::PathBuf;
 pub(super) fn check(data: &DataSection) -> Checked {
     source(data)?;
     fractions(&data.split, data)?;
-    by(data)
+    by(data)?;
+    gap(data)
+}
+
+fn gap(data: &DataSection) -> Checked {
+    match (data.split.gap, data.split_by()) {
+        (0, _) | (_, SplitBy::Order | SplitBy::Time) => Ok(()),
+        (_, by) => Err(broken(
+            "data.split.gap",
+            format!(
+                "rows stand beside each other in `order` and `time` alone, not in `{}`",
+                name(by)
+            ),
+            "write `by: order`, or remove `gap`",
+        )),
+    }
 }
 
 fn source(data: &DataSection) -> Checked {
@@ -352,6 +367,12 @@ mod tests {
         is(&table(", group: who", ""), "fine");
         is(&table(", group: who, time: when", ""), "cannot keep groups whole");
         is(&table(", time: when", "by: order"), "`order` does not heed them");
+        is(
+            &table("", "gap: 5"),
+            "data.split.gap: rows stand beside each other in `order` and `time`",
+        );
+        is(&table("", "by: order, gap: 5"), "fine");
+        is(&table(", time: when", "gap: 5"), "fine");
         is(&table("", "validation: 0"), "data.split.validation: must be above 0, received 0");
         is(&table(", split: fold", "validation: 0"), "fine");
         let own = "{ arrays: { path: a.npz, x_val: X, y_val: y }, split: { by: order } }";

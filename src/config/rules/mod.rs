@@ -31,6 +31,10 @@ pub(super) fn broken(path: &str, rule: impl Into<String>, hint: &str) -> Violati
 type Checked = Result<(), Violation>;
 
 const MOST_SEEDS: u32 = 10_000;
+/// Each arm is resolved and listed before a run begins.
+const MOST_ARMS: u64 = 10_000;
+/// Each run has its settings in memory and a folder of its own.
+const MOST_RUNS: u64 = 100_000;
 const MOST_EPOCHS: u32 = 1_000_000;
 const MOST_UPDATES: u64 = 1 << 40;
 const MOST_ROWS: u32 = 16_777_216;

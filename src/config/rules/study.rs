@@ -1,6 +1,9 @@
 //! Rules of `study`.
 
-use super::{Checked, MOST_ROWS, MOST_SEEDS, Violation, broken, count, not_empty, positive};
+use super::{
+    Checked, MOST_ARMS, MOST_ROWS, MOST_RUNS, MOST_SEEDS, Violation, broken, count, not_empty,
+    positive,
+};
 use crate::config::{
     Arm, ArmSection, DecomposeSection, Experiment, FIRST_TUNING_SEED, GridSection, LearningRate,
     Rates, Sampling, Schedule, StudySection, TrainSection,
@@ -56,6 +59,10 @@ fn arm_sections(arms: &[ArmSection]) -> Checked {
             "add `- { batch_size: 32 }`",
         ));
     }
+    if arms.len() as u64 > MOST_ARMS {
+        let rule = format!("has at most {MOST_ARMS} arms, received {}", arms.len());
+        return Err(broken("study.arms", rule, "make several studies of it"));
+    }
     for (index, arm) in arms.iter().enumerate() {
         let at = |key: &str| format!("study.arms[{index}].{key}");
         count(&at("batch_size"), arm.batch_size, MOST_ROWS)?;
@@ -71,6 +78,16 @@ fn arm_sections(arms: &[ArmSection]) -> Checked {
 }
 
 fn grid(grid: &GridSection) -> Checked {
+    let combinations = grid.count();
+    if combinations > MOST_ARMS {
+        return Err(broken(
+            "study.grid",
+            format!(
+                "its lists combine to {combinations} arms, and a study has at most {MOST_ARMS}"
+            ),
+            "list fewer values: a few batch sizes, each twice the one before, show what there is to see",
+        ));
+    }
     not_empty("study.grid.batch_size", grid.batch_size.len())?;
     for (index, size) in grid.batch_size.iter().enumerate() {
         count(&format!("study.grid.batch_size[{index}]"), *size, MOST_ROWS)?;
@@ -217,7 +234,18 @@ pub(in crate::config) fn rate_is_used(how: Option<&LearningRate>, train: &TrainS
 }
 
 /// The rules between arms.
-pub(in crate::config) fn arms(arms: &[Arm], from_grid: bool) -> Checked {
+pub(in crate::config) fn arms(arms: &[Arm], seeds: u32, from_grid: bool) -> Checked {
+    let runs = arms.len() as u64 * u64::from(seeds);
+    if runs > MOST_RUNS {
+        return Err(broken(
+            "study.seeds",
+            format!(
+                "{} arms with {seeds} seeds each are {runs} runs, and a study has at most {MOST_RUNS}",
+                arms.len()
+            ),
+            "compare fewer arms, or take fewer seeds",
+        ));
+    }
     names(arms, from_grid)?;
     let mask = |arm: &Arm| arm.model.embedding.as_ref().map(|embedding| embedding.mask_zero);
     let other = arms.iter().position(|arm| mask(arm) != mask(&arms[0]));
@@ -279,7 +307,17 @@ mod tests {
     use crate::config::{Source, Study};
 
     /// What breaks a rule, and what is said of it.
-    const BROKEN: [(&str, &str); 31] = [
+    const BROKEN: [(&str, &str); 33] = [
+        (
+            "study:\n  grid: { batch_size: [1, 2, 3, 4, 5], lr: { from: 1.0e-5, to: 1, count: 1000 }, \
+             accumulate: [1, 2, 3] }",
+            "line 2: its lists combine to 15000 arms, and a study has at most 10000 (at `study.grid`)",
+        ),
+        (
+            "study: { seeds: 10000, grid: { batch_size: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] } }",
+            "11 arms with 10000 seeds each are 110000 runs, and a study has at most 100000 (at \
+             `study.seeds`)",
+        ),
         ("study: { grid: { batch_size: [8, 8] } }", "same value twice"),
         (
             "study: { arms: [{ batch_size: 8, lr: tuned }] }\ntrain: { schedule: { table: { lr: [0.1] } } }",

@@ -1,6 +1,8 @@
 //! Sequences in numpy's arrays: floats `[N, T, F]`, or token ids `[N, T]` as integers.
 
 mod array;
+mod header;
+mod labels;
 
 use super::moment::{self, Moment};
 use super::source::SourceFile;
@@ -8,7 +10,9 @@ use crate::config::ArraysSection;
 use crate::error::UserError;
 use crate::kernels::Split;
 use anyhow::Result;
+pub(super) use array::Outline;
 use array::{Archive, Array, Numbers};
+pub(super) use labels::Look as LabelsLook;
 
 /// Float sequences `[N, T, F]`, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,13 +72,20 @@ pub(super) struct Part {
     pub(super) times: Vec<Moment>,
 }
 
+/// The arrays of all splits.
+pub(super) struct Parts {
+    pub(super) parts: Vec<Part>,
+    /// What the labels 0 and 1 are called.
+    pub(super) classes: [String; 2],
+}
+
 /// Reads the splits that the section names; `files` are those of [`super::source::paths`]. With
 /// `as_tokens`, sequences are token ids.
 pub(super) fn read(
     section: &ArraysSection,
     files: &[SourceFile],
     as_tokens: bool,
-) -> Result<Vec<Part>> {
+) -> Result<Parts> {
     let mut archive = match section.path {
         Some(_) => Archive::npz(&files[0])?,
         None => Archive::npy(files),
@@ -84,32 +95,61 @@ pub(super) fn read(
         (Split::Validation, section.x_val.as_ref(), section.y_val.as_ref(), &section.groups_val),
         (Split::Test, section.x_test.as_ref(), section.y_test.as_ref(), &section.groups_test),
     ];
-    let mut parts: Vec<Part> = Vec::new();
+    let (mut parts, mut labels): (Vec<Part>, Vec<Array>) = (Vec::new(), Vec::new());
     for (split, x, y, groups) in named {
         let (Some(x), Some(y)) = (x, y) else { continue };
         let array = archive.read(x)?;
         let name = array.name.clone();
         let sequences = sequences(array, as_tokens, section.vocabulary)?;
-        let labels = labels(archive.read(y)?, &name, sequences.len())?;
+        let y = archive.read(y)?;
+        one_a_row(&y, &name, sequences.len())?;
+        y.intact()?;
+        labels.push(y);
         let groups = match groups {
             Some(groups) => texts(archive.read(groups)?, &name, sequences.len())?,
             None => Vec::new(),
         };
         let times = match (&section.times_train, split) {
-            (Some(times), Split::Train) => {
-                let array = archive.read(times)?;
-                let place = array.name.clone();
-                let times = texts(array, &name, sequences.len())?;
-                moment::parse(&times, &|row| format!("{place}, row {row} (from 0)"))?
-            }
+            (Some(times), Split::Train) => times_of(archive.read(times)?, &name, sequences.len())?,
             _ => Vec::new(),
         };
         if let Some(first) = parts.first() {
             same_width(&first.name, &first.sequences, &name, &sequences)?;
         }
-        parts.push(Part { split, name, sequences, labels, groups, times });
+        parts.push(Part { split, name, sequences, labels: Vec::new(), groups, times });
     }
-    Ok(parts)
+    let (labels, classes) = labels::binary(&labels, section.positive.as_deref())?;
+    for (part, labels) in parts.iter_mut().zip(labels) {
+        part.labels = labels;
+    }
+    Ok(Parts { parts, classes })
+}
+
+/// Arrays of a file of which nothing is known yet that are looked at.
+const MOST_ARRAYS: usize = 1000;
+
+/// What the header of each array in an npz file says; `Err` for one that cannot be read.
+pub(super) fn outlines(file: &SourceFile) -> Result<Vec<(String, Result<Outline>)>> {
+    let mut archive = Archive::npz(file)?;
+    let names = archive.names().into_iter().take(MOST_ARRAYS);
+    Ok(names.map(|name| (name.clone(), archive.outline(&name))).collect())
+}
+
+/// The sequences of one array of an npz file, and what its labels are.
+pub(super) fn labelled(
+    file: &SourceFile,
+    x: &str,
+    y: &str,
+    as_tokens: bool,
+) -> Result<(Sequences, LabelsLook)> {
+    let mut archive = Archive::npz(file)?;
+    let array = archive.read(x)?;
+    let name = array.name.clone();
+    let sequences = sequences(array, as_tokens, None)?;
+    let y = archive.read(y)?;
+    one_a_row(&y, &name, sequences.len())?;
+    y.intact()?;
+    Ok((sequences, labels::look(&y)?))
 }
 
 /// The sequences of a file without labels: of an npz file the array called as the study's training
@@ -137,18 +177,15 @@ pub(super) fn read_inputs(
 }
 
 fn sequences(array: Array, as_tokens: bool, vocabulary: Option<u32>) -> Result<Sequences> {
-    let Array { name, dims, numbers } = array;
-    if dims.contains(&0) {
-        return Err(UserError::new(format!("{name} is empty: {dims:?}"), "fill it").into());
-    }
-    let kind = match &numbers {
-        Numbers::Floats(_) => "floats",
-        Numbers::Ints(_) => "integers",
-        Numbers::Texts(_) => "texts",
-    };
+    // A value that cannot be says more than a checksum does, so it is told first.
+    checked(&array, as_tokens, vocabulary)?;
+    array.intact()?;
+    let Array { name, dims, numbers, .. } = array;
+    let kind = numbers.kind();
     match (&dims[..], numbers, as_tokens) {
         ([_, steps], Numbers::Ints(ids), true) => {
-            Ok(Sequences::Ids(checked_ids(&name, &ids, *steps, vocabulary)?))
+            let row = |row: &[i64]| row.iter().map(|id| *id as i32).collect();
+            Ok(Sequences::Ids(ids.chunks(*steps).map(row).collect()))
         }
         (_, _, true) => Err(UserError::new(
             format!(
@@ -160,9 +197,7 @@ fn sequences(array: Array, as_tokens: bool, vocabulary: Option<u32>) -> Result<S
         )
         .into()),
         ([_, steps, features], Numbers::Floats(values), false) => {
-            let (steps, features) = (*steps, *features);
-            finite(&name, &values, steps, features)?;
-            Ok(Sequences::Features(Block { values, steps, features }))
+            Ok(Sequences::Features(Block { values, steps: *steps, features: *features }))
         }
         ([_, steps, features], Numbers::Ints(values), false) => {
             let values = values.into_iter().map(|value| value as f32).collect();
@@ -183,6 +218,21 @@ fn sequences(array: Array, as_tokens: bool, vocabulary: Option<u32>) -> Result<S
     }
 }
 
+/// Refuses values that cannot be, and says where they are.
+fn checked(array: &Array, as_tokens: bool, vocabulary: Option<u32>) -> Result<(), UserError> {
+    let Array { name, dims, numbers, .. } = array;
+    if dims.contains(&0) {
+        return Err(UserError::new(format!("{name} is empty: {dims:?}"), "fill it"));
+    }
+    match (&dims[..], numbers, as_tokens) {
+        ([_, steps], Numbers::Ints(ids), true) => check_ids(name, ids, *steps, vocabulary),
+        ([_, steps, features], Numbers::Floats(values), false) => {
+            finite(name, values, *steps, *features)
+        }
+        _ => Ok(()),
+    }
+}
+
 fn finite(name: &str, values: &[f32], steps: usize, features: usize) -> Result<(), UserError> {
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
@@ -196,28 +246,42 @@ fn finite(name: &str, values: &[f32], steps: usize, features: usize) -> Result<(
     }
 }
 
-fn checked_ids(
+/// Without `vocabulary`, V is one more than the largest id: each id up to it gets a vector. Ids beyond
+/// this are taken for damage, unless there are as many tokens.
+const PLAIN_IDS: usize = 1 << 20;
+
+fn check_ids(
     name: &str,
     ids: &[i64],
     steps: usize,
     vocabulary: Option<u32>,
-) -> Result<Vec<Vec<i32>>, UserError> {
+) -> Result<(), UserError> {
     // The last id that fits is one below V, and V must fit too.
-    let end = vocabulary.map_or(i64::from(i32::MAX), i64::from);
-    if let Some(at) = ids.iter().position(|id| !(0..end).contains(id)) {
-        let place = format!("row {}, step {} (from 0)", at / steps, at % steps);
-        return Err(match ids[at] < 0 {
-            true => UserError::new(
-                format!("{name} holds the token id {} in {place}", ids[at]),
-                "token ids count from 0, which is padding",
+    let most = PLAIN_IDS.max(ids.len()).min(i32::MAX as usize);
+    let end = vocabulary.map_or(most as i64, i64::from);
+    let Some(at) = ids.iter().position(|id| !(0..end).contains(id)) else { return Ok(()) };
+    let said = format!(
+        "{name} holds the token id {} in row {}, step {} (from 0)",
+        ids[at],
+        at / steps,
+        at % steps
+    );
+    Err(match (ids[at] < 0, vocabulary) {
+        (true, _) => UserError::new(said, "token ids count from 0, which is padding"),
+        (false, Some(_)) => UserError::new(
+            format!("{said}, beyond the vocabulary"),
+            format!("ids are below {end}; raise `data.arrays.vocabulary`, or leave it out"),
+        ),
+        (false, None) => UserError::new(
+            format!(
+                "{said}, beyond the vocabulary that {} tokens can have: ids are below {most} unless \
+                 `data.arrays.vocabulary` says otherwise",
+                ids.len()
             ),
-            false => UserError::new(
-                format!("{name} holds the token id {} in {place}, beyond the vocabulary", ids[at]),
-                format!("ids are below {end}; raise `data.arrays.vocabulary`, or leave it out"),
-            ),
-        });
-    }
-    Ok(ids.chunks(steps).map(|row| row.iter().map(|id| *id as i32).collect()).collect())
+            "every id up to the largest one gets a vector of its own: number the tokens from 0 on \
+             without gaps, or set `data.arrays.vocabulary` to one more than the largest id",
+        ),
+    })
 }
 
 fn one_a_row(array: &Array, x: &str, n: usize) -> Result<(), UserError> {
@@ -225,39 +289,37 @@ fn one_a_row(array: &Array, x: &str, n: usize) -> Result<(), UserError> {
         true => Ok(()),
         false => Err(UserError::new(
             format!("{x} has {n} rows and {} has the shape {:?}", array.name, array.dims),
-            "it needs one value a row: the shape [examples] or [examples, 1]",
+            "it needs one value a row: the shape [examples] or [examples, 1]; one column a class \
+             becomes that by `y.argmax(axis=1)`",
         )),
     }
 }
 
-fn labels(array: Array, x: &str, n: usize) -> Result<Vec<f32>, UserError> {
-    one_a_row(&array, x, n)?;
-    let wrong = |row: usize, value: String| {
-        UserError::new(
-            format!("{} holds {value} in row {row} (from 0)", array.name),
-            "labels are 0 and 1",
+/// The times of rows; those of `datetime64` share a unit, so they compare as the numbers that they are.
+fn times_of(array: Array, x: &str, n: usize) -> Result<Vec<Moment>> {
+    let place = array.name.clone();
+    let numpys = matches!(array.numbers, Numbers::Times(_));
+    let times = texts(array, x, n)?;
+    let unknown = times.iter().position(|time| numpys && *time == i64::MIN.to_string());
+    if let Some(row) = unknown {
+        return Err(UserError::new(
+            format!("{place}, row {row} (from 0): the time is NaT, which is none"),
+            "fill it in, or remove the row",
         )
-    };
-    let check = |(row, label): (usize, f32)| match [0.0, 1.0].contains(&label) {
-        true => Ok(label),
-        false => Err(wrong(row, label.to_string())),
-    };
-    match &array.numbers {
-        Numbers::Floats(values) => values.iter().copied().enumerate().map(check).collect(),
-        Numbers::Ints(values) => {
-            let values = values.iter().map(|value| *value as f32);
-            values.enumerate().map(check).collect()
-        }
-        Numbers::Texts(values) => Err(wrong(0, format!("`{}`", values[0]))),
+        .into());
     }
+    Ok(moment::parse(&times, &|row| format!("{place}, row {row} (from 0)"))?)
 }
 
 /// Groups or times as text.
 fn texts(array: Array, x: &str, n: usize) -> Result<Vec<String>, UserError> {
     one_a_row(&array, x, n)?;
+    array.intact()?;
     Ok(match array.numbers {
         Numbers::Texts(values) => values,
-        Numbers::Ints(values) => values.iter().map(i64::to_string).collect(),
+        Numbers::Ints(values) | Numbers::Times(values) => {
+            values.iter().map(i64::to_string).collect()
+        }
         Numbers::Floats(values) => values.iter().map(f32::to_string).collect(),
     })
 }
@@ -281,7 +343,7 @@ mod tests {
     use super::*;
 
     fn array(dims: &[usize], numbers: Numbers) -> Array {
-        Array { name: "a.npz: `X`".into(), dims: dims.to_vec(), numbers }
+        Array::of("a.npz: `X`", dims, numbers)
     }
 
     fn refusal(dims: &[usize], numbers: Numbers, tokens: bool, vocabulary: Option<u32>) -> String {
@@ -328,16 +390,38 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_one_a_row_and_0_or_1() {
-        let read = |dims: &[usize], numbers| {
-            let array = Array { name: "`y`".into(), dims: dims.to_vec(), numbers };
-            labels(array, "`X`", 2)
+    fn labels_are_one_a_row() {
+        let labels =
+            |dims: &[usize]| one_a_row(&Array::of("`y`", dims, Numbers::Ints(vec![])), "`X`", 2);
+        labels(&[2, 1]).unwrap();
+        assert_eq!(labels(&[3]).unwrap_err().message, "`X` has 2 rows and `y` has the shape [3]");
+        assert!(labels(&[2, 3]).unwrap_err().hint.unwrap().contains("argmax"));
+    }
+
+    #[test]
+    fn an_id_that_asks_for_an_absurd_vocabulary_is_named_and_the_rule_with_it() {
+        let mut ids = vec![5; 12];
+        ids[7] = 499_999_999;
+        let said = refusal(&[4, 3], Numbers::Ints(ids.clone()), true, None);
+        assert_eq!(
+            said,
+            "a.npz: `X` holds the token id 499999999 in row 2, step 1 (from 0), beyond the vocabulary \
+             that 12 tokens can have: ids are below 1048576 unless `data.arrays.vocabulary` says \
+             otherwise"
+        );
+        let wide = sequences(array(&[4, 3], Numbers::Ints(ids)), true, Some(500_000_000));
+        assert!(wide.is_ok(), "whoever says so means it");
+    }
+
+    #[test]
+    fn times_of_numpy_are_ordered_and_none_may_be_missing() {
+        let times = |values: &[i64]| {
+            let n = values.len();
+            times_of(Array::of("`t`", &[n], Numbers::Times(values.into())), "`X`", n)
         };
-        assert_eq!(read(&[2, 1], Numbers::Ints(vec![1, 0])).unwrap(), [1.0, 0.0]);
-        let error = read(&[3], Numbers::Ints(vec![1, 0, 1])).unwrap_err();
-        assert_eq!(error.message, "`X` has 2 rows and `y` has the shape [3]");
-        let error = read(&[2], Numbers::Floats(vec![1.0, f32::NAN])).unwrap_err();
-        assert_eq!(error.message, "`y` holds NaN in row 1 (from 0)");
-        assert!(read(&[2], Numbers::Texts(vec!["yes".into(), "no".into()])).is_err());
+        let read = times(&[1_700_000_000_000_000_001, 1_700_000_000_000_000_000]).unwrap();
+        assert!(read[1] < read[0]);
+        let error = times(&[3, i64::MIN]).unwrap_err().to_string();
+        assert_eq!(error, "`t`, row 1 (from 0): the time is NaT, which is none");
     }
 }

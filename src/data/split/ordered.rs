@@ -1,4 +1,7 @@
 //! Cut in order: the first examples train, then validation, the last test.
+//!
+//! Windows that overlap share time steps with their neighbours, so with a `gap` the last rows before
+//! each cut are left out.
 
 use super::super::moment::Moment;
 use super::Rows;
@@ -13,9 +16,13 @@ pub(super) fn by_order(free: Vec<u32>, section: &SplitSection) -> Rows {
     let from = |fraction: f64| (n * (1.0 - fraction) + slack).floor() as usize;
     let test = from(section.test);
     let validation = from(section.validation + section.test).min(test);
+    let before = |cut: usize| match cut < free.len() {
+        true => cut.saturating_sub(section.gap as usize),
+        false => cut,
+    };
     Rows {
-        train: free[..validation].to_vec(),
-        validation: free[validation..test].to_vec(),
+        train: free[..before(validation)].to_vec(),
+        validation: free[validation..before(test).max(validation)].to_vec(),
         test: free[test..].to_vec(),
     }
 }
@@ -46,6 +53,23 @@ mod tests {
         }
         let rows = by_order((0..10).collect(), &section(0.2, 0.3));
         assert_eq!((rows.train.len(), rows.validation, rows.test), (5, vec![5, 6], vec![7, 8, 9]));
+    }
+
+    #[test]
+    fn a_gap_leaves_out_the_rows_before_each_cut() {
+        let gap = |gap, test| {
+            let rows = by_order((0..20).collect(), &SplitSection { gap, ..section(0.2, test) });
+            [rows.train, rows.validation, rows.test]
+        };
+        let range = |range: std::ops::Range<u32>| range.collect::<Vec<u32>>();
+        assert_eq!(gap(0, 0.2), [range(0..12), range(12..16), range(16..20)]);
+        assert_eq!(gap(3, 0.2), [range(0..9), range(12..13), range(16..20)]);
+        assert_eq!(gap(3, 0.0), [range(0..13), range(16..20), vec![]]);
+        assert_eq!(gap(99, 0.2), [vec![], vec![], range(16..20)]);
+        let times: Vec<Moment> = (0..20).rev().collect();
+        let rows =
+            by_time((0..20).collect(), &times, &SplitSection { gap: 3, ..section(0.2, 0.2) });
+        assert_eq!((rows.train.len(), rows.validation, rows.test), (9, vec![7], vec![3, 2, 1, 0]));
     }
 
     #[test]

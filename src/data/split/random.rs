@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn section(stratify: bool, seed: u64) -> SplitSection {
-        SplitSection { validation: 0.2, test: 0.1, stratify, seed, by: None }
+        SplitSection { validation: 0.2, test: 0.1, stratify, seed, by: None, gap: 0 }
     }
 
     fn split(keys: &[usize], labels: &[f32], section: &SplitSection) -> Rows {

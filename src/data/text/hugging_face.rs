@@ -2,7 +2,7 @@
 
 use super::replaced;
 use crate::config::TextSection;
-use crate::data::guard::guarded;
+use crate::data::guard::caught;
 use crate::error::UserError;
 use anyhow::Result;
 use rayon::prelude::*;
@@ -32,7 +32,7 @@ impl HuggingFace {
     /// Reads the content of a file that messages call `name`.
     pub(in crate::data) fn parse(name: &str, json: &[u8]) -> Result<Self, UserError> {
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-        let read = guarded(|| Self::read(name, json));
+        let read = caught(|| Self::read(name, json));
         read.unwrap_or_else(|panic| Err(wrong(name, &format!("it is damaged: {panic}"))))
     }
 
@@ -91,7 +91,7 @@ impl HuggingFace {
     }
 
     fn of_text(&self, text: String) -> Result<Vec<i32>, String> {
-        let encoded = guarded(|| self.tokenizer.encode_fast(text, true))
+        let encoded = caught(|| self.tokenizer.encode_fast(text, true))
             .map_err(|panic| format!("it is damaged: {panic}"))?
             .map_err(|error| error.to_string())?;
         let most = self.vocabulary - self.shift as usize;

@@ -5,7 +5,8 @@ mod probes;
 mod settings;
 
 use crate::analysis::{
-    ArmResults, Budget, Examples, Objective, Point, Rate, Results, RunResults, Target, Tuning,
+    ArmResults, Budget, Examples, InTraining, Objective, Point, Rate, Results, RunResults,
+    SharedSteps, Target, Tuning,
 };
 use crate::config::{self, Arm, StopAt, Study};
 use crate::study::{
@@ -31,6 +32,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         examples: examples(sessions.last()),
         longest: sessions.last().and_then(|last| last.longest),
         features: sessions.last().and_then(|last| last.features),
+        shared: sessions.last().map(shared).unwrap_or_default(),
         majority: sessions.last().and_then(majority),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
         declared_target: common_stop(&status.study.arms).map(target).transpose()?,
@@ -113,6 +115,17 @@ fn examples(last: Option<&Session>) -> Examples {
     let of = last.map_or([None; 3], |session| session.examples);
     let [train, validation, test] = of.map(|examples| examples.filter(|n| *n > 0));
     Examples { train, validation, test }
+}
+
+/// What its rows shared, as far as it was looked for.
+fn shared(session: &Session) -> SharedSteps {
+    let Some(found) = session.overlap else { return SharedSteps::default() };
+    let [validation, test] = [found.validation, found.test].map(|of| InTraining {
+        repeated: of.repeated,
+        overlapping: of.overlapping,
+        most_steps: of.most_steps,
+    });
+    SharedSteps { steps: found.steps, span: found.span(), validation, test }
 }
 
 /// `None` as long as no rate is chosen.
@@ -202,6 +215,7 @@ mod tests {
                 positives: [Some(1), positives, None],
                 margin: None,
                 longest: None,
+                overlap: None,
                 features: None,
             })
         };
@@ -215,6 +229,7 @@ mod tests {
             positives: [None; 3],
             margin,
             longest: None,
+            overlap: None,
             features: None,
         };
         let sessions = [Some(0.005), None, Some(0.01), Some(0.005)].map(session);

@@ -4,7 +4,7 @@ mod pages;
 
 use super::{Hear, doubled_column, too_many_columns, unknown_column};
 use crate::data::account::Account;
-use crate::data::guard::guarded;
+use crate::data::guard::caught;
 use crate::data::source::{SourceFile, most_unpacked};
 use crate::error::UserError;
 use crate::format;
@@ -31,12 +31,12 @@ pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> R
     loop {
         let number = account.rows;
         let place = format!("{}, row {number} (from 0)", file.name());
-        let row = match guarded(|| rows.next()) {
+        let row = match caught(|| rows.next()) {
             Ok(Some(row)) => row.map_err(|error| damaged(&place, &error))?,
             Ok(None) => return Ok(account),
             Err(panic) => return Err(broken(file, &format!("row {number}: {panic}")).into()),
         };
-        let fields = guarded(|| cells(&row, &place)).map_err(|panic| broken(file, &panic))??;
+        let fields = caught(|| cells(&row, &place)).map_err(|panic| broken(file, &panic))??;
         let size: usize = fields.iter().flatten().map(|field| field.len() + CELL).sum();
         room = room.checked_sub(size as u64).ok_or_else(|| too_large(file))?;
         let cells: Vec<Option<&str>> = positions.iter().map(|at| fields[*at].as_deref()).collect();
@@ -76,7 +76,7 @@ fn read<T>(
     file: &SourceFile,
     call: impl FnOnce() -> Result<T, ParquetError>,
 ) -> Result<T, UserError> {
-    guarded(call)
+    caught(call)
         .map_err(|panic| broken(file, &panic))?
         .map_err(|error| unreadable(file, &error.to_string()))
 }
@@ -134,7 +134,7 @@ fn check_sizes(
                 let why = format!("the sizes of the column `{name}` do not fit together");
                 return Err(broken(file, &why));
             }
-            let (from, packed) = guarded(|| chunk.byte_range()).map_err(|p| broken(file, &p))?;
+            let (from, packed) = caught(|| chunk.byte_range()).map_err(|p| broken(file, &p))?;
             unpacked = unpacked.saturating_add(full).saturating_add(pages::unpacked(
                 file.bytes(),
                 from,

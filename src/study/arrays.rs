@@ -1,0 +1,171 @@
+//! What is told of arrays before a study begins: rows that splits share, and features of very different
+//! scale.
+
+use crate::config::{DataSection, SplitBy};
+use crate::data::{Facts, InTraining, Overlap, Range, Scale};
+
+/// Warnings of what was found in arrays.
+pub(super) fn warnings(facts: &Facts, section: &DataSection) -> Vec<String> {
+    let overlap = facts.overlap.iter().filter_map(|found| shared(found, facts, section));
+    overlap.chain(facts.scale.iter().map(scale)).collect()
+}
+
+/// Whether so many of these rows weigh enough to be told: one in a hundred.
+fn matters(count: usize, rows: usize) -> bool {
+    count > 0 && 100 * count >= rows
+}
+
+fn shared(found: &Overlap, facts: &Facts, section: &DataSection) -> Option<String> {
+    let splits = [
+        ("test", &found.test, facts.test.examples),
+        ("validation", &found.validation, facts.validation.examples),
+    ];
+    let told: Vec<(bool, String)> = splits
+        .into_iter()
+        .filter_map(|(name, of, rows)| in_training(name, of, rows, found.steps))
+        .collect();
+    let overlapping = told.iter().any(|(overlapping, _)| *overlapping);
+    let clauses: Vec<String> = told.into_iter().map(|(_, clause)| clause).collect();
+    let advice = match overlapping {
+        true => advice_on_windows(found, section),
+        false => advice_on_repeats(section),
+    };
+    (!clauses.is_empty()).then(|| {
+        format!(
+            "{}: the models see in training what they are judged on, so accuracy will be higher than on \
+             new data; {advice}",
+            clauses.join(", and ")
+        )
+    })
+}
+
+/// What is told of one split, and whether it is that its rows overlap.
+fn in_training(name: &str, of: &InTraining, rows: usize, steps: usize) -> Option<(bool, String)> {
+    let example = of.example.map_or(String::new(), |[row, training]| {
+        format!(" (row {row} with row {training}, from 0)")
+    });
+    if matters(of.overlapping, rows) {
+        let clause = format!(
+            "{} of {rows} {name} rows share up to {} of {steps} time steps with a training row{example}",
+            of.overlapping, of.most_steps
+        );
+        return Some((true, clause));
+    }
+    matters(of.repeated, rows).then(|| {
+        (false, format!("{} of {rows} {name} rows equal a training row{example}", of.repeated))
+    })
+}
+
+fn advice_on_windows(found: &Overlap, section: &DataSection) -> String {
+    let given = section.arrays.as_ref().is_some_and(|arrays| arrays.x_val.is_some());
+    let cut = match found.stride {
+        Some(1) => "windows were cut at every step".to_owned(),
+        Some(stride) => format!("windows were cut every {stride} steps"),
+        None => "these are windows of one series in another order".to_owned(),
+    };
+    let gap = found.span();
+    let todo = match (section.split_by(), gap) {
+        (_, _) if given => {
+            "divide the series first and cut each part into windows of its own".to_owned()
+        }
+        (SplitBy::Order | SplitBy::Time, Some(gap)) => {
+            format!("write `gap: {gap}` in `data.split`, as many rows as a window spans")
+        }
+        (SplitBy::Group, _) => {
+            "let `groups_train` name the recordings that windows were cut from".to_owned()
+        }
+        (_, Some(gap)) => format!(
+            "write `split: {{ by: order, gap: {gap} }}`, or name the recordings as `groups_train`"
+        ),
+        (_, None) => {
+            "save them in the order of time and write `split: { by: order, gap: N }`, N being \
+                      the rows that a window spans, or name the recordings as `groups_train`"
+                .to_owned()
+        }
+    };
+    format!("{cut}: {todo}")
+}
+
+fn advice_on_repeats(section: &DataSection) -> String {
+    let brings = section
+        .arrays
+        .as_ref()
+        .is_some_and(|arrays| arrays.x_val.is_some() || arrays.x_test.is_some());
+    match brings {
+        true => "remove the repeated rows".to_owned(),
+        false => {
+            "remove the repeated rows, or write `split: { by: random }`, which keeps equal rows in \
+                  one split"
+                .to_owned()
+        }
+    }
+}
+
+fn scale(found: &Scale) -> String {
+    let range =
+        |of: &Range| format!("feature {} ranges from {} to {}", of.feature, of.least, of.most);
+    let told = match found.widest.feature == found.narrowest.feature {
+        true => format!("{}: such values saturate the gates of an LSTM", range(&found.widest)),
+        false => format!(
+            "{} and {} (from 0): beside the one an LSTM hardly sees the other",
+            range(&found.widest),
+            range(&found.narrowest)
+        ),
+    };
+    format!(
+        "{told}; standardise before saving: `x = (x - mean) / std`, with the mean and the standard \
+         deviation of each feature over the training rows"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(yaml: &str) -> DataSection {
+        serde_yaml::from_str(yaml).unwrap()
+    }
+
+    fn overlap(stride: Option<usize>) -> Overlap {
+        let in_training =
+            InTraining { repeated: 0, overlapping: 40, most_steps: 29, example: Some([11, 10]) };
+        Overlap { steps: 30, stride, validation: InTraining::default(), test: in_training }
+    }
+
+    #[test]
+    fn windows_are_told_with_what_to_write_for_each_kind_of_split() {
+        let told = |stride, yaml: &str| advice_on_windows(&overlap(stride), &section(yaml));
+        let random = told(Some(1), "{ arrays: { path: a.npz } }");
+        assert!(random.contains("write `split: { by: order, gap: 30 }`"), "{random}");
+        let order = told(Some(4), "{ arrays: { path: a.npz }, split: { by: order } }");
+        assert!(order.contains("every 4 steps: write `gap: 8`"), "{order}");
+        let given = told(Some(1), "{ arrays: { path: a.npz, x_val: X, y_val: y } }");
+        assert!(given.contains("divide the series first"), "{given}");
+        assert!(told(None, "{ arrays: { path: a.npz } }").contains("in the order of time"));
+    }
+
+    #[test]
+    fn rows_are_told_where_they_are_one_in_a_hundred() {
+        let clause = |rows| in_training("test", &overlap(None).test, rows, 30);
+        assert_eq!(
+            clause(40).unwrap().1,
+            "40 of 40 test rows share up to 29 of 30 time steps with a training row (row 11 with row \
+             10, from 0)"
+        );
+        assert!(clause(4000).is_some() && clause(4001).is_none());
+        let repeated = InTraining { repeated: 2, ..InTraining::default() };
+        let (overlaps, told) = in_training("test", &repeated, 20, 30).unwrap();
+        assert_eq!((overlaps, told.as_str()), (false, "2 of 20 test rows equal a training row"));
+    }
+
+    #[test]
+    fn features_of_different_scale_are_named_with_their_ranges() {
+        let range = |feature, least, most| Range { feature, least, most };
+        let found = Scale { widest: range(0, 1000.0, 2000.0), narrowest: range(1, 0.001, 0.005) };
+        let told = scale(&found);
+        assert!(told.starts_with(
+            "feature 0 ranges from 1000 to 2000 and feature 1 ranges from 0.001 to 0.005 (from 0): "
+        ));
+        assert!(told.contains("standardise before saving"), "{told}");
+    }
+}

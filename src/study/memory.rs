@@ -1,0 +1,252 @@
+//! Whether a study fits into the memory that there is, told before anything is trained.
+//!
+//! Counted is what no run can do without: weights, gradients, the moments of the optimizer, what one row
+//! leaves behind on its way through the steps (larger batches are taken in parts when memory is short),
+//! and the prepared examples. So a study that is refused cannot run, and one that passes may still be
+//! killed by what is not counted.
+
+use super::plan::Plan;
+use super::pool::Pool;
+use crate::config::Arm;
+use crate::error::UserError;
+use crate::kernels::{Device, Shape};
+use crate::train;
+use std::fs;
+use std::path::Path;
+
+const VALUE: u64 = size_of::<f32>() as u64;
+
+/// What one run of an arm takes at least, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Needed {
+    parameters: u64,
+    /// Weights, gradients and moments.
+    state: u64,
+    /// Of one row.
+    workspace: u64,
+}
+
+impl Needed {
+    fn of(shape: &Shape, moments: usize, steps: usize) -> Self {
+        let product =
+            |dims: &Vec<usize>| dims.iter().fold(1u64, |all, dim| all.saturating_mul(*dim as u64));
+        let parameters =
+            shape.parameters().iter().map(|(_, dims)| product(dims)).fold(0, u64::saturating_add);
+        let state = parameters.saturating_mul(VALUE * (2 + moments as u64));
+        // Four gates, the cell and the state at each step, and what is read there.
+        let step = 6 * shape.units as u64 + shape.features() as u64;
+        Self { parameters, state, workspace: step.saturating_mul(VALUE * steps as u64) }
+    }
+
+    fn bytes(self) -> u64 {
+        self.state.saturating_add(self.workspace)
+    }
+}
+
+/// Memory that there is, and what it is called.
+#[derive(Debug, Clone)]
+struct Limit {
+    bytes: u64,
+    called: String,
+}
+
+/// Refuses a study whose runs cannot fit.
+pub(super) fn refuse_too_large(plan: &Plan, pool: &Pool) -> Result<(), UserError> {
+    let Some(limit) = limit(plan) else { return Ok(()) };
+    let data = fs::metadata(&plan.data.path).map_or(0, |file| file.len());
+    let steps = plan.data.facts.train.longest;
+    let needed = |arm: &Arm| {
+        let moments = train::optimizer(&arm.train.optimizer).moments();
+        Needed::of(&plan.shape(arm), moments, steps)
+    };
+    let arms = plan.study.arms.iter().map(|arm| (arm, needed(arm)));
+    let Some((arm, needed)) = arms.max_by_key(|(_, needed)| needed.bytes()) else { return Ok(()) };
+    let parallel = match plan.devices[0] {
+        Device::Cpu => pool.parallel(plan, plan.runs.len()),
+        Device::Cuda(_) => 1,
+    };
+    fits(&arm.name, &plan.shape(arm), needed, data, parallel, &limit)
+}
+
+fn fits(
+    arm: &str,
+    shape: &Shape,
+    needed: Needed,
+    data: u64,
+    parallel: usize,
+    limit: &Limit,
+) -> Result<(), UserError> {
+    let all = |runs: usize| needed.bytes().saturating_mul(runs as u64).saturating_add(data);
+    if all(parallel) <= limit.bytes {
+        return Ok(());
+    }
+    let rule = format!(
+        "arm `{arm}`: its model has {} parameters; a run takes at least {} for weights, gradients and \
+         the optimizer's state and {} for one row's steps, the data {}, and {} has {}",
+        grouped(needed.parameters),
+        gigabytes(needed.state),
+        gigabytes(needed.workspace),
+        gigabytes(data),
+        limit.called,
+        gigabytes(limit.bytes)
+    );
+    if all(1) > limit.bytes {
+        return Err(UserError::new(rule, smaller(shape)));
+    }
+    let room = (limit.bytes - data) / needed.bytes().max(1);
+    Err(UserError::new(
+        format!("{rule}, too little for {parallel} runs at a time"),
+        format!("write `--workers {room}`, or take a smaller model"),
+    ))
+}
+
+/// What makes the model large.
+fn smaller(shape: &Shape) -> String {
+    let largest = shape
+        .parameters()
+        .into_iter()
+        .max_by_key(|(_, dims)| dims.iter().fold(1u64, |all, dim| all.saturating_mul(*dim as u64)));
+    match largest {
+        Some(("embedding.weight", dims)) => format!(
+            "the embedding has {} vectors of {}: lower `model.embedding.dim`, or number the tokens so \
+             that the largest id is smaller",
+            grouped(dims[0] as u64),
+            grouped(dims[1] as u64)
+        ),
+        _ => format!(
+            "lower `model.lstm.units`, which is {}: weights grow with its square, and 64 is usual",
+            grouped(shape.units as u64)
+        ),
+    }
+}
+
+fn limit(plan: &Plan) -> Option<Limit> {
+    match plan.devices[0] {
+        Device::Cuda(index) => {
+            let device = plan.machine.cuda.iter().find(|device| device.index == index)?;
+            Some(Limit { bytes: device.memory, called: format!("the device `cuda:{index}`") })
+        }
+        Device::Cpu => of_machine(Path::new("/")),
+    }
+}
+
+/// The memory of this machine, or of the control group that this process is in, if that is less;
+/// `None` where it is not told. Linux alone has these files under the root.
+fn of_machine(root: &Path) -> Option<Limit> {
+    let text = fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    let machine = Limit { bytes: kib * 1024, called: "this machine".into() };
+    let group = of_group(root).filter(|bytes| *bytes < machine.bytes);
+    Some(group.map_or(machine, |bytes| Limit { bytes, called: "this control group".into() }))
+}
+
+/// The lowest limit of the control group and of those that hold it, in both versions of `cgroups(7)`.
+fn of_group(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
+    let mut lowest: Option<u64> = None;
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?);
+        let (mount, file) = match controllers {
+            "" => ("sys/fs/cgroup", "memory.max"),
+            of if of.split(',').any(|name| name == "memory") => {
+                ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        let mount = root.join(mount);
+        // In a container the path may be that outside of it: the root of the mount is asked too.
+        for folder in Path::new(path.trim_start_matches('/')).ancestors() {
+            let text = fs::read_to_string(mount.join(folder).join(file));
+            let bytes = text.ok().and_then(|text| text.trim().parse::<u64>().ok());
+            lowest = [lowest, bytes].into_iter().flatten().min();
+        }
+    }
+    lowest
+}
+
+fn gigabytes(bytes: u64) -> String {
+    match bytes as f64 / 1e9 {
+        few if few < 0.095 => format!("{:.1} MB", few * 1e3),
+        few if few < 9.95 => format!("{few:.1} GB"),
+        many => format!("{} GB", grouped(many.round() as u64)),
+    }
+}
+
+/// `1,234,567`
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Input;
+
+    fn limit(gigabytes: u64) -> Limit {
+        Limit { bytes: gigabytes * 1_000_000_000, called: "this machine".into() }
+    }
+
+    fn refusal(shape: &Shape, parallel: usize, room: u64) -> Option<UserError> {
+        let needed = Needed::of(shape, 2, 100);
+        fits("a", shape, needed, 50_000_000, parallel, &limit(room)).err()
+    }
+
+    #[test]
+    fn a_model_beyond_the_memory_is_refused_with_the_numbers_and_what_to_change() {
+        let huge = Shape { input: Input::Features(3), units: 65_536 };
+        let error = refusal(&huge, 1, 24).unwrap();
+        assert_eq!(
+            error.message,
+            "arm `a`: its model has 17,180,983,297 parameters; a run takes at least 275 GB for weights, \
+             gradients and the optimizer's state and 0.2 GB for one row's steps, the data 50.0 MB, and \
+             this machine has 24 GB"
+        );
+        assert!(error.hint.unwrap().contains("lower `model.lstm.units`, which is 65,536"));
+        assert_eq!(refusal(&huge, 1, 300), None);
+        let words = Input::Tokens { vocabulary: 500_000_000, dim: 64 };
+        let error = refusal(&Shape { input: words, units: 8 }, 1, 24).unwrap();
+        assert!(error.hint.unwrap().contains("500,000,000 vectors of 64"));
+    }
+
+    #[test]
+    fn runs_that_do_not_fit_beside_each_other_are_told_how_many_do() {
+        let large = Shape { input: Input::Features(3), units: 16_384 };
+        let error = refusal(&large, 4, 40).unwrap();
+        assert!(error.message.ends_with("too little for 4 runs at a time"), "{error}");
+        assert!(error.hint.unwrap().starts_with("write `--workers 2`"));
+        assert_eq!(refusal(&large, 2, 40), None);
+    }
+
+    #[test]
+    fn a_control_group_limits_what_the_machine_has() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("proc/meminfo", "MemTotal:       16000000 kB\nMemFree: 1 kB\n");
+        let limit = || of_machine(root.path()).unwrap();
+        assert_eq!((limit().bytes, limit().called.as_str()), (16_384_000_000, "this machine"));
+        write("proc/self/cgroup", "0::/a/b\n");
+        write("sys/fs/cgroup/a/memory.max", "3000000000\n");
+        write("sys/fs/cgroup/a/b/memory.max", "max\n");
+        let found = limit();
+        assert_eq!((found.bytes, found.called.as_str()), (3_000_000_000, "this control group"));
+        write("proc/self/cgroup", "12:cpu,memory:/job\n");
+        write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "2000000000\n");
+        assert_eq!(limit().bytes, 2_000_000_000);
+        write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "9223372036854771712\n");
+        assert_eq!(limit().bytes, 16_384_000_000);
+    }
+}

@@ -7,7 +7,9 @@ use super::split::{Rows, split};
 use super::text::{HuggingFace, Vocabulary, sequence, unpadded, words};
 use crate::config::{DataSection, EmbeddingSection, TextSection, Tokenizer};
 use crate::error::UserError;
+use crate::files;
 use anyhow::{Context, Result};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Part of every hash: raise it when the meaning or the layout of prepared files changes.
@@ -20,6 +22,8 @@ pub struct Prepared {
     pub path: PathBuf,
     /// What is known of it.
     pub facts: Facts,
+    /// That an earlier file was damaged, so that it was prepared again.
+    pub repaired: Option<String>,
 }
 
 /// Reads, tokenises and splits the examples, or finds that this was done before. The `embedding`
@@ -43,21 +47,48 @@ pub fn prepare(
         tokenizer: tokenizer_file(section)?,
     };
     let hash = source.hash()?;
-    if let Some(found) = find(cache, &hash)? {
-        return Ok(found);
-    }
+    let repaired = match look(cache, &hash)? {
+        Look::Found(found) => return Ok(found),
+        Look::None => None,
+        Look::Damaged(why) => Some(format!("{why}; they were prepared again from their source")),
+    };
+    files::remove_temporary(cache)?;
     source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
-    find(cache, &hash)?.context("the prepared data are gone")
+    let found = find(cache, &hash)?.context("the prepared data are gone")?;
+    Ok(Prepared { repaired, ..found })
 }
 
-/// The examples with this hash, if they are in the cache: the source is not read.
+/// The examples with this hash, if they are in the cache undamaged: the source is not read.
 pub fn find(cache: &Path, hash: &str) -> Result<Option<Prepared>> {
+    Ok(match look(cache, hash)? {
+        Look::Found(found) => Some(found),
+        Look::None | Look::Damaged(_) => None,
+    })
+}
+
+/// What the cache has of a hash.
+enum Look {
+    None,
+    Found(Prepared),
+    /// And how.
+    Damaged(String),
+}
+
+fn look(cache: &Path, hash: &str) -> Result<Look> {
     let path = prepared_file(cache, hash);
-    if !path.exists() {
-        return Ok(None);
+    if fs::symlink_metadata(&path).is_err() {
+        return Ok(Look::None);
     }
-    let facts = dataset::Dataset::open(&path)?.facts().clone();
-    Ok(Some(Prepared { path, facts }))
+    let of_prepared = |why: String| Look::Damaged(format!("the prepared data {why}"));
+    match dataset::Dataset::open_checked(&path) {
+        Ok(dataset) if dataset.facts().hash == hash => {
+            let facts = dataset.facts().clone();
+            Ok(Look::Found(Prepared { path, facts, repaired: None }))
+        }
+        Ok(_) => Ok(of_prepared(format!("{} are those of another source", path.display()))),
+        Err(error) if files::is_damage(&error) => Ok(of_prepared(error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 fn prepared_file(cache: &Path, hash: &str) -> PathBuf {
@@ -226,7 +257,6 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     /// An embedding that masks padding or does not.
     fn masked(mask_zero: bool) -> Option<&'static EmbeddingSection> {

@@ -19,6 +19,7 @@
 //! worker        the worker's process; `recorder` writes down its run, `curves` draws it
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
+//! finished      finished runs that a file does not name
 //! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
 //! environment   on what it ran
 //! trained       a finished run put to use
@@ -27,6 +28,7 @@
 mod curves;
 mod environment;
 mod estimate;
+mod finished;
 mod folder;
 mod hyperparameters;
 mod measure;
@@ -45,7 +47,7 @@ mod trained;
 mod tuning;
 mod worker;
 
-pub use environment::{Session, sessions};
+pub use environment::{Session, session_values, sessions};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};
@@ -138,6 +140,7 @@ pub fn execute(
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
+    folder.refuse_links(plan)?;
     refuse_other_definitions(plan, folder)?;
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;

@@ -18,17 +18,27 @@
 //! test_predictions.csv          when it is finished: what it says of each row of the test split
 //! train/, validation/, test/    TensorBoard's event files
 //! ```
+//!
+//! Damage is seen when a file is read. `record.json`, `sharpness.json`, `line.json` and each line of the
+//! two timing logs hold their own checksums; the record of a finished run holds those of its other files
+//! ([`Record::checksums`]), and a checkpoint those of its logs up to it. Runs of earlier versions have
+//! none and are read as they are.
 
 use super::protocol::{EvaluationTimingLine, TimingLine};
 use crate::config::Arm;
+use crate::error::UserError;
 use crate::events::Histogram;
-use crate::files;
-use crate::kernels::{EngineKind, Shape};
+use crate::files::{self, Damaged};
+use crate::kernels::{Arrays, EngineKind, Shape};
+use crate::model;
 use crate::probe::{LineRecord, NoiseLine, SharpnessRecord};
 use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Everything that the results of a run depend on.
@@ -102,6 +112,9 @@ pub struct Record {
     pub identity: String,
     /// What defines the run.
     pub definition: Definition,
+    /// Of the files of a finished run, by their names; empty in records of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checksums: BTreeMap<String, String>,
 }
 
 /// What came of a finished run.
@@ -125,7 +138,8 @@ pub struct RunResult {
 impl Record {
     /// A record of a run that is not finished.
     pub fn new(status: Status, definition: Definition) -> Result<Self> {
-        Ok(Self { status, result: None, identity: definition.identity()?, definition })
+        let (result, checksums) = (None, BTreeMap::new());
+        Ok(Self { status, result, identity: definition.identity()?, definition, checksums })
     }
 
     /// The test metrics, if the run is finished and there is a test split.
@@ -208,19 +222,153 @@ impl RunFolder {
 
     /// The record, if the run was ever started.
     pub fn record(&self) -> Result<Option<Record>> {
-        files::read_json(&self.record_file())
+        self.told(files::read_sealed_json(&self.record_file()))
     }
 
     /// Replaces the record.
     pub fn write_record(&self, record: &Record) -> Result<()> {
-        files::write_json(&self.record_file(), record)
+        files::write_sealed_json(&self.record_file(), record)
     }
 
     /// Waits until no other process trains this run, and keeps others from it.
     pub(super) fn lock(&self) -> Result<File> {
+        for folder in ["", "checkpoint", "best", "train", "validation", "test"] {
+            files::refuse_link(&self.path.join(folder))?;
+        }
         let path = self.path.join(".lock");
-        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        let lock = files::open_lock(&path).and_then(|file| file.lock().map(|()| file));
         lock.with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    /// Says of a damaged file what to do about it.
+    fn told<T>(&self, read: Result<T>) -> Result<T> {
+        read.map_err(|error| match files::is_damage(&error) {
+            true => UserError::new(
+                format!("{error:#}"),
+                format!(
+                    "remove the folder of this run, {}, and repeat the same `batchscope run`: it is \
+                     trained again, to the same results",
+                    self.path.display()
+                ),
+            )
+            .into(),
+            false => error,
+        })
+    }
+
+    /// The checksum that a finished run's record holds of a file.
+    fn said(&self, path: &Path) -> Result<Option<String>> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(self.record()?.and_then(|mut record| record.checksums.remove(&*name)))
+    }
+
+    /// The lines of a log.
+    fn log<T: DeserializeOwned>(&self, path: &Path) -> Result<Vec<T>> {
+        // Before the log: that of a run which ends meanwhile is then not compared.
+        let said = self.said(path)?;
+        let read = || -> Result<Vec<T>> {
+            let lines = files::read_lines(path)?;
+            match said {
+                Some(said) if said != files::mark(path, None)?.checksum => Err(unfit(path).into()),
+                _ => Ok(lines),
+            }
+        };
+        self.told(read())
+    }
+
+    /// The lines of a log of times, which has one for each of `lines` others.
+    fn times<T: DeserializeOwned>(&self, path: &Path, lines: &Path) -> Result<Vec<T>> {
+        let is_sealed = self.record()?.is_some_and(|record| !record.checksums.is_empty());
+        let read = || -> Result<Vec<T>> {
+            let times = files::read_sealed_lines(path)?;
+            let wanted = if is_sealed { files::mark(lines, None)?.lines } else { 0 };
+            match is_sealed && times.len() as u64 != wanted {
+                true => Err(Damaged::new(
+                    path,
+                    format!("it holds {} lines, and {wanted} are wanted", times.len()),
+                )
+                .into()),
+                false => Ok(times),
+            }
+        };
+        self.told(read())
+    }
+
+    /// The bytes of a file of a finished run; `None` when there is no such file.
+    pub(super) fn bytes(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        let said = self.said(path)?;
+        let read = || -> Result<Option<Vec<u8>>> {
+            let bytes = match files::read(path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                read => Some(read.with_context(|| format!("cannot read {}", path.display()))?),
+            };
+            let found = bytes.as_deref().map(files::checksum);
+            match said.is_some() && said != found {
+                true => Err(unfit(path).into()),
+                false => Ok(bytes),
+            }
+        };
+        self.told(read())
+    }
+
+    /// The weights of a finished run.
+    pub(super) fn read_weights(&self, shape: &Shape) -> Result<Arrays> {
+        let path = self.weights();
+        let bytes = self.bytes(&path)?;
+        let bytes = bytes.with_context(|| format!("{} is gone", path.display()))?;
+        model::parse_weights(&path, &bytes, shape)
+    }
+
+    /// Adam's second moment at the end of a run; `None` where it was not kept.
+    pub(super) fn read_second_moment(&self, shape: &Shape) -> Result<Option<Arrays>> {
+        let path = self.second_moment();
+        match self.bytes(&path)? {
+            None => Ok(None),
+            Some(_) => self.told(model::read_sealed_weights(&path, shape)).map(Some),
+        }
+    }
+
+    /// The logs that hold the same bits whenever the run is repeated.
+    pub(super) fn logs(&self) -> [PathBuf; 5] {
+        [
+            self.metrics_log(),
+            self.evaluations_log(),
+            self.steps_log(),
+            self.histograms_log(),
+            self.noise_log(),
+        ]
+    }
+
+    /// The checksums of what a finished run leaves behind, apart from times.
+    pub(super) fn checksums(&self) -> Result<BTreeMap<String, String>> {
+        let mut checksums = BTreeMap::new();
+        let mut add = |path: &Path, checksum: String| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            checksums.insert(name.into_owned(), checksum);
+        };
+        for log in self.logs().iter().filter(|log| log.exists()) {
+            add(log, files::mark(log, None)?.checksum);
+        }
+        for path in [self.weights(), self.second_moment(), self.test_predictions()] {
+            if path.exists() {
+                let bytes = files::read(&path);
+                let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
+                add(&path, files::checksum(&bytes));
+            }
+        }
+        Ok(checksums)
+    }
+
+    /// Takes everything back that an unfinished run has recorded, so that it begins anew.
+    pub(super) fn begin_anew(&self) -> Result<()> {
+        // The checkpoint first: without it, whatever the logs hold counts for nothing.
+        self.remove_checkpoint();
+        self.remove_best();
+        for log in self.logs() {
+            files::clear(&log)?;
+        }
+        files::clear(&self.timing_log())?;
+        files::clear(&self.evaluation_timing_log())
     }
 
     /// Removes what a run that ended needs no more; what cannot be removed does no harm.
@@ -235,12 +383,12 @@ impl RunFolder {
 
     /// The epochs recorded so far.
     pub fn metrics(&self) -> Result<Vec<EpochMetrics>> {
-        files::read_lines(&self.metrics_log())
+        self.log(&self.metrics_log())
     }
 
     /// The steps recorded so far.
     pub fn steps(&self) -> Result<Vec<StepMetrics>> {
-        files::read_lines(&self.steps_log())
+        self.log(&self.steps_log())
     }
 
     pub(super) fn histograms_log(&self) -> PathBuf {
@@ -249,7 +397,7 @@ impl RunFolder {
 
     /// The histograms recorded so far.
     pub fn histograms(&self) -> Result<Vec<HistogramLine>> {
-        files::read_lines(&self.histograms_log())
+        self.log(&self.histograms_log())
     }
 
     pub(super) fn noise_log(&self) -> PathBuf {
@@ -258,7 +406,7 @@ impl RunFolder {
 
     /// The measurements of the gradient's noise recorded so far.
     pub fn noise(&self) -> Result<Vec<NoiseLine>> {
-        files::read_lines(&self.noise_log())
+        self.log(&self.noise_log())
     }
 
     /// Adam's second moment at the end of a run.
@@ -268,36 +416,40 @@ impl RunFolder {
 
     /// How sharp its minimum is, if that was measured.
     pub fn sharpness(&self) -> Result<Option<SharpnessRecord>> {
-        files::read_json(&self.path.join("sharpness.json"))
+        self.told(files::read_sealed_json(&self.path.join("sharpness.json")))
     }
 
     pub(super) fn write_sharpness(&self, record: &SharpnessRecord) -> Result<()> {
-        files::write_json(&self.path.join("sharpness.json"), record)
+        files::write_sealed_json(&self.path.join("sharpness.json"), record)
     }
 
     /// What lies between it and another run's minimum, if that was measured.
     pub fn line(&self) -> Result<Option<LineRecord>> {
-        files::read_json(&self.path.join("line.json"))
+        self.told(files::read_sealed_json(&self.path.join("line.json")))
     }
 
     pub(super) fn write_line(&self, record: &LineRecord) -> Result<()> {
-        files::write_json(&self.path.join("line.json"), record)
+        files::write_sealed_json(&self.path.join("line.json"), record)
     }
 
     /// The measurements within epochs recorded so far.
     pub fn evaluations(&self) -> Result<Vec<Evaluation>> {
-        files::read_lines(&self.evaluations_log())
+        self.log(&self.evaluations_log())
     }
 
     /// Their times.
     pub fn evaluation_timing(&self) -> Result<Vec<EvaluationTimingLine>> {
-        files::read_lines(&self.evaluation_timing_log())
+        self.times(&self.evaluation_timing_log(), &self.evaluations_log())
     }
 
     /// Times and memory of the epochs recorded so far.
     pub fn timing(&self) -> Result<Vec<TimingLine>> {
-        files::read_lines(&self.timing_log())
+        self.times(&self.timing_log(), &self.metrics_log())
     }
+}
+
+fn unfit(path: &Path) -> Damaged {
+    Damaged::new(path, "its content does not fit the checksum in record.json")
 }
 
 /// Seconds since 1970: the one place where the program asks for the time of day.

@@ -2,32 +2,64 @@
 
 use super::curves::Curves;
 use super::protocol::{EvaluationTimingLine, Report, Task, TimingLine};
-use super::record::{HistogramLine, RunFolder, wall_clock};
+use super::record::{Definition, HistogramLine, RunFolder, wall_clock};
 use super::worker::{PeakMemory, Wishes};
 use crate::config::NoiseScaleSection;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
-use crate::files;
+use crate::files::{self, Log, Mark};
 use crate::kernels::{Arrays, Engine, Optimizer, Shape};
+use crate::model;
 use crate::probe::{self, NoiseLine};
 use crate::train::{
     Callback, Course, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause,
-    Position, Progress, StepMetrics, optimizer,
+    Position, Progress, StepMetrics, load_checkpoint, optimizer,
 };
 use anyhow::Result;
-use std::collections::BTreeSet;
+use serde::de::IgnoredAny;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// Listens to one training.
 pub(super) struct Recorder<'r> {
     folder: &'r RunFolder,
+    logs: Logs,
     curves: Curves,
     peak_memory: &'r PeakMemory,
     tell: &'r mut dyn FnMut(Report),
     wishes: &'r Wishes,
     histograms: bool,
     noise: Option<NoiseProbe>,
+}
+
+/// The logs that hold the same bits whenever the run is repeated.
+struct Logs {
+    metrics: Log,
+    evaluations: Log,
+    steps: Log,
+    histograms: Log,
+    noise: Log,
+}
+
+impl Logs {
+    /// Goes on with those of a run.
+    fn open(folder: &RunFolder) -> Result<Self> {
+        Ok(Self {
+            metrics: Log::open(&folder.metrics_log())?,
+            evaluations: Log::open(&folder.evaluations_log())?,
+            steps: Log::open(&folder.steps_log())?,
+            histograms: Log::open(&folder.histograms_log())?,
+            noise: Log::open(&folder.noise_log())?,
+        })
+    }
+
+    /// What they hold, by their names.
+    fn marks(&self) -> BTreeMap<String, Mark> {
+        let Self { metrics, evaluations, steps, histograms, noise } = self;
+        [metrics, evaluations, steps, histograms, noise].map(|log| (log.name(), log.mark())).into()
+    }
 }
 
 /// How the gradient's noise is measured in a run.
@@ -62,7 +94,16 @@ impl<'r> Recorder<'r> {
         tell: &'r mut dyn FnMut(Report),
         wishes: &'r Wishes,
     ) -> Result<Self> {
+        if let Some(why) = unfit(folder, position)? {
+            // The study looks before it starts a run: this one was damaged since.
+            return Err(UserError::new(
+                why,
+                "repeat the same command with `--retry-failed`: the run begins anew",
+            )
+            .into());
+        }
         take_back(folder, position)?;
+        let logs = Logs::open(folder)?;
         let curves = draw_again(task, folder)?;
         let histograms = task.logging.histograms;
         let measured: BTreeSet<u64> = folder.noise()?.iter().map(|line| line.step).collect();
@@ -73,7 +114,7 @@ impl<'r> Recorder<'r> {
             let optimizer = optimizer(&train.optimizer);
             NoiseProbe { section, optimizer, checkpoints, measured, rows }
         });
-        Ok(Self { folder, curves, peak_memory, tell, wishes, histograms, noise })
+        Ok(Self { folder, logs, curves, peak_memory, tell, wishes, histograms, noise })
     }
 
     /// Draws how the training ended; a run that was stopped has not ended.
@@ -118,8 +159,91 @@ fn draw_again(task: &Task, folder: &RunFolder) -> Result<Curves> {
     Ok(curves)
 }
 
+/// Why a run that is not finished cannot go on from what is saved of it; `None` if it can, or has
+/// nothing to go on from.
+pub(super) fn trouble(folder: &RunFolder, definition: &Definition) -> Result<Option<String>> {
+    let train = &definition.arm.train;
+    let moments = optimizer(&train.optimizer).moments();
+    let read = || -> Result<Option<String>> {
+        let checkpoint = load_checkpoint(&folder.checkpoint(), &definition.model, moments)?;
+        let Some((_, position)) = checkpoint else { return Ok(None) };
+        if train.restores_best() && position.best_epoch().is_some() {
+            model::read_sealed_weights(&folder.best(), &definition.model)?;
+        }
+        unfit(folder, &position)
+    };
+    match read() {
+        Err(error) if files::is_damage(&error) || is_missing(&error) => {
+            Ok(Some(format!("{error:#}")))
+        }
+        decided => decided,
+    }
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// In what the logs do not hold what a checkpoint at this position says of them.
+fn unfit(folder: &RunFolder, position: &Position) -> Result<Option<String>> {
+    if *position == Position::default() {
+        return Ok(None);
+    }
+    for path in folder.logs() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(said) = position.logs.get(&*name) else {
+            // An earlier version said nothing of it: at least it must be readable.
+            files::read_lines::<IgnoredAny>(&path)?;
+            continue;
+        };
+        let found = files::mark(&path, Some(said.lines))?;
+        if found.lines < said.lines {
+            return Ok(Some(shorter(&path, said.lines, found.lines)));
+        }
+        if found != *said {
+            return Ok(Some(format!(
+                "{} is damaged: its first {} lines do not fit the checkpoint",
+                path.display(),
+                said.lines
+            )));
+        }
+    }
+    let evaluations = position.logs.get("evaluations.jsonl").map_or(0, |said| said.lines);
+    for (path, wanted) in [
+        (folder.metrics_log(), position.epoch),
+        (folder.timing_log(), position.epoch),
+        (folder.evaluation_timing_log(), evaluations),
+    ] {
+        let found = files::mark(&path, None)?.lines;
+        if found < wanted {
+            return Ok(Some(shorter(&path, wanted, found)));
+        }
+        files::check_sealed_lines(&path, wanted)?;
+    }
+    Ok(None)
+}
+
+fn shorter(path: &Path, wanted: u64, found: u64) -> String {
+    format!(
+        "{} holds {found} lines, and the checkpoint comes after {wanted}",
+        path.display()
+    )
+}
+
 /// Removes the lines of epochs, measurements and steps after this position.
 fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
+    if *position == Position::default() {
+        // Whatever they hold.
+        let times = [folder.timing_log(), folder.evaluation_timing_log()];
+        return folder.logs().iter().chain(&times).try_for_each(|log| files::clear(log));
+    }
+    for path in folder.logs() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(said) = position.logs.get(&*name) {
+            files::keep_lines(&path, said.lines as usize)?;
+        }
+    }
     let epochs = position.epoch as usize;
     files::keep_lines(&folder.metrics_log(), epochs)?;
     files::keep_lines(&folder.timing_log(), epochs)?;
@@ -160,11 +284,7 @@ impl Callback for Recorder<'_> {
 
     fn on_steps(&mut self, steps: &[StepMetrics]) -> Result<()> {
         if !steps.is_empty() {
-            files::append_lines(&self.folder.steps_log(), steps)?;
-        }
-        if self.should_stop() {
-            // The checkpoint that follows must find these lines after a crash, too.
-            files::sync(&self.folder.steps_log())?;
+            self.logs.steps.append(steps)?;
         }
         let now = wall_clock();
         steps.iter().try_for_each(|step| self.curves.draw_step(step, now))
@@ -177,8 +297,8 @@ impl Callback for Recorder<'_> {
             train_seconds: times.train_seconds,
             validation_seconds: times.validation_seconds,
         };
-        files::append_line(&self.folder.evaluations_log(), found)?;
-        files::append_line(&self.folder.evaluation_timing_log(), &timing)?;
+        self.logs.evaluations.append_line(found)?;
+        files::append_sealed_line(&self.folder.evaluation_timing_log(), &timing)?;
         self.curves.draw_evaluation(found, timing.wall_time)
     }
 
@@ -192,9 +312,9 @@ impl Callback for Recorder<'_> {
             peak_memory: self.peak_memory.get()?,
             micro_batch: times.micro_batch,
         };
-        files::sync(&self.folder.steps_log())?;
-        files::append_line(&self.folder.metrics_log(), metrics)?;
-        files::append_line(&self.folder.timing_log(), &timing)?;
+        self.logs.steps.sync()?;
+        self.logs.metrics.append_line(metrics)?;
+        files::append_sealed_line(&self.folder.timing_log(), &timing)?;
         self.curves.draw_epoch(metrics, &timing)?;
         (self.tell)(Report::Epoch(*metrics, timing));
         Ok(())
@@ -210,8 +330,8 @@ impl Callback for Recorder<'_> {
             let Some(histogram) = Histogram::of(values) else { continue };
             lines.push(HistogramLine { epoch, parameter: (*name).to_owned(), histogram });
         }
-        files::append_lines(&self.folder.histograms_log(), &lines)?;
-        files::sync(&self.folder.histograms_log())?;
+        self.logs.histograms.append(&lines)?;
+        self.logs.histograms.sync()?;
         let now = wall_clock();
         lines.iter().try_for_each(|line| self.curves.draw_histogram(line, now))
     }
@@ -231,22 +351,25 @@ impl Callback for Recorder<'_> {
             .peak_memory
             .leave_out(|| probe::noise(engine, optimizer, section, *rows, &stop))?;
         let Some(probe::Noise { rows, plain, adam }) = found else {
-            if !self.should_stop() {
-                return Ok(ControlFlow::Continue(()));
-            }
-            // The checkpoint that follows must find these lines after a crash, too.
-            files::sync(&self.folder.steps_log())?;
-            return Ok(ControlFlow::Break(()));
+            return Ok(match self.should_stop() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            });
         };
         let Pause { epochs, step, examples, .. } = *pause;
         if let Some(noise) = &mut self.noise {
             noise.measured.insert(step);
         }
         let line = NoiseLine { epochs, step, examples, rows, plain, adam };
-        files::append_line(&self.folder.noise_log(), &line)?;
-        files::sync(&self.folder.noise_log())?;
+        self.logs.noise.append_line(&line)?;
         self.curves.draw_noise(&line, wall_clock())?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn logs(&mut self) -> Result<BTreeMap<String, Mark>> {
+        // The others are synced line by line, or epoch by epoch.
+        self.logs.steps.sync()?;
+        Ok(self.logs.marks())
     }
 
     fn should_stop(&self) -> bool {
@@ -262,7 +385,6 @@ impl Callback for Recorder<'_> {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use std::path::Path;
 
     fn write(path: &Path, lines: impl Iterator<Item = Value>) {
         files::append_lines(path, &lines.collect::<Vec<_>>()).unwrap();

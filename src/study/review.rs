@@ -58,7 +58,8 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
         let sizes = [&facts.train, &facts.validation, &facts.test].map(|split| split.examples);
         uneven(sizes, asked)
     });
-    arms.into_iter().chain(cuda).chain(facts.warnings()).chain(uneven).collect()
+    let repaired = plan.data.repaired.iter().cloned();
+    repaired.chain(arms).chain(cuda).chain(facts.warnings()).chain(uneven).collect()
 }
 
 /// The shares for validation and test, where the source brings no split of its own.

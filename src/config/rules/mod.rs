@@ -30,7 +30,7 @@ pub(super) fn broken(path: &str, rule: impl Into<String>, hint: &str) -> Violati
 
 type Checked = Result<(), Violation>;
 
-const MOST_SEEDS: u32 = 10_000;
+pub(super) const MOST_SEEDS: u32 = 10_000;
 const MOST_EPOCHS: u32 = 1_000_000;
 const MOST_UPDATES: u64 = 1 << 40;
 const MOST_ROWS: u32 = 16_777_216;

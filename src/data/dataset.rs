@@ -272,7 +272,8 @@ impl Dataset {
                     (tokens.len(), lengths.max().unwrap_or(0))
                 }
                 Sequences::Features { values, steps, features } => {
-                    let size = labels.len().checked_mul(steps).and_then(|n| n.checked_mul(features));
+                    let size =
+                        labels.len().checked_mul(steps).and_then(|n| n.checked_mul(features));
                     let fits = size == Some(values.len()) && self.facts.features == Some(features);
                     ensure!(fits, "the sizes of `{split}` do not fit its values");
                     (labels.len().saturating_mul(steps), steps)

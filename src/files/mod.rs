@@ -15,8 +15,8 @@ mod seal;
 mod tensors;
 
 pub use log::{
-    Log, Mark, append_line, append_lines, append_sealed_line, check_sealed_lines, clear, keep_lines,
-    mark, read_lines, read_sealed_lines, sync,
+    Log, Mark, append_line, append_lines, append_sealed_line, check_sealed_lines, clear,
+    keep_lines, mark, read_lines, read_sealed_lines, sync,
 };
 pub use seal::{Damaged, checksum, is_damage, read_sealed_json, seal, unsealed, write_sealed_json};
 pub use tensors::{parse_tensors, seal_tensors, sealed_entry};
@@ -82,8 +82,7 @@ pub fn remove_temporary(folder: &Path) -> Result<()> {
         if file.try_lock().is_ok() {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(error)
-                        .with_context(|| format!("cannot remove {}", path.display()));
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
                 }
                 _ => {}
             }

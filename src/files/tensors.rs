@@ -17,7 +17,8 @@ pub fn seal_tensors(
     entry: &str,
     mut about: Value,
 ) -> Result<Vec<u8>> {
-    about[TENSORS] = checksum(views.iter().map(|(name, view)| (name.as_str(), view.clone()))).into();
+    about[TENSORS] =
+        checksum(views.iter().map(|(name, view)| (name.as_str(), view.clone()))).into();
     let text = serde_json::to_string(&seal(&about)?)?;
     let metadata = [(entry.to_owned(), text)];
     Ok(safetensors::serialize(views, Some(metadata.into_iter().collect()))?)
@@ -40,7 +41,9 @@ pub fn sealed_entry(path: &Path, bytes: &[u8], entry: &str, all: bool) -> Result
     let value = unsealed(value).ok_or_else(|| Damaged::checksum(path))?;
     let tensors = parse_tensors(path, bytes)?;
     match value.get(TENSORS).and_then(Value::as_str) {
-        Some(said) if all && said != checksum(tensors.iter()) => Err(Damaged::checksum(path).into()),
+        Some(said) if all && said != checksum(tensors.iter()) => {
+            Err(Damaged::checksum(path).into())
+        }
         _ => Ok(Some(value)),
     }
 }

@@ -59,9 +59,9 @@ impl Study {
                 "{all} seeds are finished where the file says {asked}: all {all} are used"
             ));
         }
-        let runs = beyond.iter().flat_map(|(arm, seeds)| {
-            seeds.iter().map(move |seed| format!("{arm}/seed-{seed}"))
-        });
+        let runs = beyond
+            .iter()
+            .flat_map(|(arm, seeds)| seeds.iter().map(move |seed| format!("{arm}/seed-{seed}")));
         let runs: Vec<String> = runs.collect();
         Some(format!(
             "finished beyond the {asked} seeds that the file says, and used too: {}",

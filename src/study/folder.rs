@@ -2,7 +2,7 @@
 
 use super::plan::{Plan, Run};
 use super::record::{Definition, RunFolder, Status};
-use super::recorder::trouble;
+use super::resume::trouble;
 use super::selection::Selection;
 use crate::config::{Source, Study};
 use crate::error::UserError;
@@ -323,7 +323,8 @@ mod tests {
         fs::create_dir_all(run.join("checkpoint")).unwrap();
         fs::create_dir_all(folder.path().join("report/tables")).unwrap();
         let leftovers = [".study.yaml.12.tmp", "a/seed-0/.record.json.7.tmp"];
-        let of_reports = ["report/.index.html.8.tmp", "report/tables/.runs.csv.8.tmp", "a/.x.1.tmp"];
+        let of_reports =
+            ["report/.index.html.8.tmp", "report/tables/.runs.csv.8.tmp", "a/.x.1.tmp"];
         fs::create_dir_all(folder.path().join("tuning/a/lr-0.1/seed-1000")).unwrap();
         let deeper = [
             "a/seed-0/checkpoint/.state.safetensors.345.tmp",

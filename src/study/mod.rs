@@ -16,7 +16,7 @@
 //! measure       sharpness and lines, after training
 //! pool          gives jobs to workers; `member` is a worker as the pool sees it
 //! protocol      what the two say to each other
-//! worker        the worker's process; `recorder` writes down its run, `curves` draws it
+//! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
 //! finished      finished runs that a file does not name
@@ -39,6 +39,7 @@ mod predictions;
 mod protocol;
 mod record;
 mod recorder;
+mod resume;
 mod review;
 mod selection;
 mod status;

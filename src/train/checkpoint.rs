@@ -109,8 +109,8 @@ pub fn load(path: &Path, shape: &Shape, moments: usize) -> Result<Option<(State,
     };
     let position = files::sealed_entry(path, &bytes, POSITION, true)?;
     let position = position.ok_or_else(|| Damaged::new(path, "it has no position"))?;
-    let mut position: Position = serde_json::from_value(position)
-        .map_err(|error| Damaged::new(path, error.to_string()))?;
+    let mut position: Position =
+        serde_json::from_value(position).map_err(|error| Damaged::new(path, error.to_string()))?;
     let tensors = files::parse_tensors(path, &bytes)?;
     let read = |prefix: &str| arrays(&tensors, prefix, shape).with_context(place);
     let moments = (0..moments).map(|index| read(&moment_prefix(index)));

@@ -14,7 +14,7 @@ const RUN: &str = "study/small/seed-0";
 /// A finished study with everything that may be recorded.
 fn finished(scene: &Scene) {
     let probe = "seeds: 1\n  probe: { noise_scale: {}, sharpness: { rows: 20, steps: 4 }, line: \
-                 { points: 3 } }";
+                 { points: 4 } }";
     let text = STUDY.replace("seeds: 2", probe).replace(
         "epochs: 3",
         "epochs: 3\n  evaluate_every: { examples: 30 }\n  logging: { every_steps: 1, histograms: true }",

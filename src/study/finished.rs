@@ -26,16 +26,16 @@ impl Study {
         let settled = settled(self, &read_all(self, folder)?.0);
         for path in run_folders(folder)? {
             let Some((arm, seed)) = place(&path) else { continue };
+            let files = RunFolder::new(&path);
+            let Some(of_file) = settled.arms.iter().find(|of| of.name == arm) else {
+                // Damage of what is left out changes nothing.
+                others.extend(files.record().ok().flatten().filter(is_finished).map(|_| arm));
+                continue;
+            };
             if self.has_seed(&arm, seed) {
                 continue;
             }
-            let record = RunFolder::new(&path).record();
-            let Some(of_file) = settled.arms.iter().find(|of| of.name == arm) else {
-                // Damage of what is left out changes nothing.
-                others.extend(record.ok().flatten().filter(is_finished).map(|_| arm));
-                continue;
-            };
-            let Some(record) = record?.filter(is_finished) else { continue };
+            let Some(record) = files.record()?.filter(is_finished) else { continue };
             let definition = &record.definition;
             let is_same = definition.arm == of_file.defining() && definition.seed == seed;
             match is_same && seed < self.most_seeds() {

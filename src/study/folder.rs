@@ -4,6 +4,7 @@ use super::plan::{Plan, Run};
 use super::record::{Definition, RunFolder, Status};
 use super::resume::trouble;
 use super::selection::Selection;
+use super::summary::FinishedRun;
 use crate::config::{Source, Study};
 use crate::error::UserError;
 use crate::files;
@@ -91,7 +92,11 @@ impl StudyFolder {
                 continue;
             }
             match status {
-                Some(Status::Finished) => pending.finished += 1,
+                Some(Status::Finished) => {
+                    // Damage is told before anything is trained.
+                    FinishedRun::read(&self.run(run), &run.arm)?;
+                    pending.finished += 1;
+                }
                 Some(Status::Diverged { .. }) => pending.diverged += 1,
                 Some(Status::Failed { .. }) if !selection.retry_failed && !corrected => {
                     pending.failed += 1;
@@ -116,7 +121,7 @@ impl StudyFolder {
         for run in runs {
             let files = self.run(run);
             let Some(record) = files.record()? else { continue };
-            let never_began = files.metrics()?.is_empty() && !files.checkpoint().exists();
+            let never_began = files.epochs()? == 0 && !files.checkpoint().exists();
             if matches!(record.status, Status::Failed { .. }) && never_began {
                 continue;
             }

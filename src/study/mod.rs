@@ -11,7 +11,7 @@
 //! plan          the runs, and what defines each
 //! selection     which of them this session is to train
 //! folder        a study's folder: its lock, what is finished, what is refused
-//! record        a run's folder: its files
+//! record        a run's folder: its files; `checked` sees their damage
 //! tuning        learning rates that are found first
 //! measure       sharpness and lines, after training
 //! pool          gives jobs to workers; `member` is a worker as the pool sees it
@@ -25,6 +25,7 @@
 //! trained       a finished run put to use
 //! ```
 
+mod checked;
 mod curves;
 mod environment;
 mod estimate;

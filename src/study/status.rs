@@ -128,5 +128,5 @@ fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Re
         Some(Status::Diverged { step }) => RunState::Diverged { step },
         Some(Status::Failed { message }) => RunState::Failed { message },
     };
-    Ok(RunStatus { run, state, epochs: files.metrics()?.len() as u64, planned_epochs })
+    Ok(RunStatus { run, state, epochs: files.epochs()?, planned_epochs })
 }

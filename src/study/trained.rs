@@ -213,7 +213,7 @@ fn refuse_unfinished(path: &Path, record: &Record, folder: &RunFolder) -> Result
     let (message, hint) = match &record.status {
         Status::Finished => return Ok(()),
         Status::Running => {
-            let done = folder.metrics()?.len();
+            let done = folder.epochs()?;
             (
                 format!("the run {run} is not finished: {done} epochs are done"),
                 "`batchscope run` with the study's file goes on with it",

@@ -185,8 +185,8 @@ fn the_fastest_to_a_target_is_named_with_those_that_are_not_shown_to_be_slower()
 #[test]
 fn an_arm_that_diverged_or_is_unfinished_is_not_the_fastest_to_a_target() {
     let wild = diverged(reaching(1024, &[1.0, 1.0]), &[2]);
-    let young = ArmResults { planned: 3, ..reaching(512, &[1.0, 1.1]) };
-    let found = to_target(vec![reaching(32, &[2.0, 2.1, 1.9]), young, wild]);
+    let young = ArmResults { planned: 4, ..reaching(512, &[1.0, 1.1, 1.0]) };
+    let found = to_target(vec![reaching(32, &[2.0, 2.1, 1.9, 2.0]), young, wild]);
     assert_eq!(found.recommended.as_deref(), Some("batch-32"));
     assert_says(&found, &["Diverged, so not to be used as it is: batch size 1,024 (1 of 3 runs)"]);
 }

@@ -146,7 +146,9 @@ fn a_run_that_failed_before_anything_was_kept_of_it_is_run_as_it_is_defined_now(
     let mut failed: serde_json::Value = serde_json::from_str(&text).unwrap();
     failed["status"] = serde_json::json!({ "failed": { "message": "no memory" } });
     // As an earlier version wrote it.
-    ["checksum", "checksums"].map(|key| failed.as_object_mut().unwrap().remove(key).unwrap());
+    for key in ["checksum", "checksums"] {
+        failed.as_object_mut().unwrap().remove(key).unwrap();
+    }
     let text = failed.to_string();
     let other = ["run", "tiny.yaml", "--out", "s", "--set", "train.epochs=3", "--only", "small"];
     // As long as there are records of it, it is another run.

@@ -48,7 +48,7 @@ pub fn prepare(
     };
     let hash = source.hash()?;
     let repaired = match look(cache, &hash)? {
-        Look::Found(found) => return Ok(found),
+        Look::Found(found) => return Ok(*found),
         Look::None => None,
         Look::Damaged(why) => Some(format!("{why}; they were prepared again from their source")),
     };
@@ -61,7 +61,7 @@ pub fn prepare(
 /// The examples with this hash, if they are in the cache undamaged: the source is not read.
 pub fn find(cache: &Path, hash: &str) -> Result<Option<Prepared>> {
     Ok(match look(cache, hash)? {
-        Look::Found(found) => Some(found),
+        Look::Found(found) => Some(*found),
         Look::None | Look::Damaged(_) => None,
     })
 }
@@ -69,7 +69,7 @@ pub fn find(cache: &Path, hash: &str) -> Result<Option<Prepared>> {
 /// What the cache has of a hash.
 enum Look {
     None,
-    Found(Prepared),
+    Found(Box<Prepared>),
     /// And how.
     Damaged(String),
 }
@@ -83,7 +83,7 @@ fn look(cache: &Path, hash: &str) -> Result<Look> {
     match dataset::Dataset::open_checked(&path) {
         Ok(dataset) if dataset.facts().hash == hash => {
             let facts = dataset.facts().clone();
-            Ok(Look::Found(Prepared { path, facts, repaired: None }))
+            Ok(Look::Found(Box::new(Prepared { path, facts, repaired: None })))
         }
         Ok(_) => Ok(of_prepared(format!("{} are those of another source", path.display()))),
         Err(error) if files::is_damage(&error) => Ok(of_prepared(error.to_string())),

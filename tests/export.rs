@@ -113,6 +113,8 @@ fn what_is_not_a_finished_run_is_refused_with_advice() {
     ] {
         let mut other = json(&record);
         other["status"] = status;
+        // As an earlier version wrote it.
+        other.as_object_mut().unwrap().remove("checksum").unwrap();
         scene.write(&format!("{RUN}/record.json"), &other.to_string());
         refused(&["evaluate", RUN], message, "hint: ");
     }

@@ -3,6 +3,7 @@ use crate::util::{
 };
 use nix::sys::signal::Signal;
 use std::fs;
+use std::path::Path;
 use std::process::Child;
 
 /// One seed, and everything that is recorded in the course of a run.
@@ -141,8 +142,14 @@ fn a_run_that_failed_before_anything_was_kept_of_it_is_run_as_it_is_defined_now(
         .run(&["run", "tiny.yaml", "--out", "s", "--set", one, "--set", "train.epochs=2"])
         .expect(0);
     let record = scene.path("s/small/seed-0/record.json");
-    let failed = r#"{ "failed": { "message": "no memory" } }"#;
-    let text = fs::read_to_string(&record).unwrap().replace("\"finished\"", failed);
+    let text = fs::read_to_string(&record).unwrap();
+    let mut failed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    failed["status"] = serde_json::json!({ "failed": { "message": "no memory" } });
+    // As an earlier version wrote it.
+    for key in ["checksum", "checksums"] {
+        failed.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    let text = failed.to_string();
     let other = ["run", "tiny.yaml", "--out", "s", "--set", "train.epochs=3", "--only", "small"];
     // As long as there are records of it, it is another run.
     fs::write(&record, &text).unwrap();
@@ -154,4 +161,102 @@ fn a_run_that_failed_before_anything_was_kept_of_it_is_run_as_it_is_defined_now(
     fs::write(&record, &text).unwrap();
     scene.run(&other).expect(0);
     assert_eq!(line_count(&scene.path("s/small/seed-0/metrics.jsonl")), 3);
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_run_whose_files_are_damaged_or_cut_comes_to_the_same_results() {
+    let scene = Scene::new();
+    disturbed(&scene, "stopped", interrupt).expect(130);
+    scene.run(&["run", "tiny.yaml", "--out", "whole", "--only", FIRST_RUN]).expect(0);
+    type Damage = fn(&mut Vec<u8>);
+    let flip: Damage = |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+    };
+    let early: Damage = |bytes| bytes[20] ^= 1;
+    let cut: Damage = |bytes| bytes.truncate(bytes.len() / 3);
+    let empty: Damage = |bytes| bytes.clear();
+    let blank: Damage = |bytes| {
+        bytes.splice(0..0, *b"\n  \n");
+        bytes.extend(b"\n\n");
+    };
+    let mut cases = vec![("checkpoint/state.safetensors", flip, true)];
+    cases.push(("checkpoint/state.safetensors", cut, true));
+    for name in [
+        "metrics.jsonl",
+        "timing.jsonl",
+        "steps.jsonl",
+        "evaluations.jsonl",
+        "evaluation_timing.jsonl",
+        "histograms.jsonl",
+    ] {
+        cases.extend([(name, early, true), (name, cut, true), (name, blank, false)]);
+    }
+    cases.push(("metrics.jsonl", empty, true));
+    for (number, (name, damage, anew)) in cases.into_iter().enumerate() {
+        let study = format!("damaged-{number}");
+        copy(&scene.path("stopped"), &scene.path(&study));
+        let path = scene.path(&format!("{study}/{FIRST_RUN}/{name}"));
+        let mut bytes = fs::read(&path).unwrap();
+        damage(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        let ended = scene.run(&["run", "tiny.yaml", "--out", &study, "--only", FIRST_RUN]);
+        let ended = ended.expect(0);
+        let begins = ended.stderr.contains("the run begins again with its first epoch");
+        assert_eq!(begins, anew, "{name}, {number}: {}", ended.stderr);
+        assert!(
+            !begins || ended.stderr.contains(&format!("{FIRST_RUN}/{name}")),
+            "{}",
+            ended.stderr
+        );
+        for file in [
+            "metrics.jsonl",
+            "steps.jsonl",
+            "record.json",
+            "weights.safetensors",
+            "evaluations.jsonl",
+            "histograms.jsonl",
+            "test_predictions.csv",
+        ] {
+            let of =
+                |study: &str| fs::read(scene.path(&format!("{study}/{FIRST_RUN}/{file}"))).unwrap();
+            assert_eq!(of(&study), of("whole"), "{name}, {number}: {file}");
+        }
+        fs::remove_dir_all(scene.path(&study)).unwrap();
+    }
+}
+
+#[test]
+fn the_best_weights_of_an_interrupted_run_are_not_used_when_they_are_damaged() {
+    let scene = Scene::new();
+    let stopping =
+        "epochs: EPOCHS\n  early_stopping: { patience: 1000000, restore_best_weights: true }";
+    let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", stopping);
+    disturb(&scene, &text, "stopped", interrupt);
+    let path = scene.path("stopped/small/seed-0/best/weights.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let ended = scene.run(&["run", "tiny.yaml", "--out", "stopped", "--only", FIRST_RUN]).expect(0);
+    assert!(ended.stderr.contains("best/weights.safetensors is damaged"), "{}", ended.stderr);
+    scene.run(&["run", "tiny.yaml", "--out", "whole", "--only", FIRST_RUN]).expect(0);
+    for file in ["metrics.jsonl", "record.json", "weights.safetensors"] {
+        let of =
+            |study: &str| fs::read(scene.path(&format!("{study}/{FIRST_RUN}/{file}"))).unwrap();
+        assert_eq!(of("stopped"), of("whole"), "{file}");
+    }
 }

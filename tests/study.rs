@@ -383,3 +383,104 @@ fn settings_that_only_the_data_can_show_to_be_wrong_or_odd_are_said() {
     // Of the machine, such as its CUDA, something may be said.
     assert!(!ended.stderr.contains("warning: arm"), "{}", ended.stderr);
 }
+
+/// What the verdict's JSON and the seeds of a study say.
+fn seeds_of(scene: &Scene, study: &str) -> (serde_json::Value, Vec<u64>) {
+    let report = json(&scene.run(&["report", study, "--json"]).expect(0).stdout);
+    let planned = report["reports"][0]["comparison"]["arms"].as_array().unwrap().iter();
+    let planned: Vec<u64> = planned.map(|arm| arm["planned"].as_u64().unwrap()).collect();
+    (report["reports"][0]["verdict"].clone(), planned)
+}
+
+#[test]
+fn finished_seeds_count_whatever_number_the_file_says() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", "seeds: 3"));
+    scene.run(&["run", "tiny.yaml", "--set", "study.seeds=4"]).expect(0);
+    let (verdict, _) = seeds_of(&scene, "runs/tiny");
+    let resolved = scene.read("runs/tiny/study.yaml");
+    let runs = |scene: &Scene| scene.read("runs/tiny/report/tables/runs.csv");
+    let told = runs(&scene);
+
+    let again = scene.run(&["run", "tiny.yaml"]).expect(0);
+    let said = "4 seeds are finished where the file says 3: all 4 are used";
+    assert!(again.stderr.contains(said), "{}", again.stderr);
+    assert!(again.stderr.contains("8 of 8 runs are done already"), "{}", again.stderr);
+    assert_eq!(scene.read("runs/tiny/study.yaml"), resolved);
+    assert_eq!((seeds_of(&scene, "runs/tiny"), runs(&scene)), ((verdict, vec![4, 4]), told));
+    assert!(scene.run(&["report", "runs/tiny"]).expect(0).stderr.contains(said));
+    assert!(scene.run(&["status", "runs/tiny"]).expect(0).stdout.contains(said));
+
+    // An earlier version had written the file's number.
+    let earlier = resolved.replace("seeds: 4", "seeds: 3");
+    assert_ne!(earlier, resolved);
+    scene.write("runs/tiny/study.yaml", &earlier);
+    fs::remove_file(scene.path("runs/tiny/environment.json")).unwrap();
+    assert_eq!(seeds_of(&scene, "runs/tiny").1, [4, 4]);
+}
+
+#[test]
+fn seeds_beyond_the_file_count_where_they_are_finished_and_are_not_trained_where_not() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    let more = ["run", "tiny.yaml", "--set", "study.seeds=4", "--only", "small/seed-3"];
+    scene.run(&more).expect(0);
+    let ended = scene.run(&["run", "tiny.yaml"]).expect(0);
+    let said = "finished beyond the 2 seeds that the file says, and used too: small/seed-3";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(ended.stderr.contains("5 of 5 runs are done already"), "{}", ended.stderr);
+    assert!(!scene.path("runs/tiny/large/seed-3/record.json").exists());
+    assert!(scene.read("runs/tiny/study.yaml").contains("seeds: 4"));
+    let status = json(&scene.run(&["status", "runs/tiny", "--json"]).expect(0).stdout);
+    assert_eq!(status["state"], "finished");
+    assert_eq!(status["runs"].as_array().unwrap().len(), 5);
+    assert_eq!(seeds_of(&scene, "runs/tiny").1, [3, 2]);
+}
+
+#[test]
+fn finished_arms_that_the_file_names_no_more_stay_and_are_told_of_before_anything_is_written() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    scene.write(
+        "tiny.yaml",
+        &STUDY
+            .replace("{ name: large, batch_size: 24 }", "")
+            .replace("{ name: large", "{ name: other"),
+    );
+    let ended = scene.run(&["run", "tiny.yaml", "--only", "small"]).expect(0);
+    let said = "left out, since the file does not name them: large (2 finished runs)";
+    let at = ended.stderr.find(said).unwrap_or_else(|| panic!("{}", ended.stderr));
+    assert!(at < ended.stderr.find("study  tiny").unwrap(), "{}", ended.stderr);
+    assert!(scene.path("runs/tiny/large/seed-1/weights.safetensors").exists());
+    assert!(scene.run(&["report", "runs/tiny"]).expect(0).stderr.contains(said));
+    // Another definition of the same arm is no seed of it.
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", "seeds: 1"));
+    let other = ["--out", "o", "--set", "train.epochs=2"];
+    scene.run(&[&["run", "tiny.yaml", "--set", "study.seeds=2"][..], &other].concat()).expect(0);
+    ["small/seed-0", "large"].iter().for_each(|folder| {
+        fs::remove_dir_all(scene.path(&format!("o/{folder}"))).unwrap();
+    });
+    let ended = scene.run(&["run", "tiny.yaml", "--out", "o"]).expect(0);
+    assert!(ended.stderr.contains("small/seed-1 (another definition)"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_study_that_was_interrupted_names_no_winner() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", "seeds: 3"));
+    let ended = scene.run(&["run", "tiny.yaml", "--only", "small/seed-0"]).expect(0);
+    for text in [&ended.stdout, &scene.read("runs/tiny/report/verdict.md")] {
+        assert!(text.contains("1 of 6 runs finished: no comparison yet"), "{text}");
+        assert!(!text.contains("For now use") && !text.contains("Most accurate"), "{text}");
+    }
+    assert!(scene.read("runs/tiny/report/index.html").contains("No comparison yet"));
+    let (verdict, _) = seeds_of(&scene, "runs/tiny");
+    assert_eq!(
+        (&verdict["outcome"], &verdict["recommended"]),
+        (&"too_few_seeds".into(), &serde_json::Value::Null)
+    );
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    assert_ne!(seeds_of(&scene, "runs/tiny").0["recommended"], serde_json::Value::Null);
+}

@@ -9,6 +9,8 @@ mod util;
 mod arrays;
 // The command line: answers, errors, exit codes.
 mod cli;
+// What damage to a study's folder does to its results: nothing unseen.
+mod damage;
 // From files of every kind to examples in splits, and what is wrong with a file.
 mod data;
 // The engines against PyTorch's and Keras's own numbers.

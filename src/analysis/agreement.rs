@@ -82,7 +82,7 @@ pub fn sizes(findings: &Findings) -> Result<Sizes, &'static str> {
     match findings.verdict.outcome {
         Outcome::NothingToCompare => Err("none of its arms can be compared"),
         Outcome::OneArm => Err("it has one arm alone"),
-        Outcome::OneSeed => Err("one seed tells nothing about chance"),
+        Outcome::TooFewSeeds => Err("fewer than three seeds tell too little about chance"),
         Outcome::ToTarget => {
             Err("its runs were to end at one target, so it compares what that takes")
         }
@@ -296,7 +296,7 @@ mod tests {
         let other = voice("other", vec![around(16, 0.80), around(128, 0.77)]);
         let found = agree(&[one, alone, many.clone()]);
         assert_eq!(found.agreement, Agreement::TooFew);
-        assert!(found.said[1].contains("one is not counted: one seed"), "{found:?}");
+        assert!(found.said[1].contains("one is not counted: fewer than three seeds"), "{found:?}");
         assert!(found.said[2].contains("alone is not counted: it has one arm"), "{found:?}");
         assert_eq!(agree(&[many, other]).agreement, Agreement::NothingInCommon);
         let arms = vec![around(32, 0.8), around(64, 0.7)];

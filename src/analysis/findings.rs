@@ -3,9 +3,9 @@
 use super::robust::add_interquartile_means;
 use super::{
     AtBest, Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front,
-    Group, NoiseFinding, Rate, RateFinding, Results, SharpnessFinding, TargetFinding, Tuning,
-    Verdict, at_best, audit, budgets, claims, compare, decompose, default_target, factors, fronts,
-    groups, rates, verdict,
+    Group, NoiseFinding, Outcome, Rate, RateFinding, Results, SharpnessFinding, TargetFinding,
+    Tuning, Verdict, at_best, audit, budgets, claims, compare, decompose, default_target, factors,
+    fronts, groups, rates, verdict,
 };
 use rand::Rng;
 use serde::Serialize;
@@ -104,7 +104,9 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
         Some(Ok(found)) => (Some(found), None),
         Some(Err(reason)) => (None, Some(reason)),
     };
-    verdict.besides = besides(results, &main, rates.as_ref(), &budgets, at_best.as_ref());
+    if verdict.outcome != Outcome::TooFewSeeds {
+        verdict.besides = besides(results, &main, rates.as_ref(), &budgets, at_best.as_ref());
+    }
     let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
     let noise = super::noise(results, &of_main, trade_off.map(|found| found.critical));
     verdict.besides.extend(noise.iter().flat_map(NoiseFinding::sentences));
@@ -195,7 +197,7 @@ const NO_GROUP: Group = Group { rate: Rate::Given, budget: Budget::Epochs, place
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{ArmFacts, ArmResults, Outcome, Target};
+    use crate::analysis::{ArmFacts, ArmResults, Target};
     use crate::stats::tests::generator;
 
     #[test]

@@ -292,6 +292,7 @@ fn left_alone(pending: &Pending, all: usize) -> Vec<String> {
         let runs = counted(pending.failed, "run");
         lines.push(format!("{runs} failed before: `--retry-failed` tries again"));
     }
+    lines.extend(pending.anew.iter().map(|why| format!("warning: {why}")));
     if pending.left_out > 0 {
         lines.push(format!("{} left out by `--only`", counted(pending.left_out, "run")));
     }

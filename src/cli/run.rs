@@ -54,8 +54,10 @@ struct Failed {
 }
 
 pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
-    let study = args.experiment.study()?;
+    let mut study = args.experiment.study()?;
     let path = args.experiment.folder(&study)?;
+    // Before anything is written.
+    diagnostics::print_warnings(&study.take_finished(&path)?);
     let selection = Selection { only: args.only.clone(), retry_failed: args.retry_failed };
     selection.check(&Run::all(&study))?;
     let stop = on_interrupt(output)?;

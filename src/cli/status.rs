@@ -69,6 +69,7 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
         parts.push(tables::results(&status.arms));
     }
     let mut lines: Vec<String> = tables::what_numbers_are(&status.arms).into_iter().collect();
+    lines.extend(status.notes.iter().cloned());
     lines.extend(tuning(status));
     lines.extend(status.tunings.iter().filter_map(tables::tuned));
     // A rate that makes a run diverge is a result of the tuning.

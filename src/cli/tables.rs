@@ -212,7 +212,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
          margin {} percentage points of accuracy: what differs by less does not matter",
         study.name,
         counted(study.arms.len(), "arm"),
-        counted(study.seeds.len(), "seed"),
+        counted(study.all_seeds().len(), "seed"),
         counted(plan.runs.len(), "run"),
         match study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum() {
             0 => String::new(),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::error::UserError;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A study as it will run. Its experiment is the resolved file: nothing in it is left to a default.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Study {
     pub name: String,
     /// Seeds 0, 1, 2, ...; each arm runs with each.
     pub seeds: Vec<u64>,
+    /// Seeds beyond them that count for an arm too, since its runs with them are finished.
+    pub beyond: BTreeMap<String, BTreeSet<u64>>,
     /// What is compared, in the order of the file.
     pub arms: Vec<Arm>,
     /// The names of the arms whose learning rate is the best of several. They hold the rate around
@@ -93,6 +95,7 @@ impl Study {
         Ok(Self {
             name: study.name.clone().unwrap_or_default(),
             seeds: (0..u64::from(study.seeds)).collect(),
+            beyond: BTreeMap::new(),
             arms,
             tuned,
             experiment,
@@ -111,6 +114,42 @@ impl Study {
     pub fn line_ends(&self) -> Option<[&Arm; 2]> {
         let study = &self.experiment.study;
         study.probe.line.as_ref()?.ends(&self.arms, study.decompose.is_some())
+    }
+
+    /// The seeds of an arm, in ascending order.
+    pub fn seeds_of(&self, arm: &str) -> impl Iterator<Item = u64> {
+        let beyond = self.beyond.get(arm).into_iter().flatten();
+        self.seeds.iter().chain(beyond).copied()
+    }
+
+    /// Whether an arm is run with a seed.
+    pub fn has_seed(&self, arm: &str, seed: u64) -> bool {
+        let is_beyond = || self.beyond.get(arm).is_some_and(|seeds| seeds.contains(&seed));
+        self.seeds.binary_search(&seed).is_ok() || is_beyond()
+    }
+
+    /// The number of seeds that a file like this one may ask for at most.
+    pub fn most_seeds(&self) -> u64 {
+        match self.tuned.is_empty() {
+            true => u64::from(rules::MOST_SEEDS),
+            false => super::FIRST_TUNING_SEED,
+        }
+    }
+
+    /// The seeds of all arms, in ascending order.
+    pub fn all_seeds(&self) -> Vec<u64> {
+        let beyond = self.beyond.values().flatten();
+        let all: BTreeSet<u64> = self.seeds.iter().chain(beyond).copied().collect();
+        all.into_iter().collect()
+    }
+
+    /// Lets seeds of arms count beyond those of the file, which are fewer. The resolved file has room
+    /// for them.
+    pub fn add_seeds(&mut self, beyond: BTreeMap<String, BTreeSet<u64>>) {
+        let most = beyond.values().flatten().max().map_or(0, |seed| seed + 1);
+        let seeds = &mut self.experiment.study.seeds;
+        *seeds = u32::try_from(most).unwrap_or(u32::MAX).max(*seeds);
+        self.beyond = beyond;
     }
 
     /// Gives a tuned arm the learning rate that was found.

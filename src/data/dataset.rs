@@ -3,14 +3,14 @@
 //! The file is a safetensors file. For each split it holds `<split>.labels` f32 `[N]` and
 //! `<split>.rows` u64 `[N]` (the line or row in the user's file), and the sequences: for text
 //! `<split>.tokens` i32 and `<split>.offsets` u64 `[N + 1]`, for arrays `<split>.values` f32
-//! `[N, T, F]`. Its metadata holds [`Header`] as JSON.
+//! `[N, T, F]`. Its metadata holds [`Header`] as JSON, with a checksum over all of it.
 
 use super::account::Account;
 use super::arrays::Block;
 use super::overlap::Overlap;
 use super::scale::Scale;
 use super::text::PADDING;
-use crate::files;
+use crate::files::{self, Damaged};
 use crate::format::counted;
 use crate::kernels::{Examples, Sequences, Split, Splits};
 use anyhow::{Context, Result, ensure};
@@ -18,7 +18,6 @@ use bytemuck::Pod;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -296,8 +295,7 @@ pub(super) fn write(
         views.push((TOKENIZER.to_owned(), view));
     }
     let header = Header { facts: facts.clone(), vocabulary: contents.words.clone() };
-    let metadata = [(HEADER.to_owned(), serde_json::to_string(&header)?)];
-    let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))?;
+    let bytes = files::seal_tensors(views, HEADER, serde_json::to_value(&header)?)?;
     files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
 }
 
@@ -309,18 +307,85 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Maps a prepared file.
+    /// Maps a prepared file, whose sizes and offsets must fit each other.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::map(path, false)
+    }
+
+    /// As [`Dataset::open`], where all of the content must fit its checksum too. A damaged file is
+    /// refused as [`Damaged`].
+    pub fn open_checked(path: &Path) -> Result<Self> {
+        let dataset = Self::map(path, true)?;
+        dataset.check_values().map_err(|error| Damaged::new(path, error.to_string()))?;
+        Ok(dataset)
+    }
+
+    fn map(path: &Path, all: bool) -> Result<Self> {
         let place = || format!("cannot open the prepared data {}", path.display());
-        let file = File::open(path).with_context(place)?;
+        let file = files::open(path).with_context(place)?;
+        if file.metadata().with_context(place)?.len() == 0 {
+            return Err(Damaged::new(path, "it is empty").into());
+        }
         // SAFETY: prepared files are written under another name, renamed into place and never
         // changed afterwards, so the mapped bytes stay as they are.
         let map = unsafe { Mmap::map(&file) }.with_context(place)?;
-        let (_, metadata) = SafeTensors::read_metadata(&map).with_context(place)?;
-        let header = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
-        let header = header.context("it has no header").with_context(place)?;
-        let Header { facts, vocabulary } = serde_json::from_str(header).with_context(place)?;
-        Ok(Self { map, facts, vocabulary })
+        let header = files::sealed_entry(path, &map, HEADER, all)?;
+        let header = header.ok_or_else(|| Damaged::new(path, "it has no header"))?;
+        let damaged = |why: String| Damaged::new(path, why);
+        let Header { facts, vocabulary } =
+            serde_json::from_value(header).map_err(|error| damaged(error.to_string()))?;
+        let dataset = Self { map, facts, vocabulary };
+        dataset.check_sizes().map_err(|error| damaged(error.to_string()))?;
+        Ok(dataset)
+    }
+
+    /// What engines take for granted: whatever they allocate follows from these numbers.
+    fn check_sizes(&self) -> Result<()> {
+        let tensors = SafeTensors::deserialize(&self.map)?;
+        let all = [&self.facts.train, &self.facts.validation, &self.facts.test];
+        for (split, facts) in SPLITS.iter().zip(all) {
+            let Examples { sequences, labels } = examples(&tensors, split)?;
+            let rows = values::<u64>(&tensors, split, "rows")?.len();
+            let (steps, longest) = match sequences {
+                Sequences::Tokens { tokens, offsets } => {
+                    let ends = [offsets.first().copied(), offsets.last().copied()];
+                    let fits = ends == [Some(0), Some(tokens.len() as u64)]
+                        && offsets.len() == labels.len() + 1
+                        && offsets.is_sorted();
+                    ensure!(fits, "the offsets of `{split}` do not fit its tokens");
+                    let lengths = offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
+                    (tokens.len(), lengths.max().unwrap_or(0))
+                }
+                Sequences::Features { values, steps, features } => {
+                    let size =
+                        labels.len().checked_mul(steps).and_then(|n| n.checked_mul(features));
+                    let fits = size == Some(values.len()) && self.facts.features == Some(features);
+                    ensure!(fits, "the sizes of `{split}` do not fit its values");
+                    (labels.len().saturating_mul(steps), steps)
+                }
+            };
+            let found = (labels.len(), labels.len(), steps as u64, longest);
+            let said = (facts.examples, rows, facts.steps, facts.longest);
+            ensure!(found == said, "the counts of `{split}` do not fit it");
+        }
+        Ok(())
+    }
+
+    /// Whether labels and token ids are possible ones.
+    fn check_values(&self) -> Result<()> {
+        let words = self.vocabulary.len();
+        let size = self.facts.vocabulary.unwrap_or(0);
+        ensure!(words == 0 || words + 2 == size, "its vocabulary does not fit its words");
+        let Splits { train, validation, test } = self.splits()?;
+        for examples in [train, validation, test] {
+            let known = examples.labels.iter().all(|label| [0f32, 1.0].contains(label));
+            ensure!(known, "it holds labels that are neither 0 nor 1");
+            if let Sequences::Tokens { tokens, .. } = examples.sequences {
+                let known = |id: &i32| usize::try_from(*id).is_ok_and(|id| id < size);
+                ensure!(tokens.iter().all(known), "it holds ids outside its vocabulary");
+            }
+        }
+        Ok(())
     }
 
     /// The bytes of the `tokenizer.json`, if text was tokenised by one.

@@ -8,6 +8,7 @@
 //! | `splits.csv` | for each example, its split and its line or row in the source |
 //! | `vocabulary.txt` | for words: line n holds the word of id n - 1, as Keras's `get_vocabulary()` |
 //! | `tokenizer.json` | the tokenizer file, when there is one |
+//! | `checksums.json` | of these files: what was changed or damaged is not used |
 
 use super::dataset::Dataset;
 use super::prepare::Prepared;
@@ -20,7 +21,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 pub(super) const FACTS: &str = "facts.json";
@@ -28,11 +29,18 @@ const LABELS: &str = "labels.json";
 const SPLITS: &str = "splits.csv";
 const VOCABULARY: &str = "vocabulary.txt";
 const TOKENIZER: &str = "tokenizer.json";
+const CHECKSUMS: &str = "checksums.json";
 
 impl Prepared {
     /// Writes the copies into this folder, which is made if need be.
     pub fn keep(&self, folder: &Path) -> Result<()> {
+        files::refuse_link(folder)?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        // Without it nothing is compared: it does not speak of files that are replaced meanwhile.
+        match fs::remove_file(folder.join(CHECKSUMS)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
         let dataset = Dataset::open(&self.path)?;
         let facts = &self.facts;
         files::write_json(&folder.join(FACTS), facts)?;
@@ -47,7 +55,15 @@ impl Prepared {
             let lines: Vec<&str> = ["", "[UNK]"].into_iter().chain(words).collect();
             files::write_text(&folder.join(VOCABULARY), &(lines.join("\n") + "\n"))?;
         }
-        Ok(())
+        let mut checksums = BTreeMap::new();
+        for name in [FACTS, LABELS, VOCABULARY, TOKENIZER] {
+            match files::read(&folder.join(name)) {
+                Ok(bytes) => drop(checksums.insert(name, files::checksum(&bytes))),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        files::write_sealed_json(&folder.join(CHECKSUMS), &checksums)
     }
 }
 
@@ -65,8 +81,7 @@ fn splits(dataset: &Dataset) -> Result<String> {
 
 /// The vocabulary of a kept copy.
 pub(super) fn vocabulary(folder: &Path) -> Result<Vocabulary> {
-    let path = folder.join(VOCABULARY);
-    let text = fs::read_to_string(&path).map_err(|error| missing(&path, &error.to_string()))?;
+    let text = String::from_utf8_lossy(&read(folder, VOCABULARY)?).into_owned();
     let words = text.strip_suffix('\n').unwrap_or(&text).split('\n');
     Ok(Vocabulary::of(words.skip(FIRST_WORD).map(str::to_owned).collect()))
 }
@@ -74,14 +89,36 @@ pub(super) fn vocabulary(folder: &Path) -> Result<Vocabulary> {
 /// The tokenizer of a kept copy.
 pub(super) fn tokenizer(folder: &Path) -> Result<HuggingFace> {
     let path = folder.join(TOKENIZER);
-    let bytes = fs::read(&path).map_err(|error| missing(&path, &error.to_string()))?;
-    Ok(HuggingFace::parse(&path.display().to_string(), &bytes)?)
+    Ok(HuggingFace::parse(&path.display().to_string(), &read(folder, TOKENIZER)?)?)
 }
 
 /// A kept JSON file.
 pub(super) fn json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T> {
     let path = folder.join(name);
-    Ok(files::read_json(&path)?.ok_or_else(|| missing(&path, "there is no such file"))?)
+    let value = serde_json::from_slice(&read(folder, name)?);
+    Ok(value.map_err(|error| damaged(&path, &error.to_string()))?)
+}
+
+/// The bytes of a kept file, which must be those that were written.
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    let bytes = files::read(&path).map_err(|error| missing(&path, &error.to_string()))?;
+    let list = folder.join(CHECKSUMS);
+    let said = files::read_sealed_json::<BTreeMap<String, String>>(&list)
+        .map_err(|error| damaged(&list, &error.to_string()))?;
+    match said.as_ref().and_then(|said| said.get(name)) {
+        Some(said) if *said != files::checksum(&bytes) => {
+            Err(damaged(&path, "its content does not fit its checksum").into())
+        }
+        _ => Ok(bytes),
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> UserError {
+    UserError::new(
+        format!("{} is damaged: {why}", path.display()),
+        "the same `batchscope run` writes the study's folder `data` again, and trains nothing anew",
+    )
 }
 
 fn missing(path: &Path, why: &str) -> UserError {

@@ -8,7 +8,9 @@ use super::table;
 use super::text::{HuggingFace, UNKNOWN, Vocabulary, sequence, unpadded, words};
 use crate::config::{DataSection, EmbeddingSection, TextSection, Tokenizer};
 use crate::error::UserError;
+use crate::files;
 use anyhow::{Context, Result};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Part of every hash: raise it when the meaning or the layout of prepared files changes.
@@ -21,6 +23,8 @@ pub struct Prepared {
     pub path: PathBuf,
     /// What is known of it.
     pub facts: Facts,
+    /// That an earlier file was damaged, so that it was prepared again.
+    pub repaired: Option<String>,
 }
 
 /// Reads, tokenises and splits the examples, or finds that this was done before. The `embedding`
@@ -48,9 +52,17 @@ pub fn prepare(
     let hash = source.hash()?;
     // Files of earlier versions say nothing of lines and rows; the same examples are prepared again.
     let is_told = |found: &Prepared| section.table.is_none() || !found.facts.accounts.is_empty();
-    let mut prepared = match find(cache, &hash)?.filter(is_told) {
+    let (found, repaired) = match look(cache, &hash)? {
+        Look::Found(found) if is_told(&found) => (Some(*found), None),
+        Look::Found(_) | Look::None => (None, None),
+        Look::Damaged(why) => {
+            (None, Some(format!("{why}; they were prepared again from their source")))
+        }
+    };
+    let mut prepared = match found {
         Some(found) => found,
         None => {
+            files::remove_temporary(cache)?;
             source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
             find(cache, &hash)?.context("the prepared data are gone")?
         }
@@ -59,7 +71,7 @@ pub fn prepare(
     if let Some(arrays) = &section.arrays {
         prepared.facts.look(&dataset::Dataset::open(&prepared.path)?, arrays)?;
     }
-    Ok(source.named(prepared))
+    Ok(source.named(Prepared { repaired, ..prepared }))
 }
 
 /// The section with the values of `positive` and `where` that the columns hold.
@@ -71,14 +83,37 @@ fn settled(section: &DataSection, files: &[SourceFile]) -> Result<DataSection> {
     Ok(settled)
 }
 
-/// The examples with this hash, if they are in the cache: the source is not read.
+/// The examples with this hash, if they are in the cache undamaged: the source is not read.
 pub fn find(cache: &Path, hash: &str) -> Result<Option<Prepared>> {
+    Ok(match look(cache, hash)? {
+        Look::Found(found) => Some(*found),
+        Look::None | Look::Damaged(_) => None,
+    })
+}
+
+/// What the cache has of a hash.
+enum Look {
+    None,
+    Found(Box<Prepared>),
+    /// And how.
+    Damaged(String),
+}
+
+fn look(cache: &Path, hash: &str) -> Result<Look> {
     let path = prepared_file(cache, hash);
-    if !path.exists() {
-        return Ok(None);
+    if fs::symlink_metadata(&path).is_err() {
+        return Ok(Look::None);
     }
-    let facts = dataset::Dataset::open(&path)?.facts().clone();
-    Ok(Some(Prepared { path, facts }))
+    let of_prepared = |why: String| Look::Damaged(format!("the prepared data {why}"));
+    match dataset::Dataset::open_checked(&path) {
+        Ok(dataset) if dataset.facts().hash == hash => {
+            let facts = dataset.facts().clone();
+            Ok(Look::Found(Box::new(Prepared { path, facts, repaired: None })))
+        }
+        Ok(_) => Ok(of_prepared(format!("{} are those of another source", path.display()))),
+        Err(error) if files::is_damage(&error) => Ok(of_prepared(error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 fn prepared_file(cache: &Path, hash: &str) -> PathBuf {
@@ -274,7 +309,6 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     /// An embedding that masks padding or does not.
     fn masked(mask_zero: bool) -> Option<&'static EmbeddingSection> {
@@ -351,5 +385,102 @@ mod tests {
         prepare(&section, masked(true), folder.path(), &mut |what| said.push(what.to_owned()))
             .unwrap();
         assert_eq!(said.iter().filter(|what| what.starts_with("tokenising")).count(), 2);
+    }
+
+    /// What engines see of a prepared file.
+    fn seen(prepared: &Prepared) -> String {
+        let dataset = dataset::Dataset::open(&prepared.path).unwrap();
+        let splits = dataset.splits().unwrap();
+        let all = [splits.train, splits.validation, splits.test];
+        let rows = [0, 1, 2].map(|split| {
+            let split = [
+                crate::kernels::Split::Train,
+                crate::kernels::Split::Validation,
+                crate::kernels::Split::Test,
+            ][split];
+            dataset.rows(split).unwrap().to_vec()
+        });
+        let of = |examples: crate::kernels::Examples<'_>| match examples.sequences {
+            crate::kernels::Sequences::Tokens { tokens, offsets } => {
+                format!("{tokens:?} {offsets:?} {:?}", examples.labels)
+            }
+            crate::kernels::Sequences::Features { .. } => unreachable!(),
+        };
+        format!("{:?} {:?} {rows:?} {:?}", all.map(of), dataset.facts(), dataset.vocabulary())
+    }
+
+    #[test]
+    fn a_cache_that_is_damaged_anywhere_is_prepared_again_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let section = section(folder.path());
+        let again = || prepare(&section, masked(true), folder.path(), &mut |_| ()).unwrap();
+        let first = again();
+        let (whole, written) = (seen(&first), fs::read(&first.path).unwrap());
+        let mut repaired = 0;
+        for at in (0..written.len()).step_by(7) {
+            let mut bytes = written.clone();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(&first.path, &bytes).unwrap();
+            let found = again();
+            assert_eq!(seen(&found), whole, "byte {at}");
+            if let Some(why) = found.repaired {
+                assert!(why.contains(&first.path.display().to_string()), "{why}");
+                assert!(why.contains("prepared again"), "{why}");
+                repaired += 1;
+            }
+        }
+        assert!(repaired * 7 > written.len() - 7, "{repaired} of {}", written.len() / 7);
+        // Cut short, and empty.
+        for length in [0, 5, 100, written.len() / 2, written.len() - 1] {
+            fs::write(&first.path, &written[..length]).unwrap();
+            assert!(again().repaired.is_some());
+            assert_eq!(fs::read(&first.path).unwrap(), written);
+        }
+    }
+
+    /// As the version before checksums wrote it, with these offsets of the training split.
+    fn without_checksum(written: &[u8], offsets: impl Fn(&mut [u64])) -> Vec<u8> {
+        use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+        let tensors = SafeTensors::deserialize(written).unwrap();
+        let metadata = SafeTensors::read_metadata(written).unwrap().1;
+        let text = &metadata.metadata().as_ref().unwrap()["batchscope"];
+        let mut header: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).unwrap();
+        header.retain(|key, _| ["facts", "vocabulary"].contains(&key.as_str()));
+        let data = tensors.tensor("train.offsets").unwrap();
+        let mut changed: Vec<u64> = bytemuck::allocation::pod_collect_to_vec(data.data());
+        offsets(&mut changed);
+        let mut views: Vec<(String, TensorView<'_>)> =
+            tensors.iter().map(|(name, view)| (name.to_owned(), view)).collect();
+        views.retain(|(name, _)| name != "train.offsets");
+        let bytes = bytemuck::cast_slice(&changed);
+        let view = TensorView::new(Dtype::U64, vec![changed.len()], bytes).unwrap();
+        views.push(("train.offsets".into(), view));
+        let header = serde_json::to_string(&header).unwrap();
+        let metadata = [("batchscope".to_owned(), header)].into_iter().collect();
+        safetensors::serialize(views, Some(metadata)).unwrap()
+    }
+
+    #[test]
+    fn a_cache_without_a_checksum_is_read_unless_its_offsets_are_impossible() {
+        let folder = tempfile::tempdir().unwrap();
+        let section = section(folder.path());
+        let again = || prepare(&section, masked(true), folder.path(), &mut |_| ()).unwrap();
+        let first = again();
+        let (whole, written) = (seen(&first), fs::read(&first.path).unwrap());
+        let old = without_checksum(&written, |_| ());
+        fs::write(&first.path, &old).unwrap();
+        assert_eq!((seen(&again()), again().repaired), (whole.clone(), None));
+        assert_eq!(fs::read(&first.path).unwrap(), old, "it is left as it is");
+        for (at, value) in [(1, 1 << 62), (0, 1), (2, u64::MAX), (6, 5), (6, 1 << 62), (3, 0)] {
+            let changed = without_checksum(&written, |offsets| offsets[at] = value);
+            fs::write(&first.path, changed).unwrap();
+            // A worker, too, refuses it before it allocates anything.
+            let refused = dataset::Dataset::open(&first.path).err().unwrap();
+            assert!(refused.to_string().contains("do not fit"), "{refused:#}");
+            let found = again();
+            assert!(found.repaired.is_some(), "offset {at}");
+            assert_eq!(seen(&found), whole);
+        }
     }
 }

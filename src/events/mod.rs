@@ -14,6 +14,7 @@ pub use histogram::Histogram;
 pub use hparams::{Hyperparameter, SessionEnd};
 pub use layout::{Band, BandChart};
 
+use crate::files;
 use anyhow::{Context, Result};
 use protobuf::Message;
 use std::fs::{self, File};
@@ -48,7 +49,8 @@ impl EventWriter {
         let place = || format!("cannot write event files in {}", folder.display());
         fs::create_dir_all(folder).with_context(place)?;
         let name = remove_others(folder, wall_time).with_context(place)?;
-        Self::begin(File::create(folder.join(name)).with_context(place)?, wall_time)
+        // No file and no link has this name: a new one is made.
+        Self::begin(File::create_new(folder.join(name)).with_context(place)?, wall_time)
     }
 
     /// As [`EventWriter::replace`], with a whole file at once. What would be the same again stays as it
@@ -58,26 +60,22 @@ impl EventWriter {
         wall_time: f64,
         draw: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
-        // TensorBoard reads no name like this, and `files::remove_temporary` knows it.
-        let temporary = folder.join(format!(".events.{}.tmp", std::process::id()));
-        let replaced = (|| -> Result<()> {
+        let replace = || -> Result<()> {
             fs::create_dir_all(folder)?;
-            draw(&mut Self::begin(File::create(&temporary)?, wall_time)?)?;
-            File::open(&temporary)?.sync_all()?;
-            let files = event_files(folder)?;
-            if let [only] = &files[..]
-                && fs::read(only)? == fs::read(&temporary)?
+            files::remove_temporary(folder)?;
+            // TensorBoard reads no name like that of a temporary file.
+            let temporary = files::temporary(folder, "events")?;
+            draw(&mut Self::begin(temporary.reopen()?, wall_time)?)?;
+            temporary.as_file().sync_all()?;
+            if let [only] = &event_files(folder)?[..]
+                && files::read(only)? == files::read(temporary.path())?
             {
-                return Ok(fs::remove_file(&temporary)?);
+                return Ok(());
             }
-            let name = remove_others(folder, wall_time)?;
-            Ok(fs::rename(&temporary, folder.join(name))?)
-        })();
-        if replaced.is_err() {
-            // What matters is the first error; the temporary file may not even exist.
-            fs::remove_file(&temporary).ok();
-        }
-        replaced.with_context(|| format!("cannot write event files in {}", folder.display()))
+            temporary.persist(folder.join(remove_others(folder, wall_time)?))?;
+            Ok(())
+        };
+        replace().with_context(|| format!("cannot write event files in {}", folder.display()))
     }
 
     /// A file begins with its version and a session, at whose start TensorBoard forgets what it knew.

@@ -7,7 +7,9 @@ mod init;
 mod weights;
 
 pub use init::{keras, torch};
-pub use weights::{Names, read_weights, write_weights};
+pub use weights::{
+    Names, parse_weights, read_sealed_weights, read_weights, write_sealed_weights, write_weights,
+};
 
 use crate::config::{Init, ModelSection};
 use crate::kernels::{Arrays, Input, Shape};

@@ -20,6 +20,7 @@ use crate::files;
 use crate::kernels::{Arrays, Shape};
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::json;
 use std::borrow::Cow;
 use std::fs;
 use std::io::Write;
@@ -32,6 +33,29 @@ pub enum Names {
     Own,
     /// As a `torch.nn.Module` with the attributes `embedding`, `lstm` and `dense` calls them.
     Torch,
+}
+
+/// The entry of the metadata that holds the checksum of a file that [`write_sealed_weights`] wrote.
+const SEAL: &str = "batchscope";
+
+/// Writes arrays of a model's parameters for this program alone, with a checksum in the file.
+pub fn write_sealed_weights(path: &Path, shape: &Shape, weights: &Arrays) -> Result<()> {
+    let named = shape.parameters().into_iter().zip(weights);
+    let views: Result<Vec<_>> = named
+        .map(|((name, dims), values)| {
+            let view = TensorView::new(Dtype::F32, dims, bytemuck::cast_slice(values))?;
+            Ok((name.to_owned(), view))
+        })
+        .collect();
+    let bytes = files::seal_tensors(views?, SEAL, json!({}))?;
+    files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
+}
+
+/// Reads what [`write_sealed_weights`] wrote, or what an earlier version wrote without a checksum.
+pub fn read_sealed_weights(path: &Path, shape: &Shape) -> Result<Arrays> {
+    let bytes = files::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    files::sealed_entry(path, &bytes, SEAL, true)?;
+    parse_weights(path, &bytes, shape)
 }
 
 /// Writes the weights of a model; the file is replaced as a whole.
@@ -59,9 +83,14 @@ pub fn write_weights(path: &Path, shape: &Shape, weights: &Arrays, names: Names)
 
 /// Reads the weights of a model of this shape, whichever [`Names`] they have.
 pub fn read_weights(path: &Path, shape: &Shape) -> Result<Arrays> {
+    let place = || format!("cannot read the weights {}", path.display());
+    parse_weights(path, &fs::read(path).with_context(place)?, shape)
+}
+
+/// As [`read_weights`], of a file that holds these bytes.
+pub fn parse_weights(path: &Path, bytes: &[u8], shape: &Shape) -> Result<Arrays> {
     let file = path.display().to_string();
-    let bytes = fs::read(path).with_context(|| format!("cannot read the weights {file}"))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
         UserError::new(
             format!("{file} is not a safetensors file: {error}"),
             "from torch, write one with `safetensors.torch.save_file(model.state_dict(), path)`",
@@ -365,5 +394,26 @@ mod tests {
         assert!(error.to_string().contains("is not a safetensors file"), "{error:#}");
         let error = read_weights(&folder.path().join("none"), &TEXT).unwrap_err();
         assert!(error.to_string().contains("cannot read the weights"), "{error:#}");
+    }
+
+    #[test]
+    fn damage_of_sealed_weights_is_seen_and_files_without_a_checksum_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let weights = crate::model::keras(&ARRAYS, 3);
+        write_weights(&path, &ARRAYS, &weights, Names::Own).unwrap();
+        assert_eq!(read_sealed_weights(&path, &ARRAYS).unwrap(), weights);
+        write_sealed_weights(&path, &ARRAYS, &weights).unwrap();
+        assert_eq!(read_sealed_weights(&path, &ARRAYS).unwrap(), weights);
+        let written = fs::read(&path).unwrap();
+        for at in 0..written.len() {
+            let mut bytes = written.clone();
+            bytes[at] ^= 1 << (at % 7);
+            fs::write(&path, &bytes).unwrap();
+            match read_sealed_weights(&path, &ARRAYS) {
+                Ok(found) => assert_eq!(found, weights, "byte {at}"),
+                Err(error) => assert!(format!("{error:#}").contains("w.safetensors"), "{error:#}"),
+            }
+        }
     }
 }

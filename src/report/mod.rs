@@ -31,7 +31,7 @@ use crate::analysis::{self, Findings, Results};
 use crate::error::UserError;
 use crate::files;
 use crate::rng::{Purpose, stream};
-use crate::study::StudyStatus;
+use crate::study::{StudyStatus, session_values};
 use anyhow::{Context, Result};
 use plot::Figure;
 use serde::Serialize;
@@ -75,6 +75,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     let mut rng = stream(0, Purpose::Report, 0);
     let findings = analysis::analyse(&results, &mut rng);
     let report_folder = folder.join("report");
+    tidy(&report_folder)?;
     let path = report_folder.join("index.html");
     let report = Report { study: status.study.name.clone(), findings, path };
     let tables = write_tables(&report_folder.join("tables"), &results, &report)?;
@@ -83,8 +84,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     let study = figures::Study { results: &results, findings: &report.findings };
     let (figures, missing) = figures::draw(&study);
     write_figures(&report_folder.join("figures"), &figures::names(), &figures)?;
-    let sessions: Vec<Value> =
-        files::read_json(&folder.join("environment.json"))?.unwrap_or_default();
+    let sessions = session_values(folder)?;
     let parts = page::Parts {
         report: &report,
         text: &text,
@@ -104,6 +104,15 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     };
     tensorboard::write(folder, &report_folder, &study)?;
     Ok(Some(Written { report, results, status, sessions }))
+}
+
+/// Removes what killed processes left half-written in the folder of a report, which is no link.
+fn tidy(folder: &Path) -> Result<()> {
+    for folder in [folder.to_owned(), folder.join("tables"), folder.join("figures")] {
+        files::refuse_link(&folder)?;
+        files::remove_temporary(&folder)?;
+    }
+    Ok(())
 }
 
 /// Writes the tables that have rows and returns their names; those without rows go.
@@ -167,10 +176,11 @@ fn remove_old(path: &Path) -> Result<()> {
     }
 }
 
-/// As [`write()`], where it is an error that there is nothing to say.
-pub fn write_or_refuse(folder: &Path) -> Result<Report> {
-    let report = write(folder)?;
-    report.ok_or_else(|| {
+/// As [`write()`], where it is an error that there is nothing to say. Beside it, which finished runs
+/// count although the file does not name them, and which do not.
+fn write_or_refuse(folder: &Path) -> Result<(Report, Vec<String>)> {
+    let written = draw(folder)?.map(|written| (written.report, written.status.notes));
+    written.ok_or_else(|| {
         UserError::new(
             format!("{}: no run of this study is finished yet", folder.display()),
             "`batchscope status` says how it stands, and the same `batchscope run` goes on with it",

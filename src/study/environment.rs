@@ -5,7 +5,8 @@ use super::plan::Plan;
 use super::pool::Pool;
 use super::record::wall_clock;
 use crate::data::Overlap;
-use crate::files;
+use crate::error::UserError;
+use crate::files::{self, Damaged};
 use crate::kernels::EngineKind;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -31,11 +32,33 @@ pub(super) fn write(
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "data": plan.data.facts,
         "margin": plan.study.experiment.study.margin,
+        "seeds": plan.study.seeds.len(),
     });
     let path = folder.path().join("environment.json");
-    let mut sessions: Vec<Value> = files::read_json(&path)?.unwrap_or_default();
-    sessions.push(session);
+    let sessions: Option<Vec<Value>> = files::read_json(&path)?;
+    let mut sessions = sessions.unwrap_or_default();
+    sessions.push(files::seal(&session)?);
     files::write_json(&path, &sessions)
+}
+
+/// The sessions of a study as they stand in `environment.json`, in order; none before the first one.
+pub fn session_values(folder: &Path) -> Result<Vec<Value>> {
+    let path = folder.join("environment.json");
+    let read = || -> Result<Vec<Value>> {
+        let sessions: Option<Vec<Value>> = files::read_json(&path)?;
+        let intact = sessions.unwrap_or_default().into_iter().map(files::unsealed);
+        let intact: Option<Vec<Value>> = intact.collect();
+        Ok(intact.ok_or_else(|| Damaged::new(&path, "an entry does not fit its checksum"))?)
+    };
+    read().map_err(|error| match files::is_damage(&error) {
+        true => UserError::new(
+            format!("{error:#}"),
+            "remove this file and repeat the same `batchscope run`, which writes it anew and trains \
+             nothing again",
+        )
+        .into(),
+        false => error,
+    })
 }
 
 /// The processor's name as Linux gives it.
@@ -48,6 +71,8 @@ fn cpu_model() -> Option<String> {
 /// What an earlier session wrote down of itself, as far as others need it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Session {
+    /// How many seeds its file asked for; sessions of old versions did not say.
+    pub seeds: Option<u64>,
     /// Examples of the training, validation and test splits.
     pub examples: [Option<usize>; 3],
     /// Of them, those with label 1.
@@ -64,8 +89,8 @@ pub struct Session {
 
 /// The sessions of a study, in order; none before the first one.
 pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
-    let sessions: Option<Vec<Value>> = files::read_json(&folder.join("environment.json"))?;
     let read = |session: &Value| Session {
+        seeds: session["seeds"].as_u64(),
         examples: counts(session, "examples"),
         positives: counts(session, "positives"),
         longest: session["data"]["train"]["longest"].as_u64().map(|steps| steps as usize),
@@ -73,7 +98,7 @@ pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
         overlap: serde_json::from_value(session["data"]["overlap"].clone()).ok(),
         margin: session["margin"].as_f64(),
     };
-    Ok(sessions.unwrap_or_default().iter().map(read).collect())
+    Ok(session_values(folder)?.iter().map(read).collect())
 }
 
 fn counts(session: &Value, of: &str) -> [Option<usize>; 3] {

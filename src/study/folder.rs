@@ -1,8 +1,10 @@
 //! The folder of a study: its lock, its resolved file, and which runs it already holds.
 
 use super::plan::{Plan, Run};
-use super::record::{RunFolder, Status};
+use super::record::{Definition, RunFolder, Status};
+use super::resume::trouble;
 use super::selection::Selection;
+use super::summary::FinishedRun;
 use crate::config::{Source, Study};
 use crate::error::UserError;
 use crate::files;
@@ -26,7 +28,7 @@ impl StudyFolder {
     pub fn open(path: &Path) -> Result<Self> {
         let place = || format!("cannot use the study folder {}", path.display());
         fs::create_dir_all(path).with_context(place)?;
-        let lock = File::create(path.join(".lock")).with_context(place)?;
+        let lock = files::open_lock(&path.join(".lock")).with_context(place)?;
         match try_lock(&lock) {
             Ok(()) => {
                 sweep(path).with_context(place)?;
@@ -49,6 +51,18 @@ impl StudyFolder {
     /// The folder of one run.
     pub fn run(&self, run: &Run) -> RunFolder {
         RunFolder::new(&self.path.join(run.id()))
+    }
+
+    /// Refuses links in place of folders into which the study is written.
+    pub(super) fn refuse_links(&self, plan: &Plan) -> Result<()> {
+        for folder in ["data", "report", "report/tables", "report/figures", "tuning"] {
+            files::refuse_link(&self.path.join(folder))?;
+        }
+        for run in &plan.runs {
+            files::refuse_link(&self.path.join(&run.arm.name))?;
+            files::refuse_link(self.run(run).path())?;
+        }
+        Ok(())
     }
 
     pub(super) fn write_resolved(&self, plan: &Plan) -> Result<()> {
@@ -78,12 +92,20 @@ impl StudyFolder {
                 continue;
             }
             match status {
-                Some(Status::Finished) => pending.finished += 1,
+                Some(Status::Finished) => {
+                    // Damage is told before anything is trained.
+                    FinishedRun::read(&self.run(run), &run.arm)?;
+                    pending.finished += 1;
+                }
                 Some(Status::Diverged { .. }) => pending.diverged += 1,
                 Some(Status::Failed { .. }) if !selection.retry_failed && !corrected => {
                     pending.failed += 1;
                 }
-                _ => pending.runs.push(run.clone()),
+                _ => {
+                    let again = begin_damaged_anew(&self.run(run), &plan.definition(run))?;
+                    pending.anew.extend(again.map(|why| format!("{}: {why}", run.id())));
+                    pending.runs.push(run.clone());
+                }
             }
         }
         Ok(pending)
@@ -99,7 +121,7 @@ impl StudyFolder {
         for run in runs {
             let files = self.run(run);
             let Some(record) = files.record()? else { continue };
-            let never_began = files.metrics()?.is_empty() && !files.checkpoint().exists();
+            let never_began = files.epochs()? == 0 && !files.checkpoint().exists();
             if matches!(record.status, Status::Failed { .. }) && never_began {
                 continue;
             }
@@ -138,12 +160,27 @@ pub struct Pending {
     pub failed: usize,
     /// The session is not about them.
     pub left_out: usize,
+    /// Which of the runs begin anew, and why.
+    pub anew: Vec<String>,
+}
+
+/// Takes back what is recorded of an unfinished run that cannot go on from it; says why. The results of
+/// the run are the same when it begins anew.
+fn begin_damaged_anew(run: &RunFolder, definition: &Definition) -> Result<Option<String>> {
+    if trouble(run, definition)?.is_none() {
+        return Ok(None);
+    }
+    // A worker of a study that was killed may have been at work meanwhile.
+    let _lock = run.lock()?;
+    let Some(why) = trouble(run, definition)? else { return Ok(None) };
+    run.begin_anew()?;
+    Ok(Some(format!("{why}: the run begins again with its first epoch")))
 }
 
 /// The study that its last session wrote down.
 pub(super) fn resolved(folder: &Path) -> Result<Study> {
     let path = folder.join("study.yaml");
-    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+    let text = files::read_text(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow::Error::new(UserError::new(
             format!("{} holds no study: there is no study.yaml in it", folder.display()),
             "give the folder that `batchscope run` names at its end, such as runs/quickstart; to use \
@@ -159,7 +196,7 @@ pub(super) fn resolved(folder: &Path) -> Result<Study> {
 /// Whether a process is at work in the folder of a study or of a run.
 pub(super) fn in_use(folder: &Path) -> bool {
     // The lock that is taken here goes with the file at once; a folder without one is not in use.
-    let Ok(lock) = File::open(folder.join(".lock")) else { return false };
+    let Ok(lock) = files::open(&folder.join(".lock")) else { return false };
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
@@ -216,7 +253,12 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Removes the temporary files of processes that were killed. The study's lock is held; a worker of
 /// a study that was killed may still be saving its run, and holds that run's lock.
 fn sweep(study: &Path) -> Result<()> {
-    files::remove_temporary(study)?;
+    for folder in ["", "data", "report", "report/tables", "report/figures"] {
+        files::remove_temporary(&study.join(folder))?;
+    }
+    for arm in folders_in(study)? {
+        files::remove_temporary(&arm)?;
+    }
     for run in run_folders(study)?.into_iter().chain(tuning_folders(study)?) {
         if !in_use(&run) {
             files::remove_temporary(&run)?;
@@ -284,14 +326,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("a/seed-0");
         fs::create_dir_all(run.join("checkpoint")).unwrap();
+        fs::create_dir_all(folder.path().join("report/tables")).unwrap();
         let leftovers = [".study.yaml.12.tmp", "a/seed-0/.record.json.7.tmp"];
+        let of_reports =
+            ["report/.index.html.8.tmp", "report/tables/.runs.csv.8.tmp", "a/.x.1.tmp"];
         fs::create_dir_all(folder.path().join("tuning/a/lr-0.1/seed-1000")).unwrap();
         let deeper = [
             "a/seed-0/checkpoint/.state.safetensors.345.tmp",
             "tuning/a/lr-0.1/seed-1000/.record.json.8.tmp",
         ];
-        let kept = ["study.yaml", "a/seed-0/record.json", "notes.tmp", ".mine.tmp", "a/.x.1.tmp"];
-        for name in leftovers.iter().chain(&deeper).chain(&kept) {
+        let kept = ["study.yaml", "a/seed-0/record.json", "notes.tmp", ".mine.tmp", "a/x.1.tmp"];
+        for name in leftovers.iter().chain(&deeper).chain(&kept).chain(&of_reports) {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         // A worker that is still saving its run keeps its files.
@@ -301,6 +346,7 @@ mod tests {
         let there = |name: &&str| folder.path().join(name).exists();
         assert!(!there(&leftovers[0]) && there(&leftovers[1]) && there(&deeper[0]));
         assert!(!there(&deeper[1]), "nobody uses the tuning run");
+        assert!(!of_reports.iter().any(there));
         drop(busy);
         StudyFolder::open(folder.path()).unwrap();
         assert!(!leftovers.iter().chain(&deeper).any(there));

@@ -15,7 +15,7 @@ use super::selection::Selection;
 use super::worker::Wishes;
 use crate::data::Dataset;
 use crate::kernels::{self, LossSurface, State};
-use crate::model::{self, Names, read_weights};
+use crate::model;
 use crate::probe::{self, AdamStep, LineRecord};
 use crate::train;
 use anyhow::{Context, Result};
@@ -95,12 +95,9 @@ fn pending(plan: &Plan, folder: &StudyFolder, selection: &Selection) -> Result<V
 /// their own.
 pub(super) fn keep_second_moment(task: &Task, folder: &RunFolder, state: &State) -> Result<()> {
     match state.moments.get(1) {
-        Some(second) if !task.definition.arm.train.restores_best() => model::write_weights(
-            &folder.second_moment(),
-            &task.definition.model,
-            second,
-            Names::Own,
-        ),
+        Some(second) if !task.definition.arm.train.restores_best() => {
+            model::write_sealed_weights(&folder.second_moment(), &task.definition.model, second)
+        }
         _ => Ok(()),
     }
 }
@@ -127,7 +124,7 @@ fn sharpness(task: &Task, folder: &RunFolder, stop: &dyn Fn() -> bool) -> Result
     let rows = probe::rows(train.len(), section.rows as usize);
     let counts = settings.label_weights.map(f64::from);
     let surface = LossSurface::new(task.place.device, definition.model, &train, &rows, counts)?;
-    let weights = read_weights(&folder.weights(), &definition.model)?;
+    let weights = folder.read_weights(&definition.model)?;
     let weights: Vec<f64> = weights.iter().flatten().map(|value| f64::from(*value)).collect();
     let adam = adam_step(task, folder)?;
     match probe::sharpness(&surface, &weights, adam.as_ref(), &section, stop)? {
@@ -140,10 +137,7 @@ fn sharpness(task: &Task, folder: &RunFolder, stop: &dyn Fn() -> bool) -> Result
 fn adam_step(task: &Task, folder: &RunFolder) -> Result<Option<AdamStep>> {
     let optimizer = train::optimizer(&task.definition.arm.train.optimizer);
     let kernels::Optimizer::Adam { beta_1, .. } = optimizer else { return Ok(None) };
-    if !folder.second_moment().exists() {
-        return Ok(None);
-    }
-    let second = read_weights(&folder.second_moment(), &task.definition.model)?;
+    let Some(second) = folder.read_second_moment(&task.definition.model)? else { return Ok(None) };
     let Some(last) = folder.metrics()?.pop() else { return Ok(None) };
     let factors = probe::adam_factors(&second, last.step, &optimizer);
     let learning_rate = last.learning_rate;
@@ -162,7 +156,7 @@ fn line(
     let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
     let settings = train::settings(&definition.arm, splits.train.labels);
-    let ends = [other, folder].map(|run| read_weights(&run.weights(), &definition.model));
+    let ends = [other, folder].map(|run| run.read_weights(&definition.model));
     let [small, large] = ends;
     let (small, large) = (small?, large?);
     let mut engine =

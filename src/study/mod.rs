@@ -11,14 +11,15 @@
 //! plan          the runs, and what defines each
 //! selection     which of them this session is to train
 //! folder        a study's folder: its lock, what is finished, what is refused
-//! record        a run's folder: its files
+//! record        a run's folder: its files; `checked` sees their damage
 //! tuning        learning rates that are found first
 //! measure       sharpness and lines, after training
 //! pool          gives jobs to workers; `member` is a worker as the pool sees it
 //! protocol      what the two say to each other
-//! worker        the worker's process; `recorder` writes down its run, `curves` draws it
+//! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
+//! finished      finished runs that a file does not name
 //! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
 //! arrays        what is told of arrays before it begins; `memory` refuses what cannot fit
 //! environment   on what it ran
@@ -26,9 +27,11 @@
 //! ```
 
 mod arrays;
+mod checked;
 mod curves;
 mod environment;
 mod estimate;
+mod finished;
 mod folder;
 mod hyperparameters;
 mod measure;
@@ -40,6 +43,7 @@ mod predictions;
 mod protocol;
 mod record;
 mod recorder;
+mod resume;
 mod review;
 mod selection;
 mod status;
@@ -48,7 +52,7 @@ mod trained;
 mod tuning;
 mod worker;
 
-pub use environment::{Session, sessions};
+pub use environment::{Session, session_values, sessions};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};
@@ -141,6 +145,7 @@ pub fn execute(
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
+    folder.refuse_links(plan)?;
     refuse_other_definitions(plan, folder)?;
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;

@@ -56,11 +56,12 @@ impl Run {
 
     /// All report runs of a study, seed by seed, so that arms can be compared before all runs are done.
     pub fn all(study: &Study) -> Vec<Self> {
-        let of_seed = |seed: &u64| {
-            let seed = *seed;
-            study.arms.iter().map(move |arm| Self { arm: arm.clone(), seed, stage: Stage::Report })
-        };
-        study.seeds.iter().flat_map(of_seed).collect()
+        let mut runs = Vec::new();
+        for seed in study.all_seeds() {
+            let arms = study.arms.iter().filter(|arm| study.has_seed(&arm.name, seed)).cloned();
+            runs.extend(arms.map(|arm| Self { arm, seed, stage: Stage::Report }));
+        }
+        runs
     }
 }
 

@@ -1,11 +1,11 @@
 //! `test_predictions.csv`: what a finished run says of each row of the test split.
 
+use super::record::RunFolder;
 use crate::data::Dataset;
 use crate::files;
 use crate::kernels::Split;
 use crate::train::{predicted, probability};
 use anyhow::{Context, Result};
-use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -25,12 +25,10 @@ pub(super) fn write(path: &Path, dataset: &Dataset, logits: &[f32]) -> Result<()
 
 /// Whether a finished run classified each row of the test split rightly, in the order of the file;
 /// empty without one.
-pub fn correct_predictions(path: &Path) -> Result<Vec<bool>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let text = fs::read_to_string(path);
-    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+pub fn correct_predictions(folder: &RunFolder) -> Result<Vec<bool>> {
+    let path = folder.test_predictions();
+    let Some(bytes) = folder.bytes(&path)? else { return Ok(Vec::new()) };
+    let text = String::from_utf8_lossy(&bytes);
     let correct = |line: &str| {
         let mut fields = line.split(',').skip(1);
         let label: u8 = fields.next()?.parse().ok()?;

@@ -18,6 +18,11 @@
 //! test_predictions.csv          when it is finished: what it says of each row of the test split
 //! train/, validation/, test/    TensorBoard's event files
 //! ```
+//!
+//! Damage is seen when a file is read. `record.json`, `sharpness.json`, `line.json` and each line of the
+//! two timing logs hold their own checksums; the record of a finished run holds those of its other files
+//! ([`Record::checksums`]), and a checkpoint those of its logs up to it. Runs of earlier versions have
+//! none and are read as they are.
 
 use super::protocol::{EvaluationTimingLine, TimingLine};
 use crate::config::Arm;
@@ -28,6 +33,7 @@ use crate::probe::{LineRecord, NoiseLine, SharpnessRecord};
 use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -102,6 +108,9 @@ pub struct Record {
     pub identity: String,
     /// What defines the run.
     pub definition: Definition,
+    /// Of the files of a finished run, by their names; empty in records of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checksums: BTreeMap<String, String>,
 }
 
 /// What came of a finished run.
@@ -125,7 +134,8 @@ pub struct RunResult {
 impl Record {
     /// A record of a run that is not finished.
     pub fn new(status: Status, definition: Definition) -> Result<Self> {
-        Ok(Self { status, result: None, identity: definition.identity()?, definition })
+        let (result, checksums) = (None, BTreeMap::new());
+        Ok(Self { status, result, identity: definition.identity()?, definition, checksums })
     }
 
     /// The test metrics, if the run is finished and there is a test split.
@@ -208,19 +218,34 @@ impl RunFolder {
 
     /// The record, if the run was ever started.
     pub fn record(&self) -> Result<Option<Record>> {
-        files::read_json(&self.record_file())
+        self.told(files::read_sealed_json(&self.record_file()))
     }
 
     /// Replaces the record.
     pub fn write_record(&self, record: &Record) -> Result<()> {
-        files::write_json(&self.record_file(), record)
+        files::write_sealed_json(&self.record_file(), record)
     }
 
     /// Waits until no other process trains this run, and keeps others from it.
     pub(super) fn lock(&self) -> Result<File> {
+        for folder in ["", "checkpoint", "best", "train", "validation", "test"] {
+            files::refuse_link(&self.path.join(folder))?;
+        }
         let path = self.path.join(".lock");
-        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        let lock = files::open_lock(&path).and_then(|file| file.lock().map(|()| file));
         lock.with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    /// Takes everything back that an unfinished run has recorded, so that it begins anew.
+    pub(super) fn begin_anew(&self) -> Result<()> {
+        // The checkpoint first: without it, whatever the logs hold counts for nothing.
+        self.remove_checkpoint();
+        self.remove_best();
+        for log in self.logs() {
+            files::clear(&log)?;
+        }
+        files::clear(&self.timing_log())?;
+        files::clear(&self.evaluation_timing_log())
     }
 
     /// Removes what a run that ended needs no more; what cannot be removed does no harm.
@@ -233,14 +258,19 @@ impl RunFolder {
         fs::remove_dir_all(self.path.join("best")).ok();
     }
 
+    /// How many epochs are recorded so far, whatever is said of them.
+    pub(super) fn epochs(&self) -> Result<u64> {
+        Ok(files::mark(&self.metrics_log(), None)?.lines)
+    }
+
     /// The epochs recorded so far.
     pub fn metrics(&self) -> Result<Vec<EpochMetrics>> {
-        files::read_lines(&self.metrics_log())
+        self.log(&self.metrics_log())
     }
 
     /// The steps recorded so far.
     pub fn steps(&self) -> Result<Vec<StepMetrics>> {
-        files::read_lines(&self.steps_log())
+        self.log(&self.steps_log())
     }
 
     pub(super) fn histograms_log(&self) -> PathBuf {
@@ -249,7 +279,7 @@ impl RunFolder {
 
     /// The histograms recorded so far.
     pub fn histograms(&self) -> Result<Vec<HistogramLine>> {
-        files::read_lines(&self.histograms_log())
+        self.log(&self.histograms_log())
     }
 
     pub(super) fn noise_log(&self) -> PathBuf {
@@ -258,7 +288,7 @@ impl RunFolder {
 
     /// The measurements of the gradient's noise recorded so far.
     pub fn noise(&self) -> Result<Vec<NoiseLine>> {
-        files::read_lines(&self.noise_log())
+        self.log(&self.noise_log())
     }
 
     /// Adam's second moment at the end of a run.
@@ -268,35 +298,35 @@ impl RunFolder {
 
     /// How sharp its minimum is, if that was measured.
     pub fn sharpness(&self) -> Result<Option<SharpnessRecord>> {
-        files::read_json(&self.path.join("sharpness.json"))
+        self.told(files::read_sealed_json(&self.path.join("sharpness.json")))
     }
 
     pub(super) fn write_sharpness(&self, record: &SharpnessRecord) -> Result<()> {
-        files::write_json(&self.path.join("sharpness.json"), record)
+        files::write_sealed_json(&self.path.join("sharpness.json"), record)
     }
 
     /// What lies between it and another run's minimum, if that was measured.
     pub fn line(&self) -> Result<Option<LineRecord>> {
-        files::read_json(&self.path.join("line.json"))
+        self.told(files::read_sealed_json(&self.path.join("line.json")))
     }
 
     pub(super) fn write_line(&self, record: &LineRecord) -> Result<()> {
-        files::write_json(&self.path.join("line.json"), record)
+        files::write_sealed_json(&self.path.join("line.json"), record)
     }
 
     /// The measurements within epochs recorded so far.
     pub fn evaluations(&self) -> Result<Vec<Evaluation>> {
-        files::read_lines(&self.evaluations_log())
+        self.log(&self.evaluations_log())
     }
 
     /// Their times.
     pub fn evaluation_timing(&self) -> Result<Vec<EvaluationTimingLine>> {
-        files::read_lines(&self.evaluation_timing_log())
+        self.times(&self.evaluation_timing_log(), &self.evaluations_log())
     }
 
     /// Times and memory of the epochs recorded so far.
     pub fn timing(&self) -> Result<Vec<TimingLine>> {
-        files::read_lines(&self.timing_log())
+        self.times(&self.timing_log(), &self.metrics_log())
     }
 }
 

@@ -3,11 +3,12 @@
 use super::curves::Curves;
 use super::protocol::{EvaluationTimingLine, Report, Task, TimingLine};
 use super::record::{HistogramLine, RunFolder, wall_clock};
+use super::resume::{Logs, take_back, unfit};
 use super::worker::{PeakMemory, Wishes};
 use crate::config::NoiseScaleSection;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
-use crate::files;
+use crate::files::{self, Mark};
 use crate::kernels::{Arrays, Engine, Optimizer, Shape};
 use crate::probe::{self, NoiseLine};
 use crate::train::{
@@ -15,13 +16,14 @@ use crate::train::{
     Position, Progress, StepMetrics, optimizer,
 };
 use anyhow::Result;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 /// Listens to one training.
 pub(super) struct Recorder<'r> {
     folder: &'r RunFolder,
+    logs: Logs,
     curves: Curves,
     peak_memory: &'r PeakMemory,
     tell: &'r mut dyn FnMut(Report),
@@ -62,7 +64,16 @@ impl<'r> Recorder<'r> {
         tell: &'r mut dyn FnMut(Report),
         wishes: &'r Wishes,
     ) -> Result<Self> {
+        if let Some(why) = unfit(folder, position)? {
+            // The study looks before it starts a run: this one was damaged since.
+            return Err(UserError::new(
+                why,
+                "repeat the same command with `--retry-failed`: the run begins anew",
+            )
+            .into());
+        }
         take_back(folder, position)?;
+        let logs = Logs::open(folder)?;
         let curves = draw_again(task, folder)?;
         let histograms = task.logging.histograms;
         let measured: BTreeSet<u64> = folder.noise()?.iter().map(|line| line.step).collect();
@@ -73,7 +84,7 @@ impl<'r> Recorder<'r> {
             let optimizer = optimizer(&train.optimizer);
             NoiseProbe { section, optimizer, checkpoints, measured, rows }
         });
-        Ok(Self { folder, curves, peak_memory, tell, wishes, histograms, noise })
+        Ok(Self { folder, logs, curves, peak_memory, tell, wishes, histograms, noise })
     }
 
     /// Draws how the training ended; a run that was stopped has not ended.
@@ -118,40 +129,6 @@ fn draw_again(task: &Task, folder: &RunFolder) -> Result<Curves> {
     Ok(curves)
 }
 
-/// Removes the lines of epochs, measurements and steps after this position.
-fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
-    let epochs = position.epoch as usize;
-    files::keep_lines(&folder.metrics_log(), epochs)?;
-    files::keep_lines(&folder.timing_log(), epochs)?;
-    let steps = folder.steps()?;
-    let kept = steps.iter().take_while(|line| line.step <= position.step).count();
-    files::keep_lines(&folder.steps_log(), kept)?;
-    let evaluations = folder.evaluations()?;
-    let kept = evaluations.iter().take_while(|line| line.step <= position.evaluated).count();
-    files::keep_lines(&folder.evaluations_log(), kept)?;
-    files::keep_lines(&folder.evaluation_timing_log(), kept)?;
-    let histograms = folder.histograms()?;
-    let kept = histograms.iter().take_while(|line| line.epoch < position.epoch).count();
-    files::keep_lines(&folder.histograms_log(), kept)?;
-    let noise = folder.noise()?;
-    // A run that begins anew is measured anew before its first step.
-    let stays = |line: &&NoiseLine| position.step > 0 && line.step <= position.step;
-    files::keep_lines(&folder.noise_log(), noise.iter().take_while(stays).count())?;
-    let found = folder.metrics()?.len().min(folder.timing()?.len());
-    match found == epochs {
-        true => Ok(()),
-        false => Err(UserError::new(
-            format!(
-                "{}: the checkpoint stands after {epochs} epochs, and the records of only {found} \
-                 are there",
-                folder.path().display(),
-            ),
-            "remove the folder of this run to train it anew",
-        )
-        .into()),
-    }
-}
-
 impl Callback for Recorder<'_> {
     fn on_progress(&mut self, progress: &Progress) -> Result<()> {
         (self.tell)(Report::Progress(*progress));
@@ -160,11 +137,7 @@ impl Callback for Recorder<'_> {
 
     fn on_steps(&mut self, steps: &[StepMetrics]) -> Result<()> {
         if !steps.is_empty() {
-            files::append_lines(&self.folder.steps_log(), steps)?;
-        }
-        if self.should_stop() {
-            // The checkpoint that follows must find these lines after a crash, too.
-            files::sync(&self.folder.steps_log())?;
+            self.logs.steps.append(steps)?;
         }
         let now = wall_clock();
         steps.iter().try_for_each(|step| self.curves.draw_step(step, now))
@@ -177,8 +150,8 @@ impl Callback for Recorder<'_> {
             train_seconds: times.train_seconds,
             validation_seconds: times.validation_seconds,
         };
-        files::append_line(&self.folder.evaluations_log(), found)?;
-        files::append_line(&self.folder.evaluation_timing_log(), &timing)?;
+        self.logs.evaluations.append_line(found)?;
+        files::append_sealed_line(&self.folder.evaluation_timing_log(), &timing)?;
         self.curves.draw_evaluation(found, timing.wall_time)
     }
 
@@ -192,9 +165,9 @@ impl Callback for Recorder<'_> {
             peak_memory: self.peak_memory.get()?,
             micro_batch: times.micro_batch,
         };
-        files::sync(&self.folder.steps_log())?;
-        files::append_line(&self.folder.metrics_log(), metrics)?;
-        files::append_line(&self.folder.timing_log(), &timing)?;
+        self.logs.steps.sync()?;
+        self.logs.metrics.append_line(metrics)?;
+        files::append_sealed_line(&self.folder.timing_log(), &timing)?;
         self.curves.draw_epoch(metrics, &timing)?;
         (self.tell)(Report::Epoch(*metrics, timing));
         Ok(())
@@ -210,8 +183,8 @@ impl Callback for Recorder<'_> {
             let Some(histogram) = Histogram::of(values) else { continue };
             lines.push(HistogramLine { epoch, parameter: (*name).to_owned(), histogram });
         }
-        files::append_lines(&self.folder.histograms_log(), &lines)?;
-        files::sync(&self.folder.histograms_log())?;
+        self.logs.histograms.append(&lines)?;
+        self.logs.histograms.sync()?;
         let now = wall_clock();
         lines.iter().try_for_each(|line| self.curves.draw_histogram(line, now))
     }
@@ -231,22 +204,25 @@ impl Callback for Recorder<'_> {
             .peak_memory
             .leave_out(|| probe::noise(engine, optimizer, section, *rows, &stop))?;
         let Some(probe::Noise { rows, plain, adam }) = found else {
-            if !self.should_stop() {
-                return Ok(ControlFlow::Continue(()));
-            }
-            // The checkpoint that follows must find these lines after a crash, too.
-            files::sync(&self.folder.steps_log())?;
-            return Ok(ControlFlow::Break(()));
+            return Ok(match self.should_stop() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            });
         };
         let Pause { epochs, step, examples, .. } = *pause;
         if let Some(noise) = &mut self.noise {
             noise.measured.insert(step);
         }
         let line = NoiseLine { epochs, step, examples, rows, plain, adam };
-        files::append_line(&self.folder.noise_log(), &line)?;
-        files::sync(&self.folder.noise_log())?;
+        self.logs.noise.append_line(&line)?;
         self.curves.draw_noise(&line, wall_clock())?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn logs(&mut self) -> Result<BTreeMap<String, Mark>> {
+        // The others are synced line by line, or epoch by epoch.
+        self.logs.steps.sync()?;
+        Ok(self.logs.marks())
     }
 
     fn should_stop(&self) -> bool {
@@ -261,12 +237,6 @@ impl Callback for Recorder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
-    use std::path::Path;
-
-    fn write(path: &Path, lines: impl Iterator<Item = Value>) {
-        files::append_lines(path, &lines.collect::<Vec<_>>()).unwrap();
-    }
 
     #[test]
     fn noise_is_measured_where_a_run_ends_unless_its_begin_alone_was_asked_for() {
@@ -284,59 +254,5 @@ mod tests {
         assert!(due(&[0, 4, 20], &[0, 4], 7, true), "it ended before its budget was spent");
         assert!(!due(&[0, 4, 20], &[0, 4], 4, true), "measured already");
         assert!(due(&[0], &[], 0, false) && !due(&[0], &[0], 20, true));
-    }
-
-    #[test]
-    fn what_was_recorded_after_the_checkpoint_is_taken_back() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = RunFolder::new(temporary.path());
-        let step = |step: u64| {
-            json!({ "step": step, "epoch": (step - 1) / 4, "examples": step, "learning_rate": 1.0,
-                "loss": 1.0, "gradient_norm": 1.0 })
-        };
-        // Every third step of epochs of four steps; a crash in the third epoch.
-        write(&folder.steps_log(), [1, 4, 7, 10].map(step).into_iter());
-        let histogram = |epoch: u64| json!({ "epoch": epoch, "parameter": "w", "histogram": [] });
-        write(&folder.histograms_log(), [0, 0, 1, 1].map(histogram).into_iter());
-        let split = json!({ "loss": 1.0, "accuracy": 1.0, "auc": null, "precision": 1.0,
-            "recall": 1.0, "f1": 1.0, "brier": 1.0, "calibration_error": 1.0 });
-        let epoch = |epoch: u64| {
-            json!({ "epoch": epoch, "step": 4 * (epoch + 1), "examples": 1, "learning_rate": 1.0,
-                "train": split, "validation": split })
-        };
-        write(&folder.metrics_log(), (0..2).map(epoch));
-        let scale = json!({ "value": 1.0, "interval": null, "at_least": null });
-        let found = json!({ "trace": 1.0, "square": 1.0, "scale": scale });
-        let noise = |epochs: u64| {
-            json!({ "epochs": epochs, "step": 4 * epochs, "examples": 1, "rows": 9,
-                "plain": found, "adam": null })
-        };
-        write(&folder.noise_log(), (0..3).map(noise));
-        let evaluation = |step: u64| json!({ "step": step, "epoch": (step - 1) / 4, "examples": step, "validation": split });
-        write(&folder.evaluations_log(), [2, 5, 6].map(evaluation).into_iter());
-        let evaluated = |step: u64| json!({ "step": step, "wall_time": 1.0, "train_seconds": 1.0, "validation_seconds": 1.0 });
-        write(&folder.evaluation_timing_log(), [2, 5].map(evaluated).into_iter());
-        let times = |epoch: u64| {
-            json!({ "epoch": epoch, "wall_time": 1.0, "train_seconds": 1.0,
-                "validation_seconds": 1.0, "examples_per_second": 1.0, "peak_memory": 1 })
-        };
-        write(&folder.timing_log(), (0..2).map(times));
-
-        // Stopped after step 5, which was due to be measured and had not been.
-        let position = Position { epoch: 1, step: 5, evaluated: 2, ..Position::default() };
-        take_back(&folder, &position).unwrap();
-        assert_eq!(folder.evaluations().unwrap().len(), 1);
-        assert_eq!(folder.evaluation_timing().unwrap().len(), 1);
-        let steps: Vec<u64> = folder.steps().unwrap().iter().map(|line| line.step).collect();
-        assert_eq!(steps, [1, 4]);
-        let epochs: Vec<u64> = folder.histograms().unwrap().iter().map(|h| h.epoch).collect();
-        assert_eq!(epochs, [0, 0]);
-        let measured: Vec<u64> = folder.noise().unwrap().iter().map(|n| n.epochs).collect();
-        assert_eq!(measured, [0, 1]);
-        assert_eq!((folder.metrics().unwrap().len(), folder.timing().unwrap().len()), (1, 1));
-        let lost = take_back(&folder, &Position { epoch: 2, step: 8, ..Position::default() });
-        assert!(lost.unwrap_err().to_string().contains("the records of only 1 are there"));
-        take_back(&folder, &Position::default()).unwrap();
-        assert_eq!(folder.noise().unwrap(), []);
     }
 }

@@ -59,9 +59,10 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
         let sizes = [&facts.train, &facts.validation, &facts.test].map(|split| split.examples);
         uneven(sizes, asked)
     });
+    let repaired = plan.data.repaired.iter().cloned();
     let of_arrays = arrays::warnings(facts, &plan.study.experiment.data);
     let arms = of_arrays.into_iter().chain(arms);
-    arms.chain(cuda).chain(facts.warnings()).chain(uneven).collect()
+    repaired.chain(arms).chain(cuda).chain(facts.warnings()).chain(uneven).collect()
 }
 
 /// The shares for validation and test, where the source brings no split of its own.

@@ -1,6 +1,6 @@
 //! How a study stands, read from its folder alone: no worker, no libtorch, no data.
 
-use super::environment::training_examples;
+use super::environment::{sessions, training_examples};
 use super::folder::{in_use, resolved, run_folders};
 use super::plan::Run;
 use super::record::{RunFolder, Status};
@@ -30,6 +30,8 @@ pub struct StudyStatus {
     pub tunings: Vec<Tuning>,
     /// Runs in the folder that the study has no more: its arms or seeds were changed.
     pub others: Vec<RunStatus>,
+    /// Which finished runs count although the file does not name them, and which do not.
+    pub notes: Vec<String>,
 }
 
 /// How one run stands.
@@ -73,10 +75,14 @@ pub enum RunState {
 impl StudyStatus {
     /// Reads the folder of a study.
     pub fn read(folder: &Path) -> Result<Self> {
-        let study = resolved(folder)?;
+        let mut study = resolved(folder)?;
         // Before the records: a study that ends meanwhile is then shown as running, not as broken
         // off.
         let in_use = in_use(folder);
+        // The resolved file has room for finished seeds beyond those that were asked for.
+        let asked = sessions(folder)?.last().and_then(|last| last.seeds);
+        study.seeds.truncate(asked.map_or(usize::MAX, |seeds| seeds as usize));
+        let notes = study.take_finished(folder)?;
         let (tunings, tuning) = read_all(&study, folder)?;
         let study = settled(&study, &tunings);
         let all = Run::all(&study);
@@ -101,7 +107,7 @@ impl StudyStatus {
             }
         }
         let arms = summarise(&study.arms, &all, folder)?;
-        Ok(Self { study, in_use, arms, runs, tuning_runs, tunings, others })
+        Ok(Self { study, in_use, arms, runs, tuning_runs, tunings, others, notes })
     }
 
     /// How many runs of an arm stand in a way.
@@ -122,5 +128,5 @@ fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Re
         Some(Status::Diverged { step }) => RunState::Diverged { step },
         Some(Status::Failed { message }) => RunState::Failed { message },
     };
-    Ok(RunStatus { run, state, epochs: files.metrics()?.len() as u64, planned_epochs })
+    Ok(RunStatus { run, state, epochs: files.epochs()?, planned_epochs })
 }

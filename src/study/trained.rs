@@ -10,7 +10,6 @@ use crate::config::Study;
 use crate::data::{self, Dataset, Encoder, Inputs, Prepared};
 use crate::error::UserError;
 use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, Splits};
-use crate::model::read_weights;
 use crate::train::{self, Metrics};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -56,7 +55,7 @@ impl TrainedRun {
         let record = folder.record()?.ok_or_else(|| not_a_run(path))?;
         refuse_unfinished(path, &record, &folder)?;
         let shape = &record.definition.model;
-        let weights = read_weights(&folder.weights(), shape)?;
+        let weights = folder.read_weights(shape)?;
         let whole = fs::canonicalize(path)
             .with_context(|| format!("cannot find the folder {}", path.display()))?;
         let study_folder = whole.ancestors().nth(2).unwrap_or(&whole).to_owned();
@@ -214,7 +213,7 @@ fn refuse_unfinished(path: &Path, record: &Record, folder: &RunFolder) -> Result
     let (message, hint) = match &record.status {
         Status::Finished => return Ok(()),
         Status::Running => {
-            let done = folder.metrics()?.len();
+            let done = folder.epochs()?;
             (
                 format!("the run {run} is not finished: {done} epochs are done"),
                 "`batchscope run` with the study's file goes on with it",

@@ -100,7 +100,11 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
     let _lock = folder.lock()?;
     let record = |status: Status, result: Option<RunResult>| {
         let record = Record::new(status, task.definition.clone())?;
-        folder.write_record(&Record { result, ..record })
+        let checksums = match record.status {
+            Status::Finished => folder.checksums()?,
+            _ => record.checksums,
+        };
+        folder.write_record(&Record { result, checksums, ..record })
     };
     record(Status::Running, None)?;
     let end = match train_run(task, &folder, wishes, tell) {

@@ -2,17 +2,17 @@
 //!
 //! One safetensors file: the parameters under their names, the optimizer's moments under
 //! `moment_1/<name>` and `moment_2/<name>`, the logits of the unfinished epoch under `logits`, and
-//! [`Position`] as JSON in the metadata. It is replaced atomically.
+//! [`Position`] as JSON in the metadata, with a checksum over all of it. It is replaced atomically.
 
 use super::metrics::Tally;
 use super::watch::{PlateauState, Stopping};
-use crate::files;
+use crate::files::{self, Damaged, Mark};
 use crate::kernels::{Arrays, Shape, State};
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// How far a run has come; the next step is batch `batch` of epoch `epoch`.
@@ -47,6 +47,9 @@ pub struct Position {
     pub evaluation_seconds: f64,
     /// Rows whose gradients are computed at a time, if less than the batch.
     pub micro_batch: Option<usize>,
+    /// What the logs of the run hold, by their names; empty in files of earlier versions.
+    #[serde(default)]
+    pub logs: BTreeMap<String, Mark>,
 }
 
 impl Position {
@@ -64,6 +67,11 @@ impl Position {
         self.tally.rows() as f64 / self.seconds.max(1e-9)
     }
 
+    /// The epoch that early stopping calls the best so far, 0-based.
+    pub fn best_epoch(&self) -> Option<u64> {
+        self.stopping.and_then(|stopping| stopping.best_epoch)
+    }
+
     /// The run ends here.
     pub(super) fn reach_target(&mut self) {
         (self.reached_target, self.stopped_early) = (true, true);
@@ -71,6 +79,8 @@ impl Position {
 }
 
 const LOGITS: &str = "logits";
+/// The entry of the metadata.
+const POSITION: &str = "position";
 
 fn moment_prefix(index: usize) -> String {
     format!("moment_{}/", index + 1)
@@ -85,22 +95,23 @@ pub(super) fn save(path: &Path, shape: &Shape, state: &State, position: &Positio
     let logits = &position.tally.logits;
     let logits = TensorView::new(Dtype::F32, vec![logits.len()], bytemuck::cast_slice(logits))?;
     views.push((LOGITS.to_owned(), logits));
-    write(path, views, Some(("position".to_owned(), serde_json::to_string(position)?)))
+    let bytes = files::seal_tensors(views, POSITION, serde_json::to_value(position)?)?;
+    files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
 }
 
 /// Reads what `save` wrote, of a run whose optimizer keeps so many moments; `None` when there is no
-/// such file.
+/// such file. What does not fit its checksum is refused as [`Damaged`].
 pub fn load(path: &Path, shape: &Shape, moments: usize) -> Result<Option<(State, Position)>> {
-    if !path.exists() {
-        return Ok(None);
-    }
     let place = || format!("the checkpoint {} cannot be used", path.display());
-    let bytes = fs::read(path).with_context(place)?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).with_context(place)?;
-    let position = metadata.metadata().as_ref().and_then(|entries| entries.get("position"));
+    let bytes = match files::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.with_context(place)?,
+    };
+    let position = files::sealed_entry(path, &bytes, POSITION, true)?;
+    let position = position.ok_or_else(|| Damaged::new(path, "it has no position"))?;
     let mut position: Position =
-        serde_json::from_str(position.context("it has no position").with_context(place)?)?;
-    let tensors = SafeTensors::deserialize(&bytes).with_context(place)?;
+        serde_json::from_value(position).map_err(|error| Damaged::new(path, error.to_string()))?;
+    let tensors = files::parse_tensors(path, &bytes)?;
     let read = |prefix: &str| arrays(&tensors, prefix, shape).with_context(place);
     let moments = (0..moments).map(|index| read(&moment_prefix(index)));
     let state = State {
@@ -123,12 +134,6 @@ fn views<'v>(prefix: &str, shape: &Shape, arrays: &'v Arrays) -> Result<Views<'v
             Ok((format!("{prefix}{name}"), view))
         })
         .collect()
-}
-
-/// At most one entry of metadata: several would stand in the order of a hash map.
-fn write(path: &Path, views: Views<'_>, metadata: Option<(String, String)>) -> Result<()> {
-    let bytes = safetensors::serialize(views, metadata.map(|entry| [entry].into_iter().collect()))?;
-    files::write_atomic(path, |file| Ok(file.write_all(&bytes)?))
 }
 
 fn arrays(tensors: &SafeTensors<'_>, prefix: &str, shape: &Shape) -> Result<Arrays> {
@@ -159,10 +164,43 @@ mod tests {
         state.step = 17;
         let mut position = Position { epoch: 2, batch: 3, step: 17, ..Position::default() };
         position.tally.add(&[0.1, -3.5], [1.0, 0.0].into_iter(), 0.1 + 0.2);
+        position.logs.insert("metrics.jsonl".into(), Mark { lines: 2, checksum: "ab".into() });
         assert!(load(&path, &shape, 2).unwrap().is_none());
         save(&path, &shape, &state, &position).unwrap();
         assert_eq!(load(&path, &shape, 2).unwrap().unwrap(), (state, position));
         let other = Shape { units: 3, ..shape };
         assert!(format!("{:#}", load(&path, &other, 2).unwrap_err()).contains("cannot be used"));
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_seen_and_files_of_earlier_versions_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.safetensors");
+        let shape = Shape { input: Input::Features(2), units: 1 };
+        let adam = crate::train::optimizer(&crate::config::TrainSection::default().optimizer);
+        let state = State::new(crate::model::keras(&shape, 5), &adam);
+        let position = Position { epoch: 2, seconds: 0.25, ..Position::default() };
+        save(&path, &shape, &state, &position).unwrap();
+        let written = std::fs::read(&path).unwrap();
+        for at in 0..written.len() {
+            let mut bytes = written.clone();
+            bytes[at] ^= 1 << (at % 7);
+            std::fs::write(&path, &bytes).unwrap();
+            match load(&path, &shape, 2) {
+                // The name of the checksum itself.
+                Ok(found) => assert_eq!(found.unwrap(), (state.clone(), position.clone())),
+                Err(error) => assert!(format!("{error:#}").contains("state.safetensors"), "{at}"),
+            }
+        }
+        // As the version before checksums wrote it.
+        let mut views = views("", &shape, &state.parameters).unwrap();
+        for (index, moment) in state.moments.iter().enumerate() {
+            views.extend(super::views(&moment_prefix(index), &shape, moment).unwrap());
+        }
+        views.push((LOGITS.to_owned(), TensorView::new(Dtype::F32, vec![0], &[]).unwrap()));
+        let metadata = [("position".to_owned(), serde_json::to_string(&position).unwrap())];
+        let old = safetensors::serialize(views, Some(metadata.into_iter().collect())).unwrap();
+        std::fs::write(&path, old).unwrap();
+        assert_eq!(load(&path, &shape, 2).unwrap().unwrap(), (state, position));
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::config::Schedule;
 use crate::kernels::{Computed, Engine, Split, Step};
-use crate::model::{self, Names};
+use crate::model;
 use crate::rng;
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -245,9 +245,10 @@ pub(super) fn finish_epoch(
     }
     *position = after;
     if is_best {
-        model::write_weights(job.best, &job.shape, &state.parameters, Names::Own)?;
+        model::write_sealed_weights(job.best, &job.shape, &state.parameters)?;
     }
     position.next_epoch();
+    position.logs = callback.logs()?;
     checkpoint::save(job.checkpoint, &job.shape, &state, position)?;
     Ok(None)
 }

@@ -28,11 +28,13 @@ pub use settings::{optimizer, settings};
 pub use watch::{monitored, watched};
 
 use crate::config::Arm;
+use crate::files::Mark;
 use crate::kernels::{Arrays, Engine, Shape, Split, Splits, State};
 use crate::model;
 use anyhow::{Context, Result};
 use epoch::{Early, finish_epoch, train_epoch};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -201,6 +203,10 @@ pub trait Callback {
     fn threads(&self) -> Option<usize> {
         None
     }
+    /// What the run's logs hold, which must last from now on: a checkpoint that says so follows.
+    fn logs(&mut self) -> Result<BTreeMap<String, Mark>> {
+        Ok(BTreeMap::new())
+    }
     /// Asked between steps: true saves a checkpoint and ends the training.
     fn should_stop(&self) -> bool {
         false
@@ -254,7 +260,7 @@ pub fn train(
     engine.set_state(&state)?;
     let first = Pause { epochs: 0, step: 0, examples: 0, ends: false };
     if position.step == 0 && callback.on_pause(&first, engine)?.is_break() {
-        return stopped(job, engine, &position);
+        return stopped(job, engine, callback, position);
     }
     // A run that was stopped while its last epoch was measured has that still to do.
     while position.batch > 0 || !job.course().is_over(&position) {
@@ -265,14 +271,20 @@ pub fn train(
         match early {
             None => {}
             Some(Early::Diverged { step }) => return Ok(Outcome::Diverged { step }),
-            Some(Early::Stopped) => return stopped(job, engine, &position),
+            Some(Early::Stopped) => return stopped(job, engine, callback, position),
         }
     }
     finish(job, engine, callback, &position)
 }
 
-fn stopped(job: &Job<'_>, engine: &dyn Engine, position: &Position) -> Result<Outcome> {
-    checkpoint::save(job.checkpoint, &job.shape, &engine.state()?, position)?;
+fn stopped(
+    job: &Job<'_>,
+    engine: &dyn Engine,
+    callback: &mut dyn Callback,
+    mut position: Position,
+) -> Result<Outcome> {
+    position.logs = callback.logs()?;
+    checkpoint::save(job.checkpoint, &job.shape, &engine.state()?, &position)?;
     Ok(Outcome::Stopped)
 }
 
@@ -288,10 +300,10 @@ fn finish(
     callback: &dyn Callback,
     position: &Position,
 ) -> Result<Outcome> {
-    let best_epoch = position.stopping.and_then(|stopping| stopping.best_epoch);
+    let best_epoch = position.best_epoch();
     if job.arm.train.restores_best() && best_epoch.is_some() {
-        let weights = model::read_weights(job.best, &job.shape)
-            .context("the weights of the best epoch are gone")?;
+        let weights = model::read_sealed_weights(job.best, &job.shape)
+            .context("the weights of the best epoch cannot be used")?;
         engine.set_state(&State { parameters: weights, ..engine.state()? })?;
     }
     let examples = &job.splits.test;

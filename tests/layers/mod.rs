@@ -44,7 +44,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("config", &["error"]),
     ("kernels", &[]),
     ("stats", &[]),
-    ("events", &[]),
+    ("events", &["files"]),
     ("rng", &[]),
     ("files", &[]),
     ("format", &[]),

@@ -2,7 +2,7 @@
 
 use super::choice::{Choice, against_the_smallest};
 use super::to_target::reaching;
-use super::{Outcome, Role, accurate_enough};
+use super::{LEAST_SEEDS, Outcome, Role, accurate_enough};
 use crate::analysis::groups::{is_budget, is_off};
 use crate::analysis::words::{accuracy, label, list, points};
 use crate::analysis::{ArmFinding, Comparison, Objective, Results, TargetFinding};
@@ -17,6 +17,9 @@ pub(super) fn advice(
     outcome: Outcome,
     recommended: Option<&ArmFinding>,
 ) -> String {
+    if outcome == Outcome::TooFewSeeds {
+        return too_few_seeds(comparison);
+    }
     let Some(arm) = recommended else { return nothing_to_use(comparison).into() };
     let (margin, objective) = (points(comparison.margin), results.objective);
     let chosen = configuration(results, arm);
@@ -25,13 +28,9 @@ pub(super) fn advice(
     let is_best = arm.role == Role::Best;
     match outcome {
         // What is to be used for a target is told in `to_target`.
-        Outcome::NothingToCompare | Outcome::OneArm | Outcome::ToTarget => {
+        Outcome::NothingToCompare | Outcome::OneArm | Outcome::TooFewSeeds | Outcome::ToTarget => {
             format!("There is nothing to compare it with: add arms with other batch sizes. {cost}")
         }
-        Outcome::OneSeed => format!(
-            "Not settled: with one seed, chance and batch size cannot be told apart. For now use \
-             {chosen}; five seeds are a beginning (`study.seeds: 5`). {cost}"
-        ),
         Outcome::NoMaterialDifference => format!(
             "The choice makes no difference of more than {margin} percentage points here, so choose \
              for {}: use {chosen}{}. {cost}",
@@ -59,6 +58,26 @@ pub(super) fn advice(
             };
             format!("{}For now use {chosen}, {why}. {cost}", more(comparison))
         }
+    }
+}
+
+/// How far a study has come that has too few seeds in common.
+pub(super) fn too_few_seeds(comparison: &Comparison) -> String {
+    let sum = |of: fn(&ArmFinding) -> usize| comparison.arms.iter().map(of).sum::<usize>();
+    let (planned, finished) = (sum(|arm| arm.planned), sum(|arm| arm.finished));
+    let takes = format!("It takes at least {LEAST_SEEDS} finished seeds in each arm");
+    match planned > finished + sum(|arm| arm.diverged) {
+        true => format!(
+            "{} of {} finished: no comparison yet. {takes}; the same `batchscope run` goes on with the \
+             others.",
+            count(finished as u64),
+            counted(planned, "run")
+        ),
+        false => format!(
+            "No comparison with {}: chance and batch size cannot be told apart. {takes}, and five are a \
+             beginning: `--set study.seeds=5` adds them.",
+            counted(comparison.seeds.len(), "seed")
+        ),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What to beware of, and what the study cannot show.
 
+use super::LEAST_SEEDS;
 use crate::analysis::words::{label, labels, list, percent, percent_range, points};
 use crate::analysis::{
     ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, Split, Weight,
@@ -93,6 +94,9 @@ fn count_of(rows: usize) -> String {
 
 /// Arms that the test split shows to be better than the one that validation chose.
 fn test_disagrees(comparison: &Comparison) -> Option<String> {
+    if comparison.seeds.len() < LEAST_SEEDS {
+        return None;
+    }
     let better = |arm: &&ArmFinding| {
         let interval = arm.test_difference.and_then(|difference| difference.estimate.interval);
         arm.competes() && interval.is_some_and(|interval| interval.low > 0.0)

@@ -1,6 +1,6 @@
 //! What the comparison with the best arm found, in sentences.
 
-use super::Outcome;
+use super::{LEAST_SEEDS, Outcome};
 use crate::analysis::words::{accuracy, label, labels, list, points, points_range, signed_points};
 use crate::analysis::{ArmFinding, Comparison, Role};
 use crate::format::counted;
@@ -40,6 +40,9 @@ pub(super) fn found(comparison: &Comparison, outcome: Outcome) -> Vec<String> {
         lines.extend(left_out(comparison));
         return lines;
     };
+    if outcome == Outcome::TooFewSeeds {
+        return left_out(comparison);
+    }
     let others = comparison.arms.iter().filter(|arm| arm.role == Role::Candidate).count();
     if let Some(estimate) = &best.validation {
         lines.push(match outcome {
@@ -99,7 +102,7 @@ pub(super) fn left_out(comparison: &Comparison) -> Vec<String> {
     if left > 0 {
         let runs = if left == 1 { "1 run is".into() } else { format!("{left} runs are") };
         let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
-        lines.push(match seeds.is_empty() {
+        lines.push(match seeds.len() < LEAST_SEEDS {
             true => format!("{runs} not finished."),
             false => format!(
                 "{runs} not finished; arms were compared on the seeds that those compared have \

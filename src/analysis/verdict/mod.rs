@@ -33,8 +33,8 @@ pub enum Outcome {
     NothingToCompare,
     /// One arm alone.
     OneArm,
-    /// One seed in common: there is no spread to judge by.
-    OneSeed,
+    /// Too few seeds are finished in all arms: nothing is compared, and no arm is recommended.
+    TooFewSeeds,
     /// All arms are within the margin of the best.
     NoMaterialDifference,
     /// Each arm is within the margin of the best, or beyond it, or diverged.
@@ -83,6 +83,10 @@ impl Verdict {
     }
 }
 
+/// With fewer seeds in common nothing is said of which arm is better: chance names the best of three
+/// equal arms as surely.
+const LEAST_SEEDS: usize = 3;
+
 /// Puts the comparison into words.
 pub fn verdict(
     results: &Results,
@@ -101,6 +105,7 @@ pub fn verdict(
         outcome => outcome,
     };
     let recommended = match to_target {
+        _ if outcome == Outcome::TooFewSeeds => None,
         Some(target) => to_target::recommended(results, comparison, target),
         None => Choice { results, until: None }.of(&accurate_enough(comparison)),
     };
@@ -108,7 +113,8 @@ pub fn verdict(
         outcome,
         recommended: recommended.map(|arm| arm.name.clone()),
         objective: results.objective,
-        more_seeds: more_seeds(comparison).filter(|_| outcome != Outcome::ToTarget),
+        more_seeds: more_seeds(comparison)
+            .filter(|_| !matches!(outcome, Outcome::ToTarget | Outcome::TooFewSeeds)),
         gap: match taken_apart {
             None => Vec::new(),
             Some(Ok(found)) => decomposition::sentences(found, results.margin),
@@ -123,7 +129,7 @@ pub fn verdict(
             Some(target) => to_target::advice(results, comparison, target, outcome, recommended),
             None => advice(results, comparison, group.target.as_ref(), outcome, recommended),
         },
-        about: about(results, comparison),
+        about: about(results, comparison).filter(|_| outcome != Outcome::TooFewSeeds),
         cautions: cautions(results, comparison, recommended, audit),
         not_shown: not_shown(comparison, matches!(taken_apart, Some(Ok(_)))),
     }
@@ -134,7 +140,7 @@ fn outcome(comparison: &Comparison) -> Outcome {
     let some = |standing| !comparison.standing(standing).is_empty();
     match comparison.seeds.len() {
         _ if comparison.arms.len() == 1 => Outcome::OneArm,
-        1 => Outcome::OneSeed,
+        ..LEAST_SEEDS => Outcome::TooFewSeeds,
         _ if some(Standing::Open) || !all_compared(comparison) => Outcome::NotSettled,
         _ if some(Standing::Beyond) || diverged(comparison) => Outcome::Settled,
         _ => Outcome::NoMaterialDifference,

@@ -59,8 +59,31 @@ fn nothing_one_arm_and_one_seed_are_called_so() {
     assert_eq!(one.outcome, Outcome::OneArm);
     assert_says(&one, &["There is nothing to compare it with"]);
     let seed = verdict_of(vec![arm(32, &[0.8]), arm(64, &[0.7])]);
-    assert_eq!(seed.outcome, Outcome::OneSeed);
-    assert_says(&seed, &["chance and batch size cannot be told apart. For now use batch size 32"]);
+    assert_eq!((seed.outcome, seed.recommended.clone()), (Outcome::TooFewSeeds, None));
+    assert_says(&seed, &["No comparison with 1 seed: chance and batch size cannot be told apart"]);
+}
+
+#[test]
+fn below_three_seeds_in_common_no_arm_is_named_and_an_interrupted_study_says_how_far_it_came() {
+    let planned = |arm: ArmResults| ArmResults { planned: 3, ..arm };
+    let one = [arm(32, &[0.9]), arm(64, &[]), arm(128, &[])].map(planned);
+    let two = [arm(32, &[0.9, 0.91]), arm(64, &[0.7, 0.71]), arm(128, &[0.5])].map(planned);
+    for (arms, said) in [(one, "1 of 9 runs finished: no"), (two, "5 of 9 runs finished: no")] {
+        let found = verdict_of(arms.to_vec());
+        assert_eq!((found.outcome, &found.recommended), (Outcome::TooFewSeeds, &None));
+        assert_says(&found, &[said, "the same `batchscope run` goes on"]);
+        let text = [found.lines(), found.besides.clone()].concat().join("\n");
+        for word in ["Most accurate", "For now use", "Use batch size", "Within", "Worse"] {
+            assert!(!text.contains(word), "{word}:\n{text}");
+        }
+        assert_eq!((found.about, found.more_seeds), (None, None));
+    }
+    // All that was asked for is done, and it is too little, however clear it looks.
+    let found = verdict_of(vec![arm(32, &[0.9, 0.9]), arm(64, &[0.1, 0.1])]);
+    assert_eq!((found.outcome, &found.recommended), (Outcome::TooFewSeeds, &None));
+    assert_says(&found, &["No comparison with 2 seeds", "`--set study.seeds=5` adds them"]);
+    let target = to_target(vec![reaching(32, &[2.0, 2.0]), reaching(64, &[1.0, 1.0])]);
+    assert_eq!((target.outcome, target.recommended), (Outcome::TooFewSeeds, None));
 }
 
 #[test]
@@ -162,8 +185,8 @@ fn the_fastest_to_a_target_is_named_with_those_that_are_not_shown_to_be_slower()
 #[test]
 fn an_arm_that_diverged_or_is_unfinished_is_not_the_fastest_to_a_target() {
     let wild = diverged(reaching(1024, &[1.0, 1.0]), &[2]);
-    let young = ArmResults { planned: 3, ..reaching(512, &[1.0, 1.1]) };
-    let found = to_target(vec![reaching(32, &[2.0, 2.1, 1.9]), young, wild]);
+    let young = ArmResults { planned: 4, ..reaching(512, &[1.0, 1.1, 1.0]) };
+    let found = to_target(vec![reaching(32, &[2.0, 2.1, 1.9, 2.0]), young, wild]);
     assert_eq!(found.recommended.as_deref(), Some("batch-32"));
     assert_says(&found, &["Diverged, so not to be used as it is: batch size 1,024 (1 of 3 runs)"]);
 }
@@ -171,7 +194,8 @@ fn an_arm_that_diverged_or_is_unfinished_is_not_the_fastest_to_a_target() {
 #[test]
 fn one_seed_or_one_arm_settles_nothing_about_a_target_either() {
     let seed = to_target(vec![reaching(32, &[2.0]), reaching(64, &[1.0])]);
-    assert_says(&seed, &["Not settled: with one seed", "For now use batch size 64"]);
+    assert_says(&seed, &["No comparison with 1 seed"]);
+    assert_eq!((seed.outcome, seed.recommended), (Outcome::TooFewSeeds, None));
     let one = to_target(vec![reaching(32, &[2.0, 2.1])]);
     assert_says(&one, &["There is nothing to compare it with"]);
 }

@@ -2,7 +2,7 @@
 //! takes them.
 
 use super::Outcome;
-use super::advice::{configuration, cost};
+use super::advice::{configuration, cost, too_few_seeds};
 use super::choice::{Choice, against_the_smallest};
 use super::found::left_out;
 use crate::analysis::words::{critical_batch, list};
@@ -73,6 +73,9 @@ pub(super) fn advice(
     outcome: Outcome,
     recommended: Option<&ArmFinding>,
 ) -> String {
+    if outcome == Outcome::TooFewSeeds {
+        return too_few_seeds(comparison);
+    }
     let Some(arm) = recommended else {
         return "No batch size has reached the target in all of its runs: let them finish, set an \
                 easier target or train longer."
@@ -87,11 +90,6 @@ pub(super) fn advice(
         Outcome::OneArm => format!(
             "{chosen} reaches {wanted} in {seconds} on average. There is nothing to compare it with: \
              add arms with other batch sizes. {cost}"
-        ),
-        Outcome::OneSeed => format!(
-            "Not settled: with one seed, chance and batch size cannot be told apart. For now use \
-             {chosen}, which reached {wanted} {how} {seconds}; five seeds are a \
-             beginning (`study.seeds: 5`). {cost}"
         ),
         _ => format!(
             "Use {chosen}: it reaches {wanted} {how} {seconds} on average{}. {cost}",

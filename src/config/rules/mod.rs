@@ -30,7 +30,7 @@ pub(super) fn broken(path: &str, rule: impl Into<String>, hint: &str) -> Violati
 
 type Checked = Result<(), Violation>;
 
-const MOST_SEEDS: u32 = 10_000;
+pub(super) const MOST_SEEDS: u32 = 10_000;
 /// Each arm is resolved and listed before a run begins.
 const MOST_ARMS: u64 = 10_000;
 /// Each run has its settings in memory and a folder of its own.

@@ -69,7 +69,7 @@ fn without_runs(arm: &Arm, settings: BTreeMap<String, String>, study: &Study) ->
         budget: if arm.train.steps_of.is_some() { Budget::Steps } else { Budget::Epochs },
         facts: arm_facts(arm, study),
         settings,
-        planned: study.seeds.len(),
+        planned: study.seeds_of(&arm.name).count(),
         diverged: Vec::new(),
         failed: 0,
         runs: BTreeMap::new(),
@@ -143,7 +143,7 @@ fn of_run(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<
     Ok(RunResults {
         validation: run.validation_accuracy,
         test: run.test_accuracy,
-        correct: correct_predictions(&files.test_predictions())?,
+        correct: correct_predictions(files)?,
         steps: run.last.step,
         examples: run.last.examples,
         seconds: run.seconds(),
@@ -211,6 +211,7 @@ mod tests {
         let of = |positives| {
             let examples = [Some(10), Some(40), None];
             majority(&Session {
+                seeds: None,
                 examples,
                 positives: [Some(1), positives, None],
                 margin: None,
@@ -225,6 +226,7 @@ mod tests {
     #[test]
     fn margins_of_other_sessions_are_remembered() {
         let session = |margin| Session {
+            seeds: None,
             examples: [None; 3],
             positives: [None; 3],
             margin,

@@ -12,7 +12,7 @@ pub(super) fn facts(study: &Study, sessions: &[Value]) -> Vec<(&'static str, Str
         let seeds = (0..u64::from(rule.seeds)).map(|seed| FIRST_TUNING_SEED + seed);
         seeds.collect::<Vec<_>>()
     });
-    all.push(("Seeds", runs_of(&study.seeds)));
+    all.push(("Seeds", runs_of(&study.all_seeds())));
     all.extend(tuning.map(|seeds| ("Seeds of tuning", runs_of(&seeds))));
     all.push(("Seed of the split", split.seed.to_string()));
     all

@@ -90,6 +90,10 @@ fn figures_html(figures: &[Figure]) -> Result<String> {
 /// The answer in a few words, and whether it is settled.
 pub(super) fn headline(findings: &Findings) -> (String, String) {
     let verdict = &findings.verdict;
+    if verdict.outcome == Outcome::TooFewSeeds {
+        let least = "fewer than three seeds are finished in all arms".into();
+        return ("No comparison yet".into(), least);
+    }
     let Some(arm) = recommended(findings) else {
         return ("No answer yet".into(), "nothing to compare".into());
     };
@@ -97,7 +101,7 @@ pub(super) fn headline(findings: &Findings) -> (String, String) {
     let settled = match verdict.outcome {
         Outcome::NothingToCompare => "nothing to compare".into(),
         Outcome::OneArm => "one arm alone: nothing to compare it with".into(),
-        Outcome::OneSeed => "not settled: one seed tells nothing about chance".into(),
+        Outcome::TooFewSeeds => "too few seeds".into(),
         Outcome::NoMaterialDifference => {
             "settled: the batch sizes do not differ by more than the margin".into()
         }

@@ -1,5 +1,11 @@
 //! From values to places on paper, and the round values that an axis names.
 
+use std::ops::RangeInclusive;
+
+/// Sizes beyond these are no measurements. They are left out when an axis is laid, so that the others
+/// can be read, and stand at its ends.
+const SIZES: RangeInclusive<f64> = 1e-30..=1e30;
+
 /// How values are spread along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::report) enum Spread {
@@ -44,7 +50,10 @@ impl Axis {
         unit: Unit,
         values: impl IntoIterator<Item = f64>,
     ) -> Self {
-        let usable = |value: &f64| value.is_finite() && (spread == Spread::Linear || *value > 0.0);
+        let usable = |value: &f64| match spread {
+            Spread::Linear => value.abs() <= *SIZES.end(),
+            Spread::Log2 | Spread::Log10 => SIZES.contains(value),
+        };
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.into_iter().filter(usable) {
             (low, high) = (low.min(value), high.max(value));
@@ -117,7 +126,10 @@ impl Axis {
     /// Where a value lies: 0 at the low end, 1 at the high one, and never outside.
     pub(in crate::report) fn share(&self, value: f64) -> f64 {
         let (low, high) = (self.on_line(self.low), self.on_line(self.high));
-        ((self.on_line(value) - low) / (high - low)).clamp(0.0, 1.0)
+        match high > low {
+            true => ((self.on_line(value) - low) / (high - low)).clamp(0.0, 1.0),
+            false => 0.5,
+        }
     }
 
     fn on_line(&self, value: f64) -> f64 {
@@ -183,14 +195,17 @@ pub(in crate::report) fn short(value: f64) -> String {
         ..1e4 => trimmed(value, ""),
         ..1e6 => trimmed(value / 1e3, "k"),
         ..1e9 => trimmed(value / 1e6, "M"),
-        _ => trimmed(value / 1e9, "G"),
+        ..1e15 => trimmed(value / 1e9, "G"),
+        _ => format!("{value:.1e}"),
     }
 }
 
 /// About five multiples of 1, 2 or 5 times a power of ten.
 fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
     let rough = (high - low) / 5.0;
-    if !(rough > 0.0 && rough.is_finite()) {
+    // Too far from 0 for their distance, they could not be told apart.
+    let is_fine = rough > 0.0 && low.abs().max(high.abs()) / rough < 1e12;
+    if !(is_fine && SIZES.contains(&rough)) {
         return vec![low];
     }
     let power = 10f64.powf(rough.log10().floor());
@@ -207,6 +222,7 @@ fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
 
 /// Powers of two, at most seven.
 fn powers_of_two(low: f64, high: f64) -> Vec<f64> {
+    let [low, high] = [low, high].map(|end| end.clamp(*SIZES.start(), *SIZES.end()));
     let (first, last) = (low.log2().ceil() as i32, high.log2().floor() as i32);
     let every = ((last - first) / 7 + 1).max(1);
     let ticks: Vec<f64> =
@@ -216,6 +232,7 @@ fn powers_of_two(low: f64, high: f64) -> Vec<f64> {
 
 /// Powers of ten, at most seven; with their 2 and 5 fold where there are few.
 fn powers_of_ten(low: f64, high: f64) -> Vec<f64> {
+    let [low, high] = [low, high].map(|end| end.clamp(*SIZES.start(), *SIZES.end()));
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let every = ((last - first) / 8 + 1).max(1);
     let fine = high / low < 300.0;
@@ -259,6 +276,29 @@ mod tests {
             let axis = Axis::over("", Spread::Linear, Unit::Plain, values);
             assert!(axis.ends()[0] < axis.ends()[1] && !axis.ticks().is_empty());
         }
+    }
+
+    #[test]
+    fn absurd_values_neither_stop_the_drawing_nor_hide_the_others() {
+        let absurd = [1e-310, -1e-310, 1e300, -1e300, f64::MAX, f64::MIN, f64::INFINITY, f64::NAN];
+        for spread in [Spread::Linear, Spread::Log2, Spread::Log10] {
+            for first in absurd {
+                for second in absurd.into_iter().chain([0.5, 0.0]) {
+                    for start in [false, true] {
+                        let mut axis = Axis::over("", spread, Unit::Plain, [first, second]);
+                        if start && spread == Spread::Linear {
+                            axis = axis.starting_at_zero();
+                        }
+                        assert!(axis.ticks().len() < 100);
+                        let share = axis.share(second);
+                        assert!(second.is_nan() || (0.0..=1.0).contains(&share), "{share}");
+                    }
+                }
+                assert!(short(first).len() < 20);
+            }
+        }
+        let axis = Axis::over("", Spread::Log10, Unit::Plain, [1e-310, 0.1, 1e300, 10.0]);
+        assert!(axis.ends()[0] > 0.01 && axis.ends()[1] < 100.0);
     }
 
     #[test]

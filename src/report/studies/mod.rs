@@ -16,7 +16,7 @@ mod paths;
 mod row;
 
 use super::page::{StudiesParts, studies_page};
-use super::{Report, Written, draw, remove_old, tables, write_figures, write_or_refuse};
+use super::{Report, Written, draw, remove_old, tables, tidy, write_figures, write_or_refuse};
 use crate::analysis::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
 use crate::error::UserError;
 use crate::files;
@@ -72,14 +72,19 @@ pub fn write_all(folders: &[PathBuf], out: Option<&Path>) -> Result<Reports> {
             )
             .into());
         }
-        let reports = vec![write_or_refuse(first)?];
-        return Ok(Reports { reports, comparison: None, warnings });
+        let (report, notes) = write_or_refuse(first)?;
+        warnings.extend(notes);
+        return Ok(Reports { reports: vec![report], comparison: None, warnings });
     }
     let place = paths::out(out, first)?;
     let (mut all, mut left_out) = (Vec::new(), Vec::new());
     for folder in &studies {
         match draw(folder)? {
-            Some(written) => all.push(written),
+            Some(written) => {
+                let name = folder.display();
+                warnings.extend(written.status.notes.iter().map(|note| format!("{name}: {note}")));
+                all.push(written);
+            }
             None => left_out.push(format!(
                 "{}: no run of this study is finished yet, so it is left out",
                 folder.display()
@@ -114,6 +119,7 @@ fn refuse_nothing<T>() -> Result<T> {
 /// Writes the page in this folder.
 fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Together> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    tidy(folder)?;
     let members = members(all);
     let voice = |member: &Member| Voice { name: member.name.clone(), says: member.says.clone() };
     let agreed = agree(&members.iter().map(voice).collect::<Vec<_>>());

@@ -1,0 +1,258 @@
+//! Logs: one JSON value a line, appended and never changed. A torn last line and blank lines count for
+//! nothing.
+
+use super::seal::{Damaged, seal, short, unsealed};
+use super::{open, open_with, read_if_any, sync_folder, write_atomic};
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// What a log holds up to some line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// So many lines.
+    pub lines: u64,
+    /// Of these lines.
+    pub checksum: String,
+}
+
+/// A log that is being written, with the checksum of what it holds so far.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    lines: u64,
+    hasher: blake3::Hasher,
+}
+
+impl Log {
+    /// Goes on with a log, which need not exist yet.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut log = Self { path: path.to_owned(), lines: 0, hasher: blake3::Hasher::new() };
+        for line in lines_of(&read_if_any(path)?.unwrap_or_default()) {
+            log.hasher.update(line);
+            log.lines += 1;
+        }
+        Ok(log)
+    }
+
+    /// Adds lines; they last from the next [`Log::sync`] on.
+    pub fn append<T: Serialize>(&mut self, values: &[T]) -> Result<()> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let lines = as_lines(values)?;
+        let append = || appending(&self.path)?.write_all(&lines);
+        append().with_context(|| format!("cannot append to {}", self.path.display()))?;
+        self.hasher.update(&lines);
+        self.lines += values.len() as u64;
+        Ok(())
+    }
+
+    /// Adds one line and makes it last.
+    pub fn append_line<T: Serialize>(&mut self, value: &T) -> Result<()> {
+        append_line(&self.path, value)?;
+        self.hasher.update(&as_lines(std::slice::from_ref(value))?);
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// The name of its file.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Makes what was added last.
+    pub fn sync(&self) -> Result<()> {
+        sync(&self.path)
+    }
+
+    /// What it holds so far.
+    pub fn mark(&self) -> Mark {
+        Mark { lines: self.lines, checksum: short(self.hasher.finalize()) }
+    }
+}
+
+/// The first lines of a log, `None` for all of them: how many there are, and their checksum.
+pub fn mark(path: &Path, count: Option<u64>) -> Result<Mark> {
+    let (mut hasher, mut lines) = (blake3::Hasher::new(), 0);
+    for line in lines_of(&read_if_any(path)?.unwrap_or_default()) {
+        if count == Some(lines) {
+            break;
+        }
+        hasher.update(line);
+        lines += 1;
+    }
+    Ok(Mark { lines, checksum: short(hasher.finalize()) })
+}
+
+/// The whole lines that are not blank, each with its end.
+fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    whole.filter(|line| !line.trim_ascii().is_empty())
+}
+
+fn as_lines<T: Serialize>(values: &[T]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut lines, value)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+fn appending(path: &Path) -> std::io::Result<File> {
+    open_with(OpenOptions::new().create(true).append(true), path)
+}
+
+/// Adds one line to a log and makes it last.
+pub fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let line = as_lines(std::slice::from_ref(value))?;
+    let append = || -> std::io::Result<()> {
+        let is_new = !path.exists();
+        let mut file = appending(path)?;
+        file.write_all(&line)?;
+        file.sync_data()?;
+        if is_new { sync_folder(path) } else { Ok(()) }
+    };
+    append().with_context(|| format!("cannot append to {}", path.display()))
+}
+
+/// As [`append_line`], with the line's checksum in it.
+pub fn append_sealed_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    append_line(path, &seal(value)?)
+}
+
+/// Adds lines to a log; they last from the next [`sync`] on.
+pub fn append_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
+    let lines = as_lines(values)?;
+    let append = || appending(path)?.write_all(&lines);
+    append().with_context(|| format!("cannot append to {}", path.display()))
+}
+
+/// Makes what was appended to a log last; without a log there is nothing to do.
+pub fn sync(path: &Path) -> Result<()> {
+    let sync = || -> std::io::Result<()> {
+        open(path)?.sync_data()?;
+        sync_folder(path)
+    };
+    match sync() {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot write {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The lines of a log, without a torn last one; none when there is no log.
+pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    read_with(path, usize::MAX, |line| {
+        serde_json::from_slice(line).map_err(|error| error.to_string())
+    })
+}
+
+/// The lines of a log that [`append_sealed_line`] wrote, or an earlier version without checksums.
+pub fn read_sealed_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    read_with(path, usize::MAX, |line| {
+        serde_json::from_value(unsealed_line(line)?).map_err(|error| error.to_string())
+    })
+}
+
+/// Refuses damage among the first `count` lines of such a log.
+pub fn check_sealed_lines(path: &Path, count: u64) -> Result<()> {
+    read_with(path, count as usize, unsealed_line).map(drop)
+}
+
+fn unsealed_line(line: &[u8]) -> Result<Value, String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    unsealed(value).ok_or_else(|| "it does not fit its checksum".into())
+}
+
+/// The first `count` lines.
+fn read_with<T>(
+    path: &Path,
+    count: usize,
+    parse: impl Fn(&[u8]) -> Result<T, String>,
+) -> Result<Vec<T>> {
+    let bytes = read_if_any(path)?.unwrap_or_default();
+    let parsed = lines_of(&bytes).take(count).enumerate().map(|(number, line)| {
+        let damaged = |why| Damaged::new(path, format!("line {}: {why}", number + 1)).into();
+        parse(line).map_err(damaged)
+    });
+    parsed.collect()
+}
+
+/// Keeps the first `count` lines of a log, if there are as many, and none that are blank.
+pub fn keep_lines(path: &Path, count: usize) -> Result<()> {
+    let Some(bytes) = read_if_any(path)? else { return Ok(()) };
+    let kept: Vec<u8> = lines_of(&bytes).take(count).flatten().copied().collect();
+    match kept == bytes {
+        true => Ok(()),
+        false => write_atomic(path, |file| Ok(file.write_all(&kept)?)),
+    }
+}
+
+/// Takes all lines back, whatever they hold.
+pub fn clear(path: &Path) -> Result<()> {
+    keep_lines(path, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_torn_last_line_and_blank_ones_are_dropped_and_lines_can_be_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        for value in [1, 2, 3] {
+            append_line(&path, &value).unwrap();
+        }
+        let undisturbed = mark(&path, None).unwrap();
+        fs::write(&path, "\n1\n  \n2\n3\n\n\n4").unwrap();
+        assert_eq!(read_lines::<i32>(&path).unwrap(), [1, 2, 3]);
+        assert_eq!(mark(&path, None).unwrap(), undisturbed);
+        keep_lines(&path, 2).unwrap();
+        assert_eq!(read_lines::<i32>(&path).unwrap(), [1, 2]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
+        assert_eq!(read_lines::<i32>(&folder.path().join("none")).unwrap(), Vec::<i32>::new());
+        clear(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_log_knows_the_checksum_of_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let mut log = Log::open(&path).unwrap();
+        assert_eq!(log.mark(), mark(&path, None).unwrap());
+        log.append(&[1, 2]).unwrap();
+        log.append::<i32>(&[]).unwrap();
+        let two = log.mark();
+        log.append(&[3]).unwrap();
+        log.sync().unwrap();
+        assert_eq!((log.mark().lines, log.mark()), (3, mark(&path, None).unwrap()));
+        assert_eq!((two.lines, two), (2, mark(&path, Some(2)).unwrap()));
+        assert_eq!(Log::open(&path).unwrap().mark(), log.mark());
+        assert_eq!(mark(&path, Some(9)).unwrap().lines, 3);
+        assert_ne!(mark(&path, Some(2)).unwrap().checksum, log.mark().checksum);
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_its_checksum_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("timing.jsonl");
+        append_line(&path, &serde_json::json!({ "seconds": 0.5 })).unwrap();
+        append_sealed_line(&path, &serde_json::json!({ "seconds": 1.5 })).unwrap();
+        let read: Vec<Value> = read_sealed_lines(&path).unwrap();
+        assert_eq!((&read[0]["seconds"], &read[1]["seconds"]), (&0.5.into(), &1.5.into()));
+        let text = fs::read_to_string(&path).unwrap().replace("1.5", "7.5");
+        fs::write(&path, text).unwrap();
+        let error = read_sealed_lines::<Value>(&path).unwrap_err().to_string();
+        assert!(error.contains("timing.jsonl is damaged: line 2"), "{error}");
+    }
+}

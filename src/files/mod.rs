@@ -1,0 +1,292 @@
+//! Files that a crash cannot spoil and that damage cannot change unseen: written whole under a
+//! temporary name and renamed, or append-only logs whose torn last line is dropped on reading.
+//!
+//! ```text
+//! seal      checksums: of files as they are, and inside JSON values
+//! log       lines of JSON that are appended to
+//! tensors   safetensors files with a checksum
+//! ```
+//!
+//! A study's folder may be one that others can write. Links, pipes, sockets and devices in place of
+//! its files are refused by name, nothing waits for a pipe, and temporary names cannot be guessed.
+
+mod log;
+mod seal;
+mod tensors;
+
+pub use log::{
+    Log, Mark, append_line, append_lines, append_sealed_line, check_sealed_lines, clear,
+    keep_lines, mark, read_lines, read_sealed_lines, sync,
+};
+pub use seal::{Damaged, checksum, is_damage, read_sealed_json, seal, unsealed, write_sealed_json};
+pub use tensors::{parse_tensors, seal_tensors, sealed_entry};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, File, FileType, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use tempfile::{Builder, NamedTempFile};
+
+/// Random characters in a temporary name.
+const RANDOM: usize = 12;
+
+/// Replaces a file by what `fill` writes, or leaves it as it was. Makes its folder if need be.
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let write = || -> Result<()> {
+        let folder = folder_of(path);
+        fs::create_dir_all(folder)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut temporary = temporary(folder, &name)?;
+        fill(temporary.as_file_mut())?;
+        temporary.as_file().sync_all()?;
+        // Where this fails, the temporary file goes with its guard.
+        temporary.persist(path)?;
+        Ok(sync_folder(path)?)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A new file `.NAME.RANDOM.tmp`, which goes unless it is kept. It is locked as long as it is
+/// written, so that [`remove_temporary`] leaves it alone.
+pub fn temporary(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
+    loop {
+        let made = Builder::new()
+            .prefix(&format!(".{name}."))
+            .suffix(".tmp")
+            .rand_bytes(RANDOM)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)?;
+        // A file system without locks has no sweeping either.
+        made.as_file().lock().ok();
+        let own = made.as_file().metadata()?;
+        // Another process may have swept it before it was locked.
+        if fs::symlink_metadata(made.path()).is_ok_and(|there| there.ino() == own.ino()) {
+            return Ok(made);
+        }
+    }
+}
+
+/// Removes what killed processes left half-written in a folder, which need not exist. What is being
+/// written stays.
+pub fn remove_temporary(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if !is_temporary(&path.file_name().unwrap_or_default().to_string_lossy()) {
+            continue;
+        }
+        let Ok(file) = open(&path) else { continue };
+        if file.try_lock().is_ok() {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `.NAME.RANDOM.tmp`; earlier versions wrote `.NAME.PROCESS.tmp`.
+fn is_temporary(name: &str) -> bool {
+    let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+    let middle = inner.and_then(|inner| inner.rsplit_once('.')).map(|(_, middle)| middle);
+    middle.is_some_and(|middle| {
+        let random = middle.len() == RANDOM && middle.bytes().all(|b| b.is_ascii_alphanumeric());
+        random || middle.parse::<u32>().is_ok()
+    })
+}
+
+/// Opens a plain file for reading. Links, pipes, sockets and devices are refused by name.
+pub fn open(path: &Path) -> io::Result<File> {
+    open_with(OpenOptions::new().read(true), path)
+}
+
+/// Opens a lock file, which is made if need be; what it holds stays as it is.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    open_with(OpenOptions::new().read(true).write(true).create(true).truncate(false), path)
+}
+
+fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let refused = |what: &str| {
+        io::Error::new(
+            ErrorKind::InvalidInput,
+            format!("{} is {what}, and only plain files are used here: remove it", path.display()),
+        )
+    };
+    // Without O_NONBLOCK a pipe would wait for its other end.
+    let opened = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let file = opened.map_err(|error| {
+        let there = fs::symlink_metadata(path).ok();
+        there.and_then(|there| odd(there.file_type())).map_or(error, refused)
+    })?;
+    match odd(file.metadata()?.file_type()) {
+        Some(what) => Err(refused(what)),
+        None => Ok(file),
+    }
+}
+
+/// What is no plain file, in words.
+fn odd(kind: FileType) -> Option<&'static str> {
+    match kind {
+        _ if kind.is_file() => None,
+        _ if kind.is_symlink() => Some("a symbolic link"),
+        _ if kind.is_dir() => Some("a folder"),
+        _ if kind.is_fifo() => Some("a named pipe"),
+        _ if kind.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
+/// Refuses a folder that is a link: what is written into it would land elsewhere.
+pub fn refuse_link(folder: &Path) -> Result<()> {
+    match fs::symlink_metadata(folder) {
+        Ok(found) if found.file_type().is_symlink() => bail!(
+            "{} is a symbolic link, and a folder is wanted: inside a study's folder nothing is \
+             written through links. Remove it",
+            folder.display()
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The bytes of a plain file.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text of a plain file.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The bytes of a plain file; `None` when there is none.
+fn read_if_any(path: &Path) -> Result<Option<Vec<u8>>> {
+    match read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Replaces a file by this text.
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_atomic(path, |file| Ok(file.write_all(text.as_bytes())?))
+}
+
+/// Replaces a file by this value as JSON.
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    write_text(path, &(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Reads a JSON file; `None` when there is none.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let Some(bytes) = read_if_any(path)? else { return Ok(None) };
+    let value = serde_json::from_slice(&bytes);
+    value.map(Some).map_err(|error| Damaged::new(path, error.to_string()).into())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Makes the name of a new file last.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_json(&path, &1).unwrap();
+        let failed = write_atomic(&path, |_| anyhow::bail!("the disk is full"));
+        assert!(format!("{:#}", failed.unwrap_err()).contains("the disk is full"));
+        assert_eq!(read_json::<i32>(&path).unwrap(), Some(1));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn temporary_names_cannot_be_guessed_and_what_is_being_written_is_not_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        // Names of earlier versions, and of a killed process.
+        for name in [".a.json.12.tmp", ".a.json.abcDEF012345.tmp"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let kept = ["notes.tmp", ".mine.tmp", ".a.short.tmp", "a.json"];
+        kept.iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+        let names = || -> Vec<String> {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect()
+        };
+        write_atomic(&folder.path().join("a.json"), |_| {
+            remove_temporary(folder.path()).unwrap();
+            assert_eq!(names().len(), kept.len() + 1, "the file that is being written stays");
+            assert!(!names().contains(&format!(".a.json.{}.tmp", std::process::id())));
+            Ok(())
+        })
+        .unwrap();
+        let mut left = names();
+        left.sort();
+        assert_eq!(left, [".a.short.tmp", ".mine.tmp", "a.json", "notes.tmp"]);
+        let mode = fs::metadata(folder.path().join("a.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o400, 0o400);
+    }
+
+    #[test]
+    fn links_pipes_sockets_and_folders_in_place_of_files_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("target"), "kept").unwrap();
+        symlink(at("target"), at("link")).unwrap();
+        symlink(at("none"), at("dangling")).unwrap();
+        mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        for (name, what) in [
+            ("link", "a symbolic link"),
+            ("dangling", "a symbolic link"),
+            ("pipe", "a named pipe"),
+            ("socket", "a socket"),
+            ("folder", "a folder"),
+        ] {
+            let path = at(name);
+            let said = format!("{} is {what}", path.display());
+            let errors = [
+                read_json::<i32>(&path).unwrap_err(),
+                read_lines::<i32>(&path).unwrap_err(),
+                append_line(&path, &1).unwrap_err(),
+                append_lines(&path, &[1]).unwrap_err(),
+                keep_lines(&path, 1).unwrap_err(),
+                open_lock(&path).unwrap_err().into(),
+            ];
+            for error in errors {
+                assert!(format!("{error:#}").contains(&said), "{error:#}");
+            }
+        }
+        assert_eq!(fs::read_to_string(at("target")).unwrap(), "kept");
+        assert!(!at("none").exists());
+        // What is replaced as a whole is replaced, and not what a link points to.
+        write_text(&at("link"), "new").unwrap();
+        assert_eq!(fs::read_to_string(at("target")).unwrap(), "kept");
+        assert_eq!(read_text(&at("link")).unwrap(), "new");
+        assert!(refuse_link(&at("dangling")).is_err() && refuse_link(&at("folder")).is_ok());
+    }
+}

@@ -1,0 +1,104 @@
+//! Finished runs that a file does not name: of seeds beyond its number, and of arms that it has no more.
+//!
+//! What is finished counts: `--set study.seeds=4` and then the plain command with 3 is a study of four
+//! seeds. Runs of such seeds that are not finished are not trained. Runs of other arms stay where they
+//! are and are told of.
+
+use super::folder::run_folders;
+use super::record::{Record, RunFolder, Status};
+use super::tuning::{read_all, settled};
+use crate::config::Study;
+use anyhow::Result;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// How many runs or arms a line names.
+const NAMED: usize = 5;
+
+impl Study {
+    /// Takes the finished seeds of its arms in a folder into the study, which need not exist yet; says
+    /// which these are, and which finished runs are left out.
+    pub fn take_finished(&mut self, folder: &Path) -> Result<Vec<String>> {
+        let (mut beyond, mut others) = (BTreeMap::<String, BTreeSet<u64>>::new(), Vec::new());
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let settled = settled(self, &read_all(self, folder)?.0);
+        for path in run_folders(folder)? {
+            let Some((arm, seed)) = place(&path) else { continue };
+            let files = RunFolder::new(&path);
+            let Some(of_file) = settled.arms.iter().find(|of| of.name == arm) else {
+                // Damage of what is left out changes nothing.
+                others.extend(files.record().ok().flatten().filter(is_finished).map(|_| arm));
+                continue;
+            };
+            if self.has_seed(&arm, seed) {
+                continue;
+            }
+            let Some(record) = files.record()?.filter(is_finished) else { continue };
+            let definition = &record.definition;
+            let is_same = definition.arm == of_file.defining() && definition.seed == seed;
+            match is_same && seed < self.most_seeds() {
+                true => drop(beyond.entry(arm).or_default().insert(seed)),
+                false => others.push(format!("{arm}/seed-{seed}")),
+            }
+        }
+        let notes = [self.used(&beyond), left_out(&others)];
+        self.add_seeds(beyond);
+        Ok(notes.into_iter().flatten().collect())
+    }
+
+    /// What is said of finished seeds beyond those of the file.
+    fn used(&self, beyond: &BTreeMap<String, BTreeSet<u64>>) -> Option<String> {
+        let asked = self.seeds.len();
+        let first = beyond.values().next()?;
+        let is_common = beyond.len() == self.arms.len() && beyond.values().all(|of| of == first);
+        if is_common {
+            let all = asked + first.len();
+            return Some(format!(
+                "{all} seeds are finished where the file says {asked}: all {all} are used"
+            ));
+        }
+        let runs = beyond
+            .iter()
+            .flat_map(|(arm, seeds)| seeds.iter().map(move |seed| format!("{arm}/seed-{seed}")));
+        let runs: Vec<String> = runs.collect();
+        Some(format!(
+            "finished beyond the {asked} seeds that the file says, and used too: {}",
+            some(&runs)
+        ))
+    }
+}
+
+fn is_finished(record: &Record) -> bool {
+    record.status == Status::Finished
+}
+
+/// Arm and seed of a run's folder.
+fn place(path: &Path) -> Option<(String, u64)> {
+    let seed = path.file_name()?.to_str()?.strip_prefix("seed-")?.parse().ok()?;
+    Some((path.parent()?.file_name()?.to_str()?.to_owned(), seed))
+}
+
+/// What is said of finished runs that the file does not name; an arm stands once for each of its runs.
+fn left_out(others: &[String]) -> Option<String> {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    others.iter().for_each(|name| *counts.entry(name).or_default() += 1);
+    let named = counts.iter().map(|(name, runs)| match name.contains('/') {
+        true => format!("{name} (another definition)"),
+        false if *runs == 1 => format!("{name} (1 finished run)"),
+        false => format!("{name} ({runs} finished runs)"),
+    });
+    let named: Vec<String> = named.collect();
+    (!named.is_empty()).then(|| {
+        format!("left out, since the file does not name them: {}; they stay on disk", some(&named))
+    })
+}
+
+fn some(names: &[String]) -> String {
+    let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

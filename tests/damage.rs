@@ -1,0 +1,261 @@
+//! What damage to a study's folder, and strangers in it, do to its results: nothing unseen.
+
+use crate::util::{STUDY, Scene};
+use batchscope::study::{FinishedRun, RunFolder, StudyStatus, TrainedRun, correct_predictions};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+const RUN: &str = "study/small/seed-0";
+
+/// A finished study with everything that may be recorded.
+fn finished(scene: &Scene) {
+    let probe = "seeds: 1\n  probe: { noise_scale: {}, sharpness: { rows: 20, steps: 4 }, line: \
+                 { points: 4 } }";
+    let text = STUDY.replace("seeds: 2", probe).replace(
+        "epochs: 3",
+        "epochs: 3\n  evaluate_every: { examples: 30 }\n  logging: { every_steps: 1, histograms: true }",
+    );
+    scene.write("tiny.yaml", &text);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+}
+
+/// Everything that commands take from the folder of a run.
+fn results(study: &Path, run: &Path) -> anyhow::Result<String> {
+    let folder = RunFolder::new(run);
+    let status = StudyStatus::read(study)?;
+    let arm = &status.study.arms[0];
+    let finished = FinishedRun::read(&folder, arm)?;
+    Ok(format!(
+        "{finished:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        correct_predictions(&folder)?,
+        folder.evaluations()?,
+        folder.evaluation_timing()?,
+        folder.steps()?,
+        folder.noise()?,
+        folder.histograms()?,
+        folder.sharpness()?,
+        folder.line()?,
+        TrainedRun::open(run)?.weights,
+    ))
+}
+
+#[test]
+fn a_flipped_bit_in_any_file_of_a_finished_run_changes_no_result_and_is_named() {
+    let scene = Scene::new();
+    finished(&scene);
+    let (study, run) = (scene.path("study"), scene.path(RUN));
+    let whole = results(&study, &run).unwrap();
+    for name in [
+        "record.json",
+        "metrics.jsonl",
+        "timing.jsonl",
+        "steps.jsonl",
+        "evaluations.jsonl",
+        "evaluation_timing.jsonl",
+        "noise.jsonl",
+        "histograms.jsonl",
+        "test_predictions.csv",
+        "weights.safetensors",
+        "sharpness.json",
+    ] {
+        let path = run.join(name);
+        let written = fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let every = (written.len() / 60).max(1);
+        let mut seen = 0;
+        for at in (0..written.len()).step_by(every) {
+            let mut bytes = written.clone();
+            bytes[at] ^= 1 << (at % 7);
+            fs::write(&path, &bytes).unwrap();
+            match results(&study, &run) {
+                Ok(found) => assert_eq!(found, whole, "{name}, byte {at}"),
+                Err(error) => {
+                    let said = format!("{error:#}");
+                    assert!(said.contains(&format!("small/seed-0/{name}")), "{name}, {at}: {said}");
+                    seen += 1;
+                }
+            }
+        }
+        // Cut short at the end of a line, and gone.
+        let lines = written.iter().filter(|byte| **byte == b'\n').count();
+        if lines > 1 && name.ends_with('l') {
+            let half = written.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+            fs::write(&path, &written[..half]).unwrap();
+            assert!(format!("{:#}", results(&study, &run).unwrap_err()).contains(name), "{name}");
+        }
+        assert!(seen > 40, "{name}: {seen}");
+        fs::write(&path, &written).unwrap();
+    }
+    assert_eq!(results(&study, &run).unwrap(), whole);
+}
+
+#[test]
+fn a_damaged_run_is_named_with_the_way_to_repeat_it_which_gives_the_same() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    let metrics = scene.read(&format!("{RUN}/metrics.jsonl"));
+    let record = scene.read(&format!("{RUN}/record.json"));
+    let changed = metrics.replacen("\"accuracy\":0.", "\"accuracy\":1.", 1);
+    assert_ne!(changed, metrics);
+    scene.write(&format!("{RUN}/metrics.jsonl"), &changed);
+    for command in
+        [&["report", "study"][..], &["status", "study"], &["run", "tiny.yaml", "--out", "study"]]
+    {
+        let ended = scene.run(command).expect(2);
+        assert!(ended.stderr.contains("small/seed-0/metrics.jsonl is damaged"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("remove the folder of this run, study/small/seed-0"));
+    }
+    fs::remove_dir_all(scene.path(RUN)).unwrap();
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    assert_eq!(scene.read(&format!("{RUN}/metrics.jsonl")), metrics);
+    assert_eq!(scene.read(&format!("{RUN}/record.json")), record);
+    let blank = format!("\n{}\n\n", metrics.replace('\n', "\n\n"));
+    scene.write(&format!("{RUN}/metrics.jsonl"), &blank);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    // The kept vocabulary decides what texts mean.
+    let words = scene.read("study/data/vocabulary.txt");
+    scene.write("study/data/vocabulary.txt", &words.replacen("splendid", "splendor", 1));
+    let predict = ["predict", RUN, "--input", "reviews.csv", "--output", "p.csv"];
+    let ended = scene.run(&predict).expect(2);
+    assert!(ended.stderr.contains("data/vocabulary.txt is damaged"), "{}", ended.stderr);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    scene.run(&predict).expect(0);
+}
+
+/// A study as the version before checksums left it.
+fn without_checksums(scene: &Scene) {
+    for run in ["small/seed-0", "large/seed-0"] {
+        let path = format!("study/{run}/record.json");
+        let mut record: Value = serde_json::from_str(&scene.read(&path)).unwrap();
+        let object = record.as_object_mut().unwrap();
+        object.remove("checksums").unwrap();
+        object.remove("checksum").unwrap();
+        scene.write(&path, &serde_json::to_string_pretty(&record).unwrap());
+    }
+}
+
+/// All numbers of a value that are no counts take this one, which need not be a number of JSON.
+fn set_numbers(value: &mut Value, to: f64) {
+    match value {
+        Value::Number(number) if number.is_f64() => *value = to.into(),
+        Value::Array(values) => values.iter_mut().for_each(|value| set_numbers(value, to)),
+        Value::Object(values) => values
+            .iter_mut()
+            .filter(|(key, _)| !["measured", "definition", "checksum"].contains(&key.as_str()))
+            .for_each(|(_, value)| set_numbers(value, to)),
+        _ => {}
+    }
+}
+
+#[test]
+fn absurd_numbers_in_the_records_of_an_earlier_version_do_not_stop_the_report() {
+    let scene = Scene::new();
+    finished(&scene);
+    without_checksums(&scene);
+    scene.run(&["report", "study"]).expect(0);
+    for number in [1e-310, 1e300, -1e300] {
+        let names = [
+            "sharpness.json",
+            "noise.jsonl",
+            "timing.jsonl",
+            "evaluations.jsonl",
+            "metrics.jsonl",
+            "evaluation_timing.jsonl",
+            "record.json",
+        ];
+        for name in names {
+            let path = format!("{RUN}/{name}");
+            let written = scene.read(&path);
+            let change = |text: &str| {
+                let mut value: Value = serde_json::from_str(text).unwrap();
+                set_numbers(&mut value, number);
+                value.as_object_mut().unwrap().remove("checksum");
+                value.to_string()
+            };
+            let changed = match name.ends_with('l') {
+                true => written.lines().map(|line| change(line) + "\n").collect(),
+                false => change(&written),
+            };
+            scene.write(&path, &changed);
+            let ended = scene.run(&["report", "study"]);
+            assert_eq!(ended.code, Some(0), "{name}, {number:e}: {}", ended.stderr);
+            if name != "sharpness.json" {
+                scene.write(&path, &written);
+            }
+        }
+    }
+}
+
+#[test]
+fn links_and_pipes_in_a_study_are_refused_by_name_and_nothing_is_written_through_them() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    scene.write("target", "kept");
+    // The folder of the study itself may be a link.
+    symlink(scene.path("study"), scene.path("link")).unwrap();
+    scene.run(&["status", "link"]).expect(0);
+    scene.run(&["run", "tiny.yaml", "--out", "link"]).expect(0);
+    for name in [
+        ".lock",
+        "study.yaml",
+        "environment.json",
+        "small/seed-0/record.json",
+        "small/seed-0/metrics.jsonl",
+        "small/seed-0/timing.jsonl",
+    ] {
+        let path = scene.path(&format!("study/{name}"));
+        let written = fs::read(&path).unwrap();
+        for what in ["a symbolic link", "a named pipe"] {
+            fs::remove_file(&path).unwrap();
+            match what {
+                "a named pipe" => mkfifo(&path, Mode::S_IRWXU).unwrap(),
+                _ => symlink(scene.path("target"), &path).unwrap(),
+            }
+            let ended = scene.run(&["run", "tiny.yaml", "--out", "study"]);
+            let replaced = name == "study.yaml";
+            assert_eq!(ended.code, Some(if replaced { 0 } else { 2 }), "{name}: {}", ended.stderr);
+            let said = format!("study/{name} is {what}");
+            assert!(replaced || ended.stderr.contains(&said), "{said}: {}", ended.stderr);
+            assert_eq!(scene.read("target"), "kept", "{name}");
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, &written).unwrap();
+        }
+    }
+    // Folders of a study that lead elsewhere.
+    for name in ["report", "data", "small", "small/seed-0"] {
+        let (path, away) = (scene.path(&format!("study/{name}")), scene.path("away"));
+        fs::rename(&path, &away).unwrap();
+        symlink(&away, &path).unwrap();
+        let ended = scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(2);
+        assert!(
+            ended.stderr.contains(&format!("study/{name} is a symbolic link")),
+            "{}",
+            ended.stderr
+        );
+        fs::remove_file(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+    }
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+}
+
+#[test]
+fn what_a_killed_report_left_half_written_is_swept_by_the_next() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", "seeds: 1"));
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    let left = [
+        "report/.index.html.71.tmp",
+        "report/tables/.runs.csv.abcdefABCDEF.tmp",
+        "report/figures/.cost.svg.71.tmp",
+    ];
+    for command in [&["report", "study"][..], &["run", "tiny.yaml", "--out", "study"]] {
+        left.iter().for_each(|name| scene.write(&format!("study/{name}"), ""));
+        scene.run(command).expect(0);
+        assert!(left.iter().all(|name| !scene.path(&format!("study/{name}")).exists()));
+    }
+}

@@ -158,6 +158,7 @@ impl Pool {
         let mut ends: Vec<Option<RunEnd>> = vec![None; pending.len()];
         let mut waiting: VecDeque<usize> = (0..pending.len()).collect();
         let parallel = self.parallel(plan, pending.len());
+        self.stopping = false;
         // Runs that have the cores among them.
         let mut sharing = parallel;
         loop {

@@ -1,4 +1,6 @@
-//! Numbers and commands as people read them.
+//! Numbers, commands, and texts of others, as people and spreadsheets read them.
+
+use std::borrow::Cow;
 
 /// `1,234,567`
 pub fn count(value: u64) -> String {
@@ -57,9 +59,76 @@ pub fn command(arguments: &[String]) -> String {
     arguments.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a terminal acts on it, or shows the signs around it otherwise than they stand: control
+/// characters, and those that turn the direction of writing or take no place.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// The text with what is hidden in it as `\u{1b}`. Ends of lines and tabs stay.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escape(text, |c| is_hidden(c) && c != '\n' && c != '\t')
+}
+
+/// As [`visible`], for a name within a line: ends of lines and tabs are shown too.
+pub fn in_line(text: &str) -> Cow<'_, str> {
+    escape(text, is_hidden)
+}
+
+fn escape(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let show = |c: char| match is_hidden(c) {
+        true => c.escape_unicode().to_string(),
+        false => c.to_string(),
+    };
+    Cow::Owned(text.chars().map(show).collect())
+}
+
+/// A cell of a CSV file that no spreadsheet takes for a formula: a text that begins like one gets an
+/// apostrophe in front. Numbers stay numbers.
+pub fn cell(text: &str) -> Cow<'_, str> {
+    let starts = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    match text.starts_with(starts) && text.parse::<f64>().is_err() {
+        true => Cow::Owned(format!("'{text}")),
+        false => Cow::Borrowed(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_shown_and_other_writing_stays() {
+        assert_eq!(visible("a\u{1b}[31m\r\u{202e}b\u{9b}"), r"a\u{1b}[31m\u{d}\u{202e}b\u{9b}");
+        let plain = "é 日本 שלום ±\tx\n";
+        assert!(matches!(visible(plain), Cow::Borrowed(text) if text == plain));
+        assert_eq!(in_line("a\nerror: b"), r"a\u{a}error: b");
+    }
+
+    #[test]
+    fn a_cell_is_never_a_formula_and_numbers_stay_numbers() {
+        for text in ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1"] {
+            assert_eq!(cell(text), format!("'{text}"));
+        }
+        for text in ["-0.5", "+1", "-1e-9", "0.25", "a=b", "", "no"] {
+            assert_eq!(cell(text), text);
+        }
+    }
 
     #[test]
     fn a_command_that_is_shown_can_be_repeated() {

@@ -1,5 +1,7 @@
-use crate::util::{STUDY, Scene};
+use crate::util::{Ended, STUDY, Scene};
 use serde_json::Value;
+use std::fs::{self, File};
+use std::process::Stdio;
 
 #[test]
 fn a_wrong_key_is_an_error_with_its_place_and_the_right_key() {
@@ -86,6 +88,8 @@ fn the_run_that_ends_shows_a_row_for_each_arm() {
     assert!(rows[0].contains("batch size") && rows[0].contains("test accuracy"), "{}", rows[0]);
     assert!(rows[2].contains("small") && rows[2].contains("±"), "{}", rows[2]);
     assert!(rows[3].contains("large"), "{}", rows[3]);
+    let width = rows.iter().take(4).map(|row| row.chars().count()).max();
+    assert!(width <= Some(80), "{width:?}: {}", ended.stdout);
     assert!(ended.stderr.contains("small/seed-1  epoch 3/3  loss "), "{}", ended.stderr);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/tensorboard");
     let curves = format!("records: runs/tiny   curves: {script} runs/tiny\n");
@@ -148,4 +152,112 @@ fn completions_name_the_commands_and_help_is_an_answer() {
     }
     assert!(scene.run(&["--help"]).expect(0).stdout.contains("Exit codes"));
     assert!(scene.run(&["--version"]).expect(0).stdout.starts_with("batchscope "));
+}
+
+/// A scene with a study of one arm that is finished.
+fn finished() -> Scene {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--set", "study.seeds=1"]).expect(0);
+    scene
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error_of_every_command() {
+    let scene = finished();
+    let run = "runs/tiny/small/seed-0";
+    let commands: [(&[&str], &str); 13] = [
+        (&["predict", run, "--input", "reviews.csv"], "the predictions"),
+        (&["predict", run, "--input", "reviews.csv", "--json"], "the predictions"),
+        (&["evaluate", run], "the metrics"),
+        (&["status", "runs/tiny"], "the status"),
+        (&["status", "runs/tiny", "--json"], "the status"),
+        (&["schema"], "the schema"),
+        (&["init", "reviews.csv"], "the experiment file"),
+        (&["completions", "bash"], "the script"),
+        (&["report", "runs/tiny"], "the verdict"),
+        (&["run", "tiny.yaml", "--set", "study.seeds=1"], "the results"),
+        (&["check", "tiny.yaml", "--json"], "the estimate"),
+        (&["--help"], "the help"),
+        (&["--version"], "the help"),
+    ];
+    for (arguments, what) in commands {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let ended = Ended::from(scene.batchscope(arguments).stdout(full).output().unwrap());
+        let ended = ended.expect(2);
+        let reason =
+            format!("error: cannot write {what} to standard output: No space left on device");
+        assert!(ended.stderr.contains(&reason), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("\nhint: make room there"), "{arguments:?}");
+
+        // Nobody reads: no word, and the code that shells give for SIGPIPE.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = Ended::from(scene.batchscope(arguments).stdout(writer).output().unwrap());
+        let ended = ended.expect(141);
+        assert!(!ended.stderr.contains("error"), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_an_error_with_its_reason() {
+    let scene = Scene::new();
+    // Shells count in blocks of 512 bytes or more; the schema is larger than one.
+    let program = env!("CARGO_BIN_EXE_batchscope");
+    let limited = format!("ulimit -f 1; exec '{program}' schema > schema.json");
+    let mut shell = std::process::Command::new("sh");
+    let ended = shell.current_dir(scene.path("")).args(["-c", &limited]).output().unwrap();
+    let ended = Ended::from(ended).expect(2);
+    let reason = "error: cannot write the schema to standard output: File too large";
+    assert!(ended.stderr.contains(reason), "{}", ended.stderr);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_an_error_after_all_results_are_saved() {
+    let scene = finished();
+    fs::remove_dir_all(scene.path("runs/tiny/report")).unwrap();
+    scene.write("runs/tiny/report", "a file where the folder should be");
+    let arguments = ["run", "tiny.yaml", "--set", "study.seeds=1"];
+    let ended = scene.run(&arguments).expect(2);
+    assert!(ended.stderr.contains("error: the report could not be written: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("all results are saved"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`batchscope report runs/tiny` writes the report"));
+    assert!(ended.stdout.contains("test accuracy"), "the table is shown: {}", ended.stdout);
+    let ended = scene.run(&[&arguments[..], &["--json"]].concat()).expect(2);
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert!(document["report"].is_null() && document["arms"][0]["finished"] == 1, "{document}");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("the report could not be written"), "{message}");
+    fs::remove_file(scene.path("runs/tiny/report")).unwrap();
+    scene.run(&["report", "runs/tiny"]).expect(0);
+}
+
+#[test]
+fn what_a_terminal_would_act_on_is_shown_in_messages() {
+    let scene = Scene::new();
+    let hidden = "\u{1b}[2Ja\r\u{202e}.yaml";
+    let shown = r"\u{1b}[2Ja\u{d}\u{202e}.yaml";
+    for arguments in [&["check", hidden][..], &["status", hidden], &["fly", hidden]] {
+        let ended = scene.run(arguments).expect(2);
+        assert!(!ended.stderr.contains(['\u{1b}', '\r', '\u{202e}']), "{:?}", ended.stderr);
+        assert!(arguments[0] == "fly" || ended.stderr.contains(shown), "{}", ended.stderr);
+    }
+    let ended = scene.run(&[hidden]).expect(2);
+    assert!(ended.stderr.contains(r"unrecognized subcommand 'a\u{d}\u{202e}.yaml'"), "{ended:?}");
+    assert!(!ended.stderr.contains(['\u{1b}', '\r', '\u{202e}']), "{:?}", ended.stderr);
+    let ended = scene.run(&["check", hidden, "--json"]).expect(2);
+    assert!(!ended.stdout.contains(['\u{1b}', '\r', '\u{202e}']), "{:?}", ended.stdout);
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert!(document["error"]["message"].as_str().unwrap().contains(hidden), "{document}");
+}
+
+#[test]
+fn a_folder_whose_name_is_no_text_is_refused_before_anything_is_trained() {
+    use std::os::unix::ffi::OsStrExt;
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let mut command = scene.batchscope(&["run", "tiny.yaml", "--set", "study.seeds=1", "--out"]);
+    command.arg(std::ffi::OsStr::from_bytes(b"s\xff")).stdout(Stdio::piped());
+    let ended = Ended::from(command.output().unwrap()).expect(2);
+    assert!(ended.stderr.contains("is not UTF-8\n\nhint: name another folder"), "{}", ended.stderr);
 }

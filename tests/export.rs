@@ -2,7 +2,7 @@
 //! predictions in the programs that they are for: in torch always, in Keras and ONNX Runtime by
 //! `scripts/compare_exports`, which installs them first.
 
-use crate::util::{STUDY, Scene, python};
+use crate::util::{Ended, STUDY, Scene, python};
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use serde_json::{Value, json};
@@ -133,13 +133,18 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
     write_texts(&scene);
     let csv = scene.run(&["predict", RUN, "--input", "new.csv"]).expect(0).stdout;
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("row,probability,prediction"));
-    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines.next(), Some("index,row,probability,prediction"));
+    let rows: Vec<(&str, Vec<&str>)> = lines
+        .map(|line| line.split_once(',').unwrap())
+        .map(|(index, rest)| (index, rest.split(',').collect()))
+        .collect();
+    assert!(rows.iter().enumerate().all(|(at, (index, _))| *index == at.to_string()), "{csv}");
+    let rows: Vec<Vec<&str>> = rows.into_iter().map(|(_, rest)| rest).collect();
     assert_eq!(
         rows.iter().map(|row| row[0]).collect::<Vec<_>>(),
         ["2", "3", "4", "5", "6", "7", "8", "9"]
     );
-    let probability = |row: usize| rows[row][1].parse::<f32>().unwrap();
+    let probability = |row: usize| rows[row][1].parse::<f64>().unwrap();
     assert!(probability(0) > probability(2), "the model learned nothing: {csv}");
     for (at, row) in rows.iter().enumerate() {
         assert_eq!(row[2], if probability(at) > 0.5 { "liked" } else { "disliked" });
@@ -151,8 +156,8 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
     assert_eq!(objects.len(), 8);
     for (object, row) in objects.iter().zip(&rows) {
         assert_eq!(object["row"].to_string(), row[0]);
-        let probability = object["probability"].as_f64().unwrap() as f32;
-        assert_eq!(probability.to_bits(), row[1].parse::<f32>().unwrap().to_bits());
+        let probability = object["probability"].as_f64().unwrap();
+        assert_eq!(probability.to_bits(), row[1].parse::<f64>().unwrap().to_bits());
         assert_eq!(object["prediction"], row[2]);
     }
 
@@ -162,7 +167,7 @@ fn predictions_come_in_the_order_of_the_input_whatever_their_format() {
     let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     let by_line: Vec<&str> = said.lines().skip(1).collect();
     assert_eq!(by_line.len(), 8, "{said}");
-    assert!(by_line[0].starts_with(&format!("1,{},", rows[0][1])), "{said}");
+    assert!(by_line[0].starts_with(&format!("0,1,{},", rows[0][1])), "{said}");
 }
 
 #[test]
@@ -176,12 +181,104 @@ fn predictions_on_the_test_split_have_the_accuracy_of_the_record() {
     let mut correct = 0;
     for prediction in said.lines().skip(1) {
         let fields: Vec<&str> = prediction.split(',').collect();
-        let right = label(fields[0].parse().unwrap()) == fields[2];
-        correct += usize::from(test.contains(&fields[0]) && right);
+        let right = label(fields[1].parse().unwrap()) == fields[3];
+        correct += usize::from(test.contains(&fields[1]) && right);
     }
     let record = json(&scene.read(&format!("{RUN}/record.json")));
     let accuracy = record["result"]["test"]["accuracy"].as_f64().unwrap();
     assert!((correct as f64 / test.len() as f64 - accuracy).abs() < 1e-12, "{correct} {accuracy}");
+}
+
+#[test]
+fn probabilities_of_a_row_are_the_same_in_every_file() {
+    let scene = trained(&[]);
+    scene.run(&["predict", RUN, "--input", "reviews.csv", "--output", "p.csv"]).expect(0);
+    let predicted = scene.read("p.csv");
+    let of_row = |row: &str| {
+        let mut lines = predicted.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        lines.find(|fields| fields[1] == row).unwrap()[2].to_owned()
+    };
+    let kept = scene.read(&format!("{RUN}/test_predictions.csv"));
+    let (mut rows, mut squares) = (0, 0.0);
+    for line in kept.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        assert_eq!(of_row(fields[0]), fields[3], "{line}");
+        let (label, probability): (f64, f64) =
+            (fields[1].parse().unwrap(), fields[3].parse().unwrap());
+        squares += (probability - label).powi(2);
+        rows += 1;
+    }
+    assert_eq!(rows, 24);
+    let record = json(&scene.read(&format!("{RUN}/record.json")));
+    let brier = record["result"]["test"]["brier"].as_f64().unwrap();
+    let mean = squares / f64::from(rows);
+    assert_eq!(mean.to_bits(), brier.to_bits(), "metrics are made of the same probabilities");
+}
+
+#[test]
+fn predictions_go_through_whatever_the_output_names() {
+    let scene = trained(&[]);
+    let predict = |output: &str| {
+        scene.batchscope(&["predict", RUN, "--input", "reviews.csv", "--output", output])
+    };
+    let expected = scene.run(&["predict", RUN, "--input", "reviews.csv"]).expect(0).stdout;
+
+    let full = Ended::from(predict("/dev/full").output().unwrap()).expect(2);
+    let reason = "error: cannot write the predictions to /dev/full: No space left on device";
+    assert!(full.stderr.starts_with(reason), "{}", full.stderr);
+
+    // A link stays a link, and what it leads to is replaced.
+    fs::create_dir(scene.path("far")).unwrap();
+    scene.write("far/kept.csv", "old");
+    std::os::unix::fs::symlink("far/kept.csv", scene.path("link.csv")).unwrap();
+    Ended::from(predict("link.csv").output().unwrap()).expect(0);
+    assert!(scene.path("link.csv").is_symlink());
+    assert_eq!(scene.read("far/kept.csv"), expected);
+    assert_eq!(fs::read_dir(scene.path("far")).unwrap().count(), 1);
+
+    // Standard output has other names, and what stands in a file that is open stays there.
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        assert_eq!(
+            Ended::from(predict(name).output().unwrap()).expect(0).stdout,
+            expected,
+            "{name}"
+        );
+        let mut log = fs::File::create(scene.path("log")).unwrap();
+        log.write_all(b"before\n").unwrap();
+        assert!(predict(name).stdout(log).status().unwrap().success());
+        assert_eq!(scene.read("log"), format!("before\n{expected}"), "{name}");
+    }
+
+    assert!(Command::new("mkfifo").arg(scene.path("fifo")).status().unwrap().success());
+    let program = predict("fifo").stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(scene.read("fifo"), expected);
+    let said = Ended::from(program.wait_with_output().unwrap()).expect(0).stdout;
+    assert_eq!(said, "fifo: 120 predictions\n");
+}
+
+#[test]
+fn a_class_that_a_spreadsheet_would_run_is_a_text_in_csv_and_itself_in_json() {
+    let scene = Scene::new();
+    let table = scene.read("reviews.csv").replace(",1\n", ",=A1\n").replace(",0\n", ",\u{1b}[1m\n");
+    scene.write("reviews.csv", &table);
+    let scene = trained_in(scene, &[]);
+    let of = |format: &str| {
+        let arguments = ["predict", RUN, "--input", "reviews.csv", "--format", format];
+        scene.run(&arguments).expect(0).stdout
+    };
+    let csv = of("csv");
+    let classes = csv.lines().skip(1).map(|line| line.rsplit(',').next().unwrap());
+    assert!(classes.clone().all(|class| ["'=A1", "\u{1b}[1m"].contains(&class)), "{csv}");
+    let jsonl = of("jsonl");
+    let objects: Vec<Value> = jsonl.lines().map(json).collect();
+    for (object, class) in objects.iter().zip(classes) {
+        assert_eq!(object["prediction"], class.trim_start_matches('\''));
+    }
+    // What people read shows what is hidden.
+    let said = scene.run(&["check", "tiny.yaml"]).expect(0);
+    let all = format!("{}{}", said.stdout, said.stderr);
+    assert!(!all.contains('\u{1b}'), "{all}");
+    assert!(all.contains(r"with label `=A1`") || all.contains(r"with label `\u{1b}[1m`"), "{all}");
 }
 
 /// The checkout's torch, or what `scripts/compare_exports` installed.

@@ -155,5 +155,8 @@ fn a_study_whose_runs_end_at_a_target_is_judged_by_what_it_takes_to_get_there() 
     let ended = scene.run(&[&same[..], &counts].concat()).expect(0);
     assert!(ended.stderr.contains("6 of 6 runs are done already"), "{}", ended.stderr);
     assert!(ended.stdout.contains("with the largest batches, in"), "{}", ended.stdout);
+    let page = scene.read("s/report/index.html");
+    assert!(page.contains("reaches the target and has the largest batches"), "the headline");
+    assert!(!page.contains("the least time</span>"), "the headline");
     assert!(scene.read("s/report/verdict.md").contains("recommended that has the largest batches"));
 }

@@ -1,5 +1,6 @@
 use crate::util::{
     Ended, FIRST_RUN, STUDY, Scene, disturb, has_ended, interrupt, line_count, send, wait_until,
+    workers,
 };
 use nix::sys::signal::Signal;
 use std::fs;
@@ -38,20 +39,6 @@ fn assert_like_undisturbed(scene: &Scene, study: &str) {
         let times = |study: &str| line_count(&scene.path(&format!("{study}/{run}/timing.jsonl")));
         assert_eq!(times(study), times("undisturbed"));
     }
-}
-
-/// The worker process of a study that has one at a time; none if the study has ended.
-fn workers(study: &Child) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let id: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
-        // `id (name) state parent ...`; the process may be gone by now.
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
-        (parent == study.id().to_string()).then_some(id)
-    });
-    let workers: Vec<u32> = processes.collect();
-    assert!(workers.len() == 1 || has_ended(study.id()), "{workers:?}");
-    workers
 }
 
 /// Sends a signal to all workers of a study.

@@ -35,6 +35,8 @@ mod report;
 mod resume;
 // The JSON Schema of experiment files.
 mod schema;
+// Signals that end a study, and workers that are killed.
+mod stops;
 // How a study stands, and which of its runs a session trains.
 mod status;
 // Whole studies: repeatability, divergence, arrays.

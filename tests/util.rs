@@ -168,6 +168,26 @@ pub(crate) fn line_count(path: &Path) -> usize {
     fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }
 
+/// The processes that a study has started.
+pub(crate) fn children(study: &Child) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let id: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
+        // `id (name) state parent ...`; the process may be gone by now.
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
+        (parent == study.id().to_string()).then_some(id)
+    });
+    processes.collect()
+}
+
+/// As [`children`], of a study that has one worker at a time and has not ended.
+#[track_caller]
+pub(crate) fn workers(study: &Child) -> Vec<u32> {
+    let workers = children(study);
+    assert!(workers.len() == 1 || has_ended(study.id()), "{workers:?}");
+    workers
+}
+
 /// Sends a signal to a process, if there is still one.
 pub(crate) fn send(signal: Signal, process: u32) {
     match kill(id(process), signal) {

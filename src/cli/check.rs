@@ -71,7 +71,7 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
         folder.display(),
         if plan.study.tuned.is_empty() { "" } else { MORE },
     );
-    output.answer(&document(&plan, &estimates, &folder, parallel, seconds), &text);
+    output.answer(&document(&plan, &estimates, &folder, parallel, seconds), &text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -55,7 +55,7 @@ pub(super) fn evaluate(args: &EvaluateArgs, output: Output) -> Result<ExitCode> 
     let measured = run.measure(split, &cache(run.study_folder()), &mut report)?;
     let Measurement { examples, metrics } = measured;
     let document = Document { run: &args.run, split, examples, metrics };
-    output.answer(&document, &text(&document)?);
+    output.answer(&document, &text(&document)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -81,7 +81,7 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
         written.push(copy);
     }
     let lines: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();
-    output.answer(&json!({ "files": written }), &lines.join("\n"));
+    output.answer(&json!({ "files": written }), &lines.join("\n"))?;
     output.note("how to load it: batchscope export --help");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! Results as people read them.
 
-pub(super) use crate::format::{bytes, command, count, counted, duration, loss};
+pub(super) use crate::format::{bytes, cell, command, count, counted, duration, in_line, loss};
 
 use crate::stats::Summary;
 

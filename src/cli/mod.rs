@@ -15,27 +15,36 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod sink;
 mod status;
 mod tables;
+mod wrap;
 
 use diagnostics::Output;
+use sink::Undelivered;
 
 use crate::config::{Override, Source, Study};
 use crate::error::UserError;
-use crate::kernels::InstructionSet;
+use crate::kernels::{InstructionSet, signals};
 use crate::study::{self, Pool, Workers};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{fs, io};
+use std::{
+    fs,
+    io::{self, Write},
+};
 
 /// Exit code when the command line or the experiment file is wrong.
 const USAGE_OR_CONFIGURATION: u8 = 2;
 /// Exit code when some runs diverged or failed.
 const SOME_FAILED: u8 = 1;
-/// Exit code after Ctrl-C, as shells expect it.
+/// Exit code after Ctrl-C, as shells expect it, and after every other signal that ends a study.
 const INTERRUPTED: u8 = 130;
+/// Exit code when nobody reads the answer any more: what shells give for programs that SIGPIPE ends.
+const UNREAD: u8 = 141;
 
 /// How does batch size affect the accuracy of my LSTM, on my data?
 #[derive(Debug, Parser)]
@@ -59,7 +68,8 @@ const EXAMPLES: &str = "Examples:
   batchscope predict runs/tickets/batch-32/seed-0 --input new.csv --output predictions.csv
   batchscope export runs/tickets/batch-32/seed-0 --format onnx
 
-Exit codes: 0 all runs finished, 1 some diverged or failed, 2 usage or configuration, 130 interrupted.
+Exit codes: 0 all runs finished, 1 some diverged or failed, 2 usage, configuration, or an answer that
+could not be written, 130 interrupted by a signal, 141 nobody read the answer to its end.
 With --json an error is {\"error\": {\"message\": ..., \"hint\": ...}} on standard output too.";
 
 #[derive(Debug, Subcommand)]
@@ -79,14 +89,17 @@ enum Command {
     Check(ExperimentArgs),
     /// Train every run of an experiment file that is not finished yet
     ///
-    /// Ctrl-C saves and ends; the same command goes on. Finished runs are never run again.
+    /// Ctrl-C saves and ends; the same command goes on. So do SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and
+    /// SIGXCPU, also when a scheduler sends them to every process of the job. Before training begins
+    /// there is nothing to save. A second Ctrl-C or SIGTERM ends at once. Finished runs are never run
+    /// again.
     ///
     /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, restored,
     /// micro_batch, and count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
     /// examples_per_second), failures (run, state, step or message), unfinished, not_retried, tunings
     /// (arm, batch_size, trials, finished, chosen, edge), unmeasured (run and reason, of solutions that
     /// could not be measured), measurements_left, report (as in `report`, or null when no run is
-    /// finished).
+    /// finished), and error (message, hint) when the report could not be written.
     Run(run::RunArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
     ///
@@ -123,8 +136,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Ask a finished run for the class of new examples
     ///
-    /// With --json: a list of row, probability, prediction; with --output: output, predictions (how
-    /// many).
+    /// With --json: a list of index, row, probability, prediction; with --output: output, predictions
+    /// (how many).
     Predict(predict::PredictArgs),
     /// Write a finished run's model for torch, Keras or ONNX
     ///
@@ -168,14 +181,35 @@ struct ExperimentArgs {
 
 /// Runs the command line of this process, prints what went wrong, and gives the exit code.
 pub fn run() -> ExitCode {
+    // Before anything is printed.
+    let ready = signals::ignore_file_size_limit();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error),
     };
-    dispatch(&cli.command, cli.output).unwrap_or_else(|error| {
-        cli.output.error(&error);
+    let ended = ready.and_then(|()| dispatch(&cli.command, cli.output));
+    ended.unwrap_or_else(|error| {
+        match error.downcast_ref::<Undelivered>() {
+            Some(lost) => return undelivered(cli.output, cli.command.answer(), lost),
+            None => cli.output.error(&error),
+        }
         ExitCode::from(USAGE_OR_CONFIGURATION)
     })
+}
+
+/// What was asked for could not be written, or nobody reads it.
+fn undelivered(output: Output, what: &str, lost: &Undelivered) -> ExitCode {
+    if lost.is_unread() {
+        return ExitCode::from(UNREAD);
+    }
+    let hint = "make room there, or send it somewhere else, and repeat the command";
+    let message = format!("cannot write {what} to {lost}");
+    match lost.is_standard() {
+        // A document would go the same way.
+        true => diagnostics::complain(&message, Some(hint)),
+        false => output.fault(&message, Some(hint)),
+    }
+    ExitCode::from(USAGE_OR_CONFIGURATION)
 }
 
 fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
@@ -188,8 +222,8 @@ fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
         Command::Evaluate(args) => evaluate::evaluate(args, output),
         Command::Predict(args) => predict::predict(args, output),
         Command::Export(args) => export::export(args, output),
-        Command::Schema => Ok(schema::schema(output)),
-        Command::Completions(args) => Ok(completions::completions(args, output)),
+        Command::Schema => schema::schema(output),
+        Command::Completions(args) => completions::completions(args, output),
         Command::Worker => {
             study::serve(io::BufReader::new(io::stdin()), io::stdout())?;
             Ok(ExitCode::SUCCESS)
@@ -199,16 +233,45 @@ fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
 
 /// A command line that is wrong, or that asks for help or the version.
 fn unparsed(error: &clap::Error) -> ExitCode {
-    let json = error.use_stderr() && std::env::args().any(|argument| argument == "--json");
-    match json {
-        false => error.print().unwrap_or_default(),
-        true => {
-            let text = error.render().to_string();
-            let message = text.trim().trim_start_matches("error: ");
-            Output { quiet: false, json }.fault(message, None);
+    if !error.use_stderr() {
+        // Help and version.
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        return match printed {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(cause) => undelivered(Output::default(), "the help", &Undelivered::standard(cause)),
+        };
+    }
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let is_plain =
+        |argument: OsString| !argument.to_string_lossy().contains(crate::format::is_hidden);
+    if json || !std::env::args_os().all(is_plain) {
+        let text = error.render().to_string();
+        let message = text.trim().trim_start_matches("error: ");
+        Output { quiet: false, json }.fault(message, None);
+    } else {
+        // In colour; nobody can be told that this failed.
+        error.print().ok();
+    }
+    ExitCode::from(USAGE_OR_CONFIGURATION)
+}
+
+impl Command {
+    /// What it prints, in the words of an error.
+    fn answer(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "the experiment file",
+            Self::Check(_) => "the estimate",
+            Self::Run(_) => "the results",
+            Self::Status(_) => "the status",
+            Self::Report(_) => "the verdict",
+            Self::Evaluate(_) => "the metrics",
+            Self::Predict(_) => "the predictions",
+            Self::Export(_) => "the names of the exported files",
+            Self::Schema => "the schema",
+            Self::Completions(_) => "the script",
+            Self::Worker => "a report",
         }
     }
-    ExitCode::from(if error.use_stderr() { USAGE_OR_CONFIGURATION } else { 0 })
 }
 
 impl ExperimentArgs {
@@ -227,6 +290,12 @@ impl ExperimentArgs {
 
     fn folder(&self, study: &Study) -> Result<PathBuf, UserError> {
         let folder = self.out.clone().unwrap_or_else(|| Path::new("runs").join(&study.name));
+        if folder.to_str().is_none() {
+            return Err(UserError::new(
+                format!("the name of the study's folder {} is not UTF-8", folder.display()),
+                "name another folder with `--out`",
+            ));
+        }
         match folder.exists() && !folder.is_dir() {
             true => Err(UserError::new(
                 format!("the study's folder {} is a file", folder.display()),

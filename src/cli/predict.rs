@@ -2,9 +2,9 @@
 
 use super::diagnostics::Output;
 use super::format;
+use super::sink::Sink;
 use crate::data::{Account, Inputs, text_lines};
 use crate::error::UserError;
-use crate::files;
 use crate::kernels::start_libtorch;
 use crate::study::{Prediction, TrainedRun};
 use anyhow::{Context, Result};
@@ -26,6 +26,8 @@ pub(super) struct PredictArgs {
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// Where the predictions go; `-` is standard output
+    ///
+    /// A file is replaced as a whole. A device, a FIFO or `>(...)` of a shell is written to.
     #[arg(long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// How they are written [default: by the name of the output, else csv]
@@ -34,9 +36,11 @@ pub(super) struct PredictArgs {
 }
 
 const COLUMNS: &str = "Columns of the answer, one row an example, in the order of the input:
+  index        its place in the input, from 0: as many rows as examples, so that columns can be joined
   row          its line in a table or in the standard input, its row (from 0) in an array
   probability  that it belongs to class 1
-  prediction   the class as the study's labels call it; class 1 for a probability above 0.5";
+  prediction   the class as the study's labels call it; class 1 for a probability above 0.5
+In CSV a class that a spreadsheet would run, such as =A1, has an apostrophe in front; -1 has none.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum OutputFormat {
@@ -47,7 +51,8 @@ enum OutputFormat {
 }
 
 pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
-    let written = args.format.map_or_else(|| format_of(&args.output), Ok)?;
+    let sink = Sink::of(&args.output);
+    let written = args.format.map_or_else(|| format_of(&args.output, &sink), Ok)?;
     refuse_same_file(&args.input, &args.output)?;
     let run = TrainedRun::open(&args.run)?;
     start_libtorch()?;
@@ -69,13 +74,13 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
         OutputFormat::Csv => csv(&predictions)?,
         OutputFormat::Jsonl => jsonl(&predictions)?,
     };
-    if is_standard(&args.output) {
-        output.answer(&predictions, text.trim_end_matches('\n'));
+    if sink == Sink::Standard {
+        output.data(&predictions, text.trim_end_matches('\n'))?;
     } else {
-        files::write_text(&args.output, &text)?;
+        sink.write(&text)?;
         let count = predictions.len();
         let said = format!("{}: {}", args.output.display(), format::counted(count, "prediction"));
-        output.answer(&json!({ "output": args.output, "predictions": count }), &said);
+        output.answer(&json!({ "output": args.output, "predictions": count }), &said)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -91,12 +96,13 @@ fn standard_lines() -> Result<Vec<String>> {
     Ok(text_lines("standard input", bytes)?)
 }
 
-fn format_of(output: &Path) -> Result<OutputFormat, UserError> {
+fn format_of(output: &Path, sink: &Sink) -> Result<OutputFormat, UserError> {
     let ending = output.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     match ending.as_deref() {
         Some("jsonl" | "ndjson") => Ok(OutputFormat::Jsonl),
         Some("csv") => Ok(OutputFormat::Csv),
-        _ if is_standard(output) => Ok(OutputFormat::Csv),
+        // Its name tells nothing: `-`, `/dev/fd/63`.
+        _ if !matches!(sink, Sink::File(_)) => Ok(OutputFormat::Csv),
         _ => Err(UserError::new(
             format!("the name {} does not tell how to write predictions", output.display()),
             "name a file that ends in .csv or .jsonl, or add `--format csv` or `--format jsonl`",
@@ -121,9 +127,10 @@ fn refuse_same_file(input: &Path, output: &Path) -> Result<(), UserError> {
 
 fn csv(predictions: &[Prediction]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["row", "probability", "prediction"])?;
-    for Prediction { row, probability, class } in predictions {
-        writer.write_record([&row.to_string(), &probability.to_string(), class])?;
+    writer.write_record(["index", "row", "probability", "prediction"])?;
+    for Prediction { index, row, probability, class } in predictions {
+        let numbers = [index.to_string(), row.to_string(), probability.to_string()];
+        writer.write_record(numbers.iter().map(String::as_str).chain([&*format::cell(class)]))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
@@ -138,32 +145,43 @@ mod tests {
     use super::*;
 
     fn predictions() -> Vec<Prediction> {
-        let prediction = |row, probability, class: &str| {
+        let prediction = |index, row, probability, class: &str| {
             let class = class.to_owned();
-            Prediction { row, probability, class }
+            Prediction { index, row, probability, class }
         };
-        vec![prediction(2, 0.1, "no"), prediction(3, 1e-9, "a, b")]
+        vec![
+            prediction(0, 2, 0.1, "no"),
+            prediction(1, 3, 1e-9, "a, b"),
+            prediction(2, 4, 0.7, "=HYPERLINK(\"x\")"),
+            prediction(3, 5, 0.5, "-1"),
+        ]
     }
 
     #[test]
     fn probabilities_are_written_so_that_no_digit_is_lost() {
         let text = csv(&predictions()).unwrap();
-        assert_eq!(text, "row,probability,prediction\n2,0.1,no\n3,0.000000001,\"a, b\"\n");
+        assert_eq!(
+            text,
+            "index,row,probability,prediction\n0,2,0.1,no\n1,3,0.000000001,\"a, b\"\n\
+             2,4,0.7,\"'=HYPERLINK(\"\"x\"\")\"\n3,5,0.5,-1\n"
+        );
         for line in text.lines().skip(1).zip(predictions()) {
-            let field = line.0.split(',').nth(1).unwrap();
-            assert_eq!(field.parse::<f32>().unwrap().to_bits(), line.1.probability.to_bits());
+            let field = line.0.split(',').nth(2).unwrap();
+            assert_eq!(field.parse::<f64>().unwrap().to_bits(), line.1.probability.to_bits());
         }
         let first = jsonl(&predictions()).unwrap().lines().next().unwrap().to_owned();
         let read: serde_json::Value = serde_json::from_str(&first).unwrap();
-        assert_eq!((read["probability"].as_f64().unwrap() as f32).to_bits(), 0.1f32.to_bits());
+        assert_eq!(read["probability"].as_f64().unwrap().to_bits(), 0.1f64.to_bits());
         assert_eq!((read["row"].as_u64(), read["prediction"].as_str()), (Some(2), Some("no")));
     }
 
     #[test]
     fn the_name_of_the_output_tells_its_format() {
-        assert!(matches!(format_of(Path::new("a.jsonl")), Ok(OutputFormat::Jsonl)));
-        assert!(matches!(format_of(Path::new("a.csv")), Ok(OutputFormat::Csv)));
-        assert!(format_of(Path::new("a.json")).unwrap_err().hint.unwrap().contains(".jsonl"));
-        assert!(matches!(format_of(Path::new("-")), Ok(OutputFormat::Csv)));
+        let of = |name: &str| format_of(Path::new(name), &Sink::of(Path::new(name)));
+        assert!(matches!(of("a.jsonl"), Ok(OutputFormat::Jsonl)));
+        assert!(matches!(of("a.csv"), Ok(OutputFormat::Csv)));
+        assert!(of("a.json").unwrap_err().hint.unwrap().contains(".jsonl"));
+        assert!(matches!(of("-"), Ok(OutputFormat::Csv)));
+        assert!(matches!(of("/dev/full"), Ok(OutputFormat::Csv)));
     }
 }

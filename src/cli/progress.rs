@@ -1,7 +1,7 @@
 //! Progress: bars on a terminal, plain lines otherwise; both on standard error.
 
 use super::diagnostics::{Output, note};
-use super::format::{count, counted, duration, loss};
+use super::format::{count, counted, duration, in_line, loss};
 use crate::study::{Job, Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::train::{self, Course, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -43,8 +43,10 @@ struct Work {
     what: &'static str,
 }
 
-const RUN_BAR: &str = "  {prefix:<22} {bar:24.cyan/blue} {msg}";
-const STUDY_BAR: &str = "  {prefix:<22} {bar:24.green/blue} {msg}";
+// What does not fit into the line is cut, so that a bar never takes two.
+const RUN_BAR: &str = "  {prefix:<18!} {bar:12.cyan/blue} {wide_msg}";
+const STAGE: &str = "{spinner} {wide_msg}";
+const STUDY_BAR: &str = "  {prefix:<18!} {bar:12.green/blue} {wide_msg}";
 
 impl Progress {
     pub(super) fn new(output: Output) -> Self {
@@ -69,11 +71,12 @@ impl Progress {
             None => self.output.note(&format!("{what} ...")),
             Some(bars) => {
                 let bar = self.stage.get_or_insert_with(|| {
-                    let bar = bars.add(ProgressBar::new_spinner());
+                    let bar = ProgressBar::new_spinner().with_style(style(STAGE));
+                    let bar = bars.add(bar);
                     bar.enable_steady_tick(Duration::from_millis(100));
                     bar
                 });
-                bar.set_message(what.to_owned());
+                bar.set_message(in_line(what).into_owned());
             }
         }
     }
@@ -193,7 +196,8 @@ impl Observer for Progress {
         self.silent.insert(run.id());
         let Some(bars) = &self.bars else { return };
         let rows = self.work.course(run).examples();
-        let bar = ProgressBar::new(rows).with_style(style(RUN_BAR)).with_prefix(run.id());
+        let bar =
+            ProgressBar::new(rows).with_style(style(RUN_BAR)).with_prefix(shortened(&run.id()));
         let bar = match &self.study {
             Some(study) => bars.insert_before(study, bar),
             None => bars.add(bar),
@@ -208,7 +212,7 @@ impl Observer for Progress {
         let in_epoch = (progress.batch * run.arm.batch_size as u64).min(rows.saturating_sub(1));
         bar.set_position(progress.epoch * rows + in_epoch);
         bar.set_message(format!(
-            "epoch {}/{}  loss {}  accuracy {:.4}  {} samples/s",
+            "{}/{}  loss {}  accuracy {:.4}  {}/s",
             progress.epoch + 1,
             self.work.course(run).epochs(),
             loss(progress.loss),
@@ -299,7 +303,88 @@ fn left_alone(pending: &Pending, all: usize) -> Vec<String> {
     lines
 }
 
+/// The end of a long name, where the seed stands.
+fn shortened(run: &str) -> String {
+    let long = run.chars().count();
+    match long > PREFIX {
+        true => ['…'].into_iter().chain(run.chars().skip(long + 1 - PREFIX)).collect(),
+        false => run.to_owned(),
+    }
+}
+
+/// As in the templates.
+const PREFIX: usize = 18;
+
 fn style(template: &str) -> ProgressStyle {
     let plain = ProgressStyle::default_bar();
     plain.clone().template(template).unwrap_or(plain).progress_chars("━━─")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::{ProgressDrawTarget, TermLike};
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    /// A terminal of 80 columns that keeps what is drawn.
+    #[derive(Debug, Clone, Default)]
+    struct Narrow(Arc<Mutex<String>>);
+
+    impl Narrow {
+        fn add(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+    }
+
+    impl TermLike for Narrow {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            self.add("\n")
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            self.add("\n")
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            self.add("\n")
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            self.add("\n")
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.add(&format!("{text}\n"))
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.add(text)
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.add("\n")
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bars_stay_within_eighty_columns_and_show_the_seed() {
+        for template in [RUN_BAR, STUDY_BAR, STAGE] {
+            let terminal = Narrow::default();
+            let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+            let bar = ProgressBar::with_draw_target(Some(10), target).with_style(style(template));
+            let bar = bar.with_prefix(shortened("batch-1024-a-long-name/seed-17"));
+            bar.set_message(format!(
+                "3/10  loss 0.4321  accuracy 0.8612  {}",
+                "12,345/s  ".repeat(9)
+            ));
+            bar.abandon();
+            let drawn = terminal.0.lock().unwrap().clone();
+            let widest = drawn.lines().map(|line| line.trim_end().chars().count()).max();
+            assert!(widest.is_some_and(|width| (40..=80).contains(&width)), "{widest:?}: {drawn}");
+            assert!(drawn.contains("accuracy 0.8612"), "{drawn}");
+            assert!(drawn.contains("/seed-17") || template == STAGE, "{drawn}");
+        }
+    }
 }

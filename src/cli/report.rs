@@ -24,7 +24,7 @@ pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
     let of_study = |report: &Report| format!("study  {}\n\n{}", report.study, text(report));
     let texts: Vec<String> = written.reports.iter().map(of_study).collect();
     let texts = [texts, written.comparison.iter().map(together).collect()].concat();
-    output.answer(&written, &texts.join("\n\n"));
+    output.answer(&written, &texts.join("\n\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,9 +1,12 @@
 //! `batchscope run FILE.yaml`: train what is not finished, then say what came of it.
 
 use super::diagnostics::Output;
-use super::interrupt::on_interrupt;
+use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, diagnostics, format, report, tables};
+use super::{
+    ExperimentArgs, INTERRUPTED, SOME_FAILED, USAGE_OR_CONFIGURATION, cache, diagnostics, format,
+    report, tables,
+};
 use crate::report::{self as reports, Report};
 use crate::study::{
     ArmSummary, Run, RunEnd, RunState, Selection, StudyFolder, StudyOutcome, Tuning, execute,
@@ -44,6 +47,16 @@ struct Document<'o> {
     unmeasured: Vec<(String, &'o str)>,
     measurements_left: usize,
     report: Option<&'o Report>,
+    /// Why there is no report, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'o Fault>,
+}
+
+/// As the document of an error has it.
+#[derive(Serialize)]
+struct Fault {
+    message: String,
+    hint: String,
 }
 
 #[derive(Serialize)]
@@ -60,7 +73,7 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
     diagnostics::print_warnings(&study.take_finished(&path)?);
     let selection = Selection { only: args.only.clone(), retry_failed: args.retry_failed };
     selection.check(&Run::all(&study))?;
-    let stop = on_interrupt(output)?;
+    let interrupt = Interrupt::listen(output, &path)?;
     let mut pool = args.experiment.pool()?;
     let mut progress = Progress::new(output);
     let plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
@@ -69,17 +82,21 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
     let parallel = pool.parallel(&plan, covered);
     progress.line(&tables::headline(&plan, &pool, parallel));
     let folder = StudyFolder::open(&path)?;
-    let command: Vec<String> = std::env::args().collect();
-    let outcome = execute(&plan, &folder, &selection, &mut pool, &command, &stop, &mut progress);
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let command: Vec<String> = words.collect();
+    interrupt.training();
+    let stop = interrupt.stop();
+    let outcome = execute(&plan, &folder, &selection, &mut pool, &command, stop, &mut progress);
     // The workers end before the folder's lock is given up.
     drop(pool);
     progress.finish();
     let outcome = outcome?;
+    interrupt.reporting();
     // What was trained counts, even if the disk has no room for the report.
-    let written = reports::write(&path).unwrap_or_else(|error| {
-        diagnostics::print_warnings(&[format!("there is no report: {error:#}")]);
-        None
-    });
+    let (written, fault) = match reports::write(&path) {
+        Ok(written) => (written, None),
+        Err(error) => (None, Some(no_report(&path, &error))),
+    };
     let verdict = written.as_ref().map(report::text);
     let parts = [
         Some(tables::results(&outcome.arms)),
@@ -88,15 +105,36 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
         Some(places(&path)),
     ];
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
-    output.answer(&document(&study.name, &path, &outcome, written.as_ref()), &text);
-    Ok(exit_code(&outcome))
+    let document = document(&study.name, &path, &outcome, (written.as_ref(), fault.as_ref()));
+    let answered = output.answer(&document, &text);
+    if let Some(Fault { message, hint }) = &fault {
+        diagnostics::complain(message, Some(hint));
+    }
+    let code = if fault.is_some() { USAGE_OR_CONFIGURATION } else { exit_code(&outcome) };
+    match answered {
+        // That nobody reads the table is less than what there is to tell of the runs.
+        Err(lost) if !(lost.is_unread() && code != 0) => Err(lost.into()),
+        _ => Ok(ExitCode::from(code)),
+    }
+}
+
+/// What is wrong when the report could not be written, and the command that writes it.
+fn no_report(study: &Path, error: &anyhow::Error) -> Fault {
+    let again = ["batchscope", "report", &study.display().to_string()].map(String::from);
+    Fault {
+        message: format!("the report could not be written: {error:#}"),
+        hint: format!(
+            "all results are saved; when that is mended, `{}` writes the report",
+            format::command(&again)
+        ),
+    }
 }
 
 fn document<'o>(
     study: &'o str,
     folder: &'o Path,
     outcome: &'o StudyOutcome,
-    report: Option<&'o Report>,
+    (report, error): (Option<&'o Report>, Option<&'o Fault>),
 ) -> Document<'o> {
     let failed = outcome.failures.iter().filter_map(|(run, end)| {
         let state = match end.clone() {
@@ -117,6 +155,7 @@ fn document<'o>(
         unmeasured: outcome.unmeasured.iter().map(|(job, why)| (job.run.id(), &**why)).collect(),
         measurements_left: outcome.measurements_left,
         report,
+        error,
     }
 }
 
@@ -135,7 +174,7 @@ fn notes(outcome: &StudyOutcome, command: &[String]) -> Option<String> {
     if outcome.not_retried > 0 {
         let again = [command, &["--retry-failed".to_owned()]].concat();
         lines.push(format!(
-            "a failed run is not repeated by itself; to try again: {}",
+            "a failed run is not repeated by itself; to try again:\n  {}",
             format::command(&again)
         ));
     }
@@ -144,14 +183,14 @@ fn notes(outcome: &StudyOutcome, command: &[String]) -> Option<String> {
     }
     if outcome.unfinished == 0 && outcome.measurements_left > 0 {
         lines.push(format!(
-            "not finished: {}; to go on, repeat: {}",
+            "not finished: {}; to go on, repeat:\n  {}",
             format::counted(outcome.measurements_left, "measurement"),
             format::command(command)
         ));
     }
     if outcome.unfinished > 0 {
         lines.push(format!(
-            "not finished: {}; everything so far is saved. To go on, repeat: {}",
+            "not finished: {}; everything so far is saved. To go on, repeat:\n  {}",
             format::counted(outcome.unfinished, "run"),
             format::command(command)
         ));
@@ -186,12 +225,12 @@ fn tensorboard() -> Vec<String> {
 
 const SCRIPT: &str = "scripts/tensorboard";
 
-fn exit_code(outcome: &StudyOutcome) -> ExitCode {
+fn exit_code(outcome: &StudyOutcome) -> u8 {
     let hopeless = outcome.tunings.iter().filter(|tuning| tuning.is_hopeless()).count();
     let failed = outcome.failures.len() + outcome.unmeasured.len() + hopeless;
     match (outcome.unfinished + outcome.measurements_left, failed) {
-        (0, 0) => ExitCode::SUCCESS,
-        (0, _) => ExitCode::from(SOME_FAILED),
-        _ => ExitCode::from(INTERRUPTED),
+        (0, 0) => 0,
+        (0, _) => SOME_FAILED,
+        _ => INTERRUPTED,
     }
 }

@@ -3,10 +3,11 @@
 
 use super::diagnostics::Output;
 use crate::config;
+use anyhow::Result;
 use std::process::ExitCode;
 
-pub(super) fn schema(output: Output) -> ExitCode {
+pub(super) fn schema(output: Output) -> Result<ExitCode> {
     let schema = config::schema();
-    output.answer(&schema, &format!("{schema:#}"));
-    ExitCode::SUCCESS
+    output.data(&schema, &format!("{schema:#}"))?;
+    Ok(ExitCode::SUCCESS)
 }

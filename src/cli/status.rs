@@ -42,7 +42,7 @@ pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
         tunings: &status.tunings,
         others: &status.others,
     };
-    output.answer(&document, &text(&status, &args.folder));
+    output.answer(&document, &text(&status, &args.folder))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,6 @@
 //! The tables that `run`, `check` and `status` print.
 
-use super::format::{bytes, count, counted, duration, summary};
+use super::format::{bytes, count, counted, duration, in_line, summary};
 use crate::analysis::points;
 use crate::config::Study;
 use crate::data::{Account, SplitFacts};
@@ -14,24 +14,27 @@ pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().header_separator(rule)).set_header(header.to_vec());
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
 
-/// What a study found, one row an arm.
+/// What a study found, one row an arm, within 80 columns where the names of arms are short. `--json`
+/// and the report have more.
 pub(super) fn results(arms: &[ArmSummary]) -> String {
     let mut table = table(&[
         "arm",
         "batch size",
         "runs",
         "steps",
-        "validation accuracy",
+        "val. accuracy",
         "test accuracy",
-        "seconds",
-        "samples/s",
-        "peak memory",
+        "time",
+        "memory",
     ]);
     for arm in arms {
         table.add_row([
@@ -42,10 +45,9 @@ pub(super) fn results(arms: &[ArmSummary]) -> String {
                 false => format!("{} of {}", arm.finished, arm.planned),
             },
             arm.steps.map_or("-".into(), |steps| count(steps.mean.round() as u64)),
-            summary(arm.validation_accuracy, 4),
-            summary(arm.test_accuracy, 4),
-            summary(arm.seconds, 1),
-            arm.examples_per_second.map_or("-".into(), |rate| count(rate.mean.round() as u64)),
+            summary(arm.validation_accuracy, 3),
+            summary(arm.test_accuracy, 3),
+            arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
             if arm.finished > 0 { bytes(arm.peak_memory) } else { "-".into() },
         ]);
     }
@@ -189,7 +191,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
             "{} {name} ({} with label `{}`)",
             count(split.examples as u64),
             count(split.positives as u64),
-            facts.classes[1]
+            in_line(&facts.classes[1])
         )
     };
     let mean = facts.train.steps as f64 / facts.train.examples.max(1) as f64;

@@ -25,6 +25,7 @@
 mod fused;
 mod libtorch;
 mod settings;
+pub mod signals;
 
 pub use fused::InstructionSet;
 #[doc(hidden)]

@@ -34,8 +34,8 @@ pub(super) struct Worker {
     child: Child,
     /// Its end tells the worker to stop and leave.
     input: Option<ChildStdin>,
-    /// Gives the last lines of its standard error once it has ended.
-    complaints: Option<JoinHandle<VecDeque<String>>>,
+    /// Gives what matters of its standard error once it has ended.
+    complaints: Option<JoinHandle<Complaints>>,
     /// Which of the pending runs it trains.
     pub(super) run: Option<usize>,
     /// Where it works, from its first run on.
@@ -52,11 +52,42 @@ pub(super) struct Farewell {
 }
 
 /// SIGHUP, SIGINT, SIGKILL and SIGTERM: what people and systems send (Linux for want of memory),
-/// and what no fault in the program itself raises.
+/// and what no fault in the program itself raises. A worker ignores all of them but SIGKILL.
 const FROM_OUTSIDE: [i32; 4] = [1, 2, 9, 15];
 
-/// Lines of standard error that are kept for the reason of a worker's end.
-const COMPLAINTS: usize = 5;
+/// The last lines of standard error, for the reason of a worker's end.
+#[derive(Debug, Default)]
+struct Complaints {
+    last: VecDeque<String>,
+    /// Whether a backtrace of Rust began and has not ended.
+    in_backtrace: bool,
+}
+
+impl Complaints {
+    const LINES: usize = 5;
+
+    /// Takes a line, unless it is one of the calls that led to an error: the error stands before them.
+    fn hear(&mut self, line: String) {
+        let inner = line.trim_start();
+        let digits = inner.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_call =
+            inner.starts_with("at ") || digits.len() < inner.len() && digits.starts_with(':');
+        self.in_backtrace = match self.in_backtrace {
+            true => is_call,
+            false => inner.eq_ignore_ascii_case("stack backtrace:"),
+        };
+        let of_libtorch = inner.starts_with("frame #");
+        let about = inner.starts_with("note: Some details are omitted")
+            || inner.starts_with("note: run with `RUST_BACKTRACE");
+        if self.in_backtrace || of_libtorch || about || inner.is_empty() {
+            return;
+        }
+        self.last.push_back(line);
+        if self.last.len() > Self::LINES {
+            self.last.pop_front();
+        }
+    }
+}
 
 impl Worker {
     pub(super) fn spawn(
@@ -80,14 +111,9 @@ impl Worker {
         });
         let stderr = child.stderr.take().context("the worker has no standard error")?;
         let complaints = thread::spawn(move || {
-            let mut last = VecDeque::new();
-            for line in lines(stderr) {
-                last.push_back(line);
-                if last.len() > COMPLAINTS {
-                    last.pop_front();
-                }
-            }
-            last
+            let mut complaints = Complaints::default();
+            lines(stderr).for_each(|line| complaints.hear(line));
+            complaints
         });
         Ok(Self { child, input, complaints: Some(complaints), run: None, device: None })
     }
@@ -132,10 +158,11 @@ impl Worker {
             }
             Err(error) => (format!("the worker process is lost ({error})"), false),
         };
-        let last = self.complaints.take().and_then(|reader| reader.join().ok());
-        let message = match last.filter(|lines| !lines.is_empty()) {
-            Some(lines) => format!("{how}: {}", Vec::from(lines).join(" | ")),
-            None => how,
+        let complaints = self.complaints.take().and_then(|reader| reader.join().ok());
+        let last = Vec::from(complaints.unwrap_or_default().last);
+        let message = match last.is_empty() {
+            false => format!("{how}: {}", last.join(" | ")),
+            true => how,
         };
         Farewell { message, killed }
     }
@@ -153,9 +180,8 @@ fn command(executable: &Path) -> Command {
     let mut command = Command::new(executable);
     command
         .arg("worker")
-        // A terminal's Ctrl-C goes to the study alone, which tells its workers to stop. A worker
-        // must not even catch a signal: oneDNN's LSTM does not survive a handler that runs on its
-        // stack (libtorch 2.11.0, AVX-512: the heap is corrupt after 2 to 13 signals in training).
+        // A terminal's Ctrl-C goes to the study alone, which tells its workers to stop. They ignore
+        // what schedulers send to every process (`kernels::signals`).
         .process_group(0)
         // cuBLAS is deterministic with a fixed workspace only.
         .env("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
@@ -175,4 +201,39 @@ fn command(executable: &Path) -> Command {
 fn lines(stream: impl Read) -> impl Iterator<Item = String> {
     let parts = BufReader::new(stream).split(b'\n').map_while(Result::ok);
     parts.map(|line| String::from_utf8_lossy(&line).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(said: &str) -> Vec<String> {
+        let mut complaints = Complaints::default();
+        said.lines().for_each(|line| complaints.hear(line.to_owned()));
+        complaints.last.into()
+    }
+
+    #[test]
+    fn the_reason_stays_when_a_backtrace_follows_it() {
+        let calls: Vec<String> = (0..40)
+            .map(|n| {
+                format!("  {n:2}: core::panicking::panic_fmt\n             at /rustc/a.rs:{n}:5\n")
+            })
+            .collect();
+        let panic = "thread 'main' (7) panicked at src/a.rs:1:2:\nthe shape is wrong\n";
+        let note =
+            "note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose one.";
+        let said = format!("{panic}stack backtrace:\n{}{note}\n", calls.concat());
+        assert_eq!(kept(&said), panic.lines().collect::<Vec<_>>());
+        let after = format!("{said}fatal: 3: no more\n12: twelve\n");
+        assert_eq!(kept(&after)[2..], ["fatal: 3: no more", "12: twelve"]);
+    }
+
+    #[test]
+    fn the_reason_stays_when_libtorch_lists_its_frames() {
+        let frames: Vec<String> =
+            (0..30).map(|n| format!("frame #{n}: c10::f() (0x7f)\n")).collect();
+        let said = "terminate called after throwing 'c10::Error'\n  what():  no memory\n";
+        assert_eq!(kept(&format!("{said}{}\n", frames.concat())), said.lines().collect::<Vec<_>>());
+    }
 }

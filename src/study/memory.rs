@@ -5,6 +5,7 @@
 //! and the prepared examples. So a study that is refused cannot run, and one that passes may still be
 //! killed by what is not counted.
 
+use super::killed;
 use super::plan::Plan;
 use super::pool::Pool;
 use crate::config::Arm;
@@ -137,33 +138,8 @@ fn of_machine(root: &Path) -> Option<Limit> {
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
     let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
     let machine = Limit { bytes: kib * 1024, called: "this machine".into() };
-    let group = of_group(root).filter(|bytes| *bytes < machine.bytes);
+    let group = killed::limit(root).filter(|bytes| *bytes < machine.bytes);
     Some(group.map_or(machine, |bytes| Limit { bytes, called: "this control group".into() }))
-}
-
-/// The lowest limit of the control group and of those that hold it, in both versions of `cgroups(7)`.
-fn of_group(root: &Path) -> Option<u64> {
-    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
-    let mut lowest: Option<u64> = None;
-    for line in groups.lines() {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (fields.next()?, fields.next()?);
-        let (mount, file) = match controllers {
-            "" => ("sys/fs/cgroup", "memory.max"),
-            of if of.split(',').any(|name| name == "memory") => {
-                ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
-            }
-            _ => continue,
-        };
-        let mount = root.join(mount);
-        // In a container the path may be that outside of it: the root of the mount is asked too.
-        for folder in Path::new(path.trim_start_matches('/')).ancestors() {
-            let text = fs::read_to_string(mount.join(folder).join(file));
-            let bytes = text.ok().and_then(|text| text.trim().parse::<u64>().ok());
-            lowest = [lowest, bytes].into_iter().flatten().min();
-        }
-    }
-    lowest
 }
 
 fn gigabytes(bytes: u64) -> String {

@@ -14,7 +14,7 @@
 //! record        a run's folder: its files; `checked` sees their damage
 //! tuning        learning rates that are found first
 //! measure       sharpness and lines, after training
-//! pool          gives jobs to workers; `member` is a worker as the pool sees it
+//! pool          gives jobs to workers; `member` is a worker as the pool sees it, `memory` why it was killed
 //! protocol      what the two say to each other
 //! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it
 //! predictions   a run's answers on the test split
@@ -34,6 +34,7 @@ mod estimate;
 mod finished;
 mod folder;
 mod hyperparameters;
+mod killed;
 mod measure;
 mod member;
 mod memory;

@@ -2,12 +2,14 @@
 
 use super::Observer;
 use super::folder::StudyFolder;
+use super::killed::{Killed, Memory};
 use super::member::{Farewell, Said, Worker};
 use super::plan::{Plan, Run, Stage};
 use super::protocol::{Hello, Measure, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Record, RunFolder, Status};
 use crate::config::ProbeSection;
 use crate::error::UserError;
+use crate::format::bytes;
 use crate::kernels::{Device, InstructionSet, Place};
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
@@ -40,6 +42,9 @@ pub struct Pool {
     members: Vec<Worker>,
     sender: Sender<(usize, Said)>,
     said: Receiver<(usize, Said)>,
+    memory: Memory,
+    /// Whether the workers were told to stop.
+    stopping: bool,
 }
 
 /// What a worker does for a run.
@@ -66,13 +71,22 @@ impl Pool {
     /// Starts the first worker, which tells what the machine has.
     pub fn start(settings: Workers) -> Result<Self> {
         let (sender, said) = channel();
-        let started = Instant::now();
+        let (started, memory) = (Instant::now(), Memory::watch());
         let mut first = Worker::spawn(&settings.executable, 0, sender.clone())?;
         let report = said.recv()?.1.report();
         match report {
             Some(Report::Hello(hello)) => {
                 let start_up = started.elapsed();
-                Ok(Self { settings, hello, start_up, members: vec![first], sender, said })
+                Ok(Self {
+                    settings,
+                    hello,
+                    start_up,
+                    members: vec![first],
+                    sender,
+                    said,
+                    memory,
+                    stopping: false,
+                })
             }
             _ => bail!("a worker did not start: {}", first.farewell().message),
         }
@@ -122,16 +136,12 @@ impl Pool {
             Some(Report::Timed(times)) => Ok(times),
             _ => {
                 let farewell = self.members[0].farewell();
-                let message = format!("timing `{}` failed: {}", run.id(), farewell.message);
-                match farewell.killed {
-                    true => Err(UserError::new(
-                        message,
-                        "Linux kills a process like this when memory runs out: take fewer units, \
-                         shorter rows or a smaller batch (or `train.micro_batch`)",
-                    )
-                    .into()),
-                    false => bail!(message),
-                }
+                let killed = farewell.killed.then(|| self.memory.why_killed());
+                let (how, advice) = match killed {
+                    None => bail!("timing `{}` failed: {}", run.id(), farewell.message),
+                    Some(why) => (how_killed(&farewell, why), what_to_do(why)),
+                };
+                Err(UserError::new(format!("timing `{}` failed: {how}", run.id()), advice).into())
             }
         }
     }
@@ -148,12 +158,12 @@ impl Pool {
         let mut ends: Vec<Option<RunEnd>> = vec![None; pending.len()];
         let mut waiting: VecDeque<usize> = (0..pending.len()).collect();
         let parallel = self.parallel(plan, pending.len());
-        let mut stopping = false;
+        self.stopping = false;
         // Runs that have the cores among them.
         let mut sharing = parallel;
         loop {
-            if stop.load(Ordering::Relaxed) && !stopping {
-                stopping = true;
+            if stop.load(Ordering::Relaxed) && !self.stopping {
+                self.stopping = true;
                 waiting.clear();
                 self.stop_busy();
             }
@@ -214,9 +224,16 @@ impl Pool {
             Some(Report::Hello(_) | Report::Timed(_)) => return Ok(None),
             None => {
                 let farewell = self.members[id].farewell();
-                match job.measurement {
-                    None => end_of_lost_run(&folder.run(run), plan, run, farewell)?,
-                    Some(_) => RunEnd::Failed { message: farewell.message },
+                let why = farewell.killed.then(|| self.memory.why_killed());
+                // What ends the job may end its processes one by one: the run goes on another day.
+                let stopped = self.stopping && why.is_some();
+                let end = match job.measurement {
+                    None => end_of_lost_run(&folder.run(run), plan, run, &farewell, why)?,
+                    Some(_) => RunEnd::Failed { message: said_of(&farewell, why) },
+                };
+                match end {
+                    RunEnd::Failed { .. } if stopped => RunEnd::Stopped,
+                    end => end,
                 }
             }
         };
@@ -313,24 +330,59 @@ fn end_of_lost_run(
     folder: &RunFolder,
     plan: &Plan,
     run: &Run,
-    farewell: Farewell,
+    farewell: &Farewell,
+    why: Option<Killed>,
 ) -> Result<RunEnd> {
+    let message = said_of(farewell, why);
     match folder.record()?.map(|record| record.status) {
         Some(Status::Finished) => Ok(RunEnd::Finished),
         Some(Status::Diverged { step }) => Ok(RunEnd::Diverged { step }),
-        Some(Status::Running) | None if farewell.killed => {
-            let message = format!(
-                "{}, killed from outside (Linux does it when memory runs out); the same command \
-                 goes on with this run",
-                farewell.message
-            );
-            Ok(RunEnd::Failed { message })
-        }
+        Some(Status::Running) | None if why.is_some() => Ok(RunEnd::Failed { message }),
         _ => {
             fs::create_dir_all(folder.path())?;
-            let status = Status::Failed { message: farewell.message.clone() };
+            let status = Status::Failed { message: message.clone() };
             folder.write_record(&Record::new(status, plan.definition(run))?)?;
-            Ok(RunEnd::Failed { message: farewell.message })
+            Ok(RunEnd::Failed { message })
+        }
+    }
+}
+
+/// How a worker ended, and what to do when it was killed.
+fn said_of(farewell: &Farewell, why: Option<Killed>) -> String {
+    match why {
+        None => farewell.message.clone(),
+        Some(why) => format!("{}; {}", how_killed(farewell, why), what_to_do(why)),
+    }
+}
+
+fn how_killed(farewell: &Farewell, why: Killed) -> String {
+    let how = &farewell.message;
+    match why {
+        Killed::ForMemory(None) => format!("{how}: Linux killed it because memory ran out"),
+        Killed::ForMemory(Some(limit)) => format!(
+            "{how}: Linux killed it because memory ran out: this job may use {}",
+            bytes(limit)
+        ),
+        Killed::BySomebody => format!("{how}: somebody killed it, and memory had not run out"),
+        Killed::Unknown => {
+            format!("{how}: somebody killed it, or Linux did because memory ran out")
+        }
+    }
+}
+
+/// So that the same does not come again.
+fn what_to_do(why: Killed) -> &'static str {
+    match why {
+        Killed::ForMemory(_) => {
+            "the same command may end the same way: train one run at a time (`--workers 1`), give the \
+             job more memory, or compute parts of each batch (`train.micro_batch`, in a study of \
+             another name)"
+        }
+        Killed::BySomebody => "the same command goes on with it",
+        Killed::Unknown => {
+            "the same command goes on with it; if memory ran out, train one run at a time \
+             (`--workers 1`) or compute parts of each batch (`train.micro_batch`, in a study of \
+             another name)"
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn write(path: &Path, dataset: &Dataset, logits: &[f32]) -> Result<()
         let mut out = BufWriter::new(file);
         writeln!(out, "row,label,logit,probability")?;
         for ((row, label), logit) in rows.iter().zip(labels).zip(logits) {
-            writeln!(out, "{row},{label},{logit},{:.7}", probability(*logit))?;
+            writeln!(out, "{row},{label},{logit},{}", probability(*logit))?;
         }
         Ok(out.flush()?)
     })

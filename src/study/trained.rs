@@ -39,10 +39,12 @@ pub struct Measurement {
 /// What a run says of one row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
+    /// Its place in the input, from 0.
+    pub index: u64,
     /// Its line in a table, or its row (from 0) in an array.
     pub row: u64,
     /// That it belongs to class 1.
-    pub probability: f32,
+    pub probability: f64,
     /// The name of the class, which is class 1 for a probability above 0.5.
     #[serde(rename = "prediction")]
     pub class: String,
@@ -118,12 +120,11 @@ impl TrainedRun {
         let encoded = encoder.encode(inputs)?;
         let logits = self.logits(encoded.sequences(), encoded.len())?;
         let classes = &encoder.facts().classes;
-        let predict = |(row, logit): (&u64, f32)| {
-            let probability = 1.0 / (1.0 + (-logit).exp());
+        let predict = |(index, (row, logit)): (u64, (&u64, f32))| {
             let class = classes[usize::from(train::predicted(logit))].clone();
-            Prediction { row: *row, probability, class }
+            Prediction { index, row: *row, probability: train::probability(logit), class }
         };
-        Ok(inputs.rows().iter().zip(logits).map(predict).collect())
+        Ok((0..).zip(inputs.rows().iter().zip(logits)).map(predict).collect())
     }
 
     /// The logits of these rows, computed in the order of their lengths, so that little is computed

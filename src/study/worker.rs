@@ -8,7 +8,9 @@ use super::protocol::{Hello, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Definition, Record, RunFolder, RunResult, Status};
 use super::recorder::Recorder;
 use crate::data::Dataset;
-use crate::kernels::{self, Device, Engine, Split, State, Step, cuda_devices, libtorch_version};
+use crate::kernels::{
+    self, Device, Engine, Split, State, Step, cuda_devices, libtorch_version, signals,
+};
 use crate::model::{self, Names};
 use crate::rng;
 use crate::train::{self, Course, Job, Outcome, Position, Trained};
@@ -22,8 +24,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Serves orders until the input ends. A run that fails is reported; the worker goes on.
+/// Serves orders until the input ends. A run that fails is reported; the worker goes on. Signals that
+/// end a job are ignored: the study hears them too, and says what is to be done.
 pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Result<()> {
+    signals::ignore_stops()?;
     let cuda_trouble = kernels::start_libtorch()?;
     let mut send = |report: Report| -> Result<()> {
         serde_json::to_writer(&mut output, &report)?;

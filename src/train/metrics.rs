@@ -120,11 +120,13 @@ pub fn probability(logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(logit)).exp())
 }
 
-/// `p > 0.5`, with p rounded to f32 as the model's sigmoid rounds it: for a logit of 1e-9, p is
-/// 0.5.
+/// `p > 0.5`, with p rounded as a model's sigmoid in f32 rounds it: for a logit of 1e-9, p is 0.5.
 pub fn predicted(logit: f32) -> bool {
-    1.0 / (1.0 + (-logit).exp()) > 0.5
+    logit > ROUNDS_TO_HALF
 }
+
+/// The largest logit whose p is 0.5 in f32: 1.5 / 2^24, as a test finds.
+const ROUNDS_TO_HALF: f32 = 1.5 / 16_777_216.0;
 
 fn auc(logits: &[f32], labels: &[f32]) -> Option<f64> {
     let mut order: Vec<(f32, bool)> =
@@ -189,6 +191,19 @@ mod tests {
         let (a, b) = (cross_entropy(0.5, 0.0), cross_entropy(-1.0, 1.0));
         let found = mean_loss(&[0.5, -1.0], [0.0, 1.0].into_iter(), [0.5, 3.0]);
         close(found, (0.5 * a + 3.0 * b) / 2.0);
+    }
+
+    #[test]
+    fn a_row_is_taken_for_positive_where_the_sigmoid_in_f32_is_above_one_half() {
+        let sigmoid = |logit: f32| 1.0 / (1.0 + (-logit).exp());
+        let edge = ROUNDS_TO_HALF.to_bits();
+        let near = (edge - 100_000..edge + 100_000).map(f32::from_bits);
+        let far = (0..0x7f80_0000u32).step_by(9973).map(f32::from_bits);
+        for logit in near.chain(far).chain([f32::INFINITY, f32::NAN]) {
+            for logit in [logit, -logit] {
+                assert_eq!(predicted(logit), sigmoid(logit) > 0.5, "{logit:e}");
+            }
+        }
     }
 
     #[test]

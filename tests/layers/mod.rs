@@ -33,7 +33,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
         "study",
         &[
             "train", "probe", "model", "data", "kernels", "stats", "events", "config", "files",
-            "rng", "error",
+            "format", "rng", "error",
         ],
     ),
     ("probe", &["train", "model", "kernels", "stats", "config", "rng"]),

@@ -55,11 +55,11 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
     let yaml = write::experiment(&name, &data, args.out.as_deref());
     let document = json!({ "file": args.out, "yaml": yaml });
     match &args.out {
-        None => output.answer(&document, yaml.trim_end()),
+        None => output.data(&document, yaml.trim_end())?,
         Some(path) => {
             create(path, &yaml)?;
             let next = format!("batchscope check {}", path.display());
-            output.answer(&document, &format!("wrote {}; now: {next}", path.display()));
+            output.answer(&document, &format!("wrote {}; now: {next}", path.display()))?;
         }
     }
     Ok(ExitCode::SUCCESS)

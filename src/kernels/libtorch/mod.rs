@@ -10,6 +10,7 @@
 
 mod batch;
 mod forward;
+mod memory;
 mod shim;
 mod surface;
 mod update;
@@ -18,6 +19,7 @@ pub use self::surface::LossSurface;
 
 use self::batch::Resident;
 use self::forward::{DeviceMasks, Weights};
+use self::memory::is_out_of_memory;
 use self::shim::SubnormalsFlushed;
 use super::{
     Arrays, Computed, Device, Engine, Penalty, Settings, Shape, Split, Splits, State, Step,
@@ -368,14 +370,6 @@ impl Engine for Libtorch<'_> {
     fn micro_batch(&self) -> Option<usize> {
         self.settings.micro_batch
     }
-}
-
-/// Whether libtorch, CUDA or cuDNN complain of memory.
-fn is_out_of_memory(error: &anyhow::Error) -> bool {
-    let text = format!("{error:#}");
-    let complaints =
-        ["out of memory", "can't allocate memory", "bad_alloc", "CUDNN_STATUS_ALLOC_FAILED"];
-    complaints.iter().any(|complaint| text.contains(complaint))
 }
 
 fn download(tensors: &[Tensor]) -> Result<Arrays> {

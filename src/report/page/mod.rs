@@ -110,7 +110,7 @@ pub(super) fn headline(findings: &Findings) -> (String, String) {
             Some(seeds) => format!("not settled: about {} would tell", counted(seeds, "more seed")),
             None => "not settled".into(),
         },
-        Outcome::ToTarget => "gets to the target in the least time".into(),
+        Outcome::ToTarget => format!("reaches the target and {}", verdict.objective.words()),
     };
     (size, settled)
 }

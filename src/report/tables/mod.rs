@@ -1,5 +1,5 @@
 //! The numbers as CSV: accuracies and differences as shares of 1, times in seconds, memory in bytes.
-//! What does not exist (an interval of one seed) is left empty.
+//! What does not exist (an interval of one seed) is left empty. No text is a formula to a spreadsheet.
 
 mod arms;
 mod findings;
@@ -17,6 +17,7 @@ pub(super) use runs::runs;
 pub(super) use studies::{StudyRow, differences, settings, studies};
 
 use crate::analysis::{CONFIDENCE, Estimate};
+use crate::format::cell;
 use crate::stats::{InterquartileMean, Interval};
 use anyhow::Result;
 use serde::Serialize;
@@ -81,9 +82,9 @@ fn csv(rows: impl Iterator<Item = Row>) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for (at, row) in rows.enumerate() {
         if at == 0 {
-            writer.write_record(row.0.iter().map(|(name, _)| name))?;
+            writer.write_record(row.0.iter().map(|(name, _)| cell(name).into_owned()))?;
         }
-        writer.write_record(row.0.iter().map(|(_, value)| value))?;
+        writer.write_record(row.0.iter().map(|(_, value)| cell(value).into_owned()))?;
     }
     let bytes = writer.into_inner().map_err(|error| error.into_error())?;
     Ok(String::from_utf8(bytes)?)
@@ -93,6 +94,14 @@ fn csv(rows: impl Iterator<Item = Row>) -> Result<String> {
 mod tests {
     use super::*;
     use crate::stats::Standing;
+
+    #[test]
+    fn no_cell_is_a_formula_and_negative_numbers_are_numbers() {
+        let mut row = Row::default();
+        row.text("@study", "=1+1");
+        row.number("difference", Some(-0.5));
+        assert_eq!(csv([row].into_iter()).unwrap(), "'@study,difference\n'=1+1,-0.5\n");
+    }
 
     #[test]
     fn numbers_are_plain_and_choices_are_words() {

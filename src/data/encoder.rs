@@ -2,7 +2,8 @@
 
 use super::account::Account;
 use super::arrays::{self, Block};
-use super::dataset::{Dataset, Facts, TokenRows};
+use super::dataset::{Dataset, TokenRows};
+use super::facts::Facts;
 use super::keep;
 use super::source::SourceFile;
 use super::table;

@@ -15,45 +15,12 @@
 //! A row whose steps are all alike is no evidence, and neither are a few steps with few values, which
 //! are alike by chance: see [`Chance`].
 
-use super::dataset::{Dataset, Facts};
+use super::dataset::Dataset;
+use super::facts::{Facts, InTraining, Overlap};
 use super::{arrays, scale};
 use crate::config::ArraysSection;
 use crate::kernels::{Sequences, Split};
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
-
-/// What rows of arrays share with each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Overlap {
-    /// Time steps of a row.
-    pub steps: usize,
-    /// So many steps after its neighbour in the source a row begins, where the two share the rest.
-    pub stride: Option<usize>,
-    /// Rows of the validation split that are in the training split.
-    pub validation: InTraining,
-    /// Rows of the test split that are in the training split.
-    pub test: InTraining,
-}
-
-/// Rows of a split of which the training split holds all steps or at least half of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct InTraining {
-    /// Those that equal a training row.
-    pub repeated: usize,
-    /// Those that share steps with a training row.
-    pub overlapping: usize,
-    /// The most steps that one of these shares.
-    pub most_steps: usize,
-    /// One of them, and a training row that it shares the most steps with, by their rows in the source.
-    pub example: Option<[u64; 2]>,
-}
-
-impl Overlap {
-    /// Rows that a window spans: one begins this many rows later, and shares nothing with it.
-    pub fn span(&self) -> Option<usize> {
-        self.stride.map(|stride| self.steps.div_ceil(stride))
-    }
-}
 
 impl Facts {
     /// Looks for what rows of arrays share, and at the ranges of their features.

@@ -3,7 +3,8 @@
 //! Tables are read by the readers that prepare examples, so every format of theirs is known here.
 
 use super::account::Account;
-use super::overlap::{self, Overlap};
+use super::facts::Overlap;
+use super::overlap;
 use super::scale::{self, Scale};
 use super::source::SourceFile;
 use super::{arrays, table, text};

@@ -1,6 +1,7 @@
 //! The user's file -> a prepared file, made once for each content and settings.
 
-use super::dataset::{self, Contents, Facts, Part, TextTokens, TokenRows};
+use super::dataset::{self, Contents, Part, TextTokens, TokenRows};
+use super::facts::Facts;
 use super::pool::{self, Pool, Raw};
 use super::source::{SourceFile, without_paths};
 use super::split::{Rows, split};

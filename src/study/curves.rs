@@ -9,8 +9,8 @@
 
 use super::hyperparameters::hyperparameters;
 use super::plan::Stage;
-use super::protocol::{Task, TimingLine};
-use super::record::{HistogramLine, RunFolder, wall_clock};
+use super::protocol::Task;
+use super::record::{HistogramLine, RunFolder, TimingLine, wall_clock};
 use crate::config::{Arm, Metric};
 use crate::events::{EventWriter, SessionEnd};
 use crate::probe::NoiseLine;

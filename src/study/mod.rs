@@ -14,7 +14,7 @@
 //! record        a run's folder: its files; `checked` sees their damage
 //! tuning        learning rates that are found first
 //! measure       sharpness and lines, after training
-//! pool          gives jobs to workers; `member` is a worker as the pool sees it, `memory` why it was killed
+//! pool          gives jobs to workers; `member` is a worker as the pool sees it, `killed` why it ended
 //! protocol      what the two say to each other
 //! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it
 //! predictions   a run's answers on the test split
@@ -59,8 +59,11 @@ pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};
 pub use pool::{Job, Pool, Workers};
 pub use predictions::correct_predictions;
-pub use protocol::{EvaluationTimingLine, Hello, Measure, RunEnd, TimingLine};
-pub use record::{Definition, HistogramLine, Record, RunFolder, RunResult, Status, wall_clock};
+pub use protocol::{Hello, Measure, RunEnd};
+pub use record::{
+    Definition, EvaluationTimingLine, HistogramLine, Record, RunFolder, RunResult, Status,
+    TimingLine, wall_clock,
+};
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
@@ -132,7 +135,9 @@ pub fn prepare(
     let embedding = study.arms.first().and_then(|arm| arm.model.embedding.as_ref());
     let data = &study.experiment.data;
     let prepared = data::prepare(data, embedding, cache, &mut |what| observer.on_stage(what))?;
-    plan::plan(study, prepared, pool)
+    let plan = plan::plan(study, prepared, pool)?;
+    memory::refuse_too_large(&plan, pool)?;
+    Ok(plan)
 }
 
 /// Runs what is not finished of a plan in its folder, and summarises all of it. Learning rates that

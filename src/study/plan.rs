@@ -1,6 +1,5 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
-use super::memory;
 use super::pool::Pool;
 use super::protocol::Hello;
 use super::record::Definition;
@@ -167,9 +166,7 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     for arm in &study.arms {
         review::refuse_endless(arm, &Course::new(arm, data.facts.train.examples))?;
     }
-    let plan = Plan { study, data, engine, machine, devices, runs, weight_files };
-    memory::refuse_too_large(&plan, pool)?;
-    Ok(plan)
+    Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
 }
 
 fn engine(choice: EngineChoice, device: Device) -> Result<EngineKind, UserError> {

@@ -2,7 +2,7 @@
 //! standard input and output.
 
 use super::plan::Stage;
-use super::record::Definition;
+use super::record::{Definition, TimingLine};
 use crate::config::{Logging, Metric, ProbeSection};
 use crate::kernels::{CudaDevice, Place};
 use crate::train::{EpochMetrics, Progress};
@@ -119,37 +119,4 @@ pub(super) struct StepTimes {
     pub(super) seconds_per_validation_row: f64,
     /// In bytes: of the process on CPU, of the device on CUDA.
     pub(super) peak_memory: u64,
-}
-
-/// One line of `evaluation_timing.jsonl`: what cannot repeat of the same measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EvaluationTimingLine {
-    /// Updates made so far.
-    pub step: u64,
-    /// When it was recorded, in seconds since 1970.
-    pub wall_time: f64,
-    /// Seconds spent on training steps since the epoch began.
-    pub train_seconds: f64,
-    /// Seconds spent on the validation split since the epoch began.
-    pub validation_seconds: f64,
-}
-
-/// One line of `timing.jsonl`: what cannot repeat of the same epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct TimingLine {
-    /// 0-based.
-    pub epoch: u64,
-    /// When the epoch was recorded, in seconds since 1970.
-    pub wall_time: f64,
-    /// Seconds spent on training steps.
-    pub train_seconds: f64,
-    /// Seconds spent on the validation split, within the epoch too.
-    pub validation_seconds: f64,
-    /// Training rows a second.
-    pub examples_per_second: f64,
-    /// The most memory so far in bytes: of the process on CPU, of the device on CUDA.
-    pub peak_memory: u64,
-    /// Rows whose gradients were computed at a time, when that was less than the batch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub micro_batch: Option<usize>,
 }

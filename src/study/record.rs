@@ -24,7 +24,6 @@
 //! ([`Record::checksums`]), and a checkpoint those of its logs up to it. Runs of earlier versions have
 //! none and are read as they are.
 
-use super::protocol::{EvaluationTimingLine, TimingLine};
 use crate::config::Arm;
 use crate::events::Histogram;
 use crate::files;
@@ -153,6 +152,39 @@ pub struct HistogramLine {
     pub parameter: String,
     /// Of its values after the epoch.
     pub histogram: Histogram,
+}
+
+/// One line of `evaluation_timing.jsonl`: what cannot repeat of the same measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationTimingLine {
+    /// Updates made so far.
+    pub step: u64,
+    /// When it was recorded, in seconds since 1970.
+    pub wall_time: f64,
+    /// Seconds spent on training steps since the epoch began.
+    pub train_seconds: f64,
+    /// Seconds spent on the validation split since the epoch began.
+    pub validation_seconds: f64,
+}
+
+/// One line of `timing.jsonl`: what cannot repeat of the same epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimingLine {
+    /// 0-based.
+    pub epoch: u64,
+    /// When the epoch was recorded, in seconds since 1970.
+    pub wall_time: f64,
+    /// Seconds spent on training steps.
+    pub train_seconds: f64,
+    /// Seconds spent on the validation split, within the epoch too.
+    pub validation_seconds: f64,
+    /// Training rows a second.
+    pub examples_per_second: f64,
+    /// The most memory so far in bytes: of the process on CPU, of the device on CUDA.
+    pub peak_memory: u64,
+    /// Rows whose gradients were computed at a time, when that was less than the batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
 }
 
 /// The paths of one run.

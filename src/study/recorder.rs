@@ -1,8 +1,8 @@
 //! Writes down what a run tells while it is trained: records first, then TensorBoard's files.
 
 use super::curves::Curves;
-use super::protocol::{EvaluationTimingLine, Report, Task, TimingLine};
-use super::record::{HistogramLine, RunFolder, wall_clock};
+use super::protocol::{Report, Task};
+use super::record::{EvaluationTimingLine, HistogramLine, RunFolder, TimingLine, wall_clock};
 use super::resume::{Logs, take_back, unfit};
 use super::worker::{PeakMemory, Wishes};
 use crate::config::NoiseScaleSection;

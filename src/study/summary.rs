@@ -2,8 +2,8 @@
 
 use super::folder::StudyFolder;
 use super::plan::Run;
-use super::protocol::{RunEnd, TimingLine};
-use super::record::{Record, RunFolder, Status};
+use super::protocol::RunEnd;
+use super::record::{Record, RunFolder, Status, TimingLine};
 use crate::config::Arm;
 use crate::stats::{self, Summary};
 use crate::train::EpochMetrics;

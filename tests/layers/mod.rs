@@ -65,7 +65,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
         "study::plan",
         "study::pool",
         "study::protocol",
-        "study::record",
         "study::review",
         "study::selection",
         "study::summary",

@@ -284,9 +284,11 @@ fn parquet() -> Vec<u8> {
     let schema = Arc::new(parse_message_type(schema).unwrap());
     let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
     let mut group = writer.next_row_group().unwrap();
-    for values in [["good words", "bad words"], ["0", "1"]] {
+    let text = |row: usize| format!("{} word {row}", ["good", "bad"][row % 2]);
+    let label = |row: usize| (row % 2).to_string();
+    for value in [&text as &dyn Fn(usize) -> String, &label] {
         let column: Vec<ByteArray> =
-            (0..40).map(|row: usize| ByteArray::from(values[row % 2])).collect();
+            (0..40).map(|row| ByteArray::from(value(row).into_bytes())).collect();
         let mut into = group.next_column().unwrap().unwrap();
         into.typed::<ByteArrayType>().write_batch(&column, None, None).unwrap();
         into.close().unwrap();
@@ -297,9 +299,10 @@ fn parquet() -> Vec<u8> {
 }
 
 fn tokenizer() -> String {
+    let numbers: String = (0..40).map(|row| format!(",\"{row}\":{}", row + 4)).collect();
     r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],
     "normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"Whitespace"},
     "post_processor":null,"decoder":{"type":"WordPiece","prefix":"x","cleanup":true},
-    "model":{"type":"WordLevel","vocab":{"[UNK]":0,"good":1,"bad":2,"word":3},"unk_token":"[UNK]"}}"#
-        .to_owned()
+    "model":{"type":"WordLevel","vocab":{"[UNK]":0,"good":1,"bad":2,"word":3@},"unk_token":"[UNK]"}}"#
+        .replace('@', &numbers)
 }

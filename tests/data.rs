@@ -1,8 +1,8 @@
+use crate::util::npy;
 use batchscope::config::{DataSection, EmbeddingSection};
 use batchscope::data::{Dataset, Encoder, Inputs, Prepared, prepare};
 use batchscope::error::UserError;
 use batchscope::kernels::{Sequences, Split};
-use npyz::WriterBuilder;
 use std::fs;
 use std::path::Path;
 
@@ -47,15 +47,6 @@ fn rows(prepared: &Prepared) -> [Vec<u64>; 3] {
     let dataset = Dataset::open(&prepared.path).unwrap();
     [Split::Train, Split::Validation, Split::Test]
         .map(|split| dataset.rows(split).unwrap().to_vec())
-}
-
-fn npy<T: npyz::AutoSerialize + Clone>(dims: &[u64], values: &[T]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let options = npyz::WriteOptions::new().default_dtype().shape(dims);
-    let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
-    writer.extend(values.iter().cloned()).unwrap();
-    writer.finish().unwrap();
-    bytes
 }
 
 /// 20 rows of two words, four authors, dates that run backwards, labels by turns.

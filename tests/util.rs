@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use npyz::WriterBuilder;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -209,4 +210,14 @@ fn id(process: u32) -> Pid {
 pub(crate) fn python() -> Command {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     Command::new(if own.exists() { own } else { "python3".into() })
+}
+
+/// An array as numpy saves it.
+pub(crate) fn npy<T: npyz::AutoSerialize + Clone>(dims: &[u64], values: &[T]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let options = npyz::WriteOptions::new().default_dtype().shape(dims);
+    let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
+    writer.extend(values.iter().cloned()).unwrap();
+    writer.finish().unwrap();
+    bytes
 }

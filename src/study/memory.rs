@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::pool::Pool;
 use crate::config::Arm;
 use crate::error::UserError;
+use crate::format;
 use crate::kernels::{Device, Shape};
 use crate::train;
 use std::fs;
@@ -84,12 +85,12 @@ fn fits(
     let rule = format!(
         "arm `{arm}`: its model has {} parameters; a run takes at least {} for weights, gradients and \
          the optimizer's state and {} for one row's steps, the data {}, and {} has {}",
-        grouped(needed.parameters),
-        gigabytes(needed.state),
-        gigabytes(needed.workspace),
-        gigabytes(data),
+        format::count(needed.parameters),
+        format::bytes(needed.state),
+        format::bytes(needed.workspace),
+        format::bytes(data),
         limit.called,
-        gigabytes(limit.bytes)
+        format::bytes(limit.bytes)
     );
     if all(1) > limit.bytes {
         return Err(UserError::new(rule, smaller(shape)));
@@ -111,12 +112,12 @@ fn smaller(shape: &Shape) -> String {
         Some(("embedding.weight", dims)) => format!(
             "the embedding has {} vectors of {}: lower `model.embedding.dim`, or number the tokens so \
              that the largest id is smaller",
-            grouped(dims[0] as u64),
-            grouped(dims[1] as u64)
+            format::count(dims[0] as u64),
+            format::count(dims[1] as u64)
         ),
         _ => format!(
             "lower `model.lstm.units`, which is {}: weights grow with its square, and 64 is usual",
-            grouped(shape.units as u64)
+            format::count(shape.units as u64)
         ),
     }
 }
@@ -142,27 +143,6 @@ fn of_machine(root: &Path) -> Option<Limit> {
     Some(group.map_or(machine, |bytes| Limit { bytes, called: "this control group".into() }))
 }
 
-fn gigabytes(bytes: u64) -> String {
-    match bytes as f64 / 1e9 {
-        few if few < 0.095 => format!("{:.1} MB", few * 1e3),
-        few if few < 9.95 => format!("{few:.1} GB"),
-        many => format!("{} GB", grouped(many.round() as u64)),
-    }
-}
-
-/// `1,234,567`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,9 +163,9 @@ mod tests {
         let error = refusal(&huge, 1, 24).unwrap();
         assert_eq!(
             error.message,
-            "arm `a`: its model has 17,180,983,297 parameters; a run takes at least 275 GB for weights, \
-             gradients and the optimizer's state and 0.2 GB for one row's steps, the data 50.0 MB, and \
-             this machine has 24 GB"
+            "arm `a`: its model has 17,180,983,297 parameters; a run takes at least 274.9 GB for weights, \
+             gradients and the optimizer's state and 157 MB for one row's steps, the data 50 MB, and \
+             this machine has 24.0 GB"
         );
         assert!(error.hint.unwrap().contains("lower `model.lstm.units`, which is 65,536"));
         assert_eq!(refusal(&huge, 1, 300), None);

@@ -1,6 +1,7 @@
 //! Good files, one for each reader, and who reads them.
 
 use super::mutate::mutate;
+use crate::util::npy;
 use anyhow::Result;
 use batchscope::config::{DataSection, EmbeddingSection, Source, Study};
 use batchscope::data::{Encoder, peek, prepare};
@@ -8,7 +9,6 @@ use batchscope::kernels::{Input, Shape};
 use batchscope::model::{self, Names};
 use batchscope::{report, study};
 use flate2::{Compression, write::GzEncoder};
-use npyz::WriterBuilder;
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -248,15 +248,6 @@ impl Scene {
         study::StudyStatus::read(&folder)?;
         report::write(&folder).map(drop)
     }
-}
-
-fn npy<T: npyz::AutoSerialize + Clone>(dims: &[u64], values: &[T]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let options = npyz::WriteOptions::new().default_dtype().shape(dims);
-    let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
-    writer.extend(values.iter().cloned()).unwrap();
-    writer.finish().unwrap();
-    bytes
 }
 
 fn floats(count: usize) -> Vec<f32> {

@@ -6,6 +6,7 @@
 
 use super::diagnostics::Output;
 use super::format;
+use crate::files;
 use crate::kernels::signals::{STOPS, hold};
 use anyhow::Result;
 use nix::sys::signal::Signal;
@@ -34,15 +35,13 @@ pub(super) struct Interrupt {
     phase: Arc<Mutex<Phase>>,
     output: Output,
     study: PathBuf,
-    cache: PathBuf,
 }
 
 impl Interrupt {
     /// Begins to listen, for the study in this folder. To be called before any thread is started.
     pub(super) fn listen(output: Output, study: &Path) -> Result<Self> {
         let phase = Arc::new(Mutex::new(Phase::Preparing));
-        let (stop, study, cache) = (Arc::default(), study.to_owned(), super::cache(study));
-        let interrupt = Self { stop, phase, output, study, cache };
+        let interrupt = Self { stop: Arc::default(), phase, output, study: study.to_owned() };
         let ignored = is_ignored(Signal::SIGHUP);
         let heard: Vec<Signal> = STOPS
             .into_iter()
@@ -110,7 +109,7 @@ impl Interrupt {
     }
 
     fn leave(&self, why: &str, hint: &str) -> ! {
-        remove_unfinished(&self.cache);
+        files::abandon();
         self.output.fault(why, Some(hint));
         leave_at_once()
     }
@@ -128,18 +127,6 @@ fn is_ignored(signal: Signal) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.unwrap_or(0) >> (signal as i32 - 1) & 1 == 1
-}
-
-/// Removes what this process was writing into the cache.
-fn remove_unfinished(cache: &Path) {
-    let own = format!(".{}.", std::process::id());
-    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') && name.ends_with(".tmp") && name.contains(&own) {
-            // It will be removed by nobody else, but does no harm.
-            fs::remove_file(entry.path()).ok();
-        }
-    }
 }
 
 #[expect(clippy::exit, reason = "what is saved is whole, and nothing more is wanted")]

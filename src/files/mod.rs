@@ -24,10 +24,12 @@ pub use tensors::{parse_tensors, seal_tensors, sealed_entry};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::{Builder, NamedTempFile};
 
 /// Random characters in a temporary name.
@@ -40,6 +42,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> 
         fs::create_dir_all(folder)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut temporary = temporary(folder, &name)?;
+        let _writing = Writing::begin(temporary.path());
         fill(temporary.as_file_mut())?;
         temporary.as_file().sync_all()?;
         // Where this fails, the temporary file goes with its guard.
@@ -47,6 +50,37 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> 
         Ok(sync_folder(path)?)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Temporary files that this process is writing at the moment.
+static BEING_WRITTEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Removes the files that this process is writing, for a process that ends at once.
+pub fn abandon() {
+    for path in being_written().iter() {
+        // It would be swept later; until then it takes room.
+        fs::remove_file(path).ok();
+    }
+}
+
+fn being_written() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    BEING_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While it lives, [`abandon`] knows of the file.
+struct Writing(PathBuf);
+
+impl Writing {
+    fn begin(path: &Path) -> Self {
+        being_written().insert(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        being_written().remove(&self.0);
+    }
 }
 
 /// A new file `.NAME.RANDOM.tmp`, which goes unless it is kept. It is locked as long as it is

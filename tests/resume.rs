@@ -182,6 +182,8 @@ fn an_interrupted_run_whose_files_are_damaged_or_cut_comes_to_the_same_results()
     };
     let mut cases = vec![("checkpoint/state.safetensors", flip, true)];
     cases.push(("checkpoint/state.safetensors", cut, true));
+    // Emptied: it is removed below.
+    cases.push(("checkpoint/state.safetensors", empty, true));
     for name in [
         "metrics.jsonl",
         "timing.jsonl",
@@ -199,8 +201,13 @@ fn an_interrupted_run_whose_files_are_damaged_or_cut_comes_to_the_same_results()
         let path = scene.path(&format!("{study}/{FIRST_RUN}/{name}"));
         let mut bytes = fs::read(&path).unwrap();
         damage(&mut bytes);
-        fs::write(&path, bytes).unwrap();
-        let ended = scene.run(&["run", "tiny.yaml", "--out", &study, "--only", FIRST_RUN]);
+        match bytes.is_empty() && name.starts_with("checkpoint") {
+            true => fs::remove_file(&path).unwrap(),
+            false => fs::write(&path, bytes).unwrap(),
+        }
+        // The warning is there without anything else, too.
+        let command = ["run", "tiny.yaml", "--out", &study, "--only", FIRST_RUN, "--quiet"];
+        let ended = scene.run(&command);
         let ended = ended.expect(0);
         let begins = ended.stderr.contains("the run begins again with its first epoch");
         assert_eq!(begins, anew, "{name}, {number}: {}", ended.stderr);

@@ -1,6 +1,6 @@
 //! Progress: bars on a terminal, plain lines otherwise; both on standard error.
 
-use super::diagnostics::{Output, note};
+use super::diagnostics::{Output, note, print_warnings};
 use super::format::{count, counted, duration, in_line, loss};
 use crate::study::{Job, Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::train::{self, Course, EpochMetrics};
@@ -185,6 +185,13 @@ impl Observer for Progress {
         for line in left_alone(pending, plan.runs.len()) {
             self.line(&line);
         }
+        // A warning stays, whatever `--quiet` takes away.
+        for why in &pending.anew {
+            match self.bars {
+                Some(_) => self.line(&format!("warning: {why}")),
+                None => print_warnings(std::slice::from_ref(why)),
+            }
+        }
         self.begin(plan, &pending.runs, pending.runs.len(), "");
     }
 
@@ -296,7 +303,6 @@ fn left_alone(pending: &Pending, all: usize) -> Vec<String> {
         let runs = counted(pending.failed, "run");
         lines.push(format!("{runs} failed before: `--retry-failed` tries again"));
     }
-    lines.extend(pending.anew.iter().map(|why| format!("warning: {why}")));
     if pending.left_out > 0 {
         lines.push(format!("{} left out by `--only`", counted(pending.left_out, "run")));
     }

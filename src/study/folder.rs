@@ -189,8 +189,13 @@ pub(super) fn resolved(folder: &Path) -> Result<Study> {
         _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
     })?;
     let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
-    Study::from_source(&source, "study")
-        .with_context(|| format!("{} was written by another version", path.display()))
+    Study::from_source(&source, "study").with_context(|| {
+        format!(
+            "{} is damaged, or was written by another version (the same `batchscope run` of your \
+                 own file writes it again)",
+            path.display()
+        )
+    })
 }
 
 /// Whether a process is at work in the folder of a study or of a run.

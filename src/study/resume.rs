@@ -46,7 +46,12 @@ pub(super) fn trouble(folder: &RunFolder, definition: &Definition) -> Result<Opt
     let moments = optimizer(&train.optimizer).moments();
     let read = || -> Result<Option<String>> {
         let checkpoint = load_checkpoint(&folder.checkpoint(), &definition.model, moments)?;
-        let Some((_, position)) = checkpoint else { return Ok(None) };
+        let Some((_, position)) = checkpoint else {
+            // A run that is killed before its first checkpoint may have recorded one epoch.
+            let recorded = files::mark(&folder.metrics_log(), None)?.lines;
+            let gone = || format!("{} is gone", folder.checkpoint().display());
+            return Ok((recorded > 1).then(gone));
+        };
         if train.restores_best() && position.best_epoch().is_some() {
             model::read_sealed_weights(&folder.best(), &definition.model)?;
         }

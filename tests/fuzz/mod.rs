@@ -64,6 +64,7 @@ fn try_inputs(
 struct Alarm(Arc<AtomicU64>);
 
 impl Alarm {
+    #[expect(clippy::print_stderr, reason = "nobody else can say it: the process ends")]
     fn set(target: &'static str, seed: u64, folder: &Path) -> Self {
         let left = Arc::new(AtomicU64::new(TOO_LONG * 20));
         let (watched, folder) = (Arc::clone(&left), folder.to_owned());
@@ -138,6 +139,10 @@ fn damaged_files_are_refused_or_read_and_never_panic() {
 /// `scripts/fuzz` starts this with FUZZ_SEED and FUZZ_SECONDS.
 #[test]
 #[ignore = "runs for minutes: scripts/fuzz"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "scripts/fuzz says in variables how long, and where to begin"
+)]
 fn for_as_long_as_it_is_told() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let only = std::env::var("FUZZ_ONLY").unwrap_or_default();

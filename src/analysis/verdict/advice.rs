@@ -69,7 +69,7 @@ pub(super) fn too_few_seeds(comparison: &Comparison) -> String {
     match planned > finished + sum(|arm| arm.diverged) {
         true => format!(
             "{} of {} finished: no comparison yet. {takes}; the same `batchscope run` goes on with the \
-             others.",
+             others, and with `--retry-failed` with those that failed.",
             count(finished as u64),
             counted(planned, "run")
         ),
@@ -85,7 +85,8 @@ fn nothing_to_use(comparison: &Comparison) -> &'static str {
     let is_to_come = |arm: &ArmFinding| arm.planned > arm.finished + arm.diverged;
     match comparison.arms.iter().any(is_to_come) {
         true => {
-            "There is nothing to use yet: the same `batchscope run` goes on with what is not finished."
+            "There is nothing to use yet: the same `batchscope run` goes on with what is not finished \
+             (`--retry-failed`: with what failed too)."
         }
         false => {
             "There is nothing to use: give the arms lower learning rates. What diverged would diverge \

@@ -315,6 +315,14 @@ fn times_of(array: Array, x: &str, n: usize) -> Result<Vec<Moment>> {
 fn texts(array: Array, x: &str, n: usize) -> Result<Vec<String>, UserError> {
     one_a_row(&array, x, n)?;
     array.intact()?;
+    if let Numbers::Floats(values) = &array.numbers
+        && let Some(row) = values.iter().position(|value| value.is_nan())
+    {
+        return Err(UserError::new(
+            format!("{} holds NaN in row {row} (from 0)", array.name),
+            "give each row its group: rows without one would count as one group",
+        ));
+    }
     Ok(match array.numbers {
         Numbers::Texts(values) => values,
         Numbers::Ints(values) | Numbers::Times(values) => {
@@ -341,6 +349,13 @@ fn same_width(a: &str, first: &Sequences, b: &str, other: &Sequences) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_without_a_group_is_refused() {
+        let groups = array(&[3], Numbers::Floats(vec![1.0, f32::NAN, 1.0]));
+        let error = texts(groups, "X", 3).unwrap_err();
+        assert!(error.message.ends_with("holds NaN in row 1 (from 0)"), "{error}");
+    }
 
     fn array(dims: &[usize], numbers: Numbers) -> Array {
         Array::of("a.npz: `X`", dims, numbers)

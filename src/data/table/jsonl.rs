@@ -107,6 +107,12 @@ fn object(line: &[u8], place: &dyn Fn() -> String) -> Result<Object, UserError> 
     })
 }
 
+/// Whether a number may have lost digits: two ids would become one.
+fn is_rounded(number: &serde_json::Number) -> bool {
+    let is_whole = number.is_i64() || number.is_u64();
+    !is_whole && number.as_f64().is_some_and(|value| value.abs() >= 2f64.powi(63))
+}
+
 fn cell<'v>(
     value: Option<&'v Value>,
     column: &str,
@@ -115,6 +121,13 @@ fn cell<'v>(
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(Cow::Borrowed(text))),
+        Some(Value::Number(number)) if is_rounded(number) => Err(UserError::new(
+            format!(
+                "{}: `{column}` holds a number beyond 2^64, whose digits cannot be kept",
+                place()
+            ),
+            "write it as a text, in quotes: ids are texts",
+        )),
         Some(Value::Number(number)) => Ok(Some(Cow::Owned(number.to_string()))),
         Some(Value::Bool(flag)) => Ok(Some(Cow::Owned(flag.to_string()))),
         Some(Value::Array(_) | Value::Object(_)) => Err(UserError::new(
@@ -141,6 +154,17 @@ mod tests {
     fn numbers_flags_and_nulls_become_cells() {
         let text = b"{\"text\": \"a\", \"label\": true}\r\n\n{\"label\": 0.5}\n{\"text\":null,\"label\":2}";
         assert_eq!(rows(text).unwrap(), ["1 a true", "3 - 0.5", "4 - 2"]);
+    }
+
+    #[test]
+    fn whole_numbers_keep_all_their_digits_or_are_refused() {
+        let text = b"{\"text\": \"a\", \"label\": 18446744073709551615}\n";
+        assert_eq!(rows(text).unwrap(), ["1 a 18446744073709551615"]);
+        for number in ["18446744073709551616", "-9223372036854775809", "1e22"] {
+            let text = format!("{{\"text\": \"a\", \"label\": {number}}}\n");
+            let error = rows(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with("t.jsonl, line 1: `label` holds a number beyond"), "{error}");
+        }
     }
 
     #[test]

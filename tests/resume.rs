@@ -163,6 +163,24 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// That the first run of a study has every bit of an undisturbed one.
+#[track_caller]
+fn assert_same_run(scene: &Scene, study: &str, what: &str) {
+    for file in [
+        "metrics.jsonl",
+        "steps.jsonl",
+        "record.json",
+        "weights.safetensors",
+        "evaluations.jsonl",
+        "histograms.jsonl",
+        "test_predictions.csv",
+    ] {
+        let of =
+            |study: &str| fs::read(scene.path(&format!("{study}/{FIRST_RUN}/{file}"))).unwrap();
+        assert_eq!(of(study), of("whole"), "{what}: {file}");
+    }
+}
+
 #[test]
 fn an_interrupted_run_whose_files_are_damaged_or_cut_comes_to_the_same_results() {
     let scene = Scene::new();
@@ -216,19 +234,7 @@ fn an_interrupted_run_whose_files_are_damaged_or_cut_comes_to_the_same_results()
             "{}",
             ended.stderr
         );
-        for file in [
-            "metrics.jsonl",
-            "steps.jsonl",
-            "record.json",
-            "weights.safetensors",
-            "evaluations.jsonl",
-            "histograms.jsonl",
-            "test_predictions.csv",
-        ] {
-            let of =
-                |study: &str| fs::read(scene.path(&format!("{study}/{FIRST_RUN}/{file}"))).unwrap();
-            assert_eq!(of(&study), of("whole"), "{name}, {number}: {file}");
-        }
+        assert_same_run(&scene, &study, &format!("{name}, {number}"));
         fs::remove_dir_all(scene.path(&study)).unwrap();
     }
 }

@@ -10,8 +10,8 @@ use std::time::Instant;
 /// Untimed steps, then as many timed ones for the first line.
 const WARM_UP: u64 = 3;
 
-/// Serves until the input ends. `run` makes so many steps and gives the loss of the last one, waiting
-/// for it.
+/// Serves until the input ends. `run` makes the given number of steps, waits for the last one, and gives
+/// its loss.
 pub(crate) fn serve(mut run: impl FnMut(u64) -> Result<f64>) -> Result<()> {
     run(WARM_UP)?;
     let mut first = timed(WARM_UP, &mut run)?;

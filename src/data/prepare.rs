@@ -51,12 +51,13 @@ pub fn prepare(
         tokenizer: tokenizer_file(section)?,
     };
     let hash = source.hash()?;
-    // Files of earlier versions say nothing of lines and rows; the same examples are prepared again.
-    let is_told = |found: &Prepared| section.table.is_none() || !found.facts.accounts.is_empty();
-    let (found, repaired) = match look(cache, &hash)? {
-        Look::Found(found) if is_told(&found) => (Some(*found), None),
-        Look::Found(_) | Look::None => (None, None),
-        Look::Damaged(why) => {
+    // Files of earlier versions have no account of lines and rows: the examples are prepared again.
+    let has_accounts =
+        |found: &Prepared| section.table.is_none() || !found.facts.accounts.is_empty();
+    let (found, repaired) = match read_cache(cache, &hash)? {
+        Cached::Found(found) if has_accounts(&found) => (Some(*found), None),
+        Cached::Found(_) | Cached::None => (None, None),
+        Cached::Damaged(why) => {
             (None, Some(format!("{why}; they were prepared again from their source")))
         }
     };
@@ -86,30 +87,30 @@ fn settled(section: &DataSection, files: &[SourceFile]) -> Result<DataSection> {
 
 /// The examples with this hash, if they are in the cache undamaged: the source is not read.
 pub fn find(cache: &Path, hash: &str) -> Result<Option<Prepared>> {
-    Ok(match look(cache, hash)? {
-        Look::Found(found) => Some(*found),
-        Look::None | Look::Damaged(_) => None,
+    Ok(match read_cache(cache, hash)? {
+        Cached::Found(found) => Some(*found),
+        Cached::None | Cached::Damaged(_) => None,
     })
 }
 
-/// What the cache has of a hash.
-enum Look {
+/// What the cache has for a hash.
+enum Cached {
     None,
     Found(Box<Prepared>),
-    /// And how.
+    /// With the reason.
     Damaged(String),
 }
 
-fn look(cache: &Path, hash: &str) -> Result<Look> {
+fn read_cache(cache: &Path, hash: &str) -> Result<Cached> {
     let path = prepared_file(cache, hash);
     if fs::symlink_metadata(&path).is_err() {
-        return Ok(Look::None);
+        return Ok(Cached::None);
     }
-    let of_prepared = |why: String| Look::Damaged(format!("the prepared data {why}"));
+    let of_prepared = |why: String| Cached::Damaged(format!("the prepared data {why}"));
     match dataset::Dataset::open_checked(&path) {
         Ok(dataset) if dataset.facts().hash == hash => {
             let facts = dataset.facts().clone();
-            Ok(Look::Found(Box::new(Prepared { path, facts, repaired: None })))
+            Ok(Cached::Found(Box::new(Prepared { path, facts, repaired: None })))
         }
         Ok(_) => Ok(of_prepared(format!("{} are those of another source", path.display()))),
         Err(error) if files::is_damage(&error) => Ok(of_prepared(error.to_string())),

@@ -85,14 +85,14 @@ fn the_run_that_ends_shows_a_row_for_each_arm() {
     scene.write("tiny.yaml", STUDY);
     let ended = scene.run(&["run", "tiny.yaml"]).expect(0);
     let rows: Vec<&str> = ended.stdout.lines().collect();
-    assert!(rows[0].contains("batch size") && rows[0].contains("test accuracy"), "{}", rows[0]);
-    assert!(rows[2].contains("small") && rows[2].contains("±"), "{}", rows[2]);
-    assert!(rows[3].contains("large"), "{}", rows[3]);
-    let width = rows.iter().take(4).map(|row| row.chars().count()).max();
+    assert!(rows[0].contains("val. accuracy") && rows[0].contains("vs best"), "{}", rows[0]);
+    assert!(rows[1].contains("small") && rows[1].contains("±"), "{}", rows[1]);
+    assert!(rows[2].contains("large"), "{}", rows[2]);
+    let width = rows.iter().take(6).map(|row| row.chars().count()).max();
     assert!(width <= Some(80), "{width:?}: {}", ended.stdout);
     assert!(ended.stderr.contains("small/seed-1  epoch 3/3  loss "), "{}", ended.stderr);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/tensorboard");
-    let curves = format!("records: runs/tiny   curves: {script} runs/tiny\n");
+    let curves = format!("curves  {script} runs/tiny\n");
     assert!(ended.stdout.ends_with(&curves), "{}", ended.stdout);
 }
 
@@ -105,7 +105,7 @@ fn quiet_leaves_the_results_and_the_warnings() {
         ended.stderr.lines().filter(|line| !line.starts_with("warning: ")).collect();
     assert_eq!(noise, Vec::<&str>::new());
     assert!(ended.stderr.contains("warning: arm `small`"), "{}", ended.stderr);
-    assert!(ended.stdout.contains("test accuracy"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("val. accuracy"), "{}", ended.stdout);
     let ended = scene.run(&["--quiet", "check", "none.yaml"]).expect(2);
     assert!(ended.stderr.starts_with("error: cannot read none.yaml"), "{}", ended.stderr);
 }

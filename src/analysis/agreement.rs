@@ -17,7 +17,7 @@
 //! shown in each study by itself; nothing is corrected for the number of studies.
 
 use super::words::list;
-use super::{ArmFinding, CONFIDENCE, Comparison, Findings, Outcome, Role};
+use super::{ArmFinding, Comparison, Findings, Outcome, Role};
 use crate::format::count;
 use crate::stats::Standing;
 use serde::Serialize;
@@ -86,7 +86,7 @@ pub fn sizes(findings: &Findings) -> Result<Sizes, &'static str> {
         Outcome::ToTarget => {
             Err("its runs were to end at one target, so it compares what that takes")
         }
-        Outcome::NoMaterialDifference | Outcome::Settled | Outcome::NotSettled => {
+        Outcome::ClearlyBetter | Outcome::NoDifference | Outcome::Decided | Outcome::Undecided => {
             Ok(of_comparison(&findings.comparison))
         }
     }
@@ -97,29 +97,16 @@ fn of_comparison(comparison: &Comparison) -> Sizes {
     let all = |fits: &dyn Fn(&ArmFinding) -> bool| -> BTreeSet<usize> {
         arms().filter(|arm| fits(arm)).map(|arm| arm.batch_size).collect()
     };
-    let is_good = |arm: &ArmFinding| match arm.role {
-        Role::Best => !can_be_beaten(comparison),
-        Role::Candidate => arm.standing == Some(Standing::Within),
-        _ => false,
-    };
+    let is_good = |arm: &ArmFinding| arm.standing == Some(Standing::Equivalent);
     let is_out =
-        |arm: &ArmFinding| arm.role == Role::Diverged || arm.standing == Some(Standing::Beyond);
+        |arm: &ArmFinding| arm.role == Role::Diverged || arm.standing == Some(Standing::Out);
     let not_out = all(&|arm| !is_out(arm));
     Sizes {
         tried: all(&|_| true),
         good: all(&is_good),
-        possible: all(&|arm| arm.may_be_best == Some(true)),
+        possible: all(&|arm| arm.may_be_best() == Some(true)),
         out: all(&is_out).difference(&not_out).copied().collect(),
     }
-}
-
-/// Whether some other arm can be better than the best one by more than the margin.
-fn can_be_beaten(comparison: &Comparison) -> bool {
-    let can_beat = |arm: &ArmFinding| {
-        let above = arm.difference.and_then(|d| d.estimate.summary.upper_bound(CONFIDENCE));
-        above.is_none_or(|above| above >= comparison.margin)
-    };
-    comparison.arms.iter().any(|arm| arm.role == Role::Candidate && can_beat(arm))
 }
 
 /// What the studies say together.
@@ -267,15 +254,10 @@ mod tests {
         let a = voice("a", vec![around(32, 0.803), around(64, 0.800)]);
         let b = voice("b", vec![around(32, 0.800), around(64, 0.803)]);
         assert_eq!(agree(&[a, b]).batch_sizes, [32, 64]);
-        // A difference about as large as the margin, known to less than it.
-        let near = |size: usize, by: f64| {
-            let seeds = [0.0, 0.004, -0.004, 0.003, -0.003].map(|d| 0.8 + by + d);
-            arm(size, &seeds)
-        };
-        let flat = |size: usize| arm(size, &[0.8; 5]);
-        let a = voice("a", vec![near(32, 0.006), flat(64)]);
-        let b = voice("b", vec![flat(32), near(64, 0.006)]);
-        assert_eq!(agree(&[a, b]).agreement, Agreement::Differ);
+        // One study shows a size to be worse by more than the margin, the other the other one.
+        let a = voice("a", vec![around(32, 0.806), around(64, 0.799)]);
+        let b = voice("b", vec![around(32, 0.799), around(64, 0.806)]);
+        assert_eq!(agree(&[a, b]).agreement, Agreement::Disagree);
     }
 
     #[test]

@@ -7,7 +7,6 @@
 
 use super::words::best_and_last;
 use super::{ArmResults, Comparison, Results, RunResults, compare};
-use rand::Rng;
 use serde::Serialize;
 
 /// The arms of a group, each run at its best measurement.
@@ -28,7 +27,7 @@ impl RunResults {
 }
 
 /// `None` for one arm, and where every run is best at its end.
-pub fn at_best(results: &Results, rng: &mut impl Rng) -> Option<AtBest> {
+pub fn at_best(results: &Results) -> Option<AtBest> {
     let runs = || results.arms.iter().flat_map(|arm| arm.runs.values());
     if results.arms.len() < 2 || runs().all(|run| run.best_validation() <= run.validation) {
         return None;
@@ -38,7 +37,7 @@ pub fn at_best(results: &Results, rng: &mut impl Rng) -> Option<AtBest> {
         run.validation = run.best_validation();
         run.test = None;
     }
-    let comparison = compare(&read, rng);
+    let comparison = compare(&read);
     Some(AtBest { comparison, arms: read.arms })
 }
 
@@ -52,21 +51,21 @@ pub(super) fn sentence(found: &AtBest) -> Option<String> {
 mod tests {
     use super::super::tests::{arm, point, results};
     use super::*;
-    use crate::stats::tests::{generator, near};
+    use crate::stats::tests::near;
 
     #[test]
     fn what_runs_lose_before_they_end_does_not_count() {
         let mut study = results(vec![arm(32, &[0.80, 0.81, 0.80]), arm(256, &[0.80, 0.80, 0.81])]);
-        assert_eq!(at_best(&study, &mut generator(1)), None, "they are best at their ends");
+        assert_eq!(at_best(&study), None, "they are best at their ends");
         for run in study.arms[1].runs.values_mut() {
             run.curve = vec![point(1, run.validation + 0.05), point(2, run.validation)];
         }
-        let found = at_best(&study, &mut generator(1)).unwrap();
+        let found = at_best(&study).unwrap();
         assert_eq!(found.comparison.best().unwrap().name, "batch-256");
         let said = sentence(&found).unwrap();
         assert!(said.contains("most accurate is batch size 256, and the least is batch size 32"));
         near(found.arms[1].runs[&0].validation, 0.85, 1e-12);
         study.arms.pop();
-        assert_eq!(at_best(&study, &mut generator(1)), None);
+        assert_eq!(at_best(&study), None);
     }
 }

@@ -13,7 +13,6 @@ use super::words::{best_and_last, label, list, points, signed_points};
 use super::{ArmFinding, ArmResults, Comparison, Point, Results, RunResults, compare};
 use crate::format::{count, duration};
 use crate::stats::Standing;
-use rand::Rng;
 use serde::Serialize;
 
 /// What is held equal.
@@ -84,11 +83,11 @@ impl BudgetFinding {
 }
 
 /// Reads the curves of arms that were compared; empty for one arm, and where a run has no curve.
-pub fn budgets(results: &Results, rng: &mut impl Rng) -> Vec<BudgetFinding> {
-    Axis::ALL.into_iter().filter_map(|axis| at_equal(results, axis, rng)).collect()
+pub fn budgets(results: &Results) -> Vec<BudgetFinding> {
+    Axis::ALL.into_iter().filter_map(|axis| at_equal(results, axis)).collect()
 }
 
-fn at_equal(results: &Results, axis: Axis, rng: &mut impl Rng) -> Option<BudgetFinding> {
+fn at_equal(results: &Results, axis: Axis) -> Option<BudgetFinding> {
     if results.arms.len() < 2 {
         return None;
     }
@@ -110,7 +109,7 @@ fn at_equal(results: &Results, axis: Axis, rng: &mut impl Rng) -> Option<BudgetF
             }
         }
     });
-    let comparison = compare(&read, rng);
+    let comparison = compare(&read);
     Some(BudgetFinding { axis, amount, comparison, unread, arms: read.arms })
 }
 
@@ -204,14 +203,14 @@ fn flips<'f>(
             )
         })
     };
-    there.comparison.standing(Standing::Beyond).into_iter().filter_map(flip).collect()
+    there.comparison.standing(Standing::Out).into_iter().filter_map(flip).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::stats::tests::{generator, near};
+    use crate::stats::tests::near;
 
     /// Accuracy rises with the updates alone, 1 - 100 / (steps + 200), and each epoch has 6,400 rows;
     /// a step takes 1 ms and 0.01 ms a row.
@@ -237,12 +236,12 @@ mod tests {
 
     #[test]
     fn what_updates_alone_bring_differs_with_equal_passes_and_not_with_equal_updates() {
-        let found = budgets(&study(), &mut generator(1));
+        let found = budgets(&study());
         let [examples, steps, seconds] = &found[..] else { panic!("three budgets") };
         near(examples.amount, 51_200.0, 0.0);
-        assert_eq!(examples.comparison.standing(Standing::Beyond)[0].name, "batch-128");
+        assert_eq!(examples.comparison.standing(Standing::Out)[0].name, "batch-128");
         near(steps.amount, 400.0, 0.0);
-        assert!(steps.comparison.standing(Standing::Beyond).is_empty());
+        assert!(steps.comparison.standing(Standing::Out).is_empty());
         let read = &steps.comparison.arms[0];
         near(read.validation.unwrap().summary.mean, 1.0 - 100.0 / 600.0 + 1e-4, 1e-12);
         near(read.examples.unwrap().mean, 12_800.0, 0.0);
@@ -265,7 +264,7 @@ mod tests {
     #[test]
     fn an_answer_that_flips_is_said_and_one_that_does_not_is_too() {
         let mut study = study();
-        let said = sentences(&budgets(&study, &mut generator(2)), study.margin);
+        let said = sentences(&budgets(&study), study.margin);
         assert_eq!(said.len(), 4);
         assert!(said[0].contains("equal passes over the data (51,200 examples)"), "{said:?}");
         assert!(said[3].contains("no batch size that comes out ahead"), "{said:?}");
@@ -273,7 +272,7 @@ mod tests {
         for run in study.arms[1].runs.values_mut() {
             run.curve.iter_mut().for_each(|point| point.seconds /= 3.0);
         }
-        let said = sentences(&budgets(&study, &mut generator(2)), study.margin);
+        let said = sentences(&budgets(&study), study.margin);
         let last = said.last().unwrap();
         assert!(last.contains("32 is the best with equal passes over the data"), "{last}");
     }
@@ -284,15 +283,15 @@ mod tests {
         study.arms[1].runs.values_mut().for_each(|run| run.curve.truncate(3));
         let third = arm(64, &[0.5]);
         study.arms.push(third);
-        assert!(budgets(&study, &mut generator(3)).is_empty(), "one has no curve");
+        assert!(budgets(&study).is_empty(), "one has no curve");
         study.arms[2] = study.arms[1].clone();
         study.arms[2].name = "twin".into();
-        let found = budgets(&study, &mut generator(3));
+        let found = budgets(&study);
         let steps = found.iter().find(|found| found.axis == Axis::Steps).unwrap();
         assert_eq!(steps.unread, ["batch-32"]);
         assert!(steps.compares());
         study.arms.pop();
-        let said = sentences(&budgets(&study, &mut generator(3)), study.margin);
+        let said = sentences(&budgets(&study), study.margin);
         assert!(said[1].contains("no comparison: batch-32 had not been measured"), "{said:?}");
     }
 }

@@ -37,8 +37,12 @@ impl GroupFinding {
 /// What a study shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Findings {
-    /// In sentences.
+    /// What to use, and how sure that is.
     pub verdict: Verdict,
+    /// Where the gap between two batch sizes comes from, in sentences.
+    pub gap: Vec<String>,
+    /// What was found beside the comparison, in sentences.
+    pub besides: Vec<String>,
     /// How the arms on which the verdict rests came by their rates and what they have in common.
     pub group: &'static str,
     /// The arms on which the verdict rests, against the best of them.
@@ -97,20 +101,26 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let taken_apart = decompose(results);
     let audit = audit(&of_main, &main.comparison);
     let rates = rates(results, rng);
-    let Views { budgets, at_best, fronts } = views(&of_main, &main, rng);
-    let mut verdict = verdict(&of_main, &main, taken_apart.as_ref(), &audit);
+    let Views { budgets, at_best, fronts } = views(&of_main, &main);
+    let verdict = verdict(&of_main, &main, &audit);
+    let gap = match &taken_apart {
+        None => Vec::new(),
+        Some(Ok(found)) => super::decomposition::sentences(found, results.margin),
+        Some(Err(reason)) => vec![format!("The gap cannot be taken apart: {reason}.")],
+    };
+    let mut more = Vec::new();
     let (decomposition, no_decomposition) = match taken_apart {
         None => (None, None),
         Some(Ok(found)) => (Some(found), None),
         Some(Err(reason)) => (None, Some(reason)),
     };
     if verdict.outcome != Outcome::TooFewSeeds {
-        verdict.besides = besides(results, &main, rates.as_ref(), &budgets, at_best.as_ref());
+        more = besides(results, &main, rates.as_ref(), &budgets, at_best.as_ref());
     }
     let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
     let noise = super::noise(results, &of_main, trade_off.map(|found| found.critical));
-    verdict.besides.extend(noise.iter().flat_map(NoiseFinding::sentences));
-    verdict.besides.extend(sharpness.iter().flat_map(SharpnessFinding::sentences));
+    more.extend(noise.iter().flat_map(NoiseFinding::sentences));
+    more.extend(sharpness.iter().flat_map(SharpnessFinding::sentences));
     let target = main.target.as_ref().map(|of| &of.target);
     let claims = claims(results, &of_main, target, decomposition.as_ref(), sharpness.as_ref());
     let factors = factors(&of_main);
@@ -121,6 +131,8 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     }
     Findings {
         verdict,
+        gap,
+        besides: more,
         group,
         comparison,
         target,
@@ -150,14 +162,14 @@ struct Views {
 
 /// None where runs end at a target: they have no budget in common, and their accuracies differ by no
 /// more than how far the last steps overshoot.
-fn views(of_main: &Results, main: &GroupFinding, rng: &mut impl Rng) -> Views {
+fn views(of_main: &Results, main: &GroupFinding) -> Views {
     if of_main.declared_target.is_some() {
         return Views::default();
     }
     let compared = main.compared(of_main);
     Views {
-        budgets: budgets(&compared, rng),
-        at_best: at_best(&compared, rng),
+        budgets: budgets(&compared),
+        at_best: at_best(&compared),
         fronts: fronts(&main.comparison, main.target.as_ref()),
     }
 }
@@ -181,7 +193,7 @@ fn besides(
 
 /// The results are those of the group's arms alone.
 fn of_group(results: &Results, group: &Group, rng: &mut impl Rng) -> GroupFinding {
-    let comparison = compare(results, rng);
+    let comparison = compare(results);
     let declared = results.declared_target.clone();
     let wanted = declared.or_else(|| default_target(results, &comparison));
     let wanted = wanted.filter(|_| comparison.best.is_some());
@@ -226,10 +238,10 @@ mod tests {
     fn a_study_whose_runs_end_at_a_target_is_not_judged_by_accuracies() {
         let arms = vec![arm(32, &[0.80, 0.83, 0.78]), arm(256, &[0.79, 0.80, 0.82])];
         let open = analyse(&results(arms.clone()), &mut generator(1)).verdict;
-        assert_eq!(open.outcome, Outcome::NotSettled);
+        assert_eq!(open.outcome, Outcome::Undecided);
         let study = Results { declared_target: Some(Target::accuracy(0.75)), ..results(arms) };
         let found = analyse(&study, &mut generator(1));
-        assert_eq!((found.verdict.outcome, found.verdict.more_seeds), (Outcome::ToTarget, None));
+        assert_eq!((found.verdict.outcome, found.verdict.more), (Outcome::ToTarget, None));
         assert!(found.budgets.is_empty() && found.fronts.is_empty());
     }
 

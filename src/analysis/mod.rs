@@ -59,7 +59,7 @@ pub use at_best::{AtBest, at_best};
 pub use audit::{ArmFacts, Confounder, Weight, audit};
 pub use budgets::{Axis, BudgetFinding, budgets};
 pub use claims::{Claim, Finding, claims};
-pub use compare::{ArmFinding, Comparison, Difference, Role, compare};
+pub use compare::{ArmFinding, Comparison, Difference, Looks, Role, compare};
 pub use decomposition::{Decomposition, GapArm, OddSeed, Part, Parts, Remainder, decompose};
 pub use estimate::{Estimate, Ratio};
 pub use factors::{Effect, Factor, factors};
@@ -81,7 +81,10 @@ pub use target::{
 };
 pub use trade_off::{Observation, Observed, TradeOff, fit};
 pub use tuning::Tuning;
-pub use verdict::{Outcome, Verdict, verdict};
+pub use verdict::{
+    Caution, Decision, Guessing, MoreSeeds, OtherRows, Outcome, Rival, Seen, Strays, Verdict,
+    decide, verdict,
+};
 pub use words::{
     critical_batch, list, percent, percent_range, points, points_range, signed_points,
 };
@@ -101,6 +104,8 @@ pub struct Results {
     pub objective: Objective,
     /// Other margins that earlier sessions of the study declared.
     pub earlier_margins: Vec<f64>,
+    /// How they were come by.
+    pub looks: Looks,
     /// How many examples the splits have.
     pub examples: Examples,
     /// Steps of the longest training row, if it is known.
@@ -286,6 +291,7 @@ pub(crate) mod tests {
             margin: 0.005,
             objective: Objective::Time,
             earlier_margins: Vec::new(),
+            looks: Looks::Once,
             examples,
             longest: None,
             features: None,

@@ -94,7 +94,7 @@ mod tests {
             arm(64, &[0.80, 0.80]),
             arm(128, &[0.81, 0.81]),
         ]);
-        let found = fronts(&compare(&study, &mut generator(1)), None);
+        let found = fronts(&compare(&study), None);
         let prices: Vec<Price> = found.iter().map(|front| front.price).collect();
         assert_eq!(prices, [Price::Seconds, Price::Steps], "all cost the same rows and memory");
         assert_eq!(found[0].arms, ["batch-128", "batch-32"]);
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_time_to_a_target_counts_for_arms_all_of_whose_runs_reach_it() {
         let study = results(vec![arm(16, &[0.82; 2]), arm(32, &[0.85; 2]), arm(64, &[0.80; 2])]);
-        let comparison = compare(&study, &mut generator(1));
+        let comparison = compare(&study);
         let mut found = target(&study, &comparison, Target::accuracy(0.7), &mut generator(1));
         for (arm, (reached, seconds)) in found.arms.iter_mut().zip([(2, 3.0), (2, 2.0), (1, 1.0)]) {
             (arm.runs, arm.reached, arm.seconds) = (2, reached, summarise(&[seconds; 2]));

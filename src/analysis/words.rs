@@ -1,6 +1,6 @@
 //! Accuracies and their differences as people read them.
 
-use super::{ArmFinding, Comparison, Estimate, TradeOff};
+use super::{ArmFinding, Comparison, TradeOff};
 use crate::format::{count, counted};
 use crate::stats::{Interval, Summary};
 
@@ -46,11 +46,6 @@ pub(super) fn label(arm: &ArmFinding) -> String {
     }
 }
 
-/// Several of them.
-pub(super) fn labels(arms: &[&ArmFinding]) -> String {
-    list(&arms.iter().map(|arm| label(arm)).collect::<Vec<_>>())
-}
-
 /// `the most accurate is A, and the least is B: -0.75 percentage points (95 % interval ...)`
 pub(super) fn best_and_last(comparison: &Comparison) -> Option<String> {
     let best = comparison.best()?;
@@ -74,19 +69,6 @@ pub(super) fn sample(summary: &Summary) -> String {
         1 => format!("{seeds}, {}", counted(noise.rows, "row")),
         block => format!("{seeds}, {} of {block} rows", counted(noise.rows, "block")),
     })
-}
-
-/// `72.6 % (95 % interval 71.0 to 74.2, 3 seeds)`
-pub(super) fn accuracy(estimate: &Estimate) -> String {
-    let mean = percent(estimate.summary.mean);
-    match estimate.interval {
-        Some(interval) => format!(
-            "{mean} (95 % interval {}, {})",
-            percent_range(interval),
-            sample(&estimate.summary)
-        ),
-        None => format!("{mean} (one seed, so no interval)"),
-    }
 }
 
 /// What the critical batch size means.

@@ -21,17 +21,11 @@ pub(super) struct ReportArgs {
 pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
     let written = report::write_all(&args.folders, args.out.as_deref())?;
     print_warnings(&written.warnings);
-    let of_study = |report: &Report| format!("study  {}\n\n{}", report.study, text(report));
+    let of_study = |report: &Report| format!("study  {}\n\n{}", report.study, report.text());
     let texts: Vec<String> = written.reports.iter().map(of_study).collect();
     let texts = [texts, written.comparison.iter().map(together).collect()].concat();
     output.answer(&written, &texts.join("\n\n"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The verdict in a few lines, and where the rest is.
-pub(super) fn text(report: &Report) -> String {
-    let lines = report.findings.verdict.lines().join("\n");
-    format!("{lines}\nreport: {}", report.path.display())
 }
 
 /// Whether the studies agree, and where the page about them is.

@@ -5,7 +5,7 @@ use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::{
     ExperimentArgs, INTERRUPTED, SOME_FAILED, USAGE_OR_CONFIGURATION, cache, diagnostics, format,
-    report, tables,
+    tables,
 };
 use crate::report::{self as reports, Report};
 use crate::study::{
@@ -97,13 +97,13 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
         Ok(written) => (written, None),
         Err(error) => (None, Some(no_report(&path, &error))),
     };
-    let verdict = written.as_ref().map(report::text);
-    let parts = [
-        Some(tables::results(&outcome.arms)),
-        notes(&outcome, &command),
-        verdict,
-        Some(places(&path)),
-    ];
+    let answer = written.as_ref().map(Report::text);
+    let parts = match answer {
+        Some(answer) => [Some(answer), notes(&outcome, &command), Some(curves(&path))],
+        None => {
+            [Some(tables::results(&outcome.arms)), notes(&outcome, &command), Some(curves(&path))]
+        }
+    };
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     let document = document(&study.name, &path, &outcome, (written.as_ref(), fault.as_ref()));
     let answered = output.answer(&document, &text);
@@ -203,11 +203,10 @@ pub(super) const DIVERGED: &str = "a diverged run would diverge again and is not
                                    its learning rate, in an arm of another name or with `--out` in \
                                    another folder";
 
-/// Where the records are and how to see the curves.
-pub(super) fn places(study: &Path) -> String {
+/// How to see the curves.
+pub(super) fn curves(study: &Path) -> String {
     let folder = study.display().to_string();
-    let show = format::command(&[tensorboard(), vec![folder.clone()]].concat());
-    format!("records: {folder}   curves: {show}")
+    format!("curves  {}", format::command(&[tensorboard(), vec![folder]].concat()))
 }
 
 /// The checkout's script as it is called from the current folder; the bare program where there is

@@ -1,7 +1,7 @@
 //! `batchscope status DIR`: how a study stands, from its folder alone.
 
 use super::diagnostics::Output;
-use super::run::{DIVERGED, places};
+use super::run::{DIVERGED, curves};
 use super::tables;
 use crate::study::{ArmSummary, RunState, RunStatus, StudyStatus, Tuning};
 use anyhow::Result;
@@ -90,7 +90,7 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
             stands(run)
         ));
     }
-    lines.push(places(folder));
+    lines.push(curves(folder));
     parts.push(lines.join("\n"));
     parts.join("\n\n")
 }

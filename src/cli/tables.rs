@@ -68,14 +68,13 @@ fn engine(plan: &Plan, pool: &Pool, parallel: usize) -> String {
 
 /// The line under the results that says what they are.
 pub(super) fn what_numbers_are(arms: &[ArmSummary]) -> Option<String> {
-    let spread = arms.iter().any(|arm| arm.finished > 1);
     let restored = arms.iter().filter(|arm| arm.restored).count();
-    let when = match (restored, restored == arms.len()) {
-        (0, _) => "those after the last epoch",
-        (_, true) => "those of each run's best epoch",
-        _ => "those after the last epoch, or of the best one for arms that restore it",
+    let which = match (restored, restored == arms.len()) {
+        (0, _) => return None,
+        (_, true) => "each run's best epoch",
+        _ => "the last epoch, or of the best one for arms that restore it",
     };
-    spread.then(|| format!("accuracies are {when}: mean ± standard deviation over seeds"))
+    Some(format!("accuracies are those of {which}"))
 }
 
 /// What to know of runs whose batches did not fit into memory.

@@ -1,70 +1,150 @@
-//! `verdict.md`: the verdict, the numbers behind it, and how they were come by.
+//! `verdict.md`: the answer, the numbers behind it, and how they were come by.
 
+use super::answer::{Next, from_best, short, standing};
+use super::cautions::is_never_folded;
 use super::{Report, sections};
 use crate::analysis::{
-    ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Estimate, Results, Role,
+    ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Estimate, Findings, Looks, Results,
     TargetFinding, critical_batch, percent, percent_range, points, points_range, signed_points,
 };
 use crate::format::{bytes, count, duration};
 use crate::stats::{Interval, Standing, Summary};
 
 pub(super) fn page(results: &Results, report: &Report) -> String {
-    let (findings, verdict) = (&report.findings, &report.findings.verdict);
-    let mut parts = vec![format!("# Verdict: {}", report.study), verdict.advice.clone()];
-    parts.extend(verdict.about.clone());
-    let found = sections::found(verdict);
-    parts.extend(found.flat_map(|(title, lines)| [format!("### {title}"), bullets(lines)]));
-    if !verdict.cautions.is_empty() {
-        parts.push("## To beware of".into());
-        parts.push(bullets(&verdict.cautions));
-    }
-    parts.push("## What this study does not show".into());
-    parts.push(verdict.not_shown.clone());
-    parts.push("## The arms".into());
-    parts.push(data(results));
-    parts.push(arms(&report.findings.comparison));
-    parts.extend(has_iqm(&report.findings.comparison).then(|| IQM.to_owned()));
-    if report.findings.comparison.arms.iter().any(|arm| arm.difference.is_some()) {
-        parts.push("## Compared with the best".into());
-        parts.push(comparisons(&report.findings.comparison));
-        parts.push(MEANING.into());
-    }
-    if let Some(target) = &report.findings.target {
-        parts.push(format!("## To reach {}", target.target.words()));
-        parts.push(to_target(results, target));
-    }
-    let rest = [
-        ("## The gap in numbers", sections::gap(findings)),
-        ("## The other arms", sections::others(&findings.others)),
-        ("## Learning rates", sections::learning_rates(&findings.tunings)),
-        ("## Which learning rate suits which batch size", sections::rates(findings.rates.as_ref())),
-        ("## With equal passes, updates and time", sections::budgets(findings)),
-        ("## What else was varied", sections::factors(&findings.factors)),
-        ("## What accuracy costs", sections::fronts(&findings.fronts)),
-        ("## How sharp the minima are", sections::minima(results, findings)),
-        ("## What else differs between batch sizes", sections::audit(&findings.audit)),
-        ("## What is commonly claimed", Some(sections::claims(&findings.claims))),
+    let (findings, answer) = (&report.findings, &report.answer);
+    let comparison = &findings.comparison;
+    let mut parts = vec![
+        format!("# {}: {}", report.study, answer.headline),
+        format!("**{}.** {}", sentence_case(&answer.label), answer.reason),
     ];
-    for (title, section) in rest {
-        parts.extend(section.into_iter().flat_map(|section| [title.to_owned(), section]));
-    }
-    let has_runs = results.arms.iter().any(|arm| !arm.runs.is_empty());
-    let runs = if has_runs { "; one line a run is in `tables/runs.csv`" } else { "" };
-    parts.push(format!("More digits are in `tables/*.csv`{runs}."));
+    parts.extend(answer.caveat.iter().map(|caveat| format!("Caveat: {caveat}")));
+    parts.extend(answer.next.as_ref().map(next));
+    let warnings: Vec<String> = report.warnings().map(String::from).collect();
+    parts.extend((!warnings.is_empty()).then(|| bullets(&warnings)));
+    parts.push("## Batch sizes".into());
+    parts.push(standings(comparison));
+    parts.extend(rest(results, report));
     parts.join("\n\n") + "\n"
 }
 
-const MEANING: &str = "\
-Differences are the arm minus the best one in percentage points, seed by seed, with 95 % t intervals. \
-An arm is *within* the margin when the one-sided 95 % lower bound of its validation difference exceeds \
-minus the margin, *beyond* it when the upper end of its 95 % interval is below that, else *open*. *May be best* takes into \
-account that the best one was chosen among all (Hsu's comparison with the best, 95 % together). Seeds to \
-settle is the number with which an arm that is truly as good as the best would be shown to be within the \
-margin in 80 % of studies, judged by the spread of the differences so far: with three seeds a rough guess. \
-p (Holm) is that of the paired t test, corrected for all pairs of arms, since the best was picked. The arms \
-were compared, and the \
-best chosen, on validation; the test differences decided nothing. Their intervals are for other test rows \
-too, not for other seeds alone.";
+fn next(next: &Next) -> String {
+    match &next.command {
+        Some(command) => format!("Next: `{command}` {}.", next.what),
+        None => format!("Next: {}", next.what),
+    }
+}
+
+fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A title of a section, and the section; what the study has no data for is absent.
+type Section = (&'static str, Option<String>);
+
+/// What follows the answer.
+fn rest(results: &Results, report: &Report) -> Vec<String> {
+    sections(results, report)
+        .into_iter()
+        .filter_map(|(title, text)| Some([format!("## {title}"), text?]))
+        .flatten()
+        .collect()
+}
+
+/// The sections behind the answer, in the order in which they are read.
+pub(super) fn sections(results: &Results, report: &Report) -> Vec<Section> {
+    let findings = &report.findings;
+    let folded = findings.verdict.cautions.iter().zip(&report.cautions);
+    let folded = folded.filter(|(caution, _)| !is_never_folded(caution));
+    let folded: Vec<String> = folded.map(|(_, said)| said.clone()).collect();
+    let found = sections::found(findings)
+        .flat_map(|(title, lines)| [format!("### {title}"), bullets(lines)]);
+    let found: Vec<String> = found.collect();
+    let has = |lines: &[String]| !lines.is_empty();
+    vec![
+        ("Caveats", has(&folded).then(|| bullets(&folded))),
+        ("Findings", has(&found).then(|| found.join("\n\n"))),
+        ("Accuracy and cost", Some(accuracy_and_cost(results, findings))),
+        ("Statistics", statistics(&findings.comparison)),
+        (
+            "Steps to the target",
+            findings.target.as_ref().map(|target| {
+                format!("Target: {}.\n\n{}", target.target.words(), to_target(results, target))
+            }),
+        ),
+        ("The gap in numbers", sections::gap(findings)),
+        ("Other groups of arms", sections::others(&findings.others)),
+        ("Tuned learning rates", sections::learning_rates(&findings.tunings)),
+        ("Learning rate by batch size", sections::rates(findings.rates.as_ref())),
+        ("Equal epochs, steps and time", sections::budgets(findings)),
+        ("Other factors", sections::factors(&findings.factors)),
+        ("Accuracy against cost (Pareto front)", sections::fronts(&findings.fronts)),
+        ("Sharpness of the minima", sections::minima(results, findings)),
+        ("Confounders", sections::audit(&findings.audit)),
+        ("Common claims", Some(sections::claims(&findings.claims))),
+    ]
+}
+
+fn accuracy_and_cost(results: &Results, findings: &Findings) -> String {
+    let comparison = &findings.comparison;
+    let mut parts = vec![data(results), arms(comparison)];
+    parts.extend(has_iqm(comparison).then(|| IQM.to_owned()));
+    parts.join("\n\n")
+}
+
+fn statistics(comparison: &Comparison) -> Option<String> {
+    let compared = comparison.arms.iter().any(|arm| arm.difference.is_some());
+    compared.then(|| [meaning(comparison), comparisons(comparison)].join("\n\n"))
+}
+
+/// One row an arm: the table beside the answer.
+fn standings(comparison: &Comparison) -> String {
+    let rows = comparison.arms.iter().map(|arm| standings_row(comparison, arm).to_vec());
+    table(&STANDINGS, rows)
+}
+
+/// Above [`standings_row`].
+pub(super) const STANDINGS: [&str; 6] = [
+    "batch size",
+    "test accuracy",
+    "validation accuracy",
+    "time per run",
+    "vs best (points)",
+    "result",
+];
+
+/// The cells of an arm beside the answer.
+pub(super) fn standings_row(comparison: &Comparison, arm: &ArmFinding) -> [String; 6] {
+    let mean = |of: Option<&Estimate>| of.map_or("-".into(), |of| percent(of.summary.mean));
+    [
+        short(arm),
+        mean(arm.test.as_ref()),
+        mean(arm.validation.as_ref()),
+        arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
+        from_best(comparison, arm, 2),
+        standing(comparison, arm).to_owned(),
+    ]
+}
+
+/// How it was decided.
+fn meaning(comparison: &Comparison) -> String {
+    let bounds = match comparison.looks {
+        Looks::Once => "t bounds of a study that is looked at once",
+        Looks::SeedsAdded | Looks::UntilSettled => {
+            "bounds of a t confidence sequence, which hold however often seeds are added"
+        }
+    };
+    format!(
+        "Differences are paired by seed, on validation. An arm is *out* when some other arm is shown to be \
+         better. It is *equivalent* when no arm that may be the best is better by the margin of {} points. \
+         Else it is *undecided*. Both are decided by {bounds}: each bound is one-sided at {:.1} %, so that \
+         at most 5 in 100 studies decide wrongly. *Seeds needed* would show an arm to be equivalent in 80 \
+         of 100 studies in which it is equal to the others. The test split decided nothing. The runs that \
+         won by luck are the ones reported: expect a little less of new seeds.",
+        points(comparison.margin),
+        100.0 * comparison.level
+    )
+}
 
 const IQM: &str = "\
 *Middle half* is the interquartile mean of the test accuracy (of validation without a test split): the mean \
@@ -82,13 +162,12 @@ fn bullets(lines: &[String]) -> String {
 fn data(results: &Results) -> String {
     let [train, validation, test] = results.examples.texts();
     let enough = match results.declared_target {
-        None => "Of the best and those within it",
+        None => "Of the equivalent arms",
         Some(_) => "Of those that always reach the target",
     };
     format!(
-        "{train} examples for training, {validation} for validation, {test} for the test. The margin \
-         is {} percentage points of accuracy. {enough} the one is recommended that {} \
-         (`study.objective`).",
+        "{train} training, {validation} validation and {test} test examples. Margin: {} points. {enough} \
+         the one is recommended that {} (`study.objective`).",
         points(results.margin),
         results.objective.words()
     )
@@ -171,34 +250,27 @@ pub(super) fn comparisons(comparison: &Comparison) -> String {
     let header = [
         "arm",
         "validation difference",
-        "standing",
-        "may be best",
-        "seeds to settle",
-        "p (Holm)",
+        "between",
+        "result",
+        "could be best",
+        "seeds needed",
         "test difference",
     ];
     let row = |arm: &ArmFinding| {
         let compared = arm.difference.as_ref()?;
-        let standing = match (arm.role, arm.standing) {
-            (Role::Diverged, _) => "diverged",
-            (Role::Apart, _) => "too few seeds",
-            (_, Some(Standing::Within)) => "within",
-            (_, Some(Standing::Beyond)) => "beyond",
-            _ => "open",
-        };
-        let open = arm.standing == Some(Standing::Open) && compared.p.is_some();
+        let undecided = arm.standing == Some(Standing::Undecided);
         let needed = match arm.seeds_needed {
             Some(seeds) => seeds.to_string(),
-            None if open => "not feasible".into(),
+            None if undecided => "not feasible".into(),
             None => "-".into(),
         };
         Some(vec![
             arm.name.clone(),
-            difference(Some(compared)),
-            standing.to_owned(),
-            arm.may_be_best.map_or("-", |may| if may { "yes" } else { "no" }).to_owned(),
+            signed_points(compared.estimate.summary.mean),
+            arm.from_best.map_or("-".into(), points_range),
+            standing(comparison, arm).to_owned(),
+            arm.may_be_best().map_or("-", |may| if may { "yes" } else { "no" }).to_owned(),
             needed,
-            compared.p_holm.map_or("-".into(), |p| format!("{p:.3}")),
             difference(arm.test_difference.as_ref()),
         ])
     };

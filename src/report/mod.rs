@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
+//! answer     the answer in a few words; `cautions` in sentences; `terminal` for the end of a run
 //! markdown   verdict.md, with the parts in `sections`
 //! tables     runs.csv, arms.csv, comparisons.csv, ...
 //! plot       numbers -> SVG
@@ -15,6 +16,8 @@
 //! studies    several studies beside each other, on one page more
 //! ```
 
+mod answer;
+mod cautions;
 mod figures;
 mod gather;
 mod markdown;
@@ -24,10 +27,13 @@ mod sections;
 mod studies;
 mod tables;
 mod tensorboard;
+mod terminal;
 
+pub use answer::{Answer, Certainty, Next};
 pub use studies::{Reports, Together, write_all};
 
 use crate::analysis::{self, Findings, Results};
+use crate::data::Account;
 use crate::error::UserError;
 use crate::files;
 use crate::rng::{Purpose, stream};
@@ -44,11 +50,68 @@ use std::path::{Path, PathBuf};
 pub struct Report {
     /// The name of the study.
     pub study: String,
+    /// The answer in a few words.
+    pub answer: Answer,
     /// What they say.
     #[serde(flatten)]
     pub findings: Findings,
+    /// The verdict's cautions in sentences, in the same order.
+    #[serde(rename = "caution_texts")]
+    pub cautions: Vec<String>,
+    /// Where lines, rows and examples of the data differ.
+    pub rows: Vec<String>,
     /// The page that was written.
     pub path: PathBuf,
+}
+
+impl Report {
+    /// The end of a run: a table and a few lines, within 80 columns.
+    pub fn text(&self) -> String {
+        terminal::text(self)
+    }
+}
+
+/// Where a study comes from, for commands that go on with it.
+struct Source {
+    /// Its folder.
+    folder: String,
+    /// The command of its last session.
+    command: Vec<String>,
+}
+
+impl Source {
+    fn of(folder: &Path, sessions: &[Value]) -> Self {
+        let words = sessions.last().and_then(|last| last["command"].as_array());
+        let words = words.into_iter().flatten().filter_map(|word| word.as_str());
+        let mut command: Vec<String> = words.map(String::from).collect();
+        if let Some(program) = command.first_mut() {
+            let name = Path::new(program.as_str()).file_name();
+            *program = name.map_or("batchscope".into(), |name| name.to_string_lossy().into_owned());
+        }
+        Self { folder: folder.display().to_string(), command }
+    }
+
+    /// The command without its number of seeds.
+    fn rerun(&self) -> Vec<String> {
+        let mut kept = Vec::new();
+        let mut words = self.command.iter();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--seeds" => words = without_first(words),
+                "--set"
+                    if words
+                        .clone()
+                        .next()
+                        .is_some_and(|next| next.starts_with("study.seeds=")) =>
+                {
+                    words = without_first(words);
+                }
+                other if other.starts_with("--seeds=") => {}
+                _ => kept.push(word.clone()),
+            }
+        }
+        kept
+    }
 }
 
 /// A study's report, and what it was drawn from.
@@ -76,20 +139,30 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     let findings = analysis::analyse(&results, &mut rng);
     let report_folder = folder.join("report");
     tidy(&report_folder)?;
-    let path = report_folder.join("index.html");
-    let report = Report { study: status.study.name.clone(), findings, path };
+    let sessions = session_values(folder)?;
+    let report = Report {
+        study: status.study.name.clone(),
+        answer: answer::answer(&results, &findings, &Source::of(folder, &sessions)),
+        cautions: findings
+            .verdict
+            .cautions
+            .iter()
+            .map(|of| cautions::sentence(of, &results))
+            .collect(),
+        rows: rows(&sessions),
+        findings,
+        path: report_folder.join("index.html"),
+    };
     let tables = write_tables(&report_folder.join("tables"), &results, &report)?;
     let text = markdown::page(&results, &report);
     files::write_text(&report_folder.join("verdict.md"), &text)?;
     let study = figures::Study { results: &results, findings: &report.findings };
-    let (figures, missing) = figures::draw(&study);
+    let (figures, _) = figures::draw(&study);
     write_figures(&report_folder.join("figures"), &figures::names(), &figures)?;
-    let sessions = session_values(folder)?;
     let parts = page::Parts {
         report: &report,
-        text: &text,
+        results: &results,
         figures: &figures,
-        missing: &missing,
         tables: &tables,
         study: &status.study,
         sessions: &sessions,
@@ -104,6 +177,19 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     };
     tensorboard::write(folder, &report_folder, &study)?;
     Ok(Some(Written { report, results, status, sessions }))
+}
+
+/// All words but the first.
+fn without_first(mut words: std::slice::Iter<'_, String>) -> std::slice::Iter<'_, String> {
+    words.next();
+    words
+}
+
+/// What of the data's lines and rows made no example, and why.
+fn rows(sessions: &[Value]) -> Vec<String> {
+    let accounts = sessions.last().map(|last| last["data"]["accounts"].clone());
+    let accounts: Option<Vec<Account>> = accounts.and_then(|of| serde_json::from_value(of).ok());
+    accounts.iter().flatten().filter_map(Account::differences).collect()
 }
 
 /// Removes what killed processes left half-written in the folder of a report, which is no link.

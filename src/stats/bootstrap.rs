@@ -5,8 +5,9 @@
 //! are too narrow with few seeds, as the tests measure; [`Bootstrap::t_interval`] takes from them the
 //! standard error alone, with t for the number of seeds.
 
-use super::{Interval, student_quantile};
+use super::Interval;
 use rand::{Rng, RngExt};
+use statrs::distribution::ContinuousCDF;
 
 /// A statistic of resampled seeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,11 +46,20 @@ impl Bootstrap {
     }
 
     /// `estimate -+ t(n - 1) SE sqrt(n / (n - 1))`, SE being the spread of the resamples, which is
-    /// too small by that factor.
-    pub fn t_interval(&self, confidence: f64) -> Option<Interval> {
+    /// too small by that factor. Something else that makes the estimate uncertain, with its variance and
+    /// degrees of freedom, is added; t is the mean of both weighted by the variances (Cochran and Cox).
+    pub fn t_interval(&self, confidence: f64, more: Option<(f64, f64)>) -> Option<Interval> {
         let n = self.count as f64;
-        let error = super::summarise(&self.values)?.sd? * (n / (n - 1.0)).sqrt();
-        let reach = student_quantile(self.count, 0.5 + confidence / 2.0) * error;
+        let seeds = (super::summarise(&self.values)?.sd? * (n / (n - 1.0)).sqrt()).powi(2);
+        let share = 0.5 + confidence / 2.0;
+        let (rest, freedom) = more.unwrap_or((0.0, 1.0));
+        let [of_seeds, of_rest] =
+            [n - 1.0, freedom].map(|freedom| super::student(freedom).inverse_cdf(share));
+        let quantile = match rest > 0.0 {
+            true => (seeds * of_seeds + rest * of_rest) / (seeds + rest),
+            false => of_seeds,
+        };
+        let reach = quantile * (seeds + rest).sqrt();
         let interval = Interval { low: self.estimate - reach, high: self.estimate + reach };
         (self.count > 1).then_some(interval)
     }
@@ -81,7 +91,7 @@ mod tests {
             let drawn = |drawn: &[usize]| Some(mean_of(&values, drawn));
             let bootstrap = resamples(5, 300, drawn, &mut rng).unwrap();
             narrow += usize::from(percentiles(&bootstrap).contains(0.0));
-            wide += usize::from(bootstrap.t_interval(0.95).unwrap().contains(0.0));
+            wide += usize::from(bootstrap.t_interval(0.95, None).unwrap().contains(0.0));
         }
         near(f64::from(u32::try_from(narrow).unwrap()) / 1000.0, 0.81, 0.04);
         near(f64::from(u32::try_from(wide).unwrap()) / 1000.0, 0.95, 0.02);
@@ -100,6 +110,6 @@ mod tests {
         near(of(1).estimate, 3.75, 1e-15);
         assert!(resamples(4, 10, |_| None, &mut generator(1)).is_none());
         let one = resamples(1, 10, |_| Some(1.0), &mut generator(1)).unwrap();
-        assert_eq!(one.t_interval(0.9), None);
+        assert_eq!(one.t_interval(0.9, None), None);
     }
 }

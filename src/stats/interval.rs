@@ -137,11 +137,6 @@ impl Summary {
     }
 }
 
-/// `a - b`, pair by pair.
-pub(super) fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
-}
-
 /// The interval of the true share when `share` of `n` independent examples have a property (Wilson
 /// 1927, JASA 22): it says something at 0 and 1 too. No number of seeds makes it narrower.
 pub fn wilson_interval(share: f64, n: usize, confidence: f64) -> Interval {
@@ -157,6 +152,11 @@ mod tests {
     use super::*;
     use crate::stats::tests::{generator, near, normals};
     use crate::stats::{RowNoise, summarise};
+
+    /// `a - b`, pair by pair.
+    fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
+        a.iter().zip(b).map(|(a, b)| a - b).collect()
+    }
 
     /// `scipy.stats.ttest_1samp(x, 0)` and its `.confidence_interval(0.95)` for
     /// `x = [0.012, -0.003, 0.007, 0.009, 0.001]`; the one-sided ones with `alternative="greater"`.

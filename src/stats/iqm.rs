@@ -49,7 +49,7 @@ pub fn iqm(
         interquartile_mean(&drawn.iter().map(|index| values[*index]).collect::<Vec<f64>>())
     };
     let resampled = resamples(count, replicates, of, rng)?;
-    let interval = resampled.t_interval(confidence);
+    let interval = resampled.t_interval(confidence, None);
     Some(InterquartileMean { count, value: resampled.estimate, interval })
 }
 

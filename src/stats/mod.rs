@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! interval      t intervals, one-sided bounds and p values of a mean, of paired differences too
-//! equivalence   within a margin, beyond it, or open: non-inferiority and TOST
+//! equivalence   equivalent to the best, out, or undecided; TOST
+//! sequence      bounds that hold however often one looks
 //! influence     whether one value decides how sure a mean is
 //! multiple      Holm's correction
 //! sign_flip     the exact permutation test of paired differences
@@ -13,7 +14,6 @@
 //! noise         the gradient noise scale, from gradients of tiles
 //! iqm           the mean of the middle half of the seeds
 //! rows          what the rows of the test split add to the uncertainty
-//! best          which arms may be the best one
 //! power         how many seeds would settle a question
 //! rank          rank correlation, within strata too
 //! trials        which of the learning rates that were tried is the best
@@ -23,7 +23,6 @@
 //! nominal 95 % percentile interval covers about 81 % at n = 5 (the tests of `bootstrap` measure
 //! it). So means and differences get t intervals, and the bootstrap is for what has no other.
 
-mod best;
 mod bootstrap;
 mod equivalence;
 mod influence;
@@ -34,12 +33,12 @@ mod noise;
 mod power;
 mod rank;
 mod rows;
+mod sequence;
 mod sign_flip;
 mod trials;
 
-pub use best::possible_bests;
 pub use bootstrap::{Bootstrap, resamples};
-pub use equivalence::{Standing, equivalence_p, standing};
+pub use equivalence::{Standing, equivalence_p};
 pub use influence::odd_one_out;
 pub use interval::{Interval, side, wilson_interval};
 pub use iqm::{InterquartileMean, iqm};
@@ -48,6 +47,7 @@ pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
 pub use power::{detectable, least_errors_to_margin, seeds_needed, seeds_to_settle};
 pub use rank::{Ranked, kendall_tau};
 pub use rows::{RowNoise, block_noise, row_noise};
+pub use sequence::{Bounds, sequence_quantile};
 pub use sign_flip::sign_flip_p;
 pub use trials::{Edge, Trial, best_place, best_trial};
 

@@ -16,12 +16,15 @@
 //! of such a sum (Satterthwaite 1946, Biometrics Bull. 2): `E^4 / (S^4 / (n - 1) + R^4 / (m - 1))`. For
 //! a plan that is good enough; intervals have a safer rule.
 
-use super::{Summary, normal, student};
+use super::{Bounds, Summary, normal, student};
 use statrs::distribution::ContinuousCDF;
 use statrs::function::gamma::ln_gamma;
 
 /// More seeds than this are not a plan.
 const MOST: usize = 10_000;
+
+/// More seeds than this are no plan where the spread is known only roughly.
+const MOST_TO_SHOW: usize = 2_000;
 
 /// The chance that a difference of `shift` standard errors is told from 0 at the level `alpha`, when
 /// the error has so many degrees of freedom.
@@ -42,22 +45,52 @@ fn power(freedom: f64, shift: f64, alpha: f64, two_sided: bool) -> f64 {
         density * (above + below)
     };
     let reach = 8.0 / freedom.sqrt();
-    simpson(found, (1.0 - reach).max(0.0), 1.0 + reach)
+    simpson(200, found, (1.0 - reach).max(0.0), 1.0 + reach)
+}
+
+impl Bounds {
+    /// The least number of seeds in all with which the lower bounds, at this one-sided level, of all
+    /// these differences exceed `-margin` with the chance `wanted`, if their true means are 0 and their
+    /// standard deviations are those seen so far. The differences share an arm, and the chance that all
+    /// pass is at least the product of each (Slepian 1962). `None` for one seed, and when no feasible
+    /// number does.
+    pub fn seeds_to_show(
+        self,
+        differences: &[Summary],
+        margin: f64,
+        level: f64,
+        wanted: f64,
+    ) -> Option<usize> {
+        let normal = normal();
+        let spreads: Vec<f64> = differences.iter().map(|found| found.sd).collect::<Option<_>>()?;
+        let all_pass = |count: usize| {
+            let Some(critical) = self.quantile(count, level) else { return 0.0 };
+            // The noncentral t distribution is nearly normal (Abramowitz and Stegun 26.7.10).
+            let rest = count as f64 - 1.0;
+            let (bias, width) =
+                (1.0 - 0.25 / rest, (1.0 + critical * critical / (2.0 * rest)).sqrt());
+            let of_one = |sd: &f64| {
+                let shift = margin * (count as f64).sqrt() / sd.max(f64::MIN_POSITIVE);
+                normal.cdf((shift - critical * bias) / width)
+            };
+            spreads.iter().map(of_one).product()
+        };
+        least(MOST_TO_SHOW, |count| all_pass(count) >= wanted)
+    }
 }
 
 /// Simpson's rule.
-fn simpson(f: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
-    const PARTS: usize = 200;
-    let width = (to - from) / PARTS as f64;
+fn simpson(parts: usize, f: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
+    let width = (to - from) / parts as f64;
     let weighted = |at: usize| {
         let weight = match at {
-            0 | PARTS => 1.0,
+            _ if at == 0 || at == parts => 1.0,
             _ if at % 2 == 1 => 4.0,
             _ => 2.0,
         };
         weight * f(from + at as f64 * width)
     };
-    (0..=PARTS).map(weighted).sum::<f64>() * width / 3.0
+    (0..=parts).map(weighted).sum::<f64>() * width / 3.0
 }
 
 impl Summary {
@@ -87,7 +120,7 @@ pub fn seeds_to_settle(
     wanted: f64,
 ) -> Option<usize> {
     found.sd?;
-    least(|count| {
+    least(MOST, |count| {
         let (error, freedom) = found.precision(count).unwrap_or((f64::INFINITY, 1.0));
         error <= 0.0 || power(freedom, margin / error, 1.0 - confidence, false) >= wanted
     })
@@ -139,11 +172,11 @@ pub fn detectable(found: &Summary, alpha: f64, wanted: f64) -> Option<f64> {
 }
 
 /// The least number from 2 on that is enough, when all larger ones are enough too.
-fn least(enough: impl Fn(usize) -> bool) -> Option<usize> {
+fn least(most: usize, enough: impl Fn(usize) -> bool) -> Option<usize> {
     let mut above = 2;
     while !enough(above) {
         above *= 2;
-        if above > MOST {
+        if above > most {
             return None;
         }
     }
@@ -159,7 +192,7 @@ fn least(enough: impl Fn(usize) -> bool) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::stats::tests::{generator, near, normals};
-    use crate::stats::{RowNoise, Standing, standing, summarise};
+    use crate::stats::{RowNoise, summarise};
 
     /// Of so many seeds and a distance in their standard deviations.
     fn of_seeds(count: usize, distance: f64, two_sided: bool) -> f64 {
@@ -198,24 +231,35 @@ mod tests {
     #[test]
     fn the_usual_numbers_of_seeds_come_out() {
         for (effect, seeds) in [(0.5, 34), (0.75, 16), (1.0, 10), (1.5, 6), (2.0, 5)] {
-            let found = least(|count| of_seeds(count, effect, true) >= 0.8).unwrap();
+            let found = least(MOST, |count| of_seeds(count, effect, true) >= 0.8).unwrap();
             assert!(found.abs_diff(seeds) <= 1, "{effect}: {found} instead of {seeds}");
         }
     }
 
     #[test]
-    fn so_many_seeds_settle_as_many_studies_as_promised() {
+    fn so_many_seeds_show_as_many_parts_to_be_small_as_promised() {
         let seeds = seeds_to_settle(&spread(3, 0.008), 0.005, 0.95, 0.8).unwrap();
         let mut rng = generator(15);
-        let mut share = |truth: f64, wanted: Standing| {
-            let settles = |_| {
-                let summary = summarise(&normals(&mut rng, seeds, truth, 0.008)).unwrap();
-                usize::from(standing(&summary, 0.005, 0.95) == wanted)
-            };
-            (0..2000).map(settles).sum::<usize>() as f64 / 2000.0
+        let settles = |_| {
+            let summary = summarise(&normals(&mut rng, seeds, 0.0, 0.008)).unwrap();
+            usize::from(summary.lower_bound(0.95).unwrap() > -0.005)
         };
-        near(share(0.0, Standing::Within), 0.81, 0.03);
-        near(share(-0.01, Standing::Beyond), 0.69, 0.03);
+        near((0..2000).map(settles).sum::<usize>() as f64 / 2000.0, 0.81, 0.03);
+    }
+
+    #[test]
+    fn so_many_seeds_show_equality_as_often_as_was_asked_for_with_the_spread_that_is_true() {
+        let mut rng = generator(16);
+        for (level, sd) in [(0.03, 0.008), (0.006, 0.004)] {
+            let seeds = Bounds::AnyLook.seeds_to_show(&[spread(5, sd)], 0.005, level, 0.8).unwrap();
+            let shows = |_| {
+                let found = summarise(&normals(&mut rng, seeds, 0.0, sd)).unwrap();
+                let bound = found.bound(Bounds::AnyLook, level);
+                usize::from(bound.is_some_and(|bound| found.mean - bound > -0.005))
+            };
+            near((0..1000).map(shows).sum::<usize>() as f64 / 1000.0, 0.82, 0.04);
+        }
+        assert_eq!(Bounds::AnyLook.seeds_to_show(&[spread(5, 1.0)], 0.005, 0.05, 0.8), None);
     }
 
     #[test]

@@ -1,13 +1,12 @@
 use super::*;
 use crate::analysis::compare;
 use crate::analysis::tests::{arm, results};
-use crate::stats::tests::generator;
 
 fn found(facts: impl Fn(&mut ArmFacts)) -> Vec<Confounder> {
     let mut arms = vec![arm(32, &[0.8, 0.81]), arm(1024, &[0.8, 0.82])];
     arms.iter_mut().for_each(|arm| facts(&mut arm.facts));
     let results = results(arms);
-    audit(&results, &compare(&results, &mut generator(1)))
+    audit(&results, &compare(&results))
 }
 
 fn said(found: &[Confounder], name: &str) -> Option<String> {
@@ -50,7 +49,7 @@ fn patience_is_told_of_the_arms_that_have_it() {
         for (arm, patient) in study.arms.iter_mut().zip(patient) {
             arm.facts.patience = patient.then_some(2);
         }
-        let found = audit(&study, &compare(&study, &mut generator(1)));
+        let found = audit(&study, &compare(&study));
         let found = found.into_iter().find(|confounder| confounder.name == "patience");
         found.map(|found| (found.weight, found.said))
     };
@@ -81,7 +80,7 @@ fn what_is_not_there_is_not_said() {
 fn a_short_last_batch_and_one_that_holds_all_rows_are_found() {
     let mut study = results(vec![arm(32, &[0.8]), arm(64, &[0.8]), arm(8000, &[0.8])]);
     study.examples.train = Some(6401);
-    let found = audit(&study, &compare(&study, &mut generator(1)));
+    let found = audit(&study, &compare(&study));
     let last = found.iter().find(|confounder| confounder.name == "last batch").unwrap();
     assert_eq!(last.weight, Weight::Notice);
     assert!(last.said.contains("1 row at batch size 32 (32 times"), "{}", last.said);

@@ -5,33 +5,36 @@
 //! seeds        those that all candidates have finished
 //! best         the candidate with the highest mean validation accuracy over these seeds
 //! difference   arm - best, seed by seed, over these seeds (of other arms over those that both have)
-//! standing     against the margin: within by the one-sided 95 % bound, beyond by the 95 % interval, open
+//! standing     equivalent, out or undecided, by `pairs`
 //! ```
 //!
 //! An arm of which a run diverged is compared over what is left, and is neither the best nor
-//! recommended: the seeds that survived are not a fair sample of what it does.
+//! recommended: the seeds that survived are not a fair sample of what it does. An arm that is out may
+//! have fewer seeds than the others: it was given no more.
 //!
 //! Accuracies are counted in steps of 1 / n for n rows. Equal differences are therefore known to a
 //! step alone, and a spread below that of rounding two of them, sqrt(2 / 12) / n, is taken for it.
 
-mod correction;
+mod pairs;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 
+pub(super) use pairs::LEAST_SEEDS;
+pub use pairs::Looks;
+
 use super::estimate::Term;
-use super::{ArmResults, CONFIDENCE, Estimate, Results, RunResults, Split};
+use super::{ArmResults, Estimate, Results, RunResults, Split};
 use crate::stats::{
-    InterquartileMean, Standing, Summary, equivalence_p, possible_bests, seeds_needed, sign_flip_p,
-    standing, summarise,
+    InterquartileMean, Interval, Standing, Summary, equivalence_p, sign_flip_p, summarise,
 };
-use correction::correct_for_choice;
-use rand::Rng;
+use pairs::Pairs;
 use serde::Serialize;
 
-/// Draws of each bootstrap.
-const REPLICATES: usize = 2000;
-/// The chance with which the number of seeds that is named settles a question.
-const POWER: f64 = 0.8;
+/// The chance for which the number of seeds that would settle a study is computed, as if the spread
+/// seen so far were the true one: so that it does in about 80 of 100 studies (`simulation`).
+const POWER: f64 = 0.85;
 
 /// An arm minus the best one, paired by seed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -41,8 +44,6 @@ pub struct Difference {
     pub estimate: Estimate,
     /// Of the t test that the two are the same, as if the best had been named beforehand.
     pub p: Option<f64>,
-    /// With Holm's correction over all pairs of candidates, since the data chose the best.
-    pub p_holm: Option<f64>,
     /// Of the exact sign-flip test.
     pub p_sign_flip: Option<f64>,
     /// Of TOST: that they differ by the margin or more, either way.
@@ -108,12 +109,15 @@ pub struct ArmFinding {
     pub difference: Option<Difference>,
     /// On the test split.
     pub test_difference: Option<Difference>,
-    /// How it stands to the margin, on validation; the best is within.
+    /// How it stands to the best, on validation; `None` for what cannot be compared.
     pub standing: Option<Standing>,
-    /// Whether it may be the best one, on validation, as all candidates together tell.
-    pub may_be_best: Option<bool>,
-    /// How many seeds an open comparison would need in all; `None` when no feasible number settles
-    /// it, or when there is no spread to judge by.
+    /// It minus the best of the others, on validation: the bounds that decide how it stands. `None`
+    /// where there are none yet.
+    pub from_best: Option<Interval>,
+    /// The chance, were it the best, of being seen so far behind; corrected for the number of arms.
+    pub p_worse: Option<f64>,
+    /// How many seeds in all would show an undecided arm to be equivalent in 80 % of studies in which
+    /// it is; `None` when no feasible number does.
     pub seeds_needed: Option<usize>,
 }
 
@@ -126,6 +130,10 @@ pub struct Comparison {
     pub best: Option<usize>,
     /// The seeds on which the candidates were compared.
     pub seeds: Vec<u64>,
+    /// How the results were come by, which says by which bounds they are judged.
+    pub looks: Looks,
+    /// The one-sided level of the bounds.
+    pub level: f64,
     /// In the order of the file.
     pub arms: Vec<ArmFinding>,
 }
@@ -139,8 +147,14 @@ impl ArmFinding {
         }
     }
 
+    /// Whether nothing shows it to be worse than another.
+    pub fn may_be_best(&self) -> Option<bool> {
+        self.standing?;
+        Some(self.from_best.is_none_or(|bounds| bounds.high >= 0.0))
+    }
+
     /// Whether it may be recommended: finished runs that can be compared, and none that diverged.
-    pub(super) fn competes(&self) -> bool {
+    pub fn competes(&self) -> bool {
         matches!(self.role, Role::Best | Role::Candidate)
     }
 }
@@ -153,94 +167,85 @@ impl Comparison {
 
     /// Arms other than the best that stand so.
     pub fn standing(&self, wanted: Standing) -> Vec<&ArmFinding> {
-        let of = |arm: &&ArmFinding| arm.role == Role::Candidate && arm.standing == Some(wanted);
+        let of = |arm: &&ArmFinding| arm.role != Role::Best && arm.standing == Some(wanted);
         self.arms.iter().filter(of).collect()
     }
 }
 
 /// Compares the arms of a study.
-pub fn compare(results: &Results, rng: &mut impl Rng) -> Comparison {
-    let (candidates, seeds) = candidates(&results.arms);
-    let validation_of = |arm: &usize| -> Vec<f64> {
-        runs_of(&results.arms[*arm], &seeds).iter().map(|run| run.validation).collect()
-    };
-    let scores: Vec<Vec<f64>> = candidates.iter().map(validation_of).collect();
-    let mean = |scores: &Vec<f64>| scores.iter().sum::<f64>();
-    let best_place = (0..candidates.len())
-        .reduce(|best, arm| if mean(&scores[arm]) > mean(&scores[best]) { arm } else { best });
-    let best = best_place.map(|place| candidates[place]);
-    let may = possible_bests(
-        &scores,
-        CONFIDENCE,
-        results.rounding_sd(Split::Validation, 2.0),
-        REPLICATES,
-        rng,
-    );
+pub fn compare(results: &Results) -> Comparison {
+    let pairs = Pairs::of(results);
+    let standings = pairs.standings();
+    let (candidates, seeds) = candidates(results, &pairs.arms, &standings);
+    let ranked = pairs.ranked(results, &seeds).into_iter().map(|place| pairs.arms[place]);
+    let best = ranked.into_iter().find(|arm| candidates.contains(arm));
     let mut arms: Vec<ArmFinding> = results.arms.iter().map(|arm| describe(arm, results)).collect();
     for (place, arm) in arms.iter_mut().enumerate() {
-        let candidate = candidates.iter().position(|candidate| *candidate == place);
-        arm.may_be_best = candidate.map(|candidate| may[candidate]);
-        arm.role = match (results.arms[place].runs.is_empty(), candidate) {
+        arm.role = match (results.arms[place].runs.is_empty(), candidates.contains(&place)) {
             (true, _) if arm.diverged > 0 => Role::Diverged,
             (true, _) => Role::Unfinished,
-            (false, Some(_)) if best == Some(place) => Role::Best,
-            (false, Some(_)) => Role::Candidate,
-            (false, None) if arm.diverged > 0 => Role::Diverged,
-            (false, None) => Role::Apart,
+            (false, true) if best == Some(place) => Role::Best,
+            (false, true) => Role::Candidate,
+            (false, false) if arm.diverged > 0 => Role::Diverged,
+            (false, false) => Role::Apart,
         };
-        if best == Some(place) {
-            arm.standing = Some(Standing::Within);
-        } else if let Some(best) = best {
-            // Candidates stand to the best on the seeds on which it was chosen.
-            let pairs = pairs(&results.arms[place], &results.arms[best], |seed| {
-                candidate.is_none() || seeds.contains(seed)
-            });
-            set_beside(arm, results, &pairs);
+        if let Some(best) = best.filter(|best| *best != place) {
+            // Candidates stand beside the best on the seeds on which it was chosen.
+            let common = candidates.contains(&place);
+            let counts = |seed: &u64| !common || seeds.contains(seed);
+            set_beside(arm, results, &paired(&results.arms[place], &results.arms[best], counts));
         }
     }
-    correct_for_choice(&mut arms, results, &candidates, &seeds, best);
-    Comparison { margin: results.margin, best, seeds, arms }
+    for (place, (arm, standing)) in pairs.arms.iter().zip(standings).enumerate() {
+        let arm = &mut arms[*arm];
+        // An arm with few of the others' seeds is out or nothing is said of it.
+        if arm.role == Role::Apart && standing != Standing::Out {
+            continue;
+        }
+        arm.standing = Some(standing);
+        arm.from_best = pairs.from_best(place);
+        arm.p_worse = pairs.p_worse(place);
+        if standing == Standing::Undecided {
+            arm.seeds_needed = pairs.seeds_needed(place, POWER);
+        }
+    }
+    let (margin, looks, level) = (results.margin, results.looks, pairs.level());
+    Comparison { margin, best, seeds, looks, level, arms }
 }
 
-/// How an arm stands to the best, from runs of the same seeds.
+/// How an arm stands beside the best, from runs of the same seeds.
 fn set_beside(arm: &mut ArmFinding, results: &Results, pairs: &[(&RunResults, &RunResults)]) {
     arm.difference = difference(results, Split::Validation, pairs);
     arm.test_difference = difference(results, Split::Test, pairs);
-    let found = arm.difference.map(|difference| difference.estimate.summary);
-    arm.standing = found.map(|summary| standing(&summary, results.margin, CONFIDENCE));
-    if arm.standing == Some(Standing::Open) {
-        arm.seeds_needed = found.and_then(|found| {
-            // An arm that is as good as the best one lies the margin away from what is tested.
-            let distance = found.mean + results.margin;
-            seeds_needed(&found, results.margin, distance, CONFIDENCE, POWER)
-        });
-    }
 }
 
 /// The arms that can be the best, and the seeds that all of them have. An arm that would leave half
-/// of these seeds or fewer is none: a straggler must not decide for the others.
-fn candidates(arms: &[ArmResults]) -> (Vec<usize>, Vec<u64>) {
-    let fit = |place: &usize| !arms[*place].runs.is_empty() && arms[*place].diverged.is_empty();
-    let mut order: Vec<usize> = (0..arms.len()).filter(fit).collect();
-    order.sort_by_key(|place| std::cmp::Reverse(arms[*place].runs.len()));
+/// of these seeds or fewer is none: a straggler must not decide for the others. Nor does an arm that
+/// is out, which was given no more seeds.
+fn candidates(results: &Results, arms: &[usize], standings: &[Standing]) -> (Vec<usize>, Vec<u64>) {
+    let is_out = |place: &usize| {
+        arms.iter().position(|arm| arm == place).map(|at| standings[at]) == Some(Standing::Out)
+    };
+    let runs = |place: &usize| &results.arms[*place].runs;
+    let mut order = arms.to_vec();
+    order.sort_by_key(|place| (is_out(place), std::cmp::Reverse(runs(place).len())));
     let (mut chosen, mut seeds): (Vec<usize>, Vec<u64>) = (Vec::new(), Vec::new());
     for place in order {
-        let of_arm = &arms[place].runs;
         let common: Vec<u64> = match chosen.is_empty() {
-            true => of_arm.keys().copied().collect(),
-            false => seeds.iter().copied().filter(|seed| of_arm.contains_key(seed)).collect(),
+            true => runs(&place).keys().copied().collect(),
+            false => seeds.iter().copied().filter(|seed| runs(&place).contains_key(seed)).collect(),
         };
-        if chosen.is_empty() || 2 * common.len() > seeds.len() {
+        let enough = match is_out(&place) {
+            true => common.len() == seeds.len(),
+            false => 2 * common.len() > seeds.len(),
+        };
+        if chosen.is_empty() || enough {
             chosen.push(place);
             seeds = common;
         }
     }
     chosen.sort_unstable();
     (chosen, seeds)
-}
-
-fn runs_of<'r>(arm: &'r ArmResults, seeds: &[u64]) -> Vec<&'r RunResults> {
-    seeds.iter().filter_map(|seed| arm.runs.get(seed)).collect()
 }
 
 fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
@@ -268,13 +273,14 @@ fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
         difference: None,
         test_difference: None,
         standing: None,
-        may_be_best: None,
+        from_best: None,
+        p_worse: None,
         seeds_needed: None,
     }
 }
 
 /// Runs of the same seed, of the seeds that count.
-fn pairs<'r>(
+fn paired<'r>(
     a: &'r ArmResults,
     b: &'r ArmResults,
     counts: impl Fn(&u64) -> bool,
@@ -303,7 +309,6 @@ fn difference(
     Some(Difference {
         estimate,
         p: estimate.summary.p_value(0.0),
-        p_holm: None,
         p_sign_flip: sign_flip_p(&values).filter(|_| values.len() > 1),
         p_equivalence: equivalence_p(&estimate.summary, results.margin),
     })

@@ -68,7 +68,7 @@ pub(super) fn rank_correlation(
         let found = resamples(seeds.len(), REPLICATES, |drawn| tau(drawn, stratum), rng)?;
         let enough = seeds.len() >= SEEDS && found.share_defined() > 0.9;
         let interval = found
-            .t_interval(CONFIDENCE)
+            .t_interval(CONFIDENCE, None)
             .filter(|_| enough)
             .map(|interval| Interval { low: interval.low.max(-1.0), high: interval.high.min(1.0) });
         Some((found.estimate, interval))

@@ -275,7 +275,7 @@ fn scaling(tried: &[Tuning], rng: &mut impl Rng) -> Result<RateScaling, String> 
     let bootstrap = resamples(count, REPLICATES, |seeds| Some(line(seeds)?.1), rng);
     Ok(RateScaling {
         exponent,
-        interval: bootstrap.and_then(|bootstrap| bootstrap.t_interval(CONFIDENCE)),
+        interval: bootstrap.and_then(|bootstrap| bootstrap.t_interval(CONFIDENCE, None)),
         factor: at_one.exp(),
         batch_sizes: inside.iter().map(|(size, _)| size.exp().round() as usize).collect(),
     })

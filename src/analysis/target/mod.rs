@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn the_planted_critical_batch_size_is_found_and_the_fastest_one() {
         let study = planted();
-        let comparison = compare(&study, &mut generator(1));
+        let comparison = compare(&study);
         let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
         let curve = found.trade_off.unwrap();
         near(curve.critical, 128.0, 3.0);
@@ -266,7 +266,7 @@ mod tests {
     fn no_curve_goes_through_arms_that_differ_otherwise() {
         let mut study = planted();
         study.arms[1].batch_size = 16;
-        let comparison = compare(&study, &mut generator(1));
+        let comparison = compare(&study);
         let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
         let said = found.no_trade_off.unwrap();
         assert_eq!(said, "two arms have the same batch size and learning rate");
@@ -292,10 +292,10 @@ mod tests {
             let points = arm.runs.values_mut().flat_map(|run| &mut run.curve);
             points.for_each(|point| point.step += point.step / 5);
         }
-        let alone = compare(&study, &mut generator(1));
+        let alone = compare(&study);
         let alone = target(&study, &alone, Target::accuracy(0.8), &mut generator(2));
         study.arms.splice(0..0, slower);
-        let comparison = compare(&study, &mut generator(1));
+        let comparison = compare(&study);
         let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
         assert_eq!((alone.of_several_rates, found.of_several_rates), (false, true));
         assert_eq!(found.trade_off, alone.trade_off);
@@ -307,7 +307,7 @@ mod tests {
         for (arm, top) in study.arms.iter_mut().zip([0.9, 0.8]) {
             arm.runs.values_mut().for_each(|run| run.curve = curve(&[0.5, top, 0.6]));
         }
-        let comparison = compare(&study, &mut generator(1));
+        let comparison = compare(&study);
         near(default_target(&study, &comparison).unwrap().value, 0.795, 1e-12);
     }
 }

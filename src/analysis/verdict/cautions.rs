@@ -1,128 +1,229 @@
-//! What to beware of, and what the study cannot show.
+//! What to beware of: leaks, failed runs, what else than the batch size differs, and the rest.
 
 use super::LEAST_SEEDS;
-use crate::analysis::words::{label, labels, list, percent, percent_range, points};
 use crate::analysis::{
     ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, Split, Weight,
 };
-use crate::format::count;
-use crate::stats::wilson_interval;
+use crate::stats::{Interval, wilson_interval};
+use serde::Serialize;
 
-/// The first two are what the terminal shows.
+/// A run failed to converge when its validation accuracy misses the median run's by more than this share
+/// of the way down to guessing.
+const STRAY: f64 = 0.25;
+
+/// Something that weakens what the study shows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caution {
+    /// The models saw in training, as a whole or in part, the rows on which they are judged.
+    SeenInTraining {
+        /// Where.
+        splits: Vec<Seen>,
+        /// How many rows a window spans, where rows are windows of one series: the gap that splits need.
+        gap: Option<usize>,
+        /// Time steps of a row.
+        steps: usize,
+    },
+    /// Runs that diverged, failed or are not finished.
+    FailedRuns {
+        /// Of how many runs.
+        planned: usize,
+        /// Their loss was not finite.
+        diverged: usize,
+        /// An error ended them.
+        failed: usize,
+        /// They are not finished.
+        unfinished: usize,
+    },
+    /// Runs that failed to converge, and how many may.
+    Strays(Strays),
+    /// Always giving the more frequent label is not shown to do worse.
+    NoBetterThanGuessing(Guessing),
+    /// What else than the batch size differs between the arms.
+    Confounded(Vec<Confounder>),
+    /// The test split shows these arms to be better than the best by validation.
+    TestDisagrees(Vec<String>),
+    /// The rows of the validation split tell less than the margin.
+    FewValidationRows {
+        /// How many there are.
+        rows: usize,
+        /// 95 % of other splits of that size would move a difference by at most this.
+        noise: f64,
+    },
+    /// Several seeds came to the same accuracy, to the row.
+    NoSpread,
+    /// What other rows could have made of the test accuracy.
+    OtherRows(OtherRows),
+    /// Earlier sessions declared other margins.
+    MarginChanged {
+        /// These.
+        earlier: Vec<f64>,
+    },
+}
+
+/// Rows of a split that were seen in training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Seen {
+    /// The split.
+    pub split: Split,
+    /// Its rows.
+    pub rows: usize,
+    /// Those that share time steps with a training row; 0 where whole rows are repeated.
+    pub overlapping: usize,
+    /// The most time steps that one shares.
+    pub most_steps: usize,
+    /// Those that equal a training row.
+    pub repeated: usize,
+}
+
+/// Runs that failed to converge.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Strays {
+    /// The recommended arm, or the one with the highest mean.
+    pub arm: String,
+    /// Its runs that failed to converge.
+    pub failed: usize,
+    /// Its finished runs.
+    pub runs: usize,
+    /// The share of its runs that may (95 %).
+    pub share: Interval,
+    /// Runs of all arms that failed to converge, as arm and seed.
+    pub all: Vec<(String, u64)>,
+    /// Below this validation accuracy a run counts as failed to converge.
+    pub below: f64,
+}
+
+/// The score of always giving the more frequent label.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Guessing {
+    /// Its accuracy on validation.
+    pub accuracy: f64,
+}
+
+/// What other rows could have made of the test accuracy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct OtherRows {
+    /// Test rows.
+    pub rows: usize,
+    /// Rows that count as one, since they share time steps; `None` where it is not known which do.
+    pub block: Option<usize>,
+    /// The accuracy on other rows (95 %), of the rows alone.
+    pub interval: Option<Interval>,
+}
+
+/// In the order in which they are told; those that are never folded come first.
 pub(super) fn cautions(
     results: &Results,
     comparison: &Comparison,
     recommended: Option<&ArmFinding>,
     audit: &[Confounder],
-) -> Vec<String> {
-    let mut cautions = Vec::new();
-    cautions.extend(seen_in_training(results));
-    cautions.extend(no_better_than_guessing(results, recommended));
-    cautions.extend(test_disagrees(comparison));
-    let confounders: Vec<&str> = audit
-        .iter()
-        .filter(|confounder| confounder.weight == Weight::Confounds)
-        .map(|confounder| confounder.said.as_str())
-        .collect();
-    if !confounders.is_empty() {
-        cautions.push(format!("Not the batch size alone: {}.", confounders.join("; ")));
-    }
-    if results.arms.iter().any(is_still) {
-        cautions.push(
-            "Some arms have the same accuracy with every seed: no spread was seen, so that it \
-             is taken from rounding accuracy to 1 / n alone."
-                .into(),
-        );
-    }
-    cautions.extend(other_rows(results, recommended));
-    if !results.earlier_margins.is_empty() {
-        let earlier: Vec<String> = results.earlier_margins.iter().map(|m| points(*m)).collect();
-        cautions.push(format!(
-            "The margin was changed between sessions: {} percentage points before, {} now. A margin \
-             that is chosen after the results proves nothing.",
-            list(&earlier),
-            points(results.margin)
-        ));
-    }
-    cautions
+) -> Vec<Caution> {
+    let confounders: Vec<Confounder> =
+        audit.iter().filter(|found| found.weight == Weight::Confounds).cloned().collect();
+    let earlier = results.earlier_margins.clone();
+    let all = [
+        seen_in_training(results),
+        failed_runs(results),
+        no_better_than_guessing(results, recommended),
+        (!confounders.is_empty()).then_some(Caution::Confounded(confounders)),
+        test_disagrees(comparison),
+        strays(results, comparison, recommended),
+        few_validation_rows(results, comparison, recommended),
+        results.arms.iter().any(is_still).then_some(Caution::NoSpread),
+        other_rows(results, recommended),
+        (!earlier.is_empty()).then_some(Caution::MarginChanged { earlier }),
+    ];
+    all.into_iter().flatten().collect()
 }
 
-/// Rows on which models are judged that they saw, as a whole or in part, while training: nothing weighs
-/// more.
-fn seen_in_training(results: &Results) -> Option<String> {
+/// Nothing weighs more.
+fn seen_in_training(results: &Results) -> Option<Caution> {
     let (shared, examples) = (&results.shared, &results.examples);
     let splits = [
         (Split::Test, shared.test, examples.test),
         (Split::Validation, shared.validation, examples.validation),
     ];
     // One row in a hundred moves an accuracy by less than the margin.
-    let matters = |count: usize, rows: usize| 100 * count >= rows.max(1);
-    let clauses = splits.into_iter().filter_map(|(split, found, rows)| {
+    let matters = |count: usize, rows: usize| count > 0 && 100 * count >= rows.max(1);
+    let seen = splits.into_iter().filter_map(|(split, found, rows)| {
         let rows = rows?;
-        let name = |count: usize| format!("{} of {} {split} rows", count_of(count), count_of(rows));
-        if found.overlapping > 0 && matters(found.overlapping, rows) {
-            return Some(format!(
-                "{} share up to {} of {} time steps with a training row",
-                name(found.overlapping),
-                found.most_steps,
-                shared.steps
-            ));
-        }
-        let counts = found.repeated > 0 && matters(found.repeated, rows);
-        counts.then(|| format!("{} equal a training row", name(found.repeated)))
+        let overlapping = if matters(found.overlapping, rows) { found.overlapping } else { 0 };
+        let repeated = if matters(found.repeated, rows) { found.repeated } else { 0 };
+        let most_steps = found.most_steps;
+        (overlapping + repeated > 0).then_some(Seen {
+            split,
+            rows,
+            overlapping,
+            most_steps,
+            repeated,
+        })
     });
-    let clauses: Vec<String> = clauses.collect();
-    let advice = match shared.span {
-        Some(span) => format!(
-            " Cut the splits in the order of the file with a gap: `data.split: {{ by: order, gap: {span} \
-             }}`."
-        ),
-        None => String::new(),
-    };
-    (!clauses.is_empty()).then(|| {
-        format!(
-            "The models saw in training what they are judged on: {}. So accuracy is higher here than on \
-             new data.{advice}",
-            list(&clauses)
-        )
+    let splits: Vec<Seen> = seen.collect();
+    (!splits.is_empty()).then_some(Caution::SeenInTraining {
+        splits,
+        gap: shared.span,
+        steps: shared.steps,
     })
 }
 
-fn count_of(rows: usize) -> String {
-    count(rows as u64)
+fn failed_runs(results: &Results) -> Option<Caution> {
+    let sum = |of: fn(&ArmResults) -> usize| results.arms.iter().map(of).sum::<usize>();
+    let (planned, finished) = (sum(|arm| arm.planned), sum(|arm| arm.runs.len()));
+    let (diverged, failed) = (sum(|arm| arm.diverged.len()), sum(|arm| arm.failed));
+    let unfinished = planned.saturating_sub(finished + diverged + failed);
+    (diverged + failed + unfinished > 0).then_some(Caution::FailedRuns {
+        planned,
+        diverged,
+        failed,
+        unfinished,
+    })
+}
+
+/// Rare failures to converge decide what an arm is worth, and few seeds may have seen none.
+fn strays(
+    results: &Results,
+    comparison: &Comparison,
+    recommended: Option<&ArmFinding>,
+) -> Option<Caution> {
+    let mut all: Vec<f64> =
+        results.arms.iter().flat_map(|arm| arm.runs.values()).map(|run| run.validation).collect();
+    all.sort_by(f64::total_cmp);
+    let median = *all.get(all.len() / 2)?;
+    let guessing = results.majority.unwrap_or(0.5);
+    let below = median - STRAY * (median - guessing).max(0.0);
+    let strays = |arm: &ArmResults| -> Vec<(String, u64)> {
+        let stray = arm.runs.iter().filter(|(_, run)| run.validation < below);
+        stray.map(|(seed, _)| (arm.name.clone(), *seed)).collect()
+    };
+    let arm = recommended.or_else(|| comparison.best())?;
+    let arm = results.arms.iter().find(|of| of.name == arm.name)?;
+    let (failed, runs) = (strays(arm).len(), arm.runs.len());
+    let share = match failed {
+        // All n runs converge with a chance of 5 % where this share fails to.
+        0 => Interval { low: 0.0, high: 1.0 - (1.0 - CONFIDENCE).powf(1.0 / runs as f64) },
+        _ => wilson_interval(failed as f64 / runs as f64, runs, CONFIDENCE),
+    };
+    let all = results.arms.iter().flat_map(strays).collect();
+    Some(Caution::Strays(Strays { arm: arm.name.clone(), failed, runs, share, all, below }))
 }
 
 /// Arms that the test split shows to be better than the one that validation chose.
-fn test_disagrees(comparison: &Comparison) -> Option<String> {
-    if comparison.seeds.len() < LEAST_SEEDS {
-        return None;
-    }
+fn test_disagrees(comparison: &Comparison) -> Option<Caution> {
     let better = |arm: &&ArmFinding| {
         let interval = arm.test_difference.and_then(|difference| difference.estimate.interval);
         arm.competes() && interval.is_some_and(|interval| interval.low > 0.0)
     };
-    let better: Vec<&ArmFinding> = comparison.arms.iter().filter(better).collect();
-    (!better.is_empty()).then(|| {
-        format!(
-            "The test split says otherwise than validation, by which {} was chosen as the most accurate: \
-             there {} did better.",
-            comparison.best().map_or("the best".into(), label),
-            labels(&better)
-        )
-    })
+    let better = comparison.arms.iter().filter(better).map(|arm| arm.name.clone());
+    let better: Vec<String> = better.collect();
+    let enough = comparison.seeds.len() >= LEAST_SEEDS && !better.is_empty();
+    enough.then_some(Caution::TestDisagrees(better))
 }
 
 /// Whether always giving the more frequent label does as well, as far as is shown.
-fn no_better_than_guessing(results: &Results, recommended: Option<&ArmFinding>) -> Option<String> {
-    let (share, estimate) = (results.majority?, recommended?.validation?);
+fn no_better_than_guessing(results: &Results, recommended: Option<&ArmFinding>) -> Option<Caution> {
+    let (accuracy, estimate) = (results.majority?, recommended?.validation?);
     let lowest = estimate.interval.map_or(estimate.summary.mean, |interval| interval.low);
-    (lowest <= share).then(|| {
-        format!(
-            "Not shown to have learnt anything: always giving the more frequent label is right for {} of \
-             the validation rows.",
-            percent(share)
-        )
-    })
+    (lowest <= accuracy).then_some(Caution::NoBetterThanGuessing(Guessing { accuracy }))
 }
 
 /// Whether all of several seeds came to the same accuracy, on either split.
@@ -135,54 +236,32 @@ fn is_still(arm: &ArmResults) -> bool {
     arm.runs.len() > 1 && (equal(Split::Validation) || equal(Split::Test))
 }
 
-/// What other rows could have made of the test accuracy.
-fn other_rows(results: &Results, recommended: Option<&ArmFinding>) -> Option<String> {
-    let (test, rows) = (recommended?.test?, results.examples.test?);
-    let Some(block) = results.shared.block() else {
-        return Some(format!(
-            "No interval for other test rows is given: the {} test rows share time steps with others, \
-             and it is not known which of them belong together.",
-            count_of(rows)
-        ));
-    };
-    let interval = match test.summary.rows {
-        Some(noise) => noise.interval(test.summary.mean, CONFIDENCE),
-        None => wilson_interval(test.summary.mean, (rows / block).max(1), CONFIDENCE),
-    };
-    let blocks = match block {
-        1 => String::new(),
-        _ => format!(
-            ", windows that share time steps with the next ones, so that {block} of them count as one"
-        ),
-    };
-    Some(format!(
-        "The test split has {} rows{blocks}: with others in their place, the test accuracy might be \
-         anything from {} %, however many seeds there are.",
-        count_of(rows),
-        percent_range(interval)
-    ))
+/// How far other validation rows would move a difference, judged by the test rows on which the arms
+/// disagree; told where that is more than the margin.
+fn few_validation_rows(
+    results: &Results,
+    comparison: &Comparison,
+    recommended: Option<&ArmFinding>,
+) -> Option<Caution> {
+    let rows = results.examples.validation?;
+    let of = |arm: &ArmFinding| arm.test_difference?.estimate.summary.rows;
+    let noises = comparison.arms.iter().filter(|arm| arm.competes()).filter_map(of);
+    let scaled = noises.map(|noise| {
+        let independent = rows as f64 / noise.block as f64;
+        noise.error * (noise.rows as f64 / independent.max(1.0)).sqrt()
+    });
+    let error = scaled.reduce(f64::max).filter(|_| recommended.is_some())?;
+    let noise = 1.96 * error;
+    (noise > results.margin).then_some(Caution::FewValidationRows { rows, noise })
 }
 
-/// Of which the study says nothing.
-pub(super) fn not_shown(comparison: &Comparison, taken_apart: bool) -> String {
-    let sizes = || comparison.arms.iter().map(|arm| arm.batch_size);
-    let (smallest, largest) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
-    let sizes = match smallest == largest {
-        true => format!("batch sizes other than {}", count(smallest as u64)),
-        false => {
-            format!("batch sizes outside {} to {}", count(smallest as u64), count(largest as u64))
-        }
-    };
-    let source = match taken_apart {
-        true => "",
-        false => {
-            "; whether a difference comes from the batch size itself or from the number of steps \
-             that go with it"
-        }
-    };
-    format!(
-        "Other data, another split of these, other models and longer training; {sizes}; learning \
-         rates that were not tried{source}. Seconds and memory are those of this machine with its \
-         load."
-    )
+/// What other rows could have made of the test accuracy.
+fn other_rows(results: &Results, recommended: Option<&ArmFinding>) -> Option<Caution> {
+    let (test, rows) = (recommended?.test?, results.examples.test?);
+    let block = results.shared.block();
+    let interval = block.map(|block| match test.summary.rows {
+        Some(noise) => noise.interval(test.summary.mean, CONFIDENCE),
+        None => wilson_interval(test.summary.mean, (rows / block).max(1), CONFIDENCE),
+    });
+    Some(Caution::OtherRows(OtherRows { rows, block, interval }))
 }

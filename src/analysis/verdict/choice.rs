@@ -2,13 +2,11 @@
 //! objective names, and whether that is shown. Of arms that are equal in it, the fastest.
 
 use crate::analysis::estimate::paired;
-use crate::analysis::words::{label, list};
 use crate::analysis::{
-    ArmFinding, ArmResults, Comparison, Estimate, Objective, Ratio, Results, RunResults, Target,
-    reach,
+    ArmFinding, ArmResults, Estimate, Objective, Ratio, Results, RunResults, Target, reach,
 };
-use crate::format::duration;
-use crate::stats::{Interval, summarise};
+use crate::stats::summarise;
+use serde::Serialize;
 
 /// How arms are weighed.
 #[derive(Clone, Copy)]
@@ -25,24 +23,10 @@ impl<'r> Choice<'r> {
         self.equal(arms).into_iter().min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
     }
 
-    /// What is to be said of the chosen one beside the others: `, the fastest of 3 that ...` and
-    /// `, though it is not shown to be faster than ...`.
-    pub(super) fn beside(self, chosen: &ArmFinding, arms: &[&ArmFinding]) -> String {
-        let objective = self.results.objective;
-        let equal = self.equal(arms);
-        let first = match equal.len() {
-            0 | 1 => String::new(),
-            _ if self.mean(chosen, objective).is_infinite() => String::new(),
-            several => format!(", the fastest of {several} {}", objective.equals()),
-        };
-        let others = arms.iter().filter(|arm| !equal.iter().any(|one| one.name == arm.name));
-        let rivals: Vec<String> = others.filter_map(|arm| self.rival(arm, chosen)).collect();
-        match objective.not_shown() {
-            Some([what, _]) if !rivals.is_empty() => {
-                format!("{first}, though it is not shown to {what} {}", list(&rivals))
-            }
-            _ => first,
-        }
+    /// Of these arms those that are not shown to take more than the chosen one.
+    pub(super) fn rivals(self, chosen: &ArmFinding, arms: &[&ArmFinding]) -> Vec<Rival> {
+        let others = arms.iter().filter(|arm| arm.name != chosen.name);
+        others.filter_map(|arm| self.rival(arm, chosen)).collect()
     }
 
     /// The arms with the least of what the objective names.
@@ -76,30 +60,23 @@ impl<'r> Choice<'r> {
         objective.price(run, spent)
     }
 
-    /// An arm that is not shown to have more than the chosen one, in words.
-    fn rival(self, other: &ArmFinding, chosen: &ArmFinding) -> Option<String> {
+    /// An arm, if it is not shown to have more than the chosen one.
+    fn rival(self, other: &ArmFinding, chosen: &ArmFinding) -> Option<Rival> {
         let objective = self.results.objective;
         let log =
             |run: &RunResults| self.price(run, objective).filter(|price| *price > 0.0).map(f64::ln);
         let logarithms = paired(self.arm(&other.name)?, self.arm(&chosen.name)?, log);
-        let Ratio { value, interval } = Estimate::of(&logarithms, 0.0)?.exp();
-        let Interval { low, high } = interval.filter(|interval| interval.low <= 1.0)?;
-        let (named, [_, unit]) = (label(other), objective.not_shown()?);
-        Some(format!("{named} ({value:.2} {unit}, 95 % interval {low:.2} to {high:.2})"))
+        let ratio = Estimate::of(&logarithms, 0.0)?.exp();
+        let not_more = ratio.interval.is_some_and(|interval| interval.low <= 1.0);
+        not_more.then(|| Rival { arm: other.name.clone(), ratio })
     }
 }
 
-/// ` (12.3 s with batch size 32)`: what the smallest batch size takes, for an arm that is another.
-pub(super) fn against_the_smallest(
-    comparison: &Comparison,
-    arm: &ArmFinding,
-    seconds: impl Fn(&ArmFinding) -> Option<f64>,
-) -> String {
-    let competing = comparison.arms.iter().filter(|other| other.competes());
-    let smallest = competing.min_by_key(|other| other.batch_size);
-    let told = smallest.filter(|smallest| smallest.batch_size < arm.batch_size).and_then(|of| {
-        let [own, other] = [seconds(arm)?, seconds(of)?].map(duration);
-        (own != other).then(|| format!(" ({other} with {})", label(of)))
-    });
-    told.unwrap_or_default()
+/// An arm that is not shown to take more than the recommended one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rival {
+    /// Its name.
+    pub arm: String,
+    /// How many times as much it takes.
+    pub ratio: Ratio,
 }

@@ -1,29 +1,32 @@
-//! What was found, what to use, and what the study does not show, in sentences.
+//! Which arm to use, how sure that is, and what to beware of, as facts; `report` puts them into words.
 //!
-//! The rule: of the best arm on validation and those shown to be within the margin of it, use the
-//! one whose runs take the least time, or the least of what the study's objective names instead. What is
-//! not settled is called so, with the number of seeds that would settle it.
+//! The rule: of the arms that are equivalent to the best, use the one whose runs take the least time,
+//! or the least of what the study's objective names instead. It is settled when no arm that is not
+//! out takes less: more seeds cannot change the recommendation then. Where no arm is equivalent yet,
+//! the one with the highest mean is named, provisionally.
 
-mod about;
-mod advice;
 mod cautions;
 mod choice;
-mod found;
+mod decision;
 #[cfg(test)]
 mod tests;
 mod to_target;
 
-use super::{
-    ArmFinding, Comparison, Confounder, Decomposition, GroupFinding, Objective, Results, Role,
-    decomposition,
-};
+pub use cautions::{Caution, Guessing, OtherRows, Seen, Strays};
+pub use choice::Rival;
+pub use decision::{Decision, decide};
+
+use super::compare::LEAST_SEEDS;
+use super::{ArmFinding, Comparison, Confounder, GroupFinding, Objective, Results, Role};
 use crate::stats::Standing;
-use about::about;
-use advice::{advice, more_seeds};
-use cautions::{cautions, not_shown};
+use cautions::cautions;
 use choice::Choice;
-use found::found;
 use serde::Serialize;
+
+/// More seeds than this are no advice.
+const MOST_SEEDS: usize = 100;
+/// Nor is more time than a day, in seconds of runs.
+const MOST_SECONDS: f64 = 86_400.0;
 
 /// What came out, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,12 +38,14 @@ pub enum Outcome {
     OneArm,
     /// Too few seeds are finished in all arms: nothing is compared, and no arm is recommended.
     TooFewSeeds,
-    /// All arms are within the margin of the best.
-    NoMaterialDifference,
-    /// Each arm is within the margin of the best, or beyond it, or diverged.
-    Settled,
-    /// Some comparisons are open.
-    NotSettled,
+    /// Every other arm is out.
+    ClearlyBetter,
+    /// All arms are equivalent.
+    NoDifference,
+    /// Some are, and what is not decided cannot change the recommendation.
+    Decided,
+    /// What is not decided can.
+    Undecided,
     /// All runs end at one accuracy, so that what it takes to get there is compared.
     ToTarget,
 }
@@ -50,113 +55,110 @@ pub enum Outcome {
 pub struct Verdict {
     /// In one word.
     pub outcome: Outcome,
-    /// The arm to use, for now if it is not settled.
+    /// The arm to use, provisionally if that is not settled.
     pub recommended: Option<String>,
+    /// Whether no number of further seeds can change the recommendation.
+    pub settled: bool,
     /// What counted among the arms that are accurate enough.
     pub objective: Objective,
-    /// How many more seeds would settle what is open, as far as it can be told.
-    pub more_seeds: Option<usize>,
-    /// Where the gap between two batch sizes comes from, if the study takes it apart.
-    pub gap: Vec<String>,
-    /// What was found, a sentence each.
-    pub found: Vec<String>,
-    /// What was found beside the comparison: learning rates, other budgets, the critical batch size.
-    pub besides: Vec<String>,
-    /// What to use.
-    pub advice: String,
-    /// On which data and how it was compared, and between which accuracies the batch sizes lie.
-    pub about: Option<String>,
-    /// What else than the batch size can be behind it, and what to beware of.
-    pub cautions: Vec<String>,
-    /// What the study cannot show.
-    pub not_shown: String,
+    /// Arms that take as much as the recommended one, to within the measurement.
+    pub rivals: Vec<Rival>,
+    /// What would settle it, where a feasible number of seeds would.
+    pub more: Option<MoreSeeds>,
+    /// What to beware of, the most important first.
+    pub cautions: Vec<Caution>,
 }
 
-impl Verdict {
-    /// A few lines for the terminal: what to do first.
-    pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![self.advice.clone()];
-        lines.extend(self.gap.clone());
-        lines.extend(self.found.clone());
-        lines.extend(self.cautions.iter().take(2).cloned());
-        lines
-    }
+/// Seeds that would settle a study, in 80 of 100 studies whose arms are truly equal.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MoreSeeds {
+    /// In all.
+    pub seeds: usize,
+    /// Of them, those that are not there yet.
+    pub more: usize,
+    /// Time of their runs, one after the other, in the arms that are not out.
+    pub seconds: f64,
 }
 
-/// With fewer seeds in common nothing is said of which arm is better: chance names the best of three
-/// equal arms as surely.
-const LEAST_SEEDS: usize = 3;
-
-/// Puts the comparison into words.
-pub fn verdict(
-    results: &Results,
-    group: &GroupFinding,
-    taken_apart: Option<&Result<Decomposition, String>>,
-    audit: &[Confounder],
-) -> Verdict {
+/// What a group of arms shows.
+pub fn verdict(results: &Results, group: &GroupFinding, audit: &[Confounder]) -> Verdict {
     let comparison = &group.comparison;
     let to_target = group.target.as_ref().filter(|_| results.declared_target.is_some());
-    let outcome = match outcome(comparison) {
-        Outcome::Settled | Outcome::NotSettled | Outcome::NoMaterialDifference
-            if to_target.is_some() =>
-        {
-            Outcome::ToTarget
-        }
-        outcome => outcome,
+    let choice = Choice { results, until: to_target.map(|found| &found.target) };
+    let equivalent = equivalent(comparison);
+    let outcome = outcome(comparison, choice, to_target.is_some());
+    let compared = !matches!(outcome, Outcome::TooFewSeeds | Outcome::NothingToCompare);
+    let among = match to_target {
+        Some(target) => to_target::all_reach(comparison, target),
+        None if equivalent.is_empty() => comparison.best().into_iter().collect(),
+        None => equivalent,
     };
-    let recommended = match to_target {
-        _ if outcome == Outcome::TooFewSeeds => None,
-        Some(target) => to_target::recommended(results, comparison, target),
-        None => Choice { results, until: None }.of(&accurate_enough(comparison)),
-    };
+    let recommended = choice.of(&among).filter(|_| compared);
+    let settled =
+        matches!(outcome, Outcome::ClearlyBetter | Outcome::NoDifference | Outcome::Decided);
     Verdict {
         outcome,
         recommended: recommended.map(|arm| arm.name.clone()),
+        settled,
         objective: results.objective,
-        more_seeds: more_seeds(comparison)
-            .filter(|_| !matches!(outcome, Outcome::ToTarget | Outcome::TooFewSeeds)),
-        gap: match taken_apart {
-            None => Vec::new(),
-            Some(Ok(found)) => decomposition::sentences(found, results.margin),
-            Some(Err(reason)) => vec![format!("The gap cannot be taken apart: {reason}.")],
-        },
-        found: match to_target {
-            Some(target) => to_target::found(comparison, target),
-            None => found(comparison, outcome),
-        },
-        besides: Vec::new(),
-        advice: match to_target {
-            Some(target) => to_target::advice(results, comparison, target, outcome, recommended),
-            None => advice(results, comparison, group.target.as_ref(), outcome, recommended),
-        },
-        about: about(results, comparison).filter(|_| outcome != Outcome::TooFewSeeds),
+        rivals: recommended.map(|arm| choice.rivals(arm, &among)).unwrap_or_default(),
+        more: (outcome == Outcome::Undecided).then(|| more(comparison, choice)).flatten(),
         cautions: cautions(results, comparison, recommended, audit),
-        not_shown: not_shown(comparison, matches!(taken_apart, Some(Ok(_)))),
     }
 }
 
-fn outcome(comparison: &Comparison) -> Outcome {
-    let Some(_) = comparison.best else { return Outcome::NothingToCompare };
-    let some = |standing| !comparison.standing(standing).is_empty();
+fn outcome(comparison: &Comparison, choice: Choice, to_target: bool) -> Outcome {
+    if comparison.best.is_none() {
+        return Outcome::NothingToCompare;
+    }
+    let of = |wanted| comparison.arms.iter().filter(|arm| arm.standing == Some(wanted)).count();
+    let out = of(Standing::Out);
     match comparison.seeds.len() {
         _ if comparison.arms.len() == 1 => Outcome::OneArm,
         ..LEAST_SEEDS => Outcome::TooFewSeeds,
-        _ if some(Standing::Open) || !all_compared(comparison) => Outcome::NotSettled,
-        _ if some(Standing::Beyond) || diverged(comparison) => Outcome::Settled,
-        _ => Outcome::NoMaterialDifference,
+        _ if to_target => Outcome::ToTarget,
+        _ if !is_settled(comparison, choice) => Outcome::Undecided,
+        _ if of(Standing::Equivalent) == 1 && out + 1 == comparison.arms.len() => {
+            Outcome::ClearlyBetter
+        }
+        _ if of(Standing::Equivalent) == comparison.arms.len() => Outcome::NoDifference,
+        _ => Outcome::Decided,
     }
 }
 
-/// An arm that diverged is out, whatever its other runs came to.
-fn all_compared(comparison: &Comparison) -> bool {
-    comparison.arms.iter().all(|arm| !matches!(arm.role, Role::Apart | Role::Unfinished))
+/// Whether no further seed can change the recommendation: all arms can be compared, and the one that
+/// takes the least of those that are not out is equivalent to the best. An arm of which some runs
+/// diverged might do well with a lower rate; no seed of this study tells.
+fn is_settled(comparison: &Comparison, choice: Choice) -> bool {
+    let all = comparison.arms.iter().all(|arm| match arm.role {
+        Role::Best | Role::Candidate => true,
+        Role::Diverged => arm.finished == 0,
+        Role::Apart => arm.standing == Some(Standing::Out),
+        Role::Unfinished => false,
+    });
+    all && choice
+        .of(&remaining(comparison))
+        .is_some_and(|arm| arm.standing == Some(Standing::Equivalent))
 }
 
-fn diverged(comparison: &Comparison) -> bool {
-    comparison.arms.iter().any(|arm| arm.role == Role::Diverged)
+/// Arms that are not out.
+fn remaining(comparison: &Comparison) -> Vec<&ArmFinding> {
+    let may = |arm: &&ArmFinding| arm.competes() && arm.standing != Some(Standing::Out);
+    comparison.arms.iter().filter(may).collect()
 }
 
-/// The best and those within the margin.
-fn accurate_enough(comparison: &Comparison) -> Vec<&ArmFinding> {
-    comparison.best().into_iter().chain(comparison.standing(Standing::Within)).collect()
+fn equivalent(comparison: &Comparison) -> Vec<&ArmFinding> {
+    let is = |arm: &&ArmFinding| arm.standing == Some(Standing::Equivalent);
+    comparison.arms.iter().filter(is).collect()
+}
+
+/// The seeds that would show the arm that takes the least to be equivalent.
+fn more(comparison: &Comparison, choice: Choice) -> Option<MoreSeeds> {
+    let remaining = remaining(comparison);
+    let seeds = choice.of(&remaining)?.seeds_needed?;
+    let more = seeds.checked_sub(comparison.seeds.len()).filter(|more| *more > 0)?;
+    let seconds = |arm: &&ArmFinding| arm.seconds.map_or(0.0, |seconds| seconds.mean);
+    let seconds = more as f64 * remaining.iter().map(seconds).sum::<f64>();
+    let feasible = seeds <= MOST_SEEDS && seconds <= MOST_SECONDS;
+    feasible.then_some(MoreSeeds { seeds, more, seconds })
 }

@@ -43,6 +43,17 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     Some(Figure { name: "curves", title, caption, panels, legend })
 }
 
+/// Validation accuracy by epoch alone, beside the answer.
+pub(super) fn first(study: &Study) -> Option<Panel> {
+    let arms = study.few_arms();
+    let rows = study.results.examples.train?;
+    let passes = |point: &Point| point.examples as f64 / rows as f64;
+    let title = "Validation accuracy by epoch";
+    arms.iter()
+        .any(|arm| common(arm) > 1)
+        .then(|| panel(study, &arms, (title, "epochs"), &passes, ACCURACY))
+}
+
 /// What these curves show: how many seeds and measurements, what bands there are, what is cut off.
 fn caption(study: &Study, arms: &[&ArmResults], rows: Option<usize>) -> String {
     let several = arms.iter().any(|arm| arm.runs.len() > 1);

@@ -4,6 +4,7 @@
 //! marks and dashes.
 
 mod accuracy;
+mod answer;
 mod cost;
 mod curves;
 mod gap;
@@ -32,7 +33,8 @@ pub(super) struct Study<'s> {
 type Draw = fn(&Study) -> Option<Figure>;
 
 /// All figures in the order of reading: the name of the file, and what it takes to draw it.
-const ALL: [(&str, Draw, &str); 11] = [
+const ALL: [(&str, Draw, &str); 12] = [
+    ("answer", answer::draw, "differences and curves: need finished runs"),
     ("accuracy", accuracy::draw, "accuracy against batch size: needs finished runs"),
     ("gap", gap::draw, "where a gap comes from: needs study.decompose"),
     (
@@ -59,7 +61,7 @@ const ALL: [(&str, Draw, &str); 11] = [
 ];
 
 /// The names of all figures' files.
-pub(super) fn names() -> [&'static str; 11] {
+pub(super) fn names() -> [&'static str; 12] {
     ALL.map(|(name, ..)| name)
 }
 

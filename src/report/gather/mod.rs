@@ -5,7 +5,7 @@ mod probes;
 mod settings;
 
 use crate::analysis::{
-    ArmResults, Budget, Examples, InTraining, Objective, Point, Rate, Results, RunResults,
+    ArmResults, Budget, Examples, InTraining, Looks, Objective, Point, Rate, Results, RunResults,
     SharedSteps, Target, Tuning,
 };
 use crate::config::{self, Arm, StopAt, Study};
@@ -29,6 +29,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         margin: study.margin,
         objective: objective(study.objective),
         earlier_margins: earlier_margins(&sessions, study.margin),
+        looks: looks(&sessions),
         examples: examples(sessions.last()),
         longest: sessions.last().and_then(|last| last.longest),
         features: sessions.last().and_then(|last| last.features),
@@ -55,6 +56,15 @@ fn objective(of_file: config::Objective) -> Objective {
         config::Objective::Memory => Objective::Memory,
         config::Objective::Examples => Objective::Examples,
         config::Objective::LargestBatch => Objective::LargestBatch,
+    }
+}
+
+/// Seeds were added where an earlier session asked for fewer.
+fn looks(sessions: &[Session]) -> Looks {
+    let asked = || sessions.iter().filter_map(|session| session.seeds);
+    match asked().min() < asked().max() {
+        true => Looks::SeedsAdded,
+        false => Looks::Once,
     }
 }
 

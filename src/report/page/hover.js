@@ -19,3 +19,5 @@
     box.style.top = (top + box.offsetHeight > innerHeight ? event.clientY - box.offsetHeight - 10 : top) + "px";
   });
 })();
+// What is folded is printed all the same.
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => (part.open = true)));

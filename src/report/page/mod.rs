@@ -1,21 +1,23 @@
 //! `index.html`: one file that needs nothing else, on a wide screen, a phone, paper and in the dark.
 //!
-//! The answer comes first, then what was found, the figures, and the rest of `verdict.md`: its
-//! Markdown is turned into HTML here, so that both say the same. `studies` is the page of several studies.
+//! The first screen holds the answer, its figure and one row a batch size. Warnings follow and are never
+//! folded; everything else is. `studies` is the page of several studies.
 
 mod facts;
 mod studies;
 
 pub(super) use studies::{Row, StudiesParts, studies_page};
 
+use super::Report;
+use super::answer::Certainty;
+use super::markdown::{STANDINGS, sections, standings_row};
 use super::plot::{Figure, STYLE};
-use super::{Report, sections};
-use crate::analysis::{ArmFinding, Findings, Outcome, percent};
+use crate::analysis::{ArmFinding, Findings, Results};
 use crate::config::Study;
-use crate::format::{bytes, count, counted, duration};
+use crate::format::{count, counted};
 use anyhow::Result;
 use facts::facts;
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value as Context, context};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::Value;
 
@@ -28,12 +30,10 @@ const SCRIPT: &str = include_str!("hover.js");
 pub(super) struct Parts<'p> {
     /// The verdict and its numbers.
     pub(super) report: &'p Report,
-    /// `verdict.md`
-    pub(super) text: &'p str,
+    /// The plain numbers.
+    pub(super) results: &'p Results,
     /// In the order of reading.
     pub(super) figures: &'p [Figure],
-    /// What figures that are left out would need.
-    pub(super) missing: &'p [&'static str],
     /// The names of the tables' files.
     pub(super) tables: &'p [&'static str],
     /// What was asked for.
@@ -46,21 +46,28 @@ pub(super) struct Parts<'p> {
 pub(super) fn page(parts: &Parts) -> Result<String> {
     let mut templates = Environment::new();
     templates.add_template("index.html", TEMPLATE)?;
-    let verdict = &parts.report.findings.verdict;
-    let found: Vec<(&str, Vec<String>)> = sections::found(verdict)
-        .map(|(title, lines)| (title, lines.iter().map(|line| line_of(line)).collect()))
-        .collect();
+    let (report, answer) = (parts.report, &parts.report.answer);
+    let (first, others): (Vec<&Figure>, Vec<&Figure>) =
+        parts.figures.iter().partition(|figure| figure.name == "answer");
+    let warnings: Vec<String> = report.warnings().map(line_of).collect();
     let page = templates.get_template("index.html")?.render(context! {
-        study => &parts.report.study,
-        headline => headline(&parts.report.findings),
-        advice => line_of(&verdict.advice),
-        about => verdict.about.as_ref().map(|about| line_of(about)),
-        tiles => tiles(&parts.report.findings),
-        found => found,
+        study => &report.study,
+        kicker => kicker(parts),
+        headline => &answer.headline,
+        label => &answer.label,
+        certainty => certainty(answer.certainty),
+        reason => line_of(&answer.reason),
+        caveat => answer.caveat.as_ref().map(|caveat| line_of(caveat)),
+        next => answer.next.as_ref().map(|next| context! {
+            command => &next.command,
+            what => line_of(&next.what),
+        }),
+        warnings => warnings,
+        first => first.iter().map(|figure| first_figure(figure)).collect::<Vec<_>>(),
+        header => STANDINGS.to_vec(),
+        rows => rows(&report.findings),
+        sections => folded(parts, &others)?,
         tables => parts.tables.to_vec(),
-        figures => figures_html(parts.figures)?,
-        missing => parts.missing.to_vec(),
-        rest => html_of(rest(parts.text)),
         facts => facts(parts.study, parts.sessions),
         figure_style => STYLE,
         style => PAGE_STYLE,
@@ -69,8 +76,82 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
     Ok(page)
 }
 
+/// `LSTM(64), 6,395 training examples, 5 seeds per batch size`
+fn kicker(parts: &Parts) -> String {
+    let units = parts.study.arms.first().map_or(0, |arm| arm.model.lstm.units);
+    let rows = parts.results.examples.train;
+    let rows = rows.map(|rows| format!("{} training examples", count(rows as u64)));
+    let seeds = parts.report.findings.comparison.seeds.len();
+    let seeds = (seeds > 0).then(|| format!("{} per batch size", counted(seeds, "seed")));
+    let all = [Some(format!("LSTM({units})")), rows, seeds];
+    all.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// The class of the label's colour.
+fn certainty(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Decided => "decided",
+        Certainty::Tentative => "tentative",
+        Certainty::None => "none",
+    }
+}
+
+fn first_figure(figure: &Figure) -> Context {
+    context! { panels => figure.inline(), legend => figure.inline_legend() }
+}
+
+/// One row an arm, the recommended one marked.
+fn rows(findings: &Findings) -> Vec<Context> {
+    let comparison = &findings.comparison;
+    let row = |arm: &ArmFinding| {
+        let picked = findings.verdict.recommended.as_ref() == Some(&arm.name);
+        let decided = picked && findings.verdict.settled;
+        context! { picked, decided, cells => standings_row(comparison, arm).to_vec() }
+    };
+    comparison.arms.iter().map(row).collect()
+}
+
+/// Figures that belong to a section, by its title; the others stand in a section of their own.
+const FIGURES_OF: [(&str, &[&str]); 9] = [
+    ("Accuracy and cost", &["accuracy", "cost"]),
+    ("Learning curves", &["curves"]),
+    ("Steps to the target", &["target"]),
+    ("The gap in numbers", &["gap"]),
+    ("Learning rate by batch size", &["rates", "rate-law"]),
+    ("Accuracy against cost (Pareto front)", &["pareto"]),
+    ("Generalization gap", &["generalisation"]),
+    ("Gradient noise", &["noise"]),
+    ("Sharpness of the minima", &["sharpness"]),
+];
+
+/// What is folded: the sections of `verdict.md` with their figures.
+fn folded(parts: &Parts, figures: &[&Figure]) -> Result<Vec<Context>> {
+    let of = |title: &str| -> Result<String> {
+        let names = FIGURES_OF.iter().find(|(of, _)| *of == title).map_or(&[][..], |(_, of)| of);
+        let own = figures.iter().filter(|figure| names.contains(&figure.name));
+        figures_html(own.copied())
+    };
+    let mut folded = Vec::new();
+    let mut titles = Vec::new();
+    for (title, text) in sections(parts.results, parts.report) {
+        titles.push(title);
+        let (drawn, text) = (of(title)?, text.unwrap_or_default());
+        if !(drawn.is_empty() && text.is_empty()) {
+            folded.push(context! { title, drawn, text => html_of(&text) });
+        }
+    }
+    for (title, _) in FIGURES_OF.iter().filter(|(title, _)| !titles.contains(title)) {
+        let drawn = of(title)?;
+        if !drawn.is_empty() {
+            let text = String::new();
+            folded.push(context! { title => *title, drawn, text });
+        }
+    }
+    Ok(folded)
+}
+
 /// The figures with their captions.
-fn figures_html(figures: &[Figure]) -> Result<String> {
+fn figures_html<'f>(figures: impl Iterator<Item = &'f Figure>) -> Result<String> {
     let figure = |figure: &Figure| {
         context! {
             name => figure.name,
@@ -83,63 +164,14 @@ fn figures_html(figures: &[Figure]) -> Result<String> {
     };
     let mut templates = Environment::new();
     templates.add_template("figures.html", FIGURES)?;
-    let figures: Vec<_> = figures.iter().map(figure).collect();
+    let figures: Vec<_> = figures.map(figure).collect();
     Ok(templates.get_template("figures.html")?.render(context! { figures })?)
 }
 
-/// The answer in a few words, and whether it is settled.
-pub(super) fn headline(findings: &Findings) -> (String, String) {
-    let verdict = &findings.verdict;
-    if verdict.outcome == Outcome::TooFewSeeds {
-        let least = "fewer than three seeds are finished in all arms".into();
-        return ("No comparison yet".into(), least);
-    }
-    let Some(arm) = recommended(findings) else {
-        return ("No answer yet".into(), "nothing to compare".into());
-    };
-    let size = format!("Batch size {}", count(arm.batch_size as u64));
-    let settled = match verdict.outcome {
-        Outcome::NothingToCompare => "nothing to compare".into(),
-        Outcome::OneArm => "one arm alone: nothing to compare it with".into(),
-        Outcome::TooFewSeeds => "too few seeds".into(),
-        Outcome::NoMaterialDifference => {
-            "settled: the batch sizes do not differ by more than the margin".into()
-        }
-        Outcome::Settled => "settled".into(),
-        Outcome::NotSettled => match verdict.more_seeds {
-            Some(seeds) => format!("not settled: about {} would tell", counted(seeds, "more seed")),
-            None => "not settled".into(),
-        },
-        Outcome::ToTarget => format!("reaches the target and {}", verdict.objective.words()),
-    };
-    (size, settled)
-}
-
+/// The arm to use.
 pub(super) fn recommended(findings: &Findings) -> Option<&ArmFinding> {
     let name = findings.verdict.recommended.as_ref()?;
     findings.comparison.arms.iter().find(|arm| arm.name == *name)
-}
-
-/// What the recommended arm is and costs: names and values.
-fn tiles(findings: &Findings) -> Vec<(&'static str, String)> {
-    let Some(arm) = recommended(findings) else { return Vec::new() };
-    let mean = |estimate: crate::analysis::Estimate| percent(estimate.summary.mean);
-    let accuracy = match (arm.test, arm.validation) {
-        (Some(test), _) => Some(("test accuracy", mean(test))),
-        (None, validation) => validation.map(|of| ("validation accuracy", mean(of))),
-    };
-    let rest = [
-        Some(("learning rate", arm.learning_rate.to_string())),
-        arm.seconds.map(|seconds| ("time of a run", duration(seconds.mean))),
-        arm.steps.map(|steps| ("updates", count(steps.mean.round() as u64))),
-        Some(("peak memory", bytes(arm.peak_memory))),
-    ];
-    [accuracy].into_iter().chain(rest).flatten().collect()
-}
-
-/// What follows the answer in `verdict.md`: everything from its first section on.
-fn rest(text: &str) -> &str {
-    text.find("\n## ").map_or("", |at| &text[at..])
 }
 
 /// Markdown as HTML. What looks like HTML in it is text (names are the user's), and there are no

@@ -51,7 +51,7 @@ pub(in crate::report) fn studies_page(parts: &StudiesParts) -> Result<String> {
         header => parts.header.to_vec(),
         rows => parts.rows.iter().map(row).collect::<Vec<_>>(),
         left_out => parts.left_out.to_vec(),
-        figures => figures_html(parts.figures)?,
+        figures => figures_html(parts.figures.iter())?,
         notes => parts.notes.to_vec(),
         settings => parts.settings.to_vec(),
         figure_style => STYLE,

@@ -178,6 +178,35 @@ impl Chart {
         self.put(&format!("<path class=\"line {class}\" d=\"{feet}M{x:.1} {from:.1}V{to:.1}\"/>"));
     }
 
+    /// A level interval, with a cap at each end that lies between the lowest and the highest value that
+    /// there is room for.
+    pub(in crate::report) fn interval_x(
+        &mut self,
+        y: f64,
+        ends: [f64; 2],
+        [lowest, highest]: [f64; 2],
+        mark: Mark,
+    ) {
+        let (y, [from, to]) = (self.py(y), ends.map(|end| self.px(end.clamp(lowest, highest))));
+        let (top, height, class) = (y - 4.0, 8.0, mark.class());
+        let seen = ends.into_iter().filter(|end| (lowest..=highest).contains(end));
+        let caps: String =
+            seen.map(|end| format!("M{:.1} {top:.1}v{height}", self.px(end))).collect();
+        self.put(&format!("<path class=\"line {class}\" d=\"{caps}M{from:.1} {y:.1}H{to:.1}\"/>"));
+    }
+
+    /// One run, below its place.
+    pub(in crate::report) fn seed_below(&mut self, x: f64, y: f64, mark: Mark, says: &str) {
+        let outline = mark.outline(self.px(x), self.py(y) + 11.0, 2.6);
+        self.marked("seed", mark, &outline, says);
+    }
+
+    /// A word at the right end, at a height.
+    pub(in crate::report) fn word_at_right(&mut self, y: f64, word: &str) {
+        let (x, y, word) = (WIDTH - RIGHT - 2.0, self.py(y) + 4.0, escaped(word));
+        self.put(&format!("<text class=\"end\" x=\"{x:.1}\" y=\"{y:.1}\">{word}</text>"));
+    }
+
     /// A line through points.
     pub(in crate::report) fn line(&mut self, points: &[[f64; 2]], mark: Mark, says: &str) {
         let path = self.path(points);

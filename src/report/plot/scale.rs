@@ -89,6 +89,12 @@ impl Axis {
         self
     }
 
+    /// The same axis from here to there.
+    pub(in crate::report) fn within_room(mut self, low: f64, high: f64) -> Self {
+        (self.low, self.high) = (low, high);
+        self
+    }
+
     /// The same axis, of numbers that cannot leave these bounds.
     pub(in crate::report) fn within(mut self, low: f64, high: f64) -> Self {
         (self.low, self.high) = (self.low.max(low), self.high.min(high));

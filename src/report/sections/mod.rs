@@ -4,29 +4,25 @@ mod minima;
 
 pub(super) use minima::minima;
 
+use super::answer::standing;
 use super::markdown::{accuracy, comparisons, difference_of, table};
 use crate::analysis::{
     ArmFinding, Claim, Comparison, Confounder, Decomposition, Effect, Factor, Findings, Front,
-    GapArm, GroupFinding, MORE_STEPS, Price, RateFinding, Role, Split, Tuning, Verdict, Weight,
-    percent,
+    GapArm, GroupFinding, MORE_STEPS, Price, RateFinding, Split, Tuning, Weight, percent,
 };
 use crate::format::count;
-use crate::stats::{Edge, Standing, Trial, summarise};
+use crate::stats::{Edge, Trial, summarise};
 
-/// What was found, under its titles; what is empty is left out.
-pub(super) fn found(verdict: &Verdict) -> impl Iterator<Item = (&'static str, &[String])> {
-    let all = [
-        ("Where the gap comes from", &verdict.gap[..]),
-        ("The comparison", &verdict.found),
-        ("What else was found", &verdict.besides),
-    ];
+/// What was found beside the comparison, under its titles; what is empty is left out.
+pub(super) fn found(findings: &Findings) -> impl Iterator<Item = (&'static str, &[String])> {
+    let all = [("Where the gap comes from", &findings.gap[..]), ("Also found", &findings.besides)];
     all.into_iter().filter(|(_, lines)| !lines.is_empty())
 }
 
 /// The gap in numbers: a table of its parts on both splits.
 pub(super) fn gap(findings: &Findings) -> Option<String> {
     if findings.no_decomposition.is_some() {
-        return Some(findings.verdict.gap.join(" "));
+        return Some(findings.gap.join(" "));
     }
     let found = findings.decomposition.as_ref()?;
     Some([gap_arms(found), parts(found), GAP.to_owned()].join("\n\n"))
@@ -205,12 +201,7 @@ pub(super) fn budgets(findings: &Findings) -> Option<String> {
 
 fn against_the_best(comparison: &Comparison) -> String {
     let row = |arm: &ArmFinding| {
-        let standing = match (arm.role, arm.standing) {
-            (Role::Best, _) => "best",
-            (_, Some(Standing::Within)) => "within",
-            (_, Some(Standing::Beyond)) => "beyond",
-            _ => "open",
-        };
+        let standing = standing(comparison, arm);
         let accuracy = arm.validation.map(|v| percent(v.summary.mean));
         vec![
             arm.name.clone(),

@@ -5,7 +5,7 @@ use crate::analysis::{ArmFinding, Estimate, Rate, Split, groups, list};
 use crate::config::LearningRate;
 use crate::format::count;
 use crate::report::markdown::accuracy;
-use crate::report::page::{Row, headline, recommended};
+use crate::report::page::{Row, recommended};
 use crate::report::tables::{self, StudyRow};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -32,11 +32,11 @@ pub(super) fn row(member: &Member, link: String) -> Row {
             best.map_or("-".into(), |best| count(best.batch_size as u64))
         }
     };
-    let (size, settled) = headline(findings);
+    let answer = &written.report.answer;
     let cells = vec![
         written.results.examples.texts().join(", "),
         runs(member),
-        format!("{size}: {settled}"),
+        format!("{}: {}", answer.headline, answer.label),
         best,
         possible(member),
         accuracy_to_use(member),

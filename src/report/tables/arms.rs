@@ -88,14 +88,15 @@ fn compared<'c>(group: &'c str, comparison: &'c Comparison) -> impl Iterator<Ite
         row.number("upper_bound_95", summary.upper_bound(0.95));
         row.text("margin", comparison.margin);
         row.number("p", difference.p);
-        row.number("p_holm", difference.p_holm);
+        row.number("p_worse", arm.p_worse.filter(|_| split == "validation"));
         row.number("p_sign_flip", difference.p_sign_flip);
         row.number("p_equivalence", difference.p_equivalence);
         // Decisions are made on validation alone.
         let decides = split == "validation";
         let standing = arm.standing.filter(|_| decides).map(|standing| word(&standing));
         row.text("standing", standing.unwrap_or_default());
-        let may = arm.may_be_best.filter(|_| decides).map(|may| may.to_string());
+        row.interval("from_best", arm.from_best.filter(|_| decides));
+        let may = arm.may_be_best().filter(|_| decides).map(|may| may.to_string());
         row.text("may_be_best", may.unwrap_or_default());
         let needed = arm.seeds_needed.filter(|_| decides).map(|seeds| seeds.to_string());
         row.text("seeds_needed", needed.unwrap_or_default());

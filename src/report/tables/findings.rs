@@ -117,7 +117,7 @@ pub(in crate::report) fn budgets(findings: &Findings) -> Result<String> {
         row.estimate("validation_accuracy", arm.validation.as_ref());
         row.text("role", word(&arm.role));
         row.estimate("difference", arm.difference.as_ref().map(|found| &found.estimate));
-        row.number("p_holm", arm.difference.and_then(|found| found.p_holm));
+        row.number("p_worse", arm.p_worse);
         row.text("standing", arm.standing.map(|standing| word(&standing)).unwrap_or_default());
         row
     };

@@ -110,6 +110,6 @@ mod tests {
             ["0.25", "-1200", ""]
         );
         assert_eq!(number(Some(0.1 + 0.2)), "0.3");
-        assert_eq!(word(&Standing::Beyond), "beyond");
+        assert_eq!(word(&Standing::Out), "out");
     }
 }

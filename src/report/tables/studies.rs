@@ -93,9 +93,9 @@ pub(in crate::report) fn differences<'a>(
         row.text("role", word(&arm.role));
         row.estimate("validation_accuracy", arm.validation.as_ref());
         row.estimate("difference", arm.difference.as_ref().map(|found| &found.estimate));
-        row.number("p_holm", arm.difference.and_then(|found| found.p_holm));
+        row.number("p_worse", arm.p_worse);
         row.text("standing", arm.standing.map(|standing| word(&standing)).unwrap_or_default());
-        row.text("may_be_best", arm.may_be_best.map(|may| may.to_string()).unwrap_or_default());
+        row.text("may_be_best", arm.may_be_best().map(|may| may.to_string()).unwrap_or_default());
         row
     }))
 }

@@ -1,0 +1,202 @@
+//! What pairs of arms decide: which arms are out, which are equivalent to the best, and how far each
+//! may lie from the best of the others.
+//!
+//! ```text
+//! d_ij          mean validation accuracy of i minus that of j, seed by seed, over seeds that both have
+//! l_ij, u_ij    its one-sided bounds, each at the level a / (k - 1) for k arms
+//! out           u_ij < 0 for some j:            i is worse than some arm
+//! equivalent    l_ij > -margin for every j that is not out: no arm that may be the best is better by
+//!               the margin or more
+//! from best     max(-1, min l_ij) to min(u_ij): i minus the best of the others
+//! ```
+//!
+//! These are multiple comparisons with the best (Hsu 1984, Ann. Stat. 12). Both errors that matter, that
+//! the best arm is out and that an arm the margin or more behind counts as equivalent, are one-sided
+//! events of the k - 1 pairs with the true best arm, so that the level a / (k - 1) a pair keeps all of them
+//! together below a. Arms that are out need no further correction: that the best one is among them is
+//! counted already.
+//!
+//! Where seeds are added after results were looked at, the bounds are those of the t confidence
+//! sequence. A study whose number of seeds was planned decides by t at its first look; that look spends
+//! 3 of the 5 %, and seeds that are added to it decide by a sequence at 3 %, of which it uses less than
+//! 2. `simulation` shows the errors of both together.
+
+use crate::analysis::{Results, RunResults, Split};
+use crate::stats::{Bounds, Interval, Standing, Summary, summarise};
+use serde::Serialize;
+use std::cmp::Ordering;
+
+/// Two seeds decide nothing: with one degree of freedom an interval rests on the normal distribution
+/// alone.
+pub(in crate::analysis) const LEAST_SEEDS: usize = 3;
+
+/// How the results of a study were come by, as far as its decisions depend on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Looks {
+    /// The seeds were planned, and this is the first look.
+    #[default]
+    Once,
+    /// Seeds were added after a look.
+    SeedsAdded,
+    /// Seeds are added until it is settled, as was declared before the first one.
+    UntilSettled,
+}
+
+impl Looks {
+    /// The chance of a wrong decision that the bounds are made for.
+    fn level(self) -> f64 {
+        match self {
+            Self::Once | Self::SeedsAdded => 0.03,
+            Self::UntilSettled => 0.05,
+        }
+    }
+
+    /// The bounds that decide.
+    fn bounds(self) -> Bounds {
+        match self {
+            Self::Once => Bounds::OneLook,
+            Self::SeedsAdded | Self::UntilSettled => Bounds::AnyLook,
+        }
+    }
+
+    /// Those that decide at a later look.
+    fn next(self) -> Self {
+        match self {
+            Self::Once => Self::SeedsAdded,
+            other => other,
+        }
+    }
+}
+
+/// The arms that can be compared, pair by pair.
+pub(super) struct Pairs {
+    /// Their places among all arms.
+    pub(super) arms: Vec<usize>,
+    /// `differences[i][j]`: i minus j; `None` for i itself, and without a common seed.
+    differences: Vec<Vec<Option<Summary>>>,
+    looks: Looks,
+    margin: f64,
+}
+
+impl Pairs {
+    /// Of the arms with finished runs of which none diverged.
+    pub(super) fn of(results: &Results) -> Self {
+        let fit = |place: &usize| {
+            let arm = &results.arms[*place];
+            !arm.runs.is_empty() && arm.diverged.is_empty()
+        };
+        let arms: Vec<usize> = (0..results.arms.len()).filter(fit).collect();
+        let least_sd = results.rounding_sd(Split::Validation, 2.0);
+        let difference = |i: usize, j: usize| {
+            let others = &results.arms[j].runs;
+            let minus = |(seed, run): (&u64, &RunResults)| {
+                Some(run.validation - others.get(seed)?.validation)
+            };
+            let values: Vec<f64> = results.arms[i].runs.iter().filter_map(minus).collect();
+            let summary = summarise(&values).filter(|_| i != j)?;
+            Some(summary.with_spread_of_at_least(least_sd))
+        };
+        let row = |i: &usize| arms.iter().map(|j| difference(*i, *j)).collect();
+        let differences = arms.iter().map(row).collect();
+        Self { arms, differences, looks: results.looks, margin: results.margin }
+    }
+
+    /// The one-sided level of each bound.
+    pub(super) fn level(&self) -> f64 {
+        self.level_at(self.looks)
+    }
+
+    fn level_at(&self, looks: Looks) -> f64 {
+        looks.level() / (self.arms.len().max(2) - 1) as f64
+    }
+
+    /// l_ij and u_ij.
+    fn bounds(&self, i: usize, j: usize) -> Option<Interval> {
+        let summary = self.differences[i][j].filter(|found| found.count >= LEAST_SEEDS)?;
+        let reach = summary.bound(self.looks.bounds(), self.level())?;
+        Some(Interval { low: summary.mean - reach, high: summary.mean + reach })
+    }
+
+    fn others(&self, i: usize) -> impl Iterator<Item = usize> {
+        (0..self.arms.len()).filter(move |j| *j != i)
+    }
+
+    /// Whether some arm is shown to be better.
+    fn is_beaten(&self, i: usize) -> bool {
+        self.others(i).any(|j| self.bounds(i, j).is_some_and(|bounds| bounds.high < 0.0))
+    }
+
+    /// How each arm stands, in the order of `arms`.
+    pub(super) fn standings(&self) -> Vec<Standing> {
+        let beaten: Vec<bool> = (0..self.arms.len()).map(|i| self.is_beaten(i)).collect();
+        let standing = |i: usize| {
+            let near = |j: usize| self.bounds(i, j).is_some_and(|bounds| bounds.low > -self.margin);
+            let mut rivals = self.others(i).filter(|j| !beaten[*j]);
+            match (rivals.all(near), beaten[i]) {
+                (true, _) => Standing::Equivalent,
+                (false, true) => Standing::Out,
+                (false, false) => Standing::Undecided,
+            }
+        };
+        match self.arms.len() {
+            0 | 1 => vec![Standing::Undecided; self.arms.len()],
+            _ => (0..self.arms.len()).map(standing).collect(),
+        }
+    }
+
+    /// An arm minus the best of the others: the bounds by which it was decided how it stands. `None`
+    /// where nothing bounds it.
+    pub(super) fn from_best(&self, i: usize) -> Option<Interval> {
+        let rivals = self.others(i).filter(|j| !self.is_beaten(*j));
+        let low = rivals.map(|j| self.bounds(i, j).map_or(-1.0, |bounds| bounds.low.max(-1.0)));
+        let high = self.others(i).map(|j| self.bounds(i, j).map_or(1.0, |bounds| bounds.high));
+        // Without a rival that may be better, the closest of the others.
+        let low = low.reduce(f64::min).or_else(|| {
+            self.others(i).filter_map(|j| Some(self.bounds(i, j)?.low)).reduce(f64::min)
+        })?;
+        let high = high.reduce(f64::min)?.min(1.0);
+        (low > -1.0 || high < 1.0).then_some(Interval { low, high })
+    }
+
+    /// The chance, were it the best, of being seen so far behind some other arm: below the level where
+    /// it is beaten.
+    pub(super) fn p_worse(&self, i: usize) -> Option<f64> {
+        let of = |j: usize| {
+            let summary = self.differences[i][j].filter(|found| found.count >= LEAST_SEEDS)?;
+            self.looks.bounds().p_below(&summary)
+        };
+        let least = self.others(i).filter_map(of).min_by(|a, b| a.total_cmp(b))?;
+        Some((least * (self.arms.len() - 1) as f64).min(1.0))
+    }
+
+    /// The number of seeds in all, of the arms that are not out, with which the arm at `chosen` is
+    /// shown to be equivalent with the chance `wanted`, if it is as good as they are; `None` where no
+    /// feasible number does.
+    pub(super) fn seeds_needed(&self, chosen: usize, wanted: f64) -> Option<usize> {
+        let looks = self.looks.next();
+        let (level, bounds) = (self.level_at(looks), looks.bounds());
+        let rivals: Vec<Summary> = self
+            .others(chosen)
+            .filter(|j| !self.is_beaten(*j))
+            .map(|j| self.differences[chosen][j])
+            .collect::<Option<_>>()?;
+        let seen = rivals.iter().map(|found| found.count).min()?;
+        bounds.seeds_to_show(&rivals, self.margin, level, wanted).map(|seeds| seeds.max(seen + 1))
+    }
+
+    /// The places in `arms` from the highest mean over these seeds to the lowest; of equals in the order
+    /// of the file.
+    pub(super) fn ranked(&self, results: &Results, seeds: &[u64]) -> Vec<usize> {
+        let mean = |i: &usize| -> f64 {
+            let runs = &results.arms[self.arms[*i]].runs;
+            seeds.iter().filter_map(|seed| runs.get(seed)).map(|run| run.validation).sum()
+        };
+        let has_all = |i: &usize| {
+            seeds.iter().all(|seed| results.arms[self.arms[*i]].runs.contains_key(seed))
+        };
+        let mut places: Vec<usize> = (0..self.arms.len()).filter(has_all).collect();
+        places.sort_by(|a, b| mean(b).partial_cmp(&mean(a)).unwrap_or(Ordering::Equal));
+        places
+    }
+}

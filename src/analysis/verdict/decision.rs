@@ -1,0 +1,40 @@
+//! What the runs so far decide, for whoever chooses what runs next: a pure function of results.
+
+use super::choice::Choice;
+use super::{MoreSeeds, equivalent, is_settled, more};
+use crate::analysis::compare::{LEAST_SEEDS, compare};
+use crate::analysis::{Results, groups};
+use crate::stats::Standing;
+
+/// What the runs so far decide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Whether no further seed can change the recommendation.
+    pub settled: bool,
+    /// The arm to use, by what is shown so far.
+    pub recommended: Option<String>,
+    /// Arms that cannot be the best: they need no more seeds.
+    pub out: Vec<String>,
+    /// Seeds that the arms that are not out have in common.
+    pub common_seeds: usize,
+    /// What would settle it, where a feasible number of seeds would.
+    pub more: Option<MoreSeeds>,
+}
+
+/// What the arms decide on which a verdict would rest. Arms of other groups are never out.
+pub fn decide(results: &Results) -> Decision {
+    let first = groups(results).into_iter().next().map(|group| group.places);
+    let of_main = results.of(&first.unwrap_or_default());
+    let comparison = compare(&of_main);
+    let choice = Choice { results: &of_main, until: None };
+    let enough = comparison.seeds.len() >= LEAST_SEEDS && comparison.arms.len() > 1;
+    let settled = enough && is_settled(&comparison, choice);
+    let out = comparison.arms.iter().filter(|arm| arm.standing == Some(Standing::Out));
+    Decision {
+        settled,
+        recommended: choice.of(&equivalent(&comparison)).map(|arm| arm.name.clone()),
+        out: out.map(|arm| arm.name.clone()).collect(),
+        common_seeds: comparison.seeds.len(),
+        more: (enough && !settled).then(|| more(&comparison, choice)).flatten(),
+    }
+}

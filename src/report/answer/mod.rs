@@ -1,0 +1,362 @@
+//! The answer to the study's question in a few words: what the page, `verdict.md` and the terminal
+//! begin with.
+//!
+//! Five headlines, and no more: clearly better; no difference that matters; decided between the rest; no
+//! clear winner; no comparison yet. (One arm alone and a common target have their own.)
+
+mod next;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub(super) use words::{from_best, long, names, short, standing};
+
+use super::Source;
+use crate::analysis::{
+    ArmFinding, ArmResults, Caution, Comparison, Findings, Objective, Outcome, Rate, Results,
+    percent, points,
+};
+use crate::format::{count, counted, duration};
+use crate::stats::Standing;
+use serde::Serialize;
+
+/// How sure the answer is: the colour of its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// More seeds cannot change it.
+    Decided,
+    /// They can, or something else speaks against it.
+    Tentative,
+    /// There is no comparison.
+    None,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// `Use batch size 128`
+    pub headline: String,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// The same in a few words: `decided`, `tentative: 256 undecided`.
+    pub label: String,
+    /// Why, in a line.
+    pub reason: String,
+    /// The first thing to know beside it.
+    pub caveat: Option<String>,
+    /// What to do next.
+    pub next: Option<Next>,
+}
+
+/// A command, and what it does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Next {
+    /// To type; `None` where no command helps.
+    pub command: Option<String>,
+    /// What it does, or what would help instead.
+    pub what: String,
+}
+
+/// The answer of a study.
+pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) -> Answer {
+    let verdict = &findings.verdict;
+    let story = Story { results, findings, comparison: &findings.comparison };
+    let (headline, label, reason) = story.headline();
+    let leaks = verdict.cautions.iter().any(|c| matches!(c, Caution::SeenInTraining { .. }));
+    let certainty = match verdict.outcome {
+        Outcome::TooFewSeeds | Outcome::NothingToCompare | Outcome::OneArm => Certainty::None,
+        _ if leaks || !(verdict.settled || verdict.outcome == Outcome::ToTarget) => {
+            Certainty::Tentative
+        }
+        Outcome::ToTarget if !verdict.rivals.is_empty() => Certainty::Tentative,
+        _ => Certainty::Decided,
+    };
+    let label = if leaks && certainty != Certainty::None { LEAKS.into() } else { label };
+    Answer { headline, certainty, label, reason, caveat: story.caveat(), next: story.next(source) }
+}
+
+const LEAKS: &str = "not reliable: rows leak between the splits";
+
+/// What the answer is told from.
+struct Story<'s> {
+    results: &'s Results,
+    findings: &'s Findings,
+    comparison: &'s Comparison,
+}
+
+impl Story<'_> {
+    fn recommended(&self) -> Option<&ArmFinding> {
+        let name = self.findings.verdict.recommended.as_ref()?;
+        self.comparison.arms.iter().find(|arm| arm.name == *name)
+    }
+
+    /// Headline, label and reason.
+    fn headline(&self) -> (String, String, String) {
+        let verdict = &self.findings.verdict;
+        match (verdict.outcome, self.recommended()) {
+            (Outcome::TooFewSeeds, _) => self.too_early(),
+            (Outcome::OneArm, Some(arm)) => (
+                format!("Nothing to compare {} with", long(arm)),
+                "one arm alone".into(),
+                format!("Add other batch sizes: `--batch-sizes 32,128`.{}", self.test(arm)),
+            ),
+            (Outcome::Undecided, Some(arm)) if self.equivalents().is_empty() => {
+                self.no_clear_winner(arm)
+            }
+            (_, Some(arm)) => {
+                let label = self.label(arm);
+                let reason = self.reason(arm) + &self.test(arm);
+                (format!("Use {}", long(arm)), label, reason)
+            }
+            (Outcome::ToTarget, None) => (
+                "No batch size reaches the target in all of its runs".into(),
+                "no answer".into(),
+                "Set an easier target or train longer.".into(),
+            ),
+            (_, None) => (
+                "Nothing to use: no arm has finished without diverging".into(),
+                "no answer".into(),
+                "Lower the learning rates, and name the arms otherwise or use another `--out`."
+                    .into(),
+            ),
+        }
+    }
+
+    /// Fewer than three common seeds.
+    fn too_early(&self) -> (String, String, String) {
+        let sum = |of: fn(&ArmFinding) -> usize| self.comparison.arms.iter().map(of).sum::<usize>();
+        let (planned, finished) = (sum(|arm| arm.planned), sum(|arm| arm.finished));
+        let takes = "A comparison takes three finished seeds of each batch size; five are better.";
+        match planned > finished + sum(|arm| arm.diverged) {
+            true => (
+                format!(
+                    "{} of {} finished: no comparison yet",
+                    count(finished as u64),
+                    counted(planned, "run")
+                ),
+                "too early".into(),
+                takes.into(),
+            ),
+            false => (
+                format!("No comparison with {}", counted(self.comparison.seeds.len(), "seed")),
+                "too few seeds".into(),
+                format!("Chance and batch size cannot be told apart yet. {takes}"),
+            ),
+        }
+    }
+
+    fn no_clear_winner(&self, best: &ArmFinding) -> (String, String, String) {
+        let seeds = counted(self.comparison.seeds.len(), "seed");
+        let is_open = |arm: &&ArmFinding| arm.competes() && arm.standing != Some(Standing::Out);
+        let open = self.comparison.arms.iter().filter(is_open);
+        let most = open.filter_map(|arm| arm.from_best.map(|i| i.high.max(-i.low)));
+        let possible = match most.reduce(f64::max).filter(|most| *most < 1.0) {
+            Some(most) => format!("; differences up to {} points remain possible", tenths(most)),
+            None => String::new(),
+        };
+        let lead = match self.is_tied() {
+            true => "The highest means are equal".into(),
+            false => format!("{} has the highest mean", capital(&long(best))),
+        };
+        (
+            format!("No clear winner after {seeds}"),
+            "undecided".into(),
+            format!("{lead}{possible}.{}", self.test(best)),
+        )
+    }
+
+    /// Whether another arm has the same mean as the best, to the last digit.
+    fn is_tied(&self) -> bool {
+        let ties = |arm: &&ArmFinding| {
+            arm.difference.is_some_and(|d| d.estimate.summary.mean.abs() < 1e-12)
+        };
+        self.comparison.arms.iter().any(|arm| ties(&arm))
+    }
+
+    fn equivalents(&self) -> Vec<&ArmFinding> {
+        let is = |arm: &&ArmFinding| arm.standing == Some(Standing::Equivalent);
+        self.comparison.arms.iter().filter(is).collect()
+    }
+
+    fn label(&self, chosen: &ArmFinding) -> String {
+        let verdict = &self.findings.verdict;
+        match verdict.outcome {
+            Outcome::ClearlyBetter => "decided: clearly better".into(),
+            Outcome::NoDifference => "decided: no difference that matters".into(),
+            Outcome::Decided => "decided".into(),
+            Outcome::ToTarget if verdict.rivals.is_empty() => "reaches the target first".into(),
+            Outcome::ToTarget => "others may be as fast".into(),
+            _ => {
+                let open: Vec<&ArmFinding> = self
+                    .comparison
+                    .arms
+                    .iter()
+                    .filter(|arm| arm.name != chosen.name)
+                    .filter(|arm| {
+                        !matches!(arm.standing, Some(Standing::Out | Standing::Equivalent))
+                    })
+                    .collect();
+                format!("tentative: {} undecided", names(&open))
+            }
+        }
+    }
+
+    fn reason(&self, arm: &ArmFinding) -> String {
+        let margin = points(self.comparison.margin);
+        let best = self.comparison.best();
+        let is_best = best.is_some_and(|best| best.name == arm.name);
+        let objective = self.findings.verdict.objective;
+        match (self.findings.verdict.outcome, best) {
+            (Outcome::ToTarget, _) => self.to_target(arm),
+            (Outcome::ClearlyBetter, _) => {
+                let by = arm.from_best.map_or(String::new(), |by| {
+                    format!(", by {} to {} points", tenths(by.low), tenths(by.high))
+                });
+                format!("More accurate than every other{by}.")
+            }
+            (Outcome::NoDifference, _) => format!(
+                "All {} are equally accurate (within {margin} points), and it is {}{}.",
+                self.comparison.arms.len(),
+                first(objective),
+                self.not_shown()
+            ),
+            (_, Some(best)) if !is_best => format!(
+                "As accurate as {}, the best (within {margin} points){}{}.",
+                short(best),
+                self.saving(arm, best),
+                self.not_shown()
+            ),
+            _ => {
+                let others: Vec<&ArmFinding> =
+                    self.equivalents().into_iter().filter(|other| other.name != arm.name).collect();
+                match others.is_empty() {
+                    true => "It has the highest mean.".into(),
+                    false => format!(
+                        "It has the highest mean; {} {} as accurate (within {margin} points), and none is {}.",
+                        names(&others),
+                        if others.len() == 1 { "is" } else { "are" },
+                        less(objective)
+                    ),
+                }
+            }
+        }
+    }
+
+    fn to_target(&self, arm: &ArmFinding) -> String {
+        let target = self.findings.target.as_ref();
+        let found = target.and_then(|target| Some((target, target.arm(&arm.name)?)));
+        let Some((target, of_arm)) = found else { return String::new() };
+        let seconds = of_arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean));
+        let steps = of_arm.steps.map_or("-".into(), |steps| count(steps.mean.round() as u64));
+        format!(
+            "Reaches {} after {seconds} and {steps} steps on average{}.",
+            target.target.words(),
+            self.not_shown()
+        )
+    }
+
+    /// Arms that are not shown to take more.
+    fn not_shown(&self) -> String {
+        let named = |name: &String| self.comparison.arms.iter().find(|arm| arm.name == *name);
+        let rivals: Vec<&ArmFinding> =
+            self.findings.verdict.rivals.iter().filter_map(|rival| named(&rival.arm)).collect();
+        match (rivals.is_empty(), self.findings.verdict.objective) {
+            (true, _) | (_, Objective::LargestBatch) => String::new(),
+            _ => format!(" (not shown to beat {} in that)", names(&rivals)),
+        }
+    }
+
+    /// `, and 20 % faster`
+    fn saving(&self, arm: &ArmFinding, best: &ArmFinding) -> String {
+        let objective = self.findings.verdict.objective;
+        let (own, other) = (price(objective, arm), price(objective, best));
+        let (Some(own), Some(other)) = (own, other) else { return String::new() };
+        let saved = 100.0 * (1.0 - own / other);
+        match saved >= 1.0 {
+            true => format!(", and {saved:.0} % {}", less(objective)),
+            false => String::new(),
+        }
+    }
+
+    fn test(&self, arm: &ArmFinding) -> String {
+        arm.test
+            .map_or(String::new(), |test| format!(" Test accuracy {}.", percent(test.summary.mean)))
+    }
+
+    /// The most important thing to know beside it.
+    fn caveat(&self) -> Option<String> {
+        let competing = || self.comparison.arms.iter().filter(|arm| arm.competes());
+        if competing().count() < 2 {
+            return None;
+        }
+        let steps = |arm: &&ArmFinding| arm.steps.map_or(0.0, |steps| steps.mean);
+        let most = competing().max_by(|a, b| steps(a).total_cmp(&steps(b)))?;
+        let least = competing().min_by(|a, b| steps(a).total_cmp(&steps(b)))?;
+        let ratio = steps(&most) / steps(&least).max(1.0);
+        let of = |name: &str| self.results.arms.iter().find(|arm| arm.name == *name);
+        let arms: Vec<&ArmResults> = competing().filter_map(|arm| of(&arm.name)).collect();
+        let rate = match arms.iter().all(|arm| arm.rate == Rate::Tuned) {
+            true => None,
+            false => Some(match arms.iter().all(|arm| same(arm, arms[0])) {
+                true => format!("learning rate {} was not tuned", arms[0].learning_rate),
+                false => "learning rates were not tuned".to_owned(),
+            }),
+        };
+        let updates = (ratio >= 1.5).then(|| {
+            format!("{} made {} times as many steps as {}", short(most), times(ratio), short(least))
+        });
+        let parts: Vec<String> = [rate, updates].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| capital(&parts.join("; ")) + ".")
+    }
+}
+
+fn same(a: &ArmResults, b: &ArmResults) -> bool {
+    a.learning_rate.to_bits() == b.learning_rate.to_bits()
+}
+
+fn price(objective: Objective, arm: &ArmFinding) -> Option<f64> {
+    match objective {
+        Objective::Time => arm.seconds.map(|seconds| seconds.mean),
+        Objective::Memory => arm.memory.map(|memory| memory.mean),
+        Objective::Examples => arm.examples.map(|examples| examples.mean),
+        Objective::LargestBatch => None,
+    }
+}
+
+/// `20 % ...`, `none is ...`
+fn less(objective: Objective) -> &'static str {
+    match objective {
+        Objective::Time => "faster",
+        Objective::Memory => "lighter on memory",
+        Objective::Examples => "quicker in examples",
+        Objective::LargestBatch => "larger",
+    }
+}
+
+/// `it is ...`
+fn first(objective: Objective) -> &'static str {
+    match objective {
+        Objective::Time => "the fastest",
+        Objective::Memory => "the lightest on memory",
+        Objective::Examples => "the one with the fewest examples",
+        Objective::LargestBatch => "the largest",
+    }
+}
+
+/// A difference without its sign, in points.
+fn tenths(difference: f64) -> String {
+    let points = 100.0 * difference.abs();
+    if points < 0.1 { format!("{points:.2}") } else { format!("{points:.1}") }
+}
+
+fn times(ratio: f64) -> String {
+    if ratio < 9.5 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
+        .trim_end_matches(".0")
+        .to_owned()
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,62 @@
+//! What to do next: a command, or what would help where no command does.
+
+use super::{Next, Story};
+use crate::analysis::{Caution, Outcome};
+use crate::format::{command, duration};
+use crate::report::Source;
+
+impl Story<'_> {
+    /// What to do now.
+    pub(super) fn next(&self, source: &Source) -> Option<Next> {
+        let verdict = &self.findings.verdict;
+        let rerun = |more: &[String]| Some(command(&[source.rerun(), more.to_vec()].concat()));
+        let seeds = |seeds: usize| ["--seeds".to_owned(), seeds.to_string()];
+        match (verdict.outcome, verdict.more) {
+            (Outcome::TooFewSeeds, _) => {
+                let unfinished = verdict.cautions.iter().any(
+                    |c| matches!(c, Caution::FailedRuns { unfinished, .. } if *unfinished > 0),
+                );
+                Some(match unfinished {
+                    true => Next { command: rerun(&[]), what: "trains the rest".into() },
+                    false => Next { command: rerun(&seeds(5)), what: "adds seeds".into() },
+                })
+            }
+            (Outcome::Undecided, Some(more)) => Some(Next {
+                command: rerun(&seeds(more.seeds)),
+                what: format!(
+                    "settles it in 80 of 100 cases if they are equal; {} of training",
+                    duration(more.seconds)
+                ),
+            }),
+            (Outcome::Undecided, None) => Some(Next { command: None, what: self.instead() }),
+            (Outcome::NothingToCompare | Outcome::OneArm, _) => None,
+            _ => {
+                let export = ["batchscope", "export", &source.folder, "--format", "keras"];
+                let export = export.map(String::from);
+                Some(Next {
+                    command: Some(command(&export)),
+                    what: "writes the recommended model".into(),
+                })
+            }
+        }
+    }
+
+    /// What helps where no feasible number of seeds does.
+    fn instead(&self) -> String {
+        let unfinished = self.comparison.arms.iter().any(|arm| arm.finished < arm.planned);
+        if unfinished {
+            return "Finish all runs first; the same command goes on with them.".into();
+        }
+        let strays = self.findings.verdict.cautions.iter().find_map(|caution| match caution {
+            Caution::Strays(strays) => strays.all.first(),
+            _ => None,
+        });
+        let stray = strays.map_or(String::new(), |(arm, seed)| {
+            format!(" Look at {arm}/seed-{seed} first, which failed to converge.")
+        });
+        format!(
+            "Within 100 seeds and a day this will not settle. A larger `study.margin`, \
+             `early_stopping` with `restore_best_weights`, or more validation rows would help.{stray}"
+        )
+    }
+}

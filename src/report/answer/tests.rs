@@ -1,0 +1,121 @@
+use super::*;
+use crate::analysis::tests::{arm, results};
+use crate::analysis::{InTraining, SharedSteps, analyse};
+use crate::stats::tests::generator;
+
+fn of(results: &Results) -> Answer {
+    let findings = analyse(results, &mut generator(1));
+    let command = ["batchscope", "run", "sms.yaml"].map(String::from).to_vec();
+    answer(results, &findings, &Source { folder: "runs/sms".into(), command })
+}
+
+/// Headline, label and reason.
+fn told(answer: &Answer) -> [&str; 3] {
+    [&answer.headline, &answer.label, &answer.reason]
+}
+
+fn around(accuracy: f64) -> [f64; 4] {
+    [0.0, 0.001, 0.002, 0.0].map(|more| accuracy + more)
+}
+
+fn next(answer: &Answer) -> [&str; 2] {
+    let next = answer.next.as_ref().unwrap();
+    [next.command.as_deref().unwrap_or_default(), &next.what]
+}
+
+#[test]
+fn one_that_is_better_than_all_others_is_clearly_better() {
+    let found = of(&results(vec![arm(32, &around(0.8)), arm(256, &around(0.78))]));
+    assert_eq!(
+        told(&found),
+        [
+            "Use batch size 32",
+            "decided: clearly better",
+            "More accurate than every other, by 2.0 to 2.0 points. Test accuracy 79.1 %."
+        ]
+    );
+    assert_eq!(found.certainty, Certainty::Decided);
+    let expected = "Learning rate 0.001 was not tuned; 32 made 8 times as many steps as 256.";
+    assert_eq!(found.caveat.as_deref(), Some(expected));
+    let export = ["batchscope export runs/sms --format keras", "writes the recommended model"];
+    assert_eq!(next(&found), export);
+}
+
+#[test]
+fn of_sizes_without_a_difference_that_matters_the_fastest_is_named() {
+    let found = of(&results(vec![arm(32, &around(0.8)), arm(256, &around(0.799))]));
+    assert_eq!(
+        told(&found),
+        [
+            "Use batch size 256",
+            "decided: no difference that matters",
+            "All 2 are equally accurate (within 0.5 points), and it is the fastest. Test accuracy 79.0 %."
+        ]
+    );
+}
+
+#[test]
+fn an_equivalent_faster_size_is_used_and_what_could_change_that_makes_it_tentative() {
+    let arms = vec![arm(32, &around(0.8)), arm(128, &around(0.799)), arm(256, &around(0.7))];
+    let found = of(&results(arms.clone()));
+    assert_eq!(
+        told(&found),
+        [
+            "Use batch size 128",
+            "decided",
+            "As accurate as 32, the best (within 0.5 points), and 50 % faster. Test accuracy 79.0 %."
+        ]
+    );
+    let open = arm(256, &[0.792, 0.800, 0.796, 0.798]);
+    let found = of(&results(vec![arms[0].clone(), arms[1].clone(), open]));
+    assert_eq!(found.label, "tentative: 256 undecided");
+    assert_eq!(
+        (found.certainty, found.headline.as_str()),
+        (Certainty::Tentative, "Use batch size 128")
+    );
+    let [command, what] = next(&found);
+    assert!(command.starts_with("batchscope run sms.yaml --seeds "), "{command}");
+    assert!(what.starts_with("settles it in 80 of 100 cases if they are equal; "), "{what}");
+}
+
+#[test]
+fn without_a_decision_the_differences_that_remain_possible_are_named() {
+    let found =
+        of(&results(vec![arm(32, &[0.80, 0.83, 0.78, 0.81]), arm(64, &[0.81, 0.80, 0.79, 0.80])]));
+    assert_eq!(found.headline, "No clear winner after 4 seeds");
+    assert!(
+        found.reason.starts_with("Batch size 32 has the highest mean; differences up to "),
+        "{found:?}"
+    );
+    assert_eq!(next(&found)[0], "");
+    assert!(next(&found)[1].contains("A larger `study.margin`"), "{found:?}");
+}
+
+#[test]
+fn an_exact_tie_has_no_highest_mean() {
+    let seeds = [0.80, 0.83, 0.78, 0.81];
+    let found = of(&results(vec![arm(32, &seeds), arm(64, &[0.83, 0.80, 0.81, 0.78])]));
+    assert!(found.reason.starts_with("The highest means are equal"), "{found:?}");
+}
+
+#[test]
+fn with_few_seeds_it_is_too_early_and_the_same_command_goes_on() {
+    let mut arms = vec![arm(32, &[0.9]), arm(64, &[]), arm(128, &[])];
+    arms.iter_mut().for_each(|arm| arm.planned = 3);
+    let found = of(&results(arms));
+    assert_eq!(found.headline, "1 of 9 runs finished: no comparison yet");
+    assert_eq!((found.certainty, found.label.as_str()), (Certainty::None, "too early"));
+    assert_eq!(next(&found), ["batchscope run sms.yaml", "trains the rest"]);
+    let found = of(&results(vec![arm(32, &[0.9]), arm(64, &[0.1])]));
+    assert_eq!(found.headline, "No comparison with 1 seed");
+    assert_eq!(next(&found), ["batchscope run sms.yaml --seeds 5", "adds seeds"]);
+}
+
+#[test]
+fn a_leak_takes_the_green_from_a_decision() {
+    let test = InTraining { repeated: 900, ..InTraining::default() };
+    let shared = SharedSteps { steps: 20, test, ..SharedSteps::default() };
+    let arms = vec![arm(32, &around(0.8)), arm(256, &around(0.7))];
+    let found = of(&Results { shared, ..results(arms) });
+    assert_eq!((found.certainty, found.label.as_str()), (Certainty::Tentative, LEAKS));
+}

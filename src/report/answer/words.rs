@@ -1,0 +1,68 @@
+//! Arms and how they stand, in a few words: the same ones on the page, in `verdict.md` and in the terminal.
+
+use crate::analysis::{ArmFinding, Comparison, Role, list};
+use crate::format::count;
+use crate::stats::{Interval, Standing};
+
+/// `32`, or the name of an arm that has one of its own.
+pub(in crate::report) fn short(arm: &ArmFinding) -> String {
+    match arm.name == format!("batch-{}", arm.batch_size) {
+        true => count(arm.batch_size as u64),
+        false => arm.name.clone(),
+    }
+}
+
+/// `batch size 32`, or `small (batch size 32)`.
+pub(in crate::report) fn long(arm: &ArmFinding) -> String {
+    let size = format!("batch size {}", count(arm.batch_size as u64));
+    match arm.name == format!("batch-{}", arm.batch_size) {
+        true => size,
+        false => format!("{} ({size})", arm.name),
+    }
+}
+
+/// `32`, `32 and 64`, `32, 64 and 2 more`
+pub(in crate::report) fn names(arms: &[&ArmFinding]) -> String {
+    const NAMED: usize = 3;
+    let mut words: Vec<String> = arms.iter().take(NAMED).map(|arm| short(arm)).collect();
+    if arms.len() > NAMED {
+        words.push(format!("{} more", arms.len() - NAMED));
+    }
+    list(&words)
+}
+
+/// How an arm stands, in a word.
+pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> &'static str {
+    let is_best = comparison.best().is_some_and(|best| best.name == arm.name);
+    match (arm.role, arm.standing) {
+        _ if is_best => "highest mean",
+        (Role::Diverged, _) => "diverged",
+        (Role::Unfinished, _) => "no finished run",
+        (_, Some(Standing::Equivalent)) => "equivalent",
+        (_, Some(Standing::Out)) => "out",
+        (Role::Apart, _) => "too few seeds",
+        _ => "undecided",
+    }
+}
+
+/// `-0.20 (-0.45, +0.10)`: from the best, with the bounds that decide, in points with so many decimals;
+/// `best` for itself.
+pub(in crate::report) fn from_best(
+    comparison: &Comparison,
+    arm: &ArmFinding,
+    decimals: usize,
+) -> String {
+    if comparison.best().is_some_and(|best| best.name == arm.name) {
+        return "best".into();
+    }
+    let Some(difference) = &arm.difference else { return "-".into() };
+    let points = |value: f64| {
+        let text = format!("{:+.decimals$}", 100.0 * value);
+        if text[1..].bytes().all(|b| b == b'0' || b == b'.') { text[1..].to_owned() } else { text }
+    };
+    let mean = points(difference.estimate.summary.mean);
+    match arm.from_best {
+        Some(Interval { low, high }) => format!("{mean} ({}, {})", points(low), points(high)),
+        None => mean,
+    }
+}

@@ -1,0 +1,133 @@
+//! What to beware of, in sentences.
+
+use crate::analysis::{
+    Caution, Guessing, OtherRows, Results, Seen, Strays, list, percent, percent_range, points,
+};
+use crate::format::{count, counted};
+
+/// The sentences of a caution.
+pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
+    match caution {
+        Caution::SeenInTraining { splits, gap, steps } => seen(splits, *gap, *steps),
+        Caution::FailedRuns { planned, diverged, failed, unfinished } => {
+            let parts = [(*diverged, "diverged"), (*failed, "failed"), (*unfinished, "unfinished")];
+            let parts = parts.iter().filter(|(runs, _)| *runs > 0);
+            let parts: Vec<String> =
+                parts.map(|(runs, what)| format!("{} {what}", count(*runs as u64))).collect();
+            format!("Of {}: {}.", counted(*planned, "run"), list(&parts))
+        }
+        Caution::Strays(found) => strays(found),
+        Caution::NoBetterThanGuessing(Guessing { accuracy }) => format!(
+            "Not shown to have learned anything: always predicting the more frequent label is right in {} of \
+             the validation rows.",
+            percent(*accuracy)
+        ),
+        Caution::Confounded(found) => {
+            let said: Vec<&str> = found.iter().map(|c| c.said.as_str()).collect();
+            format!("Not the batch size alone: {}.", said.join("; "))
+        }
+        Caution::TestDisagrees(arms) => format!(
+            "The test split disagrees with validation, which chose the best: {} did better there.",
+            list(arms)
+        ),
+        Caution::FewValidationRows { rows, noise } => format!(
+            "Decided for these {} validation rows. Others may shift a difference by {} points (95 %), more \
+             than the margin of {}, however many seeds there are.",
+            count(*rows as u64),
+            points((noise * 1000.0).round() / 1000.0),
+            points(results.margin)
+        ),
+        Caution::NoSpread => {
+            "Identical scores for all seeds: the spread is taken from the resolution of \
+                              accuracy (1 / rows)."
+                .into()
+        }
+        Caution::OtherRows(found) => other_rows(found),
+        Caution::MarginChanged { earlier } => {
+            let earlier: Vec<String> = earlier.iter().map(|margin| points(*margin)).collect();
+            format!(
+                "The margin was {} points in earlier sessions and is {} now. A margin chosen after the \
+                 results proves nothing.",
+                list(&earlier),
+                points(results.margin)
+            )
+        }
+    }
+}
+
+/// Whether it is told above everything that can be folded.
+pub(super) fn is_never_folded(caution: &Caution) -> bool {
+    matches!(
+        caution,
+        Caution::SeenInTraining { .. }
+            | Caution::FailedRuns { .. }
+            | Caution::NoBetterThanGuessing(_)
+            | Caution::TestDisagrees(_)
+            | Caution::MarginChanged { .. }
+    )
+}
+
+fn seen(splits: &[Seen], gap: Option<usize>, steps: usize) -> String {
+    let clause = |seen: &Seen| {
+        let of = |rows: usize| {
+            format!("{} of {} {} rows", count(rows as u64), count(seen.rows as u64), seen.split)
+        };
+        match seen.overlapping {
+            0 => format!("{} equal a training row", of(seen.repeated)),
+            rows => format!(
+                "{} share up to {} of {steps} time steps with a training row",
+                of(rows),
+                seen.most_steps
+            ),
+        }
+    };
+    let clauses: Vec<String> = splits.iter().map(clause).collect();
+    let advice = gap.map_or(String::new(), |gap| {
+        format!(
+            " Split in the order of the file with a gap: `data.split: {{ by: order, gap: {gap} }}`."
+        )
+    });
+    format!("Rows leak: {}. Accuracy on new data will be lower.{advice}", list(&clauses))
+}
+
+fn strays(found: &Strays) -> String {
+    let Strays { arm, failed, runs, share, all, below } = found;
+    let may = match failed {
+        0 => format!("up to {:.0} % might (95 %)", 100.0 * share.high),
+        _ => format!("{:.0} to {:.0} % may (95 %)", 100.0 * share.low, 100.0 * share.high),
+    };
+    let others: Vec<String> = all
+        .iter()
+        .filter(|(of, _)| of != arm)
+        .map(|(of, seed)| format!("{of}/seed-{seed}"))
+        .collect();
+    let others = match others.len() {
+        0 => String::new(),
+        1..=4 => format!(" Elsewhere: {}.", list(&others)),
+        many => format!(" Elsewhere: {many} runs."),
+    };
+    format!(
+        "{failed} of {} of {arm} failed to converge (validation accuracy below {}); {may}.{others}",
+        counted(*runs, "run"),
+        percent(*below)
+    )
+}
+
+fn other_rows(found: &OtherRows) -> String {
+    let rows = count(found.rows as u64);
+    let Some(interval) = found.interval else {
+        return format!(
+            "No interval for other test rows: the {rows} test rows share time steps, and it is not known \
+             which belong together."
+        );
+    };
+    let blocks = match found.block {
+        Some(block) if block > 1 => format!(", of which {block} overlap and count as one"),
+        _ => String::new(),
+    };
+    format!(
+        "Sampling error of the test split ({rows} rows{blocks}): {} % (95 %, rows alone); more seeds do \
+         not reduce it.",
+        percent_range(interval)
+    )
+}

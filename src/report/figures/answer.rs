@@ -1,0 +1,128 @@
+//! The figure beside the answer: how far each arm lies from the best, with the bounds that decide and the
+//! margin shaded, and how the arms learned.
+
+use super::{Figure, Study, curves};
+use crate::analysis::{ArmFinding, Comparison, Role, points, signed_points};
+use crate::report::answer::{short, standing};
+use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
+use crate::stats::Interval;
+
+/// Rows that there is room for.
+const ROWS: usize = 8;
+
+pub(super) fn draw(study: &Study) -> Option<Figure> {
+    let comparison = &study.findings.comparison;
+    let difference = difference(study, comparison);
+    let panels: Vec<Panel> = difference.into_iter().chain(curves::first(study)).collect();
+    let caption = "Left: validation accuracy minus that of the best batch size, seed by seed; dots are seeds, \
+                   the bar has the bounds that decide, and the shaded band is the margin. Right: means over \
+                   seeds, bands from the lowest seed to the highest. Bars without a cap are clipped.";
+    (!panels.is_empty()).then(|| Figure {
+        name: "answer",
+        title: "Difference from the best, and learning curves".into(),
+        caption: caption.into(),
+        panels,
+        legend: legend(study),
+    })
+}
+
+/// Arms that share a batch size differ in their dashes alone; else the rows name them.
+fn legend(study: &Study) -> Vec<(Mark, String)> {
+    let arms = study.few_arms();
+    let has_twins = study.sizes().len() < study.arms().count();
+    if has_twins { study.legend(&arms) } else { Vec::new() }
+}
+
+/// Arms with a difference from the best, and the best, in the order of the file; at most [`ROWS`], those
+/// with the highest means.
+fn rows(comparison: &Comparison) -> Vec<&ArmFinding> {
+    let is_shown = |arm: &&ArmFinding| arm.role == Role::Best || arm.difference.is_some();
+    let mean = |arm: &ArmFinding| arm.difference.map_or(0.0, |d| d.estimate.summary.mean);
+    let mut arms: Vec<&ArmFinding> = comparison.arms.iter().filter(is_shown).collect();
+    arms.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
+    arms.truncate(ROWS);
+    let place = |arm: &ArmFinding| comparison.arms.iter().position(|other| other.name == arm.name);
+    arms.sort_by_key(|arm| place(arm));
+    arms
+}
+
+fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
+    let arms = rows(comparison);
+    let best = comparison.best()?;
+    if arms.len() < 2 {
+        return None;
+    }
+    let of = |name: &str| study.results.arms.iter().find(|arm| arm.name == *name);
+    let best_runs = &of(&best.name)?.runs;
+    let seeds_of = |arm: &ArmFinding| -> Vec<(u64, f64)> {
+        let runs = of(&arm.name).into_iter().flat_map(|arm| &arm.runs);
+        let minus = |(seed, run): (&u64, &crate::analysis::RunResults)| {
+            Some((*seed, run.validation - best_runs.get(seed)?.validation))
+        };
+        runs.filter_map(minus).collect()
+    };
+    let margin = study.results.margin;
+    let label = format!("validation accuracy minus {} (points)", short(best));
+    let shown = shown(&arms, margin, &seeds_of);
+    let x = Axis::over(&label, Spread::Linear, Unit::Points, shown.iter().copied());
+    let [low, high] = x.ends();
+    // Room for a word at the right.
+    let x = x.within_room(low, high + 0.38 * (high - low));
+    let height = |at: usize| (arms.len() - at) as f64;
+    let ticks = arms.iter().enumerate().map(|(at, arm)| (height(at), name(arm))).collect();
+    let y = Axis::over("", Spread::Linear, Unit::Plain, [0.35, arms.len() as f64 + 0.65]);
+    let mut chart = Chart::new("Difference from the best", x, y.with_ticks(ticks));
+    chart.between_x([-margin, margin], &format!("within the margin of {} points", points(margin)));
+    let ends = [low, high];
+    for (at, arm) in arms.iter().enumerate() {
+        let Some(results) = of(&arm.name) else { continue };
+        let (mark, y) = (study.mark(results), height(at));
+        if arm.role == Role::Best {
+            chart.mean(0.0, y, 0.0, mark, &format!("{}: highest mean", arm.name));
+            chart.word_at_right(y, standing(comparison, arm));
+            continue;
+        }
+        for (seed, value) in seeds_of(arm) {
+            let says = format!("{}, seed {seed}: {}", arm.name, signed_points(value));
+            chart.seed_below(value.clamp(ends[0], ends[1]), y, mark, &says);
+        }
+        let mean = arm.difference.map_or(0.0, |difference| difference.estimate.summary.mean);
+        let mut says = format!("{}: {} points", arm.name, signed_points(mean));
+        if let Some(Interval { low, high }) = arm.from_best {
+            chart.interval_x(y, [low, high], ends, mark);
+            says += &format!(", between {} and {}", signed_points(low), signed_points(high));
+        }
+        chart.mean(mean.clamp(ends[0], ends[1]), y, 0.0, mark, &says);
+        chart.word_at_right(y, standing(comparison, arm));
+    }
+    Some(chart.finish())
+}
+
+/// What there is room for left of the axis.
+fn name(arm: &ArmFinding) -> String {
+    const LETTERS: usize = 10;
+    let name = short(arm);
+    let name = name.strip_prefix("batch-").unwrap_or(&name).to_owned();
+    match name.chars().count() > LETTERS {
+        true => name.chars().take(LETTERS - 1).chain(['…']).collect(),
+        false => name,
+    }
+}
+
+/// The differences that the axis has room for: seeds, means, the margin, and bounds as far as twice
+/// those.
+fn shown(
+    arms: &[&ArmFinding],
+    margin: f64,
+    seeds_of: &dyn Fn(&ArmFinding) -> Vec<(u64, f64)>,
+) -> Vec<f64> {
+    let seeds = arms.iter().flat_map(|arm| seeds_of(arm)).map(|(_, value)| value);
+    let mut shown: Vec<f64> = seeds.chain([-1.6 * margin, 1.6 * margin]).collect();
+    let low = shown.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = shown.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let room = 0.5 * (high - low);
+    let bounds = arms.iter().filter_map(|arm| arm.from_best).flat_map(|i| [i.low, i.high]);
+    let bounds: Vec<f64> = bounds.map(|end| end.clamp(low - room, high + room)).collect();
+    shown.extend(bounds);
+    shown
+}

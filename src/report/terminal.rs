@@ -1,0 +1,155 @@
+//! The end of `run` and `report`: a table of the arms and a few lines, within 80 columns.
+
+use super::answer::{Answer, from_best, short, standing};
+use super::{Report, cautions};
+use crate::analysis::{ArmFinding, Caution, Comparison, percent};
+use crate::format::{duration, in_line};
+use crate::stats::Summary;
+
+/// Columns that a terminal has at least.
+const WIDTH: usize = 80;
+/// Letters of an arm's name that are shown, from many to few.
+const NAMES: [usize; 4] = [24, 16, 12, 8];
+
+/// What a study found.
+pub(super) fn text(report: &Report) -> String {
+    let comparison = &report.findings.comparison;
+    let answer = &report.answer;
+    let mut parts = Vec::new();
+    if comparison.arms.iter().any(|arm| arm.finished > 0) {
+        parts.push(table(comparison, report.findings.verdict.recommended.as_deref()));
+    }
+    parts.push(lines(report, answer));
+    parts.push(places(report, answer));
+    parts.join("\n\n")
+}
+
+fn lines(report: &Report, answer: &Answer) -> String {
+    let label = match answer.label.as_str() {
+        "decided" | "undecided" | "too early" | "too few seeds" | "no answer" | "one arm alone" => {
+            String::new()
+        }
+        label => format!(" ({label})"),
+    };
+    let mut lines = vec![format!("{}{label}.", answer.headline), answer.reason.clone()];
+    lines.extend(report.warnings().take(2).map(|warning| format!("Warning: {warning}")));
+    lines.extend(answer.caveat.iter().map(|caveat| format!("Caveat: {caveat}")));
+    wrapped(&lines.join("\n"), "")
+}
+
+fn places(report: &Report, answer: &Answer) -> String {
+    let mut lines = vec![format!("report  {}", report.path.display())];
+    if let Some(next) = &answer.next {
+        match &next.command {
+            Some(command) => {
+                lines.push(format!("next    {command}"));
+                lines.push(wrapped(&next.what, "        "));
+            }
+            None => lines.push(format!("next    {}", wrapped(&next.what, "        ").trim_start())),
+        }
+    }
+    lines.join("\n")
+}
+
+/// Lines of at most [`WIDTH`] letters, with this before each.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let used = indent.len() + line.chars().count() + 1 + word.chars().count();
+            if !line.is_empty() && used > WIDTH {
+                lines.push(format!("{indent}{line}"));
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(format!("{indent}{line}"));
+    }
+    lines.join("\n")
+}
+
+const HEADER: [&str; 6] = ["batch", "val. accuracy", "vs best", "test", "time/run", "result"];
+
+/// One row an arm, the recommended one marked. Where it is too wide, names are cut.
+fn table(comparison: &Comparison, recommended: Option<&str>) -> String {
+    let fits = |text: &String| text.lines().all(|line| line.chars().count() <= WIDTH);
+    let drawn = NAMES.map(|letters| with_names_of(comparison, recommended, letters));
+    let [.., last] = &drawn;
+    drawn.iter().find(|text| fits(text)).unwrap_or(last).clone()
+}
+
+fn with_names_of(comparison: &Comparison, recommended: Option<&str>, letters: usize) -> String {
+    let has_test = comparison.arms.iter().any(|arm| arm.test.is_some());
+    let rows: Vec<[String; 6]> =
+        comparison.arms.iter().map(|arm| row(comparison, arm, letters)).collect();
+    let shown: Vec<usize> = (0..HEADER.len()).filter(|at| *at != 3 || has_test).collect();
+    let width = |at: usize| {
+        let cells = rows.iter().map(|row| row[at].chars().count());
+        cells.chain([HEADER[at].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
+    let line = |mark: &str, cells: &[String; 6]| {
+        let mut text = format!("{mark:<2}");
+        for at in &shown {
+            let padding = " ".repeat(widths[*at] - cells[*at].chars().count());
+            text += &match at {
+                0 | 5 => format!("{}{padding}  ", cells[*at]),
+                _ => format!("{padding}{}  ", cells[*at]),
+            };
+        }
+        text.trim_end().to_owned()
+    };
+    let header = line("", &HEADER.map(String::from));
+    let body = comparison.arms.iter().zip(&rows).map(|(arm, cells)| {
+        line(if recommended == Some(arm.name.as_str()) { ">" } else { "" }, cells)
+    });
+    std::iter::once(header).chain(body).collect::<Vec<_>>().join("\n")
+}
+
+fn row(comparison: &Comparison, arm: &ArmFinding, letters: usize) -> [String; 6] {
+    let name = in_line(&short(arm)).to_string();
+    let name = match name.chars().count() > letters {
+        true => name.chars().take(letters - 1).chain(['…']).collect(),
+        false => name,
+    };
+    let accuracy = |summary: Option<Summary>| match summary {
+        None => "-".to_owned(),
+        Some(Summary { mean, sd: Some(sd), .. }) => {
+            format!("{:.1} ± {:.1} %", 100.0 * mean, 100.0 * sd)
+        }
+        Some(Summary { mean, .. }) => percent(mean),
+    };
+    [
+        name,
+        accuracy(arm.validation.map(|of| of.summary)),
+        from_best(comparison, arm, 1),
+        arm.test.map_or("-".into(), |test| percent(test.summary.mean)),
+        arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
+        result(comparison, arm),
+    ]
+}
+
+fn result(comparison: &Comparison, arm: &ArmFinding) -> String {
+    let result = standing(comparison, arm);
+    match arm.finished == arm.planned {
+        true => result.to_owned(),
+        false => format!("{result}, {} of {}", arm.finished, arm.planned),
+    }
+}
+
+impl Report {
+    /// What is never folded: leaks, then what of the data was left out, then the rest.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
+        let cautions = || self.findings.verdict.cautions.iter().zip(&self.cautions);
+        let is_leak = |caution: &Caution| matches!(caution, Caution::SeenInTraining { .. });
+        let leaks = cautions().filter(move |(caution, _)| is_leak(caution));
+        let rest = cautions()
+            .filter(move |(caution, _)| !is_leak(caution) && cautions::is_never_folded(caution));
+        let rows = self.rows.iter().map(String::as_str);
+        leaks.map(|(_, said)| said.as_str()).chain(rows).chain(rest.map(|(_, said)| said.as_str()))
+    }
+}

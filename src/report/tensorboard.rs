@@ -5,7 +5,7 @@
 //!          training examples
 //! report   CUSTOM SCALARS  a chart a quantity, a band an arm
 //!          TEXT            `answer`: verdict.md
-//!          IMAGES          the figures
+//!          IMAGES          the figure beside the answer
 //! ```
 //!
 //! These are the folders of the event files, and thereby the runs that TensorBoard lists. An arm is a
@@ -102,7 +102,8 @@ pub(super) fn write(folder: &Path, report: &Path, study: &Study) -> Result<()> {
 }
 
 fn draw_figures(events: &mut EventWriter, figures: &[Figure], at: f64) -> Result<()> {
-    for figure in figures {
+    // One that can be read in the width of a card; the others are on the page.
+    for figure in figures.iter().filter(|figure| figure.name == "answer") {
         let drawn = picture(&figure.file());
         let what = || format!("cannot make a picture of the figure `{}`", figure.name);
         let Picture { png, size } = drawn.with_context(what)?;

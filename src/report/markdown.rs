@@ -27,7 +27,7 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
     if report.findings.comparison.arms.iter().any(|arm| arm.difference.is_some()) {
         parts.push("## Compared with the best".into());
         parts.push(comparisons(&report.findings.comparison));
-        parts.push(MEANING.into());
+        parts.push(format!("{MEANING}{}", of_test_intervals(&report.findings.comparison)));
     }
     if let Some(target) = &report.findings.target {
         parts.push(format!("## To reach {}", target.target.words()));
@@ -63,8 +63,16 @@ settle is the number with which an arm that is truly as good as the best would b
 margin in 80 % of studies, judged by the spread of the differences so far: with three seeds a rough guess. \
 p (Holm) is that of the paired t test, corrected for all pairs of arms, since the best was picked. The arms \
 were compared, and the \
-best chosen, on validation; the test differences decided nothing. Their intervals are for other test rows \
-too, not for other seeds alone.";
+best chosen, on validation; the test differences decided nothing.";
+
+/// What the intervals of the test differences are for, where the noise of rows is in them.
+fn of_test_intervals(comparison: &Comparison) -> &'static str {
+    let mut differences = comparison.arms.iter().filter_map(|arm| arm.test_difference.as_ref());
+    match differences.any(|found| found.estimate.summary.rows.is_some()) {
+        true => " Their intervals are for other test rows too, not for other seeds alone.",
+        false => "",
+    }
+}
 
 const IQM: &str = "\
 *Middle half* is the interquartile mean of the test accuracy (of validation without a test split): the mean \

@@ -26,8 +26,11 @@ use crate::stats::{
 };
 use correction::correct_for_choice;
 use rand::Rng;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+/// With fewer seeds in common nothing is said of which arm is better: chance names the best of three
+/// equal arms as surely.
+pub(super) const LEAST_SEEDS: usize = 3;
 /// Draws of each bootstrap.
 const REPLICATES: usize = 2000;
 /// The chance with which the number of seeds that is named settles a question.
@@ -118,7 +121,7 @@ pub struct ArmFinding {
 }
 
 /// All arms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// The margin, in accuracy.
     pub margin: f64,
@@ -128,6 +131,22 @@ pub struct Comparison {
     pub seeds: Vec<u64>,
     /// In the order of the file.
     pub arms: Vec<ArmFinding>,
+}
+
+/// For other programs the best one has no name below so many common seeds, as in the verdict.
+impl Serialize for Comparison {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'c> {
+            margin: f64,
+            best: Option<usize>,
+            seeds: &'c [u64],
+            arms: &'c [ArmFinding],
+        }
+        let Self { margin, best, seeds, arms } = self;
+        let best = best.filter(|_| seeds.len() >= LEAST_SEEDS);
+        Shown { margin: *margin, best, seeds, arms }.serialize(serializer)
+    }
 }
 
 impl ArmFinding {

@@ -13,6 +13,7 @@ mod found;
 mod tests;
 mod to_target;
 
+use super::compare::LEAST_SEEDS;
 use super::{
     ArmFinding, Comparison, Confounder, Decomposition, GroupFinding, Objective, Results, Role,
     decomposition,
@@ -82,10 +83,6 @@ impl Verdict {
         lines
     }
 }
-
-/// With fewer seeds in common nothing is said of which arm is better: chance names the best of three
-/// equal arms as surely.
-const LEAST_SEEDS: usize = 3;
 
 /// Puts the comparison into words.
 pub fn verdict(

@@ -49,6 +49,13 @@ pub fn loss(value: f64) -> String {
     if value.abs() < 1e6 { format!("{value:.4}") } else { format!("{value:.2e}") }
 }
 
+/// `0.001`, `1e30`, `1e-9`: a learning rate with all its digits, without the zeros of very large or small
+/// ones.
+pub fn rate(value: f64) -> String {
+    let plain = value.to_string();
+    if plain.len() > 9 { format!("{value:e}") } else { plain }
+}
+
 /// A command line that a shell reads back as these arguments.
 pub fn command(arguments: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
@@ -147,5 +154,7 @@ mod tests {
         assert_eq!([duration(12_000.0), duration(0.0041)], ["3 h 20 min", "4 ms"]);
         assert_eq!(duration(0.0), "0.0 s");
         assert_eq!([loss(0.43214), loss(2.306e7)], ["0.4321", "2.31e7"]);
+        let rates = [1e-3, 0.00316, 1e30, 1e-9, 0.5, 2.0].map(rate);
+        assert_eq!(rates, ["0.001", "0.00316", "1e30", "1e-9", "0.5", "2"]);
     }
 }

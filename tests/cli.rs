@@ -80,6 +80,23 @@ fn a_batch_larger_than_the_training_split_is_a_warning() {
 }
 
 #[test]
+fn a_very_large_learning_rate_is_a_warning_and_is_shown_short() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let ended = scene.run(&["check", "tiny.yaml", "--set", "study.arms.0.lr=1e30"]).expect(0);
+    let said =
+        "warning: arm `small`: its learning rate 1e30 is 1 or more, and usual ones lie between";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains(" 1e30 ") && !ended.stdout.contains("000000"),
+        "{}",
+        ended.stdout
+    );
+    let usual = scene.run(&["check", "tiny.yaml"]).expect(0);
+    assert!(!usual.stderr.contains("its learning rate"), "{}", usual.stderr);
+}
+
+#[test]
 fn the_run_that_ends_shows_a_row_for_each_arm() {
     let scene = Scene::new();
     scene.write("tiny.yaml", STUDY);

@@ -102,12 +102,16 @@ fn a_damaged_run_is_named_with_the_way_to_repeat_it_which_gives_the_same() {
     let changed = metrics.replacen("\"accuracy\":0.", "\"accuracy\":1.", 1);
     assert_ne!(changed, metrics);
     scene.write(&format!("{RUN}/metrics.jsonl"), &changed);
-    for command in
-        [&["report", "study"][..], &["status", "study"], &["run", "tiny.yaml", "--out", "study"]]
-    {
-        let ended = scene.run(command).expect(2);
-        assert!(ended.stderr.contains("small/seed-0/metrics.jsonl is damaged"), "{}", ended.stderr);
-        assert!(ended.stderr.contains("remove the folder of this run, study/small/seed-0"));
+    for (command, code) in [
+        (&["report", "study"][..], 1),
+        (&["status", "study"], 1),
+        (&["run", "tiny.yaml", "--out", "study"], 2),
+        (&["run", "tiny.yaml", "--out", "study", "--only", "large"], 2),
+    ] {
+        let ended = scene.run(command).expect(code);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains("small/seed-0/metrics.jsonl is damaged"), "{said}");
+        assert!(said.contains("remove the folder of this run, study/small/seed-0"), "{said}");
     }
     fs::remove_dir_all(scene.path(RUN)).unwrap();
     scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
@@ -124,6 +128,165 @@ fn a_damaged_run_is_named_with_the_way_to_repeat_it_which_gives_the_same() {
     assert!(ended.stderr.contains("data/vocabulary.txt is damaged"), "{}", ended.stderr);
     scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
     scene.run(&predict).expect(0);
+}
+
+#[test]
+fn a_study_with_a_damaged_run_is_shown_without_it() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    for name in ["record.json", "timing.jsonl", "test_predictions.csv", "weights.safetensors"] {
+        let path = scene.path(&format!("{RUN}/{name}"));
+        let written = fs::read(&path).unwrap();
+        let mut damaged = written.clone();
+        damaged[written.len() / 2] ^= 4;
+        fs::write(&path, &damaged).unwrap();
+        let ended = scene.run(&["status", "study", "--json"]).expect(1);
+        let status: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(status["state"], "damaged", "{name}");
+        let run = &status["runs"][0];
+        assert_eq!((&run["run"], &run["state"]), (&"small/seed-0".into(), &"damaged".into()));
+        assert!(run["message"].as_str().unwrap().contains(&format!("{name} is damaged: ")));
+        assert!(run["hint"].as_str().unwrap().starts_with("remove the folder of this run, study/"));
+        let counts = |arm: &Value| (arm["finished"].as_u64(), arm["planned"].as_u64());
+        assert_eq!(counts(&status["arms"][0]), (Some(1), Some(2)), "{name}");
+        assert_eq!(counts(&status["arms"][1]), (Some(2), Some(2)), "{name}");
+
+        let ended = scene.run(&["report", "study", "--json"]).expect(1);
+        let said = format!("warning: small/seed-0: damaged, and left out: study/{RUN}/{name}");
+        let said = said.replace("study/study", "study");
+        assert!(ended.stderr.contains(&said), "{said}: {}", ended.stderr);
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(report["damaged"].as_array().unwrap().len(), 1, "{name}");
+        let arms = &report["reports"][0]["comparison"]["arms"];
+        let finished = |at: usize| arms[at]["finished"].as_u64();
+        assert_eq!((finished(0), finished(1)), (Some(1), Some(2)), "{name}");
+        fs::write(&path, &written).unwrap();
+    }
+    scene.run(&["report", "study"]).expect(0);
+    scene.run(&["status", "study"]).expect(0);
+}
+
+#[test]
+fn a_file_of_a_finished_run_that_is_gone_is_missing_and_not_damaged() {
+    let scene = Scene::new();
+    let best = "epochs: 3\n  early_stopping: { monitor: val_loss, patience: 2, restore_best_weights: \
+                true }";
+    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", best).replace("seeds: 2", "seeds: 1"));
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    for name in [
+        "weights.safetensors",
+        "best/weights.safetensors",
+        "metrics.jsonl",
+        "timing.jsonl",
+        "steps.jsonl",
+        "test_predictions.csv",
+    ] {
+        let path = scene.path(&format!("{RUN}/{name}"));
+        let Ok(written) = fs::read(&path) else {
+            assert_eq!(name, "steps.jsonl", "no steps are recorded unless asked for");
+            continue;
+        };
+        let mut half = written.clone();
+        half.truncate(written.len() / 2);
+        for (what, content) in [("is missing", None), ("is damaged: ", Some(half))] {
+            match content {
+                None => fs::remove_file(&path).unwrap(),
+                Some(content) => fs::write(&path, content).unwrap(),
+            }
+            let said = format!("{RUN}/{name} {what}");
+            let ended = scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(2);
+            assert!(ended.stderr.contains(&format!("error: {said}")), "{said}: {}", ended.stderr);
+            let hint = "hint: remove the folder of this run, study/small/seed-0, and repeat";
+            assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+            assert!(scene.run(&["report", "study"]).expect(1).stderr.contains(&said), "{said}");
+        }
+        fs::write(&path, &written).unwrap();
+    }
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+}
+
+#[test]
+fn a_resolved_study_that_was_cut_short_is_refused_by_all_that_read_it_and_written_again() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", "seeds: 1"));
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    let whole = scene.read("study/study.yaml");
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    // Cut between lines it is YAML as before, with defaults for what is gone.
+    for count in [0, 1, lines.len() / 2, lines.len() - 1] {
+        scene.write("study/study.yaml", &lines[..count].concat());
+        for command in [
+            &["status", "study"][..],
+            &["report", "study"],
+            &["evaluate", RUN],
+            &["predict", RUN, "--input", "reviews.csv"],
+            &["export", RUN, "--format", "torch"],
+        ] {
+            let said = scene.run(command).expect(2).stderr;
+            assert!(said.contains("study/study.yaml is damaged: "), "{command:?}: {said}");
+            let hint = "hint: repeat the same `batchscope run` of your own file: it writes this file \
+                        again";
+            assert!(said.contains(hint), "{command:?}: {said}");
+        }
+    }
+    // As an experiment file of its own it is told.
+    let said = scene.run(&["check", "study/study.yaml"]).stderr;
+    assert!(said.contains("study/study.yaml is not as batchscope wrote it"), "{said}");
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    assert_eq!(scene.read("study/study.yaml"), whole);
+    scene.run(&["status", "study"]).expect(0);
+}
+
+#[test]
+fn damaged_notes_on_sessions_are_put_aside_and_written_anew() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", "seeds: 1"));
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    scene.run(&["run", "tiny.yaml", "--out", "study", "--set", "study.margin=0.02"]).expect(0);
+    let whole = scene.read("study/environment.json");
+    let half = whole[..whole.len() / 2].to_owned();
+    let changed = whole.replace("\"margin\": 0.02", "\"margin\": 0.03");
+    assert_ne!(changed, whole);
+    for (damaged, sessions) in [(half, 1), (changed, 2), ("{}".into(), 1)] {
+        scene.write("study/environment.json", &damaged);
+        for command in [&["status", "study"][..], &["report", "study"]] {
+            let said = scene.run(command).expect(2).stderr;
+            assert!(said.contains("study/environment.json is damaged: "), "{said}");
+            assert!(
+                said.contains("hint: repeat the same `batchscope run`: it puts this file aside")
+            );
+        }
+        let ended = scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+        let said =
+            "it holds no result: it is put aside as study/environment.json.damaged and written";
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+        assert_eq!(scene.read("study/environment.json.damaged"), damaged);
+        let found: Value = serde_json::from_str(&scene.read("study/environment.json")).unwrap();
+        assert_eq!(found.as_array().unwrap().len(), sessions);
+        scene.run(&["report", "study"]).expect(0);
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_a_runs_folder_is_named() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "study", "--only", "large"]).expect(0);
+    for name in ["study/small", RUN] {
+        let path = scene.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        let ended = scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(2);
+        let said = format!("error: {name} is a file, and a folder is wanted there: move it");
+        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+        if name == RUN {
+            let said = scene.run(&["status", "study"]).expect(1).stdout;
+            assert!(said.contains(&format!("{RUN} is a file")), "{said}");
+        }
+        fs::remove_file(&path).unwrap();
+    }
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
 }
 
 /// A study as the version before checksums left it.

@@ -257,6 +257,20 @@ fn predictions_go_through_whatever_the_output_names() {
 }
 
 #[test]
+fn a_place_that_cannot_hold_the_answer_is_refused_with_advice() {
+    let scene = trained(&[]);
+    let predict = ["predict", RUN, "--input", "reviews.csv", "--output", "none/p.csv"];
+    let said = scene.run(&predict).expect(2).stderr;
+    assert!(said.contains("error: cannot write none/p.csv: none does not exist"), "{said}");
+    assert!(said.contains("hint: make it first (`mkdir -p none`)"), "{said}");
+    assert!(!scene.path("none").exists());
+    let export = ["export", RUN, "--format", "torch", "--output", "reviews.csv"];
+    let said = scene.run(&export).expect(2).stderr;
+    assert!(said.contains("error: `--output reviews.csv` is a file"), "{said}");
+    assert!(said.contains("hint: name a folder"), "{said}");
+}
+
+#[test]
 fn a_class_that_a_spreadsheet_would_run_is_a_text_in_csv_and_itself_in_json() {
     let scene = Scene::new();
     let table = scene.read("reviews.csv").replace(",1\n", ",=A1\n").replace(",0\n", ",\u{1b}[1m\n");

@@ -1,5 +1,6 @@
 use crate::study::arrays;
 use crate::util::Scene;
+use std::fs;
 
 #[test]
 fn a_file_written_for_a_table_is_accepted_and_runs_as_it_is() {
@@ -114,4 +115,40 @@ fn series_of_numbers_with_dates_are_no_texts_and_a_million_columns_end_at_once()
     scene.write("wide.csv", &format!("{}\n{}1\n", header.join(","), "1,".repeat(999_999)));
     let ended = scene.run(&["init", "wide.csv"]).expect(2);
     assert!(ended.stderr.contains("wide.csv has 1,000,000 columns"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_that_finds_no_room_is_not_written_in_part() {
+    let scene = Scene::new();
+    let ended = scene.run_within(1, &["init", "reviews.csv", "--out", "mine.yaml"]).expect(2);
+    assert!(ended.stderr.contains("error: cannot write mine.yaml"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: raise the limit of file sizes"), "{}", ended.stderr);
+    assert_eq!(fs::read_dir(scene.path("")).unwrap().count(), 1, "the table alone");
+    let ended = scene.run(&["init", "reviews.csv", "--out", "none/mine.yaml"]).expect(2);
+    assert!(ended.stderr.contains("error: cannot write none/mine.yaml: none does not exist"));
+    assert!(ended.stderr.contains("hint: make it first (`mkdir -p none`)"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_columns_that_were_taken_and_other_possible_labels_are_told() {
+    let scene = Scene::new();
+    let row =
+        |row: usize| format!("a text of words {row},{},{}\n", row % 2, ["en", "de"][row / 2 % 2]);
+    let rows: String = (0..40).map(row).collect();
+    // A column of line breaks, so that lines and rows differ.
+    scene.write("t.csv", &format!("body,urgent,language\n{rows}\"two\nlines of text\",1,en\n"));
+    let ended = scene.run(&["init", "t.csv", "--json"]).expect(0);
+    let said = "took  the column `body` for texts and `language` for labels; labels could also be \
+                `urgent`: choose with `--label`";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(document["examples"], "body");
+    assert_eq!(document["labels"], "language");
+    assert_eq!(document["also_possible"], serde_json::json!(["urgent"]));
+    let read = document["read"].as_str().unwrap();
+    assert!(ended.stderr.contains(&format!("read {read}")), "{read}: {}", ended.stderr);
+    arrays(&scene);
+    let ended = scene.run(&["init", "arrays.npz"]).expect(0);
+    let said = "took  the array `X_train` for sequences and `y_train` for labels\n";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
 }

@@ -153,3 +153,49 @@ fn a_worker_that_somebody_kills_is_reported_as_such_and_its_run_goes_on() {
     assert!(somebody || unknown, "{said}");
     scene.run(&["run", "tiny.yaml", "--out", "killed"]).expect(0);
 }
+
+/// What a run leaves behind that repeats to the bit.
+fn repeats(scene: &Scene, study: &str) -> Vec<Vec<u8>> {
+    let of = |name| fs::read(scene.path(&format!("{study}/{FIRST_RUN}/{name}"))).unwrap();
+    ["metrics.jsonl", "weights.safetensors", "record.json", "steps.jsonl"].map(of).into()
+}
+
+#[test]
+fn a_disk_that_takes_no_more_stops_the_study_whichever_file_meets_it_and_it_goes_on_later() {
+    let scene = Scene::new();
+    let text = study().replace("EPOCHS", "60\n  logging: { every_steps: 1 }");
+    // Logs and event files meet the limit; a checkpoint does; the record of the run does.
+    let large = text.replace("dim: 6", "dim: 80");
+    for (name, text, limit) in
+        [("logs", &text, 40), ("checkpoint", &large, 40), ("record", &text, 1)]
+    {
+        scene.write("tiny.yaml", text);
+        scene.run(&["check", "tiny.yaml", "--out", name]).expect(0);
+        let ended = scene.run_within(limit, &["run", "tiny.yaml", "--out", name]).expect(2);
+        let said = &ended.stderr;
+        if limit > 1 {
+            let why = format!("error: the study in {name} stopped, since its disk takes no more: ");
+            assert!(said.contains(&why), "{name}: {said}");
+            assert!(scene.read(&format!("{name}/{FIRST_RUN}/record.json")).contains("\"running\""));
+        }
+        assert!(
+            said.contains("File too large") && said.contains("hint: raise the limit"),
+            "{said}"
+        );
+        assert!(!said.contains("failed:") && ended.stdout.is_empty(), "{said}");
+        scene.run(&["run", "tiny.yaml", "--out", name]).expect(0);
+        scene.run(&["run", "tiny.yaml", "--out", "undisturbed", "--only", FIRST_RUN]).expect(0);
+        assert_eq!(repeats(&scene, name), repeats(&scene, "undisturbed"), "{name}");
+        fs::remove_dir_all(scene.path("undisturbed")).unwrap();
+    }
+}
+
+#[test]
+fn prepared_data_that_find_no_room_are_an_error_with_advice() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let ended = scene.run_within(1, &["check", "tiny.yaml"]).expect(2);
+    assert!(ended.stderr.contains("cannot write runs/.cache/"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: raise the limit of file sizes"), "{}", ended.stderr);
+    assert_eq!(fs::read_dir(scene.path("runs/.cache")).unwrap().count(), 0);
+}

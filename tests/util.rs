@@ -47,6 +47,14 @@ impl Scene {
         Ended::from(self.batchscope(arguments).output().unwrap())
     }
 
+    /// As [`Scene::run`], where no file may grow beyond so many kB: to the program as a disk that is full.
+    pub(crate) fn run_within(&self, kilobytes: u32, arguments: &[&str]) -> Ended {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", "ulimit -f \"$1\"; shift; exec \"$@\"", "bash", &kilobytes.to_string()]);
+        shell.arg(env!("CARGO_BIN_EXE_batchscope")).args(arguments);
+        Ended::from(shell.current_dir(self.folder.path()).output().unwrap())
+    }
+
     /// Starts the program and leaves it alone.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = self.batchscope(arguments);

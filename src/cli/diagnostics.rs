@@ -8,6 +8,7 @@
 use super::sink::{self, Undelivered};
 use super::wrap::wrap;
 use crate::error::UserError;
+use crate::files;
 use crate::format::{is_hidden, visible};
 use clap::Args;
 use serde::Serialize;
@@ -58,7 +59,8 @@ impl Output {
 
     /// Prints an error with all its causes, and the advice that came with it.
     pub(super) fn error(self, error: &anyhow::Error) {
-        let hint = error.chain().find_map(|cause| cause.downcast_ref::<UserError>()?.hint.clone());
+        let of_disk = || files::no_room(error).map(|why| why.hint().to_owned());
+        let hint = advice(error).or_else(of_disk);
         self.fault(&format!("{error:#}"), hint.as_deref());
     }
 
@@ -72,6 +74,11 @@ impl Output {
             complain(&format!("cannot write the error to {lost}"), None);
         }
     }
+}
+
+/// The advice that came with an error.
+pub(super) fn advice(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| cause.downcast_ref::<UserError>()?.hint.clone())
 }
 
 /// The value of `error` in documents, within one of its own.

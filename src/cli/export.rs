@@ -1,6 +1,7 @@
 //! `batchscope export RUN_DIR --format FORMAT`: a finished run's model for other programs.
 
 use super::diagnostics::Output;
+use crate::error::UserError;
 use crate::export::{self, Format, Model};
 use crate::files;
 use crate::study::TrainedRun;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -59,6 +60,21 @@ onnx:
   session.run(None, {'tokens': tokens, 'lengths': lengths})      # no lengths if mask_zero is false
   session.run(None, {'features': features})                      # for arrays, float32 [B, T, F]";
 
+/// Makes the folder of the model's files, unless something else has its name.
+fn make_folder(folder: &Path) -> Result<()> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(UserError::new(
+            format!(
+                "`--output {}` is a file, and the model's files need a folder",
+                folder.display()
+            ),
+            "name a folder, which need not exist yet",
+        )
+        .into());
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
 pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
     let run = TrainedRun::open(&args.run)?;
     let format = match args.format {
@@ -67,7 +83,7 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
         FormatName::Onnx => Format::Onnx,
     };
     let folder = args.output.clone().unwrap_or_else(|| args.run.join("export"));
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    make_folder(&folder)?;
     let path = folder.join(format.file_name());
     let (shape, masked) = (run.definition.model, run.is_masked());
     export::write(format, &Model { shape, masked, weights: &run.weights }, &path)?;

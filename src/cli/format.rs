@@ -1,6 +1,8 @@
 //! Results as people read them.
 
-pub(super) use crate::format::{bytes, cell, command, count, counted, duration, in_line, loss};
+pub(super) use crate::format::{
+    bytes, cell, command, count, counted, duration, in_line, loss, rate,
+};
 
 use crate::stats::Summary;
 

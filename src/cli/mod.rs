@@ -25,6 +25,7 @@ use sink::Undelivered;
 
 use crate::config::{Override, Source, Study};
 use crate::error::UserError;
+use crate::files;
 use crate::kernels::{InstructionSet, signals};
 use crate::study::{self, Pool, Workers};
 use anyhow::{Context, Result};
@@ -39,7 +40,7 @@ use std::{
 
 /// Exit code when the command line or the experiment file is wrong.
 const USAGE_OR_CONFIGURATION: u8 = 2;
-/// Exit code when some runs diverged or failed.
+/// Exit code when some runs diverged or failed, or are damaged.
 const SOME_FAILED: u8 = 1;
 /// Exit code after Ctrl-C, as shells expect it, and after every other signal that ends a study.
 const INTERRUPTED: u8 = 130;
@@ -68,7 +69,7 @@ const EXAMPLES: &str = "Examples:
   batchscope predict runs/tickets/batch-32/seed-0 --input new.csv --output predictions.csv
   batchscope export runs/tickets/batch-32/seed-0 --format onnx
 
-Exit codes: 0 all runs finished, 1 some diverged or failed, 2 usage, configuration, or an answer that
+Exit codes: 0 all runs finished, 1 some diverged, failed or are damaged, 2 usage, configuration, or an answer that
 could not be written, 130 interrupted by a signal, 141 nobody read the answer to its end.
 With --json an error is {\"error\": {\"message\": ..., \"hint\": ...}} on standard output too.";
 
@@ -78,6 +79,9 @@ enum Command {
     ///
     /// Looks at the columns and rows of the file, guesses which hold the texts and the labels, and
     /// writes YAML with a comment for every key. `batchscope check` accepts it as it is.
+    ///
+    /// With --json: file, read (lines and rows, where they differ, else null), examples and labels (the
+    /// columns or arrays that were taken), also_possible (other columns for the labels) and yaml.
     Init(init::InitArgs),
     /// Validate an experiment file and say what it would cost
     ///
@@ -105,9 +109,12 @@ enum Command {
     ///
     /// Reads the study's folder alone, also while the study is running.
     ///
-    /// With --json: study, folder, state (running, interrupted, ended or finished), arms as in
-    /// `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, step or message), where
-    /// others are runs in the folder that the study has no more, and tunings as in `run`.
+    /// A run with a damaged or missing file is left out, named with the way to repeat it, and makes the
+    /// exit code 1.
+    ///
+    /// With --json: study, folder, state (running, damaged, interrupted, ended or finished), arms as in
+    /// `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or message and
+    /// hint), where others are runs in the folder that the study has no more, and tunings as in `run`.
     Status(status::StatusArgs),
     /// Say what a study shows, how surely, and which batch size to use
     ///
@@ -118,7 +125,8 @@ enum Command {
     ///
     /// For several studies, or a folder that holds several, one more page stands beside the first of
     /// them, comparison/index.html: whether they agree on a batch size, and what about them can be
-    /// compared. A study without finished runs is left out with a warning.
+    /// compared. A study without finished runs is left out with a warning, and so is a damaged run,
+    /// which makes the exit code 1.
     ///
     /// With --json: reports, a list of study, path, verdict (outcome, recommended, objective,
     /// more_seeds, found, besides, gap, advice, about, cautions, not_shown), group (of the arms
@@ -126,7 +134,7 @@ enum Command {
     /// of_several_rates, fastest, in_budget), others (groups of arms), decomposition, no_decomposition,
     /// tunings, rates, budgets, at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies
     /// and differences are shares of 1. For several studies comparison (agreement, batch_sizes, said,
-    /// notes, path), else null.
+    /// notes, path), else null. damaged lists the runs that were left out, and why.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study
     ///
@@ -281,6 +289,12 @@ impl ExperimentArgs {
             let advice = "give the path of an experiment file; examples are in `experiments/`";
             UserError::new(format!("cannot read {name}: {error}"), advice)
         })?;
+        if files::is_whole_text(&text) == Some(false) {
+            diagnostics::print_warnings(&[format!(
+                "{name} is not as batchscope wrote it: it was changed, or cut short; its first line, \
+                 the checksum, may be taken out"
+            )]);
+        }
         let sets = self.set.iter().map(|set| Override::parse(set));
         let device = self.device.iter().map(|device| Ok(Override::device(device)));
         let overrides = sets.chain(device).collect::<Result<_, UserError>>()?;

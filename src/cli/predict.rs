@@ -2,7 +2,7 @@
 
 use super::diagnostics::Output;
 use super::format;
-use super::sink::Sink;
+use super::sink::{Sink, refuse_missing_folder};
 use crate::data::{Account, Inputs, text_lines};
 use crate::error::UserError;
 use crate::kernels::start_libtorch;
@@ -27,7 +27,7 @@ pub(super) struct PredictArgs {
     input: PathBuf,
     /// Where the predictions go; `-` is standard output
     ///
-    /// A file is replaced as a whole. A device, a FIFO or `>(...)` of a shell is written to.
+    /// A file is replaced as a whole; its folder must be there. A device, a FIFO or `>(...)` of a shell is written to.
     #[arg(long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// How they are written [default: by the name of the output, else csv]
@@ -54,6 +54,9 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
     let sink = Sink::of(&args.output);
     let written = args.format.map_or_else(|| format_of(&args.output, &sink), Ok)?;
     refuse_same_file(&args.input, &args.output)?;
+    if let Sink::File(path) = &sink {
+        refuse_missing_folder(path)?;
+    }
     let run = TrainedRun::open(&args.run)?;
     start_libtorch()?;
     let encoder = run.encoder()?;

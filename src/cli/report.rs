@@ -1,5 +1,6 @@
 //! `batchscope report STUDY_DIR...`: what the records of a study say.
 
+use super::SOME_FAILED;
 use super::diagnostics::Output;
 use super::diagnostics::print_warnings;
 use crate::report::{self, Report, Together};
@@ -21,11 +22,15 @@ pub(super) struct ReportArgs {
 pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
     let written = report::write_all(&args.folders, args.out.as_deref())?;
     print_warnings(&written.warnings);
+    print_warnings(&written.damaged);
     let of_study = |report: &Report| format!("study  {}\n\n{}", report.study, report.text());
     let texts: Vec<String> = written.reports.iter().map(of_study).collect();
     let texts = [texts, written.comparison.iter().map(together).collect()].concat();
     output.answer(&written, &texts.join("\n\n"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(match written.damaged.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(SOME_FAILED),
+    })
 }
 
 /// Whether the studies agree, and where the page about them is.

@@ -10,7 +10,7 @@ use super::{
 use crate::report::{self as reports, Report};
 use crate::study::{
     ArmSummary, Run, RunEnd, RunState, Selection, StudyFolder, StudyOutcome, Tuning, execute,
-    prepare,
+    prepare, put_damaged_aside,
 };
 use anyhow::Result;
 use clap::Args;
@@ -82,6 +82,7 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
     let parallel = pool.parallel(&plan, covered);
     progress.line(&tables::headline(&plan, &pool, parallel));
     let folder = StudyFolder::open(&path)?;
+    diagnostics::print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let command: Vec<String> = words.collect();
     interrupt.training();
@@ -121,12 +122,16 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
 /// What is wrong when the report could not be written, and the command that writes it.
 fn no_report(study: &Path, error: &anyhow::Error) -> Fault {
     let again = ["batchscope", "report", &study.display().to_string()].map(String::from);
-    Fault {
-        message: format!("the report could not be written: {error:#}"),
-        hint: format!(
+    let what_was_trained = || {
+        format!(
             "all results are saved; when that is mended, `{}` writes the report",
             format::command(&again)
-        ),
+        )
+    };
+    Fault {
+        message: format!("the report could not be written: {error:#}"),
+        // A damaged file is a result that is not saved, and its own hint says what to do.
+        hint: diagnostics::advice(error).unwrap_or_else(what_was_trained),
     }
 }
 

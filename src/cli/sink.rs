@@ -1,6 +1,7 @@
 //! Where results go: standard output, or whatever a path names. All of it is checked, so that a full
 //! disk is an error and not a short file.
 
+use crate::error::UserError;
 use crate::files;
 use anyhow::{Context, Result};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -53,6 +54,17 @@ pub(super) fn print(text: &[u8]) -> Result<(), Undelivered> {
         settle(&file)
     })();
     written.map_err(Undelivered::standard)
+}
+
+/// Refuses a file in a folder that is not there: a slip in its name would make a new one.
+pub(super) fn refuse_missing_folder(path: &Path) -> Result<(), UserError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let Some(folder) = folder.filter(|folder| !folder.is_dir()) else { return Ok(()) };
+    let what = if folder.exists() { "is no folder" } else { "does not exist" };
+    Err(UserError::new(
+        format!("cannot write {}: {} {what}", path.display(), folder.display()),
+        format!("make it first (`mkdir -p {}`), or name another place", folder.display()),
+    ))
 }
 
 /// What a path means for a result.
@@ -184,6 +196,20 @@ mod tests {
             assert_eq!(fs::read_to_string(at(name)).unwrap(), "text");
         }
         assert_eq!(fs::read_dir(at("real")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = refuse_missing_folder(&folder.path().join("none/a.csv")).unwrap_err();
+        assert!(error.message.ends_with("none does not exist"), "{error}");
+        assert!(error.hint.unwrap().starts_with("make it first (`mkdir -p "));
+        fs::write(folder.path().join("file"), "").unwrap();
+        let error = refuse_missing_folder(&folder.path().join("file/a.csv")).unwrap_err();
+        assert!(error.message.ends_with("file is no folder"), "{error}");
+        refuse_missing_folder(&folder.path().join("a.csv")).unwrap();
+        refuse_missing_folder(Path::new("a.csv")).unwrap();
+        refuse_missing_folder(Path::new("-")).unwrap();
     }
 
     #[test]

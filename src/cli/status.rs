@@ -2,7 +2,7 @@
 
 use super::diagnostics::Output;
 use super::run::{DIVERGED, curves};
-use super::tables;
+use super::{SOME_FAILED, tables};
 use crate::study::{ArmSummary, RunState, RunStatus, StudyStatus, Tuning};
 use anyhow::Result;
 use clap::Args;
@@ -43,7 +43,10 @@ pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
         others: &status.others,
     };
     output.answer(&document, &text(&status, &args.folder))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(match status.damaged().is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(SOME_FAILED),
+    })
 }
 
 /// The study as a whole, in one word.
@@ -51,6 +54,7 @@ fn state(status: &StudyStatus) -> &'static str {
     let any = |of: fn(&RunState) -> bool| status.runs.iter().any(|run| of(&run.state));
     match status.in_use {
         true => "running",
+        false if any(|state| matches!(state, RunState::Damaged { .. })) => "damaged",
         false if any(|state| !is_over(state)) => "interrupted",
         false if any(|state| *state != RunState::Finished) => "ended",
         false => "finished",
@@ -100,6 +104,7 @@ fn headline(status: &StudyStatus) -> String {
     let how = match state(status) {
         "running" => "a batchscope is running it now",
         "interrupted" => "the same `batchscope run` goes on with the others",
+        "damaged" => "some are damaged and left out",
         "ended" => "ended: nothing is left to do, and not all runs finished",
         _ => "finished",
     };
@@ -138,5 +143,8 @@ fn stands(run: &RunStatus) -> String {
         RunState::Finished => "finished".into(),
         RunState::Diverged { step } => format!("diverged: the loss of step {step} is not finite"),
         RunState::Failed { message } => format!("failed, {epochs} done: {message}"),
+        RunState::Damaged { message, hint } => {
+            format!("damaged, and left out: {message}; {hint}")
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The tables that `run`, `check` and `status` print.
 
-use super::format::{bytes, count, counted, duration, in_line, summary};
+use super::format::{bytes, count, counted, duration, in_line, rate, summary};
 use crate::analysis::points;
 use crate::config::Study;
 use crate::data::{Account, SplitFacts};
@@ -93,7 +93,7 @@ pub(super) fn short_of_memory(arms: &[ArmSummary]) -> Vec<String> {
 /// How the runs of a study stand, one row an arm.
 pub(super) fn stand(status: &StudyStatus) -> String {
     type Column = (&'static str, fn(&RunState) -> bool);
-    let columns: [Column; 6] = [
+    let mut columns: Vec<Column> = vec![
         ("finished", |state| matches!(state, RunState::Finished)),
         ("running", |state| matches!(state, RunState::Running)),
         ("interrupted", |state| matches!(state, RunState::Interrupted)),
@@ -101,14 +101,18 @@ pub(super) fn stand(status: &StudyStatus) -> String {
         ("diverged", |state| matches!(state, RunState::Diverged { .. })),
         ("failed", |state| matches!(state, RunState::Failed { .. })),
     ];
+    if !status.damaged().is_empty() {
+        columns.push(("damaged", |state| matches!(state, RunState::Damaged { .. })));
+    }
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let mut table = table(&[&["arm", "runs"], &names[..]].concat());
     for arm in &status.arms {
-        let counts = columns.map(|(_, of)| match status.count(&arm.name, of) {
+        let counts = columns.iter().map(|(_, of)| match status.count(&arm.name, of) {
             0 => "-".to_owned(),
             some => some.to_string(),
         });
-        table.add_row([vec![arm.name.clone(), arm.planned.to_string()], counts.to_vec()].concat());
+        let begin = [arm.name.clone(), arm.planned.to_string()];
+        table.add_row(begin.into_iter().chain(counts).collect::<Vec<_>>());
     }
     table.to_string()
 }
@@ -131,8 +135,9 @@ pub(super) fn tuned(tuning: &Tuning) -> Option<String> {
     let chosen = tuning.trials.iter().find(|trial| trial.learning_rate.to_bits() == lr.to_bits());
     if let Some(missed) = chosen.map(Trial::missed).filter(|missed| *missed > 0) {
         return Some(format!(
-            "tuning: `{arm}` takes learning rate {lr}, although {} with it did not get to the target: \
+            "tuning: `{arm}` takes learning rate {}, although {} with it did not get to the target: \
              with none of the {tried} that were tried all did{edge}",
+            rate(lr),
             counted(missed, "run")
         ));
     }
@@ -140,7 +145,10 @@ pub(super) fn tuned(tuning: &Tuning) -> Option<String> {
         true => "by steps to the target",
         false => "on validation",
     };
-    Some(format!("tuning: `{arm}` takes learning rate {lr}, the best of {tried} {by}{edge}"))
+    Some(format!(
+        "tuning: `{arm}` takes learning rate {}, the best of {tried} {by}{edge}",
+        rate(lr)
+    ))
 }
 
 /// What a study would cost, one row an arm.
@@ -164,7 +172,7 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
             count(arm.batch_size as u64),
             match plan.study.tuned.contains(&arm.name) {
                 true => "tuned".into(),
-                false => arm.train.optimizer.lr().to_string(),
+                false => rate(arm.train.optimizer.lr()),
             },
             arm.train.schedule.to_string(),
             match plan.tuning_runs(arm) {

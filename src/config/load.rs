@@ -7,6 +7,7 @@
 use super::Experiment;
 use super::locate::{KeyPath, Segment, line_of, text_at};
 use super::schema::usage_of;
+use super::yaml;
 use crate::error::UserError;
 use serde_yaml::{Mapping, Value};
 
@@ -48,6 +49,7 @@ impl Override {
                 "write the value after the `=`; `null` takes a key out",
             ));
         }
+        yaml::refuse_brackets(&format!("`--set {key}`"), value)?;
         let text = value.to_owned();
         let value = serde_yaml::from_str(value).map_err(|error| {
             UserError::new(format!("the value of `--set {argument}` is not YAML: {error}"), usage)
@@ -94,16 +96,7 @@ impl Source {
 
 /// Reads the file with its overrides; every key that was left out has its default.
 pub fn load(source: &Source) -> Result<Experiment, UserError> {
-    let mut document: Value = serde_yaml::from_str(source.yaml()).map_err(|error| {
-        let place = error.location().map_or(String::new(), |at| format!(", line {}", at.line()));
-        UserError {
-            message: format!("{}{place}: this is not YAML: {error}", source.name),
-            hint: Some(match error.to_string().contains("duplicate entry") {
-                true => "the same key stands twice in one mapping: keep one of them".into(),
-                false => "indent with spaces, and put a space after each `:`".into(),
-            }),
-        }
-    })?;
+    let mut document = yaml::parse(&source.name, source.yaml())?;
     document.apply_merge().map_err(|error| UserError {
         message: format!("{}: a `<<` merge key cannot be applied: {error}", source.name),
         hint: None,

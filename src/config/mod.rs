@@ -22,6 +22,7 @@ mod schema;
 mod study;
 mod train;
 mod watch;
+mod yaml;
 
 pub use data::*;
 pub use grid::*;

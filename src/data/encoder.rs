@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::keep;
 use super::source::SourceFile;
 use super::table;
-use super::text::{HuggingFace, Vocabulary, sequence, unpadded, words};
+use super::text::{HuggingFace, Vocabulary, overgrown, sequence, unpadded, words};
 use crate::config::{DataSection, TextSection, Tokenizer};
 use crate::error::UserError;
 use crate::kernels::Sequences;
@@ -169,10 +169,14 @@ impl Encoder {
         let text = |ids: Vec<i32>| sequence(ids, &self.text, self.masked);
         match (&self.rules, &inputs.values) {
             (Rules::Words(vocabulary), Values::Texts(texts)) => {
-                let ids = |raw: &String| {
-                    words(raw, &self.text).iter().map(|word| vocabulary.id(word)).collect()
+                let ids = |(row, raw): (usize, &String)| {
+                    let place = || format!("line or row {}", inputs.rows[row]);
+                    let words = words(raw, &self.text).map_err(|why| overgrown(&place(), &why))?;
+                    Ok(text(words.iter().map(|word| vocabulary.id(word)).collect()))
                 };
-                Ok(tokens(texts.iter().map(ids).map(text)))
+                let rows: Result<Vec<Vec<i32>>, UserError> =
+                    texts.iter().enumerate().map(ids).collect();
+                Ok(tokens(rows?.into_iter()))
             }
             (Rules::Tokenizer(tokenizer), Values::Texts(texts)) => {
                 let place = |row: usize| format!("line or row {}", inputs.rows[row]);

@@ -87,7 +87,8 @@ pub fn peek(path: &Path) -> Result<Contents> {
 /// The words in each text, counted as the tokenizer of an experiment counts them.
 pub fn word_counts(texts: &[String]) -> Vec<usize> {
     let section = TextSection::default();
-    texts.iter().map(|raw| text::words(raw, &section).len()).collect()
+    // Without replacements no text grows.
+    texts.iter().map(|raw| text::words(raw, &section).map_or(0, |words| words.len())).collect()
 }
 
 /// A CSV file in which a quote takes rows is read once more, its quotes as text.

@@ -6,7 +6,7 @@ use super::pool::{self, Pool, Raw};
 use super::source::{SourceFile, without_paths};
 use super::split::{Rows, split};
 use super::table;
-use super::text::{HuggingFace, UNKNOWN, Vocabulary, sequence, unpadded, words};
+use super::text::{HuggingFace, UNKNOWN, Vocabulary, overgrown, sequence, unpadded, words};
 use crate::config::{DataSection, EmbeddingSection, TextSection, Tokenizer};
 use crate::error::UserError;
 use crate::files;
@@ -188,8 +188,11 @@ impl Source<'_> {
                         divided.tokens(|row| sequence(ids[row].clone(), &self.text, self.masked))
                     }
                     None => {
-                        let words: Vec<Vec<String>> =
-                            texts.iter().map(|raw| words(raw, &self.text)).collect();
+                        let of_text = |(row, raw): (usize, &String)| {
+                            words(raw, &self.text).map_err(|why| overgrown(&places.of(row), &why))
+                        };
+                        let words = texts.iter().enumerate().map(of_text);
+                        let words: Vec<Vec<String>> = words.collect::<Result<_, _>>()?;
                         let divided = divide(split(&words, &examples, settings, by)?);
                         let (parts, vocabulary) = self.number(&words, &divided);
                         contents.vocabulary = Some(vocabulary.len());

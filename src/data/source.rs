@@ -4,7 +4,7 @@ use crate::config::DataSection;
 use crate::error::UserError;
 use crate::format;
 use anyhow::Result;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use std::borrow::Cow;
 use std::fs;
 use std::io::Read;
@@ -16,6 +16,9 @@ pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     bytes: Vec<u8>,
 }
+
+/// How each part of a gzip file begins.
+const GZIP: &[u8] = b"\x1f\x8b";
 
 /// Data sets of this repository's experiments, and what fetches them.
 const FETCHED: [(&str, &str); 2] = [
@@ -58,23 +61,47 @@ impl SourceFile {
             return Ok(Cow::Borrowed(&self.bytes));
         }
         let most = most_unpacked(self.bytes.len() as u64);
-        let mut unpacked = Vec::new();
-        match MultiGzDecoder::new(&self.bytes[..]).take(most + 1).read_to_end(&mut unpacked) {
-            Ok(read) if read as u64 > most => Err(UserError::new(
-                format!(
-                    "{} unpacks to more than {}, and its own size is {}",
-                    self.name(),
-                    format::bytes(most),
-                    format::bytes(self.bytes.len() as u64)
-                ),
-                "if it is meant to be so large, unpack it with `gunzip -k` and name the unpacked file",
-            )),
-            Ok(_) => Ok(Cow::Owned(unpacked)),
-            Err(error) => Err(UserError::new(
-                format!("cannot decompress {}: {error}", self.name()),
-                "a name that ends in .gz stands for a gzip file; rename it, or make it again",
-            )),
+        let (mut unpacked, mut rest) = (Vec::new(), &self.bytes[..]);
+        // A gzip file may be several, one after the other, with zeros at its end.
+        loop {
+            let mut member = GzDecoder::new(rest);
+            let room = most + 1 - unpacked.len() as u64;
+            let read = member.by_ref().take(room).read_to_end(&mut unpacked);
+            read.map_err(|error| self.not_gzip(&error.to_string()))?;
+            if unpacked.len() as u64 > most {
+                return Err(self.inflated(most));
+            }
+            rest = member.into_inner();
+            if rest.iter().all(|byte| *byte == 0) {
+                return Ok(Cow::Owned(unpacked));
+            }
+            if !rest.starts_with(GZIP) {
+                let whole = self.bytes.len() - rest.len();
+                return Err(self.not_gzip(&format!(
+                    "after {whole} bytes, which are a whole gzip file, {} more follow that are none",
+                    rest.len()
+                )));
+            }
         }
+    }
+
+    fn inflated(&self, most: u64) -> UserError {
+        UserError::new(
+            format!(
+                "{} unpacks to more than {}, and its own size is {}",
+                self.name(),
+                format::bytes(most),
+                format::bytes(self.bytes.len() as u64)
+            ),
+            "if it is meant to be so large, unpack it with `gunzip -k` and name the unpacked file",
+        )
+    }
+
+    fn not_gzip(&self, why: &str) -> UserError {
+        UserError::new(
+            format!("cannot decompress {}: {why}", self.name()),
+            "a name that ends in .gz stands for a gzip file; rename it, or make it again",
+        )
     }
 }
 
@@ -169,6 +196,30 @@ mod tests {
         let error = SourceFile::of("t.csv.gz", &bomb).unpacked().unwrap_err();
         assert!(error.message.starts_with("t.csv.gz unpacks to more than 34 MB"), "{error}");
         assert!(error.hint.unwrap().contains("gunzip"));
+    }
+
+    #[test]
+    fn several_gzip_files_are_one_and_what_follows_them_is_told() {
+        let pack = |text: &str| {
+            let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+            packed.write_all(text.as_bytes()).unwrap();
+            packed.finish().unwrap()
+        };
+        let two = [pack("text,label\n"), pack("a,1\n")].concat();
+        let unpacked =
+            |bytes: &[u8]| SourceFile::of("t.csv.gz", bytes).unpacked().map(|bytes| bytes.to_vec());
+        assert_eq!(unpacked(&two).unwrap(), b"text,label\na,1\n");
+        assert_eq!(unpacked(&[&two[..], &[0; 512]].concat()).unwrap(), b"text,label\na,1\n");
+        let error = unpacked(&[&two[..], b"garbage"].concat()).unwrap_err();
+        assert_eq!(
+            error.message,
+            format!(
+                "cannot decompress t.csv.gz: after {} bytes, which are a whole gzip file, 7 more follow \
+                 that are none",
+                two.len()
+            )
+        );
+        assert!(unpacked(&two[..two.len() - 3]).is_err() && unpacked(b"").is_err());
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! seal      checksums: of files as they are, and inside JSON values
 //! log       lines of JSON that are appended to
 //! tensors   safetensors files with a checksum
+//! room      whether an error says that a disk takes no more
 //! ```
 //!
 //! A study's folder may be one that others can write. Links, pipes, sockets and devices in place of
 //! its files are refused by name, nothing waits for a pipe, and temporary names cannot be guessed.
 
 mod log;
+mod room;
 mod seal;
 mod tensors;
 
@@ -18,7 +20,11 @@ pub use log::{
     Log, Mark, append_line, append_lines, append_sealed_line, check_sealed_lines, clear,
     keep_lines, mark, read_lines, read_sealed_lines, sync,
 };
-pub use seal::{Damaged, checksum, is_damage, read_sealed_json, seal, unsealed, write_sealed_json};
+pub use room::{NoRoom, no_room};
+pub use seal::{
+    Damaged, checksum, is_damage, is_whole_text, read_sealed_json, seal, seal_text, unsealed,
+    write_sealed_json,
+};
 pub use tensors::{parse_tensors, seal_tensors, sealed_entry};
 
 use anyhow::{Context, Result, bail};
@@ -57,7 +63,11 @@ static BEING_WRITTEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Removes the files that this process is writing, for a process that ends at once.
 pub fn abandon() {
-    for path in being_written().iter() {
+    remove_all(&being_written());
+}
+
+fn remove_all(paths: &BTreeSet<PathBuf>) {
+    for path in paths {
         // It would be swept later; until then it takes room.
         fs::remove_file(path).ok();
     }
@@ -176,6 +186,27 @@ fn odd(kind: FileType) -> Option<&'static str> {
     }
 }
 
+/// Refuses what is no folder where one will be made or is: a file would be in its place, and what is
+/// written into a link would land elsewhere.
+pub fn refuse_no_folder(folder: &Path) -> Result<()> {
+    refuse_link(folder)?;
+    match fs::symlink_metadata(folder).ok().and_then(|found| not_a_folder(found.file_type())) {
+        None => Ok(()),
+        Some(what) => bail!(
+            "{} is {what}, and a folder is wanted there: move it elsewhere, and repeat the command",
+            folder.display()
+        ),
+    }
+}
+
+fn not_a_folder(kind: FileType) -> Option<&'static str> {
+    match kind {
+        _ if kind.is_dir() => None,
+        _ if kind.is_file() => Some("a file"),
+        _ => odd(kind),
+    }
+}
+
 /// Refuses a folder that is a link: what is written into it would land elsewhere.
 pub fn refuse_link(folder: &Path) -> Result<()> {
     match fs::symlink_metadata(folder) {
@@ -209,6 +240,20 @@ fn read_if_any(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+/// Writes a file that must not be there yet, as a whole or not at all. Its folder must be there.
+pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut temporary = temporary(folder_of(path), &name)?;
+    let _writing = Writing::begin(temporary.path());
+    temporary.as_file_mut().write_all(text.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(path)?;
+    sync_folder(path)
 }
 
 /// Replaces a file by this text.
@@ -255,6 +300,54 @@ mod tests {
         assert!(format!("{:#}", failed.unwrap_err()).contains("the disk is full"));
         assert_eq!(read_json::<i32>(&path).unwrap(), Some(1));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_removed_when_the_process_gives_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let of_ours = |paths: &BTreeSet<PathBuf>| -> BTreeSet<PathBuf> {
+            paths.iter().filter(|path| path.starts_with(folder.path())).cloned().collect()
+        };
+        let failed = write_atomic(&path, |file| {
+            file.write_all(b"half")?;
+            // Not of tests that run beside this one.
+            let ours = of_ours(&being_written());
+            assert_eq!(ours.len(), 1);
+            remove_all(&ours);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+            Ok(())
+        });
+        assert!(failed.is_err() && !path.exists());
+        write_text(&path, "whole").unwrap();
+        assert!(of_ours(&being_written()).is_empty());
+    }
+
+    #[test]
+    fn a_new_file_is_whole_and_takes_no_others_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        write_new(&path, "text").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "text");
+        assert_eq!(write_new(&path, "other").unwrap_err().kind(), ErrorKind::AlreadyExists);
+        let error = write_new(&folder.path().join("none/a.yaml"), "text").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "text");
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seed-0");
+        refuse_no_folder(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        let error = refuse_no_folder(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("seed-0 is a file, and a folder is wanted there: move it"),
+            "{error}"
+        );
+        refuse_no_folder(folder.path()).unwrap();
     }
 
     #[test]

@@ -13,17 +13,26 @@ use std::path::{Path, PathBuf};
 /// The key of a sealed object.
 const CHECKSUM: &str = "checksum";
 
-/// A file does not hold what was written.
+/// The first line of a sealed text begins like this; its checksum follows.
+const TEXT_CHECKSUM: &str = "# checksum of all below: ";
+
+/// A file does not hold what was written, or is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damaged {
     path: PathBuf,
-    why: String,
+    /// `None` for a file that is not there.
+    why: Option<String>,
 }
 
 impl Damaged {
     /// This file, for this reason.
     pub fn new(path: &Path, why: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), why: why.into() }
+        Self { path: path.to_owned(), why: Some(why.into()) }
+    }
+
+    /// This file is not there, and it was written.
+    pub fn missing(path: &Path) -> Self {
+        Self { path: path.to_owned(), why: None }
     }
 
     /// Its content does not give the checksum that was written down.
@@ -34,13 +43,16 @@ impl Damaged {
 
 impl fmt::Display for Damaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is damaged: {}", self.path.display(), self.why)
+        match &self.why {
+            Some(why) => write!(f, "{} is damaged: {why}", self.path.display()),
+            None => write!(f, "{} is missing", self.path.display()),
+        }
     }
 }
 
 impl std::error::Error for Damaged {}
 
-/// Whether an error says that a file is damaged.
+/// Whether an error says that a file is damaged or missing.
 pub fn is_damage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<Damaged>().is_some())
 }
@@ -70,6 +82,18 @@ pub fn unsealed(value: Value) -> Option<Value> {
     let Some(said) = object.shift_remove(CHECKSUM) else { return Some(object.into()) };
     let found = checksum(&serde_json::to_vec(&object).ok()?);
     (said == found).then(|| object.into())
+}
+
+/// A text with its checksum in a comment, as the first line: a text that is cut short keeps it.
+pub fn seal_text(text: &str) -> String {
+    format!("{TEXT_CHECKSUM}{}\n{text}", checksum(text.as_bytes()))
+}
+
+/// Whether a text is as [`seal_text`] gave it; `None` if it has no such line.
+pub fn is_whole_text(text: &str) -> Option<bool> {
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let said = first.trim_end().strip_prefix(TEXT_CHECKSUM)?;
+    Some(said == checksum(rest.as_bytes()))
 }
 
 /// Replaces a file by this value as JSON with its checksum.
@@ -121,6 +145,19 @@ mod tests {
             }
         }
         assert!(seen > 6 * written.len(), "{seen}");
+    }
+
+    #[test]
+    fn a_text_that_was_cut_short_or_changed_does_not_fit_its_first_line() {
+        let text = "study:\n  seeds: 3\ntrain:\n  epochs: 4\n";
+        let sealed = seal_text(text);
+        assert_eq!((is_whole_text(&sealed), is_whole_text(text)), (Some(true), None));
+        let begin = sealed.find('\n').unwrap() + 1;
+        for end in begin..sealed.len() {
+            assert_eq!(is_whole_text(&sealed[..end]), Some(false), "{end}");
+        }
+        assert_eq!(is_whole_text(&sealed.replace("epochs: 4", "epochs: 5")), Some(false));
+        assert_eq!(is_whole_text(&sealed[..begin - 1]), Some(false));
     }
 
     #[test]

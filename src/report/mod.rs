@@ -38,7 +38,7 @@ use crate::error::UserError;
 use crate::files;
 use crate::rng::{Purpose, stream};
 use crate::study::{StudyStatus, session_values};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use plot::Figure;
 use serde::Serialize;
 use serde_json::Value;
@@ -133,7 +133,10 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     let status = StudyStatus::read(folder)?;
     let results = gather::results(folder, &status)?;
     if results.arms.iter().all(|arm| arm.runs.is_empty() && arm.diverged.is_empty()) {
-        return Ok(None);
+        return match status.damaged().first() {
+            None => Ok(None),
+            Some(run) => bail!("{}: no run of this study can be reported: {run}", folder.display()),
+        };
     }
     let mut rng = stream(0, Purpose::Report, 0);
     let findings = analysis::analyse(&results, &mut rng);
@@ -262,11 +265,9 @@ fn remove_old(path: &Path) -> Result<()> {
     }
 }
 
-/// As [`write()`], where it is an error that there is nothing to say. Beside it, which finished runs
-/// count although the file does not name them, and which do not.
-fn write_or_refuse(folder: &Path) -> Result<(Report, Vec<String>)> {
-    let written = draw(folder)?.map(|written| (written.report, written.status.notes));
-    written.ok_or_else(|| {
+/// As [`write()`], where it is an error that there is nothing to say.
+fn write_or_refuse(folder: &Path) -> Result<Written> {
+    draw(folder)?.ok_or_else(|| {
         UserError::new(
             format!("{}: no run of this study is finished yet", folder.display()),
             "`batchscope status` says how it stands, and the same `batchscope run` goes on with it",

@@ -1,6 +1,6 @@
 //! The files of a run as they are read: damage is seen, and said with what to do about it.
 
-use super::record::RunFolder;
+use super::record::{Record, RunFolder, Status};
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use crate::kernels::{Arrays, Shape};
@@ -8,6 +8,7 @@ use crate::model;
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -15,17 +16,59 @@ impl RunFolder {
     /// Says of a damaged file what to do about it.
     pub(super) fn told<T>(&self, read: Result<T>) -> Result<T> {
         read.map_err(|error| match files::is_damage(&error) {
-            true => UserError::new(
-                format!("{error:#}"),
-                format!(
-                    "remove the folder of this run, {}, and repeat the same `batchscope run`: it is \
-                     trained again, to the same results",
-                    self.path().display()
-                ),
-            )
-            .into(),
+            true => self.to_repeat(format!("{error:#}")).into(),
             false => error,
         })
+    }
+
+    /// What is wrong with a run, and how to repeat it.
+    fn to_repeat(&self, message: String) -> UserError {
+        UserError::new(
+            message,
+            format!(
+                "remove the folder of this run, {}, and repeat the same `batchscope run`: it is \
+                 trained again, to the same results",
+                self.path().display()
+            ),
+        )
+    }
+
+    /// What is damaged or missing of what a run left behind, and how to repeat it; `None` if all is
+    /// there. Of a run that is not finished only the record is looked at: the others are taken back,
+    /// or begin anew, when it goes on.
+    pub(super) fn damage(&self) -> Result<Option<UserError>> {
+        match self.check() {
+            Ok(()) => Ok(None),
+            Err(error) => error.downcast::<UserError>().map(Some),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        if fs::symlink_metadata(self.path()).is_ok_and(|found| found.is_file()) {
+            return Err(UserError::new(
+                format!("{} is a file, and the folder of a run is wanted", self.path().display()),
+                "move it elsewhere, and repeat the same `batchscope run`",
+            )
+            .into());
+        }
+        let Some(record) = self.record()? else { return Ok(()) };
+        if record.status != Status::Finished {
+            return Ok(());
+        }
+        for (name, said) in &record.checksums {
+            self.told(check_file(&self.path().join(name), said))?;
+        }
+        self.timing()?;
+        self.evaluation_timing()?;
+        self.sharpness()?;
+        self.line()?;
+        if self.metrics()?.is_empty() {
+            return self.told(Err(Damaged::missing(&self.metrics_log()).into()));
+        }
+        match keeps_best(&record) {
+            true => self.told(check_best(&self.best(), &record.definition.model)),
+            false => Ok(()),
+        }
     }
 
     /// The checksum that a finished run's record holds of a file.
@@ -40,10 +83,8 @@ impl RunFolder {
         let said = self.said(path)?;
         let read = || -> Result<Vec<T>> {
             let lines = files::read_lines(path)?;
-            match said {
-                Some(said) if said != files::mark(path, None)?.checksum => Err(unfit(path).into()),
-                _ => Ok(lines),
-            }
+            said.map_or(Ok(()), |said| check_file(path, &said))?;
+            Ok(lines)
         };
         self.told(read())
     }
@@ -54,6 +95,9 @@ impl RunFolder {
         let read = || -> Result<Vec<T>> {
             let times = files::read_sealed_lines(path)?;
             let wanted = if is_sealed { files::mark(lines, None)?.lines } else { 0 };
+            if wanted > 0 && !path.exists() {
+                return Err(Damaged::missing(path).into());
+            }
             match is_sealed && times.len() as u64 != wanted {
                 true => Err(Damaged::new(
                     path,
@@ -74,10 +118,10 @@ impl RunFolder {
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
                 read => Some(read.with_context(|| format!("cannot read {}", path.display()))?),
             };
-            let found = bytes.as_deref().map(files::checksum);
-            match said.is_some() && said != found {
-                true => Err(unfit(path).into()),
-                false => Ok(bytes),
+            match (said, bytes.as_deref().map(files::checksum)) {
+                (Some(_), None) => Err(Damaged::missing(path).into()),
+                (Some(said), Some(found)) if said != found => Err(unfit(path).into()),
+                _ => Ok(bytes),
             }
         };
         self.told(read())
@@ -86,9 +130,8 @@ impl RunFolder {
     /// The weights of a finished run.
     pub(super) fn read_weights(&self, shape: &Shape) -> Result<Arrays> {
         let path = self.weights();
-        let bytes = self.bytes(&path)?;
-        let bytes = bytes.with_context(|| format!("{} is gone", path.display()))?;
-        model::parse_weights(&path, &bytes, shape)
+        let bytes = self.bytes(&path)?.ok_or_else(|| Damaged::missing(&path).into());
+        model::parse_weights(&path, &self.told(bytes)?, shape)
     }
 
     /// Adam's second moment at the end of a run; `None` where it was not kept.
@@ -130,6 +173,38 @@ impl RunFolder {
         }
         Ok(checksums)
     }
+}
+
+/// Whether a finished run keeps the weights of its best epoch apart; a tuning run keeps no weights.
+fn keeps_best(record: &Record) -> bool {
+    let result = record.result.as_ref();
+    record.definition.arm.train.restores_best()
+        && result.is_some_and(|result| result.best_epoch.is_some())
+        && record.checksums.contains_key("weights.safetensors")
+}
+
+fn check_best(path: &Path, shape: &Shape) -> Result<()> {
+    match path.exists() {
+        true => model::read_sealed_weights(path, shape).map(drop),
+        false => Err(Damaged::missing(path).into()),
+    }
+}
+
+/// Compares a file of a finished run with what its record says of it.
+fn check_file(path: &Path, said: &str) -> Result<()> {
+    if !path.exists() {
+        return Err(Damaged::missing(path).into());
+    }
+    let found = match path.extension().is_some_and(|extension| extension == "jsonl") {
+        // Blank lines and a torn last one count for nothing.
+        true => files::mark(path, None)?.checksum,
+        false => {
+            let bytes = files::read(path);
+            let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
+            files::checksum(&bytes)
+        }
+    };
+    if found == said { Ok(()) } else { Err(unfit(path).into()) }
 }
 
 fn unfit(path: &Path) -> Damaged {

@@ -8,7 +8,7 @@ use crate::data::Overlap;
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use crate::kernels::EngineKind;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -34,31 +34,56 @@ pub(super) fn write(
         "margin": plan.study.experiment.study.margin,
         "seeds": plan.study.seeds.len(),
     });
-    let path = folder.path().join("environment.json");
+    let path = folder.path().join(NAME);
     let sessions: Option<Vec<Value>> = files::read_json(&path)?;
     let mut sessions = sessions.unwrap_or_default();
     sessions.push(files::seal(&session)?);
     files::write_json(&path, &sessions)
 }
 
+const NAME: &str = "environment.json";
+
+/// Puts a damaged `environment.json` aside, since it holds no result and is written anew; sessions in it
+/// that are whole stay. Says so.
+pub fn put_damaged_aside(folder: &Path) -> Result<Option<String>> {
+    let path = folder.join(NAME);
+    let error = match whole_sessions(&path) {
+        Ok(_) => return Ok(None),
+        Err(error) if files::is_damage(&error) => error,
+        Err(error) => return Err(error),
+    };
+    let whole = |session: &Value| files::unsealed(session.clone()).is_some();
+    let sessions: Option<Vec<Value>> = files::read_json(&path).unwrap_or_default();
+    let sessions: Vec<Value> = sessions.unwrap_or_default().into_iter().filter(whole).collect();
+    let aside = folder.join(format!("{NAME}.damaged"));
+    fs::rename(&path, &aside).with_context(|| format!("cannot rename {}", path.display()))?;
+    if !sessions.is_empty() {
+        files::write_json(&path, &sessions)?;
+    }
+    Ok(Some(format!(
+        "{error}; it holds no result: it is put aside as {} and written anew",
+        aside.display()
+    )))
+}
+
 /// The sessions of a study as they stand in `environment.json`, in order; none before the first one.
 pub fn session_values(folder: &Path) -> Result<Vec<Value>> {
-    let path = folder.join("environment.json");
-    let read = || -> Result<Vec<Value>> {
-        let sessions: Option<Vec<Value>> = files::read_json(&path)?;
-        let intact = sessions.unwrap_or_default().into_iter().map(files::unsealed);
-        let intact: Option<Vec<Value>> = intact.collect();
-        Ok(intact.ok_or_else(|| Damaged::new(&path, "an entry does not fit its checksum"))?)
-    };
-    read().map_err(|error| match files::is_damage(&error) {
+    whole_sessions(&folder.join(NAME)).map_err(|error| match files::is_damage(&error) {
         true => UserError::new(
             format!("{error:#}"),
-            "remove this file and repeat the same `batchscope run`, which writes it anew and trains \
+            "repeat the same `batchscope run`: it puts this file aside, writes it anew, and trains \
              nothing again",
         )
         .into(),
         false => error,
     })
+}
+
+fn whole_sessions(path: &Path) -> Result<Vec<Value>> {
+    let sessions: Option<Vec<Value>> = files::read_json(path)?;
+    let whole = sessions.unwrap_or_default().into_iter().map(files::unsealed);
+    let whole: Option<Vec<Value>> = whole.collect();
+    Ok(whole.ok_or_else(|| Damaged::new(path, "an entry does not fit its checksum"))?)
 }
 
 /// The processor's name as Linux gives it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The cost of one arm.
 #[derive(Debug, Clone)]
 pub struct Estimate {
-    /// Seconds of one of its runs.
+    /// Seconds of one of its runs, with what its epochs write.
     pub seconds: f64,
     /// Seconds of what `study.probe` measures of a run that is reported.
     pub measuring: f64,
@@ -31,7 +31,8 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
         let validation = rows * times.seconds_per_validation_row;
         let test = facts.test.examples as f64 * times.seconds_per_validation_row;
         let measurements = course.measurements(arm.train.evaluate_every);
-        let seconds = training + measurements as f64 * validation + test;
+        let writing = course.epochs() as f64 * times.seconds_per_epoch;
+        let seconds = training + measurements as f64 * validation + test + writing;
         let per_row = times.seconds_per_step / arm.batch_size as f64;
         let measuring = per_row * rows_measured(plan, arm);
         estimates.push(Estimate { seconds, measuring, memory: times.peak_memory });

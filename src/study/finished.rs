@@ -8,6 +8,7 @@ use super::folder::run_folders;
 use super::record::{Record, RunFolder, Status};
 use super::tuning::{read_all, settled};
 use crate::config::Study;
+use crate::error::UserError;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,6 +21,7 @@ impl Study {
     /// which these are, and which finished runs are left out.
     pub fn take_finished(&mut self, folder: &Path) -> Result<Vec<String>> {
         let (mut beyond, mut others) = (BTreeMap::<String, BTreeSet<u64>>::new(), Vec::new());
+        let mut damaged = Vec::new();
         if !folder.is_dir() {
             return Ok(Vec::new());
         }
@@ -35,7 +37,16 @@ impl Study {
             if self.has_seed(&arm, seed) {
                 continue;
             }
-            let Some(record) = files.record()?.filter(is_finished) else { continue };
+            let read = files.record();
+            if let Some(damage) = read.as_ref().err().and_then(|e| e.downcast_ref::<UserError>()) {
+                let UserError { message, hint } = damage.clone();
+                damaged.push(format!(
+                    "{arm}/seed-{seed} is left out: {message}; {}",
+                    hint.unwrap_or_default()
+                ));
+                continue;
+            }
+            let Some(record) = read?.filter(is_finished) else { continue };
             let definition = &record.definition;
             let is_same = definition.arm == of_file.defining() && definition.seed == seed;
             match is_same && seed < self.most_seeds() {
@@ -45,7 +56,7 @@ impl Study {
         }
         let notes = [self.used(&beyond), left_out(&others)];
         self.add_seeds(beyond);
-        Ok(notes.into_iter().flatten().collect())
+        Ok(notes.into_iter().flatten().chain(damaged).collect())
     }
 
     /// What is said of finished seeds beyond those of the file.

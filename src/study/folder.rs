@@ -4,10 +4,9 @@ use super::plan::{Plan, Run};
 use super::record::{Definition, RunFolder, Status};
 use super::resume::trouble;
 use super::selection::Selection;
-use super::summary::FinishedRun;
 use crate::config::{Source, Study};
 use crate::error::UserError;
-use crate::files;
+use crate::files::{self, Damaged};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs::{self, File, TryLockError};
@@ -53,20 +52,25 @@ impl StudyFolder {
         RunFolder::new(&self.path.join(run.id()))
     }
 
-    /// Refuses links in place of folders into which the study is written.
+    /// Refuses links and files in place of folders into which the study is written.
     pub(super) fn refuse_links(&self, plan: &Plan) -> Result<()> {
-        for folder in ["data", "report", "report/tables", "report/figures", "tuning"] {
+        for folder in ["report", "report/tables", "report/figures"] {
+            // A report that cannot be written keeps no run from being trained.
             files::refuse_link(&self.path.join(folder))?;
         }
+        for folder in ["data", "tuning"] {
+            files::refuse_no_folder(&self.path.join(folder))?;
+        }
         for run in &plan.runs {
-            files::refuse_link(&self.path.join(&run.arm.name))?;
-            files::refuse_link(self.run(run).path())?;
+            files::refuse_no_folder(&self.path.join(&run.arm.name))?;
+            files::refuse_no_folder(self.run(run).path())?;
         }
         Ok(())
     }
 
     pub(super) fn write_resolved(&self, plan: &Plan) -> Result<()> {
-        files::write_text(&self.path.join("study.yaml"), &plan.study.to_yaml()?)
+        let text = files::seal_text(&plan.study.to_yaml()?);
+        files::write_text(&self.path.join(RESOLVED), &text)
     }
 
     /// What is left to do of these runs of a plan in this session.
@@ -87,16 +91,16 @@ impl StudyFolder {
             if matches!(status, Some(Status::Finished | Status::Diverged { .. })) {
                 self.run(run).remove_checkpoint();
             }
+            if status == Some(Status::Finished) {
+                // Damage is told before anything is trained, also of runs that are only reported.
+                self.run(run).damage()?.map_or(Ok(()), Err)?;
+            }
             if !selection.covers(run) {
                 pending.left_out += 1;
                 continue;
             }
             match status {
-                Some(Status::Finished) => {
-                    // Damage is told before anything is trained.
-                    FinishedRun::read(&self.run(run), &run.arm)?;
-                    pending.finished += 1;
-                }
+                Some(Status::Finished) => pending.finished += 1,
                 Some(Status::Diverged { .. }) => pending.diverged += 1,
                 Some(Status::Failed { .. }) if !selection.retry_failed && !corrected => {
                     pending.failed += 1;
@@ -177,10 +181,14 @@ fn begin_damaged_anew(run: &RunFolder, definition: &Definition) -> Result<Option
     Ok(Some(format!("{why}: the run begins again with its first epoch")))
 }
 
+/// The resolved study, in its folder.
+const RESOLVED: &str = "study.yaml";
+
 /// The study that its last session wrote down.
 pub(super) fn resolved(folder: &Path) -> Result<Study> {
-    let path = folder.join("study.yaml");
+    let path = folder.join(RESOLVED);
     let text = files::read_text(&path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => unusable(&path, "it is not UTF-8").into(),
         ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow::Error::new(UserError::new(
             format!("{} holds no study: there is no study.yaml in it", folder.display()),
             "give the folder that `batchscope run` names at its end, such as runs/quickstart; to use \
@@ -188,14 +196,23 @@ pub(super) fn resolved(folder: &Path) -> Result<Study> {
         )),
         _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
     })?;
+    if files::is_whole_text(&text) == Some(false) {
+        let why = "its content does not fit the checksum in its first line";
+        return Err(unusable(&path, why).into());
+    }
     let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
-    Study::from_source(&source, "study").with_context(|| {
-        format!(
-            "{} is damaged, or was written by another version (the same `batchscope run` of your \
-                 own file writes it again)",
-            path.display()
-        )
+    Study::from_source(&source, "study").map_err(|error| {
+        let why = format!("it cannot be read, or another version wrote it: {}", error.message);
+        unusable(&path, &why).into()
     })
+}
+
+fn unusable(path: &Path, why: &str) -> UserError {
+    UserError::new(
+        Damaged::new(path, why).to_string(),
+        "repeat the same `batchscope run` of your own file: it writes this file again, and trains \
+         nothing again",
+    )
 }
 
 /// Whether a process is at work in the folder of a study or of a run.

@@ -53,7 +53,7 @@ mod trained;
 mod tuning;
 mod worker;
 
-pub use environment::{Session, session_values, sessions};
+pub use environment::{Session, put_damaged_aside, session_values, sessions};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};

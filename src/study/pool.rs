@@ -5,7 +5,7 @@ use super::folder::StudyFolder;
 use super::killed::{Killed, Memory};
 use super::member::{Farewell, Said, Worker};
 use super::plan::{Plan, Run, Stage};
-use super::protocol::{Hello, Measure, Order, Report, RunEnd, StepTimes, Task};
+use super::protocol::{Hello, Measure, NoRoom, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Record, RunFolder, Status};
 use crate::config::ProbeSection;
 use crate::error::UserError;
@@ -45,6 +45,8 @@ pub struct Pool {
     memory: Memory,
     /// Whether the workers were told to stop.
     stopping: bool,
+    /// Why a worker could not go on, where the disk takes no more.
+    no_room: Option<NoRoom>,
 }
 
 /// What a worker does for a run.
@@ -86,6 +88,7 @@ impl Pool {
                     said,
                     memory,
                     stopping: false,
+                    no_room: None,
                 })
             }
             _ => bail!("a worker did not start: {}", first.farewell().message),
@@ -146,7 +149,8 @@ impl Pool {
         }
     }
 
-    /// Does these jobs; gives how each ended, `None` for those that a stop kept from starting.
+    /// Does these jobs; gives how each ended, `None` for those that a stop kept from starting. Where the
+    /// disk takes no more, all stop as if they were asked to, and that is the error.
     pub(super) fn run_all(
         &mut self,
         plan: &Plan,
@@ -162,7 +166,8 @@ impl Pool {
         // Runs that have the cores among them.
         let mut sharing = parallel;
         loop {
-            if stop.load(Ordering::Relaxed) && !self.stopping {
+            let stops = stop.load(Ordering::Relaxed) || self.no_room.is_some();
+            if stops && !self.stopping {
                 self.stopping = true;
                 waiting.clear();
                 self.stop_busy();
@@ -177,7 +182,7 @@ impl Pool {
             }
             let busy = self.busy();
             if busy == 0 {
-                return Ok(ends);
+                return self.no_room.take().map_or(Ok(ends), |why| Err(stopped_for(why, folder)));
             }
             if waiting.is_empty() && busy < sharing {
                 sharing = busy;
@@ -221,6 +226,10 @@ impl Pool {
                 return Ok(None);
             }
             Some(Report::Ended(end)) => end,
+            Some(Report::NoRoom(why)) => {
+                self.no_room.get_or_insert(why);
+                RunEnd::Stopped
+            }
             Some(Report::Hello(_) | Report::Timed(_)) => return Ok(None),
             None => {
                 let farewell = self.members[id].farewell();
@@ -304,6 +313,17 @@ impl Pool {
         self.members.push(Worker::spawn(&self.settings.executable, id, self.sender.clone())?);
         Ok(id)
     }
+}
+
+/// The error of a study whose disk takes no more.
+fn stopped_for(why: NoRoom, folder: &StudyFolder) -> anyhow::Error {
+    let NoRoom { message, hint } = why;
+    let folder = folder.path().display();
+    UserError::new(
+        format!("the study in {folder} stopped, since its disk takes no more: {message}"),
+        format!("{hint}, and runs that are not finished go on from what is saved"),
+    )
+    .into()
 }
 
 fn task(plan: &Plan, run: &Run, folder: &RunFolder, place: Place) -> Result<Task> {

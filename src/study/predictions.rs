@@ -2,10 +2,10 @@
 
 use super::record::RunFolder;
 use crate::data::Dataset;
-use crate::files;
+use crate::files::{self, Damaged};
 use crate::kernels::Split;
 use crate::train::{predicted, probability};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -35,6 +35,10 @@ pub fn correct_predictions(folder: &RunFolder) -> Result<Vec<bool>> {
         let logit: f32 = fields.next()?.parse().ok()?;
         Some(predicted(logit) == (label == 1))
     };
-    let read: Option<Vec<bool>> = text.lines().skip(1).map(correct).collect();
-    read.with_context(|| format!("{} is not what batchscope wrote", path.display()))
+    let lines = text.lines().skip(1).enumerate();
+    let read = lines.map(|(at, line)| {
+        let why = || Damaged::new(&path, format!("line {} is no prediction", at + 2));
+        correct(line).ok_or_else(|| why().into())
+    });
+    folder.told(read.collect())
 }

@@ -65,6 +65,8 @@ pub(super) enum Report {
     Progress(Progress),
     Epoch(EpochMetrics, TimingLine),
     Ended(RunEnd),
+    /// The disk takes no more: the run stopped as it is saved, and the study is to stop too.
+    NoRoom(NoRoom),
     Timed(StepTimes),
 }
 
@@ -110,6 +112,15 @@ impl fmt::Display for RunEnd {
     }
 }
 
+/// Why a run could not be written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NoRoom {
+    /// Which file, and what the system says.
+    pub(super) message: String,
+    /// What to do about it.
+    pub(super) hint: String,
+}
+
 /// Measured on a few steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct StepTimes {
@@ -117,6 +128,8 @@ pub(super) struct StepTimes {
     pub(super) seconds_per_step: f64,
     /// Of one validation row.
     pub(super) seconds_per_validation_row: f64,
+    /// Of what an epoch writes: its records and a checkpoint.
+    pub(super) seconds_per_epoch: f64,
     /// In bytes: of the process on CPU, of the device on CUDA.
     pub(super) peak_memory: u64,
 }

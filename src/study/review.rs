@@ -5,6 +5,7 @@ use super::arrays;
 use super::plan::Plan;
 use crate::config::{Arm, DataSection, Monitor, Per, Schedule};
 use crate::error::UserError;
+use crate::format::rate;
 use crate::train::{Course, warmup_steps};
 
 /// Refuses schedules that would still go on when the run has ended.
@@ -91,6 +92,9 @@ fn uneven(sizes: [usize; 3], asked: [f64; 2]) -> Option<String> {
     })
 }
 
+/// Learning rates from here on are told: steps are so large that hardly any loss falls.
+const LARGE_RATE: f64 = 1.0;
+
 fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
     let (facts, train) = (&plan.data.facts, &arm.train);
     let rows = facts.train.examples;
@@ -100,6 +104,14 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
             "its batch size {} exceeds the {rows} training examples, so every epoch is one step on \
              all of them",
             arm.batch_size
+        ));
+    }
+    let lr = train.optimizer.lr();
+    if lr >= LARGE_RATE {
+        found.push(format!(
+            "its learning rate {} is {LARGE_RATE} or more, and usual ones lie between 0.0001 and 0.1: \
+             runs with larger ones mostly diverge",
+            rate(lr)
         ));
     }
     if !train.shuffle && facts.sorted_by_label && arm.batch_size < rows {

@@ -7,6 +7,7 @@ use super::record::{RunFolder, Status};
 use super::summary::{ArmSummary, summarise};
 use super::tuning::{Tuning, read_all, settled};
 use crate::config::{Arm, Study};
+use crate::error::UserError;
 use crate::train::Course;
 use anyhow::Result;
 use serde::Serialize;
@@ -70,6 +71,13 @@ pub enum RunState {
         /// The reason.
         message: String,
     },
+    /// A file of it is damaged or missing: it counts for nothing until it is repeated.
+    Damaged {
+        /// Which file, and what is wrong with it.
+        message: String,
+        /// How to repeat it.
+        hint: String,
+    },
 }
 
 impl StudyStatus {
@@ -100,14 +108,26 @@ impl StudyStatus {
         for path in run_folders(folder)? {
             let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
             let files = RunFolder::new(&path);
-            if !planned.contains(&id)
-                && let Some(record) = files.record()?
-            {
-                others.push(run_status(&files, id, epochs(&record.definition.arm))?);
+            if !planned.contains(&id) && files.path().join("record.json").exists() {
+                // Damage is told with its state.
+                let record = files.record().ok().flatten();
+                let planned = record.and_then(|record| epochs(&record.definition.arm));
+                others.push(run_status(&files, id, planned)?);
             }
         }
-        let arms = summarise(&study.arms, &all, folder)?;
+        let arms = arms_of(&study, &all, &runs, folder)?;
         Ok(Self { study, in_use, arms, runs, tuning_runs, tunings, others, notes })
+    }
+
+    /// The runs that are damaged: which, what is wrong, and how to repeat them.
+    pub fn damaged(&self) -> Vec<String> {
+        let said = |run: &RunStatus| match &run.state {
+            RunState::Damaged { message, hint } => {
+                Some(format!("{}: damaged, and left out: {message}; {hint}", run.run))
+            }
+            _ => None,
+        };
+        self.runs.iter().chain(&self.tuning_runs).filter_map(said).collect()
     }
 
     /// How many runs of an arm stand in a way.
@@ -117,9 +137,30 @@ impl StudyStatus {
     }
 }
 
+/// One row an arm, over the finished runs that are whole.
+fn arms_of(
+    study: &Study,
+    all: &[Run],
+    stand: &[RunStatus],
+    folder: &Path,
+) -> Result<Vec<ArmSummary>> {
+    let is_whole = |run: &RunStatus| !matches!(run.state, RunState::Damaged { .. });
+    let whole = all.iter().zip(stand).filter(|(_, stands)| is_whole(stands));
+    let whole: Vec<Run> = whole.map(|(run, _)| run.clone()).collect();
+    let mut arms = summarise(&study.arms, &whole, folder)?;
+    for arm in &mut arms {
+        arm.planned = all.iter().filter(|run| run.arm.name == arm.name).count();
+    }
+    Ok(arms)
+}
+
 fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Result<RunStatus> {
     // The lock first: a run that ends between the two looks is then seen as it ended.
     let training = in_use(files.path());
+    if let Some(UserError { message, hint }) = files.damage()? {
+        let state = RunState::Damaged { message, hint: hint.unwrap_or_default() };
+        return Ok(RunStatus { run, state, epochs: 0, planned_epochs });
+    }
     let state = match files.record()?.map(|record| record.status) {
         None => RunState::NotStarted,
         Some(Status::Running) if training => RunState::Running,

@@ -4,10 +4,11 @@ use super::curves::draw_test;
 use super::measure;
 use super::plan::Stage;
 use super::predictions;
-use super::protocol::{Hello, Order, Report, RunEnd, StepTimes, Task};
+use super::protocol::{Hello, NoRoom, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Definition, Record, RunFolder, RunResult, Status};
 use super::recorder::Recorder;
 use crate::data::Dataset;
+use crate::files;
 use crate::kernels::{
     self, Device, Engine, Split, State, Step, cuda_devices, libtorch_version, signals,
 };
@@ -18,6 +19,7 @@ use anyhow::{Context, Result};
 use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -42,9 +44,7 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
             Order::Stop | Order::Threads(_) => {}
             Order::Time(task) => send(Report::Timed(time(&task)?))?,
             Order::Measure(task, what) => {
-                let end = measure::measure(&task, &what, &wishes)
-                    .unwrap_or_else(|error| RunEnd::Failed { message: format!("{error:#}") });
-                send(Report::Ended(end))?;
+                send(report(measure::measure(&task, &what, &wishes)))?;
             }
             Order::Train(task) => {
                 // If nobody hears the reports, the study is gone: save and end, as on a stop.
@@ -53,13 +53,26 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
                         wishes.stop.store(true, Ordering::Relaxed);
                     }
                 };
-                let end = train_recorded(&task, &wishes, &mut tell)
-                    .unwrap_or_else(|error| RunEnd::Failed { message: format!("{error:#}") });
-                tell(Report::Ended(end));
+                let ended = train_recorded(&task, &wishes, &mut tell);
+                tell(report(ended));
             }
         }
     }
     Ok(())
+}
+
+/// What is told of the end of a run, or of a measurement.
+fn report(ended: Result<RunEnd>) -> Report {
+    match ended {
+        Ok(end) => Report::Ended(end),
+        Err(error) => {
+            let message = format!("{error:#}");
+            match files::no_room(&error) {
+                Some(why) => Report::NoRoom(NoRoom { message, hint: why.hint().into() }),
+                None => Report::Ended(RunEnd::Failed { message }),
+            }
+        }
+    }
 }
 
 /// What the study wishes of the run that is being trained.
@@ -126,6 +139,8 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
             RunEnd::Diverged { step }
         }
         Ok((Outcome::Stopped, _)) => return Ok(RunEnd::Stopped),
+        // Nothing is wrong with the run: it goes on when there is room.
+        Err(error) if files::no_room(&error).is_some() => return Err(error),
         Err(error) => {
             let message = format!("{error:#}");
             record(Status::Failed { message: message.clone() }, None)?;
@@ -222,7 +237,28 @@ fn time(task: &Task) -> Result<StepTimes> {
     let order = rng::permutation(run.seed, 0, splits.train.len());
     let seconds_per_step = time_steps(engine.as_mut(), run, &order)?;
     let peak_memory = peak_memory(task.place.device)?;
-    Ok(StepTimes { seconds_per_step, seconds_per_validation_row, peak_memory })
+    // That nothing can be written there is told when the study runs.
+    let seconds_per_epoch = time_writing(&task.dataset, engine.as_ref()).unwrap_or(0.0);
+    Ok(StepTimes { seconds_per_step, seconds_per_validation_row, seconds_per_epoch, peak_memory })
+}
+
+/// Seconds of what an epoch writes and makes last: a checkpoint, and lines of four logs. Written beside
+/// the prepared data, which lie on the study's disk, and removed.
+fn time_writing(dataset: &Path, engine: &dyn Engine) -> Result<f64> {
+    const LINE: &[u8] = &[b' '; 500];
+    let folder = dataset.parent().context("the prepared data lie in no folder")?;
+    let mut file = files::temporary(folder, "timing")?;
+    let started = Instant::now();
+    let State { parameters, moments, .. } = engine.state()?;
+    for array in moments.iter().chain([&parameters]).flatten() {
+        file.write_all(bytemuck::cast_slice(array))?;
+    }
+    file.as_file().sync_all()?;
+    for _ in 0..4 {
+        file.write_all(LINE)?;
+        file.as_file().sync_data()?;
+    }
+    Ok(started.elapsed().as_secs_f64())
 }
 
 fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Result<f64> {

@@ -30,7 +30,7 @@ use crate::stats::{
     InterquartileMean, Interval, Standing, Summary, equivalence_p, sign_flip_p, summarise,
 };
 use pairs::Pairs;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The chance for which the number of seeds that would settle a study is computed, as if the spread
 /// seen so far were the true one: so that it does in about 80 of 100 studies (`simulation`).
@@ -122,7 +122,7 @@ pub struct ArmFinding {
 }
 
 /// All arms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// The margin, in accuracy.
     pub margin: f64,
@@ -136,6 +136,25 @@ pub struct Comparison {
     pub level: f64,
     /// In the order of the file.
     pub arms: Vec<ArmFinding>,
+}
+
+/// For other programs the best one has no name below so many common seeds, as in the verdict.
+impl Serialize for Comparison {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'c> {
+            margin: f64,
+            best: Option<usize>,
+            seeds: &'c [u64],
+            looks: Looks,
+            level: f64,
+            arms: &'c [ArmFinding],
+        }
+        let Self { margin, best, seeds, looks, level, arms } = self;
+        let best = best.filter(|_| seeds.len() >= LEAST_SEEDS);
+        Shown { margin: *margin, best, seeds, looks: *looks, level: *level, arms }
+            .serialize(serializer)
+    }
 }
 
 impl ArmFinding {

@@ -26,6 +26,18 @@ fn the_best_is_chosen_on_validation_and_the_others_stand_to_it_by_pairs() {
 }
 
 #[test]
+fn other_programs_are_told_no_best_arm_below_three_common_seeds() {
+    let best = |seeds: usize| {
+        let of = |size, scores: [f64; 3]| arm(size, &scores[..seeds]);
+        let found = compared(vec![of(32, [0.8, 0.81, 0.8]), of(64, [0.9, 0.91, 0.9])]);
+        assert_eq!(found.best, Some(1));
+        serde_json::to_value(&found).unwrap()["best"].clone()
+    };
+    let told = [best(1), best(2), best(3)];
+    assert_eq!(told, [serde_json::Value::Null, serde_json::Value::Null, 1.into()]);
+}
+
+#[test]
 fn an_undecided_arm_says_how_many_seeds_would_show_it_to_be_equivalent() {
     let found = compared(vec![arm(32, &[0.80, 0.82, 0.78]), arm(64, &[0.79, 0.82, 0.785])]);
     let open = &found.arms[1];

@@ -11,6 +11,67 @@ pub(super) enum Guess {
     Arrays(Box<KnownArrays>),
 }
 
+/// Which columns or arrays were taken, for the terminal.
+#[derive(Debug, PartialEq)]
+pub(super) struct Taken<'a> {
+    /// What holds the texts or the sequences.
+    pub(super) examples: &'a str,
+    /// What holds the labels.
+    pub(super) labels: &'a str,
+    /// Other columns that could hold the labels.
+    pub(super) alternatives: &'a [String],
+    /// What they are called in a file of this kind.
+    kind: &'static str,
+}
+
+impl Guess {
+    /// Which columns or arrays were taken.
+    pub(super) fn taken(&self) -> Taken<'_> {
+        match self {
+            Self::Table(table) => Taken {
+                examples: &table.text,
+                labels: &table.label,
+                alternatives: &table.alternatives,
+                kind: "column",
+            },
+            Self::Arrays(known) => {
+                let (x, y) = &known.arrays.train;
+                Taken { examples: &x.name, labels: y, alternatives: &[], kind: "array" }
+            }
+        }
+    }
+
+    /// How many lines and rows of a table there are, where they differ.
+    pub(super) fn read(&self) -> Option<&str> {
+        match self {
+            Self::Table(table) => table.read.as_deref(),
+            Self::Arrays(_) => None,
+        }
+    }
+}
+
+impl Taken<'_> {
+    /// The line on the terminal.
+    pub(super) fn said(&self) -> String {
+        let Self { examples, labels, alternatives, kind } = self;
+        let what = if *kind == "column" { "texts" } else { "sequences" };
+        let others = match alternatives {
+            [] => String::new(),
+            _ => {
+                const SHOWN: usize = 20;
+                let names = alternatives.iter().take(SHOWN).map(|name| format!("`{name}`"));
+                let names = names.collect::<Vec<_>>().join(", ");
+                let more = match alternatives.len().saturating_sub(SHOWN) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                format!("; labels could also be {names}{more}: choose with `--label`")
+            }
+        };
+        format!("took  the {kind} `{examples}` for {what} and `{labels}` for labels{others}")
+    }
+}
+
 /// Columns that the user named.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wanted<'a> {
@@ -253,6 +314,12 @@ mod tests {
         assert_eq!((guess.text.as_str(), guess.label.as_str()), ("body", "urgent"));
         assert_eq!(guess.classes, [("no".to_owned(), 2), ("yes".to_owned(), 2)]);
         assert_eq!(guess.alternatives, ["seen"]);
+        assert_eq!(
+            Guess::Table(guess).taken().said(),
+            "took  the column `body` for texts and `urgent` for labels; labels could also be `seen`: \
+             choose with `--label`"
+        );
+        let guess = table("t.csv", &tickets(), Wanted::default()).unwrap();
         assert_eq!((guess.rows, guess.most_words, guess.length), (4, 4, 5));
         assert!(guess.has_breaks);
         let mut named = tickets();

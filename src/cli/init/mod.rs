@@ -5,13 +5,14 @@ mod guess;
 mod write;
 
 use super::diagnostics::{self, Output};
+use super::sink::refuse_missing_folder;
 use crate::data::{Contents, labelled, peek};
 use crate::error::UserError;
-use anyhow::{Context, Result};
+use crate::files;
+use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -52,8 +53,17 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
             guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
         }
     };
+    let taken = data.taken();
+    output.note(&taken.said());
     let yaml = write::experiment(&name, &data, args.out.as_deref());
-    let document = json!({ "file": args.out, "yaml": yaml });
+    let document = json!({
+        "file": args.out,
+        "read": data.read(),
+        "examples": taken.examples,
+        "labels": taken.labels,
+        "also_possible": taken.alternatives,
+        "yaml": yaml,
+    });
     match &args.out {
         None => output.data(&document, yaml.trim_end())?,
         Some(path) => {
@@ -67,12 +77,12 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
 
 /// Writes a file that is not there yet.
 fn create(path: &Path, text: &str) -> Result<()> {
-    let file = File::create_new(path).map_err(|error| match error.kind() {
+    refuse_missing_folder(path)?;
+    files::write_new(path, text).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => anyhow::Error::new(UserError::new(
             format!("{} exists already and is left as it is", path.display()),
             "name another file with `--out`, or remove this one",
         )),
         _ => anyhow::Error::new(error).context(format!("cannot write {}", path.display())),
-    });
-    file?.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    })
 }

@@ -288,11 +288,25 @@ fn names(arms: &[Arm], from_grid: bool) -> Checked {
     }
 }
 
+/// Characters of a name: file systems take 255, and names of files are made of it.
+const LONGEST_NAME: usize = 100;
+
 /// A name that is one plain folder on every system.
 fn folder_name(path: &str, name: &str) -> Checked {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+=".contains(c);
     let good = !name.is_empty() && name.chars().all(plain) && !name.starts_with('.');
-    match good && name.len() <= 100 {
+    if good && name.len() > LONGEST_NAME {
+        let begin = &name[..20];
+        return Err(broken(
+            path,
+            format!(
+                "a name has at most {LONGEST_NAME} characters, received {} (`{begin}...`)",
+                name.len()
+            ),
+            "it names a folder, and file systems take no longer ones: choose a shorter name",
+        ));
+    }
+    match good {
         true => Ok(()),
         false => Err(broken(
             path,
@@ -440,6 +454,23 @@ mod tests {
             "`tuning` is the name of something else",
         ),
     ];
+
+    #[test]
+    fn a_name_that_is_too_long_for_a_folder_is_refused_with_the_limit() {
+        let long = "a".repeat(260);
+        for text in [
+            format!("study: {{ arms: [{{ batch_size: 8, name: {long} }}] }}"),
+            format!("study: {{ name: {long}, grid: {{ batch_size: [8] }} }}"),
+        ] {
+            let text = format!("{text}\ndata: {{ arrays: {{ path: a.npz }} }}\n");
+            let source = Source { name: "f".into(), text, overrides: vec![] };
+            let error = Study::from_source(&source, "f").unwrap_err();
+            let said =
+                "a name has at most 100 characters, received 260 (`aaaaaaaaaaaaaaaaaaaa...`)";
+            assert!(error.message.contains(said), "{error}");
+            assert!(error.hint.unwrap().contains("choose a shorter name"));
+        }
+    }
 
     #[test]
     fn every_rule_names_the_line_the_key_and_what_was_received() {

@@ -3,9 +3,9 @@
 //! A file may be damaged or made to do harm: nothing is read before its size was compared with the
 //! bytes that there are, and readers of other libraries run behind [`guarded`].
 
-use super::super::guard::{damaged, guarded};
+use super::super::guard::{caught, damaged, guarded};
 use super::super::source::SourceFile;
-use super::header;
+use super::{fit, header};
 use crate::error::UserError;
 use anyhow::Result;
 use npyz::npz::NpzArchive;
@@ -206,7 +206,10 @@ fn begin<R: Read>(
     size: u64,
 ) -> Result<(NpyFile<impl Read + use<R>>, TypeStr, Vec<usize>)> {
     let header = header::take(&mut bytes).map_err(|why| unreadable(called, &why))?;
-    let file = NpyFile::new(Cursor::new(header).chain(bytes))
+    let text = String::from_utf8_lossy(&header).into_owned();
+    // It multiplies the axes before anybody can look at them.
+    let file = caught(|| NpyFile::new(Cursor::new(header).chain(bytes)))
+        .map_err(|_| unreadable(called, &header::absurd_shape(&text)))?
         .map_err(|error| unreadable(called, &error.to_string()))?;
     let DType::Plain(kind) = file.dtype() else {
         return Err(unreadable(called, "it holds records, not numbers").into());
@@ -251,7 +254,7 @@ fn array(called: &str, bytes: impl Read, size: u64) -> Result<Array> {
         (TypeChar::Float, 4) => Numbers::Floats(values::<f32>(file).map_err(broken)?),
         (TypeChar::Float, 8) => {
             let wide = values::<f64>(file).map_err(broken)?;
-            Numbers::Floats(wide.into_iter().map(|value| value as f32).collect())
+            Numbers::Floats(fit::narrow(called, &wide, &dims, order)?)
         }
         (TypeChar::Int, 8) => Numbers::Ints(values::<i64>(file).map_err(broken)?),
         (TypeChar::Int, 4) => Numbers::Ints(wide(values::<i32>(file).map_err(broken)?)),
@@ -260,6 +263,10 @@ fn array(called: &str, bytes: impl Read, size: u64) -> Result<Array> {
         (TypeChar::Uint, 1) => Numbers::Ints(wide(values::<u8>(file).map_err(broken)?)),
         (TypeChar::Uint, 2) => Numbers::Ints(wide(values::<u16>(file).map_err(broken)?)),
         (TypeChar::Uint, 4) => Numbers::Ints(wide(values::<u32>(file).map_err(broken)?)),
+        (TypeChar::Uint, 8) => {
+            let unsigned = values::<u64>(file).map_err(broken)?;
+            Numbers::Ints(fit::signed(called, &unsigned, &dims, order)?)
+        }
         (TypeChar::Bool, _) => {
             let flags = values::<bool>(file).map_err(broken)?;
             Numbers::Ints(flags.into_iter().map(i64::from).collect())
@@ -349,7 +356,28 @@ mod tests {
         let array = read(&npy(&[1, 2], &[0.5f64, 1.5])).unwrap();
         let Numbers::Floats(values) = array.numbers else { panic!("floats") };
         assert_eq!((values, array.dims), (vec![0.5, 1.5], vec![1, 2]));
-        assert!(refusal(&npy(&[1], &[1u64])).contains("has the type"));
+        assert_eq!(ints(&npy(&[2], &[1u64, i64::MAX as u64])), [1, i64::MAX]);
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_named_as_they_are_in_the_file_with_their_place() {
+        let mut values = vec![0.5f64; 12];
+        values[9] = 1e300;
+        assert_eq!(
+            refusal(&npy(&[2, 3, 2], &values)),
+            "x.npy holds 1e300 in row 1, step 1 (from 0), and numbers of 32 bits end at 3.4e38"
+        );
+        values[9] = f64::MIN;
+        assert!(
+            refusal(&npy(&[12], &values)).contains("holds -1.7976931348623157e308 in row 9 (from")
+        );
+        values[9] = f64::INFINITY;
+        assert!(read(&npy(&[12], &values)).is_ok(), "it is named where it is used");
+        assert_eq!(
+            refusal(&npy(&[2, 2], &[1u64, 2, u64::MAX, 3])),
+            "x.npy holds 18446744073709551615 in row 1, step 0 (from 0), beyond the integers of 64 bits \
+             with a sign"
+        );
     }
 
     fn refusal(bytes: &[u8]) -> String {
@@ -384,7 +412,11 @@ mod tests {
             "(0, 99999999999, 99999999999)",
         ] {
             let said = refusal(&claiming("<f4", shape));
-            assert!(said.contains("is damaged") || said.contains("needs more than"), "{said}");
+            assert!(
+                said.contains("no file can hold") || said.contains("needs more than"),
+                "{said}"
+            );
+            assert!(!said.contains("overflow"), "{said}");
         }
     }
 

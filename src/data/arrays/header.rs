@@ -46,6 +46,15 @@ pub(super) fn take(file: &mut impl Read) -> Result<Vec<u8>, String> {
     }
 }
 
+/// What is said of a header whose sizes no file can have.
+pub(super) fn absurd_shape(header: &str) -> String {
+    let shape = header.split_once("'shape':").and_then(|(_, rest)| rest.split_once(')'));
+    match shape {
+        Some((shape, _)) => format!("no file can hold the shape {}) of its header", shape.trim()),
+        None => "its header is damaged".into(),
+    }
+}
+
 /// How many brackets are open at a time. Those in names count too, which does no harm.
 fn depth(text: &[u8]) -> usize {
     let (mut open, mut most) = (0usize, 0);

@@ -1,6 +1,7 @@
 //! Sequences in numpy's arrays: floats `[N, T, F]`, or token ids `[N, T]` as integers.
 
 mod array;
+mod fit;
 mod header;
 mod labels;
 

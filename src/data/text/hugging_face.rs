@@ -1,13 +1,14 @@
 //! A tokenizer from Hugging Face's `tokenizer.json`.
 
-use super::replaced;
+use super::{TIMES, most_bytes, replaced};
 use crate::config::TextSection;
 use crate::data::guard::caught;
 use crate::error::UserError;
 use anyhow::Result;
 use rayon::prelude::*;
 use serde_json::Value;
-use tokenizers::Tokenizer;
+use tokenizers::normalizers::Replace;
+use tokenizers::{NormalizedString, Normalizer, NormalizerWrapper, Tokenizer};
 
 /// A tokenizer whose ids leave 0 to padding.
 pub(in crate::data) struct HuggingFace {
@@ -18,6 +19,8 @@ pub(in crate::data) struct HuggingFace {
     vocabulary: usize,
     /// The id of unknown words, raised as all ids are.
     unknown: Option<i32>,
+    /// Whether its normalizer may make very much of a text, so that each is looked at first.
+    grows: bool,
 }
 
 /// What padding is called where `padding` is not set in the file.
@@ -56,7 +59,8 @@ impl HuggingFace {
         // Length and padding are this program's to decide.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| wrong(name, &error.to_string()))?;
-        Ok(Self { name: name.to_owned(), tokenizer, shift, vocabulary, unknown })
+        let grows = tokenizer.get_normalizer().is_some_and(|of| growth(of) > TIMES);
+        Ok(Self { name: name.to_owned(), tokenizer, shift, vocabulary, unknown, grows })
     }
 
     /// V
@@ -78,7 +82,7 @@ impl HuggingFace {
         place: &dyn Fn(usize) -> String,
     ) -> Result<Vec<Vec<i32>>, UserError> {
         let all: Vec<Result<Vec<i32>, String>> =
-            texts.par_iter().map(|text| self.of_text(replaced(text, section))).collect();
+            texts.par_iter().map(|text| self.of_text(replaced(text, section)?)).collect();
         let named = |(row, ids): (usize, Result<Vec<i32>, String>)| {
             ids.map_err(|why| {
                 UserError::new(
@@ -91,6 +95,9 @@ impl HuggingFace {
     }
 
     fn of_text(&self, text: String) -> Result<Vec<i32>, String> {
+        if self.grows {
+            self.refuse_overgrown(&text)?;
+        }
         let encoded = caught(|| self.tokenizer.encode_fast(text, true))
             .map_err(|panic| format!("it is damaged: {panic}"))?
             .map_err(|error| error.to_string())?;
@@ -100,6 +107,68 @@ impl HuggingFace {
             false => Err(format!("it gives the id {id}, which its vocabulary does not have")),
         };
         encoded.get_ids().iter().map(raised).collect()
+    }
+}
+
+impl HuggingFace {
+    /// Normalises a text step by step, and stops before it fills the memory.
+    fn refuse_overgrown(&self, text: &str) -> Result<(), String> {
+        let Some(normalizer) = self.tokenizer.get_normalizer() else { return Ok(()) };
+        let mut normalised = NormalizedString::from(text);
+        let most = most_bytes(text.len());
+        caught(|| normalise(normalizer, &mut normalised, most))
+            .map_err(|panic| format!("it is damaged: {panic}"))?
+            .map_err(|why| format!("its normalizer makes {why} of the {} of the text", text.len()))
+    }
+}
+
+/// Applies a normalizer, or says how many bytes it would make.
+fn normalise(
+    normalizer: &NormalizerWrapper,
+    text: &mut NormalizedString,
+    most: usize,
+) -> Result<(), String> {
+    let more = |size: usize| match size > most {
+        true => Err(format!("{size} bytes, more than {most},")),
+        false => Ok(()),
+    };
+    match normalizer {
+        NormalizerWrapper::Sequence(steps) => {
+            return steps.as_ref().iter().try_for_each(|step| normalise(step, text, most));
+        }
+        NormalizerWrapper::Replace(replace) => {
+            let now = text.get();
+            let matches = pattern(replace).map_or(now.len() + 1, |of| now.matches(&*of).count());
+            more(matches.saturating_mul(replace.content.len()))?;
+        }
+        _ => {}
+    }
+    normalizer.normalize(text).map_err(|error| error.to_string())?;
+    more(text.get().len())
+}
+
+/// What is replaced, unless it is a regular expression.
+fn pattern(replace: &Replace) -> Option<String> {
+    let value = serde_json::to_value(replace).ok()?;
+    Some(value["pattern"]["String"].as_str()?.to_owned())
+}
+
+/// How many times as many bytes a normalizer makes of a text at most.
+fn growth(normalizer: &NormalizerWrapper) -> usize {
+    /// Of Unicode's longest decomposition, with blanks around it.
+    const UNICODE: usize = 20;
+    match normalizer {
+        NormalizerWrapper::Sequence(steps) => {
+            steps.as_ref().iter().map(growth).fold(1, usize::saturating_mul)
+        }
+        NormalizerWrapper::Replace(replace) => match pattern(replace) {
+            Some(of) => replace.content.len().div_ceil(of.len().max(1)).max(1),
+            None => replace.content.len() + 1,
+        },
+        NormalizerWrapper::Prepend(prepend) => prepend.prepend.len().max(1),
+        NormalizerWrapper::StripNormalizer(_) | NormalizerWrapper::StripAccents(_) => 1,
+        NormalizerWrapper::Lowercase(_) | NormalizerWrapper::ByteLevel(_) => 3,
+        _ => UNICODE,
     }
 }
 
@@ -196,6 +265,35 @@ mod tests {
         assert_eq!(
             refusal(&absurd),
             "t.json is not a tokenizer: its token `good` has the id 481000002, and there are 3 tokens"
+        );
+    }
+
+    /// Steps of replacements, in place of the normalizer of [`json`].
+    fn replacing(steps: &[(&str, String)]) -> Result<Vec<Vec<i32>>, UserError> {
+        let step = |(pattern, content): &(&str, String)| serde_json::json!({ "type": "Replace", "pattern": { "String": pattern }, "content": content });
+        let steps: Vec<Value> = steps.iter().map(step).collect();
+        let all = serde_json::json!({ "type": "Sequence", "normalizers": steps }).to_string();
+        let json = json(&["[PAD]", "[UNK]", "good"]).replace(r#"{"type":"Lowercase"}"#, &all);
+        let tokenizer = HuggingFace::parse("t.json", json.as_bytes()).unwrap();
+        let texts = ["good".to_owned(), "a good film".to_owned()];
+        tokenizer.ids(&texts, &TextSection::default(), &|row| format!("line {}", row + 2))
+    }
+
+    #[test]
+    fn a_normalizer_that_multiplies_a_text_is_stopped_and_told_with_the_row() {
+        let doubling: Vec<(&str, String)> = vec![("a", "aa".into()); 60];
+        let error = replacing(&doubling).unwrap_err();
+        let said = "line 3: the tokenizer t.json fails: its normalizer makes 1048576 bytes";
+        assert!(error.message.starts_with("line 3: the tokenizer t.json fails: its"), "{error}");
+        assert!(
+            error.message.contains("bytes, more than 1048576, of the 11 of the text"),
+            "{said}"
+        );
+        let error = replacing(&[("a", "x".repeat(2 << 20))]).unwrap_err();
+        assert!(error.message.contains("makes 2097152 bytes"), "{error}");
+        assert_eq!(
+            replacing(&[("film", "good".into()), ("a", "b".repeat(300))]).unwrap()[1][1..],
+            [2, 2]
         );
     }
 

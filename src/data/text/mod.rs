@@ -9,14 +9,53 @@ pub(super) use vocabulary::{FIRST_WORD, UNKNOWN, Vocabulary};
 pub(super) use words::words;
 
 use crate::config::{End, TextSection};
+use crate::error::UserError;
+use crate::format::count;
 
 /// Token 0 stands for padding.
 pub(super) const PADDING: i32 = 0;
 
-/// The user's replacements, in the alphabetical order of what is replaced.
-fn replaced(text: &str, section: &TextSection) -> String {
-    let replace = section.replace.iter();
-    replace.fold(text.to_owned(), |text, (from, to)| text.replace(from.as_str(), to))
+/// A text may grow to so many times its size while it is made ready.
+const TIMES: usize = 100;
+
+/// Bytes that a text of this size may grow to: replacements of replacements could fill the memory.
+fn most_bytes(text: usize) -> usize {
+    const ALWAYS: usize = 1 << 20;
+    text.saturating_mul(TIMES).max(ALWAYS)
+}
+
+/// The user's replacements, in the alphabetical order of what is replaced; or what is wrong with them.
+fn replaced(text: &str, section: &TextSection) -> Result<String, String> {
+    let most = most_bytes(text.len());
+    let mut now = text.to_owned();
+    for (from, to) in &section.replace {
+        let longer = to.len().saturating_sub(from.len());
+        let size = match longer {
+            0 => 0,
+            _ => {
+                now.matches(from.as_str()).count().saturating_mul(longer).saturating_add(now.len())
+            }
+        };
+        if size > most {
+            return Err(format!(
+                "`data.text.replace` makes {} bytes of its {}, and at most {} are taken",
+                count(size as u64),
+                count(text.len() as u64),
+                count(most as u64)
+            ));
+        }
+        now = now.replace(from.as_str(), to);
+    }
+    Ok(now)
+}
+
+/// The error for a text that cannot be made ready.
+pub(super) fn overgrown(place: &str, why: &str) -> UserError {
+    UserError::new(
+        format!("{place}: {why}"),
+        "they are applied one after the other, in alphabetical order: let none bring back what another \
+         replaces",
+    )
 }
 
 /// Cuts ids to the length asked for and, without a mask, pads them to it.
@@ -49,6 +88,20 @@ mod tests {
 
     fn text(length: u32, pad: End, truncate: End) -> TextSection {
         TextSection { length, pad, truncate, ..TextSection::default() }
+    }
+
+    #[test]
+    fn replacements_that_multiply_a_text_are_refused_before_they_fill_the_memory() {
+        let mut section = TextSection::default();
+        section.replace.insert("<br />".into(), " ".into());
+        assert_eq!(replaced("a<br />b", &section).unwrap(), "a b");
+        for letter in 'a'..='y' {
+            let next = char::from(letter as u8 + 1);
+            section.replace.insert(letter.into(), String::from_iter([next; 16]));
+        }
+        let why = replaced("a film", &section).unwrap_err();
+        assert!(why.contains("bytes of its 6, and at most 1,048,576 are taken"), "{why}");
+        assert_eq!(replaced("xyz", &section).unwrap(), format!("{}z", "z".repeat(272)));
     }
 
     #[test]

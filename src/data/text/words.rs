@@ -9,14 +9,15 @@ use crate::config::TextSection;
 
 const PUNCTUATION: &[u8] = br##"!"#$%&()*+,-./:;<=>?@[\]^_`{|}~'"##;
 
-/// The words of a text in order.
-pub(in crate::data) fn words(text: &str, section: &TextSection) -> Vec<String> {
+/// The words of a text in order; or why its replacements cannot be made.
+pub(in crate::data) fn words(text: &str, section: &TextSection) -> Result<Vec<String>, String> {
     let kept = |c: &char| !(c.is_ascii() && PUNCTUATION.contains(&(*c as u8)));
     let standard: String =
-        replaced(text, section).chars().map(|c| c.to_ascii_lowercase()).filter(kept).collect();
+        replaced(text, section)?.chars().map(|c| c.to_ascii_lowercase()).filter(kept).collect();
     // tf.strings.split uses C's isspace, which counts the vertical tab; Rust's ASCII test does not.
     let is_space = |c: char| c.is_ascii_whitespace() || c == '\u{b}';
-    standard.split(is_space).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let words = standard.split(is_space).filter(|word| !word.is_empty());
+    Ok(words.map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -24,7 +25,7 @@ mod tests {
     use super::*;
 
     fn split(text: &str) -> Vec<String> {
-        words(text, &TextSection::default())
+        words(text, &TextSection::default()).unwrap()
     }
 
     #[test]
@@ -42,8 +43,8 @@ mod tests {
     #[test]
     fn replacements_come_before_everything_else() {
         let mut section = TextSection::default();
-        assert_eq!(words("good.<br />Bad", &section), ["goodbr", "bad"]);
+        assert_eq!(words("good.<br />Bad", &section).unwrap(), ["goodbr", "bad"]);
         section.replace.insert("<br />".into(), " ".into());
-        assert_eq!(words("good.<br />Bad", &section), ["good", "bad"]);
+        assert_eq!(words("good.<br />Bad", &section).unwrap(), ["good", "bad"]);
     }
 }

@@ -94,6 +94,7 @@ fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) ->
     match state {
         RunState::Diverged { .. } => arm.diverged.push(run.seed),
         RunState::Failed { .. } => arm.failed += 1,
+        RunState::Damaged { .. } => return Ok(()),
         _ => {}
     }
     let files = RunFolder::new(&folder.join(run.id()));

@@ -35,6 +35,8 @@ pub struct Reports {
     /// What was left out, and why.
     #[serde(skip)]
     pub warnings: Vec<String>,
+    /// Runs that were left out because a file of them is damaged or missing, and how to repeat them.
+    pub damaged: Vec<String>,
 }
 
 /// What several studies say together.
@@ -72,17 +74,20 @@ pub fn write_all(folders: &[PathBuf], out: Option<&Path>) -> Result<Reports> {
             )
             .into());
         }
-        let (report, notes) = write_or_refuse(first)?;
-        warnings.extend(notes);
-        return Ok(Reports { reports: vec![report], comparison: None, warnings });
+        let Written { report, status, .. } = write_or_refuse(first)?;
+        let damaged = status.damaged();
+        warnings.extend(status.notes);
+        return Ok(Reports { reports: vec![report], comparison: None, warnings, damaged });
     }
     let place = paths::out(out, first)?;
-    let (mut all, mut left_out) = (Vec::new(), Vec::new());
+    let (mut all, mut left_out, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
     for folder in &studies {
         match draw(folder)? {
             Some(written) => {
                 let name = folder.display();
-                warnings.extend(written.status.notes.iter().map(|note| format!("{name}: {note}")));
+                let of_study = |said: &String| format!("{name}: {said}");
+                warnings.extend(written.status.notes.iter().map(of_study));
+                damaged.extend(written.status.damaged().iter().map(of_study));
                 all.push(written);
             }
             None => left_out.push(format!(
@@ -105,7 +110,7 @@ pub fn write_all(folders: &[PathBuf], out: Option<&Path>) -> Result<Reports> {
         _ => Some(together(&all, &left_out, &place)?),
     };
     let reports = all.into_iter().map(|written| written.report).collect();
-    Ok(Reports { reports, comparison, warnings })
+    Ok(Reports { reports, comparison, warnings, damaged })
 }
 
 fn refuse_nothing<T>() -> Result<T> {

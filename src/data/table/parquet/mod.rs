@@ -32,7 +32,7 @@ pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> R
         let number = account.rows;
         let place = format!("{}, row {number} (from 0)", file.name());
         let row = match caught(|| rows.next()) {
-            Ok(Some(row)) => row.map_err(|error| damaged(&place, &error))?,
+            Ok(Some(row)) => row.map_err(|error| damaged(file, number, &error))?,
             Ok(None) => return Ok(account),
             Err(panic) => return Err(broken(file, &format!("row {number}: {panic}")).into()),
         };
@@ -113,6 +113,8 @@ fn check_sizes(
     columns: &[&str],
 ) -> Result<(), UserError> {
     let length = file.bytes().len() as u64;
+    // As the column says, and as its pages do.
+    let most = most_unpacked(length).saturating_mul(2);
     let columns: BTreeSet<&str> = columns.iter().copied().collect();
     let (mut rows, mut unpacked) = (0_i64, 0_u64);
     for group in metadata.row_groups() {
@@ -135,17 +137,14 @@ fn check_sizes(
                 return Err(broken(file, &why));
             }
             let (from, packed) = caught(|| chunk.byte_range()).map_err(|p| broken(file, &p))?;
-            unpacked = unpacked.saturating_add(full).saturating_add(pages::unpacked(
-                file.bytes(),
-                from,
-                packed,
-            ));
+            let pages = pages::unpacked(file.bytes(), from, packed, chunk.compression(), most);
+            unpacked = unpacked.saturating_add(full).saturating_add(pages);
         }
     }
     if rows != metadata.file_metadata().num_rows() {
         return Err(broken(file, "it does not have as many rows as it says"));
     }
-    match unpacked > most_unpacked(length).saturating_mul(2) {
+    match unpacked > most {
         true => Err(too_large(file)),
         false => Ok(()),
     }
@@ -196,14 +195,21 @@ fn project(
     Ok((projection, positions))
 }
 
-fn damaged(place: &str, error: &ParquetError) -> UserError {
+/// What is wrong at a row. Of a damaged page it is known where its rows begin alone.
+fn damaged(file: &SourceFile, row: u64, error: &ParquetError) -> UserError {
     let said = error.to_string();
     match said.contains("Utf8Error") || said.contains("as String") {
         true => UserError::new(
-            format!("{place}: the text is not UTF-8"),
+            format!("{}, row {row} (from 0): the text is not UTF-8", file.name()),
             "write the table again with texts in UTF-8",
         ),
-        false => UserError { message: format!("{place}: {said}"), hint: None },
+        false => UserError::new(
+            format!(
+                "{} is damaged in a page whose rows begin at row {row} (from 0): {said}",
+                file.name()
+            ),
+            "write the table again, or fetch the file again",
+        ),
     }
 }
 
@@ -354,6 +360,53 @@ mod tests {
         assert_eq!(rows(&file, &["text"]).unwrap(), ["0 2"]);
         let error = rows(&file, &["a", "text"]).unwrap_err().to_string();
         assert_eq!(error, "t.parquet: the column `a` stands twice, as columns 1 and 3");
+    }
+
+    #[test]
+    fn a_page_that_unpacks_beyond_what_it_says_is_refused() {
+        use flate2::write::GzEncoder;
+        use std::io::Write;
+        let mut bomb = GzEncoder::new(Vec::new(), flate2::Compression::best());
+        (0..100).for_each(|_| bomb.write_all(&[0; 1 << 20]).unwrap());
+        let bomb = bomb.finish().unwrap();
+        assert!(bomb.len() > 90_000);
+        let count = |bytes: &[u8], compression| {
+            // A header: type 0, unpacked to 5, packed into all that follows.
+            let mut packed = bytes.len() as u64 * 2;
+            let mut page = vec![0x15, 0, 0x15, 10, 0x15];
+            while packed > 127 {
+                page.push((packed & 0x7f) as u8 | 0x80);
+                packed >>= 7;
+            }
+            page.extend([packed as u8, 0]);
+            page.extend(bytes);
+            pages::unpacked(&page, 0, page.len() as u64, compression, 50 << 20)
+        };
+        let gzip = Compression::GZIP(GzipLevel::default());
+        assert!(count(&bomb, gzip) > 50 << 20);
+        assert_eq!(count(&bomb, Compression::SNAPPY), 5);
+        assert_eq!(count(b"no gzip", gzip), 5, "the library says what is wrong there");
+        let mut packed = Vec::new();
+        let mut writer = brotli::CompressorWriter::new(&mut packed, 4096, 9, 22);
+        (0..100).for_each(|_| writer.write_all(&[0; 1 << 20]).unwrap());
+        drop(writer);
+        assert!(count(&packed, Compression::BROTLI(BrotliLevel::default())) > 50 << 20);
+    }
+
+    #[test]
+    fn a_damaged_page_is_told_with_the_row_at_which_it_begins_and_what_to_do() {
+        let whole = table(Compression::SNAPPY, b"b").bytes().to_vec();
+        let mut told = 0;
+        for at in 4..whole.len() / 2 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0xff;
+            let read = rows(&SourceFile::of("t.parquet", &bytes), &["label", "text"]);
+            let Err(error) = read else { continue };
+            let error = error.downcast::<UserError>().unwrap();
+            assert!(error.hint.is_some(), "{at}: {error}");
+            told += usize::from(error.message.contains("in a page whose rows begin at row "));
+        }
+        assert!(told > 5, "{told}");
     }
 
     /// Every byte of a small file in turn is set to values that break sizes, types and levels.

@@ -1,23 +1,66 @@
-//! What the pages of a Parquet column say that they unpack to, before a reader takes memory for it.
+//! What the pages of a Parquet column unpack to, before a reader takes memory for it.
 //!
-//! The library believes a page's header and takes up to 2 GB for a page of a few bytes. Only the
-//! first three fields of the header (Thrift's compact protocol) matter here; the others are skipped.
+//! The library believes a page's header and takes up to 2 GB for a page of a few bytes; and where a
+//! column is compressed with gzip or brotli it unpacks whatever there is, beyond what the header says. So
+//! sizes are summed up as pages say them, and such pages are unpacked once to count.
+//!
+//! Of a header (Thrift's compact protocol) only the sizes matter here; other fields are skipped.
 
-/// Bytes that the pages of a column chunk unpack to, as they say themselves. What is not a page
-/// ends the sum: the library will say what is wrong there.
-pub(super) fn unpacked(file: &[u8], from: u64, length: u64) -> u64 {
+use flate2::read::MultiGzDecoder;
+use parquet::basic::Compression;
+use std::io::Read;
+
+/// Bytes that the pages of a column chunk unpack to, as they say themselves or more. What is not a page
+/// ends the sum: the library will say what is wrong there. Beyond `most` nothing is counted.
+pub(super) fn unpacked(
+    file: &[u8],
+    from: u64,
+    length: u64,
+    compression: Compression,
+    most: u64,
+) -> u64 {
     let end = from.saturating_add(length).min(file.len() as u64);
     let (Ok(from), Ok(end)) = (usize::try_from(from), usize::try_from(end)) else { return 0 };
     let mut rest = file.get(from..end).unwrap_or_default();
     let mut sum = 0_u64;
-    while !rest.is_empty() {
+    while !rest.is_empty() && sum <= most {
         let mut header = Header { bytes: rest };
-        let Some((full, packed)) = header.sizes() else { break };
-        sum = sum.saturating_add(full);
-        let Some(next) = header.bytes.get(packed..) else { break };
+        let Some(Sizes { full, packed, levels }) = header.sizes() else { break };
+        let Some((page, next)) = header.bytes.split_at_checked(packed) else {
+            sum = sum.saturating_add(full);
+            break;
+        };
+        let content = page.get(levels..).unwrap_or_default();
+        let really = match compression {
+            Compression::GZIP(_) => counted(MultiGzDecoder::new(content), most),
+            Compression::BROTLI(_) => counted(brotli::Decompressor::new(content, 4096), most),
+            _ => 0,
+        };
+        sum = sum.saturating_add(full.max(really));
         rest = next;
     }
     sum
+}
+
+/// Bytes that come from a reader, which may end in an error.
+fn counted(mut from: impl Read, most: u64) -> u64 {
+    let (mut sum, mut part) = (0, vec![0; 1 << 16]);
+    loop {
+        match from.read(&mut part) {
+            Ok(0) | Err(_) => return sum,
+            Ok(_) if sum > most => return sum,
+            Ok(read) => sum += read as u64,
+        }
+    }
+}
+
+/// What a page's header says.
+#[derive(Debug, PartialEq, Eq)]
+struct Sizes {
+    full: u64,
+    packed: usize,
+    /// Bytes before the compressed ones, in pages of the second version.
+    levels: usize,
 }
 
 struct Header<'b> {
@@ -28,16 +71,31 @@ struct Header<'b> {
 const DEEPEST: usize = 8;
 
 impl Header<'_> {
-    /// Unpacked and packed size; afterwards the page's content comes next.
-    fn sizes(&mut self) -> Option<(u64, usize)> {
-        let (mut full, mut packed, mut id) = (None, None, 0);
+    /// Afterwards the page's content comes next.
+    fn sizes(&mut self) -> Option<Sizes> {
+        let (mut full, mut packed, mut levels, mut id) = (None, None, 0, 0);
         loop {
             let (next, kind) = self.field(id)?;
             id = next;
             match (kind, id) {
-                (0, _) => return Some((full?, packed?)),
+                (0, _) => return Some(Sizes { full: full?, packed: packed?, levels }),
                 (5, 2) => full = u64::try_from(self.signed()?).ok(),
                 (5, 3) => packed = usize::try_from(self.signed()?).ok(),
+                (12, 8) => levels = self.levels()?,
+                _ => self.skip(kind, DEEPEST)?,
+            }
+        }
+    }
+
+    /// Of the header of a page of the second version: what its levels take.
+    fn levels(&mut self) -> Option<usize> {
+        let (mut sum, mut id) = (0_usize, 0);
+        loop {
+            let (next, kind) = self.field(id)?;
+            id = next;
+            match (kind, id) {
+                (0, _) => return Some(sum),
+                (5, 5 | 6) => sum = sum.saturating_add(usize::try_from(self.signed()?).ok()?),
                 _ => self.skip(kind, DEEPEST)?,
             }
         }
@@ -131,9 +189,10 @@ mod tests {
     fn pages_are_summed_up_as_they_say() {
         let page = [&PAGE[..], b"z"].concat();
         let two = [b"PAR1", &page[..], &page, b"rest"].concat();
-        assert_eq!(unpacked(&two, 4, 2 * page.len() as u64), 300);
-        assert_eq!(unpacked(&two, 4, page.len() as u64), 150);
-        assert_eq!(unpacked(&two, 4, u64::MAX), 300);
-        assert_eq!(unpacked(&two, 1 << 62, 9), 0);
+        let said = |from, length| unpacked(&two, from, length, Compression::SNAPPY, u64::MAX);
+        assert_eq!(said(4, 2 * page.len() as u64), 300);
+        assert_eq!(said(4, page.len() as u64), 150);
+        assert_eq!(said(4, u64::MAX), 300);
+        assert_eq!(said(1 << 62, 9), 0);
     }
 }

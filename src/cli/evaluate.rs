@@ -1,6 +1,7 @@
 //! `batchscope evaluate RUN_DIR`: what a finished run is worth on a split.
 
 use super::diagnostics::Output;
+use super::recommended::run_of;
 use super::{cache, format, tables};
 use crate::kernels::{Split, start_libtorch};
 use crate::study::{Measurement, TrainedRun};
@@ -13,7 +14,9 @@ use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
-    /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0
+    /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0, or of a study
+    ///
+    /// Of a study, the best run by validation of the recommended arm is taken.
     #[arg(value_name = "RUN_DIR")]
     run: PathBuf,
     /// The split to measure
@@ -48,7 +51,8 @@ struct Document<'d> {
 }
 
 pub(super) fn evaluate(args: &EvaluateArgs, output: Output) -> Result<ExitCode> {
-    let run = TrainedRun::open(&args.run)?;
+    let folder_of_run = run_of(&args.run, output)?;
+    let run = TrainedRun::open(&folder_of_run)?;
     start_libtorch()?;
     let split = args.split.into();
     let mut report = |what: &str| output.note(what);

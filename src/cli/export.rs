@@ -1,6 +1,7 @@
 //! `batchscope export RUN_DIR --format FORMAT`: a finished run's model for other programs.
 
 use super::diagnostics::Output;
+use super::recommended::run_of;
 use crate::error::UserError;
 use crate::export::{self, Format, Model};
 use crate::files;
@@ -15,7 +16,9 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 #[command(after_long_help = USE)]
 pub(super) struct ExportArgs {
-    /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0
+    /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0, or of a study
+    ///
+    /// Of a study, the best run by validation of the recommended arm is taken.
     #[arg(value_name = "RUN_DIR")]
     run: PathBuf,
     /// For which program
@@ -76,13 +79,14 @@ fn make_folder(folder: &Path) -> Result<()> {
 }
 
 pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
-    let run = TrainedRun::open(&args.run)?;
+    let folder_of_run = run_of(&args.run, output)?;
+    let run = TrainedRun::open(&folder_of_run)?;
     let format = match args.format {
         FormatName::Torch => Format::Torch,
         FormatName::Keras => Format::Keras,
         FormatName::Onnx => Format::Onnx,
     };
-    let folder = args.output.clone().unwrap_or_else(|| args.run.join("export"));
+    let folder = args.output.clone().unwrap_or_else(|| folder_of_run.join("export"));
     make_folder(&folder)?;
     let path = folder.join(format.file_name());
     let (shape, masked) = (run.definition.model, run.is_masked());

@@ -12,6 +12,7 @@ mod init;
 mod interrupt;
 mod predict;
 mod progress;
+mod recommended;
 mod report;
 mod run;
 mod schema;

@@ -2,6 +2,7 @@
 
 use super::diagnostics::Output;
 use super::format;
+use super::recommended::run_of;
 use super::sink::{Sink, refuse_missing_folder};
 use crate::data::{Account, Inputs, text_lines};
 use crate::error::UserError;
@@ -9,7 +10,8 @@ use crate::kernels::start_libtorch;
 use crate::study::{Prediction, TrainedRun};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +19,9 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 #[command(after_long_help = COLUMNS)]
 pub(super) struct PredictArgs {
-    /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0
+    /// The folder of a finished run, such as runs/quickstart/batch-32/seed-0, or of a study
+    ///
+    /// Of a study, the best run by validation of the recommended arm is taken.
     #[arg(value_name = "RUN_DIR")]
     run: PathBuf,
     /// New examples: a file of the study's kind, without labels; or `-`, one text a line
@@ -30,6 +34,9 @@ pub(super) struct PredictArgs {
     /// A file is replaced as a whole; its folder must be there. A device, a FIFO or `>(...)` of a shell is written to.
     #[arg(long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Copy this column of the input beside the predictions; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    keep: Vec<String>,
     /// How they are written [default: by the name of the output, else csv]
     #[arg(long, value_enum)]
     format: Option<OutputFormat>,
@@ -57,28 +64,36 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
     if let Sink::File(path) = &sink {
         refuse_missing_folder(path)?;
     }
-    let run = TrainedRun::open(&args.run)?;
+    let run = TrainedRun::open(&run_of(&args.run, output)?)?;
     start_libtorch()?;
     let encoder = run.encoder()?;
-    let predictions = match is_standard(&args.input) {
+    let (predictions, kept) = match is_standard(&args.input) {
         false => {
-            let inputs = encoder.read(&args.input)?;
+            let inputs = encoder.read(&args.input, &args.keep)?;
             let differences = inputs.account().and_then(Account::differences);
             differences.iter().for_each(|said| output.note(&format!("read {said}")));
-            run.predict(&encoder, &inputs)?
+            (run.predict(&encoder, &inputs)?, inputs.kept().to_vec())
+        }
+        true if !args.keep.is_empty() => {
+            return Err(UserError::new(
+                "`--keep` names columns, and texts on standard input have none",
+                "name a table with `--input`",
+            )
+            .into());
         }
         true => {
             let mut predictions = run.predict(&encoder, &Inputs::texts(standard_lines()?))?;
             predictions.iter_mut().for_each(|prediction| prediction.row += 1);
-            predictions
+            (predictions, Vec::new())
         }
     };
+    let answer = Answer { predictions: &predictions, names: &args.keep, kept: &kept };
     let text = match written {
-        OutputFormat::Csv => csv(&predictions)?,
-        OutputFormat::Jsonl => jsonl(&predictions)?,
+        OutputFormat::Csv => answer.csv()?,
+        OutputFormat::Jsonl => answer.jsonl()?,
     };
     if sink == Sink::Standard {
-        output.data(&predictions, text.trim_end_matches('\n'))?;
+        output.data(&answer.rows()?, text.trim_end_matches('\n'))?;
     } else {
         sink.write(&text)?;
         let count = predictions.len();
@@ -128,19 +143,47 @@ fn refuse_same_file(input: &Path, output: &Path) -> Result<(), UserError> {
     }
 }
 
-fn csv(predictions: &[Prediction]) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["index", "row", "probability", "prediction"])?;
-    for Prediction { index, row, probability, class } in predictions {
-        let numbers = [index.to_string(), row.to_string(), probability.to_string()];
-        writer.write_record(numbers.iter().map(String::as_str).chain([&*format::cell(class)]))?;
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
+/// Predictions with the columns that are kept beside them.
+struct Answer<'a> {
+    predictions: &'a [Prediction],
+    names: &'a [String],
+    /// One list a column.
+    kept: &'a [Vec<String>],
 }
 
-fn jsonl(predictions: &[Prediction]) -> Result<String> {
-    let lines = predictions.iter().map(|prediction| Ok(serde_json::to_string(prediction)? + "\n"));
-    lines.collect()
+impl Answer<'_> {
+    fn csv(&self) -> Result<String> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let names = self.names.iter().map(|name| format::cell(name));
+        let header = ["index", "row", "probability", "prediction"].map(Cow::from);
+        writer.write_record(header.into_iter().chain(names).map(|cell| cell.into_owned()))?;
+        for (at, found) in self.predictions.iter().enumerate() {
+            let Prediction { index, row, probability, class } = found;
+            let numbers = [index.to_string(), row.to_string(), probability.to_string()];
+            let kept = self.kept.iter().map(|column| format::cell(&column[at]).into_owned());
+            let class = format::cell(class).into_owned();
+            writer.write_record(numbers.into_iter().chain([class]).chain(kept))?;
+        }
+        Ok(String::from_utf8(writer.into_inner()?)?)
+    }
+
+    fn jsonl(&self) -> Result<String> {
+        self.rows()?.iter().map(|row| Ok(serde_json::to_string(row)? + "\n")).collect()
+    }
+
+    /// One object a prediction; a kept column has its own name, unless a prediction has it.
+    fn rows(&self) -> Result<Vec<Value>> {
+        let row = |(at, prediction): (usize, &Prediction)| {
+            let mut row = serde_json::to_value(prediction)?;
+            for (name, column) in self.names.iter().zip(self.kept) {
+                if row.get(name).is_none() {
+                    row[name] = column[at].clone().into();
+                }
+            }
+            Ok(row)
+        };
+        self.predictions.iter().enumerate().map(row).collect()
+    }
 }
 
 #[cfg(test)]
@@ -162,7 +205,9 @@ mod tests {
 
     #[test]
     fn probabilities_are_written_so_that_no_digit_is_lost() {
-        let text = csv(&predictions()).unwrap();
+        let all = predictions();
+        let answer = Answer { predictions: &all, names: &[], kept: &[] };
+        let text = answer.csv().unwrap();
         assert_eq!(
             text,
             "index,row,probability,prediction\n0,2,0.1,no\n1,3,0.000000001,\"a, b\"\n\
@@ -172,10 +217,26 @@ mod tests {
             let field = line.0.split(',').nth(2).unwrap();
             assert_eq!(field.parse::<f64>().unwrap().to_bits(), line.1.probability.to_bits());
         }
-        let first = jsonl(&predictions()).unwrap().lines().next().unwrap().to_owned();
-        let read: serde_json::Value = serde_json::from_str(&first).unwrap();
+        let first = answer.jsonl().unwrap().lines().next().unwrap().to_owned();
+        let read: Value = serde_json::from_str(&first).unwrap();
         assert_eq!(read["probability"].as_f64().unwrap().to_bits(), 0.1f64.to_bits());
         assert_eq!((read["row"].as_u64(), read["prediction"].as_str()), (Some(2), Some("no")));
+    }
+
+    #[test]
+    fn columns_that_are_kept_stand_beside_the_predictions() {
+        let all = predictions();
+        let names = ["id", "row"].map(String::from);
+        let kept = [["a", "b", "=1", ""], ["w", "x", "y", "z"]];
+        let kept = kept.map(|column| column.map(String::from).to_vec());
+        let answer = Answer { predictions: &all, names: &names, kept: &kept };
+        let text = answer.csv().unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "index,row,probability,prediction,id,row");
+        assert_eq!((lines[1], lines[4]), ("0,2,0.1,no,a,w", "3,5,0.5,-1,,z"));
+        assert!(lines[3].ends_with(",'=1,y"), "{}", lines[3]);
+        let first = &answer.rows().unwrap()[0];
+        assert_eq!((&first["id"], &first["row"]), (&"a".into(), &2.into()));
     }
 
     #[test]

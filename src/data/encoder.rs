@@ -6,7 +6,7 @@ use super::dataset::{Dataset, TokenRows};
 use super::facts::Facts;
 use super::keep;
 use super::source::SourceFile;
-use super::table;
+use super::table::{self, Texts};
 use super::text::{HuggingFace, Vocabulary, overgrown, sequence, unpadded, words};
 use crate::config::{DataSection, TextSection, Tokenizer};
 use crate::error::UserError;
@@ -37,6 +37,8 @@ enum Rules {
 pub struct Inputs {
     values: Values,
     rows: Vec<u64>,
+    /// For each column to keep, the cell of each example.
+    kept: Vec<Vec<String>>,
     account: Option<Account>,
 }
 
@@ -50,12 +52,17 @@ impl Inputs {
     /// Texts that stand in no file.
     pub fn texts(texts: Vec<String>) -> Self {
         let rows = (0..texts.len() as u64).collect();
-        Self { values: Values::Texts(texts), rows, account: None }
+        Self { values: Values::Texts(texts), rows, kept: Vec::new(), account: None }
     }
 
     /// What became of the lines of a table; `None` for arrays and for texts that stand in no file.
     pub fn account(&self) -> Option<&Account> {
         self.account.as_ref()
+    }
+
+    /// The cells of the columns that were to be kept, one list a column.
+    pub fn kept(&self) -> &[Vec<String>] {
+        &self.kept
     }
 
     /// For each example, its line in a table, or its row (from 0) in an array.
@@ -146,14 +153,25 @@ impl Encoder {
     /// text column; for arrays an npy file, or an npz file in which the sequences are called as the
     /// study's training sequences or are the only array. `where` is not applied: every row is
     /// read.
-    pub fn read(&self, path: &Path) -> Result<Inputs> {
+    ///
+    /// Columns to `keep` are read beside the texts of a table.
+    pub fn read(&self, path: &Path, keep: &[String]) -> Result<Inputs> {
+        if !keep.is_empty() && matches!(self.rules, Rules::Ids(_) | Rules::Features(_)) {
+            return Err(UserError::new(
+                "`--keep` names columns of a table, and this study reads arrays",
+                "leave it out; `index` is the place of each row in the array",
+            )
+            .into());
+        }
         let file = SourceFile::read(path)?;
         let arrays = self.section.arrays.clone().unwrap_or_default();
         let sequences = match &self.rules {
             Rules::Words(_) | Rules::Tokenizer(_) => {
                 let columns = self.section.table.clone().unwrap_or_default();
-                let ((texts, rows), account) = table::read_texts(&columns, &file)?;
-                return Ok(Inputs { values: Values::Texts(texts), rows, account: Some(account) });
+                let Texts { texts, rows, kept, account } =
+                    table::read_texts(&columns, &file, keep)?;
+                let (values, account) = (Values::Texts(texts), Some(account));
+                return Ok(Inputs { values, rows, kept, account });
             }
             Rules::Ids(vocabulary) => {
                 arrays::read_inputs(&arrays, file, true, Some(*vocabulary as u32))?
@@ -161,7 +179,8 @@ impl Encoder {
             Rules::Features(_) => arrays::read_inputs(&arrays, file, false, None)?,
         };
         let rows = (0..sequences.len() as u64).collect();
-        Ok(Inputs { values: Values::Arrays(sequences), rows, account: None })
+        let (values, kept) = (Values::Arrays(sequences), Vec::new());
+        Ok(Inputs { values, rows, kept, account: None })
     }
 
     /// The sequences of these examples, in their order.
@@ -256,14 +275,14 @@ mod tests {
         let train = {
             let dataset = Dataset::open(&prepared.path).unwrap();
             let from_cache = Encoder::of(&dataset, &section, false).unwrap();
-            let inputs = from_cache.read(&csv).unwrap();
+            let inputs = from_cache.read(&csv, &[]).unwrap();
             assert_eq!(inputs.rows(), [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
             from_cache.encode(&inputs).unwrap()
         };
         fs::remove_dir_all(&cache).unwrap();
 
         let encoder = Encoder::open(&kept, &section, false).unwrap();
-        let inputs = encoder.read(&csv).unwrap();
+        let inputs = encoder.read(&csv, &[]).unwrap();
         assert_eq!(encoder.encode(&inputs).unwrap(), train);
         assert_eq!(train.len(), 10);
         let unknown = encoder.encode(&Inputs::texts(vec!["zebra!".into()])).unwrap();

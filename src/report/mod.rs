@@ -195,6 +195,41 @@ fn rows(sessions: &[Value]) -> Vec<String> {
     accounts.iter().flatten().filter_map(Account::differences).collect()
 }
 
+/// The run that stands for a study.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecommendedRun {
+    /// The arm to use.
+    pub arm: String,
+    /// Whether that is settled.
+    pub settled: bool,
+    /// Its finished runs.
+    pub seeds: usize,
+    /// The one with the highest validation accuracy; of equals the first.
+    pub seed: u64,
+    /// That accuracy.
+    pub validation: f64,
+}
+
+/// The best run by validation of the arm that a study recommends; `None` where it recommends none.
+pub fn recommended_run(folder: &Path) -> Result<Option<RecommendedRun>> {
+    let status = StudyStatus::read(folder)?;
+    let results = gather::results(folder, &status)?;
+    let verdict = analysis::analyse(&results, &mut stream(0, Purpose::Report, 0)).verdict;
+    let arm = results.arms.iter().find(|arm| Some(&arm.name) == verdict.recommended.as_ref());
+    let best = arm.and_then(|arm| {
+        let runs = arm.runs.iter().rev();
+        let (seed, run) = runs.max_by(|a, b| a.1.validation.total_cmp(&b.1.validation))?;
+        Some(RecommendedRun {
+            arm: arm.name.clone(),
+            settled: verdict.settled,
+            seeds: arm.runs.len(),
+            seed: *seed,
+            validation: run.validation,
+        })
+    });
+    Ok(best)
+}
+
 /// Removes what killed processes left half-written in the folder of a report, which is no link.
 fn tidy(folder: &Path) -> Result<()> {
     for folder in [folder.to_owned(), folder.join("tables"), folder.join("figures")] {

@@ -7,12 +7,12 @@
 //! norms, noise scales and histograms. Everything is drawn from the records, and drawn again when a
 //! run goes on. Of tuning runs nothing is drawn.
 
-use super::hyperparameters::hyperparameters;
+use super::hyperparameters::differing;
 use super::plan::Stage;
 use super::protocol::Task;
 use super::record::{HistogramLine, RunFolder, TimingLine, wall_clock};
-use crate::config::{Arm, Metric};
-use crate::events::{EventWriter, SessionEnd};
+use crate::config::{Arm, Metric, Source, Study};
+use crate::events::{EventWriter, Hyperparameter, SessionEnd};
 use crate::probe::NoiseLine;
 use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
 use anyhow::Result;
@@ -28,6 +28,13 @@ pub(super) struct Curves {
     metrics: Vec<Metric>,
 }
 
+/// The columns of the HPARAMS tab that tell the arms of the study apart.
+fn columns(task: &Task) -> Result<Vec<(String, Hyperparameter)>> {
+    let (name, text) = ("study.yaml".to_owned(), task.resolved.clone());
+    let study = Study::from_source(&Source { name, text, overrides: Vec::new() }, "study")?;
+    differing(&task.definition.arm, &study.arms)
+}
+
 impl Curves {
     /// Replaces the event files of earlier sessions.
     pub(super) fn begin(task: &Task, folder: &Path, begun: f64) -> Result<Self> {
@@ -37,7 +44,7 @@ impl Curves {
         };
         let mut run = writer(folder)?;
         let arm = &task.definition.arm;
-        run.hparams_session(&group(folder, arm), &hyperparameters(arm)?, begun)?;
+        run.hparams_session(&group(folder, arm), &columns(task)?, begun)?;
         run.text("resolved_study", &format!("```yaml\n{}\n```", task.resolved), 0, begun)?;
         let train = writer(&folder.join("train"))?;
         let validation = writer(&folder.join("validation"))?;

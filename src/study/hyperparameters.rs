@@ -17,10 +17,27 @@ const TOLD_ELSEWHERE: [&str; 8] = [
     "train.schedule",
 ];
 
+/// Those of an arm in which the arms of its study differ, and always its name and batch size: columns
+/// that are the same in every row would push the metrics off the screen.
+pub(super) fn differing(arm: &Arm, all: &[Arm]) -> Result<Vec<(String, Hyperparameter)>> {
+    let others: Vec<Vec<(String, Hyperparameter)>> =
+        all.iter().map(hyperparameters).collect::<Result<_>>()?;
+    let value_in = |columns: &[(String, Hyperparameter)], wanted: &str| {
+        columns.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
+    };
+    let own = hyperparameters(arm)?;
+    let differs = |name: &str| {
+        let of_arm = value_in(&own, name);
+        others.iter().any(|other| value_in(other, name) != of_arm)
+    };
+    let is_shown = |name: &str| ["arm", "batch_size"].contains(&name) || differs(name);
+    Ok(own.iter().filter(|(name, _)| is_shown(name)).cloned().collect())
+}
+
 /// The most usual ones for every arm, and whatever else is not as it would be if the file did not say
 /// it: budgets, penalties, clipping, warm-up, Adam's decays, `micro_batch`. The seed is left out: the
 /// seeds of an arm are one row.
-pub(super) fn hyperparameters(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
+fn hyperparameters(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
     let (lstm, train) = (&arm.model.lstm, &arm.train);
     let number = |value: f64| Hyperparameter::Number(value);
     let text = |value: &str| Hyperparameter::Text(value.to_owned());
@@ -103,6 +120,17 @@ mod tests {
         assert_eq!(names[..7], usual);
         // Ten epochs are the budget where none is given.
         assert_eq!(names[7..], ["recurrent_dropout", "epochs"]);
+    }
+
+    #[test]
+    fn columns_in_which_the_arms_do_not_differ_are_left_out() {
+        let text = "study: { arms: [{ batch_size: 8 }, { batch_size: 16, lr: 0.1 }] }\n\
+                    data: { table: { path: t.csv } }\nmodel: { embedding: {} }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let arms = Study::from_source(&source, "f").unwrap().arms;
+        let found = differing(&arms[0], &arms).unwrap();
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["arm", "batch_size", "lr"]);
     }
 
     #[test]

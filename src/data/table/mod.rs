@@ -104,24 +104,42 @@ pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
     Ok(table)
 }
 
-/// Texts without labels, and the line or row of each.
-pub(super) type Texts = (Vec<String>, Vec<u64>);
+/// Texts without labels.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    pub(super) texts: Vec<String>,
+    /// The line or row of each.
+    pub(super) rows: Vec<u64>,
+    /// For each of the columns to keep, its cells.
+    pub(super) kept: Vec<Vec<String>>,
+    pub(super) account: Account,
+}
 
-/// The text column alone, of every row: what a model is to judge has no label. Its file may have
-/// another format than those of the study.
-pub(super) fn read_texts(section: &TableSection, file: &SourceFile) -> Result<(Texts, Account)> {
-    let (mut texts, mut rows) = (Vec::new(), Vec::new());
+/// The text column of every row, and the columns to keep beside it: what a model is to judge has no
+/// label. Its file may have another format than those of the study.
+pub(super) fn read_texts(
+    section: &TableSection,
+    file: &SourceFile,
+    keep: &[String],
+) -> Result<Texts> {
     let format = known(TableFormat::of(&file.path).or(section.format), file)?;
-    let account = each_row(section, file, format, &[&section.text], &mut |row, cells| {
+    let mut found = Texts { kept: vec![Vec::new(); keep.len()], ..Texts::default() };
+    let kept = keep.iter().map(String::as_str);
+    let columns: Vec<&str> = [section.text.as_str()].into_iter().chain(kept).collect();
+    let account = each_row(section, file, format, &columns, &mut |row, cells| {
         let place = || place(&file.name(), format, row);
         let text = cells[0].ok_or_else(|| absent(&place(), &section.text))?;
-        texts.push(text.to_owned());
-        rows.push(row);
+        found.texts.push(text.to_owned());
+        found.rows.push(row);
+        for (kept, cell) in found.kept.iter_mut().zip(&cells[1..]) {
+            kept.push(cell.unwrap_or_default().to_owned());
+        }
         Ok(())
     })?;
-    match texts.is_empty() {
+    found.account = account;
+    match found.texts.is_empty() {
         true => Err(no_rows(file).into()),
-        false => Ok(((texts, rows), account)),
+        false => Ok(found),
     }
 }
 

@@ -1,0 +1,34 @@
+//! The run that stands for a study: the best one by validation of the arm that its report recommends.
+
+use super::diagnostics::Output;
+use crate::error::UserError;
+use crate::report;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+/// The folder of a run; of a study's folder, that of the run that stands for it, which is told.
+pub(super) fn run_of(folder: &Path, output: Output) -> Result<PathBuf> {
+    let is_study = folder.join("study.yaml").is_file() && !folder.join("record.json").exists();
+    if !is_study {
+        return Ok(folder.to_owned());
+    }
+    let Some(found) = report::recommended_run(folder)? else {
+        return Err(UserError::new(
+            format!("{}: no batch size is recommended yet", folder.display()),
+            format!(
+                "`batchscope report {0}` says why; or name one run, such as {0}/ARM/seed-0",
+                folder.display()
+            ),
+        )
+        .into());
+    };
+    let how = if found.settled { "recommended" } else { "provisionally recommended, not decided" };
+    output.note(&format!(
+        "{}/seed-{}: the best of its {} by validation accuracy, {:.1} %, which flatters it; {how}",
+        found.arm,
+        found.seed,
+        super::format::counted(found.seeds, "seed"),
+        100.0 * found.validation
+    ));
+    Ok(folder.join(&found.arm).join(format!("seed-{}", found.seed)))
+}

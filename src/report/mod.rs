@@ -5,6 +5,7 @@
 //! running; the same records give the same bytes.
 //!
 //! ```text
+//! decision   what finished runs decide for what runs next
 //! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
 //! markdown   verdict.md, with the parts in `sections`
 //! tables     runs.csv, arms.csv, comparisons.csv, ...
@@ -15,6 +16,7 @@
 //! studies    several studies beside each other, on one page more
 //! ```
 
+mod decision;
 mod figures;
 mod gather;
 mod markdown;
@@ -25,6 +27,7 @@ mod studies;
 mod tables;
 mod tensorboard;
 
+pub use decision::decide;
 pub use studies::{Reports, Together, write_all};
 
 use crate::analysis::{self, Findings, Results};

@@ -33,26 +33,8 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
-    let name = args.data.display().to_string();
-    let data = match peek(&args.data)? {
-        Contents::Table(table) => {
-            let wanted = guess::Wanted { text: args.text.as_deref(), label: args.label.as_deref() };
-            let read = table.account.differences();
-            read.iter().for_each(|said| output.note(&format!("read {said}")));
-            if let Some(why) = &table.quotes_are_text {
-                diagnostics::print_warnings(&[format!("{why}; quotes are read as text")]);
-            }
-            let guess = guess::table(&name, &table.columns, wanted)?;
-            let quotes_are_text = table.quotes_are_text.is_some();
-            guess::Guess::Table(guess::TableGuess { read, quotes_are_text, ..guess })
-        }
-        Contents::Arrays(shapes) => {
-            let arrays = guess::arrays(&name, &shapes)?;
-            let train = labelled(&args.data, &arrays.train.0, &arrays.train.1)?;
-            guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
-        }
-    };
-    let yaml = write::experiment(&name, &data, args.out.as_deref());
+    let columns = [args.text.as_deref(), args.label.as_deref()];
+    let yaml = experiment(&args.data, columns, args.out.as_deref(), output)?;
     let document = json!({ "file": args.out, "yaml": yaml });
     match &args.out {
         None => output.data(&document, yaml.trim_end())?,
@@ -65,8 +47,38 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The text of an experiment file for data whose text and label columns are these, or are guessed; it
+/// will be called `out`, if it has a name yet.
+pub(super) fn experiment(
+    data: &Path,
+    [text, label]: [Option<&str>; 2],
+    out: Option<&Path>,
+    output: Output,
+) -> Result<String> {
+    let name = data.display().to_string();
+    let guess = match peek(data)? {
+        Contents::Table(table) => {
+            let wanted = guess::Wanted { text, label };
+            let read = table.account.differences();
+            read.iter().for_each(|said| output.note(&format!("read {said}")));
+            if let Some(why) = &table.quotes_are_text {
+                diagnostics::print_warnings(&[format!("{why}; quotes are read as text")]);
+            }
+            let guess = guess::table(&name, &table.columns, wanted)?;
+            let quotes_are_text = table.quotes_are_text.is_some();
+            guess::Guess::Table(guess::TableGuess { read, quotes_are_text, ..guess })
+        }
+        Contents::Arrays(shapes) => {
+            let arrays = guess::arrays(&name, &shapes)?;
+            let train = labelled(data, &arrays.train.0, &arrays.train.1)?;
+            guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
+        }
+    };
+    Ok(write::experiment(&name, &guess, out))
+}
+
 /// Writes a file that is not there yet.
-fn create(path: &Path, text: &str) -> Result<()> {
+pub(super) fn create(path: &Path, text: &str) -> Result<()> {
     let file = File::create_new(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => anyhow::Error::new(UserError::new(
             format!("{} exists already and is left as it is", path.display()),

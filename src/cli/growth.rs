@@ -11,9 +11,9 @@ pub(super) fn before(plan: &Plan, selection: &Selection) -> Option<String> {
         return Some("until  `--only` trains what it names: no seeds are added".into());
     }
     let most = plan.at_most()?;
-    let time = growth.time.map_or(String::new(), |time| format!(", begun within {time}"));
+    let time = growth.time.map_or(String::new(), |time| format!(", for at most {time}"));
     Some(format!(
-        "until  settled: seeds are added, up to {} in each arm ({}{time})",
+        "until  settled: seeds are added, up to {} in each arm ({}){time}",
         growth.most,
         counted(most.runs.len(), "run")
     ))
@@ -37,41 +37,82 @@ pub(super) fn looked(looked: &Looked) -> String {
 pub(super) fn after(additions: &Additions, words: &[String]) -> Option<String> {
     let last = additions.looks.last();
     let seeds = counted(additions.seeds as usize, "seed");
-    let at: Vec<String> = additions.looks.iter().map(|look| look.seeds.to_string()).collect();
-    let looks = match at.len() {
-        0 | 1 => String::new(),
-        _ => format!(" (looked at after {})", list(&at)),
-    };
+    let again = || format!("To go on, repeat:\n  {}", command(words));
     let said = match additions.stopped? {
         Stop::Interrupted => return None,
-        Stop::Settled => format!("stopped after {seeds}, since it is settled{looks}"),
+        Stop::Settled => format!("stopped after {seeds}: it is settled{}", left_out(additions)),
         Stop::MaxSeeds => {
             let expected = last.and_then(|look| look.expected_seeds);
-            let expected =
-                expected.map_or(String::new(), |n| format!("; it is expected to take about {n}"));
+            let expected = expected.filter(|n| *n as u64 > additions.seeds);
+            let expected = expected
+                .map_or(String::new(), |n| format!(", and about {n} are expected to settle it"));
             format!(
-                "stopped after {seeds}, the most that were allowed, and not settled{looks}{expected}. A \
-                 larger `--max-seeds` goes on"
+                "stopped after {seeds}, the most that were allowed: it is not settled{expected}{}. A \
+                 larger `--max-seeds` goes on",
+                left_out(additions)
             )
         }
-        Stop::MaxTime if additions.looks.is_empty() => {
-            let time = additions.max_time.as_deref().unwrap_or("the time");
-            format!(
-                "stopped, since {time} are over, before the first {} were finished; everything so far \
-                 is saved. To go on, repeat:\n  {}",
-                counted(additions.first as usize, "seed"),
-                command(words)
-            )
-        }
-        Stop::MaxTime => {
-            let time = additions.max_time.as_deref().unwrap_or("the time");
-            format!(
-                "stopped after {seeds}, since {time} are over{looks}. To go on, repeat:\n  {}",
-                command(words)
-            )
-        }
+        Stop::MaxTime if additions.looks.is_empty() => format!(
+            "stopped, since {} is over, before the first {} were finished; everything so far is saved. \
+             {}",
+            time(additions),
+            counted(additions.first as usize, "seed"),
+            again()
+        ),
+        Stop::MaxTime => format!(
+            "stopped after {seeds}, since {} is over{}. {}",
+            time(additions),
+            left_out(additions),
+            again()
+        ),
     };
     Some(said)
+}
+
+/// How a study stands that adds seeds.
+pub(super) fn standing(additions: &Additions, in_use: bool) -> String {
+    let seeds = counted(additions.seeds as usize, "seed");
+    match additions.stopped {
+        None if in_use => format!(
+            "seeds are added until it is settled: {} so far, at most {}",
+            additions.seeds, additions.max_seeds
+        ),
+        Some(Stop::Settled) => {
+            format!("no more seeds are added: it was settled after {seeds}{}", left_out(additions))
+        }
+        Some(Stop::MaxSeeds) => format!(
+            "no more seeds are added: {seeds} are the most that were allowed{}",
+            left_out(additions)
+        ),
+        Some(Stop::MaxTime) => format!(
+            "{} was over after {seeds}{}; the same command goes on",
+            time(additions),
+            left_out(additions)
+        ),
+        None | Some(Stop::Interrupted) => {
+            format!("the same command goes on adding seeds, up to {}", additions.max_seeds)
+        }
+    }
+}
+
+fn time(additions: &Additions) -> String {
+    additions.max_time.as_ref().map_or("the time".into(), |time| format!("the time of {time}"))
+}
+
+/// Which arms got no more seeds, and from when on.
+fn left_out(additions: &Additions) -> String {
+    let mut told: Vec<&String> = Vec::new();
+    let mut parts = Vec::new();
+    for look in &additions.looks {
+        for arm in look.out.iter().filter(|arm| !told.contains(arm)).collect::<Vec<_>>() {
+            told.push(arm);
+            parts.push(format!("{arm} after {}", look.seeds));
+        }
+    }
+    match parts.len() {
+        0 => String::new(),
+        _ => format!("; no more seeds for {}", list(&parts)),
+    }
 }
 
 #[cfg(test)]
@@ -113,16 +154,32 @@ mod tests {
     fn the_end_says_why_and_how_to_go_on() {
         let words = ["batchscope", "quick", "a.csv"].map(String::from);
         let said = |stopped, looks: &[u64]| after(&additions(stopped, looks), &words).unwrap();
+        assert_eq!(said(Stop::Settled, &[5, 6]), "stopped after 6 seeds: it is settled");
         assert_eq!(
-            said(Stop::Settled, &[5, 6]),
-            "stopped after 6 seeds, since it is settled (looked at after 5 and 6)"
+            said(Stop::MaxSeeds, &[5, 6]),
+            "stopped after 6 seeds, the most that were allowed: it is not settled, and about 60 are \
+             expected to settle it. A larger `--max-seeds` goes on"
         );
-        assert!(said(Stop::MaxSeeds, &[5, 6]).contains("about 60. A larger `--max-seeds` goes on"));
-        assert!(
-            said(Stop::MaxTime, &[5])
-                .ends_with("10m are over. To go on, repeat:\n  batchscope quick a.csv")
+        assert_eq!(
+            said(Stop::MaxTime, &[5]),
+            "stopped after 5 seeds, since the time of 10m is over. To go on, repeat:\n  batchscope quick \
+             a.csv"
         );
         assert!(said(Stop::MaxTime, &[]).contains("before the first 5 seeds were finished"));
         assert_eq!(after(&additions(Stop::Interrupted, &[5]), &words), None);
+    }
+
+    #[test]
+    fn arms_that_got_no_more_seeds_are_named_once_with_the_look_at_which_they_went() {
+        let mut found = additions(Stop::Settled, &[5, 6, 7]);
+        for (look, out) in found.looks.iter_mut().zip([vec![], vec!["b"], vec!["b", "c"]]) {
+            look.out = out.into_iter().map(String::from).collect();
+        }
+        let said = "no more seeds are added: it was settled after 7 seeds; no more seeds for b after 6 \
+                    and c after 7";
+        assert_eq!(standing(&found, false), said);
+        found.stopped = None;
+        let said = "seeds are added until it is settled: 7 so far, at most 6";
+        assert_eq!(standing(&found, true), said);
     }
 }

@@ -129,7 +129,7 @@ enum Command {
     ///
     /// With --json: study, folder, state (running, interrupted, ended or finished), arms as in
     /// `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, step or message), where
-    /// others are runs in the folder that the study has no more, and tunings as in `run`.
+    /// others are runs in the folder that the study has no more, and tunings and until as in `run`.
     Status(status::StatusArgs),
     /// Say what a study shows, how surely, and which batch size to use
     ///

@@ -73,6 +73,10 @@ impl Study {
 
     /// What is said of finished seeds beyond those of the file.
     fn used(&self, beyond: &BTreeMap<String, BTreeSet<u64>>) -> Option<String> {
+        // That a study goes on from there needs no word.
+        if self.growth.is_some() {
+            return None;
+        }
         let asked = self.seeds.len();
         let first = beyond.values().next()?;
         let is_common = beyond.len() == self.arms.len() && beyond.values().all(|of| of == first);

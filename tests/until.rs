@@ -154,7 +154,7 @@ fn a_study_ends_at_the_most_seeds_that_are_allowed_and_says_so() {
 #[test]
 fn the_time_ends_a_study_between_runs_and_the_same_command_goes_on_to_the_same_runs() {
     let scene = Scene::new();
-    scene.write("tiny.yaml", &open().replace("epochs: 40", "epochs: 1500"));
+    scene.write("tiny.yaml", &open().replace("epochs: 40", "epochs: 500"));
     let limited = ["run", "tiny.yaml", "--max-seeds", "6", "--max-time", "1s", "--workers", "1"];
     let ended = scene.run(&limited).expect(0);
     let session = last_session(&scene, "runs/tiny");
@@ -178,11 +178,12 @@ fn the_time_ends_a_study_between_runs_and_the_same_command_goes_on_to_the_same_r
 #[test]
 fn a_study_that_is_killed_between_two_looks_decides_the_same_with_any_workers() {
     let scene = Scene::new();
-    scene.write("tiny.yaml", &open().replace("epochs: 40", "epochs: 400"));
+    scene.write("tiny.yaml", &open().replace("epochs: 40", "epochs: 150"));
     let limit = ["run", "tiny.yaml", "--max-seeds", "7"];
     let with = |more: &[&'static str]| [&limit[..], more].concat();
     scene.run(&with(&["--workers", "3", "--out", "whole"])).expect(0);
-    let program = scene.start(&with(&["--workers", "1", "--out", "killed"]));
+    // Nobody reads what it says.
+    let program = scene.start(&with(&["--workers", "1", "--out", "killed", "--quiet"]));
     let metrics = scene.path("killed/small/seed-5/metrics.jsonl");
     wait_for(&program, "a run beyond the first look", || metrics.exists());
     let left = workers(&program);

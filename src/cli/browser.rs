@@ -26,7 +26,7 @@ fn has_screen() -> bool {
 }
 
 fn opens(page: &Path) -> bool {
-    open::commands(page).into_iter().any(|command| starts(command))
+    open::commands(page).into_iter().any(starts)
 }
 
 /// Whether a launcher ends well, or is still at work after a while.

@@ -2,6 +2,7 @@
 //!
 //! Tables and results go to standard output; progress, warnings and errors to standard error.
 
+mod affordable;
 mod browser;
 mod check;
 mod completions;

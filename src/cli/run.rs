@@ -1,9 +1,9 @@
 //! `batchscope run FILE.yaml`: train what is not finished, then say what came of it.
 
+use super::affordable::without_tuning;
 use super::diagnostics::Output;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::quick::without_tuning;
 use super::{
     ExperimentArgs, INTERRUPTED, SOME_FAILED, USAGE_OR_CONFIGURATION, browser, cache, diagnostics,
     format, growth, report, tables,

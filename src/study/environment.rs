@@ -178,6 +178,8 @@ mod tests {
             stopped: None,
         };
         let until = Session { until: Some(additions), ..session(Some(5)) };
-        assert!(was_extended(&[until.clone()]) && was_extended(&[until, session(Some(5))]));
+        assert!(
+            was_extended(std::slice::from_ref(&until)) && was_extended(&[until, session(Some(5))])
+        );
     }
 }

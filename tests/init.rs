@@ -17,11 +17,14 @@ fn a_file_written_for_a_table_is_accepted_and_runs_as_it_is() {
         assert!(yaml.contains(expected), "`{expected}` is missing in:\n{yaml}");
     }
     scene.run(&["check", "mine.yaml"]).expect(0);
+    assert!(yaml.contains("\n  learning_rate: { tuned: {} }\n"), "it is affordable here: {yaml}");
     // What stands in comments is accepted, too.
-    let tuned = yaml.replace("  # learning_rate:", "  learning_rate:");
+    let tuned = yaml.replace("  # until:", "  until:");
     let taken_apart =
         yaml.replace("  # decompose:", "  decompose:").replace("  grid:", "  # grid:");
-    for (text, arms) in [(tuned, "tuned"), (taken_apart, "large-tuned-equal-steps")] {
+    for (text, arms) in
+        [(tuned, "for the 5 seeds to begin with"), (taken_apart, "large-tuned-equal-steps")]
+    {
         scene.write("other.yaml", &text);
         let said = scene.run(&["check", "other.yaml"]).expect(0).stdout;
         assert!(said.contains(arms), "{said}");

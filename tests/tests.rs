@@ -43,3 +43,5 @@ mod status;
 mod study;
 // Learning rates that are tuned, and gaps that are taken apart.
 mod tuning;
+// Seeds that are added until it is settled what to use.
+mod until;

@@ -61,12 +61,22 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     diagnostics::print_warnings(&plan.warnings());
     let parallel = pool.parallel(&plan, plan.runs.len());
     let seconds = plan.total_seconds(&estimates, parallel, pool.start_up());
+    let most = plan.at_most().map(|most| {
+        let parallel = pool.parallel(&most, most.runs.len());
+        let seconds = most.total_seconds(&estimates, parallel, pool.start_up());
+        let (first, all) = (plan.study.seeds.len(), most.study.seeds.len());
+        format!(
+            "for the {first} seeds to begin with, at most about {} for {all},",
+            format::duration(seconds)
+        )
+    });
     let text = format!(
-        "{}\n\n{}\n\nabout {} in all and {} on disk in {}; time and memory are estimated \
+        "{}\n\n{}\n\nabout {} {} and {} on disk in {}; time and memory are estimated \
          from a few steps of each arm, just now, on this machine{}",
         tables::headline(&plan, &pool, parallel),
         tables::costs(&plan, &estimates),
         format::duration(seconds),
+        most.as_deref().unwrap_or("in all"),
         format::bytes(plan.disk_bytes(parallel)),
         folder.display(),
         if plan.study.tuned.is_empty() { "" } else { MORE },

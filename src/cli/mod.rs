@@ -2,16 +2,20 @@
 //!
 //! Tables and results go to standard output; progress, warnings and errors to standard error.
 
+mod affordable;
+mod browser;
 mod check;
 mod completions;
 mod diagnostics;
 mod evaluate;
 mod export;
 mod format;
+mod growth;
 mod init;
 mod interrupt;
 mod predict;
 mod progress;
+mod quick;
 mod recommended;
 mod report;
 mod run;
@@ -24,7 +28,7 @@ mod wrap;
 use diagnostics::Output;
 use sink::Undelivered;
 
-use crate::config::{Override, Source, Study};
+use crate::config::{Override, Source, Study, Time};
 use crate::error::UserError;
 use crate::files;
 use crate::kernels::{InstructionSet, signals};
@@ -59,9 +63,12 @@ struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
+  batchscope quick tickets.csv --open
   batchscope init tickets.csv --out tickets.yaml
   batchscope check tickets.yaml
   batchscope run tickets.yaml
+  batchscope run tickets.yaml --until-settled --max-time 2h
+  batchscope run tickets.yaml --batch-sizes 32,128 --seeds 10
   batchscope run tickets.yaml --set train.epochs=3 --out runs/short
   batchscope status runs/tickets
   batchscope report runs/tickets
@@ -76,6 +83,16 @@ With --json an error is {\"error\": {\"message\": ..., \"hint\": ...}} on standa
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer the question for a data file: write an experiment file, train, and report
+    ///
+    /// As `init`, then `run --until-settled`, then `report`, within ten minutes or --max-time. The
+    /// experiment file lies in the current folder, called like the data; one that is there is used as it
+    /// is. The same command goes on where it ended, after Ctrl-C too.
+    ///
+    /// Learning rates are tuned where that takes at most half of the time.
+    ///
+    /// With --json: as `run`, and file, the experiment file.
+    Quick(quick::QuickArgs),
     /// Write an experiment file for your own data, to begin with
     ///
     /// Looks at the columns and rows of the file, guesses which hold the texts and the labels, and
@@ -99,11 +116,17 @@ enum Command {
     /// there is nothing to save. A second Ctrl-C or SIGTERM ends at once. Finished runs are never run
     /// again.
     ///
+    /// With --until-settled (or `until: settled` in the file) seeds are added: to begin with as many as
+    /// the file says, then a fifth more each time, until it is settled which batch size to use. A batch
+    /// size that cannot be the best any more gets no more seeds. --max-seeds and --max-time end it
+    /// earlier: no run begins after that time, those in training end, and the same command goes on.
+    ///
     /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, restored,
     /// micro_batch, and count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
     /// examples_per_second), failures (run, state, step or message), unfinished, not_retried, tunings
     /// (arm, batch_size, trials, finished, chosen, edge), unmeasured (run and reason, of solutions that
-    /// could not be measured), measurements_left, report (as in `report`, or null when no run is
+    /// could not be measured), measurements_left, until (first, max_seeds, max_time, looks (seeds, settled,
+    /// out, expected_seeds), seeds, stopped; null when no seeds are added), report (as in `report`, or null when no run is
     /// finished), and error (message, hint) when the report could not be written.
     Run(run::RunArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
@@ -115,7 +138,8 @@ enum Command {
     ///
     /// With --json: study, folder, state (running, damaged, interrupted, ended or finished), arms as in
     /// `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or message and
-    /// hint), where others are runs in the folder that the study has no more, and tunings as in `run`.
+    /// hint), where others are runs in the folder that the study has no more, and tunings and until as in
+    /// `run`.
     Status(status::StatusArgs),
     /// Say what a study shows, how surely, and which batch size to use
     ///
@@ -166,7 +190,7 @@ enum Command {
     Worker,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 struct ExperimentArgs {
     /// The experiment file
     #[arg(value_name = "FILE.yaml")]
@@ -180,6 +204,21 @@ struct ExperimentArgs {
     /// Change a value of the file, as in `--set train.epochs=3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Runs of each arm, with the seeds 0, 1, 2, ...; in place of `study.seeds`
+    #[arg(long, value_name = "N")]
+    seeds: Option<u32>,
+    /// Compare these batch sizes, as in `--batch-sizes 32,128`; in place of those of the grid
+    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
+    batch_sizes: Vec<u32>,
+    /// Add seeds until it is settled which batch size to use
+    #[arg(long)]
+    until_settled: bool,
+    /// When seeds are added: the most seeds of an arm [default: 40]
+    #[arg(long, value_name = "N")]
+    max_seeds: Option<u32>,
+    /// When seeds are added: begin no run after this time, such as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME")]
+    max_time: Option<Time>,
     /// Worker processes [default: one a core, or one a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
@@ -223,6 +262,7 @@ fn undelivered(output: Output, what: &str, lost: &Undelivered) -> ExitCode {
 
 fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
     match command {
+        Command::Quick(args) => quick::quick(args, output),
         Command::Init(args) => init::init(args, output),
         Command::Check(args) => check::check(args, output),
         Command::Run(args) => run::run(args, output),
@@ -270,7 +310,7 @@ impl Command {
         match self {
             Self::Init(_) => "the experiment file",
             Self::Check(_) => "the estimate",
-            Self::Run(_) => "the results",
+            Self::Quick(_) | Self::Run(_) => "the results",
             Self::Status(_) => "the status",
             Self::Report(_) => "the verdict",
             Self::Evaluate(_) => "the metrics",
@@ -285,6 +325,11 @@ impl Command {
 
 impl ExperimentArgs {
     fn study(&self) -> Result<Study> {
+        self.study_with(Vec::new())
+    }
+
+    /// The study of the file, with further changes after those of the command line.
+    fn study_with(&self, more: Vec<Override>) -> Result<Study> {
         let name = self.file.display().to_string();
         let text = fs::read_to_string(&self.file).map_err(|error| {
             let advice = "give the path of an experiment file; examples are in `experiments/`";
@@ -297,10 +342,31 @@ impl ExperimentArgs {
             )]);
         }
         let sets = self.set.iter().map(|set| Override::parse(set));
-        let device = self.device.iter().map(|device| Ok(Override::device(device)));
-        let overrides = sets.chain(device).collect::<Result<_, UserError>>()?;
+        let overrides = sets
+            .chain(self.flags().into_iter().chain(more).map(Ok))
+            .collect::<Result<_, UserError>>()?;
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
         Ok(Study::from_source(&Source { name, text, overrides }, &stem)?)
+    }
+
+    /// The flags that stand for keys of the file.
+    fn flags(&self) -> Vec<Override> {
+        let device = self
+            .device
+            .as_ref()
+            .map(|name| Override::flag("--device", "train.device", name.as_str().into()));
+        let seeds = self.seeds.map(|n| Override::flag("--seeds", "study.seeds", n.into()));
+        let sizes =
+            (!self.batch_sizes.is_empty()).then(|| Override::batch_sizes(&self.batch_sizes));
+        let until = self
+            .until_settled
+            .then(|| Override::flag("--until-settled", "study.until", "settled".into()));
+        let most =
+            self.max_seeds.map(|n| Override::flag("--max-seeds", "study.max_seeds", n.into()));
+        let time = self
+            .max_time
+            .map(|time| Override::flag("--max-time", "study.max_time", time.to_string().into()));
+        [device, seeds, sizes, until, most, time].into_iter().flatten().collect()
     }
 
     fn folder(&self, study: &Study) -> Result<PathBuf, UserError> {

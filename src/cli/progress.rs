@@ -2,7 +2,8 @@
 
 use super::diagnostics::{Output, note, print_warnings};
 use super::format::{count, counted, duration, in_line, loss};
-use crate::study::{Job, Observer, Pending, Plan, Run, RunEnd, TimingLine};
+use super::growth;
+use crate::study::{Job, Looked, Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::train::{self, Course, EpochMetrics};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,8 @@ struct Work {
     runs_done: usize,
     /// What the runs are for, if they are not those that will be reported: `tuning `.
     what: &'static str,
+    /// Whether more runs may follow these.
+    grows: bool,
 }
 
 // What does not fit into the line is cut, so that a bar never takes two.
@@ -96,6 +99,27 @@ impl Progress {
             .for_each(|bar| bar.finish_and_clear());
     }
 
+    /// More work comes to what was there.
+    fn more(&mut self, plan: &Plan, pending: &Pending) {
+        let rows: u64 = pending.runs.iter().map(|run| plan.course(&run.arm).examples()).sum();
+        self.work.total += rows;
+        self.work.runs_total += in_all(pending);
+        self.work.runs_done += in_all(pending) - pending.runs.len();
+        if self.study.is_none() && rows > 0 {
+            self.add_study_bar();
+        }
+        if let Some(bar) = &self.study {
+            bar.set_length(self.work.total);
+        }
+    }
+
+    fn add_study_bar(&mut self) {
+        let Some(bars) = &self.bars else { return };
+        let bar = bars.add(ProgressBar::new(self.work.total).with_style(style(STUDY_BAR)));
+        bar.set_prefix("study");
+        self.study = Some(bar);
+    }
+
     /// Work begins on these runs; `all` counts those too that are done.
     fn begin(&mut self, plan: &Plan, pending: &[Run], all: usize, what: &'static str) {
         self.finish();
@@ -108,10 +132,18 @@ impl Progress {
             what,
             ..Work::default()
         };
-        if let Some(bars) = self.bars.as_ref().filter(|_| !pending.is_empty()) {
-            let bar = bars.add(ProgressBar::new(self.work.total).with_style(style(STUDY_BAR)));
-            bar.set_prefix("study");
-            self.study = Some(bar);
+        if !pending.is_empty() {
+            self.add_study_bar();
+        }
+    }
+
+    /// A warning stays, whatever `--quiet` takes away.
+    fn warn_of_anew(&self, pending: &Pending) {
+        for why in &pending.anew {
+            match self.bars {
+                Some(_) => self.line(&format!("warning: {why}")),
+                None => print_warnings(std::slice::from_ref(why)),
+            }
         }
     }
 
@@ -159,11 +191,14 @@ impl Work {
         Course::new(&run.arm, self.rows_per_epoch as usize)
     }
 
-    /// `4 of 9 runs, 1 min left`, or `tuning 4 of 9 runs, 1 min left`
+    /// `4 of 9 runs, 1 min left`, or `tuning 4 of 9 runs, 1 min left`; where more runs may follow, `4 of
+    /// 9 runs so far, 1 min to the next look`
     fn message(&self, now: u64) -> String {
-        let runs = format!("{}{} of {} runs", self.what, self.runs_done, self.runs_total);
+        let so_far = if self.grows { " so far" } else { "" };
+        let until = if self.grows { "to the next look" } else { "left" };
+        let runs = format!("{}{} of {} runs{so_far}", self.what, self.runs_done, self.runs_total);
         match self.seconds_left(now) {
-            Some(left) => format!("{runs}, {} left", duration(left)),
+            Some(left) => format!("{runs}, {} {until}", duration(left)),
             None => runs,
         }
     }
@@ -182,17 +217,21 @@ impl Observer for Progress {
     }
 
     fn on_plan(&mut self, plan: &Plan, pending: &Pending) {
-        for line in left_alone(pending, plan.runs.len()) {
+        for line in left_alone(pending) {
             self.line(&line);
         }
-        // A warning stays, whatever `--quiet` takes away.
-        for why in &pending.anew {
-            match self.bars {
-                Some(_) => self.line(&format!("warning: {why}")),
-                None => print_warnings(std::slice::from_ref(why)),
-            }
-        }
-        self.begin(plan, &pending.runs, pending.runs.len(), "");
+        self.warn_of_anew(pending);
+        self.begin(plan, &pending.runs, in_all(pending), "");
+        self.work.grows = plan.study.growth.is_some() && pending.left_out == 0;
+    }
+
+    fn on_more(&mut self, plan: &Plan, pending: &Pending) {
+        self.warn_of_anew(pending);
+        self.more(plan, pending);
+    }
+
+    fn on_look(&mut self, _plan: &Plan, looked: &Looked) {
+        self.line(&growth::looked(looked));
     }
 
     fn on_tuning(&mut self, plan: &Plan, pending: &[Run], all: usize) {
@@ -292,12 +331,17 @@ fn measuring(done: usize, of: usize) -> String {
     format!("measuring solutions: {done} of {of}")
 }
 
+/// The runs that a session is about, done or not.
+fn in_all(pending: &Pending) -> usize {
+    pending.finished + pending.diverged + pending.failed + pending.runs.len()
+}
+
 /// Why runs of the plan are not trained in this session.
-fn left_alone(pending: &Pending, all: usize) -> Vec<String> {
+fn left_alone(pending: &Pending) -> Vec<String> {
     let done = pending.finished + pending.diverged;
     let mut lines = Vec::new();
     if done > 0 {
-        lines.push(format!("{done} of {all} runs are done already"));
+        lines.push(format!("{done} of {} runs are done already", in_all(pending)));
     }
     if pending.failed > 0 {
         let runs = counted(pending.failed, "run");

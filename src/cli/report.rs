@@ -1,8 +1,7 @@
 //! `batchscope report STUDY_DIR...`: what the records of a study say.
 
-use super::SOME_FAILED;
-use super::diagnostics::Output;
-use super::diagnostics::print_warnings;
+use super::diagnostics::{Output, print_warnings};
+use super::{SOME_FAILED, browser};
 use crate::report::{self, Report, Together};
 use anyhow::Result;
 use clap::Args;
@@ -17,6 +16,9 @@ pub(super) struct ReportArgs {
     /// Where the page goes that compares several studies [default: comparison, beside the first]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Open the page in a browser
+    #[arg(long)]
+    open: bool,
 }
 
 pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
@@ -27,6 +29,11 @@ pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
     let texts: Vec<String> = written.reports.iter().map(of_study).collect();
     let texts = [texts, written.comparison.iter().map(together).collect()].concat();
     output.answer(&written, &texts.join("\n\n"))?;
+    let page = written.comparison.as_ref().map(|found| &found.path);
+    let page = page.or_else(|| written.reports.first().map(|report| &report.path));
+    if let Some(page) = page.filter(|_| args.open) {
+        browser::open(page, output);
+    }
     Ok(match written.damaged.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(SOME_FAILED),

@@ -1,29 +1,32 @@
 //! `batchscope run FILE.yaml`: train what is not finished, then say what came of it.
 
+use super::affordable::without_tuning;
 use super::diagnostics::Output;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::{
-    ExperimentArgs, INTERRUPTED, SOME_FAILED, USAGE_OR_CONFIGURATION, cache, diagnostics, format,
-    tables,
+    ExperimentArgs, INTERRUPTED, SOME_FAILED, USAGE_OR_CONFIGURATION, browser, cache, diagnostics,
+    format, growth, tables,
 };
+use crate::config::Time;
 use crate::report::{self as reports, Report};
 use crate::study::{
-    ArmSummary, Run, RunEnd, RunState, Selection, StudyFolder, StudyOutcome, Tuning, execute,
-    prepare, put_damaged_aside,
+    Additions, ArmSummary, Halt, Look, Request, Run, RunEnd, RunState, Selection, StudyFolder,
+    StudyOutcome, Tuning, execute, prepare, put_damaged_aside,
 };
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     experiment: ExperimentArgs,
     /// Train these runs alone: ARM, ARM/seed-0, or seed-0 for all arms; may be repeated
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", conflicts_with = "until_settled")]
     only: Vec<String>,
     /// Try runs again that failed with an error, from their last checkpoint
     ///
@@ -31,6 +34,9 @@ pub(super) struct RunArgs {
     /// again.
     #[arg(long)]
     retry_failed: bool,
+    /// Open the report in a browser
+    #[arg(long)]
+    open: bool,
 }
 
 /// What `--json` prints.
@@ -38,6 +44,9 @@ pub(super) struct RunArgs {
 struct Document<'o> {
     study: &'o str,
     folder: &'o Path,
+    /// The experiment file that `quick` wrote or found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'o Path>,
     arms: &'o [ArmSummary],
     failures: Vec<Failed>,
     unfinished: usize,
@@ -46,6 +55,8 @@ struct Document<'o> {
     /// Runs whose solutions could not be measured, and why.
     unmeasured: Vec<(String, &'o str)>,
     measurements_left: usize,
+    /// How seeds were added, if they were.
+    until: Option<&'o Additions>,
     report: Option<&'o Report>,
     /// Why there is no report, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +77,19 @@ struct Failed {
     state: RunState,
 }
 
+impl RunArgs {
+    pub(super) fn new(experiment: ExperimentArgs, open: bool) -> Self {
+        Self { experiment, only: Vec::new(), retry_failed: false, open }
+    }
+}
+
 pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
+    carry_out(args, None, output)
+}
+
+/// Trains, reports, and says what came of it. `quick` gives the time that it has for all of it.
+pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> Result<ExitCode> {
+    let begun = Instant::now();
     let mut study = args.experiment.study()?;
     let path = args.experiment.folder(&study)?;
     // Before anything is written.
@@ -76,46 +99,86 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
     let interrupt = Interrupt::listen(output, &path)?;
     let mut pool = args.experiment.pool()?;
     let mut progress = Progress::new(output);
-    let plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
+    let mut plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
+    if let Some(time) = quick {
+        let at = (&*path, time);
+        let given = without_tuning(&args.experiment, &plan, at, &mut pool, &mut progress)?;
+        if let Some(mut given) = given {
+            given.take_finished(&path)?;
+            plan = prepare(&given, &cache(&path), &pool, &mut progress)?;
+        }
+    }
     diagnostics::print_warnings(&plan.warnings());
     let covered = plan.runs.iter().filter(|run| selection.covers(run)).count();
     let parallel = pool.parallel(&plan, covered);
     progress.line(&tables::headline(&plan, &pool, parallel));
+    growth::before(&plan, &selection).into_iter().for_each(|line| progress.line(&line));
     let folder = StudyFolder::open(&path)?;
     diagnostics::print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let command: Vec<String> = words.collect();
     interrupt.training();
-    let stop = interrupt.stop();
-    let outcome = execute(&plan, &folder, &selection, &mut pool, &command, stop, &mut progress);
+    let time = plan.study.growth.filter(|_| selection.only.is_empty()).and_then(|of| of.time);
+    let deadline = time.and_then(|time| begun.checked_add(time.duration()));
+    let halt = Halt { stop: interrupt.stop(), deadline };
+    let decide = |folder: &Path, look: Look<'_>| reports::decide(folder, true, look);
+    let request = Request { selection: &selection, command: &command, halt, decide: &decide };
+    let outcome = execute(&plan, &folder, request, &mut pool, &mut progress);
     // The workers end before the folder's lock is given up.
     drop(pool);
     progress.finish();
     let outcome = outcome?;
     interrupt.reporting();
-    // What was trained counts, even if the disk has no room for the report.
-    let (written, fault) = match reports::write(&path) {
-        Ok(written) => (written, None),
-        Err(error) => (None, Some(no_report(&path, &error))),
-    };
-    let answer = written.as_ref().map(Report::text);
-    let parts = match answer {
-        Some(answer) => [Some(answer), notes(&outcome, &command), Some(curves(&path))],
-        None => {
-            [Some(tables::results(&outcome.arms)), notes(&outcome, &command), Some(curves(&path))]
+    let file = quick.map(|_| &*args.experiment.file);
+    let ended =
+        Ended { study: &study.name, folder: &path, file, outcome: &outcome, command: &command };
+    ended.report(args.open, output)
+}
+
+/// A study that was trained, to be reported.
+struct Ended<'e> {
+    study: &'e str,
+    folder: &'e Path,
+    /// The experiment file, where the command line does not name it.
+    file: Option<&'e Path>,
+    outcome: &'e StudyOutcome,
+    command: &'e [String],
+}
+
+impl Ended<'_> {
+    fn report(&self, open: bool, output: Output) -> Result<ExitCode> {
+        // What was trained counts, even if the disk has no room for the report.
+        let (written, fault) = match reports::write(self.folder) {
+            Ok(written) => (written, None),
+            Err(error) => (None, Some(no_report(self.folder, &error))),
+        };
+        let answer = written.as_ref().map(Report::text);
+        let table = || tables::results(&self.outcome.arms);
+        let parts = [
+            Some(answer.unwrap_or_else(table)),
+            notes(self.outcome, self.command),
+            Some(self.places()),
+        ];
+        let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+        let document = document(self, (written.as_ref(), fault.as_ref()));
+        let answered = output.answer(&document, &text);
+        if let Some(Fault { message, hint }) = &fault {
+            diagnostics::complain(message, Some(hint));
         }
-    };
-    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
-    let document = document(&study.name, &path, &outcome, (written.as_ref(), fault.as_ref()));
-    let answered = output.answer(&document, &text);
-    if let Some(Fault { message, hint }) = &fault {
-        diagnostics::complain(message, Some(hint));
+        if let Some(report) = written.as_ref().filter(|_| open) {
+            browser::open(&report.path, output);
+        }
+        let code = if fault.is_some() { USAGE_OR_CONFIGURATION } else { exit_code(self.outcome) };
+        match answered {
+            // That nobody reads the table is less than what there is to tell of the runs.
+            Err(lost) if !(lost.is_unread() && code != 0) => Err(lost.into()),
+            _ => Ok(ExitCode::from(code)),
+        }
     }
-    let code = if fault.is_some() { USAGE_OR_CONFIGURATION } else { exit_code(&outcome) };
-    match answered {
-        // That nobody reads the table is less than what there is to tell of the runs.
-        Err(lost) if !(lost.is_unread() && code != 0) => Err(lost.into()),
-        _ => Ok(ExitCode::from(code)),
+
+    fn places(&self) -> String {
+        let file = self.file.map(|file| format!("experiment file: {}\n", file.display()));
+        file.unwrap_or_default() + &curves(self.folder)
     }
 }
 
@@ -136,11 +199,10 @@ fn no_report(study: &Path, error: &anyhow::Error) -> Fault {
 }
 
 fn document<'o>(
-    study: &'o str,
-    folder: &'o Path,
-    outcome: &'o StudyOutcome,
+    ended: &'o Ended<'o>,
     (report, error): (Option<&'o Report>, Option<&'o Fault>),
 ) -> Document<'o> {
+    let Ended { study, folder, file, outcome, .. } = *ended;
     let failed = outcome.failures.iter().filter_map(|(run, end)| {
         let state = match end.clone() {
             RunEnd::Diverged { step } => RunState::Diverged { step },
@@ -152,6 +214,7 @@ fn document<'o>(
     Document {
         study,
         folder,
+        file,
         arms: &outcome.arms,
         failures: failed.collect(),
         unfinished: outcome.unfinished,
@@ -159,6 +222,7 @@ fn document<'o>(
         tunings: &outcome.tunings,
         unmeasured: outcome.unmeasured.iter().map(|(job, why)| (job.run.id(), &**why)).collect(),
         measurements_left: outcome.measurements_left,
+        until: outcome.additions.as_ref(),
         report,
         error,
     }
@@ -193,6 +257,7 @@ fn notes(outcome: &StudyOutcome, command: &[String]) -> Option<String> {
             format::command(command)
         ));
     }
+    lines.extend(outcome.additions.as_ref().and_then(|of| growth::after(of, command)));
     if outcome.unfinished > 0 {
         lines.push(format!(
             "not finished: {}; everything so far is saved. To go on, repeat:\n  {}",

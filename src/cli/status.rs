@@ -2,8 +2,8 @@
 
 use super::diagnostics::Output;
 use super::run::{DIVERGED, curves};
-use super::{SOME_FAILED, tables};
-use crate::study::{ArmSummary, RunState, RunStatus, StudyStatus, Tuning};
+use super::{SOME_FAILED, growth, tables};
+use crate::study::{Additions, ArmSummary, RunState, RunStatus, StudyStatus, Tuning};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -28,6 +28,8 @@ struct Document<'s> {
     tuning_runs: &'s [RunStatus],
     tunings: &'s [Tuning],
     others: &'s [RunStatus],
+    /// How the last session adds seeds, or added them.
+    until: Option<&'s Additions>,
 }
 
 pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
@@ -41,6 +43,7 @@ pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
         tuning_runs: &status.tuning_runs,
         tunings: &status.tunings,
         others: &status.others,
+        until: status.additions.as_ref(),
     };
     output.answer(&document, &text(&status, &args.folder))?;
     Ok(match status.damaged().is_empty() {
@@ -52,10 +55,12 @@ pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
 /// The study as a whole, in one word.
 fn state(status: &StudyStatus) -> &'static str {
     let any = |of: fn(&RunState) -> bool| status.runs.iter().any(|run| of(&run.state));
+    // Between two looks all runs may be finished.
+    let goes_on = status.additions.as_ref().is_some_and(|additions| additions.stopped.is_none());
     match status.in_use {
         true => "running",
         false if any(|state| matches!(state, RunState::Damaged { .. })) => "damaged",
-        false if any(|state| !is_over(state)) => "interrupted",
+        false if any(|state| !is_over(state)) || goes_on => "interrupted",
         false if any(|state| *state != RunState::Finished) => "ended",
         false => "finished",
     }
@@ -73,6 +78,7 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
         parts.push(tables::results(&status.arms));
     }
     let mut lines: Vec<String> = tables::what_numbers_are(&status.arms).into_iter().collect();
+    lines.extend(status.additions.as_ref().map(|of| growth::standing(of, status.in_use)));
     lines.extend(status.notes.iter().cloned());
     lines.extend(tuning(status));
     lines.extend(status.tunings.iter().filter_map(tables::tuned));

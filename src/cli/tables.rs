@@ -176,8 +176,8 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
             },
             arm.train.schedule.to_string(),
             match plan.tuning_runs(arm) {
-                0 => plan.study.seeds.len().to_string(),
-                tuning => format!("{tuning} + {}", plan.study.seeds.len()),
+                0 => plan.study.seeds_of(&arm.name).count().to_string(),
+                tuning => format!("{tuning} + {}", plan.study.seeds_of(&arm.name).count()),
             },
             course.epochs().to_string(),
             count(course.steps_per_epoch()),
@@ -187,6 +187,16 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// `2 arms x 5 seeds = 10 runs`, or `2 arms with up to 5 seeds: 8 runs`
+fn arms_and_seeds(plan: &Plan) -> String {
+    let (arms, seeds) = (plan.study.arms.len(), plan.study.all_seeds().len());
+    let all = counted(plan.runs.len(), "run");
+    match arms * seeds == plan.runs.len() {
+        true => format!("{} x {} = {all}", counted(arms, "arm"), counted(seeds, "seed")),
+        false => format!("{} with up to {}: {all}", counted(arms, "arm"), counted(seeds, "seed")),
+    }
 }
 
 /// The study in three lines: what runs where, on which data, with which model.
@@ -215,14 +225,12 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     let read = facts.accounts.iter().filter_map(Account::differences);
     let read: String = read.map(|said| format!("read   {said}\n")).collect();
     format!(
-        "study  {}: {} x {} = {}{} on {} by {}, {parallel} at a time\n{read}\
+        "study  {}: {}{} on {} by {}, {parallel} at a time\n{read}\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}\n\
          margin {} percentage points of accuracy: what differs by less does not matter",
         study.name,
-        counted(study.arms.len(), "arm"),
-        counted(study.all_seeds().len(), "seed"),
-        counted(plan.runs.len(), "run"),
+        arms_and_seeds(plan),
         match study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum() {
             0 => String::new(),
             runs => format!(" after {} that tune learning rates,", counted(runs, "run")),

@@ -4,10 +4,9 @@
 //! the nearest known key. Line numbers are those of the file, also when an override changed a
 //! value.
 
-use super::Experiment;
 use super::locate::{KeyPath, Segment, line_of, text_at};
 use super::schema::usage_of;
-use super::yaml;
+use super::{Experiment, sizes, yaml};
 use crate::error::UserError;
 use serde_yaml::{Mapping, Value};
 
@@ -57,10 +56,19 @@ impl Override {
         Ok(Self { path, value, text, flag: "--set" })
     }
 
-    /// `--device cpu`, which stands for `--set train.device=cpu`.
-    pub fn device(device: &str) -> Self {
-        let path = KeyPath::parse("train.device");
-        Self { path, value: device.into(), text: device.into(), flag: "--device" }
+    /// A flag that stands for `--set KEY=VALUE`.
+    pub fn flag(flag: &'static str, key: &str, value: Value) -> Self {
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            _ => String::new(),
+        };
+        Self { path: KeyPath::parse(key), value, text, flag }
+    }
+
+    /// `--batch-sizes 32,128`: those of the grid, also in place of arms that say nothing but theirs.
+    pub fn batch_sizes(sizes: &[u32]) -> Self {
+        let sizes = sizes.iter().map(|size| Value::from(*size)).collect();
+        Self::flag(sizes::FLAG, sizes::KEY, Value::Sequence(sizes))
     }
 }
 
@@ -111,6 +119,9 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
     for set in &source.overrides {
         let mut value = set.value.clone();
         keep_texts(&mut value, &set.text, &set.path.0);
+        if set.flag == sizes::FLAG {
+            sizes::make_room(&mut document, &source.name)?;
+        }
         apply(&mut document, set, value)?;
     }
     serde_path_to_error::deserialize(document).map_err(|error| {
@@ -177,7 +188,7 @@ fn apply(document: &mut Value, set: &Override, value: Value) -> Result<(), UserE
         };
         place = next.ok_or_else(|| {
             UserError::new(
-                format!("`--set {}`: there is no such place in `{parent}`", set.path),
+                format!("`{} {}`: there is no such place in `{parent}`", set.flag, set.path),
                 "a list takes a position that it has (`study.arms.0`), a mapping takes a key",
             )
         })?;

@@ -19,7 +19,10 @@ mod resolve;
 mod rules;
 mod schedule;
 mod schema;
+mod seeds;
+mod sizes;
 mod study;
+mod time;
 mod train;
 mod watch;
 mod yaml;
@@ -35,6 +38,7 @@ pub use resolve::{Arm, Study};
 pub use schedule::*;
 pub use schema::schema;
 pub use study::*;
+pub use time::Time;
 pub use train::*;
 pub use watch::*;
 

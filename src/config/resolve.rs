@@ -3,8 +3,8 @@
 use super::arms::{self, Written};
 use super::rules::{self, Violation};
 use super::{
-    ArmRate, ArmSection, EngineChoice, Experiment, LearningRate, Logging, ModelSection, Source,
-    Sqrt, TextSection, TrainSection, Tuned, load, overlay, rates,
+    ArmRate, ArmSection, EngineChoice, Experiment, Growth, LearningRate, Logging, ModelSection,
+    Source, Sqrt, TextSection, TrainSection, Tuned, load, overlay, rates,
 };
 use crate::error::UserError;
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Study {
     /// The name of the study and of its folder.
     pub name: String,
-    /// Seeds 0, 1, 2, ...; each arm runs with each.
+    /// Seeds 0, 1, 2, ...; each arm runs with each, unless it has fewer.
     pub seeds: Vec<u64>,
+    /// How many seeds arms have that have fewer.
+    pub fewer: BTreeMap<String, u64>,
     /// Seeds beyond them that count for an arm too, since its runs with them are finished.
     pub beyond: BTreeMap<String, BTreeSet<u64>>,
     /// What is compared, in the order of the file.
@@ -24,6 +26,8 @@ pub struct Study {
     /// The names of the arms whose learning rate is the best of several. They hold the rate around
     /// which it is looked for, until [`Study::settle`] gives them another.
     pub tuned: BTreeSet<String>,
+    /// How it adds seeds, if it goes on.
+    pub growth: Option<Growth>,
     /// The resolved file.
     pub experiment: Experiment,
 }
@@ -75,13 +79,15 @@ impl Study {
         let from_grid = experiment.study.grid.is_some();
         let resolved = resolved(&experiment).map_err(place)?;
         let arms: Vec<Arm> = resolved.iter().map(|(_, arm)| arm.clone()).collect();
-        rules::arms(&arms, experiment.study.seeds, from_grid).map_err(place)?;
+        rules::arms(&arms, &experiment.study, from_grid).map_err(place)?;
         rules::line(&experiment.study, &arms).map_err(place)?;
 
         let rule = experiment.study.learning_rate.clone();
         let is_tuned = |(section, _): &&(ArmSection, Arm)| how(section, &rule).is_none();
         let tuned: BTreeSet<String> =
             resolved.iter().filter(is_tuned).map(|(_, arm)| arm.name.clone()).collect();
+        let own = resolved.iter().map(|(section, arm)| (arm.name.clone(), section.seeds));
+        let fewer = own.filter_map(|(name, own)| Some((name, u64::from(own?)))).collect();
         let spelled_out = |(section, arm)| spelled_out(section, &arm, &rule);
         let study = &mut experiment.study;
         study.arms = Some(resolved.into_iter().map(spelled_out).collect());
@@ -95,9 +101,11 @@ impl Study {
         Ok(Self {
             name: study.name.clone().unwrap_or_default(),
             seeds: (0..u64::from(study.seeds)).collect(),
+            fewer,
             beyond: BTreeMap::new(),
             arms,
             tuned,
+            growth: study.growth(),
             experiment,
         })
     }
@@ -114,42 +122,6 @@ impl Study {
     pub fn line_ends(&self) -> Option<[&Arm; 2]> {
         let study = &self.experiment.study;
         study.probe.line.as_ref()?.ends(&self.arms, study.decompose.is_some())
-    }
-
-    /// The seeds of an arm, in ascending order.
-    pub fn seeds_of(&self, arm: &str) -> impl Iterator<Item = u64> {
-        let beyond = self.beyond.get(arm).into_iter().flatten();
-        self.seeds.iter().chain(beyond).copied()
-    }
-
-    /// Whether an arm is run with a seed.
-    pub fn has_seed(&self, arm: &str, seed: u64) -> bool {
-        let is_beyond = || self.beyond.get(arm).is_some_and(|seeds| seeds.contains(&seed));
-        self.seeds.binary_search(&seed).is_ok() || is_beyond()
-    }
-
-    /// The number of seeds that a file like this one may ask for at most.
-    pub fn most_seeds(&self) -> u64 {
-        match self.tuned.is_empty() {
-            true => u64::from(rules::MOST_SEEDS),
-            false => super::FIRST_TUNING_SEED,
-        }
-    }
-
-    /// The seeds of all arms, in ascending order.
-    pub fn all_seeds(&self) -> Vec<u64> {
-        let beyond = self.beyond.values().flatten();
-        let all: BTreeSet<u64> = self.seeds.iter().chain(beyond).copied().collect();
-        all.into_iter().collect()
-    }
-
-    /// Lets seeds of arms count beyond those of the file, which are fewer. The resolved file has room
-    /// for them.
-    pub fn add_seeds(&mut self, beyond: BTreeMap<String, BTreeSet<u64>>) {
-        let most = beyond.values().flatten().max().map_or(0, |seed| seed + 1);
-        let seeds = &mut self.experiment.study.seeds;
-        *seeds = u32::try_from(most).unwrap_or(u32::MAX).max(*seeds);
-        self.beyond = beyond;
     }
 
     /// Gives a tuned arm the learning rate that was found.

@@ -5,6 +5,7 @@ use super::model::ModelSection;
 use super::probe::ProbeSection;
 use super::rates::{ArmRate, LearningRate};
 use super::schedule::Schedule;
+use super::time::Time;
 use super::train::{StepsOf, TrainSection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,19 @@ pub struct StudySection {
     /// The name of the study and of its folder; the name of the file when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Runs per arm, with seeds 0, 1, 2, ...
+    /// Runs per arm, with seeds 0, 1, 2, ...; with `until`, the number to begin with.
     #[serde(default = "seeds")]
     pub seeds: u32,
+    /// Add seeds until this is so; none are added when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// With `until`: the most seeds of an arm; 40 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_seeds: Option<u32>,
+    /// With `until`: how long runs are begun, such as 90s, 10m or 2h; without end when left out. What
+    /// is being trained then is trained to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_time: Option<Time>,
     /// A difference in accuracy up to this does not matter to you: 0.005 is half a percentage point.
     /// The verdict is about differences beyond it, so declare it before you see results.
     #[serde(default = "margin")]
@@ -49,6 +60,37 @@ pub struct StudySection {
     /// it only says between which batch sizes the gap is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decompose: Option<DecomposeSection>,
+}
+
+/// What ends the adding of seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// It is settled which batch size to use: more seeds would hardly change it.
+    Settled,
+}
+
+/// How a study adds seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Growth {
+    /// The seeds to begin with.
+    pub first: u64,
+    /// The most seeds of an arm.
+    pub most: u64,
+    /// How long a session begins runs.
+    pub time: Option<Time>,
+}
+
+impl StudySection {
+    /// How it adds seeds, if it does.
+    pub fn growth(&self) -> Option<Growth> {
+        const MOST: u32 = 40;
+        self.until.map(|Until::Settled| Growth {
+            first: u64::from(self.seeds),
+            most: u64::from(self.max_seeds.unwrap_or(MOST.max(self.seeds))),
+            time: self.max_time,
+        })
+    }
 }
 
 /// What counts among the arms that are accurate enough. Of a whole run, or, where runs end at a target,
@@ -115,6 +157,9 @@ pub struct ArmSection {
     /// batch of 256, computed 32 rows at a time. 1 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accumulate: Option<u32>,
+    /// The seeds of this arm, where they are fewer than `study.seeds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<u32>,
     /// Learning rate before the schedule, in place of the optimizer's; or `tuned`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lr: Option<ArmRate>,
@@ -150,6 +195,7 @@ impl ArmSection {
             name: None,
             batch_size,
             accumulate: None,
+            seeds: None,
             lr: None,
             schedule: None,
             epochs: None,

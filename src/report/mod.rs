@@ -5,6 +5,7 @@
 //! running; the same records give the same bytes.
 //!
 //! ```text
+//! decision   what finished runs decide for what runs next
 //! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
 //! answer     the answer in a few words; `cautions` in sentences; `terminal` for the end of a run
 //! markdown   verdict.md, with the parts in `sections`
@@ -18,6 +19,7 @@
 
 mod answer;
 mod cautions;
+mod decision;
 mod figures;
 mod gather;
 mod markdown;
@@ -30,6 +32,7 @@ mod tensorboard;
 mod terminal;
 
 pub use answer::{Answer, Certainty, Next};
+pub use decision::decide;
 pub use studies::{Reports, Together, write_all};
 
 use crate::analysis::{self, Findings, Results};
@@ -91,25 +94,37 @@ impl Source {
         Self { folder: folder.display().to_string(), command }
     }
 
-    /// The command without its number of seeds.
+    /// The command that goes on with the study.
     fn rerun(&self) -> Vec<String> {
+        match self.command.get(1).map(String::as_str) {
+            // Its file is made anew by no other command.
+            Some("quick") => {
+                let file = format!("{}/study.yaml", self.folder);
+                ["batchscope", "run", &file, "--out", &self.folder].map(String::from).to_vec()
+            }
+            _ => self.command.clone(),
+        }
+    }
+
+    /// The same with so many seeds, or with at most so many where it adds them by itself.
+    fn rerun_with(&self, seeds: usize) -> Vec<String> {
+        let command = self.rerun();
+        let is_until = |word: &String| word.starts_with("--until-settled");
+        let flag = if command.iter().any(is_until) { "--max-seeds" } else { "--seeds" };
         let mut kept = Vec::new();
-        let mut words = self.command.iter();
+        let mut words = command.iter();
         while let Some(word) = words.next() {
+            let sets_seeds = |next: &String| next.starts_with("study.seeds=");
             match word.as_str() {
-                "--seeds" => words = without_first(words),
-                "--set"
-                    if words
-                        .clone()
-                        .next()
-                        .is_some_and(|next| next.starts_with("study.seeds=")) =>
-                {
+                other if other == flag => words = without_first(words),
+                "--set" if words.clone().next().is_some_and(sets_seeds) => {
                     words = without_first(words);
                 }
-                other if other.starts_with("--seeds=") => {}
+                other if other.starts_with(&format!("{flag}=")) => {}
                 _ => kept.push(word.clone()),
             }
         }
+        kept.extend([flag.to_owned(), seeds.to_string()]);
         kept
     }
 }

@@ -1,5 +1,6 @@
 //! `environment.json`: on what the study ran, one entry a session, for whoever wants to repeat it.
 
+use super::additions::Additions;
 use super::folder::StudyFolder;
 use super::plan::Plan;
 use super::pool::Pool;
@@ -11,34 +12,59 @@ use crate::kernels::EngineKind;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-pub(super) fn write(
-    folder: &StudyFolder,
-    plan: &Plan,
-    pool: &Pool,
-    command: &[String],
-) -> Result<()> {
-    let session = json!({
-        "started": wall_clock(),
-        "batchscope": env!("CARGO_PKG_VERSION"),
-        "libtorch": plan.machine.libtorch,
-        "command": command,
-        "engine": plan.engine,
-        "instructions": (plan.engine == EngineKind::Fused).then(|| pool.instructions()),
-        "device": plan.device_kind(),
-        "cuda": plan.machine.cuda,
-        "cpu": cpu_model(),
-        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        "data": plan.data.facts,
-        "margin": plan.study.experiment.study.margin,
-        "seeds": plan.study.seeds.len(),
-    });
-    let path = folder.path().join(NAME);
-    let sessions: Option<Vec<Value>> = files::read_json(&path)?;
-    let mut sessions = sessions.unwrap_or_default();
-    sessions.push(files::seal(&session)?);
-    files::write_json(&path, &sessions)
+/// The sessions of a study in its file, the one that is at work last.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    path: PathBuf,
+    earlier: Vec<Value>,
+    this: Value,
+}
+
+impl Sessions {
+    /// Adds this session.
+    pub(super) fn begin(
+        folder: &StudyFolder,
+        plan: &Plan,
+        pool: &Pool,
+        command: &[String],
+    ) -> Result<Self> {
+        let this = json!({
+            "started": wall_clock(),
+            "batchscope": env!("CARGO_PKG_VERSION"),
+            "libtorch": plan.machine.libtorch,
+            "command": command,
+            "engine": plan.engine,
+            "instructions": (plan.engine == EngineKind::Fused).then(|| pool.instructions()),
+            "device": plan.device_kind(),
+            "cuda": plan.machine.cuda,
+            "cpu": cpu_model(),
+            "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            "data": plan.data.facts,
+            "margin": plan.study.experiment.study.margin,
+            "seeds": plan.study.seeds.len(),
+            "until": null,
+        });
+        let path = folder.path().join(NAME);
+        let earlier: Option<Vec<Value>> = files::read_json(&path)?;
+        let sessions = Self { path, earlier: earlier.unwrap_or_default(), this };
+        sessions.write()?;
+        Ok(sessions)
+    }
+
+    /// Writes down how far this session has come with adding seeds.
+    pub(super) fn tell(&mut self, seeds: u64, additions: &Additions) -> Result<()> {
+        self.this["seeds"] = json!(seeds);
+        self.this["until"] = serde_json::to_value(additions)?;
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        let mut sessions = self.earlier.clone();
+        sessions.push(files::seal(&self.this)?);
+        files::write_json(&self.path, &sessions)
+    }
 }
 
 const NAME: &str = "environment.json";
@@ -94,10 +120,12 @@ fn cpu_model() -> Option<String> {
 }
 
 /// What an earlier session wrote down of itself, as far as others need it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Session {
-    /// How many seeds its file asked for; sessions of old versions did not say.
+    /// How many seeds its file asked for, or to how many it came; sessions of old versions did not say.
     pub seeds: Option<u64>,
+    /// How it added seeds, if it did.
+    pub until: Option<Additions>,
     /// Examples of the training, validation and test splits.
     pub examples: [Option<usize>; 3],
     /// Of them, those with label 1.
@@ -116,6 +144,7 @@ pub struct Session {
 pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
     let read = |session: &Value| Session {
         seeds: session["seeds"].as_u64(),
+        until: serde_json::from_value(session["until"].clone()).ok(),
         examples: counts(session, "examples"),
         positives: counts(session, "positives"),
         longest: session["data"]["train"]["longest"].as_u64().map(|steps| steps as usize),
@@ -124,6 +153,20 @@ pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
         margin: session["margin"].as_f64(),
     };
     Ok(session_values(folder)?.iter().map(read).collect())
+}
+
+/// Whether seeds were ever added after results were there: by a session that went on until something was
+/// settled, or by one that asked for more seeds than one before it. Bounds for a number of seeds that was
+/// fixed beforehand are then too narrow.
+pub fn was_extended(sessions: &[Session]) -> bool {
+    let mut least = u64::MAX;
+    let mut is_more = |seeds: u64| {
+        let is_more = seeds > least;
+        least = least.min(seeds);
+        is_more
+    };
+    let added = sessions.iter().filter_map(|session| session.seeds).any(&mut is_more);
+    added || sessions.iter().any(|session| session.until.is_some())
 }
 
 fn counts(session: &Value, of: &str) -> [Option<usize>; 3] {
@@ -136,4 +179,32 @@ fn counts(session: &Value, of: &str) -> [Option<usize>; 3] {
 /// How many training examples the study's last session had; `None` before the first one.
 pub(super) fn training_examples(folder: &Path) -> Result<Option<usize>> {
     Ok(sessions(folder)?.last().and_then(|session| session.examples[0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_that_were_added_after_a_session_are_known_from_the_sessions() {
+        let session = |seeds| Session { seeds, ..Session::default() };
+        let of = |seeds: &[u64]| {
+            was_extended(&seeds.iter().map(|seeds| session(Some(*seeds))).collect::<Vec<_>>())
+        };
+        assert_eq!([of(&[]), of(&[5]), of(&[5, 5]), of(&[5, 3])], [false; 4]);
+        assert_eq!([of(&[3, 5]), of(&[5, 3, 5]), of(&[5, 8, 5])], [true; 3]);
+        assert!(!was_extended(&[session(None), session(Some(5))]), "an old version did not say");
+        let additions = Additions {
+            first: 5,
+            max_seeds: 5,
+            max_time: None,
+            looks: Vec::new(),
+            seeds: 5,
+            stopped: None,
+        };
+        let until = Session { until: Some(additions), ..session(Some(5)) };
+        assert!(
+            was_extended(std::slice::from_ref(&until)) && was_extended(&[until, session(Some(5))])
+        );
+    }
 }

@@ -67,16 +67,24 @@ impl Plan {
         start_up: Duration,
     ) -> f64 {
         let arms = self.study.arms.iter().zip(estimates);
-        let runs = |arm: &Arm| self.study.seeds.len() + self.tuning_runs(arm);
-        let all: f64 = arms
-            .map(|(arm, estimate)| {
-                runs(arm) as f64 * estimate.seconds
-                    + self.study.seeds.len() as f64 * estimate.measuring
-            })
-            .sum();
-        let longest = estimates.iter().map(|estimate| estimate.seconds).fold(0.0, f64::max);
-        let training = (all / parallel as f64).max(longest);
-        start_up.as_secs_f64() + training
+        let seeds = |arm: &Arm| self.study.seeds_of(&arm.name).count();
+        let runs = |arm: &Arm| seeds(arm) + self.tuning_runs(arm);
+        let of_arm = |(arm, estimate): (&Arm, &Estimate)| {
+            runs(arm) as f64 * estimate.seconds + seeds(arm) as f64 * estimate.measuring
+        };
+        let all: f64 = arms.map(of_arm).sum();
+        start_up.as_secs_f64() + spread(all, estimates, parallel)
+    }
+
+    /// Seconds of the runs that find learning rates.
+    pub fn tuning_seconds(&self, estimates: &[Estimate], parallel: usize) -> f64 {
+        let arms = self.study.arms.iter().zip(estimates);
+        let of_arm =
+            |(arm, estimate): (&Arm, &Estimate)| self.tuning_runs(arm) as f64 * estimate.seconds;
+        match arms.map(of_arm).sum() {
+            0.0 => 0.0,
+            all => spread(all, estimates, parallel),
+        }
     }
 
     /// About how many bytes a study takes on disk: the weights of every run (twice if the best are
@@ -85,9 +93,8 @@ impl Plan {
     pub fn disk_bytes(&self, parallel: usize) -> u64 {
         let weights = |arm: &Arm| 4 * self.shape(arm).parameter_count() as u64;
         let arms = self.study.arms.iter();
-        let seeds = self.study.seeds.len() as u64;
         let of_arm = |arm: &Arm| {
-            seeds * self.report_bytes(arm, weights(arm))
+            self.study.seeds_of(&arm.name).count() as u64 * self.report_bytes(arm, weights(arm))
                 + self.tuning_runs(arm) as u64 * self.log_bytes(arm)
         };
         let all: u64 = arms.clone().map(of_arm).sum();
@@ -119,4 +126,10 @@ impl Plan {
             + evaluations * EVALUATION
             + steps * RECORDED_STEP
     }
+}
+
+/// So many seconds of training on workers side by side; no run is shared among them.
+fn spread(seconds: f64, estimates: &[Estimate], parallel: usize) -> f64 {
+    let longest = estimates.iter().map(|estimate| estimate.seconds).fold(0.0, f64::max);
+    (seconds / parallel as f64).max(longest)
 }

@@ -1,13 +1,13 @@
 //! Finished runs that a file does not name: of seeds beyond its number, and of arms that it has no more.
 //!
 //! What is finished counts: `--set study.seeds=4` and then the plain command with 3 is a study of four
-//! seeds. Runs of such seeds that are not finished are not trained. Runs of other arms stay where they
+//! seeds; so is what a study that went on came to. Runs of such seeds that are not finished are not trained. Runs of other arms stay where they
 //! are and are told of.
 
 use super::folder::run_folders;
 use super::record::{Record, RunFolder, Status};
 use super::tuning::{read_all, settled};
-use crate::config::Study;
+use crate::config::{Arm, Study};
 use crate::error::UserError;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,22 +16,48 @@ use std::path::Path;
 /// How many runs or arms a line names.
 const NAMED: usize = 5;
 
+/// Finished runs that a study does not name.
+#[derive(Default)]
+struct Finished {
+    /// Seeds of its arms beyond their numbers.
+    beyond: BTreeMap<String, BTreeSet<u64>>,
+    /// Runs of other arms and other definitions.
+    others: Vec<String>,
+    /// What is wrong with damaged runs, which are left out.
+    damaged: Vec<String>,
+}
+
 impl Study {
     /// Takes the finished seeds of its arms in a folder into the study, which need not exist yet; says
     /// which these are, and which finished runs are left out.
     pub fn take_finished(&mut self, folder: &Path) -> Result<Vec<String>> {
-        let (mut beyond, mut others) = (BTreeMap::<String, BTreeSet<u64>>::new(), Vec::new());
-        let mut damaged = Vec::new();
         if !folder.is_dir() {
             return Ok(Vec::new());
         }
         let settled = settled(self, &read_all(self, folder)?.0);
+        let Finished { beyond, others, damaged } = self.finished_beyond(&settled.arms, folder)?;
+        let notes = [self.used(&beyond), left_out(&others)];
+        self.add_seeds(beyond);
+        Ok(notes.into_iter().flatten().chain(damaged).collect())
+    }
+
+    /// The same for a study whose learning rates are found, without a word.
+    pub(super) fn take_trained(&mut self, folder: &Path) -> Result<()> {
+        let Finished { beyond, .. } = self.finished_beyond(&self.arms, folder)?;
+        self.add_seeds(beyond);
+        Ok(())
+    }
+
+    /// The finished runs of these arms that it does not name.
+    fn finished_beyond(&self, arms: &[Arm], folder: &Path) -> Result<Finished> {
+        let mut found = Finished::default();
         for path in run_folders(folder)? {
             let Some((arm, seed)) = place(&path) else { continue };
             let files = RunFolder::new(&path);
-            let Some(of_file) = settled.arms.iter().find(|of| of.name == arm) else {
+            let Some(of_file) = arms.iter().find(|of| of.name == arm) else {
                 // Damage of what is left out changes nothing.
-                others.extend(files.record().ok().flatten().filter(is_finished).map(|_| arm));
+                let is_finished = files.record().ok().flatten().filter(is_finished);
+                found.others.extend(is_finished.map(|_| arm));
                 continue;
             };
             if self.has_seed(&arm, seed) {
@@ -40,7 +66,7 @@ impl Study {
             let read = files.record();
             if let Some(damage) = read.as_ref().err().and_then(|e| e.downcast_ref::<UserError>()) {
                 let UserError { message, hint } = damage.clone();
-                damaged.push(format!(
+                found.damaged.push(format!(
                     "{arm}/seed-{seed} is left out: {message}; {}",
                     hint.unwrap_or_default()
                 ));
@@ -50,34 +76,44 @@ impl Study {
             let definition = &record.definition;
             let is_same = definition.arm == of_file.defining() && definition.seed == seed;
             match is_same && seed < self.most_seeds() {
-                true => drop(beyond.entry(arm).or_default().insert(seed)),
-                false => others.push(format!("{arm}/seed-{seed}")),
+                true => drop(found.beyond.entry(arm).or_default().insert(seed)),
+                false => found.others.push(format!("{arm}/seed-{seed}")),
             }
         }
-        let notes = [self.used(&beyond), left_out(&others)];
-        self.add_seeds(beyond);
-        Ok(notes.into_iter().flatten().chain(damaged).collect())
+        Ok(found)
     }
 
     /// What is said of finished seeds beyond those of the file.
     fn used(&self, beyond: &BTreeMap<String, BTreeSet<u64>>) -> Option<String> {
+        // That a study goes on from there needs no word.
+        if self.growth.is_some() {
+            return None;
+        }
         let asked = self.seeds.len();
         let first = beyond.values().next()?;
         let is_common = beyond.len() == self.arms.len() && beyond.values().all(|of| of == first);
-        if is_common {
+        if is_common && self.fewer.is_empty() {
             let all = asked + first.len();
             return Some(format!(
                 "{all} seeds are finished where the file says {asked}: all {all} are used"
             ));
         }
-        let runs = beyond
-            .iter()
-            .flat_map(|(arm, seeds)| seeds.iter().map(move |seed| format!("{arm}/seed-{seed}")));
-        let runs: Vec<String> = runs.collect();
+        let runs: Vec<String> =
+            beyond.iter().flat_map(|(arm, seeds)| in_words(arm, seeds)).collect();
         Some(format!(
             "finished beyond the {asked} seeds that the file says, and used too: {}",
             some(&runs)
         ))
+    }
+}
+
+/// `batch-32/seed-5`, or `batch-32/seed-5 to seed-11` where none is missing between.
+fn in_words(arm: &str, seeds: &BTreeSet<u64>) -> Vec<String> {
+    match (seeds.first(), seeds.last()) {
+        (Some(first), Some(last)) if seeds.len() > 1 && last - first + 1 == seeds.len() as u64 => {
+            vec![format!("{arm}/seed-{first} to seed-{last}")]
+        }
+        _ => seeds.iter().map(|seed| format!("{arm}/seed-{seed}")).collect(),
     }
 }
 

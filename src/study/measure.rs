@@ -8,7 +8,7 @@
 use super::Observer;
 use super::folder::StudyFolder;
 use super::plan::{Plan, Run, Stage};
-use super::pool::{Job, Pool};
+use super::pool::{Halt, Job, Pool};
 use super::protocol::{Measure, RunEnd, Task};
 use super::record::{RunFolder, Status};
 use super::selection::Selection;
@@ -19,7 +19,7 @@ use crate::model;
 use crate::probe::{self, AdamStep, LineRecord};
 use crate::train;
 use anyhow::{Context, Result};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// What came of the measurements of one session.
 #[derive(Debug, Default)]
@@ -36,16 +36,16 @@ pub(super) fn measure_all(
     folder: &StudyFolder,
     selection: &Selection,
     pool: &mut Pool,
-    stop: &AtomicBool,
+    halt: Halt<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Measured> {
     let jobs = pending(plan, folder, selection)?;
     let mut measured = Measured::default();
-    if jobs.is_empty() || stop.load(Ordering::Relaxed) {
+    if jobs.is_empty() || halt.is_stopped() {
         return Ok(Measured { unfinished: jobs.len(), ..measured });
     }
     observer.on_measuring(jobs.len());
-    let ends = pool.run_all(plan, folder, &jobs, stop, observer)?;
+    let ends = pool.run_all(plan, folder, &jobs, halt, observer)?;
     for (job, end) in jobs.into_iter().zip(ends) {
         match end {
             Some(RunEnd::Finished) => {}

@@ -2,7 +2,7 @@
 //!
 //! [`execute`] is the whole of `batchscope run`: open the study's folder, prepare the data, plan
 //! the runs, refuse a folder that holds other runs under the same names, and give what is not
-//! finished to worker processes. Workers are this same program (`batchscope worker`), one a core or
+//! finished to worker processes; a study that goes on adds seeds until what to use is settled. Workers are this same program (`batchscope worker`), one a core or
 //! one a GPU: libtorch's global state stays clean, memory is measured per run, and a worker that is
 //! killed costs one run. The study's own process never touches libtorch. [`StudyStatus`] reads how
 //! a study stands from its folder alone.
@@ -20,12 +20,14 @@
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
 //! finished      finished runs that a file does not name
+//! until         seeds that are added until it is settled what to use; `additions`: when and why
 //! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
 //! arrays        what is told of arrays before it begins; `memory` refuses what cannot fit
 //! environment   on what it ran
 //! trained       a finished run put to use
 //! ```
 
+mod additions;
 mod arrays;
 mod checked;
 mod curves;
@@ -51,13 +53,15 @@ mod status;
 mod summary;
 mod trained;
 mod tuning;
+mod until;
 mod worker;
 
-pub use environment::{Session, put_damaged_aside, session_values, sessions};
+pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
+pub use environment::{Session, put_damaged_aside, session_values, sessions, was_extended};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};
-pub use pool::{Job, Pool, Workers};
+pub use pool::{Halt, Job, Pool, Workers};
 pub use predictions::correct_predictions;
 pub use protocol::{Hello, Measure, RunEnd};
 pub use record::{
@@ -71,16 +75,17 @@ pub use trained::{Measurement, Prediction, TrainedRun};
 pub use tuning::Tuning;
 pub use worker::serve;
 
+use environment::Sessions;
 use measure::Measured;
 use summary::{failures_of, summarise};
 use tuning::Tuned;
+use until::{Trained, Trainer};
 
 use crate::config::Study;
 use crate::data;
 use crate::train::{EpochMetrics, Progress};
 use anyhow::Result;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// What a study tells while it works. Each hook does nothing unless it is given.
 pub trait Observer {
@@ -88,6 +93,10 @@ pub trait Observer {
     fn on_stage(&mut self, _what: &str) {}
     /// The plan is made, and it is known what is left to do.
     fn on_plan(&mut self, _plan: &Plan, _pending: &Pending) {}
+    /// Seeds are added, and it is known what there is to do for them.
+    fn on_more(&mut self, _plan: &Plan, _pending: &Pending) {}
+    /// The finished seeds were looked at.
+    fn on_look(&mut self, _plan: &Plan, _looked: &Looked) {}
     /// Before the plan is carried out, learning rates are looked for: these runs are left to do of
     /// so many that are known to be needed.
     fn on_tuning(&mut self, _plan: &Plan, _pending: &[Run], _all: usize) {}
@@ -122,6 +131,21 @@ pub struct StudyOutcome {
     pub unmeasured: Vec<(Job, String)>,
     /// Measurements that were stopped on request, or never started because of it.
     pub measurements_left: usize,
+    /// How seeds were added, if they were.
+    pub additions: Option<Additions>,
+}
+
+/// What a session is to do, and who decides what.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    /// Which runs it is about.
+    pub selection: &'r Selection,
+    /// The command line, for the record.
+    pub command: &'r [String],
+    /// What ends it.
+    pub halt: Halt<'r>,
+    /// Whether more seeds are needed.
+    pub decide: Decide<'r>,
 }
 
 /// Prepares the data of a study and plans its runs on the device that it asks for.
@@ -141,42 +165,45 @@ pub fn prepare(
 }
 
 /// Runs what is not finished of a plan in its folder, and summarises all of it. Learning rates that
-/// are tuned are found first.
+/// are tuned are found first. A study that goes on adds seeds, unless single runs are selected.
 pub fn execute(
     plan: &Plan,
     folder: &StudyFolder,
-    selection: &Selection,
+    request: Request<'_>,
     pool: &mut Pool,
-    command: &[String],
-    stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
+    let Request { selection, halt, .. } = request;
     folder.refuse_links(plan)?;
     refuse_other_definitions(plan, folder)?;
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;
-    environment::write(folder, plan, pool, command)?;
-    let tuned = tuning::tune(plan, folder, selection, pool, stop, observer)?;
+    let mut sessions = Sessions::begin(folder, plan, pool, request.command)?;
+    let tuned = tuning::tune(plan, folder, selection, pool, halt, observer)?;
     let plan = &plan.settled(&tuned.tunings);
-    let (settled, waiting): (Vec<&Run>, Vec<&Run>) =
-        plan.runs.iter().partition(|run| tuned.is_settled(&run.arm.name));
-    folder.refuse_other_definitions(plan, settled.iter().copied())?;
-    let pending = folder.pending(plan, settled, selection)?;
-    observer.on_plan(plan, &pending);
-    let ends = pool.run_all(plan, folder, &Job::train(&pending.runs), stop, observer)?;
-    let measured = measure::measure_all(plan, folder, selection, pool, stop, observer)?;
-    let ended = Ended { tuned, waiting, pending, ends, measured };
-    outcome(plan, folder, selection, ended)
+    let has_rate = |arm: &str| tuned.is_settled(arm);
+    let trained = Trained::default();
+    let is_cut = tuned.was_stopped();
+    let mut trainer =
+        Trainer { folder, selection, is_cut, has_rate: &has_rate, pool, halt, observer, trained };
+    let (plan, additions) = match plan.study.growth.filter(|_| selection.only.is_empty()) {
+        Some(_) => trainer.go_on(plan, request.decide, &mut sessions)?,
+        None => {
+            trainer.train(plan, 0)?;
+            (plan.clone(), None)
+        }
+    };
+    let Trainer { pool, observer, trained, .. } = trainer;
+    let whole = Halt { deadline: None, ..halt };
+    let measured = measure::measure_all(&plan, folder, selection, pool, whole, observer)?;
+    outcome(&plan, folder, request, Ended { tuned, trained, additions, measured })
 }
 
 /// How the parts of a session ended.
-struct Ended<'p> {
+struct Ended {
     tuned: Tuned,
-    /// Runs whose learning rate was not found.
-    waiting: Vec<&'p Run>,
-    pending: Pending,
-    /// Of the pending runs, in their order.
-    ends: Vec<Option<RunEnd>>,
+    trained: Trained,
+    additions: Option<Additions>,
     measured: Measured,
 }
 
@@ -184,32 +211,38 @@ struct Ended<'p> {
 fn outcome(
     plan: &Plan,
     folder: &StudyFolder,
-    selection: &Selection,
-    ended: Ended<'_>,
+    request: Request<'_>,
+    ended: Ended,
 ) -> Result<StudyOutcome> {
-    let Ended { tuned, waiting, pending, ends, measured } = ended;
-    let is_unfinished = |end: &&Option<RunEnd>| matches!(end, None | Some(RunEnd::Stopped));
-    let mut unfinished = ends.iter().filter(is_unfinished).count();
+    let Ended { tuned, trained, additions, measured } = ended;
+    let selection = request.selection;
+    let covered = || plan.runs.iter().filter(|run| selection.covers(run));
+    let is_unfinished = |end: &Option<RunEnd>| matches!(end, None | Some(RunEnd::Stopped));
+    let count =
+        |ends: &[(Run, Option<RunEnd>)]| ends.iter().filter(|(_, end)| is_unfinished(end)).count();
+    let mut unfinished = count(&trained.ends);
     if tuned.was_stopped() {
-        unfinished += tuned.ends.iter().filter(|(_, end)| is_unfinished(&end)).count();
-        unfinished += waiting.iter().filter(|run| selection.covers(run)).count();
+        unfinished += count(&tuned.ends);
+        unfinished += covered().filter(|run| !tuned.is_settled(&run.arm.name)).count();
     }
+    // What the end of the time kept from starting is no work that was broken off.
+    let unfinished = if request.halt.is_stopped() { unfinished } else { 0 };
     let arms = summarise(&plan.study.arms, &plan.runs, folder.path())?;
     let tuning_ends = tuned.ends.iter().map(|(run, end)| (run, end));
     let mut failures = failures_of(tuned.runs.iter(), folder, tuning_ends)?;
     // That a rate makes a run diverge is what is to be found out.
     failures.retain(|(_, end)| !matches!(end, RunEnd::Diverged { .. }));
-    let covered = plan.runs.iter().filter(|run| selection.covers(run));
-    failures.extend(failures_of(covered, folder, pending.runs.iter().zip(&ends))?);
-    let not_retried = pending.failed + tuned.failed;
+    let ends = trained.ends.iter().map(|(run, end)| (run, end));
+    failures.extend(failures_of(covered(), folder, ends)?);
     Ok(StudyOutcome {
         arms,
         failures,
         unfinished,
-        not_retried,
+        not_retried: trained.failed + tuned.failed,
         tunings: tuned.tunings,
         unmeasured: measured.failed,
         measurements_left: measured.unfinished,
+        additions,
     })
 }
 

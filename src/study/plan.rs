@@ -90,6 +90,19 @@ impl Plan {
         Self { runs: Run::all(&study), study, ..self.clone() }
     }
 
+    /// The plan with so many seeds, and arms that have no more than these.
+    pub(super) fn grown(&self, seeds: u64, fewer: &BTreeMap<String, u64>) -> Self {
+        let mut study = self.study.clone();
+        study.grow(seeds, fewer);
+        Self { runs: Run::all(&study), study, ..self.clone() }
+    }
+
+    /// The plan with as many seeds as may be added, if any may.
+    pub fn at_most(&self) -> Option<Self> {
+        let growth = self.study.growth?;
+        (growth.most > growth.first).then(|| self.grown(growth.most, &BTreeMap::new()))
+    }
+
     /// How many runs find the learning rate of an arm, if no rate has to be tried beyond the first.
     pub fn tuning_runs(&self, arm: &Arm) -> usize {
         let rule = self.study.tuning().filter(|_| self.study.tuned.contains(&arm.name));

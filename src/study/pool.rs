@@ -66,6 +66,27 @@ impl Job {
     }
 }
 
+/// What ends work before all of it is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Halt<'s> {
+    /// Set when somebody wants it to stop: what is at work is saved.
+    pub stop: &'s AtomicBool,
+    /// From then on nothing is begun; what is at work goes on to its end.
+    pub deadline: Option<Instant>,
+}
+
+impl Halt<'_> {
+    /// Whether somebody wants it to stop.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether the time is over.
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
 /// How often a stop request is looked for.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -149,14 +170,15 @@ impl Pool {
         }
     }
 
-    /// Does these jobs; gives how each ended, `None` for those that a stop kept from starting. Where the
-    /// disk takes no more, all stop as if they were asked to, and that is the error.
+    /// Does these jobs; gives how each ended, `None` for those that a stop or the end of the time kept
+    /// from starting. Where the disk takes no more, all stop as if they were asked to, and that is the
+    /// error.
     pub(super) fn run_all(
         &mut self,
         plan: &Plan,
         folder: &StudyFolder,
         pending: &[Job],
-        stop: &AtomicBool,
+        halt: Halt<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Option<RunEnd>>> {
         let mut ends: Vec<Option<RunEnd>> = vec![None; pending.len()];
@@ -166,11 +188,14 @@ impl Pool {
         // Runs that have the cores among them.
         let mut sharing = parallel;
         loop {
-            let stops = stop.load(Ordering::Relaxed) || self.no_room.is_some();
+            let stops = halt.is_stopped() || self.no_room.is_some();
             if stops && !self.stopping {
                 self.stopping = true;
                 waiting.clear();
                 self.stop_busy();
+            }
+            if halt.is_late() {
+                waiting.clear();
             }
             while self.busy() < parallel {
                 let Some(index) = waiting.pop_front() else { break };

@@ -1,5 +1,6 @@
 //! How a study stands, read from its folder alone: no worker, no libtorch, no data.
 
+use super::additions::Additions;
 use super::environment::{sessions, training_examples};
 use super::folder::{in_use, resolved, run_folders};
 use super::plan::Run;
@@ -31,6 +32,8 @@ pub struct StudyStatus {
     pub tunings: Vec<Tuning>,
     /// Runs in the folder that the study has no more: its arms or seeds were changed.
     pub others: Vec<RunStatus>,
+    /// How its last session adds seeds, or added them.
+    pub additions: Option<Additions>,
     /// Which finished runs count although the file does not name them, and which do not.
     pub notes: Vec<String>,
 }
@@ -88,7 +91,9 @@ impl StudyStatus {
         // off.
         let in_use = in_use(folder);
         // The resolved file has room for finished seeds beyond those that were asked for.
-        let asked = sessions(folder)?.last().and_then(|last| last.seeds);
+        let last = sessions(folder)?.pop();
+        let asked = last.as_ref().and_then(|last| last.seeds);
+        let additions = last.and_then(|last| last.until);
         study.seeds.truncate(asked.map_or(usize::MAX, |seeds| seeds as usize));
         let notes = study.take_finished(folder)?;
         let (tunings, tuning) = read_all(&study, folder)?;
@@ -116,7 +121,7 @@ impl StudyStatus {
             }
         }
         let arms = arms_of(&study, &all, &runs, folder)?;
-        Ok(Self { study, in_use, arms, runs, tuning_runs, tunings, others, notes })
+        Ok(Self { study, in_use, arms, runs, tuning_runs, tunings, others, additions, notes })
     }
 
     /// The runs that are damaged: which, what is wrong, and how to repeat them.

@@ -13,7 +13,7 @@
 use super::Observer;
 use super::folder::StudyFolder;
 use super::plan::{Plan, Run, Stage};
-use super::pool::{Job, Pool};
+use super::pool::{Halt, Job, Pool};
 use super::protocol::RunEnd;
 use super::record::{RunFolder, Status};
 use super::selection::Selection;
@@ -27,7 +27,6 @@ use rand::RngExt;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// The learning rates that were tried for an arm, and the one that was taken.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -187,8 +186,8 @@ pub(super) struct Tuned {
     pub(super) tunings: Vec<Tuning>,
     /// All known runs of the arms that this session is about.
     pub(super) runs: Vec<Run>,
-    /// Those that were to be trained, and how they ended; `None` for those that a stop kept from
-    /// starting.
+    /// Those that were to be trained, and how they ended; `None` for those that a stop or the end of the
+    /// time kept from starting.
     pub(super) ends: Vec<(Run, Option<RunEnd>)>,
     /// Runs that failed before and were not tried again.
     pub(super) failed: usize,
@@ -214,7 +213,7 @@ pub(super) fn tune(
     folder: &StudyFolder,
     selection: &Selection,
     pool: &mut Pool,
-    stop: &AtomicBool,
+    halt: Halt<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Tuned> {
     let covered = plan.runs.iter().filter(|run| selection.covers(run));
@@ -237,7 +236,7 @@ pub(super) fn tune(
         }
         observer.on_tuning(plan, &pending.runs, tuned.runs.len());
         let jobs = Job::train(&pending.runs);
-        let ends = pool.run_all(plan, folder, &jobs, stop, observer)?;
+        let ends = pool.run_all(plan, folder, &jobs, halt, observer)?;
         tried.extend(pending.runs.iter().map(Run::id));
         tuned.ends.extend(pending.runs.into_iter().zip(ends));
     }

@@ -3,7 +3,7 @@
 use super::choice::Choice;
 use super::{MoreSeeds, equivalent, is_settled, more};
 use crate::analysis::compare::{LEAST_SEEDS, compare};
-use crate::analysis::{Results, groups};
+use crate::analysis::{ArmFinding, Results, Role, groups};
 use crate::stats::Standing;
 
 /// What the runs so far decide.
@@ -13,7 +13,7 @@ pub struct Decision {
     pub settled: bool,
     /// The arm to use, by what is shown so far.
     pub recommended: Option<String>,
-    /// Arms that cannot be the best: they need no more seeds.
+    /// Arms that cannot be the best, or of which a run diverged: they need no more seeds.
     pub out: Vec<String>,
     /// Seeds that the arms that are not out have in common.
     pub common_seeds: usize,
@@ -29,9 +29,12 @@ pub fn decide(results: &Results) -> Decision {
     let choice = Choice { results: &of_main, until: None };
     let enough = comparison.seeds.len() >= LEAST_SEEDS && comparison.arms.len() > 1;
     let settled = enough && is_settled(&comparison, choice);
-    let out = comparison.arms.iter().filter(|arm| arm.standing == Some(Standing::Out));
+    let is_out =
+        |arm: &&ArmFinding| arm.standing == Some(Standing::Out) || arm.role == Role::Diverged;
+    let out = comparison.arms.iter().filter(is_out);
+    let nothing_is_left = comparison.arms.iter().all(|arm| arm.role == Role::Diverged);
     Decision {
-        settled,
+        settled: settled || nothing_is_left,
         recommended: choice.of(&equivalent(&comparison)).map(|arm| arm.name.clone()),
         out: out.map(|arm| arm.name.clone()).collect(),
         common_seeds: comparison.seeds.len(),

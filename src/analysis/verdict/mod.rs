@@ -128,11 +128,10 @@ fn outcome(comparison: &Comparison, choice: Choice, to_target: bool) -> Outcome 
 
 /// Whether no further seed can change the recommendation: all arms can be compared, and the one that
 /// takes the least of those that are not out is equivalent to the best. An arm of which some runs
-/// diverged might do well with a lower rate; no seed of this study tells.
+/// diverged might do well with a lower rate; no seed of this study tells that.
 fn is_settled(comparison: &Comparison, choice: Choice) -> bool {
     let all = comparison.arms.iter().all(|arm| match arm.role {
-        Role::Best | Role::Candidate => true,
-        Role::Diverged => arm.finished == 0,
+        Role::Best | Role::Candidate | Role::Diverged => true,
         Role::Apart => arm.standing == Some(Standing::Out),
         Role::Unfinished => false,
     });

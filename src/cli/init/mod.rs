@@ -34,28 +34,10 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
-    let name = args.data.display().to_string();
-    let data = match peek(&args.data)? {
-        Contents::Table(table) => {
-            let wanted = guess::Wanted { text: args.text.as_deref(), label: args.label.as_deref() };
-            let read = table.account.differences();
-            read.iter().for_each(|said| output.note(&format!("read {said}")));
-            if let Some(why) = &table.quotes_are_text {
-                diagnostics::print_warnings(&[format!("{why}; quotes are read as text")]);
-            }
-            let guess = guess::table(&name, &table.columns, wanted)?;
-            let quotes_are_text = table.quotes_are_text.is_some();
-            guess::Guess::Table(guess::TableGuess { read, quotes_are_text, ..guess })
-        }
-        Contents::Arrays(shapes) => {
-            let arrays = guess::arrays(&name, &shapes)?;
-            let train = labelled(&args.data, &arrays.train.0, &arrays.train.1)?;
-            guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
-        }
-    };
+    let columns = [args.text.as_deref(), args.label.as_deref()];
+    let data = look_at(&args.data, columns, output)?;
     let taken = data.taken();
-    output.note(&taken.said());
-    let yaml = write::experiment(&name, &data, args.out.as_deref());
+    let yaml = write::experiment(&args.data.display().to_string(), &data, args.out.as_deref());
     let document = json!({
         "file": args.out,
         "read": data.read(),
@@ -75,8 +57,45 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The text of an experiment file for data whose text and label columns are these, or are guessed; it
+/// will be called `out`, if it has a name yet.
+pub(super) fn experiment(
+    data: &Path,
+    columns: [Option<&str>; 2],
+    out: Option<&Path>,
+    output: Output,
+) -> Result<String> {
+    let guess = look_at(data, columns, output)?;
+    Ok(write::experiment(&data.display().to_string(), &guess, out))
+}
+
+/// What the data hold, and which columns or arrays are taken, which is told.
+fn look_at(data: &Path, [text, label]: [Option<&str>; 2], output: Output) -> Result<guess::Guess> {
+    let name = data.display().to_string();
+    let found = match peek(data)? {
+        Contents::Table(table) => {
+            let wanted = guess::Wanted { text, label };
+            let read = table.account.differences();
+            read.iter().for_each(|said| output.note(&format!("read {said}")));
+            if let Some(why) = &table.quotes_are_text {
+                diagnostics::print_warnings(&[format!("{why}; quotes are read as text")]);
+            }
+            let guess = guess::table(&name, &table.columns, wanted)?;
+            let quotes_are_text = table.quotes_are_text.is_some();
+            guess::Guess::Table(guess::TableGuess { read, quotes_are_text, ..guess })
+        }
+        Contents::Arrays(shapes) => {
+            let arrays = guess::arrays(&name, &shapes)?;
+            let train = labelled(data, &arrays.train.0, &arrays.train.1)?;
+            guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
+        }
+    };
+    output.note(&found.taken().said());
+    Ok(found)
+}
+
 /// Writes a file that is not there yet.
-fn create(path: &Path, text: &str) -> Result<()> {
+pub(super) fn create(path: &Path, text: &str) -> Result<()> {
     refuse_missing_folder(path)?;
     files::write_new(path, text).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => anyhow::Error::new(UserError::new(

@@ -1,7 +1,8 @@
 //! The text of an experiment file, with a comment for every key.
 
 use super::guess::{ArraysGuess, BREAK, Guess, KnownArrays, TableGuess};
-use crate::cli::format::count;
+use crate::cli::format::{count, duration};
+use crate::config::Tuned;
 use crate::data::Labelled;
 use std::path::Path;
 
@@ -27,9 +28,10 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
          # For completion of keys in your editor: `batchscope schema > batchscope.schema.json`, and put\n\
          # the line `# yaml-language-server: $schema=batchscope.schema.json` at the top of this file.\n\
          study:\n{name}  \
-         seeds: 3                   # runs per batch size; more seeds show smaller differences\n  \
-         grid: {{ batch_size: {sizes:?} }}   # what is compared: examples per step{why}\n  \
-         # learning_rate: {{ tuned: {{}} }}   # finds a rate for each batch size first; takes several times as long\n  \
+         seeds: 5                   # runs per batch size; more seeds show smaller differences\n  \
+         # until: settled           # adds seeds until it is settled, at most 40 (max_seeds: 40, max_time: 2h)\n  \
+         grid: {{ batch_size: {sizes:?} }}   # what is compared: examples per step{why}\n\
+         {tuning}  \
          # decompose: {{ small: {small}, large: {large} }}   # in place of the grid: why these two differ\n\
          {section}\
          model:\n{embedding}  \
@@ -48,6 +50,7 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
         small = sizes[0],
         large = sizes[2],
         why = why_small(rows, sizes),
+        tuning = tuning(rows as f64 * cost_of_row(guess), sizes.len()),
     )
 }
 
@@ -204,6 +207,40 @@ fn batch_sizes(rows: usize) -> [usize; 3] {
     }
 }
 
+/// What a row costs: its time steps, where one of 64 numbers counts as one.
+fn cost_of_row(guess: &Guess) -> f64 {
+    match guess {
+        Guess::Table(table) => table.mean_words.min(table.length as f64),
+        Guess::Arrays(known) => match known.arrays.train.0.dims[..] {
+            [_, steps, features] => steps as f64 * (64 + features) as f64 / 128.0,
+            [_, steps] => steps as f64,
+            _ => 1.0,
+        },
+    }
+}
+
+/// Whether learning rates are tuned, and what that costs; `steps` are those of all rows in one epoch.
+fn tuning(steps: f64, sizes: usize) -> String {
+    /// Of LSTM(64) on one core with small batches: docs/benchmarks.md has up to twice as many.
+    const STEPS_A_SECOND: f64 = 700_000.0;
+    const CORES: f64 = 2.0;
+    const EPOCHS: f64 = 10.0;
+    const AFFORDABLE: f64 = 600.0;
+    let rule = Tuned::default();
+    let runs = sizes * rule.count() * rule.seeds as usize;
+    let seconds = runs as f64 * EPOCHS * steps / (CORES * STEPS_A_SECOND);
+    let cost = format!("{runs} runs more, about {} on two cores", duration(seconds.max(1.0)));
+    match seconds <= AFFORDABLE {
+        true => format!(
+            "  # a learning rate for each batch size, found first: {cost}\n  learning_rate: {{ tuned: {{}} }}\n"
+        ),
+        false => format!(
+            "  # one learning rate may suit some batch sizes better than others. The next line finds one for\n  \
+             # each, and is left out for its cost: {cost}\n  # learning_rate: {{ tuned: {{}} }}\n"
+        ),
+    }
+}
+
 /// Why sizes are smaller than usual.
 fn why_small(rows: usize, sizes: [usize; 3]) -> String {
     match sizes[2] < 256 {
@@ -284,6 +321,16 @@ mod tests {
     fn what_the_user_wrote_cannot_break_a_comment() {
         assert_eq!(comment("a\nb: c"), "`a b: c`");
         assert!(comment(&"x".repeat(100)).ends_with("x...`"));
+    }
+
+    #[test]
+    fn learning_rates_are_tuned_where_that_is_affordable_and_the_cost_is_said() {
+        let cheap = tuning(6_000.0, 3);
+        assert!(cheap.contains("30 runs more, about 1.3 s on two cores"), "{cheap}");
+        assert!(cheap.contains("\n  learning_rate: { tuned: {} }\n"), "{cheap}");
+        let dear = tuning(15_000.0 * 230.0, 3);
+        assert!(dear.contains("30 runs more, about 12 min on two cores"), "{dear}");
+        assert!(dear.ends_with("\n  # learning_rate: { tuned: {} }\n"), "{dear}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod probe;
 mod schedule;
 mod study;
 mod train;
+mod until;
 
 pub(super) use probe::line;
 pub(super) use study::{arms, rate_is_used, tuning};

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 pub(super) fn check(experiment: &Experiment) -> Checked {
     let study = &experiment.study;
     count("study.seeds", study.seeds, MOST_SEEDS)?;
+    super::until::check(study)?;
     if !(study.margin > 0.0 && study.margin <= 0.5) {
         return Err(broken(
             "study.margin",
@@ -46,12 +47,12 @@ pub(super) fn check(experiment: &Experiment) -> Checked {
         )),
         _ => Ok(()),
     }?;
-    study.arms.as_deref().map_or(Ok(()), arm_sections)?;
+    study.arms.as_deref().map_or(Ok(()), |arms| arm_sections(study, arms))?;
     study.grid.as_ref().map_or(Ok(()), grid)?;
     study.decompose.as_ref().map_or(Ok(()), |pair| decompose(experiment, pair))
 }
 
-fn arm_sections(arms: &[ArmSection]) -> Checked {
+fn arm_sections(study: &StudySection, arms: &[ArmSection]) -> Checked {
     if arms.is_empty() {
         return Err(broken(
             "study.arms",
@@ -66,6 +67,7 @@ fn arm_sections(arms: &[ArmSection]) -> Checked {
     for (index, arm) in arms.iter().enumerate() {
         let at = |key: &str| format!("study.arms[{index}].{key}");
         count(&at("batch_size"), arm.batch_size, MOST_ROWS)?;
+        super::until::arm(study, arm, &at("seeds"))?;
         if let Some(parts) = arm.accumulate {
             count(&at("accumulate"), parts, MOST_ROWS)?;
             count(&at("accumulate"), arm.effective_batch_size(), MOST_ROWS).map_err(|broken| {
@@ -193,12 +195,12 @@ pub(in crate::config) fn tuning(study: &StudySection) -> Checked {
         let rule = format!("must be at most {MOST_EXTENSIONS}, received {}", tuned.extend);
         return Err(broken(&at("extend"), rule, "each tries one rate more"));
     }
-    if u64::from(study.seeds) > FIRST_TUNING_SEED {
+    let (key, seeds) = most_seeds(study);
+    if seeds > FIRST_TUNING_SEED {
         let rule = format!(
-            "tuning has the seeds from {FIRST_TUNING_SEED} on, and {} runs an arm would have them too",
-            study.seeds
+            "tuning has the seeds from {FIRST_TUNING_SEED} on, and {seeds} runs an arm would have them too"
         );
-        return Err(broken("study.seeds", rule, "take at most 1000 seeds"));
+        return Err(broken(key, rule, "take at most 1000 seeds"));
     }
     let Some(given) = &tuned.rates else { return Ok(()) };
     rates(&at("rates"), given)?;
@@ -233,12 +235,21 @@ pub(in crate::config) fn rate_is_used(how: Option<&LearningRate>, train: &TrainS
     }
 }
 
+/// How many seeds an arm may come to, and the key that says so.
+fn most_seeds(study: &StudySection) -> (&'static str, u64) {
+    match study.growth() {
+        Some(growth) if growth.most > growth.first => ("study.max_seeds", growth.most),
+        _ => ("study.seeds", u64::from(study.seeds)),
+    }
+}
+
 /// The rules between arms.
-pub(in crate::config) fn arms(arms: &[Arm], seeds: u32, from_grid: bool) -> Checked {
-    let runs = arms.len() as u64 * u64::from(seeds);
+pub(in crate::config) fn arms(arms: &[Arm], study: &StudySection, from_grid: bool) -> Checked {
+    let (key, seeds) = most_seeds(study);
+    let runs = arms.len() as u64 * seeds;
     if runs > MOST_RUNS {
         return Err(broken(
-            "study.seeds",
+            key,
             format!(
                 "{} arms with {seeds} seeds each are {runs} runs, and a study has at most {MOST_RUNS}",
                 arms.len()

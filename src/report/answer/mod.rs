@@ -66,16 +66,21 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
     let leaks = verdict.cautions.iter().any(|c| matches!(c, Caution::SeenInTraining { .. }));
     let certainty = match verdict.outcome {
         Outcome::TooFewSeeds | Outcome::NothingToCompare | Outcome::OneArm => Certainty::None,
-        _ if leaks || !(verdict.settled || verdict.outcome == Outcome::ToTarget) => {
-            Certainty::Tentative
-        }
+        _ if leaks || story.has_diverged_in_part() => Certainty::Tentative,
+        _ if !(verdict.settled || verdict.outcome == Outcome::ToTarget) => Certainty::Tentative,
         Outcome::ToTarget if !verdict.rivals.is_empty() => Certainty::Tentative,
         _ => Certainty::Decided,
     };
-    let label = if leaks && certainty != Certainty::None { LEAKS.into() } else { label };
+    let label = match certainty {
+        Certainty::None => label,
+        _ if leaks => LEAKS.into(),
+        _ if verdict.settled && story.has_diverged_in_part() => DIVERGED.into(),
+        _ => label,
+    };
     Answer { headline, certainty, label, reason, caveat: story.caveat(), next: story.next(source) }
 }
 
+const DIVERGED: &str = "tentative: some runs diverged";
 const LEAKS: &str = "not reliable: rows leak between the splits";
 
 /// What the answer is told from.
@@ -121,6 +126,12 @@ impl Story<'_> {
                     .into(),
             ),
         }
+    }
+
+    /// Whether an arm has runs that diverged and others that did not: a lower learning rate might make
+    /// it the best.
+    fn has_diverged_in_part(&self) -> bool {
+        self.comparison.arms.iter().any(|arm| arm.diverged > 0 && arm.finished > 0)
     }
 
     /// Fewer than three common seeds.

@@ -9,20 +9,22 @@ impl Story<'_> {
     /// What to do now.
     pub(super) fn next(&self, source: &Source) -> Option<Next> {
         let verdict = &self.findings.verdict;
-        let rerun = |more: &[String]| Some(command(&[source.rerun(), more.to_vec()].concat()));
-        let seeds = |seeds: usize| ["--seeds".to_owned(), seeds.to_string()];
+        let with = |seeds: usize| Some(command(&source.rerun_with(seeds)));
         match (verdict.outcome, verdict.more) {
             (Outcome::TooFewSeeds, _) => {
                 let unfinished = verdict.cautions.iter().any(
                     |c| matches!(c, Caution::FailedRuns { unfinished, .. } if *unfinished > 0),
                 );
                 Some(match unfinished {
-                    true => Next { command: rerun(&[]), what: "trains the rest".into() },
-                    false => Next { command: rerun(&seeds(5)), what: "adds seeds".into() },
+                    true => Next {
+                        command: Some(command(&source.rerun())),
+                        what: "trains the rest".into(),
+                    },
+                    false => Next { command: with(5), what: "adds seeds".into() },
                 })
             }
             (Outcome::Undecided, Some(more)) => Some(Next {
-                command: rerun(&seeds(more.seeds)),
+                command: with(more.seeds),
                 what: format!(
                     "settles it in 80 of 100 cases if they are equal; {} of training",
                     duration(more.seconds)

@@ -11,7 +11,7 @@ use crate::analysis::{
 use crate::config::{self, Arm, StopAt, Study};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
-    sessions,
+    sessions, was_extended,
 };
 use crate::train::watched;
 use anyhow::Result;
@@ -59,11 +59,11 @@ fn objective(of_file: config::Objective) -> Objective {
     }
 }
 
-/// Seeds were added where an earlier session asked for fewer.
+/// Whether seeds were added after a look, or whenever that was declared before the first one.
 fn looks(sessions: &[Session]) -> Looks {
-    let asked = || sessions.iter().filter_map(|session| session.seeds);
-    match asked().min() < asked().max() {
-        true => Looks::SeedsAdded,
+    match sessions.first().is_some_and(|first| first.until.is_some()) {
+        true => Looks::UntilSettled,
+        false if was_extended(sessions) => Looks::SeedsAdded,
         false => Looks::Once,
     }
 }
@@ -221,30 +221,15 @@ mod tests {
     fn the_more_frequent_label_is_counted_on_validation() {
         let of = |positives| {
             let examples = [Some(10), Some(40), None];
-            majority(&Session {
-                seeds: None,
-                examples,
-                positives: [Some(1), positives, None],
-                margin: None,
-                longest: None,
-                overlap: None,
-                features: None,
-            })
+            let positives = [Some(1), positives, None];
+            majority(&Session { examples, positives, ..Session::default() })
         };
         assert_eq!([of(Some(10)), of(Some(30)), of(None)], [Some(0.75), Some(0.75), None]);
     }
 
     #[test]
     fn margins_of_other_sessions_are_remembered() {
-        let session = |margin| Session {
-            seeds: None,
-            examples: [None; 3],
-            positives: [None; 3],
-            margin,
-            longest: None,
-            overlap: None,
-            features: None,
-        };
+        let session = |margin| Session { margin, ..Session::default() };
         let sessions = [Some(0.005), None, Some(0.01), Some(0.005)].map(session);
         assert_eq!(earlier_margins(&sessions, 0.01), [0.005]);
         assert_eq!(earlier_margins(&sessions[..2], 0.005), Vec::<f64>::new());

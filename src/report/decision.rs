@@ -1,0 +1,85 @@
+//! What the finished runs of a study decide, for whoever chooses what runs next.
+
+use super::gather;
+use crate::analysis::{self, ArmResults, Looks, Results};
+use crate::study::{Decision, Look, StudyStatus};
+use anyhow::Result;
+use std::path::Path;
+
+/// Decides from the records in a study's folder, of the first seeds alone. The same records decide the
+/// same. `sequential` says that seeds are added until it is settled.
+pub fn decide(folder: &Path, sequential: bool, look: Look<'_>) -> Result<Decision> {
+    let status = StudyStatus::read(folder)?;
+    let mut results = gather::results(folder, &status)?;
+    results.arms.iter_mut().for_each(|arm| keep_first(arm, look.seeds));
+    if sequential && results.looks == Looks::Once {
+        results.looks = Looks::UntilSettled;
+    }
+    Ok(of(&results, look.out))
+}
+
+/// The runs of the first seeds.
+fn keep_first(arm: &mut ArmResults, seeds: u64) {
+    arm.runs.retain(|seed, _| *seed < seeds);
+    arm.diverged.retain(|seed| *seed < seeds);
+}
+
+/// What results decide; arms that were out at an earlier look stay so.
+fn of(results: &Results, out_before: &[String]) -> Decision {
+    let found = analysis::decide(results);
+    let mut out = out_before.to_vec();
+    out.extend(found.out.into_iter().filter(|name| !out_before.contains(name)));
+    Decision {
+        settled: found.settled,
+        out,
+        common_seeds: found.common_seeds,
+        expected_seeds: found.more.map(|more| more.seeds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::tests::{arm, results};
+
+    fn decided(results: &Results) -> Decision {
+        of(results, &[])
+    }
+
+    #[test]
+    fn an_arm_that_is_shown_to_be_worse_is_out_and_equal_ones_are_settled() {
+        let quiet = [0.8, 0.801, 0.799, 0.8];
+        let worse = [0.7, 0.702, 0.699, 0.701];
+        let found = decided(&results(vec![arm(32, &quiet), arm(128, &quiet), arm(256, &worse)]));
+        let out = vec!["batch-256".into()];
+        let expected = Decision { settled: true, out, common_seeds: 4, expected_seeds: None };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn noisy_arms_need_more_seeds_than_there_are() {
+        let [a, b] = [[0.8, 0.806, 0.803, 0.8], [0.803, 0.8, 0.806, 0.803]];
+        let found = decided(&results(vec![arm(32, &a), arm(64, &b)]));
+        assert!(
+            !found.settled && found.out.is_empty() && found.expected_seeds > Some(4),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn two_seeds_decide_nothing_and_an_arm_that_diverged_gets_no_more() {
+        let mut diverged = arm(256, &[]);
+        diverged.diverged = vec![0, 1];
+        let found = decided(&results(vec![arm(32, &[0.8, 0.8]), arm(64, &[0.5, 0.5]), diverged]));
+        let out = vec!["batch-256".to_owned()];
+        assert_eq!(found, Decision { settled: false, out, common_seeds: 2, expected_seeds: None });
+    }
+
+    #[test]
+    fn only_the_first_seeds_count() {
+        let mut arm = arm(32, &[0.8, 0.8, 0.7]);
+        arm.diverged = vec![1, 3];
+        keep_first(&mut arm, 2);
+        assert_eq!((arm.runs.len(), arm.diverged), (2, vec![1]));
+    }
+}

@@ -57,6 +57,9 @@ fn a_killed_worker_costs_one_run_which_goes_on_to_the_same_bits() {
 
     let again = scene.run(&["run", "tiny.yaml", "--out", "killed"]).expect(0);
     assert!(again.stderr.contains("1 of 2 runs are done already"), "{}", again.stderr);
+    // Counts are those of the study, also of what is left to do.
+    assert!(again.stderr.contains("(1 of 2 runs"), "{}", again.stderr);
+    assert!(!again.stderr.contains(" of 1 runs"), "{}", again.stderr);
     assert!(again.stderr.contains("small/seed-0  goes on at epoch "), "{}", again.stderr);
     assert!(!again.stderr.contains("small/seed-0  epoch 1/"), "it began anew:\n{}", again.stderr);
     assert_like_undisturbed(&scene, "killed");

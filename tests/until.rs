@@ -154,7 +154,7 @@ fn a_study_ends_at_the_most_seeds_that_are_allowed_and_says_so() {
 #[test]
 fn the_time_ends_a_study_between_runs_and_the_same_command_goes_on_to_the_same_runs() {
     let scene = Scene::new();
-    scene.write("tiny.yaml", &open().replace("epochs: 40", "epochs: 500"));
+    scene.write("tiny.yaml", &open().replace("epochs: 40", "epochs: 250"));
     let limited = ["run", "tiny.yaml", "--max-seeds", "6", "--max-time", "1s", "--workers", "1"];
     let ended = scene.run(&limited).expect(0);
     let session = last_session(&scene, "runs/tiny");

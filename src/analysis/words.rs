@@ -1,6 +1,6 @@
 //! Accuracies and their differences as people read them.
 
-use super::{ArmFinding, Comparison, Estimate, TradeOff};
+use super::{ArmFinding, Estimate, TradeOff};
 use crate::format::{count, counted};
 use crate::stats::{Interval, Summary};
 
@@ -32,11 +32,6 @@ pub fn points_range(interval: Interval) -> String {
     format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
 }
 
-/// ` (95 % interval -3.10 to +1.90)`
-pub(super) fn points_interval(interval: Interval) -> String {
-    format!(" (95 % interval {})", points_range(interval))
-}
-
 /// `batch size 32` for an arm that has no name of its own, else `small (batch size 32)`.
 pub(super) fn label(arm: &ArmFinding) -> String {
     let size = format!("batch size {}", count(arm.batch_size as u64));
@@ -51,24 +46,8 @@ pub(super) fn labels(arms: &[&ArmFinding]) -> String {
     list(&arms.iter().map(|arm| label(arm)).collect::<Vec<_>>())
 }
 
-/// `the most accurate is A, and the least is B: -0.75 percentage points (95 % interval ...)`
-pub(super) fn best_and_last(comparison: &Comparison) -> Option<String> {
-    let best = comparison.best()?;
-    let mean = |arm: &ArmFinding| arm.difference.map_or(0.0, |d| d.estimate.summary.mean);
-    let others = comparison.arms.iter().filter(|arm| arm.difference.is_some());
-    let last = others.min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
-    let interval = last.difference.and_then(|difference| difference.estimate.interval);
-    Some(format!(
-        "the most accurate is {}, and the least is {}: {} percentage points{}",
-        label(best),
-        label(last),
-        signed_points(mean(last)),
-        interval.map_or(String::new(), points_interval)
-    ))
-}
-
 /// `3 seeds`, `3 seeds, 5,000 rows`: over what an interval is.
-pub(super) fn sample(summary: &Summary) -> String {
+fn sample(summary: &Summary) -> String {
     let seeds = counted(summary.count, "seed");
     summary.rows.map_or(seeds.clone(), |noise| match noise.block {
         1 => format!("{seeds}, {}", counted(noise.rows, "row")),
@@ -90,7 +69,7 @@ pub(super) fn accuracy(estimate: &Estimate) -> String {
 }
 
 /// What the critical batch size means.
-pub fn critical_batch(curve: &TradeOff) -> String {
+pub(super) fn critical_batch(curve: &TradeOff) -> String {
     let steps = |value: f64| count(value.round() as u64);
     let interval = curve.interval.map_or(String::new(), |interval| {
         format!(" (95 % interval {} to {})", steps(interval.low), steps(interval.high))

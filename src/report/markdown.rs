@@ -1,9 +1,9 @@
 //! `verdict.md`: the verdict, the numbers behind it, and how they were come by.
 
-use super::{Report, sections};
+use super::{Report, sections, words};
 use crate::analysis::{
     ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Estimate, Results, Role,
-    TargetFinding, critical_batch, percent, percent_range, points, points_range, signed_points,
+    TargetFinding, percent, percent_range, points, points_range, signed_points,
 };
 use crate::format::{bytes, count, duration};
 use crate::stats::{Interval, Standing, Summary};
@@ -90,7 +90,7 @@ fn data(results: &Results) -> String {
          is {} percentage points of accuracy. {enough} the one is recommended that {} \
          (`study.objective`).",
         points(results.margin),
-        results.objective.words()
+        words::objective(results.objective)
     )
 }
 
@@ -277,7 +277,8 @@ fn epochs(results: &Results, examples: Option<Summary>) -> String {
 
 fn trade_off(target: &TargetFinding) -> String {
     let Some(curve) = &target.trade_off else {
-        let why = target.no_trade_off.as_deref().unwrap_or("there are no runs");
+        let why = target.no_trade_off.as_ref().map(words::no_trade_off);
+        let why = why.unwrap_or("there are no runs".into());
         return format!("No curve of steps against batch size was fitted: {why}.");
     };
     let steps = |value: f64| count(value.round() as u64);
@@ -311,7 +312,7 @@ fn trade_off(target: &TargetFinding) -> String {
          one would.{in_budget}{bounds}{fastest}",
         steps(curve.smallest_steps),
         steps(curve.least_examples),
-        critical_batch(curve),
+        words::critical_batch(curve),
         steps(curve.with_overhead(0.2)),
     )
 }

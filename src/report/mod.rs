@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
+//! words      every sentence about what was found
 //! markdown   verdict.md, with the parts in `sections`
 //! tables     runs.csv, arms.csv, comparisons.csv, ...
 //! plot       numbers -> SVG
@@ -24,6 +25,7 @@ mod sections;
 mod studies;
 mod tables;
 mod tensorboard;
+mod words;
 
 pub use studies::{Reports, Together, write_all};
 
@@ -73,7 +75,8 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
         return Ok(None);
     }
     let mut rng = stream(0, Purpose::Report, 0);
-    let findings = analysis::analyse(&results, &mut rng);
+    let mut findings = analysis::analyse(&results, &mut rng);
+    words::complete(&results, &mut findings);
     let report_folder = folder.join("report");
     tidy(&report_folder)?;
     let path = report_folder.join("index.html");

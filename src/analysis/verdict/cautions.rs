@@ -2,31 +2,22 @@
 
 use super::LEAST_SEEDS;
 use crate::analysis::words::{label, labels, list, percent, percent_range, points};
-use crate::analysis::{
-    ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, Split, Weight,
-};
+use crate::analysis::{ArmFinding, ArmResults, CONFIDENCE, Comparison, Results, Split};
 use crate::format::count;
 use crate::stats::wilson_interval;
 
-/// The first two are what the terminal shows.
+/// The first two are what the terminal shows. With the place of what else than the batch size can be
+/// behind a difference.
 pub(super) fn cautions(
     results: &Results,
     comparison: &Comparison,
     recommended: Option<&ArmFinding>,
-    audit: &[Confounder],
-) -> Vec<String> {
+) -> (Vec<String>, usize) {
     let mut cautions = Vec::new();
     cautions.extend(seen_in_training(results));
     cautions.extend(no_better_than_guessing(results, recommended));
     cautions.extend(test_disagrees(comparison));
-    let confounders: Vec<&str> = audit
-        .iter()
-        .filter(|confounder| confounder.weight == Weight::Confounds)
-        .map(|confounder| confounder.said.as_str())
-        .collect();
-    if !confounders.is_empty() {
-        cautions.push(format!("Not the batch size alone: {}.", confounders.join("; ")));
-    }
+    let confounders_at = cautions.len();
     if results.arms.iter().any(is_still) {
         cautions.push(
             "Some arms have the same accuracy with every seed: no spread was seen, so that it \
@@ -44,7 +35,7 @@ pub(super) fn cautions(
             points(results.margin)
         ));
     }
-    cautions
+    (cautions, confounders_at)
 }
 
 /// Rows on which models are judged that they saw, as a whole or in part, while training: nothing weighs

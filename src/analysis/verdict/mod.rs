@@ -13,10 +13,7 @@ mod found;
 mod tests;
 mod to_target;
 
-use super::{
-    ArmFinding, Comparison, Confounder, Decomposition, GroupFinding, Objective, Results, Role,
-    decomposition,
-};
+use super::{ArmFinding, Comparison, GroupFinding, Objective, Results, Role};
 use crate::stats::Standing;
 use about::about;
 use advice::{advice, more_seeds};
@@ -68,6 +65,9 @@ pub struct Verdict {
     pub about: Option<String>,
     /// What else than the batch size can be behind it, and what to beware of.
     pub cautions: Vec<String>,
+    /// The place among them of what else than the batch size can be behind it.
+    #[serde(skip)]
+    pub confounders_at: usize,
     /// What the study cannot show.
     pub not_shown: String,
 }
@@ -87,13 +87,9 @@ impl Verdict {
 /// equal arms as surely.
 const LEAST_SEEDS: usize = 3;
 
-/// Puts the comparison into words.
-pub fn verdict(
-    results: &Results,
-    group: &GroupFinding,
-    taken_apart: Option<&Result<Decomposition, String>>,
-    audit: &[Confounder],
-) -> Verdict {
+/// Puts the comparison into words. `gap`, `besides` and the confounders are left to who has words for
+/// them.
+pub fn verdict(results: &Results, group: &GroupFinding, taken_apart: bool) -> Verdict {
     let comparison = &group.comparison;
     let to_target = group.target.as_ref().filter(|_| results.declared_target.is_some());
     let outcome = match outcome(comparison) {
@@ -109,17 +105,14 @@ pub fn verdict(
         Some(target) => to_target::recommended(results, comparison, target),
         None => Choice { results, until: None }.of(&accurate_enough(comparison)),
     };
+    let (cautions, confounders_at) = cautions(results, comparison, recommended);
     Verdict {
         outcome,
         recommended: recommended.map(|arm| arm.name.clone()),
         objective: results.objective,
         more_seeds: more_seeds(comparison)
             .filter(|_| !matches!(outcome, Outcome::ToTarget | Outcome::TooFewSeeds)),
-        gap: match taken_apart {
-            None => Vec::new(),
-            Some(Ok(found)) => decomposition::sentences(found, results.margin),
-            Some(Err(reason)) => vec![format!("The gap cannot be taken apart: {reason}.")],
-        },
+        gap: Vec::new(),
         found: match to_target {
             Some(target) => to_target::found(comparison, target),
             None => found(comparison, outcome),
@@ -130,8 +123,9 @@ pub fn verdict(
             None => advice(results, comparison, group.target.as_ref(), outcome, recommended),
         },
         about: about(results, comparison).filter(|_| outcome != Outcome::TooFewSeeds),
-        cautions: cautions(results, comparison, recommended, audit),
-        not_shown: not_shown(comparison, matches!(taken_apart, Some(Ok(_)))),
+        cautions,
+        confounders_at,
+        not_shown: not_shown(comparison, taken_apart),
     }
 }
 

@@ -9,7 +9,7 @@ mod studies;
 pub(super) use studies::{Row, StudiesParts, studies_page};
 
 use super::plot::{Figure, STYLE};
-use super::{Report, sections};
+use super::{Report, sections, words};
 use crate::analysis::{ArmFinding, Findings, Outcome, percent};
 use crate::config::Study;
 use crate::format::{bytes, count, counted, duration};
@@ -110,7 +110,9 @@ pub(super) fn headline(findings: &Findings) -> (String, String) {
             Some(seeds) => format!("not settled: about {} would tell", counted(seeds, "more seed")),
             None => "not settled".into(),
         },
-        Outcome::ToTarget => format!("reaches the target and {}", verdict.objective.words()),
+        Outcome::ToTarget => {
+            format!("reaches the target and {}", words::objective(verdict.objective))
+        }
     };
     (size, settled)
 }

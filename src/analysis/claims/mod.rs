@@ -137,7 +137,7 @@ pub enum Known {
 }
 
 /// What keeps a claim from being tested.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// A study that takes the gap apart.
@@ -155,7 +155,7 @@ pub enum Missing {
     /// A seed of both batch sizes.
     CommonSeed,
     /// A seed of which both runs pass the target between two measurements.
-    Passing(Target),
+    Passing,
     /// Two arms that differ in this alone.
     TwoArms,
 }

@@ -214,18 +214,6 @@ impl Decomposition {
         is_immaterial(&self.parts().total.estimate.summary, margin)
     }
 
-    /// Whether each run was best at its end, so that the parts there are the same.
-    pub fn is_best_at_end(&self) -> bool {
-        let bits = |parts: &Parts| parts.all().map(|part| part.estimate.summary.mean.to_bits());
-        bits(&self.best) == bits(&self.validation)
-    }
-
-    /// Whether what remains at the end of the runs is shown to be more than the margin.
-    pub fn remains_at_the_end(&self, margin: f64) -> bool {
-        let residual = &self.parts().residual.estimate.summary;
-        is_worse(residual, margin) || is_better(residual, margin)
-    }
-
     /// Whether what remains at the best measurements is shown to be less than the margin.
     pub fn is_immaterial_at_best(&self, margin: f64) -> bool {
         is_immaterial(&self.best.residual.estimate.summary, margin)

@@ -210,7 +210,7 @@ impl Place {
             return Self { mean: 0.0, seeds: ASIDE, narrow: 1.0 };
         }
         let at = twins().position(|other| other.name == arm.name).unwrap_or(0);
-        let apart = (200.0 / (study.sizes().len() * count) as f64).min(26.0);
+        let apart = (180.0 / (study.sizes().len() * count) as f64).min(26.0);
         let mean = apart * (at as f64 - (count - 1) as f64 / 2.0);
         Self { mean, seeds: mean - apart / 2.0, narrow: apart / 40.0 }
     }

@@ -41,8 +41,13 @@ fn panel(
     of: impl Fn(&RunResults) -> f64,
     written: impl Fn(f64) -> String,
 ) -> Panel {
+    let all: Vec<f64> = study.arms().flat_map(|arm| values(arm, &of)).collect();
     let bars = study.arms().filter_map(|arm| interval_of(&values(arm, &of), spread)).flatten();
-    let all = study.arms().flat_map(|arm| values(arm, &of)).chain(bars);
+    // A bar of few seeds may be wider than everything: it is shown as far as twice the data.
+    let (low, high) = all.iter().fold((f64::INFINITY, 0f64), |(l, h), v| (l.min(*v), h.max(*v)));
+    let room = (high / low.max(f64::MIN_POSITIVE)).max(1.5);
+    let bars = bars.map(|end| end.max(low / room).min(high * room.min(2.0)));
+    let all = all.into_iter().chain(bars);
     // From 0 on, with room above for every bar.
     let zero = (spread == Spread::Linear).then_some(0.0);
     let mut y = Axis::over(label, spread, unit, all.chain(zero));
@@ -53,8 +58,7 @@ fn panel(
     let line = study.sizes().into_iter().filter_map(|size| {
         let arms = study.arms().filter(|arm| arm.batch_size == size);
         let values: Vec<f64> = arms.flat_map(|arm| values(arm, &of)).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        (!values.is_empty()).then_some([size as f64, mean])
+        (!values.is_empty()).then(|| [size as f64, mean(&values, spread)])
     });
     chart.reference(&line.collect::<Vec<_>>(), "means");
     for arm in study.arms() {
@@ -68,11 +72,20 @@ fn panel(
         if let Some(ends) = interval_of(&values, spread) {
             chart.interval(x, ends, 0.0, study.mark(arm));
         }
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let mean = mean(&values, spread);
         let says = format!("{}: {} on average", arm.name, written(mean));
         chart.mean(x, mean, 0.0, study.mark(arm), &says);
     }
     chart.finish()
+}
+
+/// That whose interval is drawn: on a logarithmic axis of the logarithms.
+fn mean(values: &[f64], spread: Spread) -> f64 {
+    let mean = |all: &mut dyn Iterator<Item = f64>| all.sum::<f64>() / values.len() as f64;
+    match spread == Spread::Log10 && values.iter().all(|value| *value > 0.0) {
+        true => mean(&mut values.iter().map(|value| value.ln())).exp(),
+        false => mean(&mut values.iter().copied()),
+    }
 }
 
 fn values(arm: &ArmResults, of: impl Fn(&RunResults) -> f64) -> Vec<f64> {

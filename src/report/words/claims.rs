@@ -1,6 +1,6 @@
 //! What is commonly claimed of batch sizes.
 
-use super::{ci_of, difference, ratio, size};
+use super::{difference, ratio, size};
 use crate::analysis::{Because, Claim, ClaimKind, Finding, Known, Missing};
 use crate::format::bytes;
 
@@ -36,35 +36,11 @@ pub(in crate::report) fn finding(finding: Finding) -> &'static str {
 
 /// On what that rests, or what would test it; a clause without a stop.
 pub(in crate::report) fn because(claim: &Claim) -> String {
-    let of_ratio = || claim.ratio.as_ref().map_or("unknown".to_owned(), ratio);
-    let effect = || claim.effect.as_ref().map_or("unknown".to_owned(), difference);
     match &claim.because {
-        Because::Missing(missing) => self::missing(missing),
-        Because::Residual { split, sizes, equal_updates, at_best, is_small } => {
-            let [small, large] = sizes.map(size);
-            let steps =
-                if *equal_updates { "equal steps" } else { "unequal steps (early stopping)" };
-            let best = at_best.as_ref().map_or(String::new(), |best| {
-                format!("; mostly overfitting: {} at each run's best", difference(best))
-            });
-            format!(
-                "{split} accuracy of {small} minus {large} with tuned rates and {steps}: {}{best}{}",
-                effect(),
-                small_effect(*is_small)
-            )
-        }
-        Because::Noise { sizes, left_out, seeds } => {
-            let [small, large] = sizes.map(size);
-            let value = claim.ratio.map_or(String::new(), |found| {
-                format!("{:.1}{}", found.value, ci_of(found.interval, 1))
-            });
-            let bounded = match left_out {
-                0 => String::new(),
-                some => format!("; {some} of {seeds} seeds left out, known from below alone"),
-            };
-            format!("gradient noise of {small} over {large}: ratio of variances {value}{bounded}")
-        }
+        Because::Missing(missing) => self::missing(missing).into(),
         Because::Minima { sharper, better } => minima(*sharper, *better),
+        Because::Residual { .. } | Because::Setting { .. } => effect(claim),
+        Because::Noise { .. } | Because::Memory { .. } | Because::Speed { .. } => of_ratio(claim),
         Because::Updates { target, sizes, times, known, inexact, seeds } => {
             let [small, large] = sizes.map(size);
             let least = match known {
@@ -80,24 +56,27 @@ pub(in crate::report) fn because(claim: &Claim) -> String {
             let (to, ratio) = (target.words(), ratio(times));
             format!("to {to}: ratio of steps, {small} over {large}, {least}{ratio}{rest}")
         }
-        Because::Memory { sizes: [small, large], bytes: [of_small, of_large], is_equal } => {
+    }
+}
+
+/// An effect on accuracy.
+fn effect(claim: &Claim) -> String {
+    let effect = claim.effect.as_ref().map_or("unknown".to_owned(), difference);
+    let small = |is_small: bool| if is_small { ", shown to be within the margin" } else { "" };
+    match &claim.because {
+        Because::Residual { split, sizes, equal_updates, at_best, is_small } => {
+            let steps =
+                if *equal_updates { "equal steps" } else { "unequal steps (early stopping)" };
+            let best = at_best.as_ref().map_or(String::new(), |best| {
+                format!("; mostly overfitting: {} at each run's best", difference(best))
+            });
             format!(
-                "peak memory {} with {}, {} with {}: ratio {}{}",
-                bytes(*of_small),
-                size(*small),
-                bytes(*of_large),
-                size(*large),
-                of_ratio(),
-                equal(*is_equal)
+                "{split} accuracy of {} minus {} with tuned rates and {steps}: {effect}{best}{}",
+                size(sizes[0]),
+                size(sizes[1]),
+                small(*is_small)
             )
         }
-        Because::Speed { sizes: [small, large], is_equal } => format!(
-            "examples per second, {} over {}: ratio {}{}",
-            size(*large),
-            size(*small),
-            of_ratio(),
-            equal(*is_equal)
-        ),
         Because::Setting { batch_size, settings, of_many, is_small } => {
             let set: Vec<String> =
                 settings.iter().map(|[path, value]| format!("{path} = {value}")).collect();
@@ -106,22 +85,47 @@ pub(in crate::report) fn because(claim: &Claim) -> String {
                 many => format!("; the best of {many}, interval widened for that"),
             };
             format!(
-                "{} with batch size {}: {}{picked}{}",
+                "{} with batch size {}: {effect}{picked}{}",
                 set.join(", "),
                 size(*batch_size),
-                effect(),
-                small_effect(*is_small)
+                small(*is_small)
             )
         }
+        _ => effect,
     }
 }
 
-fn small_effect(is_small: bool) -> &'static str {
-    if is_small { ", shown to be within the margin" } else { "" }
-}
-
-fn equal(is_equal: bool) -> &'static str {
-    if is_equal { ", less than 5 % either way" } else { "" }
+/// A ratio of two batch sizes.
+fn of_ratio(claim: &Claim) -> String {
+    let found = claim.ratio.as_ref().map_or("unknown".to_owned(), ratio);
+    let equal = |is_equal: bool| if is_equal { ", less than 5 % either way" } else { "" };
+    match &claim.because {
+        Because::Noise { sizes, left_out, seeds } => {
+            let [small, large] = sizes.map(size);
+            let bounded = match left_out {
+                0 => String::new(),
+                some => format!("; {some} of {seeds} seeds left out, known from below alone"),
+            };
+            format!("gradient noise of {small} over {large}: ratio of variances {found}{bounded}")
+        }
+        Because::Memory { sizes: [small, large], bytes: [of_small, of_large], is_equal } => {
+            format!(
+                "peak memory {} with {}, {} with {}: ratio {found}{}",
+                bytes(*of_small),
+                size(*small),
+                bytes(*of_large),
+                size(*large),
+                equal(*is_equal)
+            )
+        }
+        Because::Speed { sizes: [small, large], is_equal } => format!(
+            "examples per second, {} over {}: ratio {found}{}",
+            size(*large),
+            size(*small),
+            equal(*is_equal)
+        ),
+        _ => found,
+    }
 }
 
 fn minima(sharper: Option<bool>, better: Option<bool>) -> String {
@@ -138,26 +142,22 @@ fn minima(sharper: Option<bool>, better: Option<bool>) -> String {
     format!("{first}; {second}")
 }
 
-fn missing(missing: &Missing) -> String {
+fn missing(missing: &Missing) -> &'static str {
     match missing {
         Missing::Decomposition => {
-            "a small batch also makes more steps; `study.decompose` tells them apart".into()
+            "a small batch also makes more steps; `study.decompose` tells them apart"
         }
         Missing::NoiseScales => {
-            "needs `study.probe.noise_scale` and two batch sizes that differ in nothing else".into()
+            "needs `study.probe.noise_scale` and two batch sizes that differ in nothing else"
         }
-        Missing::BoundedNoise => {
-            "noise scales are known from below alone; more `rows` would tell".into()
-        }
+        Missing::BoundedNoise => "noise scales are known from below alone; more `rows` would tell",
         Missing::Sharpness => {
-            "needs `study.probe.sharpness` and two batch sizes that differ in nothing else".into()
+            "needs `study.probe.sharpness` and two batch sizes that differ in nothing else"
         }
-        Missing::Curves => "needs learning curves of two batch sizes".into(),
-        Missing::TwoSizes => "needs two batch sizes that differ in nothing else".into(),
-        Missing::CommonSeed => "no seed has finished runs of both batch sizes".into(),
-        Missing::Passing(target) => {
-            format!("no seed passes {} between measurements with both", target.words())
-        }
-        Missing::TwoArms => "needs two arms that differ in this alone, none diverged".into(),
+        Missing::Curves => "needs learning curves of two batch sizes",
+        Missing::TwoSizes => "needs two batch sizes that differ in nothing else",
+        Missing::CommonSeed => "no seed has finished runs of both batch sizes",
+        Missing::Passing => "no seed passes the target between measurements with both",
+        Missing::TwoArms => "needs two arms that differ in this alone, none diverged",
     }
 }

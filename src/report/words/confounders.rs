@@ -1,6 +1,6 @@
 //! What else than the batch size can be behind a difference.
 
-use super::{named, size};
+use super::size;
 use crate::analysis::{At, Confounder, Given, Updates, Weight, list};
 use crate::format::{count, counted};
 
@@ -93,11 +93,15 @@ fn updates(fewest: &Updates, most: &Updates) -> String {
     if fewest.steps == most.steps {
         return format!("all runs made {} steps", count(most.steps));
     }
+    let name = |of: &Updates| match most.batch_size == fewest.batch_size {
+        true => of.arm.clone(),
+        false => size(of.batch_size),
+    };
     format!(
         "{} made {:.1} times as many steps as {}, {} against {}",
-        named(&most.arm, most.batch_size),
+        name(most),
         most.steps as f64 / fewest.steps.max(1) as f64,
-        named(&fewest.arm, fewest.batch_size),
+        name(fewest),
         count(most.steps),
         count(fewest.steps)
     )

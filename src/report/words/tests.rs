@@ -153,7 +153,7 @@ fn all_claims() -> Vec<String> {
         Missing::Curves,
         Missing::TwoSizes,
         Missing::CommonSeed,
-        Missing::Passing(target.clone()),
+        Missing::Passing,
         Missing::TwoArms,
     ];
     let mut all = vec![
@@ -353,6 +353,19 @@ fn agreements() -> Vec<String> {
     all.iter().flat_map(agreement).collect()
 }
 
+fn names() -> Vec<String> {
+    let ways = [Rate::Given, Rate::Tuned]
+        .into_iter()
+        .flat_map(|rate| [Budget::Epochs, Budget::Steps].map(|budget| way(Way { rate, budget })));
+    let edges = [None, Some(Edge::Lowest), Some(Edge::Highest)].map(edge);
+    let objectives =
+        [Objective::Time, Objective::Memory, Objective::Examples, Objective::LargestBatch];
+    let findings =
+        [Finding::Supported, Finding::Contradicted, Finding::Inconclusive, Finding::NotTested];
+    let all = ways.chain(edges).chain(objectives.map(objective)).chain(findings.map(finding));
+    all.map(str::to_owned).collect()
+}
+
 #[test]
 fn all_sentences_read_as_in_the_file() {
     let confounded: Vec<Confounder> = all_confounders()
@@ -361,7 +374,7 @@ fn all_sentences_read_as_in_the_file() {
         .take(2)
         .collect();
     let named = |found: &Confounder| format!("{}: {}", confounder_name(found), confounder(found));
-    let topics: [(&str, Vec<String>); 9] = [
+    let topics: [(&str, Vec<String>); 10] = [
         ("gap", gaps()),
         ("confounders", all_confounders().iter().map(named).collect()),
         ("caution", confounders::confounders(&confounded).into_iter().collect()),
@@ -371,6 +384,7 @@ fn all_sentences_read_as_in_the_file() {
         ("minima", sharpness()),
         ("rates and target", lines_and_curves()),
         ("agreement", agreements()),
+        ("names", names()),
     ];
     let text: Vec<String> = topics
         .iter()

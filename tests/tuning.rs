@@ -279,6 +279,6 @@ fn what_too_few_updates_cost_is_put_down_to_the_updates() {
     assert!(mean("residual").abs() < 0.2 * mean("total"), "{parts}");
     assert!(mean("learning_rate").abs() < 0.2 * mean("total"), "{parts}");
     let verdict = scene.read("out/report/verdict.md");
-    assert!(verdict.contains("with as many as 12 makes, 180 in place of 6,"), "{verdict}");
-    assert!(verdict.contains("batch size 12 is better"), "{verdict}");
+    assert!(verdict.contains("As many steps as 12 makes help 360"), "{verdict}");
+    assert!(verdict.contains("12 is more accurate than 360"), "{verdict}");
 }

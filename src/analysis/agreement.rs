@@ -16,9 +16,7 @@
 //! by more than the margin. A batch size with several arms counts by the best of them. What is shown is
 //! shown in each study by itself; nothing is corrected for the number of studies.
 
-use super::words::list;
 use super::{ArmFinding, Comparison, Findings, Outcome, Role};
-use crate::format::count;
 use crate::stats::Standing;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -62,10 +60,24 @@ pub struct Voice {
     /// Of the study.
     pub name: String,
     /// What it says, or why it says nothing.
-    pub says: Result<Sizes, &'static str>,
+    pub says: Result<Sizes, Silence>,
 }
 
-/// What several studies say together, in a word and in sentences.
+/// Why a study says nothing of batch sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Silence {
+    /// None of its arms can be compared.
+    NothingToCompare,
+    /// It has one arm alone.
+    OneArm,
+    /// Fewer than three seeds are finished in all arms.
+    TooFewSeeds,
+    /// Its runs were to end at one target, so that it compares what that takes.
+    ToTarget,
+}
+
+/// What several studies say together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Agreed {
     /// In a word.
@@ -73,19 +85,19 @@ pub struct Agreed {
     /// Those on which they agree; where that is open, those that may be the best in all; where they have
     /// too little in common, what that is.
     pub batch_sizes: Vec<usize>,
-    /// In sentences, the answer first.
-    pub said: Vec<String>,
+    /// Batch sizes that some of them tried and others did not.
+    pub not_everywhere: Vec<usize>,
+    /// The studies that say nothing.
+    pub silent: Vec<(String, Silence)>,
 }
 
 /// What a study says of its batch sizes, or why it says nothing.
-pub fn sizes(findings: &Findings) -> Result<Sizes, &'static str> {
+pub fn sizes(findings: &Findings) -> Result<Sizes, Silence> {
     match findings.verdict.outcome {
-        Outcome::NothingToCompare => Err("none of its arms can be compared"),
-        Outcome::OneArm => Err("it has one arm alone"),
-        Outcome::TooFewSeeds => Err("fewer than three seeds tell too little about chance"),
-        Outcome::ToTarget => {
-            Err("its runs were to end at one target, so it compares what that takes")
-        }
+        Outcome::NothingToCompare => Err(Silence::NothingToCompare),
+        Outcome::OneArm => Err(Silence::OneArm),
+        Outcome::TooFewSeeds => Err(Silence::TooFewSeeds),
+        Outcome::ToTarget => Err(Silence::ToTarget),
         Outcome::ClearlyBetter | Outcome::NoDifference | Outcome::Decided | Outcome::Undecided => {
             Ok(of_comparison(&findings.comparison))
         }
@@ -131,73 +143,21 @@ pub fn agree(voices: &[Voice]) -> Agreed {
         _ => (Agreement::Open, possible),
     };
     let batch_sizes: Vec<usize> = batch_sizes.into_iter().collect();
-    let mut said = vec![sentence(agreement, &batch_sizes)];
-    if heard.len() > 1 && !common.is_empty() {
-        said.extend(not_everywhere(&heard, &common));
-    }
-    let silent = voices.iter().filter_map(|voice| Some((&voice.name, voice.says.as_ref().err()?)));
-    said.extend(silent.map(|(name, why)| format!("{name} is not counted: {why}.")));
-    Agreed { agreement, batch_sizes, said }
+    let tried: BTreeSet<usize> =
+        heard.iter().flat_map(|(_, sizes)| sizes.tried.iter().copied()).collect();
+    let not_everywhere = match heard.len() > 1 && !common.is_empty() {
+        true => tried.difference(&common).copied().collect(),
+        false => Vec::new(),
+    };
+    let silent = voices.iter().filter_map(|of| Some((of.name.clone(), of.says.as_ref().err()?)));
+    let silent = silent.map(|(name, why)| (name, *why)).collect();
+    Agreed { agreement, batch_sizes, not_everywhere, silent }
 }
 
 /// Batch sizes that are in a set of every study.
 fn shared(heard: &[(&str, &Sizes)], of: fn(&Sizes) -> &BTreeSet<usize>) -> BTreeSet<usize> {
     let sets = heard.iter().map(|(_, sizes)| of(sizes).clone());
     sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
-}
-
-/// `batch size 32`, `batch sizes 32 and 64`
-pub fn sizes_in_words(sizes: &[usize]) -> String {
-    let words: Vec<String> = sizes.iter().map(|size| count(*size as u64)).collect();
-    let plural = if sizes.len() == 1 { "" } else { "s" };
-    format!("batch size{plural} {}", list(&words))
-}
-
-fn sentence(agreement: Agreement, sizes: &[usize]) -> String {
-    let named = sizes_in_words(sizes);
-    let (each, was) = match sizes {
-        [_] => ("it is", "was"),
-        _ => ("each of them is", "were"),
-    };
-    match agreement {
-        Agreement::Agree => format!(
-            "The studies agree on {named}: in every one {each} shown to be within the margin of the best."
-        ),
-        Agreement::Disagree => "The studies disagree: every batch size that all of them tried is \
-                                shown, in at least one, to be worse than the best by more than the \
-                                margin."
-            .into(),
-        Agreement::Differ => "The studies differ in which batch size is the most accurate: none that \
-                              all of them tried may be the best in each. Whether that matters by more \
-                              than the margin is not settled."
-            .into(),
-        Agreement::Open => format!(
-            "Whether the studies agree is not settled: {named} may be the best in every one, and none is \
-             shown to be within the margin of the best in each."
-        ),
-        Agreement::NothingInCommon => "No batch size was tried in all of these studies, so they can \
-                                       neither agree nor disagree."
-            .into(),
-        Agreement::TooLittleInCommon => format!(
-            "The studies have too little in common to agree or to disagree: only {named} {was} tried in \
-             all of them, and at least one shows another to be more accurate. Let each of them try the \
-             same batch sizes."
-        ),
-        Agreement::TooFew => "Fewer than two of these studies compare batch sizes by their accuracy \
-                              over several seeds, so there is nothing to agree on."
-            .into(),
-    }
-}
-
-/// A sentence on batch sizes that some studies tried and others did not.
-fn not_everywhere(heard: &[(&str, &Sizes)], common: &BTreeSet<usize>) -> Option<String> {
-    let tried: BTreeSet<usize> =
-        heard.iter().flat_map(|(_, sizes)| sizes.tried.iter().copied()).collect();
-    let some: Vec<usize> = tried.difference(common).copied().collect();
-    (!some.is_empty()).then(|| {
-        let was = if some.len() == 1 { "was" } else { "were" };
-        format!("Not tried in all of them, so left aside here, {was} {}.", sizes_in_words(&some))
-    })
 }
 
 #[cfg(test)]
@@ -227,8 +187,7 @@ mod tests {
         let b = voice("b", vec![around(32, 0.90), around(64, 0.902), around(512, 0.85)]);
         let found = agree(&[a, b]);
         assert_eq!((found.agreement, &found.batch_sizes[..]), (Agreement::Agree, &[32, 64][..]));
-        assert!(found.said[0].contains("agree on batch sizes 32 and 64"), "{found:?}");
-        assert!(found.said[1].contains("were batch sizes 256 and 512"), "{found:?}");
+        assert_eq!(found.not_everywhere, [256, 512]);
     }
 
     #[test]
@@ -245,7 +204,6 @@ mod tests {
         let found = agree(&[a, b]);
         let little = (Agreement::TooLittleInCommon, &[64][..]);
         assert_eq!((found.agreement, &found.batch_sizes[..]), little);
-        assert!(found.said[0].contains("only batch size 64 was tried in all"), "{found:?}");
     }
 
     #[test]
@@ -278,13 +236,13 @@ mod tests {
         let other = voice("other", vec![around(16, 0.80), around(128, 0.77)]);
         let found = agree(&[one, alone, many.clone()]);
         assert_eq!(found.agreement, Agreement::TooFew);
-        assert!(found.said[1].contains("one is not counted: fewer than three seeds"), "{found:?}");
-        assert!(found.said[2].contains("alone is not counted: it has one arm"), "{found:?}");
+        let silent = [("one", Silence::TooFewSeeds), ("alone", Silence::OneArm)];
+        assert_eq!(found.silent, silent.map(|(name, why)| (name.to_owned(), why)));
         assert_eq!(agree(&[many, other]).agreement, Agreement::NothingInCommon);
         let arms = vec![around(32, 0.8), around(64, 0.7)];
         let target = Results { declared_target: Some(Target::accuracy(0.75)), ..results(arms) };
         let findings = analyse(&target, &mut generator(1));
-        assert!(sizes(&findings).unwrap_err().contains("to end at one target"));
+        assert_eq!(sizes(&findings), Err(Silence::ToTarget));
     }
 
     #[test]

@@ -5,8 +5,7 @@
 //! its validation accuracy was highest, each run stands for what it can come to. A run that was
 //! measured more often has more chances to have been lucky, so this describes and decides nothing.
 
-use super::words::best_and_last;
-use super::{ArmResults, Comparison, Results, RunResults, compare};
+use super::{ArmFinding, ArmResults, Comparison, Results, RunResults, compare};
 use serde::Serialize;
 
 /// The arms of a group, each run at its best measurement.
@@ -26,6 +25,15 @@ impl RunResults {
     }
 }
 
+impl Comparison {
+    /// The least accurate of those that differ from the best.
+    pub fn last(&self) -> Option<&ArmFinding> {
+        let behind = |arm: &ArmFinding| Some(arm.difference?.estimate.summary.mean);
+        let others = self.arms.iter().filter_map(|arm| Some((arm, behind(arm)?)));
+        others.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(arm, _)| arm)
+    }
+}
+
 /// `None` for one arm, and where every run is best at its end.
 pub fn at_best(results: &Results) -> Option<AtBest> {
     let runs = || results.arms.iter().flat_map(|arm| arm.runs.values());
@@ -39,12 +47,6 @@ pub fn at_best(results: &Results) -> Option<AtBest> {
     }
     let comparison = compare(&read);
     Some(AtBest { comparison, arms: read.arms })
-}
-
-/// Which is the most accurate then, and how far the last one is behind.
-pub(super) fn sentence(found: &AtBest) -> Option<String> {
-    let said = best_and_last(&found.comparison)?;
-    Some(format!("With each run taken where it was best on validation {said}."))
 }
 
 #[cfg(test)]
@@ -62,8 +64,7 @@ mod tests {
         }
         let found = at_best(&study).unwrap();
         assert_eq!(found.comparison.best().unwrap().name, "batch-256");
-        let said = sentence(&found).unwrap();
-        assert!(said.contains("most accurate is batch size 256, and the least is batch size 32"));
+        assert_eq!(found.comparison.last().unwrap().name, "batch-32");
         near(found.arms[1].runs[&0].validation, 0.85, 1e-12);
         study.arms.pop();
         assert_eq!(at_best(&study), None);

@@ -9,9 +9,7 @@
 //! A reading is that of a longer run on its way. Where the learning rate falls over the run, a run
 //! that had been planned so short would have ended with a lower one.
 
-use super::words::{best_and_last, label, list, points, signed_points};
 use super::{ArmFinding, ArmResults, Comparison, Point, Results, RunResults, compare};
-use crate::format::{count, duration};
 use crate::stats::Standing;
 use serde::Serialize;
 
@@ -37,24 +35,6 @@ impl Axis {
             Self::Examples => point.examples as f64,
             Self::Steps => point.step as f64,
             Self::Seconds => point.seconds,
-        }
-    }
-
-    /// `12,800 examples`
-    pub fn amount(self, amount: f64) -> String {
-        match self {
-            Self::Examples => format!("{} examples", count(amount.round() as u64)),
-            Self::Steps => format!("{} steps", count(amount.round() as u64)),
-            Self::Seconds => duration(amount),
-        }
-    }
-
-    /// In a sentence.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Examples => "passes over the data",
-            Self::Steps => "updates",
-            Self::Seconds => "time",
         }
     }
 }
@@ -140,70 +120,37 @@ fn at(run: &RunResults, axis: Axis, amount: f64) -> Option<RunResults> {
     })
 }
 
-/// How the answer depends on what is held equal, a sentence each; empty for one budget alone.
-pub(super) fn sentences(found: &[BudgetFinding], margin: f64) -> Vec<String> {
-    if found.len() < 2 {
-        return Vec::new();
-    }
-    let mut said: Vec<String> = found.iter().filter_map(of_budget).collect();
+/// An arm that is the best with something held equal, and shown to be worse than the best with something
+/// else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flip<'f> {
+    /// As it is there where it loses.
+    pub arm: &'f ArmFinding,
+    /// What is held equal where it is the best.
+    pub ahead: Vec<Axis>,
+    /// What is held equal where it loses.
+    pub behind: Axis,
+    /// Its difference from the best there.
+    pub difference: f64,
+}
+
+/// How the answer depends on what is held equal.
+pub fn flips<'f>(found: &'f [BudgetFinding]) -> Vec<Flip<'f>> {
     let compared = || found.iter().filter(|found| found.compares());
-    if compared().count() < 2 {
-        return said;
-    }
-    let flips: Vec<String> = compared().flat_map(|there| flips(compared(), there)).collect();
-    said.push(match flips.is_empty() {
-        true => format!(
-            "Whichever of these is held equal, no batch size that comes out ahead is shown to lose by \
-             more than {} percentage points with another.",
-            points(margin)
-        ),
-        false => format!("So the answer depends on what is held equal: {}.", flips.join("; ")),
-    });
-    said
+    let at = |there: &'f BudgetFinding| {
+        let lost = there.comparison.standing(Standing::Out).into_iter();
+        lost.filter_map(move |arm| flip(found, there.axis, arm))
+    };
+    compared().flat_map(at).collect()
 }
 
-fn of_budget(found: &BudgetFinding) -> Option<String> {
-    let (name, amount) = (found.axis.name(), found.axis.amount(found.amount));
-    if !found.compares() {
-        return Some(format!(
-            "With equal {name} ({amount}) there is no comparison: {} had not been measured by then; \
-             `train.evaluate_every` measures within epochs.",
-            list(&found.unread)
-        ));
-    }
-    let said = best_and_last(&found.comparison)?;
-    let unread = match found.unread.is_empty() {
-        true => String::new(),
-        false => format!("; {} had not been measured yet", list(&found.unread)),
+fn flip<'f>(found: &[BudgetFinding], behind: Axis, arm: &'f ArmFinding) -> Option<Flip<'f>> {
+    let is_best = |of: &&BudgetFinding| {
+        of.compares() && of.comparison.best().is_some_and(|best| best.name == arm.name)
     };
-    Some(format!("With equal {name} ({amount}) {said}{unread}."))
-}
-
-/// The arms that are the best with something else equal and are shown to be worse than the best of
-/// `there`.
-fn flips<'f>(
-    all: impl Iterator<Item = &'f BudgetFinding> + Clone,
-    there: &'f BudgetFinding,
-) -> Vec<String> {
-    let flip = |arm: &ArmFinding| {
-        let is_best =
-            |of: &&BudgetFinding| of.comparison.best().is_some_and(|best| best.name == arm.name);
-        let ahead: Vec<String> = all
-            .clone()
-            .filter(is_best)
-            .map(|of| format!("with equal {}", of.axis.name()))
-            .collect();
-        let lost = signed_points(arm.difference?.estimate.summary.mean);
-        (!ahead.is_empty()).then(|| {
-            format!(
-                "{} is the best {}, and with equal {} it is {lost} percentage points from the best",
-                label(arm),
-                list(&ahead),
-                there.axis.name()
-            )
-        })
-    };
-    there.comparison.standing(Standing::Out).into_iter().filter_map(flip).collect()
+    let ahead: Vec<Axis> = found.iter().filter(is_best).map(|of| of.axis).collect();
+    let difference = arm.difference?.estimate.summary.mean;
+    (!ahead.is_empty()).then_some(Flip { arm, ahead, behind, difference })
 }
 
 #[cfg(test)]
@@ -264,17 +211,16 @@ mod tests {
     #[test]
     fn an_answer_that_flips_is_said_and_one_that_does_not_is_too() {
         let mut study = study();
-        let said = sentences(&budgets(&study), study.margin);
-        assert_eq!(said.len(), 4);
-        assert!(said[0].contains("equal passes over the data (51,200 examples)"), "{said:?}");
-        assert!(said[3].contains("no batch size that comes out ahead"), "{said:?}");
+        let found = budgets(&study);
+        assert!(flips(&found).is_empty(), "{:?}", flips(&found));
         // A large batch that takes a third of the time is ahead at equal seconds.
         for run in study.arms[1].runs.values_mut() {
             run.curve.iter_mut().for_each(|point| point.seconds /= 3.0);
         }
-        let said = sentences(&budgets(&study), study.margin);
-        let last = said.last().unwrap();
-        assert!(last.contains("32 is the best with equal passes over the data"), "{last}");
+        let found = budgets(&study);
+        let small = flips(&found).into_iter().find(|flip| flip.behind == Axis::Seconds).unwrap();
+        assert_eq!((small.arm.batch_size, small.ahead[0]), (32, Axis::Examples));
+        assert!(small.difference < -study.margin);
     }
 
     #[test]
@@ -291,7 +237,7 @@ mod tests {
         assert_eq!(steps.unread, ["batch-32"]);
         assert!(steps.compares());
         study.arms.pop();
-        let said = sentences(&budgets(&study), study.margin);
-        assert!(said[1].contains("no comparison: batch-32 had not been measured"), "{said:?}");
+        let found = budgets(&study);
+        assert_eq!((found[1].compares(), &found[1].unread[..]), (false, &["batch-32".into()][..]));
     }
 }

@@ -45,7 +45,7 @@ pub struct Ratio {
 
 impl Estimate {
     /// Of differences of logarithms the ratio.
-    pub(super) fn exp(&self) -> Ratio {
+    pub fn exp(&self) -> Ratio {
         let exp = |Interval { low, high }| Interval { low: low.exp(), high: high.exp() };
         Ratio { value: self.summary.mean.exp(), interval: self.interval.map(exp) }
     }

@@ -3,9 +3,9 @@
 use super::robust::add_interquartile_means;
 use super::{
     AtBest, Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front,
-    Group, NoiseFinding, Outcome, Rate, RateFinding, Results, SharpnessFinding, TargetFinding,
-    Tuning, Verdict, at_best, audit, budgets, claims, compare, decompose, default_target, factors,
-    fronts, groups, rates, verdict,
+    Group, NoDecomposition, NoiseFinding, Rate, RateFinding, Results, SharpnessFinding,
+    TargetFinding, Tuning, Verdict, Way, at_best, audit, budgets, claims, compare, decompose,
+    default_target, factors, fronts, groups, rates, verdict,
 };
 use rand::Rng;
 use serde::Serialize;
@@ -13,16 +13,29 @@ use serde::Serialize;
 /// Arms that are compared with each other, and how they compare.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupFinding {
-    /// How they came by their learning rates.
-    pub rate: Rate,
-    /// What their runs have in common.
-    pub budget: Budget,
-    /// In a few words.
-    pub title: &'static str,
-    /// Against the best of them.
+    /// What they have in common.
+    #[serde(flatten)]
+    pub way: Way,
+    /// Their places among all arms.
+    #[serde(skip)]
+    pub places: Vec<usize>,
+    /// Against the best of them, in the order of their places.
     pub comparison: Comparison,
     /// What it takes them to reach a target; `None` without a candidate.
     pub target: Option<TargetFinding>,
+}
+
+/// A group of arms as [`Findings::groups`] tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupView<'f> {
+    /// What they have in common.
+    pub way: Way,
+    /// Their places among all arms.
+    pub places: &'f [usize],
+    /// Against the best of them, in the order of their places.
+    pub comparison: &'f Comparison,
+    /// What it takes them to reach a target; `None` without a candidate.
+    pub target: Option<&'f TargetFinding>,
 }
 
 impl GroupFinding {
@@ -39,12 +52,11 @@ impl GroupFinding {
 pub struct Findings {
     /// What to use, and how sure that is.
     pub verdict: Verdict,
-    /// Where the gap between two batch sizes comes from, in sentences.
-    pub gap: Vec<String>,
-    /// What was found beside the comparison, in sentences.
-    pub besides: Vec<String>,
-    /// How the arms on which the verdict rests came by their rates and what they have in common.
-    pub group: &'static str,
+    /// What the arms on which the verdict rests have in common.
+    pub group: Way,
+    /// Their places among all arms.
+    #[serde(skip)]
+    pub places: Vec<usize>,
     /// The arms on which the verdict rests, against the best of them.
     pub comparison: Comparison,
     /// What it takes them to reach a target; `None` without a candidate.
@@ -54,7 +66,7 @@ pub struct Findings {
     /// The gap between two batch sizes, taken apart.
     pub decomposition: Option<Decomposition>,
     /// Why it could not be, where the study asks for it.
-    pub no_decomposition: Option<String>,
+    pub no_decomposition: Option<NoDecomposition>,
     /// How tuned learning rates were found.
     pub tunings: Vec<Tuning>,
     /// Which learning rate suits which batch size; `None` where no batch size had several.
@@ -78,13 +90,21 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// All groups of arms, the one on which the verdict rests first: title, comparison, target.
-    pub fn groups(
-        &self,
-    ) -> impl Iterator<Item = (&'static str, &Comparison, Option<&TargetFinding>)> {
-        let others = self.others.iter();
-        let others = others.map(|of| (of.title, &of.comparison, of.target.as_ref()));
-        [(self.group, &self.comparison, self.target.as_ref())].into_iter().chain(others)
+    /// All groups of arms, the one on which the verdict rests first.
+    pub fn groups(&self) -> impl Iterator<Item = GroupView<'_>> {
+        let main = GroupView {
+            way: self.group,
+            places: &self.places,
+            comparison: &self.comparison,
+            target: self.target.as_ref(),
+        };
+        let others = self.others.iter().map(|of| GroupView {
+            way: of.way,
+            places: &of.places,
+            comparison: &of.comparison,
+            target: of.target.as_ref(),
+        });
+        [main].into_iter().chain(others)
     }
 }
 
@@ -103,37 +123,25 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let rates = rates(results, rng);
     let Views { budgets, at_best, fronts } = views(&of_main, &main);
     let verdict = verdict(&of_main, &main, &audit);
-    let gap = match &taken_apart {
-        None => Vec::new(),
-        Some(Ok(found)) => super::decomposition::sentences(found, results.margin),
-        Some(Err(reason)) => vec![format!("The gap cannot be taken apart: {reason}.")],
-    };
-    let mut more = Vec::new();
     let (decomposition, no_decomposition) = match taken_apart {
         None => (None, None),
         Some(Ok(found)) => (Some(found), None),
         Some(Err(reason)) => (None, Some(reason)),
     };
-    if verdict.outcome != Outcome::TooFewSeeds {
-        more = besides(results, &main, rates.as_ref(), &budgets, at_best.as_ref());
-    }
     let trade_off = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
     let noise = super::noise(results, &of_main, trade_off.map(|found| found.critical));
-    more.extend(noise.iter().flat_map(NoiseFinding::sentences));
-    more.extend(sharpness.iter().flat_map(SharpnessFinding::sentences));
     let target = main.target.as_ref().map(|of| &of.target);
     let claims = claims(results, &of_main, target, decomposition.as_ref(), sharpness.as_ref());
     let factors = factors(&of_main);
-    let GroupFinding { title: group, mut comparison, target, .. } = main;
+    let GroupFinding { way: group, places, mut comparison, target } = main;
     let others_too = others.iter_mut().map(|group| &mut group.comparison);
     for comparison in [&mut comparison].into_iter().chain(others_too) {
         add_interquartile_means(comparison, results, rng);
     }
     Findings {
         verdict,
-        gap,
-        besides: more,
         group,
+        places,
         comparison,
         target,
         others,
@@ -174,23 +182,6 @@ fn views(of_main: &Results, main: &GroupFinding) -> Views {
     }
 }
 
-/// What the verdict adds to the comparison.
-fn besides(
-    results: &Results,
-    main: &GroupFinding,
-    rates: Option<&RateFinding>,
-    budgets: &[BudgetFinding],
-    at_best: Option<&AtBest>,
-) -> Vec<String> {
-    let curve = main.target.as_ref().and_then(|target| target.trade_off.as_ref());
-    let curve = curve.filter(|curve| curve.straddled && results.declared_target.is_none());
-    let critical = curve.map(super::words::critical_batch);
-    let scaling = rates.and_then(|rates| rates.scaling.as_ref()).map(rates::sentence);
-    let budgets = budgets::sentences(budgets, results.margin);
-    let at_best = at_best.and_then(at_best::sentence);
-    critical.into_iter().chain(scaling).chain(budgets).chain(at_best).collect()
-}
-
 /// The results are those of the group's arms alone.
 fn of_group(results: &Results, group: &Group, rng: &mut impl Rng) -> GroupFinding {
     let comparison = compare(results);
@@ -198,18 +189,18 @@ fn of_group(results: &Results, group: &Group, rng: &mut impl Rng) -> GroupFindin
     let wanted = declared.or_else(|| default_target(results, &comparison));
     let wanted = wanted.filter(|_| comparison.best.is_some());
     let target = wanted.map(|wanted| super::target(results, &comparison, wanted, rng));
-    let (rate, budget, title) = (group.rate, group.budget, group.title());
-    GroupFinding { rate, budget, title, comparison, target }
+    GroupFinding { way: group.way, places: group.places.clone(), comparison, target }
 }
 
 /// That of a study without arms.
-const NO_GROUP: Group = Group { rate: Rate::Given, budget: Budget::Epochs, places: Vec::new() };
+const NO_GROUP: Group =
+    Group { way: Way { rate: Rate::Given, budget: Budget::Epochs }, places: Vec::new() };
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{arm, results};
     use super::*;
-    use crate::analysis::{ArmFacts, ArmResults, Target};
+    use crate::analysis::{ArmFacts, ArmResults, Outcome, Target};
     use crate::stats::tests::generator;
 
     #[test]
@@ -231,7 +222,9 @@ mod tests {
         assert_eq!(names, ["tuned-32", "tuned-256"]);
         assert_eq!(found.others.len(), 1);
         assert_eq!(found.others[0].comparison.arms[1].name, "batch-256");
-        assert!(found.audit.iter().any(|c| c.said.contains("tuned for each arm")));
+        assert_eq!((&found.places[..], &found.others[0].places[..]), (&[2, 3][..], &[0, 1][..]));
+        let is_tuned = |found: &Confounder| matches!(found, Confounder::TunedRates { .. });
+        assert!(found.audit.iter().any(is_tuned), "{:?}", found.audit);
     }
 
     #[test]

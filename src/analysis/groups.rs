@@ -7,27 +7,22 @@
 use super::{ArmResults, Budget, Rate, Results};
 use serde::Serialize;
 
-/// Arms that are compared with each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Group {
+/// What the arms of a group have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Way {
     /// How they came by their learning rates.
     pub rate: Rate,
     /// What their runs have in common.
     pub budget: Budget,
-    /// Their places among all arms.
-    pub places: Vec<usize>,
 }
 
-impl Group {
-    /// Its question in a few words: `tuned learning rates, equal epochs`.
-    pub fn title(&self) -> &'static str {
-        match (self.rate, self.budget) {
-            (Rate::Given, Budget::Epochs) => "the file's learning rates, the file's budget",
-            (Rate::Given, Budget::Steps) => "the file's learning rates, equal steps",
-            (Rate::Tuned, Budget::Epochs) => "tuned learning rates, the file's budget",
-            (Rate::Tuned, Budget::Steps) => "tuned learning rates, equal steps",
-        }
-    }
+/// Arms that are compared with each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What they have in common.
+    pub way: Way,
+    /// Their places among all arms.
+    pub places: Vec<usize>,
 }
 
 /// The groups of a study, the one first that its verdict rests on: with tuned learning rates if it
@@ -39,7 +34,7 @@ pub fn groups(results: &Results) -> Vec<Group> {
         for rate in [Rate::Tuned, Rate::Given] {
             let places = members(results, rate, budget);
             if !places.is_empty() {
-                groups.push(Group { rate, budget, places });
+                groups.push(Group { way: Way { rate, budget }, places });
             }
         }
     }
@@ -176,7 +171,7 @@ mod tests {
             with(256, Rate::Tuned, Budget::Steps),
         ]);
         let found: Vec<(Rate, Budget, Vec<usize>)> =
-            groups(&study).into_iter().map(|g| (g.rate, g.budget, g.places)).collect();
+            groups(&study).into_iter().map(|g| (g.way.rate, g.way.budget, g.places)).collect();
         assert_eq!(
             found,
             [

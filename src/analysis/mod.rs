@@ -54,40 +54,40 @@ mod tuning;
 mod verdict;
 mod words;
 
-pub use agreement::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
+pub use agreement::{Agreed, Agreement, Silence, Sizes, Voice, agree, sizes};
 pub use at_best::{AtBest, at_best};
-pub use audit::{ArmFacts, Confounder, Weight, audit};
-pub use budgets::{Axis, BudgetFinding, budgets};
-pub use claims::{Claim, Finding, claims};
+pub use audit::{ArmFacts, At, Confounder, Given, Updates, Weight, audit};
+pub use budgets::{Axis, BudgetFinding, Flip, budgets, flips};
+pub use claims::{Because, Claim, ClaimKind, Finding, Known, Missing, claims};
 pub use compare::{ArmFinding, Comparison, Difference, Looks, Role, compare};
-pub use decomposition::{Decomposition, GapArm, OddSeed, Part, Parts, Remainder, decompose};
+pub use decomposition::{
+    Decomposition, GapArm, NoDecomposition, OddSeed, Part, Parts, Remainder, decompose,
+};
 pub use estimate::{Estimate, Ratio};
 pub use factors::{Effect, Factor, factors};
-pub use findings::{Findings, GroupFinding, analyse};
-pub use groups::{Group, groups};
+pub use findings::{Findings, GroupFinding, GroupView, analyse};
+pub use groups::{Group, Way, groups};
 pub use minima::{
-    Barrier, Line, LinePoint, MeasuredArm, RankCorrelation, Sharper, Sharpness, SharpnessFinding,
-    SharpnessRun, sharpness,
+    Barrier, LIKE_LOSSES, Line, LinePoint, MeasuredArm, RankCorrelation, Sharper, Sharpness,
+    SharpnessFinding, SharpnessRun, sharpness,
 };
 pub use noise::{
-    Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
+    Fit, Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
 };
-pub use objective::Objective;
+pub use objective::{NO_MATTER, Objective};
 pub use pareto::{Front, Price, fronts};
-pub use rates::{MORE_STEPS, RateFinding, RateOptimum, RateScaling, rates};
+pub use rates::{MORE_STEPS, NoScaling, RateFinding, RateOptimum, RateRule, RateScaling, rates};
 pub use split::{Examples, InTraining, SharedSteps, Split};
 pub use target::{
     ArmTarget, Cost, InBudget, Reach, Target, TargetFinding, default_target, reach, target,
 };
-pub use trade_off::{Observation, Observed, TradeOff, fit};
+pub use trade_off::{NoTradeOff, Observation, Observed, TradeOff, fit};
 pub use tuning::Tuning;
 pub use verdict::{
     Caution, Decision, Guessing, MoreSeeds, OtherRows, Outcome, Rival, Seen, Strays, Verdict,
     decide, verdict,
 };
-pub use words::{
-    critical_batch, list, percent, percent_range, points, points_range, signed_points,
-};
+pub use words::{list, percent, percent_range, points, points_range, signed_points};
 
 use serde::Serialize;
 use std::collections::BTreeMap;

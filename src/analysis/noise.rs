@@ -4,7 +4,6 @@
 pub use crate::stats::NoiseScale;
 
 use super::{ArmResults, Results};
-use crate::format::{count, counted};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -142,96 +141,48 @@ fn median(scales: impl Iterator<Item = NoiseScale>) -> Option<Median> {
     middle(scales.filter_map(known))
 }
 
-impl Median {
-    /// `120`, `more than 120`, `unknown`
-    fn text(self) -> String {
-        let value = count(self.value.round().max(0.0) as u64);
-        match self.at_least {
-            true if self.value < 1.0 => "unknown".into(),
-            true => format!("more than {value}"),
-            false => value,
-        }
-    }
+/// Whether the noise scale and the critical batch size agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// Within a factor of ten.
+    InLine,
+    /// Farther apart.
+    Apart,
+    /// The noise scale is known from below alone, which leaves it open.
+    Unknown,
 }
 
 impl NoiseFinding {
-    /// In words: how the scale moved in training, and whether it fits the critical batch size.
-    pub fn sentences(&self) -> Vec<String> {
-        let arms = self.arms.iter().filter(|arm| self.ends.contains(&arm.arm));
-        let mut sentences: Vec<String> = arms.filter_map(moved).collect();
-        sentences.extend(self.beside_critical());
-        sentences
-    }
-
-    fn beside_critical(&self) -> Option<String> {
+    /// The critical batch size, the typical noise scale, and whether they agree; `None` where one of them
+    /// is not known.
+    pub fn beside_critical(&self) -> Option<(f64, Median, Fit)> {
         let (critical, typical) = (self.critical?, self.typical?);
         let ratio = critical / typical.value;
-        let numbers = format!(
-            "a critical batch size of {} examples and a typical noise scale of {}",
-            count(critical.round() as u64),
-            typical.text()
-        );
         // A bound from below rules out that the noise scale is too small, not that it is too large.
-        Some(match (1.0 / IN_LINE..=IN_LINE).contains(&ratio) {
-            _ if typical.at_least && ratio > 1.0 / IN_LINE => format!(
-                "Whether the noise scale is in line with the steps that were needed is not told: {numbers}. \
-                 More `rows`, or more training examples, would bound it."
-            ),
-            true => format!(
-                "The two ways to tell which batch sizes are efficient are in line: {numbers} (agreement \
-                 within a factor of ten is what can be expected)."
-            ),
-            false => format!(
-                "The noise scale is not in line with the steps that were needed: {numbers}, more than a \
-                 factor of ten apart. Trust the steps: they were measured, the noise scale predicts."
-            ),
-        })
+        let fit = match (1.0 / IN_LINE..=IN_LINE).contains(&ratio) {
+            _ if typical.at_least && ratio > 1.0 / IN_LINE => Fit::Unknown,
+            true => Fit::InLine,
+            false => Fit::Apart,
+        };
+        Some((critical, typical, fit))
+    }
+
+    /// The arms of the smallest and of the largest batch size.
+    pub fn at_the_ends(&self) -> impl Iterator<Item = &NoiseArm> {
+        self.arms.iter().filter(|arm| self.ends.contains(&arm.arm))
     }
 }
 
-/// From the first moment after the first step, before which nothing is learnt and nothing bounded, to
-/// the last one that as many runs came to; runs that end early leave later moments to the slowest seeds.
-fn moved(arm: &NoiseArm) -> Option<String> {
-    let first = arm.points.iter().find(|point| point.step > 0)?;
-    let last = arm.points.iter().rfind(|point| point.seeds == first.seeds)?;
-    let (from, to) = (first.plain, last.plain);
-    if last.step == first.step {
-        return Some(format!(
-            "{} was {} examples (median over {}, after {} examples).",
-            what(arm),
-            to.text(),
-            counted(last.seeds, "seed"),
-            count(last.examples)
-        ));
+impl NoiseArm {
+    /// From the first moment after the first step, before which nothing is learnt and nothing bounded,
+    /// to the last one that as many runs came to; runs that end early leave later moments to the slowest
+    /// seeds. The same moment twice where there is one alone.
+    pub fn course(&self) -> Option<[&NoiseMedian; 2]> {
+        let first = self.points.iter().find(|point| point.step > 0)?;
+        let last = self.points.iter().rfind(|point| point.seeds == first.seeds)?;
+        Some([first, last])
     }
-    // Two bounds from below show no movement.
-    if from.at_least && to.at_least {
-        return None;
-    }
-    let way = match (from.at_least, to.at_least) {
-        (_, false) if to.value < from.value => "fell from",
-        (false, _) if to.value > from.value => "rose from",
-        _ => "went from",
-    };
-    let adam = last.adam.map_or(String::new(), |adam| {
-        format!("; of the gradient as Adam scales it, it was {} in the end", adam.text())
-    });
-    Some(format!(
-        "{} {way} {} to {} examples in training (medians over {}, after {} and {} examples){adam}.",
-        what(arm),
-        from.text(),
-        to.text(),
-        counted(last.seeds, "seed"),
-        count(first.examples),
-        count(last.examples)
-    ))
-}
-
-fn what(arm: &NoiseArm) -> String {
-    format!(
-        "With batch size {} the noise scale, the batch size at which a gradient is as much noise as signal,",
-        count(arm.batch_size as u64)
-    )
 }
 
 #[cfg(test)]
@@ -269,46 +220,46 @@ mod tests {
         ];
         let found = noise(&study, &study, Some(100.0)).unwrap();
         assert_eq!(found.arms.len(), 1);
-        let sentences = found.sentences();
-        assert_eq!(sentences.len(), 2, "{sentences:?}");
-        assert!(sentences[0].contains("rose from 20 to 300 examples"), "{sentences:?}");
-        assert!(
-            sentences[0].contains("(medians over 3 seeds, after 320 and 640 examples); of the"),
-            "{sentences:?}"
-        );
-        assert!(sentences[1].contains("are in line"), "{sentences:?}");
-        let apart = noise(&study, &study, Some(4000.0)).unwrap().sentences();
-        assert!(apart[1].contains("is not in line"), "{apart:?}");
+        let course = |study: &Results| {
+            let found = noise(study, study, None).unwrap();
+            let arm = found.at_the_ends().next().unwrap();
+            arm.course()
+                .unwrap()
+                .map(|at| (at.plain.value, at.plain.at_least, at.seeds, at.examples))
+        };
+        let rise = [(20.0, false, 3, 320), (300.0, false, 3, 640)];
+        assert_eq!(course(&study), rise);
+        let fit = |study: &Results, critical: f64| {
+            noise(study, study, Some(critical)).unwrap().beside_critical().unwrap().2
+        };
+        assert_eq!([100.0, 4000.0].map(|at| fit(&study, at)), [Fit::InLine, Fit::Apart]);
         let later = NoisePoint { step: 30, ..study.noise[0].points[1] };
         study.noise[0].points.push(later);
-        let longer = noise(&study, &study, None).unwrap().sentences();
-        assert_eq!(longer[0], sentences[0], "a moment that one seed came to");
+        assert_eq!(course(&study), rise, "a moment that one seed came to");
         study.noise[0].points.pop();
         let before = NoisePoint { step: 0, examples: 0, ..study.noise[0].points[1] };
         study.noise.iter_mut().for_each(|run| run.points.insert(0, before));
-        let from_begin = noise(&study, &study, None).unwrap().sentences();
-        assert_eq!(from_begin[0], sentences[0], "nothing is learnt before the first step");
+        assert_eq!(course(&study), rise, "nothing is learnt before the first step");
         for run in &mut study.noise {
             run.points.remove(0);
         }
         let mut short = study.clone();
         short.noise.iter_mut().for_each(|run| run.points.truncate(1));
-        let once = noise(&short, &short, None).unwrap().sentences();
-        assert!(once[0].contains("was 20 examples (median over 3 seeds, after 320"), "{once:?}");
+        assert_eq!(course(&short), [rise[0]; 2]);
         study.noise.iter_mut().for_each(|run| run.points[1].plain = more_than(11.0));
-        let unknown = noise(&study, &study, None).unwrap().sentences();
-        assert!(unknown[0].contains("went from 20 to more than 11 examples"), "{unknown:?}");
-        let open = noise(&study, &study, Some(4000.0)).unwrap().sentences();
-        assert!(open[1].contains("is not told") && open[1].contains("more than 11"), "{open:?}");
-        assert_eq!(noise(&study, &study, None).unwrap().sentences().len(), 1);
+        assert_eq!(course(&study)[1], (11.0, true, 3, 640));
+        assert_eq!(fit(&study, 4000.0), Fit::Unknown);
+        assert_eq!(noise(&study, &study, None).unwrap().beside_critical(), None);
     }
 
     #[test]
     fn a_median_that_is_known_from_below_alone_says_so() {
-        let of = |scales: &[NoiseScale]| median(scales.iter().copied()).unwrap().text();
-        assert_eq!(of(&[known(5.0), more_than(2.0), more_than(1500.0)]), "more than 2");
-        assert_eq!(of(&[known(5.0), known(6.0), more_than(1.0)]), "6");
-        assert_eq!(of(&[more_than(0.0)]), "unknown");
+        let of = |scales: &[NoiseScale]| median(scales.iter().copied()).unwrap();
+        let bound = |value| Median { value, at_least: true };
+        assert_eq!(of(&[known(5.0), more_than(2.0), more_than(1500.0)]), bound(2.0));
+        let six = Median { value: 6.0, at_least: false };
+        assert_eq!(of(&[known(5.0), known(6.0), more_than(1.0)]), six);
+        assert_eq!(of(&[more_than(0.0)]), bound(0.0));
         assert_eq!(median(std::iter::empty()), None);
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// A ratio of memories or of speeds up to this, or down to one over it, does not matter: a few pages of
 /// memory more are shown with any number of seeds.
-pub(super) const NO_MATTER: f64 = 1.05;
+pub const NO_MATTER: f64 = 1.05;
 
 /// Of what the arm to use has the least.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -45,16 +45,6 @@ impl Objective {
         match self {
             Self::Memory => NO_MATTER,
             Self::Time | Self::Examples | Self::LargestBatch => 1.0,
-        }
-    }
-
-    /// `the one is recommended that ...`
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Time => "takes the least time",
-            Self::Memory => "needs the least memory",
-            Self::Examples => "sees the fewest examples",
-            Self::LargestBatch => "has the largest batches",
         }
     }
 }

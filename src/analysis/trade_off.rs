@@ -85,8 +85,25 @@ impl TradeOff {
     }
 }
 
+/// Why there is no curve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoTradeOff {
+    /// The arms differ in this setting too.
+    Setting(String),
+    /// Two arms have the same batch size and learning rate.
+    Twins,
+    /// No seed has runs of all arms.
+    NoCommonSeed,
+    /// It takes three batch sizes whose runs pass the target between two measurements, and there are so
+    /// many.
+    BatchSizes(usize),
+    /// The fit did not converge.
+    NotConverged,
+}
+
 /// The curve through these runs, or why there is none.
-pub fn fit(observations: &[Observation], rng: &mut impl Rng) -> Result<TradeOff, String> {
+pub fn fit(observations: &[Observation], rng: &mut impl Rng) -> Result<TradeOff, NoTradeOff> {
     let mut exact: BTreeMap<u64, usize> = BTreeMap::new();
     for observation in observations {
         if matches!(observation.steps, Observed::At(steps) if steps > 0.0) {
@@ -94,11 +111,7 @@ pub fn fit(observations: &[Observation], rng: &mut impl Rng) -> Result<TradeOff,
         }
     }
     if exact.len() < 3 {
-        return Err(format!(
-            "it takes three batch sizes whose runs pass the target between two measurements, and \
-             there are {}",
-            exact.len()
-        ));
+        return Err(NoTradeOff::BatchSizes(exact.len()));
     }
     let seeds: Vec<u64> =
         observations.iter().map(|o| o.seed).collect::<BTreeSet<_>>().into_iter().collect();
@@ -107,7 +120,7 @@ pub fn fit(observations: &[Observation], rng: &mut impl Rng) -> Result<TradeOff,
     };
     let by_seed: Vec<Vec<Observation>> = seeds.iter().map(of_seed).collect();
     let range = Range::of(observations);
-    let whole = solve(observations, &range).ok_or("the fit did not converge")?;
+    let whole = solve(observations, &range).ok_or(NoTradeOff::NotConverged)?;
     let statistic = |drawn: &[usize]| {
         let drawn: Vec<Observation> =
             drawn.iter().flat_map(|seed| by_seed[*seed].iter().copied()).collect();
@@ -369,7 +382,7 @@ mod tests {
     fn too_few_batch_sizes_have_no_curve_and_a_flat_one_has_its_end_outside() {
         let runs: Vec<_> = planted(3, 0.1, &mut generator(5));
         let two: Vec<_> = runs.iter().copied().filter(|run| run.batch_size < 60.0).collect();
-        assert!(fit(&two, &mut generator(6)).unwrap_err().contains("three batch sizes"));
+        assert_eq!(fit(&two, &mut generator(6)), Err(NoTradeOff::BatchSizes(2)));
         // Perfect scaling: B_crit is beyond all of them.
         let perfect: Vec<_> = runs
             .iter()

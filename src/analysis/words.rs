@@ -1,8 +1,6 @@
 //! Accuracies and their differences as people read them.
 
-use super::{ArmFinding, Comparison, TradeOff};
-use crate::format::{count, counted};
-use crate::stats::{Interval, Summary};
+use crate::stats::Interval;
 
 /// `72.6 %`
 pub fn percent(accuracy: f64) -> String {
@@ -30,58 +28,6 @@ pub fn percent_range(interval: Interval) -> String {
 /// `-3.10 to +1.90`
 pub fn points_range(interval: Interval) -> String {
     format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
-}
-
-/// ` (95 % interval -3.10 to +1.90)`
-pub(super) fn points_interval(interval: Interval) -> String {
-    format!(" (95 % interval {})", points_range(interval))
-}
-
-/// `batch size 32` for an arm that has no name of its own, else `small (batch size 32)`.
-pub(super) fn label(arm: &ArmFinding) -> String {
-    let size = format!("batch size {}", count(arm.batch_size as u64));
-    match arm.name == format!("batch-{}", arm.batch_size) {
-        true => size,
-        false => format!("{} ({size})", arm.name),
-    }
-}
-
-/// `the most accurate is A, and the least is B: -0.75 percentage points (95 % interval ...)`
-pub(super) fn best_and_last(comparison: &Comparison) -> Option<String> {
-    let best = comparison.best()?;
-    let mean = |arm: &ArmFinding| arm.difference.map_or(0.0, |d| d.estimate.summary.mean);
-    let others = comparison.arms.iter().filter(|arm| arm.difference.is_some());
-    let last = others.min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
-    let interval = last.difference.and_then(|difference| difference.estimate.interval);
-    Some(format!(
-        "the most accurate is {}, and the least is {}: {} percentage points{}",
-        label(best),
-        label(last),
-        signed_points(mean(last)),
-        interval.map_or(String::new(), points_interval)
-    ))
-}
-
-/// `3 seeds`, `3 seeds, 5,000 rows`: over what an interval is.
-pub(super) fn sample(summary: &Summary) -> String {
-    let seeds = counted(summary.count, "seed");
-    summary.rows.map_or(seeds.clone(), |noise| match noise.block {
-        1 => format!("{seeds}, {}", counted(noise.rows, "row")),
-        block => format!("{seeds}, {} of {block} rows", counted(noise.rows, "block")),
-    })
-}
-
-/// What the critical batch size means.
-pub fn critical_batch(curve: &TradeOff) -> String {
-    let steps = |value: f64| count(value.round() as u64);
-    let interval = curve.interval.map_or(String::new(), |interval| {
-        format!(" (95 % interval {} to {})", steps(interval.low), steps(interval.high))
-    });
-    format!(
-        "Up to a batch size of about {}{interval} doubling the batch nearly halves the steps; beyond, \
-         it mostly costs more passes over the data.",
-        steps(curve.critical)
-    )
 }
 
 /// `a`, `a and b`, `a, b and c`

@@ -42,6 +42,6 @@ pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
 
 /// Whether the studies agree, and where the page about them is.
 fn together(found: &Together) -> String {
-    let lines = found.agreed.said.join("\n");
+    let lines = found.said.join("\n");
     format!("together\n\n{lines}\nreport: {}", found.path.display())
 }

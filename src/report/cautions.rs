@@ -1,5 +1,6 @@
 //! What to beware of, in sentences.
 
+use super::words;
 use crate::analysis::{
     Caution, Guessing, OtherRows, Results, Seen, Strays, list, percent, percent_range, points,
 };
@@ -23,8 +24,8 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
             percent(*accuracy)
         ),
         Caution::Confounded(found) => {
-            let said: Vec<&str> = found.iter().map(|c| c.said.as_str()).collect();
-            format!("Not the batch size alone: {}.", said.join("; "))
+            let said: Vec<String> = found.iter().map(words::confounder).collect();
+            format!("Confounded: {}.", said.join("; "))
         }
         Caution::TestDisagrees(arms) => format!(
             "The test split disagrees with validation, which chose the best: {} did better there.",

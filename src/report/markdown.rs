@@ -1,11 +1,11 @@
 //! `verdict.md`: the answer, the numbers behind it, and how they were come by.
 
-use super::answer::{Next, from_best, short, standing};
+use super::answer::{Next, from_best, short};
 use super::cautions::is_never_folded;
-use super::{Report, sections};
+use super::{Report, sections, words};
 use crate::analysis::{
     ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Estimate, Findings, Looks, Results,
-    TargetFinding, critical_batch, percent, percent_range, points, points_range, signed_points,
+    TargetFinding, percent, percent_range, points, points_range, signed_points,
 };
 use crate::format::{bytes, count, duration};
 use crate::stats::{Interval, Standing, Summary};
@@ -57,8 +57,8 @@ pub(super) fn sections(results: &Results, report: &Report) -> Vec<Section> {
     let folded = findings.verdict.cautions.iter().zip(&report.cautions);
     let folded = folded.filter(|(caution, _)| !is_never_folded(caution));
     let folded: Vec<String> = folded.map(|(_, said)| said.clone()).collect();
-    let found = sections::found(findings)
-        .flat_map(|(title, lines)| [format!("### {title}"), bullets(lines)]);
+    let found =
+        sections::found(report).flat_map(|(title, lines)| [format!("### {title}"), bullets(lines)]);
     let found: Vec<String> = found.collect();
     let has = |lines: &[String]| !lines.is_empty();
     vec![
@@ -72,7 +72,7 @@ pub(super) fn sections(results: &Results, report: &Report) -> Vec<Section> {
                 format!("Target: {}.\n\n{}", target.target.words(), to_target(results, target))
             }),
         ),
-        ("The gap in numbers", sections::gap(findings)),
+        ("The gap in numbers", sections::gap(report)),
         ("Other groups of arms", sections::others(&findings.others)),
         ("Tuned learning rates", sections::learning_rates(&findings.tunings)),
         ("Learning rate by batch size", sections::rates(findings.rates.as_ref())),
@@ -122,7 +122,7 @@ pub(super) fn standings_row(comparison: &Comparison, arm: &ArmFinding) -> [Strin
         mean(arm.validation.as_ref()),
         arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
         from_best(comparison, arm, 2),
-        standing(comparison, arm).to_owned(),
+        words::result(arm).to_owned(),
     ]
 }
 
@@ -169,7 +169,7 @@ fn data(results: &Results) -> String {
         "{train} training, {validation} validation and {test} test examples. Margin: {} points. {enough} \
          the one is recommended that {} (`study.objective`).",
         points(results.margin),
-        results.objective.words()
+        words::objective(results.objective)
     )
 }
 
@@ -268,7 +268,7 @@ pub(super) fn comparisons(comparison: &Comparison) -> String {
             arm.name.clone(),
             signed_points(compared.estimate.summary.mean),
             arm.from_best.map_or("-".into(), points_range),
-            standing(comparison, arm).to_owned(),
+            words::result(arm).to_owned(),
             arm.may_be_best().map_or("-", |may| if may { "yes" } else { "no" }).to_owned(),
             needed,
             difference(arm.test_difference.as_ref()),
@@ -349,7 +349,8 @@ fn epochs(results: &Results, examples: Option<Summary>) -> String {
 
 fn trade_off(target: &TargetFinding) -> String {
     let Some(curve) = &target.trade_off else {
-        let why = target.no_trade_off.as_deref().unwrap_or("there are no runs");
+        let why = target.no_trade_off.as_ref().map(words::no_trade_off);
+        let why = why.unwrap_or("there are no runs".into());
         return format!("No curve of steps against batch size was fitted: {why}.");
     };
     let steps = |value: f64| count(value.round() as u64);
@@ -383,7 +384,7 @@ fn trade_off(target: &TargetFinding) -> String {
          one would.{in_budget}{bounds}{fastest}",
         steps(curve.smallest_steps),
         steps(curve.least_examples),
-        critical_batch(curve),
+        words::critical_batch(curve),
         steps(curve.with_overhead(0.2)),
     )
 }

@@ -8,6 +8,7 @@
 //! decision   what finished runs decide for what runs next
 //! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
 //! answer     the answer in a few words; `cautions` in sentences; `terminal` for the end of a run
+//! words      every sentence about what was found
 //! markdown   verdict.md, with the parts in `sections`
 //! tables     runs.csv, arms.csv, comparisons.csv, ...
 //! plot       numbers -> SVG
@@ -30,6 +31,7 @@ mod studies;
 mod tables;
 mod tensorboard;
 mod terminal;
+mod words;
 
 pub use answer::{Answer, Certainty, Next};
 pub use decision::decide;
@@ -61,6 +63,10 @@ pub struct Report {
     /// The verdict's cautions in sentences, in the same order.
     #[serde(rename = "caution_texts")]
     pub cautions: Vec<String>,
+    /// Where the gap between two batch sizes comes from, in sentences.
+    pub gap: Vec<String>,
+    /// What was found beside the comparison, in sentences.
+    pub besides: Vec<String>,
     /// Where lines, rows and examples of the data differ.
     pub rows: Vec<String>,
     /// The page that was written.
@@ -80,6 +86,8 @@ struct Source {
     folder: String,
     /// The command of its last session.
     command: Vec<String>,
+    /// Whether that added seeds until it was settled.
+    until: bool,
 }
 
 impl Source {
@@ -91,7 +99,8 @@ impl Source {
             let name = Path::new(program.as_str()).file_name();
             *program = name.map_or("batchscope".into(), |name| name.to_string_lossy().into_owned());
         }
-        Self { folder: folder.display().to_string(), command }
+        let until = sessions.last().is_some_and(|last| last["until"].is_object());
+        Self { folder: folder.display().to_string(), command, until }
     }
 
     /// The command that goes on with the study.
@@ -106,11 +115,15 @@ impl Source {
         }
     }
 
+    /// Whether it adds seeds by itself.
+    fn is_until(&self) -> bool {
+        self.until || self.command.iter().any(|word| word.starts_with("--until-settled"))
+    }
+
     /// The same with so many seeds, or with at most so many where it adds them by itself.
     fn rerun_with(&self, seeds: usize) -> Vec<String> {
         let command = self.rerun();
-        let is_until = |word: &String| word.starts_with("--until-settled");
-        let flag = if command.iter().any(is_until) { "--max-seeds" } else { "--seeds" };
+        let flag = if self.is_until() { "--max-seeds" } else { "--seeds" };
         let mut kept = Vec::new();
         let mut words = command.iter();
         while let Some(word) = words.next() {
@@ -167,6 +180,8 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
             .iter()
             .map(|of| cautions::sentence(of, &results))
             .collect(),
+        gap: words::gap_lines(&findings, results.margin),
+        besides: words::besides(&results, &findings),
         rows: rows(&sessions),
         findings,
         path: report_folder.join("index.html"),

@@ -1,7 +1,7 @@
 //! The end of `run` and `report`: a table of the arms and a few lines, within 80 columns.
 
-use super::answer::{Answer, from_best, short, standing};
-use super::{Report, cautions};
+use super::answer::{Answer, from_best, short};
+use super::{Report, cautions, words};
 use crate::analysis::{ArmFinding, Caution, Comparison, percent};
 use crate::format::{duration, in_line};
 use crate::stats::Summary;
@@ -129,12 +129,12 @@ fn row(comparison: &Comparison, arm: &ArmFinding, letters: usize) -> [String; 6]
         from_best(comparison, arm, 1),
         arm.test.map_or("-".into(), |test| percent(test.summary.mean)),
         arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
-        result(comparison, arm),
+        result(arm),
     ]
 }
 
-fn result(comparison: &Comparison, arm: &ArmFinding) -> String {
-    let result = standing(comparison, arm);
+fn result(arm: &ArmFinding) -> String {
+    let result = words::result(arm);
     match arm.finished == arm.planned {
         true => result.to_owned(),
         false => format!("{result}, {} of {}", arm.finished, arm.planned),

@@ -16,6 +16,8 @@ pub(super) struct Module {
     pub(super) imports: BTreeMap<String, Vec<String>>,
     /// Functions, macros and methods that it calls, as written, each with its line.
     pub(super) calls: Vec<(String, usize)>,
+    /// Texts in quotes, without attributes and doc comments, each with its line.
+    pub(super) texts: Vec<(String, usize)>,
     /// Lines with `unsafe`.
     pub(super) unsafe_lines: Vec<usize>,
     /// Lines without those of unit tests.
@@ -31,6 +33,7 @@ impl Module {
             names: Vec::new(),
             imports: BTreeMap::new(),
             calls: Vec::new(),
+            texts: Vec::new(),
             unsafe_lines: Vec::new(),
             lines: text.lines().count(),
         };
@@ -154,6 +157,13 @@ impl Reader<'_> {
                     colons = 0;
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+                TokenTree::Literal(literal) => {
+                    let text = literal.to_string();
+                    if text.contains('"') {
+                        self.module.texts.push((text, literal.span().start().line));
+                    }
+                    self.end(&mut path, line);
+                }
                 TokenTree::Group(group) => {
                     self.end(&mut path, line);
                     self.tokens(group.stream());
@@ -198,6 +208,13 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             Item::ForeignMod(block) => self.module.unsafe_lines.push(block.span().start().line),
             _ => visit::visit_item(self, item),
         }
+    }
+
+    /// Attributes and doc comments name nothing that is called or said.
+    fn visit_attribute(&mut self, _: &'ast Attribute) {}
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.module.texts.push((text.value(), text.span().start().line));
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {

@@ -9,9 +9,7 @@
 mod tests;
 
 use super::groups::is_budget;
-use super::words::{label, list};
 use super::{ArmFinding, ArmResults, Comparison, Rate, Results, Tuning};
-use crate::format::{count, counted};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,15 +44,159 @@ pub enum Weight {
     Harmless,
 }
 
-/// One thing that was looked for.
+/// One thing that was looked for, with what was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Confounder {
+    /// How many updates runs make.
+    Updates {
+        /// The arm whose runs made the fewest.
+        fewest: Updates,
+        /// The one whose runs made the most: as many where there is no difference.
+        most: Updates,
+    },
+    /// Each arm had its learning rate tuned, with seeds of its own.
+    TunedRates {
+        /// The fewest and the most rates that an arm tried.
+        trials: [usize; 2],
+    },
+    /// Learning rates were given.
+    GivenRates {
+        /// All of them, ascending.
+        rates: Vec<f64>,
+        /// To which arms.
+        given: Given,
+    },
+    /// Other settings in which arms differ, by their paths.
+    Settings {
+        /// In order.
+        paths: Vec<String>,
+    },
+    /// Over how many examples Adam averages squared gradients.
+    AdamMemory {
+        /// At the smallest batch size.
+        small: At,
+        /// At the largest.
+        large: At,
+        /// Of the training split.
+        rows: Option<usize>,
+    },
+    /// L1, L2 or weight decay acts once an update.
+    Penalties {
+        /// The smallest and the largest batch size.
+        sizes: [usize; 2],
+    },
+    /// Patience counts epochs: the steps that it lasts.
+    Patience {
+        /// At the smallest and the largest batch size that have it, or at the only one.
+        steps: Vec<At>,
+        /// Whether other arms have none.
+        some_without: bool,
+    },
+    /// The schedule counts epochs: the steps of one.
+    Schedule {
+        /// At the smallest batch size.
+        small: At,
+        /// At the largest.
+        large: At,
+    },
+    /// Batch sizes that hold all training rows.
+    WholeData {
+        /// Ascending.
+        sizes: Vec<usize>,
+        /// Of the training split.
+        rows: usize,
+    },
+    /// Batch sizes that hold more than a tenth of the training rows.
+    MuchData {
+        /// Ascending.
+        sizes: Vec<usize>,
+        /// Of the training split.
+        rows: usize,
+    },
+    /// The last step of an epoch has few rows, each of which counts more.
+    ShortLastBatch {
+        /// Its rows, by batch size.
+        rows: Vec<At>,
+    },
+    /// The last step of an epoch has fewer rows than the others, though not few.
+    LastBatch {
+        /// Its rows where they are the fewest for the batch size.
+        rows: At,
+    },
+    /// Gradients were summed over parts of a batch.
+    Accumulation {
+        /// Batch size and rows of a part.
+        parts: Vec<[usize; 2]>,
+    },
+    /// Padding, which does not depend on which rows share a batch.
+    Padding {
+        /// Whether the model reads it.
+        is_read: bool,
+    },
+    /// Training loss and accuracy are means while the weights move.
+    RunningMeans {
+        /// With dropout on.
+        drops: bool,
+    },
+}
+
+/// The updates of an arm's runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Confounder {
-    /// A short name.
-    pub name: &'static str,
+pub struct Updates {
+    /// Its name.
+    pub arm: String,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Mean over its runs.
+    pub steps: u64,
+}
+
+/// A number at a batch size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct At {
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Steps, rows or examples.
+    pub count: u64,
+}
+
+/// To which arms learning rates were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Given {
+    /// One to all of them.
+    ToAll,
+    /// Several to each batch size, of which the best was picked on the same seeds.
+    AsGrid,
+    /// Each its own.
+    ByArm,
+}
+
+impl Confounder {
     /// How much it matters.
-    pub weight: Weight,
-    /// What was found, a clause without a stop.
-    pub said: String,
+    pub fn weight(&self) -> Weight {
+        match self {
+            Self::Updates { fewest, most } if fewest.steps == most.steps => Weight::Harmless,
+            Self::TunedRates { trials: [fewest, most] } if fewest == most => Weight::Harmless,
+            Self::Patience { steps, .. } if steps.len() < 2 => Weight::Notice,
+            Self::Updates { .. }
+            | Self::GivenRates { .. }
+            | Self::Settings { .. }
+            | Self::Penalties { .. }
+            | Self::Patience { .. }
+            | Self::WholeData { .. } => Weight::Confounds,
+            Self::TunedRates { .. }
+            | Self::AdamMemory { .. }
+            | Self::Schedule { .. }
+            | Self::MuchData { .. }
+            | Self::ShortLastBatch { .. }
+            | Self::RunningMeans { .. } => Weight::Notice,
+            Self::LastBatch { .. } | Self::Accumulation { .. } | Self::Padding { .. } => {
+                Weight::Harmless
+            }
+        }
+    }
 }
 
 /// Everything that was found, what matters first.
@@ -80,11 +222,13 @@ pub fn audit(results: &Results, comparison: &Comparison) -> Vec<Confounder> {
         large(&finished, rows),
         last_batch(&finished, rows),
         accumulation(&finished),
-        padding(&finished),
-        running_averages(&finished),
+        Some(Confounder::Padding {
+            is_read: finished.iter().any(|(arm, _)| arm.facts.padding_is_read),
+        }),
+        Some(Confounder::RunningMeans { drops: finished.iter().any(|(arm, _)| arm.facts.drops) }),
     ];
     let mut found: Vec<Confounder> = checks.into_iter().flatten().collect();
-    found.sort_by_key(|confounder| confounder.weight);
+    found.sort_by_key(Confounder::weight);
     found
 }
 
@@ -92,14 +236,6 @@ pub fn audit(results: &Results, comparison: &Comparison) -> Vec<Confounder> {
 const SHORT: usize = 4;
 
 type Arms<'a> = [(&'a ArmResults, &'a ArmFinding)];
-
-fn confounds(name: &'static str, said: String) -> Option<Confounder> {
-    Some(Confounder { name, weight: Weight::Confounds, said })
-}
-
-fn notice(name: &'static str, said: String) -> Option<Confounder> {
-    Some(Confounder { name, weight: Weight::Notice, said })
-}
 
 /// The arms of the smallest and of the largest batch size, if they differ.
 fn ends<'a>(arms: &'a Arms<'a>) -> Option<(&'a ArmResults, &'a ArmResults)> {
@@ -109,108 +245,58 @@ fn ends<'a>(arms: &'a Arms<'a>) -> Option<(&'a ArmResults, &'a ArmResults)> {
 }
 
 fn steps(arms: &Arms<'_>) -> Option<Confounder> {
-    let steps = |finding: &ArmFinding| finding.steps.map_or(0, |steps| steps.mean.round() as u64);
-    let fewest = arms.iter().map(|(_, f)| *f).min_by_key(|f| steps(f))?;
-    let most = arms.iter().map(|(_, f)| *f).max_by_key(|f| steps(f))?;
-    if steps(fewest) == steps(most) {
-        let said = format!("all runs made {} steps", count(steps(most)));
-        return Some(Confounder { name: "updates", weight: Weight::Harmless, said });
-    }
-    confounds(
-        "updates",
-        format!(
-            "runs made from {} steps with {} to {} with {}",
-            count(steps(fewest)),
-            label(fewest),
-            count(steps(most)),
-            label(most)
-        ),
-    )
+    let updates = |(_, finding): &(&ArmResults, &ArmFinding)| Updates {
+        arm: finding.name.clone(),
+        batch_size: finding.batch_size,
+        steps: finding.steps.map_or(0, |steps| steps.mean.round() as u64),
+    };
+    let fewest = arms.iter().map(updates).min_by_key(|of| of.steps)?;
+    let most = arms.iter().map(updates).max_by_key(|of| of.steps)?;
+    Some(Confounder::Updates { fewest, most })
 }
 
 /// Whether each batch size had the same learning rates to choose from.
 fn rates(arms: &Arms<'_>, tunings: &[Tuning]) -> Option<Confounder> {
-    const NAME: &str = "learning rate";
     if arms.iter().all(|(arm, _)| arm.rate == Rate::Tuned) {
         let is_here = |of: &&Tuning| arms.iter().any(|(arm, _)| arm.name == of.arm);
         let trials = || tunings.iter().filter(is_here).map(|of| of.trials.len());
-        let (fewest, most) = (trials().min().unwrap_or(0), trials().max().unwrap_or(0));
-        let (weight, trials) = match fewest == most {
-            true => (Weight::Harmless, "with equal trials".to_owned()),
-            false => {
-                let why = "those whose best rate lay at an end tried more";
-                (Weight::Notice, format!("with {fewest} to {most} rates each ({why})"))
-            }
-        };
-        let said = format!(
-            "the learning rate was tuned for each arm, {trials} and with seeds that are not reported"
-        );
-        return Some(Confounder { name: NAME, weight, said });
+        let trials = [trials().min().unwrap_or(0), trials().max().unwrap_or(0)];
+        return Some(Confounder::TunedRates { trials });
     }
-    let mut by_size: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    // Rates are above 0, so that their bits are in order.
+    let mut by_size: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
     for (arm, _) in arms {
-        by_size.entry(arm.batch_size).or_default().insert(arm.learning_rate.to_string());
+        by_size.entry(arm.batch_size).or_default().insert(arm.learning_rate.to_bits());
     }
-    let all: BTreeSet<&String> = by_size.values().flatten().collect();
-    let named = list(&all.iter().map(|rate| (*rate).clone()).collect::<Vec<_>>());
+    let all: BTreeSet<u64> = by_size.values().flatten().copied().collect();
     let equal = by_size.values().all(|rates| rates.len() == all.len());
-    match (all.len(), equal) {
-        (1, _) => confounds(
-            NAME,
-            format!("all used learning rate {named}, which was tuned for none of them"),
-        ),
-        (_, true) if by_size.len() > 1 => confounds(
-            NAME,
-            format!(
-                "each batch size had the learning rates {named}, and the best of them was picked on \
-                 the same seeds"
-            ),
-        ),
-        _ => confounds(NAME, format!("learning rates differ by arm ({named}) and were not tuned")),
-    }
+    let given = match all.len() {
+        1 => Given::ToAll,
+        _ if equal && by_size.len() > 1 => Given::AsGrid,
+        _ => Given::ByArm,
+    };
+    Some(Confounder::GivenRates { rates: all.into_iter().map(f64::from_bits).collect(), given })
 }
 
 fn settings(arms: &Arms<'_>) -> Option<Confounder> {
-    let of = |(arm, _): &(&ArmResults, &ArmFinding)| arm.settings.clone();
-    let first = of(&arms[0]);
-    let paths: BTreeSet<String> = arms.iter().flat_map(|arm| of(arm).into_keys()).collect();
+    let first = &arms[0].0.settings;
+    let paths: BTreeSet<&String> = arms.iter().flat_map(|(arm, _)| arm.settings.keys()).collect();
     let differs = |path: &&String| {
-        !is_budget(path) && arms.iter().any(|arm| of(arm).get(*path) != first.get(*path))
+        !is_budget(path) && arms.iter().any(|(arm, _)| arm.settings.get(*path) != first.get(*path))
     };
-    let paths: Vec<String> = paths.iter().filter(differs).cloned().collect();
-    if paths.is_empty() {
-        return None;
-    }
-    confounds("settings", format!("arms differ in {} too", list(&paths)))
+    let paths: Vec<String> = paths.into_iter().filter(differs).cloned().collect();
+    (!paths.is_empty()).then_some(Confounder::Settings { paths })
 }
 
 fn horizon(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
     let (small, large) = ends(arms)?;
     let horizon = |arm: &ArmResults| {
-        arm.facts.beta_2.map(|beta| (arm.batch_size as f64 / (1.0 - beta)).round() as u64)
+        let beta = arm.facts.beta_2?;
+        let count = (arm.batch_size as f64 / (1.0 - beta)).round() as u64;
+        Some(At { batch_size: arm.batch_size, count })
     };
-    let (of_small, of_large) = (horizon(small)?, horizon(large)?);
-    if of_small == of_large {
-        return None;
-    }
-    let epochs = |examples: u64| {
-        rows.map_or(String::new(), |rows| {
-            format!(" ({:.1} epochs)", examples as f64 / rows.max(1) as f64)
-        })
-    };
-    notice(
-        "memory of Adam",
-        format!(
-            "Adam averages squared gradients over about {} examples{} at batch size {} and over {}{} \
-             at {}",
-            count(of_small),
-            epochs(of_small),
-            count(small.batch_size as u64),
-            count(of_large),
-            epochs(of_large),
-            count(large.batch_size as u64)
-        ),
-    )
+    let (small, large) = (horizon(small)?, horizon(large)?);
+    (small.count != large.count).then_some(Confounder::AdamMemory { small, large, rows })
 }
 
 fn per_epoch(arm: &ArmResults, rows: usize) -> u64 {
@@ -220,162 +306,69 @@ fn per_epoch(arm: &ArmResults, rows: usize) -> u64 {
 fn penalties(arms: &Arms<'_>) -> Option<Confounder> {
     let (small, large) = ends(arms)?;
     let penalised = arms.iter().any(|(arm, _)| arm.facts.penalised);
-    penalised.then_some(())?;
-    let times = large.batch_size as f64 / small.batch_size.max(1) as f64;
-    confounds(
-        "penalties",
-        format!(
-            "L1, L2 or weight decay acts once an update, so {times:.0} times as often in an epoch at \
-             batch size {} as at {}",
-            count(small.batch_size as u64),
-            count(large.batch_size as u64)
-        ),
-    )
+    let sizes = [small.batch_size, large.batch_size];
+    penalised.then_some(Confounder::Penalties { sizes })
 }
 
 fn patience(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
     let rows = rows?;
     let patient: Vec<(&ArmResults, &ArmFinding)> =
         arms.iter().copied().filter(|(arm, _)| arm.facts.patience.is_some()).collect();
-    let told = |arm: &ArmResults| {
-        let steps = arm.facts.patience.unwrap_or(0) * per_epoch(arm, rows);
-        format!("{} steps at batch size {}", count(steps), count(arm.batch_size as u64))
+    let lasts = |arm: &ArmResults| {
+        let count = arm.facts.patience.unwrap_or(0) * per_epoch(arm, rows);
+        At { batch_size: arm.batch_size, count }
     };
-    let others = match arms.len() - patient.len() {
-        0 => "",
-        _ => "; other arms have none",
+    let steps = match ends(&patient) {
+        Some((small, large)) => vec![lasts(small), lasts(large)],
+        None => vec![lasts(patient.first()?.0)],
     };
-    match ends(&patient) {
-        Some((small, large)) => confounds(
-            "patience",
-            format!("patience counts epochs: {}, {}{others}", told(small), told(large)),
-        ),
-        None => {
-            let (arm, _) = patient.first()?;
-            notice("patience", format!("patience counts epochs: {}{others}", told(arm)))
-        }
-    }
+    Some(Confounder::Patience { steps, some_without: patient.len() < arms.len() })
 }
 
 fn schedule(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
     let ((small, large), rows) = (ends(arms)?, rows?);
     let by_epoch = |arm: &ArmResults| arm.facts.schedule_by_epoch == Some(true);
-    (by_epoch(small) && by_epoch(large)).then_some(())?;
-    notice(
-        "schedule",
-        format!(
-            "the schedule counts epochs, that is {} steps at batch size {} and {} at {}: the same \
-             rate at the same example, not at the same step",
-            count(per_epoch(small, rows)),
-            count(small.batch_size as u64),
-            count(per_epoch(large, rows)),
-            count(large.batch_size as u64)
-        ),
-    )
+    let epoch = |arm: &ArmResults| At { batch_size: arm.batch_size, count: per_epoch(arm, rows) };
+    let found = || Confounder::Schedule { small: epoch(small), large: epoch(large) };
+    (by_epoch(small) && by_epoch(large)).then(found)
+}
+
+/// Ascending, each once.
+fn sizes(arms: &Arms<'_>) -> BTreeSet<usize> {
+    arms.iter().map(|(arm, _)| arm.batch_size).collect()
 }
 
 fn large(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
-    let rows = rows?;
-    let sizes: BTreeSet<usize> = arms.iter().map(|(arm, _)| arm.batch_size).collect();
-    let named =
-        |sizes: &[usize]| list(&sizes.iter().map(|size| count(*size as u64)).collect::<Vec<_>>());
-    let whole: Vec<usize> = sizes.iter().copied().filter(|size| *size >= rows).collect();
+    let (rows, all) = (rows?, sizes(arms));
+    let whole: Vec<usize> = all.iter().copied().filter(|size| *size >= rows).collect();
     if !whole.is_empty() {
-        let said = format!(
-            "batch size {} holds all {} training examples: an epoch is one step without any noise \
-             of the choice of rows",
-            named(&whole),
-            count(rows as u64)
-        );
-        return confounds("batch and data", said);
+        return Some(Confounder::WholeData { sizes: whole, rows });
     }
-    let tenth: Vec<usize> = sizes.into_iter().filter(|size| 10 * size > rows).collect();
-    (!tenth.is_empty()).then_some(())?;
-    notice(
-        "batch and data",
-        format!(
-            "batch size {} holds more than a tenth of the {} training examples, so its gradients \
-             are less noisy than those of as many rows from endless data",
-            named(&tenth),
-            count(rows as u64)
-        ),
-    )
+    let sizes: Vec<usize> = all.into_iter().filter(|size| 10 * size > rows).collect();
+    (!sizes.is_empty()).then_some(Confounder::MuchData { sizes, rows })
 }
 
 /// The last batch of an epoch holds what is left; each of its rows counts for more.
 fn last_batch(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
     let rows = rows?;
-    let sizes: BTreeSet<usize> = arms.iter().map(|(arm, _)| arm.batch_size).collect();
     let partial: Vec<usize> =
-        sizes.into_iter().filter(|size| *size < rows && rows % size > 0).collect();
-    let times = |size: usize| size as f64 / (rows % size) as f64;
-    let told = |size: usize| {
-        let left = counted(rows % size, "row");
-        let times = match times(size) {
-            few if few < 9.95 => format!("{few:.1}"),
-            many => format!("{many:.0}"),
-        };
-        format!("{left} at batch size {} ({times} times the weight)", count(size as u64))
-    };
+        sizes(arms).into_iter().filter(|size| *size < rows && rows % size > 0).collect();
+    let last = |size: usize| At { batch_size: size, count: (rows % size) as u64 };
     let is_short = |size: &usize| SHORT * (rows % size) < *size;
-    let short: Vec<String> =
-        partial.iter().filter(|size| is_short(size)).map(|s| told(*s)).collect();
+    let short: Vec<At> = partial.iter().copied().filter(is_short).map(last).collect();
     if !short.is_empty() {
-        let said = format!(
-            "the last step of an epoch rests on few rows, each of which counts more: {}",
-            list(&short)
-        );
-        return notice("last batch", said);
+        return Some(Confounder::ShortLastBatch { rows: short });
     }
+    let times = |size: usize| size as f64 / (rows % size) as f64;
     let worst = partial.into_iter().max_by(|a, b| times(*a).total_cmp(&times(*b)))?;
-    let said = format!(
-        "the last step of an epoch rests on fewer rows, at the most extreme on {}",
-        told(worst)
-    );
-    Some(Confounder { name: "last batch", weight: Weight::Harmless, said })
+    Some(Confounder::LastBatch { rows: last(worst) })
 }
 
 fn accumulation(arms: &Arms<'_>) -> Option<Confounder> {
-    let parts: Vec<String> = arms
-        .iter()
-        .filter_map(|(arm, _)| {
-            let micro = arm.facts.micro_batch.filter(|rows| *rows < arm.batch_size)?;
-            Some(format!("{} by {micro}", count(arm.batch_size as u64)))
-        })
-        .collect();
-    (!parts.is_empty()).then_some(())?;
-    let said = format!(
-        "gradients were summed over parts of the batch (batch size {}): the same step to rounding, \
-         in less memory and no faster",
-        list(&parts)
-    );
-    Some(Confounder { name: "accumulation", weight: Weight::Harmless, said })
-}
-
-fn padding(arms: &Arms<'_>) -> Option<Confounder> {
-    let said = match arms.iter().any(|(arm, _)| arm.facts.padding_is_read) {
-        true => {
-            "padding is read by the model, to the same length in every batch, so it does not \
-                 depend on which rows share a batch"
-        }
-        false => {
-            "a batch is trimmed to its longest row, which changes no result: padding is left \
-                  out or there is none"
-        }
-    };
-    Some(Confounder { name: "padding", weight: Weight::Harmless, said: said.into() })
-}
-
-fn running_averages(arms: &Arms<'_>) -> Option<Confounder> {
-    let drops = match arms.iter().any(|(arm, _)| arm.facts.drops) {
-        true => ", with dropout on,",
-        false => ",",
-    };
-    notice(
-        "training metrics",
-        format!(
-            "training loss and accuracy are averages while the weights move{drops} so they lag most \
-             where an epoch has the most steps; validation and test are measured with weights at rest"
-        ),
-    )
+    let parts = arms.iter().filter_map(|(arm, _)| {
+        let rows = arm.facts.micro_batch.filter(|rows| *rows < arm.batch_size)?;
+        Some([arm.batch_size, rows])
+    });
+    let parts: Vec<[usize; 2]> = parts.collect();
+    (!parts.is_empty()).then_some(Confounder::Accumulation { parts })
 }

@@ -9,12 +9,12 @@ fn found(facts: impl Fn(&mut ArmFacts)) -> Vec<Confounder> {
     audit(&results, &compare(&results))
 }
 
-fn said(found: &[Confounder], name: &str) -> Option<String> {
-    found.iter().find(|c| c.name == name).map(|c| c.said.clone())
+fn at(batch_size: usize, count: u64) -> At {
+    At { batch_size, count }
 }
 
 #[test]
-fn what_goes_with_the_batch_size_is_said_with_numbers() {
+fn what_goes_with_the_batch_size_is_found_with_its_numbers() {
     let found = found(|facts| {
         *facts = ArmFacts {
             beta_2: Some(0.999),
@@ -24,22 +24,30 @@ fn what_goes_with_the_batch_size_is_said_with_numbers() {
             ..ArmFacts::default()
         };
     });
-    let has = |name, part: &str| {
-        let said = said(&found, name).unwrap_or_default();
-        assert!(said.contains(part), "{name}: {said}");
+    let updates = |batch_size: usize, steps: u64| Updates {
+        arm: format!("batch-{batch_size}"),
+        batch_size,
+        steps,
     };
-    has("updates", "from 12 steps with batch size 1,024 to 400 with batch size 32");
-    has("learning rate", "0.001, which was tuned for none");
-    has("memory of Adam", "32,000 examples (5.3 epochs) at batch size 32 and over 1,024,000");
-    has("penalties", "32 times as often");
-    has("patience", "376 steps at batch size 32, 12 steps at batch size 1,024");
-    has("schedule", "188 steps at batch size 32 and 6 at 1,024");
-    has("batch and data", "more than a tenth of the 6,000");
-    // 6000 = 187 * 32 + 16, half a batch; 6000 = 5 * 1024 + 880: neither is short.
-    has("last batch", "16 rows at batch size 32 (2.0 times the weight)");
-    let last = found.iter().find(|confounder| confounder.name == "last batch").unwrap();
-    assert_eq!(last.weight, Weight::Harmless);
-    assert!(found.windows(2).all(|pair| pair[0].weight <= pair[1].weight));
+    let (patience, schedule) = (vec![at(32, 376), at(1024, 12)], [at(32, 188), at(1024, 6)]);
+    for expected in [
+        Confounder::Updates { fewest: updates(1024, 12), most: updates(32, 400) },
+        Confounder::GivenRates { rates: vec![1e-3], given: Given::ToAll },
+        Confounder::AdamMemory {
+            small: at(32, 32_000),
+            large: at(1024, 1_024_000),
+            rows: Some(6000),
+        },
+        Confounder::Penalties { sizes: [32, 1024] },
+        Confounder::Patience { steps: patience, some_without: false },
+        Confounder::Schedule { small: schedule[0], large: schedule[1] },
+        Confounder::MuchData { sizes: vec![1024], rows: 6000 },
+        // 6000 = 187 * 32 + 16, half a batch; 6000 = 5 * 1024 + 880: neither is short.
+        Confounder::LastBatch { rows: at(32, 16) },
+    ] {
+        assert!(found.contains(&expected), "{expected:?}: {found:?}");
+    }
+    assert!(found.windows(2).all(|pair| pair[0].weight() <= pair[1].weight()));
 }
 
 #[test]
@@ -50,30 +58,32 @@ fn patience_is_told_of_the_arms_that_have_it() {
             arm.facts.patience = patient.then_some(2);
         }
         let found = audit(&study, &compare(&study));
-        let found = found.into_iter().find(|confounder| confounder.name == "patience");
-        found.map(|found| (found.weight, found.said))
+        let is_patience = |found: &Confounder| matches!(found, Confounder::Patience { .. });
+        found.into_iter().find(is_patience)
     };
-    let (weight, said) = with([false, true, true]).unwrap();
-    assert_eq!(weight, Weight::Confounds);
-    assert!(
-        said.ends_with(
-            "188 steps at batch size 64, 48 steps at batch size 256; other arms have none"
-        ),
-        "{said}"
-    );
-    let (weight, said) = with([false, true, false]).unwrap();
-    assert_eq!(weight, Weight::Notice);
-    assert!(said.contains("188 steps at batch size 64; other arms"), "{said}");
+    let [medium, large] = [at(64, 188), at(256, 48)];
+    let both = Confounder::Patience { steps: vec![medium, large], some_without: true };
+    assert_eq!((with([false, true, true]), both.weight()), (Some(both), Weight::Confounds));
+    let one = Confounder::Patience { steps: vec![medium], some_without: true };
+    assert_eq!((with([false, true, false]), one.weight()), (Some(one), Weight::Notice));
     assert_eq!(with([false; 3]), None);
 }
 
 #[test]
-fn what_is_not_there_is_not_said() {
+fn what_is_not_there_is_not_found() {
     let found = found(|_| {});
-    for name in ["penalties", "patience", "schedule", "memory of Adam", "settings"] {
-        assert_eq!(said(&found, name), None, "{name}");
-    }
-    assert!(said(&found, "padding").is_some());
+    let is_there = |found: &Confounder| {
+        matches!(
+            found,
+            Confounder::Penalties { .. }
+                | Confounder::Patience { .. }
+                | Confounder::Schedule { .. }
+                | Confounder::AdamMemory { .. }
+                | Confounder::Settings { .. }
+        )
+    };
+    assert!(!found.iter().any(is_there), "{found:?}");
+    assert!(found.contains(&Confounder::Padding { is_read: false }));
 }
 
 #[test]
@@ -81,8 +91,8 @@ fn a_short_last_batch_and_one_that_holds_all_rows_are_found() {
     let mut study = results(vec![arm(32, &[0.8]), arm(64, &[0.8]), arm(8000, &[0.8])]);
     study.examples.train = Some(6401);
     let found = audit(&study, &compare(&study));
-    let last = found.iter().find(|confounder| confounder.name == "last batch").unwrap();
-    assert_eq!(last.weight, Weight::Notice);
-    assert!(last.said.contains("1 row at batch size 32 (32 times"), "{}", last.said);
-    assert!(said(&found, "batch and data").unwrap().contains("all 6,401"));
+    let last = Confounder::ShortLastBatch { rows: vec![at(32, 1), at(64, 1)] };
+    assert_eq!(last.weight(), Weight::Notice);
+    assert!(found.contains(&last), "{found:?}");
+    assert!(found.contains(&Confounder::WholeData { sizes: vec![8000], rows: 6401 }));
 }

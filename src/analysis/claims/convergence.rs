@@ -5,38 +5,34 @@
 //! least as many as it made. Seeds of which that alone is known count as the bounds that they are, and
 //! settle nothing where they could change the sign.
 
-use super::cost::{finished, times};
-use super::{Claim, Finding};
+use super::cost::finished;
+use super::{Because, Claim, ClaimKind, Finding, Known, Missing};
 use crate::analysis::groups::{have_one_rate, smallest_and_largest};
 use crate::analysis::{ArmResults, Cost, Estimate, Reach, Results, RunResults, Target, reach};
-use crate::format::count;
 use std::collections::BTreeSet;
 
 pub(super) fn convergence(results: &Results, target: Option<&Target>) -> Claim {
-    const CLAIM: &str = "larger batches converge in fewer updates";
+    const CLAIM: ClaimKind = ClaimKind::FewerUpdates;
     let Some(target) = target else {
-        return Claim::untested(CLAIM, "it takes curves of two batch sizes");
+        return Claim::untested(CLAIM, Missing::Curves);
     };
     let Some([small, large]) = smallest_and_largest(finished(results), have_one_rate) else {
-        return Claim::untested(
-            CLAIM,
-            "there are no two batch sizes with equal rates and settings",
-        );
+        return Claim::untested(CLAIM, Missing::TwoSizes);
     };
     let saved = Saved::of(small, large, target);
-    let Some((logarithms, how)) = saved.told() else {
-        let because = format!("no seed passes {} with both between measurements", target.words());
-        return Claim::untested(CLAIM, because);
+    let Some((logarithms, known)) = saved.known() else {
+        return Claim::untested(CLAIM, Missing::Passing);
     };
-    let because = format!(
-        "to {} batch size {} takes {how}{} times as many updates as {}{}",
-        target.words(),
-        count(small.batch_size as u64),
-        times(&logarithms),
-        count(large.batch_size as u64),
-        saved.remark(how)
-    );
-    let exact = Some(&logarithms).filter(|_| how.is_empty());
+    let seeds = saved.seeds.len() + saved.diverged;
+    let because = Because::Updates {
+        target: target.clone(),
+        sizes: [small.batch_size, large.batch_size],
+        times: logarithms.exp(),
+        known,
+        inexact: seeds - saved.exact().len(),
+        seeds,
+    };
+    let exact = Some(&logarithms).filter(|_| known == Known::Exactly);
     Claim::of_ratio(CLAIM, saved.finding(), exact, because).on([&small.name, &large.name])
 }
 
@@ -47,9 +43,6 @@ struct Saved {
     /// Seeds of which a run diverged: nothing is known of them.
     diverged: usize,
 }
-
-const AT_LEAST: &str = "at least ";
-const AT_MOST: &str = "at most ";
 
 impl Saved {
     fn of(small: &ArmResults, large: &ArmResults, target: &Target) -> Self {
@@ -94,30 +87,14 @@ impl Saved {
     }
 
     /// What the finding rests on, and whether it is a bound.
-    fn told(&self) -> Option<(Estimate, &'static str)> {
+    fn known(&self) -> Option<(Estimate, Known)> {
         let exact = self.exact();
         let bound = match self.finding() {
             _ if exact.len() == self.seeds.len() => None,
-            Finding::Supported => Some((self.all(0)?, AT_LEAST)),
-            Finding::Contradicted => Some((self.all(1)?, AT_MOST)),
+            Finding::Supported => Some((self.all(0)?, Known::AtLeast)),
+            Finding::Contradicted => Some((self.all(1)?, Known::AtMost)),
             _ => None,
         };
-        bound.or_else(|| Some((Estimate::of(&exact, 0.0)?, "")))
-    }
-
-    /// What is to be known of the other seeds.
-    fn remark(&self, how: &str) -> String {
-        let seeds = self.seeds.len() + self.diverged;
-        match seeds - self.exact().len() {
-            0 => String::new(),
-            some if how.is_empty() => format!(
-                "; {some} of {seeds} seeds are left out, since one of the two diverged, never got there or \
-                 was there when first measured"
-            ),
-            some => format!(
-                "; of {some} of {seeds} seeds a bound is known alone, since one of the two never got there \
-                 or was there when first measured"
-            ),
-        }
+        bound.or_else(|| Some((Estimate::of(&exact, 0.0)?, Known::Exactly)))
     }
 }

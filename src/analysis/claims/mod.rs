@@ -13,12 +13,152 @@ mod setting;
 mod tests;
 
 use super::decomposition::Remainder;
-use super::words::{points, points_interval, signed_points};
-use super::{CONFIDENCE, Decomposition, Estimate, Ratio, Results, SharpnessFinding, Target};
-use crate::format::count;
+use super::{CONFIDENCE, Decomposition, Estimate, Ratio, Results, SharpnessFinding, Split, Target};
 use crate::stats::{Interval, equivalence_p, side};
 use serde::Serialize;
 use std::cmp::Ordering;
+
+/// What is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimKind {
+    /// The noise of small batches leads to solutions that generalise better.
+    NoiseGeneralises,
+    /// Gradients of large batches are smoother.
+    SmoothGradients,
+    /// Large batches end in sharper minima, which generalise worse.
+    SharpMinima,
+    /// Larger batches converge in fewer updates.
+    FewerUpdates,
+    /// Larger batches need more memory.
+    MoreMemory,
+    /// Larger batches make an epoch faster.
+    FasterEpochs,
+    /// The learning rate 1e-3 * 0.9^epoch raises accuracy at batch size 256.
+    FallingRateAt256,
+    /// Another falling learning rate raises accuracy at large batch sizes.
+    FallingRate,
+    /// Dropout raises accuracy.
+    Dropout,
+    /// L1 or L2 penalties raise accuracy.
+    Penalties,
+}
+
+/// On what a finding rests, or what would test the claim.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// What is missing.
+    Missing(Missing),
+    /// The residual of the gap: the small batch size minus the large one, with tuned learning rates.
+    Residual {
+        /// Of the accuracies.
+        split: Split,
+        /// Small and large batch size.
+        sizes: [usize; 2],
+        /// Whether they made as many updates.
+        equal_updates: bool,
+        /// The same where each run was best, where overfitting is behind it.
+        at_best: Option<Estimate>,
+        /// Whether it is shown to be less than the margin.
+        is_small: bool,
+    },
+    /// The noise of a gradient at the end of the runs, as a share of it.
+    Noise {
+        /// Small and large batch size: its variance with the first over that with the second.
+        sizes: [usize; 2],
+        /// Seeds that are known from below alone and left out.
+        left_out: usize,
+        /// All seeds.
+        seeds: usize,
+    },
+    /// Sharpness and accuracy.
+    Minima {
+        /// Whether the largest batch size ended in sharper minima than the smallest; `None` where neither
+        /// is shown.
+        sharper: Option<bool>,
+        /// Whether runs in sharper minima were more accurate; `None` where neither is shown.
+        better: Option<bool>,
+    },
+    /// Updates of the small batch size to the target over those of the large one.
+    Updates {
+        /// The target.
+        target: Target,
+        /// Small and large batch size.
+        sizes: [usize; 2],
+        /// The ratio, or the bound of it that is known.
+        times: Ratio,
+        /// What is known of it.
+        known: Known,
+        /// Seeds that are left out, or of which a bound alone is known.
+        inexact: usize,
+        /// All seeds.
+        seeds: usize,
+    },
+    /// Mean peak memory of a run.
+    Memory {
+        /// Small and large batch size.
+        sizes: [usize; 2],
+        /// In bytes.
+        bytes: [u64; 2],
+        /// Whether they are shown to be equal.
+        is_equal: bool,
+    },
+    /// Training rows a second.
+    Speed {
+        /// Small and large batch size.
+        sizes: [usize; 2],
+        /// Whether they are shown to be equal.
+        is_equal: bool,
+    },
+    /// An arm with a setting against one without.
+    Setting {
+        /// Of both.
+        batch_size: usize,
+        /// What the first has, by path.
+        settings: Vec<[String; 2]>,
+        /// From how many such pairs this one was picked.
+        of_many: usize,
+        /// Whether the effect is shown to be less than the margin.
+        is_small: bool,
+    },
+}
+
+/// What is known of a ratio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Known {
+    /// The ratio, of the seeds that tell it.
+    Exactly,
+    /// That it is no less.
+    AtLeast,
+    /// That it is no more.
+    AtMost,
+}
+
+/// What keeps a claim from being tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// A study that takes the gap apart.
+    Decomposition,
+    /// Noise scales of two batch sizes that differ in nothing else.
+    NoiseScales,
+    /// Noise scales of which more than a lower bound is known.
+    BoundedNoise,
+    /// Sharpness of two batch sizes that differ in nothing else.
+    Sharpness,
+    /// Curves of two batch sizes.
+    Curves,
+    /// Two batch sizes that differ in nothing else.
+    TwoSizes,
+    /// A seed of both batch sizes.
+    CommonSeed,
+    /// A seed of which both runs pass the target between two measurements.
+    Passing,
+    /// Two arms that differ in this alone.
+    TwoArms,
+}
 
 /// What the study says of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,30 +183,20 @@ impl Finding {
             Ordering::Equal => Self::Inconclusive,
         }
     }
-
-    /// As it is written.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Supported => "supported",
-            Self::Contradicted => "contradicted",
-            Self::Inconclusive => "inconclusive",
-            Self::NotTested => "not tested",
-        }
-    }
 }
 
 /// A claim and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Claim {
     /// The claim.
-    pub claim: &'static str,
+    pub claim: ClaimKind,
     /// What the study says.
     pub finding: Finding,
     /// The arms on which it was tested: effects are the first minus the second, ratios the first over
     /// the second.
     pub arms: Option<[String; 2]>,
     /// On what that rests, or what would test it.
-    pub because: String,
+    pub because: Because,
     /// The effect where it is one of accuracy, as a share of 1, and what it is shown to be.
     pub effect: Option<Estimate>,
     /// The effect where it is one of something else, as a ratio.
@@ -76,23 +206,23 @@ pub struct Claim {
 }
 
 impl Claim {
-    fn untested(claim: &'static str, because: impl Into<String>) -> Self {
-        Self::of_ratio(claim, Finding::NotTested, None, because.into())
+    fn untested(claim: ClaimKind, missing: Missing) -> Self {
+        Self::of_ratio(claim, Finding::NotTested, None, Because::Missing(missing))
     }
 
     /// That rests on something else than accuracy.
     fn of_ratio(
-        claim: &'static str,
+        claim: ClaimKind,
         finding: Finding,
         logarithms: Option<&Estimate>,
-        because: String,
+        because: Because,
     ) -> Self {
         let ratio = logarithms.map(Estimate::exp);
         Self { claim, finding, arms: None, because, effect: None, ratio, detectable: None }
     }
 
     /// With the effect on accuracy that it rests on.
-    fn told(claim: &'static str, finding: Finding, effect: Estimate, because: String) -> Self {
+    fn of_effect(claim: ClaimKind, finding: Finding, effect: Estimate, because: Because) -> Self {
         let (detectable, effect) = (effect.detectable(), Some(effect));
         Self { claim, finding, arms: None, because, effect, ratio: None, detectable }
     }
@@ -100,11 +230,6 @@ impl Claim {
     /// With the arms on which it was tested.
     fn on(self, arms: [&str; 2]) -> Self {
         Self { arms: Some(arms.map(str::to_owned)), ..self }
-    }
-
-    /// Of an effect on accuracy that the claim says to be positive.
-    fn of(claim: &'static str, effect: Estimate, margin: f64, because: String) -> Self {
-        Self::told(claim, judge(&effect, margin), effect, because)
     }
 }
 
@@ -119,14 +244,6 @@ fn judge(effect: &Estimate, margin: f64) -> Finding {
 /// Whether an effect is shown to be smaller than the margin, either way.
 fn is_small(effect: &Estimate, margin: f64) -> bool {
     equivalence_p(&effect.summary, margin).is_some_and(|p| p < 1.0 - CONFIDENCE)
-}
-
-/// Why an effect whose interval may lie above 0 contradicts the claim all the same.
-fn because_small(effect: &Estimate, margin: f64) -> String {
-    match is_small(effect, margin) {
-        true => format!(", shown to be less than the margin of {} either way", points(margin)),
-        false => String::new(),
-    }
 }
 
 /// The claims that this study started from.
@@ -147,12 +264,12 @@ pub fn claims(
         setting::schedule(results),
         setting::setting(
             results,
-            "dropout raises accuracy",
+            ClaimKind::Dropout,
             &["model.lstm.dropout", "model.lstm.recurrent_dropout"],
         ),
         setting::setting(
             results,
-            "L1 or L2 penalties raise accuracy",
+            ClaimKind::Penalties,
             &[
                 "model.lstm.kernel_regularizer",
                 "model.lstm.recurrent_regularizer",
@@ -163,54 +280,25 @@ pub fn claims(
 }
 
 fn noise_generalises(decomposition: Option<&Decomposition>, margin: f64) -> Claim {
-    const CLAIM: &str = "the noise of small batches leads to solutions that generalise better";
+    const CLAIM: ClaimKind = ClaimKind::NoiseGeneralises;
     let Some(found) = decomposition else {
-        return Claim::untested(
-            CLAIM,
-            "with equal epochs and one learning rate a small batch also makes more updates; \
-             `study.decompose` tells them apart",
-        );
+        return Claim::untested(CLAIM, Missing::Decomposition);
     };
-    let unequal = found.unequal_updates().is_some();
+    let equal_updates = found.unequal_updates().is_none();
     let finding = match found.remainder {
-        _ if unequal => Finding::Inconclusive,
+        _ if !equal_updates => Finding::Inconclusive,
         Remainder::LargeWorse => Finding::Supported,
         Remainder::Immaterial | Remainder::LargeBetter => Finding::Contradicted,
         Remainder::AtTheEndAlone | Remainder::Open => Finding::Inconclusive,
     };
     let effect = found.parts().residual.estimate;
-    let updates = match unequal {
-        false => "equal updates",
-        true => "equal budgets of updates, of which early stopping left some unused",
+    let overfitted = found.remainder == Remainder::AtTheEndAlone;
+    let because = Because::Residual {
+        split: found.split(),
+        sizes: [found.small, found.large],
+        equal_updates,
+        at_best: overfitted.then_some(found.best.residual.estimate),
+        is_small: is_small(&effect, margin),
     };
-    let overfitting = match found.remainder {
-        Remainder::AtTheEndAlone => format!(
-            ", much of it overfitting: where each run was best on validation, {}",
-            effect_text(&found.best.residual.estimate)
-        ),
-        _ => String::new(),
-    };
-    let because = format!(
-        "{} accuracy of batch size {} minus {}, both with tuned learning rates and {updates}: \
-         {}{overfitting}{}",
-        found.split(),
-        count(found.small as u64),
-        count(found.large as u64),
-        effect_text(&effect),
-        because_small(&effect, margin)
-    );
-    Claim::told(CLAIM, finding, effect, because).on(found.residual_arms())
-}
-
-fn effect_text(effect: &Estimate) -> String {
-    let mean = signed_points(effect.summary.mean);
-    let interval = effect.interval.map_or(" (one seed)".to_owned(), points_interval);
-    format!("{mean} percentage points{interval}")
-}
-
-impl Claim {
-    /// `found with 0.8 points or more`, for tables.
-    pub fn detectable_text(&self) -> String {
-        self.detectable.map_or("-".into(), |least| points((least * 1e4).ceil() / 1e4))
-    }
+    Claim::of_effect(CLAIM, finding, effect, because).on(found.residual_arms())
 }

@@ -1,10 +1,9 @@
 //! Claims about settings that some arms have and others have not: schedules, dropout, penalties.
 
-use super::{Claim, because_small, effect_text};
+use super::{Because, Claim, ClaimKind, Missing, is_small};
 use crate::analysis::estimate::Term;
 use crate::analysis::groups::{are_alike_but_for, have_one_rate, is_off};
 use crate::analysis::{ArmResults, CONFIDENCE, Estimate, Results};
-use crate::format::count;
 
 /// As reports have `1e-3 * 0.9^epoch`.
 const FALLING: (&str, f64) = ("lr * 0.9^epoch", 1e-3);
@@ -25,16 +24,13 @@ pub(super) fn schedule(results: &Results) -> Claim {
     let (claimed, others): (Vec<Pair>, Vec<Pair>) =
         pairs(results, &[PATH]).into_iter().partition(is_claimed);
     let (claim, pairs) = match claimed.is_empty() {
-        false => (
-            "a falling learning rate (1e-3 * 0.9^epoch) raises accuracy at batch size 256",
-            claimed,
-        ),
-        true => ("a falling learning rate raises accuracy at large batch sizes", others),
+        false => (ClaimKind::FallingRateAt256, claimed),
+        true => (ClaimKind::FallingRate, others),
     };
     judge(results, claim, &[PATH], pairs)
 }
 
-pub(super) fn setting(results: &Results, claim: &'static str, prefixes: &[&str]) -> Claim {
+pub(super) fn setting(results: &Results, claim: ClaimKind, prefixes: &[&str]) -> Claim {
     judge(results, claim, prefixes, pairs(results, prefixes))
 }
 
@@ -66,7 +62,7 @@ fn pairs<'a>(results: &'a Results, prefixes: &[&str]) -> Vec<Pair<'a>> {
 }
 
 /// Of several batch sizes the largest.
-fn judge(results: &Results, claim: &'static str, prefixes: &[&str], mut pairs: Vec<Pair>) -> Claim {
+fn judge(results: &Results, claim: ClaimKind, prefixes: &[&str], mut pairs: Vec<Pair>) -> Claim {
     let largest = pairs.iter().map(|(with, ..)| with.batch_size).max();
     pairs.retain(|(with, ..)| Some(with.batch_size) == largest);
     // Of several at that size, the one with the largest effect is named; its interval is as wide as it
@@ -74,27 +70,18 @@ fn judge(results: &Results, claim: &'static str, prefixes: &[&str], mut pairs: V
     let of_many = pairs.len();
     let best = pairs.into_iter().max_by(|a, b| a.2.summary.mean.total_cmp(&b.2.summary.mean));
     let Some((with, without, mut effect)) = best else {
-        return Claim::untested(
-            claim,
-            "there are no two arms that differ in this alone and of which no run diverged",
-        );
+        return Claim::untested(claim, Missing::TwoArms);
     };
     effect.interval = effect.summary.interval(1.0 - (1.0 - CONFIDENCE) / of_many as f64);
-    let picked = match of_many {
-        1 => String::new(),
-        many => format!("; the best of {many}, so its interval is widened for as many"),
-    };
     let has =
         with.settings.iter().filter(|(path, value)| is_under(path, prefixes) && !is_off(value));
-    let has: Vec<String> = has.map(|(path, value)| format!("{path} = {value}")).collect();
-    let because = format!(
-        "`{}` minus `{}` (batch size {}), with {}: {}{picked}{}",
-        with.name,
-        without.name,
-        count(with.batch_size as u64),
-        has.join(", "),
-        effect_text(&effect),
-        because_small(&effect, results.margin)
-    );
-    Claim::of(claim, effect, results.margin, because).on([&with.name, &without.name])
+    let is_small = is_small(&effect, results.margin);
+    let because = Because::Setting {
+        batch_size: with.batch_size,
+        settings: has.map(|(path, value)| [path.clone(), value.clone()]).collect(),
+        of_many,
+        is_small,
+    };
+    let finding = super::judge(&effect, results.margin);
+    Claim::of_effect(claim, finding, effect, because).on([&with.name, &without.name])
 }

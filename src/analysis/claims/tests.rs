@@ -1,9 +1,10 @@
 use super::*;
 use crate::analysis::tests::{arm, point, results};
 use crate::analysis::{ArmResults, Rate};
+use ClaimKind::{Dropout, FallingRate, FallingRateAt256, FasterEpochs, FewerUpdates, MoreMemory};
 
-fn of<'c>(claims: &'c [Claim], part: &str) -> &'c Claim {
-    claims.iter().find(|claim| claim.claim.contains(part)).unwrap()
+fn of(claims: &[Claim], kind: ClaimKind) -> &Claim {
+    claims.iter().find(|claim| claim.claim == kind).unwrap()
 }
 
 fn with(batch_size: usize, name: &str, accuracies: &[f64], set: [(&str, &str); 1]) -> ArmResults {
@@ -30,11 +31,11 @@ fn arms_that_differ_in_one_setting_test_the_claim_about_it() {
             with(256, "falling", &accuracies, [("train.schedule", "lr * 0.9^epoch")]),
         ]);
         let claims = claims(&study, &study, None, None, None);
-        let found = of(&claims, "falling");
-        assert_eq!(found.finding, expected, "{}", found.because);
-        assert!(found.because.starts_with("`falling` minus `plain` (batch size 256)"));
+        let found = of(&claims, FallingRateAt256);
+        assert_eq!(found.finding, expected, "{found:?}");
+        assert!(matches!(found.because, Because::Setting { batch_size: 256, .. }), "{found:?}");
         assert_eq!(found.arms, Some(["falling".to_owned(), "plain".to_owned()]));
-        assert_eq!(of(&claims, "dropout").finding, Finding::NotTested);
+        assert_eq!(of(&claims, Dropout).finding, Finding::NotTested);
     }
 }
 
@@ -49,7 +50,7 @@ fn arms_with_their_own_tuned_rates_are_alike_and_those_with_other_given_ones_are
             ..with(64, dropout, accuracies, [("model.lstm.dropout", dropout)])
         };
         let study = results(vec![with(&plain, "0.0", 1e-3), with(&better, "0.2", 3e-3)]);
-        assert_eq!(of(&claims(&study, &study, None, None, None), "dropout").finding, expected);
+        assert_eq!(of(&claims(&study, &study, None, None, None), Dropout).finding, expected);
     }
 }
 
@@ -60,7 +61,7 @@ fn a_noisy_effect_is_inconclusive_and_says_what_could_have_been_found() {
         with(64, "dropped", &[0.82, 0.80, 0.81], [("model.lstm.dropout", "0.2")]),
     ]);
     let claims = claims(&study, &study, None, None, None);
-    let found = of(&claims, "dropout");
+    let found = of(&claims, Dropout);
     assert_eq!(found.finding, Finding::Inconclusive);
     assert!(found.detectable.unwrap() > 0.02);
 }
@@ -73,10 +74,10 @@ fn memory_and_speed_are_read_off_the_runs() {
         run.train_seconds = 0.5 + 0.01 * *seed as f64;
     }
     let claims = claims(&study, &study, None, None, None);
-    assert_eq!(of(&claims, "memory").finding, Finding::Supported);
-    let faster = of(&claims, "faster");
-    assert_eq!(faster.finding, Finding::Supported, "{}", faster.because);
-    assert_eq!(of(&claims, "noise of small").finding, Finding::NotTested);
+    assert_eq!(of(&claims, MoreMemory).finding, Finding::Supported);
+    let faster = of(&claims, FasterEpochs);
+    assert_eq!(faster.finding, Finding::Supported, "{faster:?}");
+    assert_eq!(of(&claims, ClaimKind::NoiseGeneralises).finding, Finding::NotTested);
 }
 
 #[test]
@@ -85,10 +86,11 @@ fn a_little_more_memory_is_no_more_memory() {
     for (seed, run) in &mut study.arms[1].runs {
         run.peak_memory = 201_000_000 + 1000 * seed;
     }
-    let found = of(&claims(&study, &study, None, None, None), "memory").clone();
+    let found = of(&claims(&study, &study, None, None, None), MoreMemory).clone();
     assert!(found.ratio.unwrap().interval.unwrap().low > 1.0, "{found:?}");
     assert_eq!(found.finding, Finding::Contradicted);
-    assert!(found.because.ends_with("less than 5 % either way"), "{}", found.because);
+    let (sizes, bytes) = ([32, 1024], [200_000_000, 201_001_500]);
+    assert_eq!(found.because, Because::Memory { sizes, bytes, is_equal: true });
 }
 
 #[test]
@@ -104,11 +106,11 @@ fn the_best_of_several_kinds_is_judged_as_the_best_of_several() {
             let settings = [("model.lstm.dropout", dropout.as_str())];
             arms.push(with(64, &format!("dropped-{kind}"), &accuracies, settings));
         }
-        of(&claims(&results(arms.clone()), &results(arms), None, None, None), "dropout").clone()
+        of(&claims(&results(arms.clone()), &results(arms), None, None, None), Dropout).clone()
     };
-    assert_eq!(kinds(1).finding, Finding::Supported, "{}", kinds(1).because);
-    assert_eq!(kinds(3).finding, Finding::Inconclusive, "{}", kinds(3).because);
-    assert!(kinds(3).because.contains("the best of 3"), "{}", kinds(3).because);
+    assert_eq!(kinds(1).finding, Finding::Supported);
+    assert_eq!(kinds(3).finding, Finding::Inconclusive);
+    assert!(matches!(kinds(3).because, Because::Setting { of_many: 3, .. }), "{:?}", kinds(3));
 }
 
 #[test]
@@ -121,8 +123,8 @@ fn without_a_test_split_effects_are_those_on_validation_with_its_rounding() {
         run.test = None;
     }
     study.examples.test = None;
-    let found = of(&claims(&study, &study, None, None, None), "dropout").clone();
-    assert_eq!(found.finding, Finding::Supported, "{}", found.because);
+    let found = of(&claims(&study, &study, None, None, None), Dropout).clone();
+    assert_eq!(found.finding, Finding::Supported, "{found:?}");
     let interval = found.effect.unwrap().interval.unwrap();
     assert!(interval.high - interval.low < 0.01, "{interval:?}");
 }
@@ -134,7 +136,7 @@ fn the_schedule_of_the_claim_is_judged_and_another_one_under_its_own_name() {
     let worse = plain.map(|accuracy| accuracy - 0.02);
     let of = |arms: Vec<ArmResults>| {
         let study = results(arms);
-        of(&claims(&study, &study, None, None, None), "falling").clone()
+        claims(&study, &study, None, None, None).swap_remove(6)
     };
     let schedule = |size, name, accuracies: &[f64; 5], value| {
         with(size, name, accuracies, [("train.schedule", value)])
@@ -148,16 +150,18 @@ fn the_schedule_of_the_claim_is_judged_and_another_one_under_its_own_name() {
     ];
     let claimed = schedule(256, "falling", &worse, "lr * 0.9^epoch");
     let found = of([others.clone(), vec![claimed]].concat());
-    assert_eq!(found.finding, Finding::Contradicted, "{}", found.because);
-    assert!(found.claim.contains("(1e-3 * 0.9^epoch) raises accuracy at batch size 256"));
-    assert!(found.because.starts_with("`falling` minus `plain` (batch size 256)"), "{found:?}");
+    assert_eq!(found.finding, Finding::Contradicted, "{found:?}");
+    assert_eq!(found.claim, FallingRateAt256);
+    assert_eq!(found.arms, Some(["falling".to_owned(), "plain".to_owned()]));
     let other = of(others[..2].to_vec());
-    assert_eq!(other.claim, "a falling learning rate raises accuracy at large batch sizes");
-    assert!(other.because.contains("with train.schedule = lr * 0.5^epoch: +2.00"), "{other:?}");
+    assert_eq!(other.claim, FallingRate);
+    let Because::Setting { settings, .. } = other.because else { panic!("{:?}", other.because) };
+    assert_eq!(settings, [["train.schedule", "lr * 0.5^epoch"].map(String::from)]);
+    assert!((other.effect.unwrap().summary.mean - 0.02).abs() < 1e-9);
     // With another learning rate it is another claim.
     let mut faster = [others[0].clone(), schedule(256, "falling", &better, "lr * 0.9^epoch")];
     faster.iter_mut().for_each(|arm| arm.learning_rate = 1e-2);
-    assert!(!of(faster.to_vec()).claim.contains("0.9"));
+    assert_eq!(of(faster.to_vec()).claim, FallingRate);
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn what_survived_of_an_arm_that_diverged_tests_no_claim() {
     let off = with(64, "plain", &plain, [("model.lstm.dropout", "0.0")]);
     let of = |wild: &ArmResults| {
         let study = results(vec![off.clone(), wild.clone()]);
-        of(&claims(&study, &study, None, None, None), "dropout").finding
+        of(&claims(&study, &study, None, None, None), Dropout).finding
     };
     assert_eq!(of(&wild), Finding::Supported);
     wild.diverged = vec![7];
@@ -182,10 +186,10 @@ fn an_effect_that_is_contradicted_for_being_small_says_so() {
         with(64, "plain", &plain, [("model.lstm.dropout", "0.0")]),
         with(64, "dropped", &hardly, [("model.lstm.dropout", "0.2")]),
     ]);
-    let found = of(&claims(&study, &study, None, None, None), "dropout").clone();
+    let found = of(&claims(&study, &study, None, None, None), Dropout).clone();
     assert_eq!(found.finding, Finding::Contradicted);
     assert!(found.effect.unwrap().interval.unwrap().low > 0.0);
-    assert!(found.because.contains("less than the margin of 0.5 either way"), "{found:?}");
+    assert!(matches!(found.because, Because::Setting { is_small: true, .. }), "{found:?}");
 }
 
 /// An arm whose runs come to 80 % after so many steps; 0 for never.
@@ -203,35 +207,41 @@ fn how_fast_larger_batches_converge_is_told_by_the_updates_to_the_target() {
     let target = Target::accuracy(0.8);
     let of = |large| {
         let study = results(vec![reaching(32, [200, 210, 190]), reaching(256, large)]);
-        of(&claims(&study, &study, Some(&target), None, None), "converge").clone()
+        of(&claims(&study, &study, Some(&target), None, None), FewerUpdates).clone()
     };
     let fewer = of([100, 101, 99]);
-    assert_eq!(fewer.finding, Finding::Supported, "{}", fewer.because);
+    assert_eq!(fewer.finding, Finding::Supported, "{fewer:?}");
     let ratio = fewer.ratio.unwrap();
     assert!((ratio.value - 2.0).abs() < 0.05 && ratio.interval.unwrap().low > 1.5, "{ratio:?}");
     assert_eq!(of([400, 420, 390]).finding, Finding::Contradicted);
     let some = of([100, 101, 0]);
     assert_eq!(some.finding, Finding::Inconclusive);
-    assert!(some.because.contains("1 of 3 seeds are left out"), "{}", some.because);
+    let facts = |claim: &Claim| match claim.because {
+        Because::Updates { known, inexact, seeds, times, .. } => {
+            (known, inexact, seeds, times.value)
+        }
+        _ => panic!("{claim:?}"),
+    };
+    assert_eq!((facts(&some).0, facts(&some).1, facts(&some).2), (Known::Exactly, 1, 3));
     // Seeds of which a bound is known count as such, where it is on the same side.
     let never_by = |steps: u64| {
         let mut slow = reaching(32, [200, 210, 0]);
         slow.runs.get_mut(&2).unwrap().curve = vec![point(1, 0.6), point(steps, 0.7)];
         let study = results(vec![slow, reaching(256, [100, 101, 99])]);
         let found = claims(&study, &study, Some(&target), None, None);
-        self::of(&found, "converge").clone()
+        self::of(&found, FewerUpdates).clone()
     };
     let found = never_by(230);
-    assert_eq!((found.finding, found.ratio), (Finding::Supported, None), "{}", found.because);
-    for part in ["takes at least 2.13 (95 %", "of 1 of 3 seeds a bound is known alone"] {
-        assert!(found.because.contains(part), "{}", found.because);
-    }
+    assert_eq!((found.finding, found.ratio), (Finding::Supported, None), "{found:?}");
+    let (known, inexact, seeds, times) = facts(&found);
+    assert_eq!((known, inexact, seeds), (Known::AtLeast, 1, 3));
+    assert!((times - 2.13).abs() < 0.005, "{times}");
     // A bound far out widens the spread of three seeds too much to tell.
     assert_eq!(never_by(5000).finding, Finding::Inconclusive);
     // One exact seed and bounds beyond it are not taken for certainty.
     let bounds = results(vec![reaching(32, [105, 0, 0]), reaching(256, [100, 101, 99])]);
     let alone = claims(&bounds, &bounds, Some(&target), None, None);
-    assert_eq!(self::of(&alone, "converge").finding, Finding::Inconclusive);
+    assert_eq!(self::of(&alone, FewerUpdates).finding, Finding::Inconclusive);
     assert_eq!(found.arms, Some(["batch-32".to_owned(), "batch-256".to_owned()]));
     // What diverged never got there.
     let mut wild = reaching(256, [100, 101, 99]);
@@ -239,10 +249,10 @@ fn how_fast_larger_batches_converge_is_told_by_the_updates_to_the_target() {
     wild.diverged = vec![2];
     let study = results(vec![reaching(32, [200, 210, 190]), wild]);
     let found = claims(&study, &study, Some(&target), None, None);
-    assert_eq!(self::of(&found, "converge").finding, Finding::Inconclusive);
+    assert_eq!(self::of(&found, FewerUpdates).finding, Finding::Inconclusive);
     // Nor is it the batch size where the rates differ.
     let faster = ArmResults { learning_rate: 1e-2, ..reaching(256, [100, 101, 99]) };
     let study = results(vec![reaching(32, [200, 210, 190]), faster]);
     let found = claims(&study, &study, Some(&target), None, None);
-    assert_eq!(self::of(&found, "converge").finding, Finding::NotTested);
+    assert_eq!(self::of(&found, FewerUpdates).finding, Finding::NotTested);
 }

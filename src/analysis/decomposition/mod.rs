@@ -20,16 +20,13 @@
 //! are given at each run's best measurement too (on validation, where the longer run has more looks).
 //! With early stopping a3 may make as many updates as a0', and each ends where it no longer improves.
 
-mod in_short;
 mod take_apart;
 #[cfg(test)]
 mod tests;
-mod words;
 
 pub use take_apart::decompose;
-pub(super) use words::sentences;
 
-use super::{CONFIDENCE, Estimate, Split};
+use super::{Budget, CONFIDENCE, Estimate, Rate, Split};
 use crate::stats::{Summary, equivalence_p};
 use serde::Serialize;
 
@@ -60,15 +57,31 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// With their names, in the order of the sum: total first.
-    pub fn named(&self) -> [(&'static str, &Part); 4] {
-        [
-            ("total", &self.total),
-            ("learning rate", &self.learning_rate),
-            ("updates", &self.updates),
-            ("residual", &self.residual),
-        ]
+    /// In the order of the sum: the total, then learning rate, updates and residual.
+    pub fn all(&self) -> [&Part; 4] {
+        [&self.total, &self.learning_rate, &self.updates, &self.residual]
     }
+}
+
+/// Why a gap could not be taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoDecomposition {
+    /// It takes one arm of this kind, and there are so many.
+    Arms {
+        /// None, or several.
+        count: usize,
+        /// Examples per step.
+        batch_size: usize,
+        /// The way to the learning rate.
+        rate: Rate,
+        /// The budget.
+        budget: Budget,
+    },
+    /// Runs of the arm of this name diverged.
+    Diverged(String),
+    /// No seed has finished runs of all five arms.
+    NoCommonSeed,
 }
 
 /// What remains of the gap with tuned rates and equal updates.
@@ -103,6 +116,22 @@ pub struct GapArm {
     pub validation: Estimate,
     /// Test accuracy.
     pub test: Option<Estimate>,
+}
+
+impl GapArm {
+    /// On a split; on validation where there is no test split.
+    pub fn accuracy(&self, split: Split) -> &Estimate {
+        match (split, &self.test) {
+            (Split::Test, Some(test)) => test,
+            _ => &self.validation,
+        }
+    }
+
+    /// Whether the runs of the two are the same, as far as can be seen.
+    fn ran_like(&self, other: &GapArm) -> bool {
+        let of = |arm: &GapArm| (arm.learning_rate.to_bits(), arm.updates.to_bits());
+        (of(self), self.validation, self.test) == (of(other), other.validation, other.test)
+    }
 }
 
 /// The one seed that makes the gap as uncertain as it is.
@@ -168,14 +197,25 @@ impl Decomposition {
         ((small - large).abs() > ROUNDING * small).then_some([small, large])
     }
 
-    /// Whether what remains at the end of the runs is shown to be more than the margin.
-    pub(super) fn remains_at_the_end(&self, margin: f64) -> bool {
-        let residual = &self.parts().residual.estimate.summary;
-        is_worse(residual, margin) || is_better(residual, margin)
+    /// Whether tuning took the file's rates, so that runs with tuned ones are the same.
+    pub fn kept_rates(&self) -> bool {
+        let [small, large, small_tuned, large_tuned, _] = &self.arms;
+        small.ran_like(small_tuned) && large.ran_like(large_tuned)
+    }
+
+    /// Whether early stopping left the updates unused that the large batch was given more.
+    pub fn kept_updates(&self) -> bool {
+        let [.., large, longer] = &self.arms;
+        large.ran_like(longer)
+    }
+
+    /// Whether the whole gap is shown to be less than the margin.
+    pub fn is_total_immaterial(&self, margin: f64) -> bool {
+        is_immaterial(&self.parts().total.estimate.summary, margin)
     }
 
     /// Whether what remains at the best measurements is shown to be less than the margin.
-    pub(super) fn is_immaterial_at_best(&self, margin: f64) -> bool {
+    pub fn is_immaterial_at_best(&self, margin: f64) -> bool {
         is_immaterial(&self.best.residual.estimate.summary, margin)
     }
 

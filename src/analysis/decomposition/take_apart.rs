@@ -1,7 +1,8 @@
 //! The parts of the gap from the runs of its five arms.
 
 use super::{
-    Decomposition, GapArm, OddSeed, Part, Parts, Remainder, is_better, is_immaterial, is_worse,
+    Decomposition, GapArm, NoDecomposition, OddSeed, Part, Parts, Remainder, is_better,
+    is_immaterial, is_worse,
 };
 use crate::analysis::estimate::Term;
 use crate::analysis::{ArmResults, Budget, CONFIDENCE, Estimate, Rate, Results, RunResults, Split};
@@ -14,12 +15,16 @@ const POWER: f64 = 0.9;
 
 /// Takes the gap apart; `None` when the study asks for no pair, and the reason when its arms do not
 /// suffice yet.
-pub fn decompose(results: &Results) -> Option<Result<Decomposition, String>> {
+pub fn decompose(results: &Results) -> Option<Result<Decomposition, NoDecomposition>> {
     let [small, large] = results.decompose?;
     Some(of_pair(results, small, large))
 }
 
-fn of_pair(results: &Results, small: usize, large: usize) -> Result<Decomposition, String> {
+fn of_pair(
+    results: &Results,
+    small: usize,
+    large: usize,
+) -> Result<Decomposition, NoDecomposition> {
     let arms = [
         find(results, small, Rate::Given, Budget::Epochs)?,
         find(results, large, Rate::Given, Budget::Epochs)?,
@@ -28,14 +33,13 @@ fn of_pair(results: &Results, small: usize, large: usize) -> Result<Decompositio
         find(results, large, Rate::Tuned, Budget::Steps)?,
     ];
     if let Some(wild) = arms.iter().find(|arm| !arm.diverged.is_empty()) {
-        return Err(format!("runs of `{}` diverged", wild.name));
+        return Err(NoDecomposition::Diverged(wild.name.clone()));
     }
     let has = |seed: &&u64| arms.iter().all(|arm| arm.runs.contains_key(seed));
     let seeds: Vec<u64> = arms[0].runs.keys().filter(has).copied().collect();
     let runs: Vec<[&RunResults; 5]> =
         seeds.iter().map(|seed| arms.map(|arm| &arm.runs[seed])).collect();
-    taken_apart(results, arms, seeds, &runs)
-        .ok_or_else(|| "no seed has finished runs of all five arms yet".into())
+    taken_apart(results, arms, seeds, &runs).ok_or(NoDecomposition::NoCommonSeed)
 }
 
 /// `None` without a seed.
@@ -156,18 +160,14 @@ fn find(
     batch_size: usize,
     rate: Rate,
     budget: Budget,
-) -> Result<&ArmResults, String> {
+) -> Result<&ArmResults, NoDecomposition> {
     let is = |arm: &&ArmResults| {
         arm.batch_size == batch_size && arm.rate == rate && arm.budget == budget
     };
     let found: Vec<&ArmResults> = results.arms.iter().filter(is).collect();
-    let rate = if rate == Rate::Tuned { "a tuned learning rate" } else { "the file's rate" };
-    let budget = if budget == Budget::Steps { " and equal steps" } else { "" };
-    let what = format!("with batch size {batch_size}, {rate}{budget}");
     match found[..] {
         [arm] => Ok(arm),
-        [] => Err(format!("there is no arm {what}")),
-        _ => Err(format!("there are {} arms {what}", found.len())),
+        _ => Err(NoDecomposition::Arms { count: found.len(), batch_size, rate, budget }),
     }
 }
 

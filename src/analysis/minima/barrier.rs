@@ -11,6 +11,8 @@ use serde::Serialize;
 
 /// Of places on the line.
 const ROUNDING: f64 = 1e-9;
+/// A rise of the loss up to this is no barrier.
+const LOW: f64 = 0.05;
 
 /// What lies between the solutions of two arms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +27,19 @@ pub struct Barrier {
     pub accuracy: Estimate,
     /// The training accuracy at the two ends, means over the seeds.
     pub ends: [f64; 2],
+}
+
+impl Barrier {
+    /// Whether the loss is shown to rise by more than what counts as a barrier, or by less; `None` where
+    /// neither is shown.
+    pub fn is_shown(&self) -> Option<bool> {
+        let interval = self.loss.interval?;
+        match (interval.low > LOW, interval.high < LOW) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// By pair of arms, in the order of `lines`.

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// Resamples of the seeds.
 const REPLICATES: usize = 2000;
 /// From the lowest training loss to the highest of one stratum.
-pub(super) const LIKE_LOSSES: f64 = 1.5;
+pub const LIKE_LOSSES: f64 = 1.5;
 /// Fewer seeds give no interval of a rank correlation.
 const SEEDS: usize = 3;
 

@@ -65,21 +65,48 @@ impl RateScaling {
         self.factor * batch_size.powf(self.exponent)
     }
 
-    /// `0.52 (95 % interval 0.31 to 0.74)`
-    pub fn power(&self) -> String {
-        let interval = self.interval.map_or(String::new(), |interval| {
-            format!(" (95 % interval {:.2} to {:.2})", interval.low, interval.high)
-        });
-        format!("{:.2}{interval}", self.exponent)
+    /// Which of the common rules lie in the interval.
+    pub fn rules(&self) -> Vec<RateRule> {
+        let fits =
+            |rule: &RateRule| self.interval.is_some_and(|interval| interval.contains(rule.power()));
+        RateRule::ALL.into_iter().filter(fits).collect()
     }
+}
 
-    /// Which of the common rules lie in the interval: 0, 1/2 and 1, by their names.
-    pub fn rules(&self) -> Vec<&'static str> {
-        let rules =
-            [(0.0, "one rate for all"), (0.5, "the square-root rule"), (1.0, "the linear rule")];
-        let fits = |value: f64| self.interval.is_some_and(|interval| interval.contains(value));
-        rules.into_iter().filter(|(value, _)| fits(*value)).map(|(_, name)| name).collect()
+/// How the learning rate is commonly said to go with the batch size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateRule {
+    /// One rate for all.
+    Constant,
+    /// With the square root.
+    SquareRoot,
+    /// In proportion.
+    Linear,
+}
+
+impl RateRule {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Constant, Self::SquareRoot, Self::Linear];
+
+    /// The power of the batch size.
+    pub fn power(self) -> f64 {
+        match self {
+            Self::Constant => 0.0,
+            Self::SquareRoot => 0.5,
+            Self::Linear => 1.0,
+        }
     }
+}
+
+/// Why no line was put through the best learning rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoScaling {
+    /// It takes three batch sizes whose best rate lies between two others that went well, and there are
+    /// so many.
+    BatchSizes(usize),
+    /// The batch sizes are alike.
+    Alike,
 }
 
 /// All batch sizes.
@@ -90,7 +117,7 @@ pub struct RateFinding {
     /// The line through them.
     pub scaling: Option<RateScaling>,
     /// Why there is none.
-    pub no_scaling: Option<String>,
+    pub no_scaling: Option<NoScaling>,
     /// What all of it rests on: one set of trials a batch size.
     #[serde(skip)]
     pub tried: Vec<Tuning>,
@@ -252,7 +279,7 @@ fn optimum(tuning: &Tuning, margin: f64) -> Option<RateOptimum> {
     })
 }
 
-fn scaling(tried: &[Tuning], rng: &mut impl Rng) -> Result<RateScaling, String> {
+fn scaling(tried: &[Tuning], rng: &mut impl Rng) -> Result<RateScaling, NoScaling> {
     let count = tried.iter().map(seeds_of).min().unwrap_or(0);
     let all: Vec<usize> = (0..count).collect();
     let inside: Vec<(f64, Points)> = tried
@@ -261,17 +288,13 @@ fn scaling(tried: &[Tuning], rng: &mut impl Rng) -> Result<RateScaling, String> 
         .filter(|(_, points)| best(points, &all).is_some_and(|best| best.edge.is_none()))
         .collect();
     if inside.len() < 3 {
-        return Err(format!(
-            "it takes three batch sizes whose best learning rate lies between two others that went \
-             well, and there are {}",
-            inside.len()
-        ));
+        return Err(NoScaling::BatchSizes(inside.len()));
     }
     let line = |seeds: &[usize]| -> Option<(f64, f64)> {
         let tops = inside.iter().map(|(size, points)| Some((*size, best(points, seeds)?.top.ln())));
         straight_line(&tops.collect::<Option<Vec<_>>>()?)
     };
-    let (at_one, exponent) = line(&all).ok_or("the batch sizes are alike")?;
+    let (at_one, exponent) = line(&all).ok_or(NoScaling::Alike)?;
     let bootstrap = resamples(count, REPLICATES, |seeds| Some(line(seeds)?.1), rng);
     Ok(RateScaling {
         exponent,
@@ -290,19 +313,4 @@ fn straight_line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let products: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
     let slope = products / squares;
     slope.is_finite().then_some((y - slope * x, slope))
-}
-
-/// How the optimum moves, for people.
-pub(super) fn sentence(found: &RateScaling) -> String {
-    let rules = found.rules();
-    let rules = match (found.interval, &rules[..]) {
-        (None, _) => String::new(),
-        (Some(_), []) => ", in line with none of the common rules".into(),
-        (Some(_), rules) => format!(", in line with {}", rules.join(" or ")),
-    };
-    format!(
-        "The best learning rate went with the batch size to the power {}{rules} (0 is one rate for all, \
-         0.5 the square root, 1 in proportion).",
-        found.power()
-    )
 }

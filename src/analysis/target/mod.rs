@@ -5,7 +5,7 @@ mod reach;
 pub use reach::{Cost, Reach, Target, reach};
 
 use super::groups::is_budget;
-use super::trade_off::{Observation, Observed, TradeOff, fit};
+use super::trade_off::{NoTradeOff, Observation, Observed, TradeOff, fit};
 use super::{ArmFinding, ArmResults, Comparison, Point, Results};
 use crate::stats::{Summary, best_trial, summarise};
 use rand::Rng;
@@ -53,7 +53,7 @@ pub struct TargetFinding {
     /// The curve through them.
     pub trade_off: Option<TradeOff>,
     /// Why there is none.
-    pub no_trade_off: Option<String>,
+    pub no_trade_off: Option<NoTradeOff>,
     /// Whether batch sizes had several learning rates, of which the curve takes the one with the fewest
     /// steps.
     pub of_several_rates: bool,
@@ -130,7 +130,7 @@ fn comparable(
     results: &Results,
     comparison: &Comparison,
     target: &Target,
-) -> Result<Vec<usize>, String> {
+) -> Result<Vec<usize>, NoTradeOff> {
     let places: Vec<usize> =
         (0..results.arms.len()).filter(|place| comparison.arms[*place].competes()).collect();
     let arms: Vec<&ArmResults> = places.iter().map(|place| &results.arms[*place]).collect();
@@ -143,7 +143,7 @@ fn comparable(
         paths.filter(other).find(unequal)
     });
     if let Some(path) = differs {
-        return Err(format!("the arms differ in {path} too"));
+        return Err(NoTradeOff::Setting(path.clone()));
     }
     let mut of_size: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for place in places {
@@ -158,15 +158,15 @@ fn best_rate(
     comparison: &Comparison,
     target: &Target,
     mut places: Vec<usize>,
-) -> Result<usize, String> {
+) -> Result<usize, NoTradeOff> {
     let rate = |place: &usize| results.arms[*place].learning_rate;
     places.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
     if places.windows(2).any(|pair| rate(&pair[0]).to_bits() == rate(&pair[1]).to_bits()) {
-        return Err("two arms have the same batch size and learning rate".into());
+        return Err(NoTradeOff::Twins);
     }
     let trial = |place: &usize| results.arms[*place].as_trial(&comparison.seeds, Some(target));
     let best = best_trial(&places.iter().map(trial).collect::<Vec<_>>());
-    best.map(|(at, _)| places[at]).ok_or_else(|| "no seed has runs of all arms".into())
+    best.map(|(at, _)| places[at]).ok_or(NoTradeOff::NoCommonSeed)
 }
 
 fn observations(results: &Results, places: &[usize], target: &Target) -> Vec<Observation> {
@@ -268,8 +268,7 @@ mod tests {
         study.arms[1].batch_size = 16;
         let comparison = compare(&study);
         let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
-        let said = found.no_trade_off.unwrap();
-        assert_eq!(said, "two arms have the same batch size and learning rate");
+        assert_eq!(found.no_trade_off, Some(NoTradeOff::Twins));
         let mut study = planted();
         study.arms[1].settings.insert("train.epochs".into(), "3".into());
         assert!(
@@ -279,7 +278,7 @@ mod tests {
         );
         study.arms[1].settings.insert("train.schedule".into(), "constant".into());
         let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
-        assert_eq!(found.no_trade_off.unwrap(), "the arms differ in train.schedule too");
+        assert_eq!(found.no_trade_off, Some(NoTradeOff::Setting("train.schedule".into())));
     }
 
     #[test]

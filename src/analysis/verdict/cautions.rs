@@ -119,7 +119,7 @@ pub(super) fn cautions(
     audit: &[Confounder],
 ) -> Vec<Caution> {
     let confounders: Vec<Confounder> =
-        audit.iter().filter(|found| found.weight == Weight::Confounds).cloned().collect();
+        audit.iter().filter(|found| found.weight() == Weight::Confounds).cloned().collect();
     let earlier = results.earlier_margins.clone();
     let all = [
         seen_in_training(results),

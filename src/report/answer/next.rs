@@ -30,7 +30,16 @@ impl Story<'_> {
                     duration(more.seconds)
                 ),
             }),
-            (Outcome::Undecided, None) => Some(Next { command: None, what: self.instead() }),
+            (Outcome::Undecided, None) if source.is_until() || self.is_unfinished() => {
+                Some(Next { command: None, what: self.instead() })
+            }
+            (Outcome::Undecided, None) => Some(Next {
+                command: Some(command(
+                    &[source.rerun(), vec!["--until-settled".to_owned()]].concat(),
+                )),
+                what: "adds seeds while a difference may show; if there is none, 100 are too few"
+                    .into(),
+            }),
             (Outcome::NothingToCompare | Outcome::OneArm, _) => None,
             _ => {
                 let export = ["batchscope", "export", &source.folder, "--format", "keras"];
@@ -43,10 +52,14 @@ impl Story<'_> {
         }
     }
 
+    fn is_unfinished(&self) -> bool {
+        let arms = self.comparison.arms.iter();
+        arms.clone().any(|arm| arm.finished + arm.diverged < arm.planned)
+    }
+
     /// What helps where no feasible number of seeds does.
     fn instead(&self) -> String {
-        let unfinished = self.comparison.arms.iter().any(|arm| arm.finished < arm.planned);
-        if unfinished {
+        if self.is_unfinished() {
             return "Finish all runs first; the same command goes on with them.".into();
         }
         let strays = self.findings.verdict.cautions.iter().find_map(|caution| match caution {

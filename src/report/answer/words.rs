@@ -1,8 +1,8 @@
 //! Arms and how they stand, in a few words: the same ones on the page, in `verdict.md` and in the terminal.
 
-use crate::analysis::{ArmFinding, Comparison, Role, list};
+use crate::analysis::{ArmFinding, Comparison, list};
 use crate::format::count;
-use crate::stats::{Interval, Standing};
+use crate::stats::Interval;
 
 /// `32`, or the name of an arm that has one of its own.
 pub(in crate::report) fn short(arm: &ArmFinding) -> String {
@@ -29,20 +29,6 @@ pub(in crate::report) fn names(arms: &[&ArmFinding]) -> String {
         words.push(format!("{} more", arms.len() - NAMED));
     }
     list(&words)
-}
-
-/// How an arm stands, in a word.
-pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> &'static str {
-    let is_best = comparison.best().is_some_and(|best| best.name == arm.name);
-    match (arm.role, arm.standing) {
-        _ if is_best => "highest mean",
-        (Role::Diverged, _) => "diverged",
-        (Role::Unfinished, _) => "no finished run",
-        (_, Some(Standing::Equivalent)) => "equivalent",
-        (_, Some(Standing::Out)) => "out",
-        (Role::Apart, _) => "too few seeds",
-        _ => "undecided",
-    }
 }
 
 /// `-0.20 (-0.45, +0.10)`: from the best, with the bounds that decide, in points with so many decimals;

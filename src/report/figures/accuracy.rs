@@ -1,11 +1,12 @@
 //! Accuracy against batch size: at the end of the runs, one panel a group of comparable arms, and
-//! with equal passes, equal updates and equal time as `analysis::budgets` reads them off the curves.
+//! with equal epochs, steps and time as `analysis::budgets` reads them off the curves.
 
 use super::{ASIDE, Figure, Study, beside};
 use crate::analysis::{
     ArmFinding, ArmResults, AtBest, BudgetFinding, Comparison, Estimate, Split, percent, points,
 };
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
+use crate::report::words;
 
 /// What one panel shows.
 struct View<'s> {
@@ -26,42 +27,59 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         return None;
     }
     let (ways, caption) = (at_end.len(), caption(study, at_end.len()));
+    let legend = match at_end.iter().all(|view| view.is_plain()) {
+        true => Vec::new(),
+        false => {
+            study.legend(&at_end.iter().flat_map(|view| view.arms.clone()).collect::<Vec<_>>())
+        }
+    };
     let at_best = study.findings.at_best.iter().map(at_best);
     let views = at_end.into_iter().chain(equal(study).map(with_equal)).chain(at_best);
     let panels: Vec<Panel> = views.map(|view| panel(study, &view)).collect();
     let title = match panels.len() > ways {
-        true => "How the accuracy depends on the batch size, and on what is held equal".into(),
-        false => {
-            format!("How the {} accuracy depends on the batch size", study.results.reported_split())
-        }
+        true => "Accuracy by batch size, and by what is held equal".into(),
+        false => "Accuracy by batch size".into(),
     };
-    Some(Figure { name: "accuracy", title, caption, panels, legend: Vec::new() })
+    Some(Figure { name: "accuracy", title, caption, panels, legend })
 }
 
 fn at_the_end<'s>(study: &Study<'s>) -> Vec<View<'s>> {
     let all = study.series();
     let one = all.len() == 1;
     let view = |series: super::Series<'s>| View {
-        title: if one { "at the end of the runs".into() } else { series.title },
+        title: if one { "at the end of the runs".into() } else { series.title.into() },
         arms: series.arms,
         comparison: series.comparison,
-        findings: study.findings.groups().flat_map(|(_, group, _)| &group.arms).collect(),
+        findings: study.findings.groups().flat_map(|group| &group.comparison.arms).collect(),
         scale: study.arms().collect(),
         split: study.results.reported_split(),
     };
     all.into_iter().map(view).collect()
 }
 
-/// The budgets at which arms can be compared.
+/// The budgets at which arms can be compared; not those with which all runs end, as they mostly do with
+/// equal epochs: these are the same runs once more.
 fn equal<'s>(study: &Study<'s>) -> impl Iterator<Item = &'s BudgetFinding> {
-    study.findings.budgets.iter().filter(|budget| budget.compares())
+    let results = study.results;
+    let is_end = |of: &ArmResults| {
+        let arm = results.arms.iter().find(|arm| arm.name == of.name);
+        arm.is_some_and(|arm| {
+            arm.runs.values().map(|run| run.steps).eq(of.runs.values().map(|run| run.steps))
+        })
+    };
+    let budgets = study.findings.budgets.iter().filter(|budget| budget.compares());
+    budgets.filter(move |budget| !budget.arms.iter().all(is_end))
 }
 
 fn with_equal(budget: &BudgetFinding) -> View<'_> {
     let mut arms: Vec<&ArmResults> = budget.arms.iter().collect();
     arms.sort_by_key(|arm| arm.batch_size);
     View {
-        title: format!("equal {} ({})", short_name(budget), budget.axis.amount(budget.amount)),
+        title: format!(
+            "{} ({})",
+            words::equal(budget.axis),
+            words::amount(budget.axis, budget.amount)
+        ),
         scale: arms.clone(),
         arms,
         comparison: &budget.comparison,
@@ -83,50 +101,34 @@ fn at_best(found: &AtBest) -> View<'_> {
     }
 }
 
-/// That of the axis as far as there is room for it.
-fn short_name(budget: &BudgetFinding) -> &'static str {
-    budget.axis.name().split(' ').next().unwrap_or_default()
-}
-
 fn caption(study: &Study, ways: usize) -> String {
     let each = match ways {
         1 => String::new(),
-        _ => format!(" Each of the first {ways} panels is one way of training, on the same scale."),
+        _ => format!(" The first {ways} panels have the same scale."),
     };
-    let budgets: Vec<&BudgetFinding> = equal(study).collect();
-    let equal = match budgets.is_empty() {
-        true => "",
-        false => {
-            " The panels with equal amounts read the validation curves of the arms on which the verdict \
-             rests where the shortest run ends, each panel on a scale of its own."
+    let equal = match equal(study).next() {
+        None => "",
+        Some(_) => {
+            " Panels with equal amounts show validation accuracy where the shortest run ends."
         }
     };
     let best = match study.findings.at_best {
         None => "",
-        Some(_) => " The last panel takes each run where its validation accuracy was highest.",
+        Some(_) => " The last panel shows each run at its best validation accuracy.",
     };
     let all = study.findings.budgets.iter();
     let unread = all.filter(|budget| !budget.unread.is_empty()).map(|budget| {
-        let (name, arms) = (budget.axis.name(), budget.unread.join(", "));
-        match budget.compares() {
-            true => {
-                format!(" With equal {name}, {arms} had not been measured yet and is left out.")
-            }
-            false => {
-                format!(" With equal {name} there is no panel: {arms} had not been measured yet.")
-            }
-        }
+        let (name, arms) = (words::equal(budget.axis), budget.unread.join(", "));
+        format!(" With {name} {arms} had not been measured yet.")
     });
     let rows = match study.results.reported_split() {
-        Split::Test => ", on the test split for other rows too",
+        Split::Test => ", over test rows too",
         Split::Validation => "",
     };
     format!(
-        "Higher is better. Small dots are single runs, the large mark is their mean, and the bar its 95 % \
-         t interval ({}): where the true mean is likely to lie{rows}. The grey band reaches from \
-         the best arm's mean down to the margin of {} percentage points: means inside it differ by less \
-         than what the file calls a difference that matters. Bars that overlap do not prove that two \
-         sizes are the same; the table of differences compares them seed by seed.{each}{equal}{best}{}",
+        "Small dots are runs, large marks means, bars 95 % t intervals ({}{rows}). Grey band: within the \
+         margin of {} points below the best mean. Overlapping bars do not show that sizes are equal; the \
+         table of paired differences does.{each}{equal}{best}{}",
         study.seeds(),
         points(study.results.margin),
         unread.collect::<String>()
@@ -140,12 +142,12 @@ fn panel(study: &Study, view: &View) -> Panel {
     let mut chart = Chart::new(&view.title, x, y.within(0.0, 1.0));
     if let Some(best) = view.comparison.best().and_then(|best| best.accuracy(view.split)) {
         let (margin, best) = (study.results.margin, best.summary);
-        let says = format!("within {} percentage points of the best mean", points(margin));
+        let says = format!("within {} points of the best mean", points(margin));
         chart.between_y([best.mean - margin, best.mean], &says);
     }
     let means = view.arms.iter().filter_map(|arm| Some((*arm, view.accuracy(arm)?)));
     let means: Vec<(&ArmResults, &Estimate)> = means.collect();
-    if means.windows(2).all(|pair| pair[0].0.batch_size != pair[1].0.batch_size) {
+    if view.is_plain() {
         let line: Vec<[f64; 2]> =
             means.iter().map(|(arm, of)| [arm.batch_size as f64, of.summary.mean]).collect();
         chart.reference(&line, "means");
@@ -176,6 +178,14 @@ fn ends(estimate: &Estimate) -> Option<[f64; 2]> {
 }
 
 impl View<'_> {
+    /// Whether its arms differ in their batch sizes alone, so that these name them.
+    fn is_plain(&self) -> bool {
+        let alike = |pair: &[&ArmResults]| {
+            pair[0].batch_size != pair[1].batch_size && pair[0].settings == pair[1].settings
+        };
+        self.arms.windows(2).all(alike)
+    }
+
     fn accuracy(&self, arm: &ArmResults) -> Option<&Estimate> {
         self.findings.iter().find(|found| found.name == arm.name)?.accuracy(self.split)
     }
@@ -200,7 +210,7 @@ impl Place {
             return Self { mean: 0.0, seeds: ASIDE, narrow: 1.0 };
         }
         let at = twins().position(|other| other.name == arm.name).unwrap_or(0);
-        let apart = (200.0 / (study.sizes().len() * count) as f64).min(26.0);
+        let apart = (180.0 / (study.sizes().len() * count) as f64).min(26.0);
         let mean = apart * (at as f64 - (count - 1) as f64 / 2.0);
         Self { mean, seeds: mean - apart / 2.0, narrow: apart / 40.0 }
     }

@@ -3,8 +3,8 @@
 
 use super::{Figure, Study, curves};
 use crate::analysis::{ArmFinding, Comparison, Role, points, signed_points};
-use crate::report::answer::{short, standing};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
+use crate::report::{answer::short, words};
 use crate::stats::Interval;
 
 /// Rows that there is room for.
@@ -79,7 +79,7 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
         let (mark, y) = (study.mark(results), height(at));
         if arm.role == Role::Best {
             chart.mean(0.0, y, 0.0, mark, &format!("{}: highest mean", arm.name));
-            chart.word_at_right(y, standing(comparison, arm));
+            chart.word_at_right(y, words::result(arm));
             continue;
         }
         for (seed, value) in seeds_of(arm) {
@@ -93,7 +93,7 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
             says += &format!(", between {} and {}", signed_points(low), signed_points(high));
         }
         chart.mean(mean.clamp(ends[0], ends[1]), y, 0.0, mark, &says);
-        chart.word_at_right(y, standing(comparison, arm));
+        chart.word_at_right(y, words::result(arm));
     }
     Some(chart.finish())
 }

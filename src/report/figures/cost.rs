@@ -1,7 +1,7 @@
-//! What a batch size costs: time of an update and of a pass, examples a second, peak memory.
+//! What a batch size costs: time of a step and of an epoch, examples a second, peak memory.
 
 use super::{ASIDE, Figure, Study, beside, interval_of};
-use crate::analysis::RunResults;
+use crate::analysis::{ArmResults, RunResults};
 use crate::format::{bytes, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
 
@@ -20,22 +20,17 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let rate = ("examples / second", Spread::Linear, Unit::Plain);
     let size = ("memory", Spread::Linear, Unit::Bytes);
     let panels = vec![
-        panel(study, "time of one update", ms, step, |v| format!("{} ms", short(v))),
-        panel(study, "time of one pass over the data", seconds, pass, duration),
-        panel(study, "examples trained per second", rate, rows, |v| {
-            format!("{} examples/s", short(v))
-        }),
+        panel(study, "time of a step", ms, step, |v| format!("{} ms", short(v))),
+        panel(study, "time of an epoch", seconds, pass, duration),
+        panel(study, "examples per second", rate, rows, |v| format!("{} examples/s", short(v))),
         panel(study, "peak memory of a run", size, memory, |v| bytes(v.max(0.0) as u64)),
     ];
     let caption = format!(
-        "One dot a run ({}), bars are 95 % t intervals of an arm's mean (of its logarithm on a \
-         logarithmic axis), the dashed line goes through the means. Where an update takes less than \
-         twice as long for twice the batch, a pass over the data takes less time. Times are those \
-         of training alone, without validation. These are measurements of this machine, with as many \
-         runs at once as it had workers.",
+        "Small dots are runs ({}), large marks means, bars 95 % t intervals. Training alone, without \
+         validation, on this machine with as many runs at once as it had workers.",
         study.seeds()
     );
-    let title = "What a batch size costs".into();
+    let title = "Cost by batch size".into();
     Some(Figure { name: "cost", title, caption, panels, legend: Vec::new() })
 }
 
@@ -46,30 +41,53 @@ fn panel(
     of: impl Fn(&RunResults) -> f64,
     written: impl Fn(f64) -> String,
 ) -> Panel {
-    let all = study.arms().flat_map(|arm| arm.runs.values().map(&of));
-    let mut y = Axis::over(label, spread, unit, all);
+    let all: Vec<f64> = study.arms().flat_map(|arm| values(arm, &of)).collect();
+    let bars = study.arms().filter_map(|arm| interval_of(&values(arm, &of), spread)).flatten();
+    // A bar of few seeds may be wider than everything: it is shown as far as twice the data.
+    let (low, high) = all.iter().fold((f64::INFINITY, 0f64), |(l, h), v| (l.min(*v), h.max(*v)));
+    let room = (high / low.max(f64::MIN_POSITIVE)).max(1.5);
+    let bars = bars.map(|end| end.max(low / room).min(high * room.min(2.0)));
+    let all = all.into_iter().chain(bars);
+    // From 0 on, with room above for every bar.
+    let zero = (spread == Spread::Linear).then_some(0.0);
+    let mut y = Axis::over(label, spread, unit, all.chain(zero));
     if spread == Spread::Linear {
         y = y.starting_at_zero();
     }
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&study.sizes()), y);
     let line = study.sizes().into_iter().filter_map(|size| {
         let arms = study.arms().filter(|arm| arm.batch_size == size);
-        let values: Vec<f64> = arms.flat_map(|arm| arm.runs.values().map(&of)).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        (!values.is_empty()).then_some([size as f64, mean])
+        let values: Vec<f64> = arms.flat_map(|arm| values(arm, &of)).collect();
+        (!values.is_empty()).then(|| [size as f64, mean(&values, spread)])
     });
     chart.reference(&line.collect::<Vec<_>>(), "means");
     for arm in study.arms() {
         for (at, (seed, run)) in arm.runs.iter().enumerate() {
             let value = of(run);
             let says = format!("{}, seed {seed}: {}", arm.name, written(value));
-            let shift = beside(at, arm.runs.len());
+            let shift = ASIDE + beside(at, arm.runs.len());
             chart.seed(arm.batch_size as f64, value, shift, study.mark(arm), &says);
         }
-        let values: Vec<f64> = arm.runs.values().map(&of).collect();
+        let (values, x) = (values(arm, &of), arm.batch_size as f64);
         if let Some(ends) = interval_of(&values, spread) {
-            chart.interval(arm.batch_size as f64, ends, -ASIDE, study.mark(arm));
+            chart.interval(x, ends, 0.0, study.mark(arm));
         }
+        let mean = mean(&values, spread);
+        let says = format!("{}: {} on average", arm.name, written(mean));
+        chart.mean(x, mean, 0.0, study.mark(arm), &says);
     }
     chart.finish()
+}
+
+/// That whose interval is drawn: on a logarithmic axis of the logarithms.
+fn mean(values: &[f64], spread: Spread) -> f64 {
+    let mean = |all: &mut dyn Iterator<Item = f64>| all.sum::<f64>() / values.len() as f64;
+    match spread == Spread::Log10 && values.iter().all(|value| *value > 0.0) {
+        true => mean(&mut values.iter().map(|value| value.ln())).exp(),
+        false => mean(&mut values.iter().copied()),
+    }
+}
+
+fn values(arm: &ArmResults, of: impl Fn(&RunResults) -> f64) -> Vec<f64> {
+    arm.runs.values().map(of).collect()
 }

@@ -29,17 +29,17 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let rows = study.results.examples.train;
     let passes = |point: &Point| point.examples as f64 / rows.unwrap_or(1) as f64;
     let (title, label) = match rows {
-        Some(_) => ("against passes over the data", "epochs"),
-        None => ("against examples", "examples seen"),
+        Some(_) => ("by epoch", "epochs"),
+        None => ("by example", "examples seen"),
     };
     let panels = vec![
         panel(study, &arms, (title, label), &passes, ACCURACY),
-        panel(study, &arms, ("against updates", "updates"), &|p| p.step as f64, ACCURACY),
-        panel(study, &arms, ("against time", "seconds"), &|p| p.seconds, ACCURACY),
-        panel(study, &arms, ("the loss", label), &passes, LOSS),
+        panel(study, &arms, ("by step", "steps"), &|p| p.step as f64, ACCURACY),
+        panel(study, &arms, ("by time", "seconds"), &|p| p.seconds, ACCURACY),
+        panel(study, &arms, ("loss", label), &passes, LOSS),
     ];
     let caption = caption(study, &arms, rows);
-    let (title, legend) = ("How the runs learned".into(), study.legend(&arms));
+    let (title, legend) = ("Learning curves".into(), study.legend(&arms));
     Some(Figure { name: "curves", title, caption, panels, legend })
 }
 
@@ -59,11 +59,10 @@ fn caption(study: &Study, arms: &[&ArmResults], rows: Option<usize>) -> String {
     let several = arms.iter().any(|arm| arm.runs.len() > 1);
     let lines = match several {
         true => format!(
-            "Lines are means over seeds ({}); the shaded bands are no intervals, they reach from the \
-             lowest seed to the highest.",
+            "Lines are means over seeds ({}), bands from the lowest seed to the highest.",
             study.seeds()
         ),
-        false => "Each line is one run (n = 1 seed), so there are no bands.".into(),
+        false => "Each line is one run (n = 1 seed).".into(),
     };
     let points = || arms.iter().map(|arm| common(arm));
     let (least, most) = (points().min().unwrap_or(0), points().max().unwrap_or(0));
@@ -78,21 +77,7 @@ fn caption(study: &Study, arms: &[&ArmResults], rows: Option<usize>) -> String {
     };
     let examples = rows
         .map_or(String::new(), |rows| format!(" One epoch is {} examples.", count(rows as u64)));
-    let sizes: std::collections::BTreeSet<usize> = arms.iter().map(|arm| arm.batch_size).collect();
-    let clocks = match sizes.len() {
-        0 | 1 => "",
-        _ => {
-            " After as many passes over the data (so after as many examples) a small batch has made \
-             more updates; after as many updates a large one has seen more examples; and time depends \
-             on how long an update takes."
-        }
-    };
-    format!(
-        "The same runs on different clocks, measured on validation. {lines}{measured}{cut}{examples}\
-         {clocks}{}{}",
-        rising(arms),
-        study.which_arms()
-    )
+    format!("Validation. {lines}{measured}{cut}{examples}{}{}", rising(arms), study.which_arms())
 }
 
 /// A sentence on arms whose loss rises again, where there are any.
@@ -107,8 +92,8 @@ fn rising(arms: &[&ArmResults]) -> String {
     match names.is_empty() {
         true => String::new(),
         false => format!(
-            " At the end the loss of {} is at least 5 % above its least: where the accuracy stays \
-             meanwhile, a model grows too sure of itself.",
+            " The loss of {} ends at least 5 % above its least: rising loss at flat accuracy means \
+             overconfidence.",
             names.join(", ")
         ),
     }

@@ -12,13 +12,11 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         panel(study, "loss: validation minus training", Unit::Plain, loss_gap),
     ];
     let caption = format!(
-        "Zero means that a model does as well on examples it has not seen; the higher, the more it has \
-         learned by heart. After the last epoch of each run; small dots are seeds, the large mark is their \
-         mean, the bar its 95 % t interval ({}). The training figures are means over the epoch, while the \
-         weights still move, so they lag a little.",
+        "0 = no gap; higher = more overfitting. After the last epoch; small dots are seeds, large marks \
+         means, bars 95 % t intervals ({}). Training metrics are means over the epoch.",
         study.seeds()
     );
-    let title = "How far training and validation lie apart".into();
+    let title = "Generalization gap".into();
     Some(Figure { name: "generalisation", title, caption, panels, legend: Vec::new() })
 }
 
@@ -45,7 +43,7 @@ fn panel(study: &Study, title: &str, unit: Unit, gap: Gap) -> Panel {
     let bars =
         study.arms().filter_map(bounds).flatten().map(|end| end.clamp(-2.0 * most, 2.0 * most));
     let shown = runs.iter().copied().chain(bars).chain([0.0]);
-    let label = if unit == Unit::Points { "percentage points" } else { "loss" };
+    let label = if unit == Unit::Points { "points" } else { "loss" };
     let y = Axis::over(label, Spread::Linear, unit, shown);
     let sizes = study.sizes();
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);
@@ -54,7 +52,7 @@ fn panel(study: &Study, title: &str, unit: Unit, gap: Gap) -> Panel {
     for arm in study.arms() {
         let (x, mark) = (arm.batch_size as f64, study.mark(arm));
         let written = |gap: f64| match unit {
-            Unit::Points => format!("{} percentage points", signed_points(gap)),
+            Unit::Points => format!("{} points", signed_points(gap)),
             _ => format!("{gap:+.4}"),
         };
         for (at, (seed, run)) in arm.runs.iter().enumerate() {

@@ -31,8 +31,8 @@ pub(super) fn caption(lines: &[Line]) -> String {
         ),
     };
     format!(
-        " The last two panels walk straight from the solution of {} (0) to that of {} (1), {seeds}; solid \
-         on training examples, dashed on validation. A hump between them means two separate valleys.",
+        " The last two panels go straight from the solution of {} (0) to that of {} (1), {seeds}; solid: \
+         training, dashed: validation. A hump between them means separate valleys.",
         first.small, first.large
     )
 }
@@ -51,7 +51,7 @@ fn of_one_pair(lines: &[Line]) -> Vec<&Line> {
 fn panel(lines: &[&Line], label: &str, which: usize, unit: Unit) -> Panel {
     let points = || lines.iter().flat_map(|line| &line.points);
     let x = Axis::over(
-        "way from the small batch (0) to the large one (1)",
+        "from the small batch (0) to the large one (1)",
         Spread::Linear,
         Unit::Plain,
         points().map(|point| point.alpha),

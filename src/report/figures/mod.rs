@@ -16,9 +16,12 @@ mod rate_law;
 mod rates;
 mod sharpness;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use super::plot::{Figure, Mark, Spread};
-use crate::analysis::{ArmResults, CONFIDENCE, Comparison, Findings, Results, groups};
+use super::words;
+use crate::analysis::{ArmResults, CONFIDENCE, Comparison, Findings, GroupView, Results};
 use crate::stats::summarise;
 use std::collections::BTreeSet;
 
@@ -82,10 +85,10 @@ fn distinct(sizes: impl Iterator<Item = usize>) -> Vec<usize> {
     sizes.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Arms that differ in batch size (and in what follows from it) alone.
+/// Arms that were compared with each other.
 struct Series<'s> {
     /// What they have in common.
-    title: String,
+    title: &'static str,
     /// By batch size.
     arms: Vec<&'s ArmResults>,
     /// What they were compared in.
@@ -122,34 +125,16 @@ impl<'s> Study<'s> {
         self.results.arms.iter().filter(|arm| !arm.runs.is_empty())
     }
 
-    /// The arms in the groups in which they were compared, apart by their other settings.
+    /// The arms with finished runs, in the groups in which they were compared.
     fn series(&self) -> Vec<Series<'s>> {
-        let groups = groups(self.results);
-        let others = self.findings.others.iter().map(|group| &group.comparison);
-        let comparisons = [&self.findings.comparison].into_iter().chain(others);
-        let mut all: Vec<Series> = Vec::new();
-        for (group, comparison) in groups.iter().zip(comparisons) {
-            let mut of_group: Vec<Series> = Vec::new();
-            for arm in group.places.iter().map(|place| &self.results.arms[*place]) {
-                if arm.runs.is_empty() {
-                    continue;
-                }
-                let title = match settings(arm) {
-                    of_arm if of_arm.is_empty() => group.title().to_owned(),
-                    of_arm if groups.len() == 1 => of_arm,
-                    of_arm => format!("{}, {of_arm}", group.title()),
-                };
-                match of_group.iter_mut().find(|other| other.title == title) {
-                    Some(other) => other.arms.push(arm),
-                    None => of_group.push(Series { title, arms: vec![arm], comparison }),
-                }
-            }
-            all.extend(of_group);
-        }
-        for series in &mut all {
-            series.arms.sort_by_key(|arm| arm.batch_size);
-        }
-        all
+        let series = |group: GroupView<'s>| {
+            let arms = group.places.iter().map(|place| &self.results.arms[*place]);
+            let mut arms: Vec<&ArmResults> = arms.filter(|arm| !arm.runs.is_empty()).collect();
+            arms.sort_by_key(|arm| arm.batch_size);
+            Series { title: words::way(group.way), arms, comparison: group.comparison }
+        };
+        let all = self.findings.groups().map(series);
+        all.filter(|series| !series.arms.is_empty()).collect()
     }
 
     /// At most eight arms: all, or for each batch size the one with the highest accuracy.
@@ -201,16 +186,6 @@ impl<'s> Study<'s> {
     }
 }
 
-/// What else than the batch size an arm differs in, in a few words.
-fn settings(arm: &ArmResults) -> String {
-    let short = |path: &str| {
-        let parts: Vec<&str> = path.split('.').collect();
-        parts[parts.len().saturating_sub(2)..].join(" ")
-    };
-    let words = arm.settings.iter().map(|(path, value)| format!("{} {value}", short(path)));
-    words.collect::<Vec<_>>().join(", ")
-}
-
 /// The ends of the 95 % t interval of the mean of these values; on a logarithmic axis of the mean of
 /// their logarithms. `None` for less than two.
 fn interval_of(values: &[f64], spread: Spread) -> Option<[f64; 2]> {
@@ -228,110 +203,3 @@ pub(super) fn beside(at: usize, of: usize) -> f64 {
 
 /// How far seeds stand to the left of their mean, so that neither hides the other.
 pub(super) const ASIDE: f64 = -15.0;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::analysis::tests::{arm, results};
-    use crate::analysis::{
-        Line, LinePoint, NoisePoint, NoiseRun, NoiseScale, Sharpness, SharpnessRun, analyse,
-    };
-    use crate::stats::Interval;
-    use crate::stats::tests::generator;
-
-    /// Two batch sizes with noise scales and sharpness.
-    fn planted() -> Results {
-        let scale = |value: f64| NoiseScale {
-            value: Some(value),
-            interval: Some(Interval { low: 0.7 * value, high: 1.6 * value }),
-            at_least: None,
-        };
-        let point = |step: u64, value: f64| NoisePoint {
-            step,
-            examples: 32 * step,
-            plain: scale(value),
-            adam: (step > 1).then(|| scale(3.0 * value)),
-        };
-        let bound = NoiseScale { value: None, interval: None, at_least: Some(900.0) };
-        let last = NoisePoint { plain: bound, ..point(400, 1.0) };
-        let noise = |batch_size: usize| NoiseRun {
-            arm: format!("batch-{batch_size}"),
-            batch_size,
-            seed: 0,
-            points: vec![point(1, 20.0), point(100, 90.0), last],
-        };
-        let sharpness = |batch_size: usize, seed: u64| SharpnessRun {
-            arm: format!("batch-{batch_size}"),
-            batch_size,
-            learning_rate: 1e-3,
-            seed,
-            accuracy: 0.8 + 0.01 * seed as f64,
-            sharpness: Sharpness {
-                loss: 0.1,
-                top_eigenvalue: 3.0 + batch_size as f64 / 64.0,
-                trace: 40.0,
-                trace_se: 2.0,
-                ball: 0.1,
-                adaptive: 0.2 + seed as f64,
-                keskar: 12.0,
-                edge_of_stability: Some(0.4),
-            },
-        };
-        let at = |alpha: f64| LinePoint {
-            alpha,
-            train: [0.1 + (alpha * (1.0 - alpha)).abs(), 0.9],
-            validation: [0.4 + (alpha - 0.5).powi(2), 0.8],
-        };
-        let line = |seed: u64, shift: f64| Line {
-            small: "batch-32".into(),
-            large: "batch-256".into(),
-            seed,
-            points: [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]
-                .map(|alpha| {
-                    let LinePoint { train: [loss, accuracy], .. } = at(alpha);
-                    LinePoint { train: [loss + shift, accuracy], ..at(alpha) }
-                })
-                .to_vec(),
-        };
-        let sizes = [(32, 0), (32, 1), (256, 0), (256, 1)];
-        Results {
-            noise: vec![noise(32), noise(256)],
-            sharpness: sizes.map(|(size, seed)| sharpness(size, seed)).to_vec(),
-            lines: vec![line(0, 0.0), line(1, 0.2)],
-            ..results(vec![arm(32, &[0.8, 0.81]), arm(256, &[0.79, 0.8])])
-        }
-    }
-
-    #[test]
-    fn noise_and_sharpness_are_drawn_with_all_their_values() {
-        let results = planted();
-        let findings = analyse(&results, &mut generator(1));
-        let (figures, missing) = draw(&Study { results: &results, findings: &findings });
-        let file = |name: &str| {
-            figures
-                .iter()
-                .find(|figure| figure.name == name)
-                .unwrap_or_else(|| panic!("{name}"))
-                .file()
-        };
-        let titles = |file: &str| -> Vec<String> {
-            let read = roxmltree::Document::parse(file).unwrap();
-            let titles = read.descendants().filter(|node| node.has_tag_name("title"));
-            titles.filter_map(|node| Some(node.text()?.to_owned())).collect()
-        };
-        let noise = titles(&file("noise"));
-        for part in ["seed 0, update 100: 90 (63 to 144)", "update 400: more than 900", "270 (189"]
-        {
-            assert!(noise.iter().any(|says| says.contains(part)), "{part}: {noise:?}");
-        }
-        let sharpness = titles(&file("sharpness"));
-        for part in [
-            "batch-256, seed 1: 7",
-            "batch-32, seed 0: 0.4",
-            "training, 0.5: 0.45 on average, seeds 0.35 to 0.55",
-        ] {
-            assert!(sharpness.iter().any(|says| says.contains(part)), "{part}: {sharpness:?}");
-        }
-        assert!(!missing.iter().any(|needs| needs.contains("noise") || needs.contains("minima")));
-    }
-}

@@ -31,32 +31,24 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     }
     let sizes = distinct(runs.iter().map(|run| run.batch_size));
     let zone = match critical(study) {
-        Some(_) => {
-            " The grey zone is the interval of the critical batch size from the figure above."
-        }
+        Some(_) => " Grey: interval of the critical batch size.",
         None => "",
     };
     let lines = match runs.len() > FEW {
-        true => format!(
-            "Lines are medians over seeds where all of them were measured, dots the {} runs; their \
-             intervals are in `tables/noise_scale.csv`.",
-            runs.len()
-        ),
+        true => format!("Lines are medians over seeds, dots the {} runs.", runs.len()),
         false => format!(
-            "One line a run ({} runs), bars are 95 % jackknife intervals over parts of the training \
-             examples.",
+            "One line a run ({} runs), bars 95 % jackknife intervals over training examples.",
             runs.len()
         ),
     };
     let caption = format!(
-        "How many examples a gradient must be averaged over before chance is as small in it as what it \
-         says: with batches far below this, larger ones give a better direction; far above, they \
-         repeat themselves. {lines} An arrow: the data tell only that it is more; where they tell \
-         nothing there is no mark. It describes the training and explains its speed; it recommends nothing.{zone}"
+        "Examples over which a gradient must be averaged before its noise equals its signal: far below, \
+         larger batches help; far above, they repeat themselves. {lines} Arrow: known from below \
+         alone.{zone}"
     );
     Some(Figure {
         name: "noise",
-        title: "How noisy the gradient is".into(),
+        title: "Gradient noise scale".into(),
         caption,
         panels,
         legend: study.legend_of_sizes(&sizes),
@@ -118,8 +110,7 @@ fn draw_dots(
 ) {
     for point in run.points.iter().filter(|point| point.examples > 0) {
         let Some(value) = of(point).and_then(|scale| scale.value) else { continue };
-        let says =
-            format!("{}, seed {}, update {}: {}", run.arm, run.seed, point.step, short(value));
+        let says = format!("{}, seed {}, step {}: {}", run.arm, run.seed, point.step, short(value));
         chart.seed(point.examples as f64, value, 0.0, mark, &says);
     }
 }
@@ -145,7 +136,7 @@ fn draw_medians(
     chart.line(&line, mark, &arm.arm);
     for (point, median) in known {
         let (x, value) = (point.examples as f64, short(median.value));
-        let at = format!("{}, update {}", arm.arm, point.step);
+        let at = format!("{}, step {}", arm.arm, point.step);
         match median.at_least {
             true => {
                 let says = format!("{at}: more than {value} in the median");
@@ -175,7 +166,7 @@ fn draw_run(
     for point in begun() {
         let Some(scale) = of(point) else { continue };
         let x = point.examples as f64;
-        let at = format!("{name}, update {}", point.step);
+        let at = format!("{name}, step {}", point.step);
         match (scale.value, scale.at_least) {
             (Some(value), _) => {
                 let mut says = format!("{at}: {}", short(value));

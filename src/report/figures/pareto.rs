@@ -1,36 +1,43 @@
 //! Accuracy against what it costs: which arms no other beats in both.
 
 use super::{Figure, Study};
-use crate::analysis::{ArmFinding, ArmResults, Front, Price, RunResults, percent, reach};
+use crate::analysis::{
+    ArmFinding, ArmResults, Front, NO_MATTER, Price, RunResults, percent, reach,
+};
 use crate::format::{bytes, count, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
-    let panels: Vec<Panel> =
-        study.findings.fronts.iter().map(|front| panel(study, front)).collect();
+    let fronts = study.findings.fronts.iter().filter(|front| matters(study, front));
+    let panels: Vec<Panel> = fronts.map(|front| panel(study, front)).collect();
     if panels.is_empty() {
         return None;
     }
     let arms = compared(study);
     let to_target = study.findings.fronts.iter().any(|f| f.price == Price::SecondsToTarget);
-    let target = study.findings.target.as_ref().filter(|_| to_target).map_or(
-        String::new(),
-        |target| {
-            let words = target.target.words();
-            format!(" The target is {words}; arms of which a run did not reach it have no large mark there.")
-        },
-    );
+    let target =
+        study.findings.target.as_ref().filter(|_| to_target).map_or(String::new(), |target| {
+            format!(
+                " Target: {}; arms of which a run missed it have no mark.",
+                target.target.words()
+            )
+        });
     let caption = format!(
-        "Further up is more accurate, further left is cheaper. Small dots are runs, large marks the \
-         means of the arms on which the verdict rests ({}). The dashed line joins those that no other \
-         beats in both, judged by the means alone, though bars are 95 % t intervals: whether their \
-         differences are real is another question, which the comparison with the best answers. Accuracies are those \
-         on validation; a cost that is the same for all arms has no panel. Times and memory are those \
-         of this machine.{target}",
+        "Small dots are runs, large marks means ({}), bars 95 % t intervals. Dashed: arms that no other \
+         beats in both means (Pareto front). Validation accuracy; time and memory of this machine.{target}",
         study.seeds()
     );
     let legend = study.legend(&arms);
-    Some(Figure { name: "pareto", title: "What accuracy costs".into(), caption, panels, legend })
+    Some(Figure { name: "pareto", title: "Accuracy vs. cost".into(), caption, panels, legend })
+}
+
+/// Whether arms differ in the price: a few pages of memory more are no matter.
+fn matters(study: &Study, front: &Front) -> bool {
+    let target = study.findings.target.as_ref();
+    let prices =
+        study.findings.comparison.arms.iter().filter_map(|arm| front.price.of(arm, target));
+    let (low, high) = prices.fold((f64::INFINITY, 0f64), |(l, h), p| (l.min(p), h.max(p)));
+    front.price != Price::Memory || high > NO_MATTER * low
 }
 
 /// The arms that stand in the comparison and have runs.
@@ -60,7 +67,7 @@ fn of_run(study: &Study, price: Price, run: &RunResults) -> Option<f64> {
 fn written(price: Price, value: f64) -> String {
     match price {
         Price::Seconds | Price::SecondsToTarget => duration(value),
-        Price::Steps => format!("{} updates", count(value.round() as u64)),
+        Price::Steps => format!("{} steps", count(value.round() as u64)),
         Price::Examples => format!("{} examples", count(value.round() as u64)),
         Price::Memory => bytes(value as u64),
     }
@@ -69,7 +76,7 @@ fn written(price: Price, value: f64) -> String {
 fn panel(study: &Study, front: &Front) -> Panel {
     let (title, label, unit) = match front.price {
         Price::Seconds => ("against time", "seconds of a whole run", Unit::Plain),
-        Price::Steps => ("against updates", "updates of a run", Unit::Plain),
+        Price::Steps => ("against steps", "steps of a run", Unit::Plain),
         Price::Examples => ("against examples", "examples of a run", Unit::Plain),
         Price::Memory => ("against memory", "peak memory of a run", Unit::Bytes),
         Price::SecondsToTarget => {

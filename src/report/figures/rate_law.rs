@@ -3,6 +3,7 @@
 use super::{Figure, Study};
 use crate::analysis::{MORE_STEPS, RateFinding, RateOptimum, RateScaling, points};
 use crate::report::plot::{Axis, Chart, Mark, Spread, Unit, short};
+use crate::report::words;
 use crate::stats::{Edge, Interval};
 
 const RULES: [(f64, &str); 3] = [(0.0, "the same rate"), (0.5, "square root"), (1.0, "linear")];
@@ -14,12 +15,13 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let rule = |power: f64, size: f64| first.optimum * (size / from).powf(power);
     let sizes: Vec<usize> = found.sizes.iter().map(|best| best.batch_size).collect();
     let good = found.sizes.iter().flat_map(|best| [best.good[0], best.good[1], best.optimum]);
-    let y = Axis::over("learning rate", Spread::Log10, Unit::Plain, good.chain([rule(1.0, to)]));
+    let y =
+        Axis::over("learning rate", Spread::Log10, Unit::Plain, good.chain([1.4 * rule(1.0, to)]));
     let rates = y.ends();
     let mut chart = Chart::new("the best learning rate", Axis::of_batch_sizes(&sizes), y);
     for (power, words) in RULES {
         chart.reference(&[[from, rule(power, from)], [to, rule(power, to)]], words);
-        chart.text(to, rule(power, to), [-14.0, -5.0], "end", words);
+        chart.text(to, rule(power, to), [-14.0, -6.0], "label", words);
     }
     if let Some(line) = &found.scaling {
         if let Some(ends) = line.interval {
@@ -78,28 +80,24 @@ fn caption(study: &Study, found: &RateFinding) -> String {
     let seeds = found.tried.iter().flat_map(|of| &of.trials).map(|trial| trial.validation.len());
     let fitted = match (&found.scaling, &found.no_scaling) {
         (Some(line), _) => format!(
-            " The solid line is fitted to those inside: the rate grows like the batch size to the power \
-             {}, by bootstrap over seeds; the band is what the ends of that interval make of it.",
-            line.power()
+            " Solid: batch size to the power {}, band by bootstrap over seeds.",
+            words::power(line)
         ),
-        (None, Some(reason)) => format!(" No line is fitted: {reason}."),
+        (None, Some(reason)) => format!(" No line is fitted: {}.", words::no_scaling(*reason)),
         (None, None) => String::new(),
     };
     let (by, good) = match found.is_to_target() {
-        true => {
-            ("by steps to the target", format!("take at most {MORE_STEPS} times as many steps"))
-        }
+        true => ("steps to the target", format!("take at most {MORE_STEPS} times as many steps")),
         false => {
             let margin = points(study.results.margin);
-            ("on validation", format!("come within the margin of {margin} percentage points"))
+            ("validation accuracy", format!("come within {margin} points"))
         }
     };
     format!(
-        "Marks are the best learning rates {by}, from a parabola through the best rate that \
-         was tried and its neighbours (n = {} seeds). The bars are no intervals: they join the rates \
-         that {good}, so a long one means that the rate \
-         matters little. Dashed: three rules of thumb, from the smallest batch size on. An arrow: the \
-         best rate was the last one tried on that side.{fitted}",
+        "Marks: the best learning rate by {by}, the top of a parabola through the best one tried and its \
+         neighbours (n = {} seeds). Bars are no intervals: they join the rates that {good}. Dashed: rules \
+         of thumb from the smallest batch size on. Arrow: the best was the last one tried on that \
+         side.{fitted}",
         seeds.max().unwrap_or(0),
     )
 }

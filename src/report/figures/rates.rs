@@ -83,7 +83,7 @@ fn draw_cell(
     let Some(mean) = mean(trial) else {
         let (wild, missed, done) = (trial.diverged, trial.missed(), trial.validation.len());
         let (word, says) = match wild {
-            0 => ("missed", format!("{about}: {missed} of {done} did not get to the target")),
+            0 => ("missed", format!("{about}: {missed} of {done} missed the target")),
             _ => ("diverged", format!("{about}: {wild} diverged, {done} finished")),
         };
         chart.hatched(across, up, &says);
@@ -111,29 +111,23 @@ fn caption(study: &Study, found: &RateFinding) -> String {
     let seeds = if least == most { most.to_string() } else { format!("{least} to {most}") };
     let whose = match study.results.tunings.is_empty() {
         true => "those of the report",
-        false => "their own, which the results do not use",
+        false => "those of tuning",
     };
     let kind = if found.is_to_target() { "geometric " } else { "" };
     let edge = match found.sizes.iter().any(|best| best.edge.is_some()) {
-        true => {
-            " \"edge\": the best rate lies at the end of those that were tried, and a better one may \
-             lie beyond it."
-        }
+        true => " \"edge\": the best rate was the last one tried on that side.",
         false => "",
     };
     let diverged = trials(found).any(|trial| trial.diverged > 0);
     let missed = trials(found).any(|trial| trial.missed() > 0);
     let hatched = match (diverged, missed) {
         (false, false) => "",
-        (true, false) => " Hatched: the loss of some run was no longer a number.",
-        (false, true) => " Hatched: some run did not get to the target.",
-        (true, true) => {
-            " Hatched: some run did not get to the target, or its loss was no longer a number."
-        }
+        (true, false) => " Hatched: a run diverged.",
+        (false, true) => " Hatched: a run missed the target.",
+        (true, true) => " Hatched: a run diverged or missed the target.",
     };
     format!(
-        "Each cell is a {kind}mean over n = {seeds} seeds ({whose}); darker is better. The frame marks the \
-         best rate of each batch size. If it moves from column to column, one rate for all is unfair \
-         to some of them. No intervals are drawn: neighbours may well be equal.{edge}{hatched}"
+        "Each cell is a {kind}mean over n = {seeds} seeds ({whose}); darker is better. Frame: the best rate \
+         of each batch size. No intervals are drawn: neighbours may well be equal.{edge}{hatched}"
     )
 }

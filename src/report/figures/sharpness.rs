@@ -24,17 +24,15 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     }
     let sizes = distinct(runs.iter().map(|run| run.batch_size));
     let caption = format!(
-        "How fast the training loss rises around the weights with which a run ended, one dot a run \
-         ({} runs), bars are 95 % t intervals of an arm's mean (of its logarithm on a logarithmic \
-         axis). It is often said that large batches end in sharp minima, and that sharp minima generalise \
-         worse. Sharpness also changes with the learning rate and with how far the training loss has \
-         fallen, so a trend here is a description and no cause.{}",
+        "How fast the training loss rises around the final weights; one dot a run ({} runs), bars 95 % t \
+         intervals of an arm's mean. Sharpness also changes with the learning rate and the training loss: a \
+         relation, not a cause.{}",
         runs.len(),
         line::caption(&study.results.lines)
     );
     Some(Figure {
         name: "sharpness",
-        title: "How sharp the minima are".into(),
+        title: "Sharpness of the minima".into(),
         caption,
         panels,
         legend: study.legend_of_sizes(&sizes),

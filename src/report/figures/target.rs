@@ -1,7 +1,7 @@
 //! Steps and examples that it takes to reach a target, against batch size.
 
 use super::{ASIDE, Figure, Study, beside, interval_of};
-use crate::analysis::{ArmResults, Cost, Reach, TargetFinding, reach};
+use crate::analysis::{ArmResults, Cost, Reach, TargetFinding, TradeOff, reach};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
 use crate::stats::Interval;
 
@@ -14,35 +14,34 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         return None;
     }
     let panels = vec![
-        panel(study, target, "updates needed", "updates", |cost| cost.steps, true),
+        panel(study, target, "steps needed", "steps", |cost| cost.steps, true),
         panel(study, target, "examples needed", "examples", |cost| cost.examples, false),
     ];
-    let fitted = match &target.trade_off {
+    let fitted = match told(target) {
+        None => " The critical batch size could not be estimated, so no curve is drawn.",
         Some(_) if target.of_several_rates => {
-            " The solid line is the curve, updates = Smin + Emin / B, fitted to the learning rate with the \
-             fewest updates of each batch size."
+            " Solid: steps = Smin + Emin / B, at the learning rate with the fewest steps of each size."
         }
-        Some(_) => " The solid line is the fitted curve, updates = Smin + Emin / B.",
-        None => " The runs do not suffice to fit a curve.",
+        Some(_) => " Solid: steps = Smin + Emin / B.",
     };
-    let band = match target.trade_off.as_ref().filter(|curve| curve.straddled) {
-        Some(curve) if curve.interval.is_some() => {
-            " The grey zone is the 95 % interval (bootstrap over seeds) of the critical batch size, up \
-             to which doubling the batch nearly halves the updates."
-        }
-        _ => "",
+    let band = match told(target).and_then(|curve| curve.interval) {
+        Some(_) => " Grey: 95 % interval of the critical batch size (bootstrap over seeds).",
+        None => "",
     };
     let caption = format!(
-        "What it takes to reach {}, one mark a run ({}), bars are 95 % t intervals of the mean \
-         logarithm where all runs get there; equal distances on the axes are equal ratios. Along the \
-         dashed line doubling the batch halves the updates, which is the most that can be hoped for; above it, a larger batch costs extra passes over the data.{fitted}{band} \
-         An arrow up: the run never got there in the time it had, and would need more. An arrow down: \
-         it was there when first measured, and needed less.",
+        "To reach {}: one mark a run ({}), bars 95 % t intervals where all runs reach it. Dashed: doubling \
+         the batch halves the steps.{fitted}{band} Arrow up: never reached; arrow down: reached before the \
+         first measurement.",
         target.target.words(),
         study.seeds()
     );
-    let title = "How much training it takes".into();
+    let title = "Training needed to reach the target".into();
     Some(Figure { name: "target", title, caption, panels, legend: Vec::new() })
+}
+
+/// The curve, where the runs tell the critical batch size.
+fn told(target: &TargetFinding) -> Option<&TradeOff> {
+    target.trade_off.as_ref().filter(|curve| curve.straddled)
 }
 
 fn panel(
@@ -65,7 +64,7 @@ fn panel(
     let [low, high] = y.ends();
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);
     let (first, last) = (sizes[0] as f64, sizes[sizes.len() - 1] as f64);
-    if let Some(curve) = target.trade_off.as_ref().filter(|curve| curve.straddled)
+    if let Some(curve) = told(target)
         && let Some(Interval { low, high }) = curve.interval
     {
         let says = format!(
@@ -87,7 +86,7 @@ fn panel(
         let start = if steps { first.max(from * size / high) } else { first };
         chart.reference(&[[start, perfect(start)], [end, perfect(end)]], "perfect scaling");
     }
-    if let Some(curve) = &target.trade_off {
+    if let Some(curve) = told(target) {
         let at = |i: u32| first * (last / first).powf(f64::from(i) / 40.0);
         let value = |b: f64| if steps { curve.steps(b) } else { b * curve.steps(b) };
         let line: Vec<[f64; 2]> = (0..=40).map(at).map(|b| [b, value(b)]).collect();

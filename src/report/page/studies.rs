@@ -1,4 +1,4 @@
-//! The page of several studies: whether they agree, one row a study, figures, and what can be compared.
+//! The page of several studies: whether they agree, one row a study, one figure, what can be compared.
 
 use super::{PAGE_STYLE, SCRIPT, STYLE, figures_html};
 use crate::report::plot::Figure;
@@ -14,7 +14,7 @@ pub(in crate::report) struct StudiesParts<'p> {
     /// The agreement in sentences.
     pub(in crate::report) said: &'p [String],
     /// The names of the table's columns.
-    pub(in crate::report) header: &'p [&'static str],
+    pub(in crate::report) header: &'p [String],
     /// The studies.
     pub(in crate::report) rows: &'p [Row],
     /// Studies without finished runs.
@@ -23,8 +23,8 @@ pub(in crate::report) struct StudiesParts<'p> {
     pub(in crate::report) figures: &'p [Figure],
     /// What can be compared, and what not.
     pub(in crate::report) notes: &'p [String],
-    /// Keys with a value a study.
-    pub(in crate::report) settings: &'p [(String, Vec<String>)],
+    /// Whether the files differ in settings, which then are in a table.
+    pub(in crate::report) has_settings: bool,
 }
 
 /// A study in the table.
@@ -53,7 +53,7 @@ pub(in crate::report) fn studies_page(parts: &StudiesParts) -> Result<String> {
         left_out => parts.left_out.to_vec(),
         figures => figures_html(parts.figures.iter())?,
         notes => parts.notes.to_vec(),
-        settings => parts.settings.to_vec(),
+        has_settings => parts.has_settings,
         figure_style => STYLE,
         style => PAGE_STYLE,
         script => SCRIPT,

@@ -175,6 +175,7 @@ impl Unit {
             Unit::Points if short(100.0 * value) == "0" => "0".into(),
             Unit::Points if value > 0.0 => format!("+{}", short(100.0 * value)),
             Unit::Points => short(100.0 * value),
+            Unit::Bytes if value <= 0.0 => "0".into(),
             Unit::Bytes => crate::format::bytes(value.max(0.0).round() as u64),
         }
     }

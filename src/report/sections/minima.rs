@@ -67,21 +67,18 @@ fn correlations(found: &SharpnessFinding) -> Option<String> {
     (!found.rank_correlations.is_empty()).then(|| {
         let rows = table(&header, found.rank_correlations.iter().map(row));
         format!(
-            "Rank correlation (Kendall's tau) with {} accuracy, with 95 % intervals by bootstrap over \
-             seeds, not corrected for the number of measures:\n\n{rows}",
+            "Rank correlation (Kendall's tau) with {} accuracy, 95 % CI by bootstrap over seeds:\n\n{rows}",
             found.split
         )
     })
 }
 
 const MEANING: &str = "\
-Means over runs, of the training loss of a fixed part of the training examples, with nothing dropped and \
-without penalties. *Largest curvature* and *trace* are those of the Hessian. *In a ball* is the rise of \
-the loss 0.05 up the gradient (SAM), *adaptive* the same with each weight moving in proportion to its size \
-(ASAM, 0.5), *in a box* the largest rise that was found within a thousandth of each weight plus one, in \
-percent of one plus the loss (Keskar's). *Edge of stability* is the largest curvature as Adam scales it over \
-what its learning rate can bear: near 1 curvature limits the steps. Curvature falls with the loss whatever \
-the batch size is, and changes with the learning rate: compare at like losses.";
+Means over runs, of the loss on a fixed part of the training examples, without dropout and penalties. *Largest \
+curvature* and *trace*: of the Hessian. *In a ball*: rise of the loss 0.05 up the gradient (SAM). *Adaptive*: \
+the same in proportion to each weight (ASAM, 0.5). *In a box*: the largest rise found within a thousandth of \
+each weight plus one, in percent of one plus the loss (Keskar). *Edge of stability*: near 1 curvature limits \
+Adam's steps. Curvature falls with the loss and changes with the learning rate: compare at like losses.";
 
 /// Three digits.
 fn short(value: f64) -> String {

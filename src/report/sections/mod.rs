@@ -4,25 +4,28 @@ mod minima;
 
 pub(super) use minima::minima;
 
-use super::answer::standing;
+use super::Report;
 use super::markdown::{accuracy, comparisons, difference_of, table};
+use super::words;
 use crate::analysis::{
-    ArmFinding, Claim, Comparison, Confounder, Decomposition, Effect, Factor, Findings, Front,
-    GapArm, GroupFinding, MORE_STEPS, Price, RateFinding, Split, Tuning, Weight, percent,
+    ArmFinding, Claim, Comparison, Confounder, Decomposition, Effect, Factor, Finding, Findings,
+    Front, GapArm, GroupFinding, MORE_STEPS, Parts, Price, RateFinding, Split, Tuning, Weight,
+    percent, points,
 };
 use crate::format::count;
-use crate::stats::{Edge, Trial, summarise};
+use crate::stats::{Trial, summarise};
 
 /// What was found beside the comparison, under its titles; what is empty is left out.
-pub(super) fn found(findings: &Findings) -> impl Iterator<Item = (&'static str, &[String])> {
-    let all = [("Where the gap comes from", &findings.gap[..]), ("Also found", &findings.besides)];
+pub(super) fn found(report: &Report) -> impl Iterator<Item = (&'static str, &[String])> {
+    let all = [("Where the gap comes from", &report.gap[..]), ("Also found", &report.besides)];
     all.into_iter().filter(|(_, lines)| !lines.is_empty())
 }
 
 /// The gap in numbers: a table of its parts on both splits.
-pub(super) fn gap(findings: &Findings) -> Option<String> {
+pub(super) fn gap(report: &Report) -> Option<String> {
+    let findings = &report.findings;
     if findings.no_decomposition.is_some() {
-        return Some(findings.gap.join(" "));
+        return Some(report.gap.join(" "));
     }
     let found = findings.decomposition.as_ref()?;
     Some([gap_arms(found), parts(found), GAP.to_owned()].join("\n\n"))
@@ -45,22 +48,16 @@ fn gap_arms(found: &Decomposition) -> String {
 }
 
 const GAP: &str = "\
-Small minus large in percentage points, seed by seed, with 95 % t intervals, on the test split for other \
-test rows too: a positive part is accuracy that the large batch lacks. The parts add up to the \
-total. *Learning rate* is what tuning gives the large batch more than the small one, *updates* what a \
-budget of as many updates as the small batch has adds, *residual* what remains. Learning rates were chosen on validation with seeds of their own. *At the best measurement* \
-takes each run where it was best on validation, in place of its end.";
+Small minus large in points of accuracy, paired by seed, with 95 % t intervals; on the test split over test \
+rows too. Total = learning rate + updates + residual. *Learning rate*: what tuning gives the large batch more \
+than the small one. *Updates*: what a budget of as many steps adds. *Residual*: the rest. Rates were tuned on \
+validation with separate seeds.";
 
 fn parts(found: &Decomposition) -> String {
-    let on_test = found.test.as_ref().map(|parts| parts.named());
-    let rows = found.validation.named().into_iter().enumerate().map(|(at, (name, part))| {
-        let test = on_test.as_ref().map(|parts| parts[at].1);
-        vec![
-            name.to_owned(),
-            difference_of(Some(&part.estimate)),
-            difference_of(Some(&found.best.named()[at].1.estimate)),
-            difference_of(test.map(|part| &part.estimate)),
-        ]
+    let of = |parts: &Parts, at: usize| difference_of(Some(&parts.all()[at].estimate));
+    let rows = words::PARTS.into_iter().enumerate().map(|(at, name)| {
+        let test = found.test.as_ref().map_or("-".into(), |parts| of(parts, at));
+        vec![name.to_owned(), of(&found.validation, at), of(&found.best, at), test]
     });
     let header = ["part", "on validation", "at the best measurement", "on the test split"];
     table(&header, rows)
@@ -76,17 +73,12 @@ pub(super) fn learning_rates(tunings: &[Tuning]) -> Option<String> {
         tuning.trials.iter().map(trial).collect::<Vec<_>>().join(", ")
     };
     let to_target = tunings.iter().flat_map(|of| &of.trials).any(Trial::ends_at_target);
-    let edge = |edge: Option<Edge>| match edge {
-        None => "inside",
-        Some(Edge::Lowest) => "at the lower end: a smaller one may be better",
-        Some(Edge::Highest) => "at the upper end: a larger one may be better",
-    };
     let rows = tunings.iter().map(|tuning| {
         vec![
             tuning.arm.clone(),
             count(tuning.batch_size as u64),
             tuning.chosen.to_string(),
-            edge(tuning.edge).to_owned(),
+            words::edge(tuning.edge).to_owned(),
             tried(tuning),
         ]
     });
@@ -116,7 +108,7 @@ pub(super) fn others(groups: &[GroupFinding]) -> Option<String> {
         .filter(compared)
         .map(|group| {
             let best = group.comparison.best().map_or("none", |best| best.name.as_str());
-            let title = group.title;
+            let title = words::way(group.way);
             format!("With {title} (best: {best}):\n\n{}", comparisons(&group.comparison))
         })
         .collect();
@@ -128,14 +120,10 @@ pub(super) fn rates(found: Option<&RateFinding>) -> Option<String> {
     let found = found?;
     let rows = found.sizes.iter().map(|size| {
         let [low, high] = size.good;
-        let edge = size.edge.map_or("inside", |edge| match edge {
-            Edge::Lowest => "the lowest that was tried",
-            Edge::Highest => "the highest that was tried",
-        });
         vec![
             count(size.batch_size as u64),
             rate(size.best),
-            edge.to_owned(),
+            words::edge(size.edge).to_owned(),
             rate(size.optimum),
             match low.to_bits() == high.to_bits() {
                 true => format!("{} alone", rate(low)),
@@ -151,12 +139,14 @@ pub(super) fn rates(found: Option<&RateFinding>) -> Option<String> {
     };
     let header = ["batch size", "best tried", "where it lies", "estimated optimum", &good];
     let line = match (&found.scaling, &found.no_scaling) {
-        (Some(_), _) => "The optimum between the rates that were tried is the top of a parabola \
-                         through the best one and its neighbours; a line through these, in \
-                         logarithms, gives the power that is told above."
-            .to_owned(),
+        (Some(_), _) => {
+            "Estimated optimum: the top of a parabola through the best rate tried and its \
+                         neighbours. A line through these, in logarithms, gives the power above."
+                .to_owned()
+        }
         (None, reason) => {
-            format!("No line was put through them: {}.", reason.as_deref().unwrap_or("none"))
+            let reason = reason.map_or("there are none".into(), words::no_scaling);
+            format!("No line was fitted: {reason}.")
         }
     };
     Some([table(&header, rows), line].join("\n\n"))
@@ -185,9 +175,9 @@ pub(super) fn budgets(findings: &Findings) -> Option<String> {
             true => String::new(),
             false => format!("; not measured so early: {}", found.unread.join(", ")),
         };
-        let amount = found.axis.amount(found.amount);
+        let amount = words::amount(found.axis, found.amount);
         let rows = against_the_best(&found.comparison);
-        format!("Equal {} ({amount}{unread}):\n\n{rows}", found.axis.name())
+        format!("With {} ({amount}{unread}):\n\n{rows}", words::equal(found.axis))
     });
     let equal: Vec<String> = equal.collect();
     let at_best = findings.at_best.as_ref().map(|found| {
@@ -201,13 +191,12 @@ pub(super) fn budgets(findings: &Findings) -> Option<String> {
 
 fn against_the_best(comparison: &Comparison) -> String {
     let row = |arm: &ArmFinding| {
-        let standing = standing(comparison, arm);
         let accuracy = arm.validation.map(|v| percent(v.summary.mean));
         vec![
             arm.name.clone(),
             accuracy.unwrap_or("-".into()),
             difference_of(arm.difference.as_ref().map(|d| &d.estimate)),
-            standing.to_owned(),
+            words::result(arm).to_owned(),
         ]
     };
     let header = ["arm", "validation accuracy", "minus the best", "standing"];
@@ -215,12 +204,11 @@ fn against_the_best(comparison: &Comparison) -> String {
 }
 
 const AT_BEST: &str = "\
-What each batch size can come to when nothing ends it too early or too late. A run that was measured more \
-often has more chances to have been lucky: this decides nothing.";
+Runs that were measured more often had more chances to be lucky: this decides nothing.";
 
 const BUDGETS: &str = "\
-Read off the runs' curves where the shortest of them ends, straight between two measurements. A run that had \
-been planned so short would have ended at another point of its learning-rate schedule.";
+Read off the curves where the shortest run ends, by linear interpolation between evaluations. A run that had \
+been planned so short would have ended elsewhere in its schedule.";
 
 /// What else was varied.
 pub(super) fn factors(found: &[Factor]) -> Option<String> {
@@ -240,10 +228,9 @@ pub(super) fn factors(found: &[Factor]) -> Option<String> {
     let header = ["what", "batch sizes", "effect", "more at the largest than at the smallest"];
     (!found.is_empty()).then(|| {
         let split = found[0].split;
-        let rows = if split == Split::Test { ", for other test rows too" } else { "" };
+        let rows = if split == Split::Test { " over test rows too" } else { "" };
         let about = format!(
-            "Percentage points of {split} accuracy, seed by seed, with 95 % t intervals{rows}; p values \
-             are corrected for their number."
+            "Points of {split} accuracy, paired by seed, with 95 % t intervals{rows}; p values by Holm."
         );
         [table(&header, found.iter().map(row)), about].join("\n\n")
     })
@@ -261,7 +248,7 @@ pub(super) fn fronts(found: &[Front]) -> Option<String> {
     let row = |front: &Front| vec![price(front.price).to_owned(), front.arms.join(", ")];
     (!found.is_empty()).then(|| {
         let header = ["cost", "from the cheapest to the most accurate"];
-        let about = "Arms that no other one beats in both mean validation accuracy and cost.";
+        let about = "Arms that no other beats in both mean validation accuracy and cost.";
         [table(&header, found.iter().map(row)), about.to_owned()].join("\n\n")
     })
 }
@@ -269,27 +256,41 @@ pub(super) fn fronts(found: &[Front]) -> Option<String> {
 /// What else can be behind a difference.
 pub(super) fn audit(found: &[Confounder]) -> Option<String> {
     let weight = |weight: Weight| match weight {
-        Weight::Confounds => "can be taken for the batch size",
-        Weight::Notice => "to be known",
-        Weight::Harmless => "does no harm",
+        Weight::Confounds => "confounder",
+        Weight::Notice => "note",
+        Weight::Harmless => "harmless",
     };
-    let row = |c: &Confounder| vec![c.name.to_owned(), weight(c.weight).to_owned(), c.said.clone()];
+    let row = |found: &Confounder| {
+        let (name, weight) = (words::confounder_name(found), weight(found.weight()));
+        vec![name.to_owned(), weight.to_owned(), words::confounder(found)]
+    };
     (!found.is_empty()).then(|| table(&["what", "", "here"], found.iter().map(row)))
 }
 
-/// What is commonly claimed.
+/// What is commonly claimed: those claims that this study tests, and the names of the others.
 pub(super) fn claims(claims: &[Claim]) -> String {
+    let is_tested = |claim: &&Claim| claim.finding != Finding::NotTested;
+    // Upwards, so that what is named would be found.
+    let detectable = |claim: &Claim| {
+        claim.detectable.map_or("-".into(), |least| points((least * 1e4).ceil() / 1e4))
+    };
     let row = |claim: &Claim| {
         vec![
-            claim.claim.to_owned(),
-            format!("**{}**", claim.finding.word()),
+            words::claim(claim.claim).to_owned(),
+            format!("**{}**", words::finding(claim.finding)),
             claim.arms.as_ref().map_or("-".into(), |arms| arms.join(", ")),
-            claim.because.clone(),
-            claim.detectable_text(),
+            words::because(claim),
+            detectable(claim),
         ]
     };
     let header = ["claim", "here", "arms", "because", "detectable (points)"];
-    table(&header, claims.iter().map(row))
+    let rows: Vec<Vec<String>> = claims.iter().filter(is_tested).map(row).collect();
+    let tested = (!rows.is_empty()).then(|| table(&header, rows.into_iter()));
+    let others = claims.iter().filter(|claim| !is_tested(claim));
+    let others: Vec<&str> = others.map(|claim| words::claim(claim.claim)).collect();
+    let untested = (!others.is_empty())
+        .then(|| format!("Not tested here (`tables/claims.csv` says why): {}.", others.join("; ")));
+    tested.into_iter().chain(untested).collect::<Vec<_>>().join("\n\n")
 }
 
 #[cfg(test)]

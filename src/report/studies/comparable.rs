@@ -1,13 +1,12 @@
 //! What about several studies can be compared, and what not.
 
 use super::Member;
-use crate::analysis::{Budget, Rate, groups, list, points};
+use crate::analysis::{list, points};
 use crate::config;
+use crate::report::words;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most characters of a value in the table of settings.
-const WIDE: usize = 48;
 /// Parts of the file that change no accuracy, or that the table of studies tells.
 const TOLD_ELSEWHERE: [&str; 10] = [
     "study.name",
@@ -30,8 +29,8 @@ pub(super) fn data_hash<'w>(member: &Member<'w>) -> Option<&'w str> {
 /// In sentences, what matters most first.
 pub(super) fn notes(members: &[Member]) -> Vec<String> {
     let all = [data(members), splits(members), margins(members), ways(members), runs(members)];
-    let last = "Every interval is about other seeds of one study. Nothing here is corrected for the number \
-                of studies, and a study that came out well among many may have been lucky.";
+    let last =
+        "Intervals cover other seeds of one study; nothing is corrected for the number of studies.";
     let machines = machines(members);
     all.into_iter().flatten().chain(machines).chain([last.to_owned()]).collect()
 }
@@ -49,21 +48,12 @@ fn names(members: &[Member], holds: impl Fn(&Member) -> bool) -> Vec<String> {
 fn data(members: &[Member]) -> Option<String> {
     let hashes = distinct(members, |member| data_hash(member).map(str::to_owned));
     Some(match (hashes.len(), hashes.contains(&None)) {
-        (_, true) => {
-            "Some studies do not say on which data they ran, so their accuracies should not be \
-             compared with those of others."
-        }
+        (_, true) => "Data unknown for some studies: do not compare their accuracies with others'.",
         (1, _) => {
-            "All studies have the same rows in the same splits, so their accuracies can be compared. \
-             They are not independent: the test rows are the same, and runs of the same seed and model \
-             begin with the same weights and see the same order, so agreement proves less than that of \
-             studies on other data."
+            "Same rows in the same splits: accuracies can be compared. The studies share test rows and \
+             seeds, so that agreement proves less than on other data."
         }
-        _ => {
-            "The studies differ in their data: in the rows, the split, or how rows are prepared. Compare \
-             which batch size suits each and the differences within each, not accuracies of one study \
-             with those of another."
-        }
+        _ => "The studies differ in their data: compare differences within each, not accuracies.",
     }
     .to_owned())
 }
@@ -72,13 +62,7 @@ fn splits(members: &[Member]) -> Option<String> {
     let untested = names(members, |member| {
         member.written.report.findings.comparison.arms.iter().all(|arm| arm.test.is_none())
     });
-    (!untested.is_empty()).then(|| {
-        format!(
-            "Without a test split, so that validation, on which the best was chosen, stands in its place \
-             and flatters: {}.",
-            list(&untested)
-        )
-    })
+    (!untested.is_empty()).then(|| format!("No test split: {}.", list(&untested)))
 }
 
 fn margins(members: &[Member]) -> Option<String> {
@@ -86,28 +70,17 @@ fn margins(members: &[Member]) -> Option<String> {
     (distinct(members, of).len() > 1).then(|| {
         let told: Vec<String> =
             members.iter().map(|member| format!("{} in {}", of(member), member.name)).collect();
-        format!(
-            "The margins differ ({} percentage points): what one study calls no difference that matters, \
-             another may call one.",
-            list(&told)
-        )
+        format!("The margins differ: {} points.", list(&told))
     })
 }
 
 /// How the arms on which a verdict rests came by rate and budget.
 fn ways(members: &[Member]) -> Option<String> {
-    let way = |member: &Member| {
-        let first = groups(&member.written.results).into_iter().next();
-        let (rate, budget) = first.map(|group| (group.rate, group.budget)).unzip();
-        let rate = if rate == Some(Rate::Tuned) { "tuned" } else { "given" };
-        let budget =
-            if budget == Some(Budget::Steps) { "equal steps" } else { "the file's budget" };
-        format!("{rate} learning rates and {budget}")
-    };
+    let way = |member: &Member| words::way(member.written.report.findings.group);
     (distinct(members, way).len() > 1).then(|| {
         let told: Vec<String> =
             members.iter().map(|member| format!("{} in {}", way(member), member.name)).collect();
-        format!("They do not ask the same: {}.", list(&told))
+        format!("The questions differ: {}.", list(&told))
     })
 }
 
@@ -115,8 +88,7 @@ fn runs(members: &[Member]) -> Option<String> {
     let open = names(members, |member| {
         member.written.results.arms.iter().any(|arm| arm.runs.len() < arm.planned)
     });
-    (!open.is_empty())
-        .then(|| format!("Not all runs are finished, so this may change: {}.", list(&open)))
+    (!open.is_empty()).then(|| format!("Unfinished, so this may change: {}.", list(&open)))
 }
 
 fn machines(members: &[Member]) -> Option<String> {
@@ -126,9 +98,7 @@ fn machines(members: &[Member]) -> Option<String> {
         ["cpu", "device", "cuda", "engine", "instructions"].map(text)
     };
     (distinct(members, of).len() > 1).then(|| {
-        "They ran on different machines, devices or engines: seconds and memory cannot be compared, and \
-         accuracies differ in their last digits for that alone."
-            .to_owned()
+        "Different machines, devices or engines: do not compare time and memory.".to_owned()
     })
 }
 
@@ -150,20 +120,4 @@ pub(super) fn settings(members: &[Member]) -> Result<Vec<(String, Vec<String>)>>
     let differs =
         |path: &&String| files.iter().any(|leaves| leaves.get(*path) != files[0].get(*path));
     Ok(paths.into_iter().filter(differs).map(|path| (path.clone(), values(path))).collect())
-}
-
-/// The same with as much of each value as the page has room for.
-pub(super) fn shown(settings: &[(String, Vec<String>)]) -> Vec<(String, Vec<String>)> {
-    let values = |values: &Vec<String>| values.iter().map(|text| short(text)).collect();
-    settings.iter().map(|(path, all)| (path.clone(), values(all))).collect()
-}
-
-fn short(text: &str) -> String {
-    if text.trim().is_empty() {
-        return format!("{text:?}");
-    }
-    match text.chars().count() > WIDE {
-        true => text.chars().take(WIDE).collect::<String>() + "…",
-        false => text.to_owned(),
-    }
 }

@@ -7,17 +7,21 @@
 //! paths       folders that were named -> the studies in them, each once; links to their reports
 //! row         one row a study
 //! comparable  what can be compared, and the settings in which the files differ
-//! figures     differences to the best by batch size
+//! behind      how far each batch size stays behind the best of its study
+//! figures     that, with intervals
 //! ```
 
+mod behind;
 mod comparable;
 mod figures;
 mod paths;
 mod row;
 
 use super::page::{StudiesParts, studies_page};
-use super::{Report, Written, draw, remove_old, tables, tidy, write_figures, write_or_refuse};
-use crate::analysis::{Agreed, Agreement, Sizes, Voice, agree, sizes, sizes_in_words};
+use super::{
+    Report, Written, draw, remove_old, tables, tidy, words, write_figures, write_or_refuse,
+};
+use crate::analysis::{Agreed, Agreement, Silence, Sizes, Voice, agree, sizes};
 use crate::error::UserError;
 use crate::files;
 use anyhow::{Context, Result};
@@ -45,6 +49,8 @@ pub struct Together {
     /// Whether they agree.
     #[serde(flatten)]
     pub agreed: Agreed,
+    /// In sentences, the answer first.
+    pub said: Vec<String>,
     /// What can be compared, and what not.
     pub notes: Vec<String>,
     /// The page that was written.
@@ -56,7 +62,7 @@ struct Member<'w> {
     /// Its name, made different from the others' where need be.
     name: String,
     written: &'w Written,
-    says: Result<Sizes, &'static str>,
+    says: Result<Sizes, Silence>,
 }
 
 /// Writes the report of each study, and for several the page that compares them.
@@ -128,13 +134,12 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     let members = members(all);
     let voice = |member: &Member| Voice { name: member.name.clone(), says: member.says.clone() };
     let agreed = agree(&members.iter().map(voice).collect::<Vec<_>>());
+    let said = words::agreement(&agreed);
     let notes = comparable::notes(&members);
-    let rows: Result<Vec<_>> = members
-        .iter()
-        .map(|member| Ok(row::row(member, paths::link(folder, &member.written.report.path)?)))
-        .collect();
-    let rows = rows?;
-    let figures = figures::draw(&members);
+    let all: Vec<_> = members.iter().map(behind::behind).collect();
+    let links = members.iter().map(|member| paths::link(folder, &member.written.report.path));
+    let (header, rows) = row::table(&members, &all, links.collect::<Result<_>>()?);
+    let figures = figures::draw(&members, &all);
     write_figures(&folder.join("figures"), &figures::NAMES, &figures)?;
     let place = folder.join("tables");
     files::write_text(&place.join("studies.csv"), &row::studies_csv(&members, &rows)?)?;
@@ -149,17 +154,17 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     }
     let page = studies_page(&StudiesParts {
         headline: &headline(&agreed),
-        said: &agreed.said,
-        header: &row::HEADER,
+        said: &said,
+        header: &header,
         rows: &rows,
         left_out,
         figures: &figures,
         notes: &notes,
-        settings: &comparable::shown(&settings),
+        has_settings: !settings.is_empty(),
     })?;
     let path = folder.join("index.html");
     files::write_text(&path, &page)?;
-    Ok(Together { agreed, notes, path })
+    Ok(Together { agreed, said, notes, path })
 }
 
 /// Studies of the same name are told apart by their folders.
@@ -179,7 +184,7 @@ fn members(all: &[Written]) -> Vec<Member<'_>> {
 
 fn headline(agreed: &Agreed) -> String {
     match agreed.agreement {
-        Agreement::Agree => format!("Yes: {}", sizes_in_words(&agreed.batch_sizes)),
+        Agreement::Agree => format!("Yes: {}", words::sizes(&agreed.batch_sizes)),
         Agreement::Disagree => "No".into(),
         Agreement::Differ => "Not on the most accurate".into(),
         Agreement::Open => "Not settled".into(),

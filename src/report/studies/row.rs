@@ -1,90 +1,58 @@
-//! One row a study: its data, its answer, and how sure that is; as cells of the page and as CSV.
+//! One row a study: its answer, how sure that is, and the differences from its best; as cells of the page
+//! and as CSV.
 
 use super::Member;
-use crate::analysis::{ArmFinding, Estimate, Rate, Split, groups, list};
+use super::behind::{Behind, common};
+use crate::analysis::{Rate, Sizes, list};
 use crate::config::LearningRate;
 use crate::format::count;
-use crate::report::markdown::accuracy;
 use crate::report::page::{Row, recommended};
 use crate::report::tables::{self, StudyRow};
+use crate::report::words;
 use anyhow::Result;
 use std::collections::BTreeSet;
 
-/// Above the cells, after the name.
-pub(super) const HEADER: [&str; 9] = [
-    "study",
-    "training, validation, test rows",
-    "runs",
-    "to use",
-    "most accurate",
-    "may be the best",
-    "accuracy of the one to use",
-    "learning rate",
-    "critical batch size",
-];
-
-pub(super) fn row(member: &Member, link: String) -> Row {
-    let (written, findings) = (member.written, &member.written.report.findings);
-    let best = match &written.results.declared_target {
-        Some(_) => "not asked".into(),
-        None => {
-            let best = findings.comparison.best();
-            best.map_or("-".into(), |best| count(best.batch_size as u64))
-        }
+/// The names of the columns, and the rows.
+pub(super) fn table(
+    members: &[Member],
+    all: &[Vec<Behind>],
+    links: Vec<String>,
+) -> (Vec<String>, Vec<Row>) {
+    let common = common(all);
+    let sizes = common.iter().map(|size| count(*size as u64));
+    let header = ["study", "use", "certainty"].map(String::from).into_iter().chain(sizes).collect();
+    let row = |((member, arms), link): ((&Member, &Vec<Behind>), String)| {
+        let to_use = recommended(&member.written.report.findings);
+        let to_use = to_use.map_or("-".into(), |arm| count(arm.batch_size as u64));
+        let difference = |size: &usize| {
+            let arm = arms.iter().find(|arm| arm.finding.batch_size == *size);
+            arm.map_or("-".into(), Behind::text)
+        };
+        let differences = common.iter().map(difference);
+        let cells = [to_use, certainty(member)].into_iter().chain(differences).collect();
+        Row { name: member.name.clone(), link, cells }
     };
-    let answer = &written.report.answer;
-    let cells = vec![
-        written.results.examples.texts().join(", "),
-        runs(member),
-        format!("{}: {}", answer.headline, answer.label),
-        best,
-        possible(member),
-        accuracy_to_use(member),
-        learning_rate(member),
-        critical(member),
-    ];
-    Row { name: member.name.clone(), link, cells }
+    (header, members.iter().zip(all).zip(links).map(row).collect())
 }
 
-fn runs(member: &Member) -> String {
-    let arms = &member.written.results.arms;
-    let finished: usize = arms.iter().map(|arm| arm.runs.len()).sum();
-    let planned: usize = arms.iter().map(|arm| arm.planned).sum();
-    let seeds = member.written.report.findings.comparison.seeds.len();
-    match finished == planned {
-        true => format!("{finished} (n = {seeds})"),
-        false => format!("{finished} of {planned} (n = {seeds})"),
-    }
-}
-
-fn possible(member: &Member) -> String {
-    match &member.says {
-        Ok(sizes) => {
-            let words: Vec<String> = sizes.possible.iter().map(|b| count(*b as u64)).collect();
-            list(&words)
-        }
-        Err(_) => "not told".into(),
-    }
-}
-
-/// The accuracy that stands for an arm: on the test split where there is one.
-fn reported(arm: &ArmFinding) -> (Split, Option<Estimate>) {
-    match arm.test {
-        Some(test) => (Split::Test, Some(test)),
-        None => (Split::Validation, arm.validation),
-    }
-}
-
-fn accuracy_to_use(member: &Member) -> String {
-    let Some(arm) = recommended(&member.written.report.findings) else { return "-".into() };
-    let (split, estimate) = reported(arm);
-    format!("{split}: {}", accuracy(estimate.as_ref()))
+/// `decided`, `64 undecided`, or why nothing is said.
+fn certainty(member: &Member) -> String {
+    let Sizes { tried, good, out, .. } = match &member.says {
+        Ok(sizes) => sizes,
+        Err(why) => return words::silence(*why).into(),
+    };
+    let open: Vec<String> = tried
+        .iter()
+        .filter(|size| !good.contains(size) && !out.contains(size))
+        .map(|size| count(*size as u64))
+        .collect();
+    if open.is_empty() { "decided".into() } else { format!("{} undecided", list(&open)) }
 }
 
 /// How the arms came by their learning rates, and how the best one moves with the batch size.
 pub(super) fn learning_rate(member: &Member) -> String {
     let (written, findings) = (member.written, &member.written.report.findings);
-    let tuned = groups(&written.results).first().is_some_and(|group| group.rate == Rate::Tuned);
+    let tuned = findings.group.rate == Rate::Tuned;
     let arms = &findings.comparison.arms;
     let rates: BTreeSet<String> = arms.iter().map(|arm| arm.learning_rate.to_string()).collect();
     let how = match &written.status.study.experiment.study.learning_rate {
@@ -96,19 +64,8 @@ pub(super) fn learning_rate(member: &Member) -> String {
     };
     let scaling = findings.rates.as_ref().and_then(|rates| rates.scaling.as_ref());
     scaling.map_or(how.clone(), |line| {
-        format!("{how}; the best grows like the batch size to the power {}", line.power())
+        format!("{how}; the best grows like the batch size to the power {}", words::power(line))
     })
-}
-
-fn critical(member: &Member) -> String {
-    let target = member.written.report.findings.target.as_ref();
-    let curve = target.and_then(|target| target.trade_off.as_ref());
-    let Some(curve) = curve.filter(|curve| curve.straddled) else { return "not known".into() };
-    let whole = |value: f64| count(value.round() as u64);
-    let interval = curve
-        .interval
-        .map_or(String::new(), |ends| format!(" ({} to {})", whole(ends.low), whole(ends.high)));
-    format!("{}{interval}", whole(curve.critical))
 }
 
 /// `studies.csv`: one row a study.

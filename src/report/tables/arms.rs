@@ -4,15 +4,16 @@ use super::{Row, csv, word};
 use crate::analysis::{
     ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Results, TargetFinding,
 };
-use crate::report::Report;
+use crate::report::{Report, words};
 use crate::stats::Summary;
 use anyhow::Result;
 
 /// `arms.csv`: one row an arm of each group in which it was compared, the group of the verdict first.
 pub(in crate::report) fn arms(results: &Results, report: &Report) -> Result<String> {
     let groups = report.findings.groups();
-    csv(groups.flat_map(|(group, comparison, target)| {
-        comparison.arms.iter().map(move |arm| arm_row(results, group, arm, target))
+    csv(groups.flat_map(|of| {
+        let row = move |arm| arm_row(results, words::way(of.way), arm, of.target);
+        of.comparison.arms.iter().map(row)
     }))
 }
 
@@ -70,7 +71,7 @@ fn to_target(row: &mut Row, results: &Results, reached: Option<&ArmTarget>) {
 /// `comparisons.csv`: one row an arm that was compared with the best of its group, and split.
 pub(in crate::report) fn comparisons(report: &Report) -> Result<String> {
     let groups = report.findings.groups();
-    csv(groups.flat_map(|(group, comparison, _)| compared(group, comparison)))
+    csv(groups.flat_map(|of| compared(words::way(of.way), of.comparison)))
 }
 
 fn compared<'c>(group: &'c str, comparison: &'c Comparison) -> impl Iterator<Item = Row> + 'c {

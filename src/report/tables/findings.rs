@@ -2,9 +2,10 @@
 
 use super::{Row, csv, word};
 use crate::analysis::{
-    ArmFinding, BudgetFinding, Claim, Confounder, Effect, Factor, Findings, Front, Parts,
+    ArmFinding, BudgetFinding, Claim, Confounder, Effect, Factor, Findings, Front, Part, Parts,
     RateOptimum, RateScaling, TargetFinding, Tuning,
 };
+use crate::report::words;
 use crate::stats::Trial;
 use anyhow::Result;
 
@@ -12,7 +13,7 @@ use anyhow::Result;
 pub(in crate::report) fn decomposition(findings: &Findings) -> Result<String> {
     let rows = findings.decomposition.iter().flat_map(|found| {
         let of = move |split: &'static str, parts: &Parts| -> Vec<Row> {
-            let rows = parts.named().map(|(name, part)| {
+            let row = |(name, part): (&str, &Part)| {
                 let mut row = Row::default();
                 row.text("small", found.small);
                 row.text("large", found.large);
@@ -22,8 +23,8 @@ pub(in crate::report) fn decomposition(findings: &Findings) -> Result<String> {
                 row.number("p", part.p);
                 row.over_seeds(&part.estimate);
                 row
-            });
-            rows.into()
+            };
+            words::PARTS.into_iter().zip(parts.all()).map(row).collect()
         };
         let mut rows = of("validation", &found.validation);
         rows.extend(of("validation, best measurement", &found.best));
@@ -102,7 +103,7 @@ pub(in crate::report) fn trade_off(findings: &Findings) -> Result<String> {
         row.text("runs_known_by_a_bound", curve.bounds);
         Some(row)
     };
-    let groups = findings.groups().filter_map(|(group, _, target)| Some((group, target?)));
+    let groups = findings.groups().filter_map(|of| Some((words::way(of.way), of.target?)));
     csv(groups.filter_map(row))
 }
 
@@ -172,9 +173,9 @@ pub(in crate::report) fn pareto(findings: &Findings) -> Result<String> {
 pub(in crate::report) fn audit(findings: &Findings) -> Result<String> {
     let row = |confounder: &Confounder| {
         let mut row = Row::default();
-        row.text("name", confounder.name);
-        row.text("weight", word(&confounder.weight));
-        row.text("said", &confounder.said);
+        row.text("name", words::confounder_name(confounder));
+        row.text("weight", word(&confounder.weight()));
+        row.text("said", words::confounder(confounder));
         row
     };
     csv(findings.audit.iter().map(row))
@@ -184,12 +185,12 @@ pub(in crate::report) fn audit(findings: &Findings) -> Result<String> {
 pub(in crate::report) fn claims(findings: &Findings) -> Result<String> {
     let row = |claim: &Claim| {
         let mut row = Row::default();
-        row.text("claim", claim.claim);
+        row.text("claim", words::claim(claim.claim));
         row.text("finding", word(&claim.finding));
         let [arm, against] = claim.arms.clone().unwrap_or_default();
         row.text("arm", arm);
         row.text("against", against);
-        row.text("because", &claim.because);
+        row.text("because", words::because(claim));
         row.estimate("effect", claim.effect.as_ref());
         row.number("ratio", claim.ratio.map(|ratio| ratio.value));
         row.interval("ratio", claim.ratio.and_then(|ratio| ratio.interval));

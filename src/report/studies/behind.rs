@@ -1,0 +1,69 @@
+//! How far each batch size of a study stays behind the best one.
+
+use super::Member;
+use crate::analysis::{ArmFinding, ArmResults, RunResults, points_range, signed_points};
+use crate::stats::Interval;
+use std::collections::BTreeSet;
+
+/// An arm against the best of its study.
+pub(super) struct Behind<'m> {
+    pub(super) finding: &'m ArmFinding,
+    /// On validation, of each seed that both have; of the best one none.
+    pub(super) seeds: Vec<(u64, f64)>,
+    pub(super) mean: f64,
+    pub(super) interval: Option<Interval>,
+}
+
+impl Behind<'_> {
+    /// `best`, `-0.75 (-1.20 to -0.30)`
+    pub(super) fn text(&self) -> String {
+        match (self.seeds.is_empty(), self.interval) {
+            (true, _) => "best".into(),
+            (false, None) => format!("{} (1 seed)", signed_points(self.mean)),
+            (false, Some(ends)) => format!("{} ({})", signed_points(self.mean), points_range(ends)),
+        }
+    }
+}
+
+/// For each batch size of a study the arm with the smallest difference, ascending. None where runs end at
+/// one accuracy: theirs differ by what the last steps overshoot.
+pub(super) fn behind<'m>(member: &Member<'m>) -> Vec<Behind<'m>> {
+    let written = member.written;
+    let comparison = &written.report.findings.comparison;
+    let results = |name: &str| written.results.arms.iter().find(|arm| arm.name == name);
+    let best = comparison.best().and_then(|best| results(&best.name));
+    let Some(best) = best.filter(|_| written.results.declared_target.is_none()) else {
+        return Vec::new();
+    };
+    let of = |finding: &'m ArmFinding| {
+        let is_best = finding.name == best.name;
+        let seeds = results(&finding.name).filter(|_| !is_best);
+        let mean = if is_best { 0.0 } else { finding.difference?.estimate.summary.mean };
+        let interval = finding.difference.and_then(|difference| difference.estimate.interval);
+        let seeds = seeds.map_or(Vec::new(), |arm| by_seed(arm, best));
+        Some(Behind { finding, seeds, mean, interval })
+    };
+    let mut arms: Vec<Behind> = comparison.arms.iter().filter_map(of).collect();
+    arms.sort_by(|a, b| {
+        let sizes = a.finding.batch_size.cmp(&b.finding.batch_size);
+        sizes.then(b.mean.total_cmp(&a.mean))
+    });
+    arms.dedup_by_key(|arm| arm.finding.batch_size);
+    arms
+}
+
+fn by_seed(arm: &ArmResults, best: &ArmResults) -> Vec<(u64, f64)> {
+    let pair = |(seed, run): (&u64, &RunResults)| {
+        Some((*seed, run.validation - best.runs.get(seed)?.validation))
+    };
+    arm.runs.iter().filter_map(pair).collect()
+}
+
+/// The batch sizes that all studies have which compare any.
+pub(super) fn common(all: &[Vec<Behind>]) -> Vec<usize> {
+    let sizes = all.iter().filter(|arms| !arms.is_empty());
+    let sizes = sizes
+        .map(|arms| -> BTreeSet<usize> { arms.iter().map(|arm| arm.finding.batch_size).collect() });
+    let shared = sizes.reduce(|a, b| a.intersection(&b).copied().collect());
+    shared.unwrap_or_default().into_iter().collect()
+}

@@ -1,0 +1,56 @@
+//! What several studies say together.
+
+use crate::analysis::{Agreed, Agreement, Silence, list};
+use crate::format::count;
+
+/// The answer first, then what was not counted.
+pub(in crate::report) fn agreement(agreed: &Agreed) -> Vec<String> {
+    let mut said = vec![answer(agreed)];
+    if !agreed.not_everywhere.is_empty() {
+        said.push(format!("Not tried in all, so left out: {}.", sizes(&agreed.not_everywhere)));
+    }
+    let silent = agreed.silent.iter();
+    said.extend(silent.map(|(name, why)| format!("{name} is not counted: {}.", silence(*why))));
+    said
+}
+
+/// `batch size 32`, `batch sizes 32 and 64`
+pub(in crate::report) fn sizes(sizes: &[usize]) -> String {
+    let words: Vec<String> = sizes.iter().map(|size| count(*size as u64)).collect();
+    let plural = if sizes.len() == 1 { "" } else { "s" };
+    format!("batch size{plural} {}", list(&words))
+}
+
+fn answer(agreed: &Agreed) -> String {
+    let named = sizes(&agreed.batch_sizes);
+    match agreed.agreement {
+        Agreement::Agree => {
+            format!("The studies agree on {named}: equivalent to the best in every one.")
+        }
+        Agreement::Disagree => {
+            "The studies disagree: every batch size that all tried is out in at least one.".into()
+        }
+        Agreement::Differ => {
+            "No batch size could be best in all studies; undecided whether the differences matter."
+                .into()
+        }
+        Agreement::Open => format!("Undecided: {named} could be best in all studies."),
+        Agreement::NothingInCommon => "No batch size was tried in all studies.".into(),
+        Agreement::TooLittleInCommon => format!(
+            "Too little in common: all tried only {named}, and in at least one another is more accurate."
+        ),
+        Agreement::TooFew => {
+            "Fewer than two studies compare batch sizes by accuracy over several seeds.".into()
+        }
+    }
+}
+
+/// Why a study says nothing of batch sizes.
+pub(in crate::report) fn silence(why: Silence) -> &'static str {
+    match why {
+        Silence::NothingToCompare => "none of its arms can be compared",
+        Silence::OneArm => "it has one arm alone",
+        Silence::TooFewSeeds => "it has fewer than three seeds",
+        Silence::ToTarget => "its runs end at one target",
+    }
+}

@@ -1,0 +1,88 @@
+//! Sharpness of minima, and what lies between two solutions.
+
+use super::{ci, ci_of, ratio};
+use crate::analysis::{Barrier, RankCorrelation, Sharper, SharpnessFinding, percent};
+use crate::format::counted;
+use crate::stats::side;
+use std::cmp::Ordering;
+
+/// What three decimals show.
+const ROUNDING: f64 = 5e-4;
+
+pub(super) fn minima(found: &SharpnessFinding) -> Vec<String> {
+    let mut said: Vec<String> = found.ratio("top_eigenvalue").map(sharper).into_iter().collect();
+    said.extend(found.unlike_losses().map(|[small, large]| {
+        format!(
+            "Their training losses differ ({small:.4} and {large:.4}), and curvature falls with the loss \
+             whatever the batch size."
+        )
+    }));
+    said.extend(tells_accuracy(found));
+    said.extend(found.edges.map(|[small, large]| {
+        format!(
+            "Edge of stability (at 1 curvature limits Adam's steps): {small:.2} with the smallest batch \
+             size, {large:.2} with the largest."
+        )
+    }));
+    said.extend(found.barriers.iter().map(barrier));
+    said
+}
+
+fn sharper(found: &Sharper) -> String {
+    let ended = match side(found.log_ratio.interval) {
+        Ordering::Greater => "ended in sharper minima than",
+        Ordering::Less => "ended in flatter minima than",
+        Ordering::Equal => {
+            "ended in minima that are not significantly sharper or flatter than those of"
+        }
+    };
+    format!(
+        "{} {ended} {}: ratio of the largest curvatures {}, {}.",
+        found.large,
+        found.small,
+        ratio(&found.log_ratio.exp()),
+        counted(found.log_ratio.summary.count, "seed")
+    )
+}
+
+fn tells_accuracy(found: &SharpnessFinding) -> Option<String> {
+    let tau = |of: &RankCorrelation| {
+        let range = |ends: crate::stats::Interval| format!("{:+.2} to {:+.2}", ends.low, ends.high);
+        format!("{:+.2}{}", of.tau, of.interval.map_or(String::new(), |ends| ci(&range(ends))))
+    };
+    let top = tau(found.rank_correlation("top_eigenvalue")?);
+    let adaptive = tau(found.rank_correlation("adaptive")?);
+    let shown = match found.sharper_is_better() {
+        Ordering::Less => "Sharper minima were less accurate (a relation, not a cause)",
+        Ordering::Greater => "Sharper minima were more accurate (a relation, not a cause)",
+        Ordering::Equal => "No evidence that sharpness explains accuracy",
+    };
+    Some(format!(
+        "{shown}: Kendall's tau {top} by largest curvature, {adaptive} by adaptive sharpness, over {}.",
+        counted(found.runs, "run")
+    ))
+}
+
+fn barrier(found: &Barrier) -> String {
+    let summary = found.loss.summary;
+    let seeds = counted(summary.count, "seed");
+    let rise = match summary.mean < ROUNDING {
+        true => "does not rise".to_owned(),
+        false => format!("rises by up to {:.3}{}", summary.mean, ci_of(found.loss.interval, 3)),
+    };
+    let meaning = match found.is_shown() {
+        Some(true) => "separate valleys",
+        Some(false) => "one valley",
+        None => "undecided whether these are separate valleys",
+    };
+    let (lowest, [from, to]) = (found.accuracy.summary.mean, found.ends);
+    let accuracy = match lowest < from.min(to) - ROUNDING {
+        true => format!("falls to {}", percent(lowest)),
+        false => format!("goes from {} to {}", percent(from), percent(to)),
+    };
+    format!(
+        "On the line from {} to {} the training loss {rise}, {seeds}: {meaning}. Training accuracy \
+         {accuracy}.",
+        found.small, found.large
+    )
+}

@@ -1,0 +1,169 @@
+//! All sentences about what `analysis` found, each in one template: typed facts -> short plain lines.
+//!
+//! ```text
+//! gap          a gap between two batch sizes, taken apart
+//! confounders  what else than the batch size can be behind a difference
+//! claims       what is commonly claimed
+//! budgets      what is held equal: epochs, steps, time; each run at its best
+//! rates        which learning rate suits which batch size
+//! target       what it takes to a target, and the critical batch size
+//! noise        the gradient noise scale
+//! minima       sharpness, and what lies between two solutions
+//! agreement    what several studies say together
+//! ```
+//!
+//! Numbers are tested where they are computed. Here one test reads every sentence at once (`tests`).
+
+mod agreement;
+mod budgets;
+mod claims;
+mod confounders;
+mod gap;
+mod minima;
+mod noise;
+mod rates;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub(super) use agreement::{agreement, silence, sizes};
+pub(super) use budgets::{amount, equal};
+pub(super) use claims::{because, claim, finding};
+pub(super) use confounders::{confounder, name as confounder_name};
+pub(super) use gap::PARTS;
+pub(super) use rates::{no_scaling, power};
+pub(super) use target::{critical_batch, no_trade_off};
+
+use crate::analysis::{
+    ArmFinding, Budget, Estimate, Findings, Objective, Outcome, Rate, Ratio, Results, Role, Way,
+    points_range, signed_points,
+};
+use crate::format::{count, counted};
+use crate::stats::{Edge, Interval, Standing, Summary};
+
+/// The gap between two batch sizes, a line a part; why it could not be taken apart, where it was asked for.
+pub(super) fn gap_lines(findings: &Findings, margin: f64) -> Vec<String> {
+    match (&findings.decomposition, &findings.no_decomposition) {
+        (Some(found), _) => gap::gap(found, margin),
+        (None, Some(reason)) => vec![gap::no_gap(reason)],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// What was found beside the comparison.
+pub(super) fn besides(results: &Results, findings: &Findings) -> Vec<String> {
+    let mut besides = match findings.verdict.outcome {
+        Outcome::TooFewSeeds => Vec::new(),
+        _ => beside_the_comparison(results, findings),
+    };
+    besides.extend(findings.noise.iter().flat_map(noise::noise));
+    besides.extend(findings.sharpness.iter().flat_map(minima::minima));
+    besides
+}
+
+fn beside_the_comparison(results: &Results, findings: &Findings) -> Vec<String> {
+    let curve = findings.target.as_ref().and_then(|target| target.trade_off.as_ref());
+    let curve = curve.filter(|curve| curve.straddled && results.declared_target.is_none());
+    let scaling = findings.rates.as_ref().and_then(|rates| rates.scaling.as_ref());
+    let mut said: Vec<String> = curve.map(critical_batch).into_iter().collect();
+    said.extend(scaling.map(rates::scaling));
+    said.extend(budgets::budgets(&findings.budgets));
+    said.extend(findings.at_best.as_ref().and_then(budgets::at_best));
+    said
+}
+
+/// `the one is recommended that ...`
+pub(super) fn objective(objective: Objective) -> &'static str {
+    match objective {
+        Objective::Time => "takes the least time",
+        Objective::Memory => "needs the least memory",
+        Objective::Examples => "sees the fewest examples",
+        Objective::LargestBatch => "has the largest batches",
+    }
+}
+
+/// What the arms of a group have in common: `tuned learning rates, equal steps`.
+pub(super) fn way(way: Way) -> &'static str {
+    match (way.rate, way.budget) {
+        (Rate::Given, Budget::Epochs) => "the file's learning rates, the file's budget",
+        (Rate::Given, Budget::Steps) => "the file's learning rates, equal steps",
+        (Rate::Tuned, Budget::Epochs) => "tuned learning rates, the file's budget",
+        (Rate::Tuned, Budget::Steps) => "tuned learning rates, equal steps",
+    }
+}
+
+/// A word for how an arm came out.
+pub(super) fn result(arm: &ArmFinding) -> &'static str {
+    match (arm.role, arm.standing) {
+        (Role::Best, _) => "highest mean",
+        (Role::Diverged, _) => "diverged",
+        (Role::Unfinished, _) => "no finished run",
+        (_, Some(Standing::Equivalent)) => "equivalent",
+        (_, Some(Standing::Out)) => "out",
+        (Role::Apart, _) => "too few seeds",
+        (Role::Candidate, _) => "undecided",
+    }
+}
+
+/// Where the best of the learning rates that were tried lies among them.
+pub(super) fn edge(edge: Option<Edge>) -> &'static str {
+    match edge {
+        None => "inside",
+        Some(Edge::Lowest) => "lowest tried: a lower one may be better",
+        Some(Edge::Highest) => "highest tried: a higher one may be better",
+    }
+}
+
+/// `256` for an arm that has no name of its own, else `small (256)`.
+fn arm(arm: &ArmFinding) -> String {
+    named(&arm.name, arm.batch_size)
+}
+
+fn named(name: &str, batch_size: usize) -> String {
+    match name == format!("batch-{batch_size}") {
+        true => size(batch_size),
+        false => format!("{name} ({})", size(batch_size)),
+    }
+}
+
+/// `1,024`
+fn size(batch_size: usize) -> String {
+    count(batch_size as u64)
+}
+
+/// `400`
+fn whole(value: f64) -> String {
+    count(value.max(0.0).round() as u64)
+}
+
+/// `-2.27 points (95 % CI -8.61 to +4.07)`
+fn difference(estimate: &Estimate) -> String {
+    let ends = estimate.interval.map_or(String::new(), |ends| ci(&points_range(ends)));
+    format!("{} points{ends}", signed_points(estimate.summary.mean))
+}
+
+/// ` (95 % CI -8.61 to +4.07)`
+fn ci(range: &str) -> String {
+    format!(" (95 % CI {range})")
+}
+
+/// ` (95 % CI 0.31 to 0.74)` with so many digits after the point.
+fn ci_of(interval: Option<Interval>, digits: usize) -> String {
+    interval.map_or(String::new(), |Interval { low, high }| {
+        ci(&format!("{low:.digits$} to {high:.digits$}"))
+    })
+}
+
+/// `1.30 (95 % CI 1.20 to 1.41)`
+fn ratio(ratio: &Ratio) -> String {
+    format!("{:.2}{}", ratio.value, ci_of(ratio.interval, 2))
+}
+
+/// `3 seeds`, `3 seeds, 5,000 rows`: over what an interval is.
+fn sample(summary: &Summary) -> String {
+    let seeds = counted(summary.count, "seed");
+    summary.rows.map_or(seeds.clone(), |noise| match noise.block {
+        1 => format!("{seeds}, {}", counted(noise.rows, "row")),
+        block => format!("{seeds}, {} of {block} rows", counted(noise.rows, "block")),
+    })
+}

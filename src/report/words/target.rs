@@ -1,0 +1,30 @@
+//! What it takes to a target, and up to which batch size larger batches save steps.
+
+use super::{ci, whole};
+use crate::analysis::{NoTradeOff, TradeOff};
+
+/// What the critical batch size means.
+pub(in crate::report) fn critical_batch(curve: &TradeOff) -> String {
+    let range = curve
+        .interval
+        .map_or(String::new(), |ends| ci(&format!("{} to {}", whole(ends.low), whole(ends.high))));
+    format!(
+        "Critical batch size {}{range}: up to it doubling the batch nearly halves the steps, beyond it \
+         saves few.",
+        whole(curve.critical)
+    )
+}
+
+/// Why no curve was fitted.
+pub(in crate::report) fn no_trade_off(reason: &NoTradeOff) -> String {
+    match reason {
+        NoTradeOff::Setting(path) => format!("the arms differ in {path} too"),
+        NoTradeOff::Twins => "two arms have the same batch size and learning rate".into(),
+        NoTradeOff::NoCommonSeed => "no seed has runs of all arms".into(),
+        NoTradeOff::BatchSizes(found) => format!(
+            "it takes three batch sizes whose runs pass the target between two measurements, and there \
+             are {found}"
+        ),
+        NoTradeOff::NotConverged => "the fit did not converge".into(),
+    }
+}

@@ -1,0 +1,409 @@
+//! Every sentence once, as it is read: `said.txt` holds what all of them say of planted facts. Where a
+//! template is changed, the test shows the new text, which then goes into that file.
+
+use super::*;
+use crate::analysis::tests::{arm as arm_of, results};
+use crate::analysis::{
+    Agreed, Agreement, At, AtBest, Axis, Barrier, Because, BudgetFinding, Claim, ClaimKind,
+    Comparison, Confounder, Decomposition, Finding, Fit, GapArm, Given, Known, Median, Missing,
+    NoDecomposition, NoScaling, NoTradeOff, NoiseArm, NoiseFinding, NoiseMedian, OddSeed, Part,
+    Parts, RankCorrelation, RateScaling, Remainder, Sharper, SharpnessFinding, Silence, Split,
+    Target, TradeOff, Updates, compare,
+};
+use crate::stats::RowNoise;
+
+fn estimate(mean: f64, sd: f64) -> Estimate {
+    Estimate::from(Summary { count: 5, mean, sd: Some(sd), rows: None })
+}
+
+fn part(mean: f64) -> Part {
+    Part { estimate: estimate(mean, 0.01), p: None }
+}
+
+/// Total, learning rate, updates and residual.
+fn parts(means: [f64; 4]) -> Parts {
+    let [total, learning_rate, updates, residual] = means.map(part);
+    Parts { total, learning_rate, updates, residual }
+}
+
+fn decomposition(remainder: Remainder, means: [f64; 4]) -> Decomposition {
+    let gap_arm = |name: &str, batch_size: usize, learning_rate: f64, updates: f64, mean: f64| {
+        let validation = estimate(mean, 0.004);
+        let name = name.to_owned();
+        GapArm { name, batch_size, learning_rate, updates, validation, test: None }
+    };
+    Decomposition {
+        small: 32,
+        large: 256,
+        arms: [
+            gap_arm("batch-32", 32, 1e-3, 400.0, 0.85),
+            gap_arm("batch-256", 256, 1e-3, 50.0, 0.82),
+            gap_arm("tuned-32", 32, 1e-3, 400.0, 0.851),
+            gap_arm("tuned-256", 256, 4e-3, 50.0, 0.83),
+            gap_arm("longer-256", 256, 4e-3, 400.0, 0.845),
+        ],
+        seeds: (0..5).collect(),
+        odd_seed: None,
+        validation: parts(means),
+        best: parts(means),
+        overfitting: estimate(0.03, 0.005),
+        test: None,
+        remainder,
+        seeds_needed: None,
+        rows_needed: None,
+    }
+}
+
+fn gaps() -> Vec<String> {
+    let worse = decomposition(Remainder::LargeWorse, [0.03, 0.02, 0.015, 0.03]);
+    let mut stopped = decomposition(Remainder::Open, [0.0, -0.02, -0.02, 0.0]);
+    (stopped.arms[4].updates, stopped.seeds_needed) = (120.0, Some(40));
+    stopped.odd_seed = Some(OddSeed {
+        seed: 3,
+        batch_size: 256,
+        accuracy: 0.7,
+        others: [0.81, 0.83],
+        without: estimate(0.01, 0.002),
+    });
+    let mut overfitted = decomposition(Remainder::AtTheEndAlone, [0.03, 0.0, 0.0, 0.03]);
+    overfitted.best = parts([0.001, 0.0, 0.0, 0.001]);
+    let mut same = decomposition(Remainder::Immaterial, [-0.03, 0.0, 0.0, 0.0]);
+    for (copy, of) in [(2, 0), (3, 1), (4, 1)] {
+        same.arms[copy] = GapArm { name: same.arms[copy].name.clone(), ..same.arms[of].clone() };
+    }
+    let mut few_rows = decomposition(Remainder::Open, [0.0; 4]);
+    few_rows.rows_needed = Some(9000);
+    let noise = RowNoise { error: 0.01, rows: 2000, block: 1 };
+    few_rows.validation.total.estimate.summary.rows = Some(noise);
+    let better = decomposition(Remainder::LargeBetter, [0.0, 0.0, 0.0, -0.03]);
+    let all = [worse, stopped, overfitted, same, few_rows, better];
+    let mut said: Vec<String> = all.iter().flat_map(|found| gap::gap(found, 0.005)).collect();
+    let (rate, budget) = (Rate::Tuned, Budget::Steps);
+    let missing = [
+        NoDecomposition::Diverged("large".into()),
+        NoDecomposition::NoCommonSeed,
+        NoDecomposition::Arms { count: 0, batch_size: 256, rate, budget },
+    ];
+    said.extend(missing.iter().map(gap::no_gap));
+    said
+}
+
+fn at(batch_size: usize, count: u64) -> At {
+    At { batch_size, count }
+}
+
+fn all_confounders() -> Vec<Confounder> {
+    let updates =
+        |name: &str, batch_size, steps| Updates { arm: name.to_owned(), batch_size, steps };
+    let few = updates("large", 256, 50);
+    vec![
+        Confounder::Updates { fewest: few.clone(), most: updates("batch-32", 32, 400) },
+        Confounder::Updates { fewest: few.clone(), most: few },
+        Confounder::TunedRates { trials: [5, 5] },
+        Confounder::TunedRates { trials: [5, 8] },
+        Confounder::GivenRates { rates: vec![1e-3], given: Given::ToAll },
+        Confounder::GivenRates { rates: vec![1e-3, 1e-2], given: Given::AsGrid },
+        Confounder::GivenRates { rates: vec![1e-3, 1e-2], given: Given::ByArm },
+        Confounder::Settings { paths: vec!["train.schedule".into()] },
+        Confounder::AdamMemory {
+            small: at(32, 32_000),
+            large: at(1024, 1_024_000),
+            rows: Some(6000),
+        },
+        Confounder::Penalties { sizes: [32, 1024] },
+        Confounder::Patience { steps: vec![at(64, 188), at(256, 48)], some_without: true },
+        Confounder::Schedule { small: at(32, 188), large: at(1024, 1) },
+        Confounder::WholeData { sizes: vec![8000], rows: 6401 },
+        Confounder::MuchData { sizes: vec![1024, 2048], rows: 6000 },
+        Confounder::ShortLastBatch { rows: vec![at(32, 1), at(64, 10)] },
+        Confounder::LastBatch { rows: at(32, 16) },
+        Confounder::Accumulation { parts: vec![[256, 64]] },
+        Confounder::Padding { is_read: true },
+        Confounder::Padding { is_read: false },
+        Confounder::RunningMeans { drops: true },
+    ]
+}
+
+fn all_claims() -> Vec<String> {
+    let sizes = [32, 256];
+    let target = Target::accuracy(0.8);
+    let ratio = estimate(0.7, 0.1).exp();
+    let updates = |known, inexact| Because::Updates {
+        target: target.clone(),
+        sizes,
+        times: ratio,
+        known,
+        inexact,
+        seeds: 3,
+    };
+    let residual = |equal_updates, at_best| Because::Residual {
+        split: Split::Test,
+        sizes,
+        equal_updates,
+        at_best,
+        is_small: equal_updates,
+    };
+    let settings = vec![["model.lstm.dropout", "0.2"].map(String::from)];
+    let missing = [
+        Missing::Decomposition,
+        Missing::NoiseScales,
+        Missing::BoundedNoise,
+        Missing::Sharpness,
+        Missing::Curves,
+        Missing::TwoSizes,
+        Missing::CommonSeed,
+        Missing::Passing,
+        Missing::TwoArms,
+    ];
+    let mut all = vec![
+        residual(true, None),
+        residual(false, Some(estimate(0.001, 0.001))),
+        Because::Noise { sizes, left_out: 1, seeds: 3 },
+        Because::Minima { sharper: Some(true), better: Some(false) },
+        Because::Minima { sharper: Some(false), better: Some(true) },
+        Because::Minima { sharper: None, better: None },
+        updates(Known::Exactly, 1),
+        updates(Known::AtLeast, 1),
+        updates(Known::AtMost, 0),
+        Because::Memory { sizes, bytes: [200_000_000, 201_000_000], is_equal: true },
+        Because::Speed { sizes, is_equal: false },
+        Because::Setting { batch_size: 64, settings, of_many: 3, is_small: true },
+    ];
+    all.extend(missing.map(Because::Missing));
+    let of = |because| Claim {
+        claim: ClaimKind::Dropout,
+        finding: Finding::Supported,
+        arms: None,
+        because,
+        effect: Some(estimate(0.01, 0.002)),
+        ratio: Some(ratio),
+        detectable: None,
+    };
+    all.into_iter().map(|because| claims::because(&of(because))).collect()
+}
+
+fn names_of_claims() -> Vec<String> {
+    let kinds = [
+        ClaimKind::NoiseGeneralises,
+        ClaimKind::SmoothGradients,
+        ClaimKind::SharpMinima,
+        ClaimKind::FewerUpdates,
+        ClaimKind::MoreMemory,
+        ClaimKind::FasterEpochs,
+        ClaimKind::FallingRateAt256,
+        ClaimKind::FallingRate,
+        ClaimKind::Dropout,
+        ClaimKind::Penalties,
+    ];
+    kinds.map(|kind| claim(kind).to_owned()).to_vec()
+}
+
+/// The first is the best where these are the accuracies.
+fn comparison(first: f64, second: f64) -> Comparison {
+    let seeds = |mean: f64, own: f64| [mean, mean + 0.001 + own, mean - 0.001];
+    let arms = vec![arm_of(32, &seeds(first, 1e-4)), arm_of(256, &seeds(second, 0.0))];
+    compare(&results(arms))
+}
+
+fn what_is_held_equal() -> Vec<String> {
+    let of = |axis, amount, comparison| BudgetFinding {
+        axis,
+        amount,
+        comparison,
+        unread: Vec::new(),
+        arms: Vec::new(),
+    };
+    let epochs = of(Axis::Examples, 51_200.0, comparison(0.85, 0.80));
+    let mut steps = of(Axis::Steps, 400.0, comparison(0.85, 0.84));
+    let flipped = of(Axis::Seconds, 12.0, comparison(0.80, 0.85));
+    let mut said = budgets::budgets(&[epochs.clone(), steps.clone()]);
+    said.extend(budgets::budgets(&[epochs.clone(), flipped]));
+    steps.unread = vec!["batch-32".into()];
+    said.extend(budgets::budgets(&[epochs.clone(), steps.clone()]));
+    steps.comparison.arms.truncate(1);
+    said.extend(budgets::budgets(&[epochs.clone(), steps]));
+    assert!(budgets::budgets(&[epochs]).is_empty());
+    let best = AtBest { comparison: comparison(0.80, 0.85), arms: Vec::new() };
+    said.extend(budgets::at_best(&best));
+    said
+}
+
+fn noise_scales() -> Vec<String> {
+    let median = |value, at_least| Median { value, at_least };
+    let moment = |step: u64, plain| NoiseMedian {
+        step,
+        examples: 32 * step,
+        seeds: 3,
+        plain,
+        adam: Some(median(7.0, false)),
+    };
+    let of = |points, critical, typical| NoiseFinding {
+        arms: vec![NoiseArm { arm: "batch-32".into(), batch_size: 32, points }],
+        ends: vec!["batch-32".into()],
+        critical: Some(critical),
+        typical: Some(typical),
+    };
+    let known = median(300.0, false);
+    let bound = |value| median(value, true);
+    let rise = of(vec![moment(10, median(20.0, false)), moment(20, known)], 100.0, known);
+    let apart = of(vec![moment(10, known)], 4000.0, known);
+    let unknown = of(vec![moment(10, bound(0.0)), moment(20, known)], 4000.0, bound(11.0));
+    let bounds = of(vec![moment(10, bound(5.0)), moment(20, bound(9.0))], 100.0, known);
+    assert_eq!(rise.beside_critical().unwrap().2, Fit::InLine);
+    [rise, apart, unknown, bounds].iter().flat_map(noise::noise).collect()
+}
+
+fn sharpness() -> Vec<String> {
+    let tau = |measure, tau: f64, ends: Option<[f64; 2]>| {
+        let interval = ends.map(|[low, high]| Interval { low, high });
+        RankCorrelation {
+            measure,
+            tau,
+            interval,
+            tau_within_rates: Some(tau),
+            interval_within_rates: interval,
+            tau_at_like_losses: Some(tau),
+            interval_at_like_losses: interval,
+        }
+    };
+    let of = |ratio: f64, sign: f64, ends: Option<[f64; 2]>| SharpnessFinding {
+        runs: 16,
+        seeds: 8,
+        split: Split::Test,
+        sharper: vec![Sharper {
+            measure: "top_eigenvalue",
+            small: "batch-32".into(),
+            large: "batch-256".into(),
+            log_ratio: estimate(ratio, 0.1),
+        }],
+        losses: Some([0.1, 0.3]),
+        all_losses: None,
+        rank_correlations: ["top_eigenvalue", "adaptive"]
+            .map(|of| tau(of, sign * 0.5, ends))
+            .into(),
+        edges: Some([0.05, 0.13]),
+        barriers: Vec::new(),
+    };
+    let barrier = |rise: f64, sd: f64, lowest: f64| Barrier {
+        small: "batch-32".into(),
+        large: "batch-256".into(),
+        loss: estimate(rise, sd),
+        accuracy: estimate(lowest, 0.01),
+        ends: [0.9, 0.95],
+    };
+    let mut worse = of(1.0, -1.0, Some([-0.8, -0.2]));
+    worse.barriers = vec![barrier(0.5, 0.1, 0.75), barrier(0.0, 0.0, 0.9), barrier(0.06, 0.1, 0.9)];
+    let all = [worse, of(-1.0, 1.0, Some([0.2, 0.8])), of(0.0, 1.0, None)];
+    all.iter().flat_map(minima::minima).collect()
+}
+
+fn lines_and_curves() -> Vec<String> {
+    let line = |ends: Option<[f64; 2]>| RateScaling {
+        exponent: 0.5,
+        interval: ends.map(|[low, high]| Interval { low, high }),
+        factor: 1e-3,
+        batch_sizes: vec![16, 64, 256],
+    };
+    let lines = [None, Some([0.3, 0.7]), Some([0.1, 0.3]), Some([0.4, 1.2])].map(line);
+    let mut said: Vec<String> = lines.iter().map(rates::scaling).collect();
+    said.extend([NoScaling::BatchSizes(2), NoScaling::Alike].map(no_scaling));
+    said.push(critical_batch(&TradeOff {
+        smallest_steps: 50.0,
+        least_examples: 6400.0,
+        critical: 128.0,
+        interval: Some(Interval { low: 100.0, high: 170.0 }),
+        straddled: true,
+        bounds: 0,
+    }));
+    let missing = [
+        NoTradeOff::Setting("train.schedule".into()),
+        NoTradeOff::Twins,
+        NoTradeOff::NoCommonSeed,
+        NoTradeOff::BatchSizes(2),
+        NoTradeOff::NotConverged,
+    ];
+    said.extend(missing.iter().map(no_trade_off));
+    said
+}
+
+fn agreements() -> Vec<String> {
+    let of = |agreement, batch_sizes: &[usize]| Agreed {
+        agreement,
+        batch_sizes: batch_sizes.to_vec(),
+        not_everywhere: Vec::new(),
+        silent: Vec::new(),
+    };
+    let silent = [
+        ("a", Silence::NothingToCompare),
+        ("b", Silence::OneArm),
+        ("c", Silence::TooFewSeeds),
+        ("d", Silence::ToTarget),
+    ];
+    let silent = silent.map(|(name, why)| (name.to_owned(), why)).to_vec();
+    let all = [
+        Agreed { not_everywhere: vec![512], ..of(Agreement::Agree, &[32, 64]) },
+        of(Agreement::Disagree, &[]),
+        of(Agreement::Differ, &[]),
+        of(Agreement::Open, &[32, 1024]),
+        of(Agreement::NothingInCommon, &[]),
+        of(Agreement::TooLittleInCommon, &[64]),
+        Agreed { silent, ..of(Agreement::TooFew, &[]) },
+    ];
+    all.iter().flat_map(agreement).collect()
+}
+
+fn names() -> Vec<String> {
+    let ways = [Rate::Given, Rate::Tuned]
+        .into_iter()
+        .flat_map(|rate| [Budget::Epochs, Budget::Steps].map(|budget| way(Way { rate, budget })));
+    let edges = [None, Some(Edge::Lowest), Some(Edge::Highest)].map(edge);
+    let objectives =
+        [Objective::Time, Objective::Memory, Objective::Examples, Objective::LargestBatch];
+    let findings =
+        [Finding::Supported, Finding::Contradicted, Finding::Inconclusive, Finding::NotTested];
+    let all = ways.chain(edges).chain(objectives.map(objective)).chain(findings.map(finding));
+    all.map(str::to_owned).collect()
+}
+
+#[test]
+fn all_sentences_read_as_in_the_file() {
+    let named = |found: &Confounder| format!("{}: {}", confounder_name(found), confounder(found));
+    let topics: [(&str, Vec<String>); 9] = [
+        ("gap", gaps()),
+        ("confounders", all_confounders().iter().map(named).collect()),
+        ("claims", [names_of_claims(), all_claims()].concat()),
+        ("budgets", what_is_held_equal()),
+        ("noise", noise_scales()),
+        ("minima", sharpness()),
+        ("rates and target", lines_and_curves()),
+        ("agreement", agreements()),
+        ("names", names()),
+    ];
+    let text: Vec<String> = topics
+        .iter()
+        .map(|(title, lines)| format!("{title}\n  {}\n", lines.join("\n  ")))
+        .collect();
+    let text = text.join("\n");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/words/said.txt");
+    assert!(text == std::fs::read_to_string(file).unwrap(), "{text}");
+}
+
+#[test]
+fn no_clause_is_longer_than_25_words() {
+    let said = [gaps(), all_claims(), what_is_held_equal(), noise_scales(), sharpness()].concat();
+    let all = said.iter().flat_map(|text| text.split_inclusive(['.', ';', ':']));
+    // Numbers in brackets are looked up, not read.
+    let words = |part: &str| {
+        let mut depth = 0i32;
+        let read: String = part
+            .chars()
+            .filter(|c| {
+                depth += i32::from(*c == '(') - i32::from(*c == ')');
+                depth == 0
+            })
+            .collect();
+        read.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count()
+    };
+    let long: Vec<&str> = all.filter(|part| words(part) > 25).collect();
+    assert!(long.is_empty(), "{long:#?}");
+}

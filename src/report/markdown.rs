@@ -69,7 +69,11 @@ pub(super) fn sections(results: &Results, report: &Report) -> Vec<Section> {
         (
             "Steps to the target",
             findings.target.as_ref().map(|target| {
-                format!("Target: {}.\n\n{}", target.target.words(), to_target(results, target))
+                format!(
+                    "Target: {}.\n\n{}",
+                    words::target(&target.target),
+                    to_target(results, target)
+                )
             }),
         ),
         ("The gap in numbers", sections::gap(report)),

@@ -234,20 +234,6 @@ fn only_the_command_line_prints_reads_the_environment_and_exits() {
     }
 }
 
-/// Modules of `analysis` that still put into words what they find, which `report::words` is for. The list
-/// only shrinks.
-const STILL_TALK: [&str; 9] = [
-    "analysis::objective",
-    "analysis::target::reach",
-    "analysis::verdict::about",
-    "analysis::verdict::advice",
-    "analysis::verdict::cautions",
-    "analysis::verdict::choice",
-    "analysis::verdict::found",
-    "analysis::verdict::to_target",
-    "analysis::words",
-];
-
 /// Whether a text has two words beside each other; what stands in braces is none.
 fn is_english(text: &str) -> bool {
     let mut depth = 0usize;
@@ -266,27 +252,21 @@ fn is_english(text: &str) -> bool {
     words.windows(2).any(|pair| pair == [true, true])
 }
 
-/// Who in `analysis` talks beyond those, and who of them no longer does.
-fn talk_of_analysis(modules: &[Module], known: &[&str]) -> Vec<String> {
+/// Who in `analysis` puts into words what it finds, which `report::words` is for. Files of tests may.
+fn talk_of_analysis(modules: &[Module]) -> Vec<String> {
     let talks = |module: &&Module| module.texts.iter().any(|(text, _)| is_english(text));
     let of_analysis = modules.iter().filter(|module| {
-        let is_test = module.path.last().is_some_and(|name| name == "tests");
+        let is_test = module.path.last().is_some_and(|n| ["tests", "simulation"].contains(&&**n));
         module.path.first().is_some_and(|layer| layer == "analysis") && !is_test
     });
-    let found: Vec<String> =
-        of_analysis.filter(talks).map(|module| module.path.join("::")).collect();
-    let new = found.iter().filter(|name| !known.contains(&name.as_str()));
-    let gone = known.iter().filter(|name| !found.iter().any(|of| of == *name));
-    new.map(|name| format!("{name} talks"))
-        .chain(gone.map(|name| format!("{name} talks no more")))
-        .collect()
+    of_analysis.filter(talks).map(|module| module.path.join("::")).collect()
 }
 
 #[test]
 fn the_analysis_returns_facts_and_leaves_the_words_to_the_report() {
     let none: Vec<String> = Vec::new();
-    assert_eq!(talk_of_analysis(modules(), &STILL_TALK), none);
-    let of = |text: &str| talk_of_analysis(&planted(&[("analysis::noise", text)]), &[]);
+    assert_eq!(talk_of_analysis(modules()), none);
+    let of = |text: &str| talk_of_analysis(&planted(&[("analysis::noise", text)]));
     assert_eq!(of("fn f() -> &'static str { \"too few seeds\" }").len(), 1);
     assert_eq!(of("fn f() -> String { format!(\"{x} is better\") }").len(), 1);
     for silent in [
@@ -297,8 +277,6 @@ fn the_analysis_returns_facts_and_leaves_the_words_to_the_report() {
     ] {
         assert_eq!(of(silent), none, "{silent}");
     }
-    let silent = planted(&[("analysis::noise", "fn f() {}")]);
-    assert_eq!(talk_of_analysis(&silent, &["analysis::noise"]).len(), 1);
 }
 
 fn unsafe_code(modules: &[Module]) -> Vec<String> {

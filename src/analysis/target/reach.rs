@@ -12,7 +12,6 @@
 //! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
 
 use crate::analysis::Point;
-use crate::analysis::words::percent;
 use serde::Serialize;
 
 /// A metric and the value of it that is to be reached.
@@ -49,12 +48,9 @@ impl Target {
         if self.falls { value <= self.value } else { value >= self.value }
     }
 
-    /// `84.0 % on validation`, `val_loss 0.35`
-    pub fn words(&self) -> String {
-        match &*self.metric {
-            ACCURACY => format!("{} on validation", percent(self.value)),
-            metric => format!("{metric} {}", self.value),
-        }
+    /// Whether it is an accuracy on validation.
+    pub fn is_accuracy(&self) -> bool {
+        self.metric == ACCURACY
     }
 }
 
@@ -162,7 +158,6 @@ pub(super) mod tests {
         near(cost.steps, 20.0, 1e-9);
         assert!(matches!(reach(&run, &loss(0.7)), Some(Reach::Before(Cost { steps: 10.0, .. }))));
         assert!(matches!(reach(&run, &loss(0.1)), Some(Reach::Never(Cost { steps: 40.0, .. }))));
-        assert_eq!(loss(0.35).words(), "val_loss 0.35");
-        assert_eq!(Target::accuracy(0.84).words(), "84.0 % on validation");
+        assert!(Target::accuracy(0.84).is_accuracy() && !loss(0.35).is_accuracy());
     }
 }

@@ -262,7 +262,7 @@ impl Story<'_> {
         let steps = of_arm.steps.map_or("-".into(), |steps| count(steps.mean.round() as u64));
         format!(
             "Reaches {} after {seconds} and {steps} steps on average{}.",
-            target.target.words(),
+            crate::report::words::target(&target.target),
             self.not_shown()
         )
     }

@@ -6,6 +6,7 @@ use crate::analysis::{
 };
 use crate::format::{bytes, count, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
+use crate::report::words;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let fronts = study.findings.fronts.iter().filter(|front| matters(study, front));
@@ -19,7 +20,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         study.findings.target.as_ref().filter(|_| to_target).map_or(String::new(), |target| {
             format!(
                 " Target: {}; arms of which a run missed it have no mark.",
-                target.target.words()
+                words::target(&target.target)
             )
         });
     let caption = format!(

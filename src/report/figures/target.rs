@@ -3,6 +3,7 @@
 use super::{ASIDE, Figure, Study, beside, interval_of};
 use crate::analysis::{ArmResults, Cost, Reach, TargetFinding, TradeOff, reach};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
+use crate::report::words;
 use crate::stats::Interval;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
@@ -32,7 +33,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         "To reach {}: one mark a run ({}), bars 95 % t intervals where all runs reach it. Dashed: doubling \
          the batch halves the steps.{fitted}{band} Arrow up: never reached; arrow down: reached before the \
          first measurement.",
-        target.target.words(),
+        words::target(&target.target),
         study.seeds()
     );
     let title = "Training needed to reach the target".into();

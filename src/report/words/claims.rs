@@ -53,7 +53,7 @@ pub(in crate::report) fn because(claim: &Claim) -> String {
                 (some, Known::Exactly) => format!("; {some} of {seeds} seeds left out"),
                 (some, _) => format!("; of {some} of {seeds} seeds only a bound is known"),
             };
-            let (to, ratio) = (target.words(), ratio(times));
+            let (to, ratio) = (super::target(target), ratio(times));
             format!("to {to}: ratio of steps, {small} over {large}, {least}{ratio}{rest}")
         }
     }

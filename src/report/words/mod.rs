@@ -32,7 +32,7 @@ pub(super) use claims::{because, claim, finding};
 pub(super) use confounders::{confounder, name as confounder_name};
 pub(super) use gap::PARTS;
 pub(super) use rates::{no_scaling, power};
-pub(super) use target::{critical_batch, no_trade_off};
+pub(super) use target::{critical_batch, no_trade_off, target};
 
 use crate::analysis::{
     ArmFinding, Budget, Estimate, Findings, Objective, Outcome, Rate, Ratio, Results, Role, Way,

@@ -1,7 +1,15 @@
 //! What it takes to a target, and up to which batch size larger batches save steps.
 
 use super::{ci, whole};
-use crate::analysis::{NoTradeOff, TradeOff};
+use crate::analysis::{NoTradeOff, Target, TradeOff, percent};
+
+/// `84.0 % on validation`, `val_loss 0.35`
+pub(in crate::report) fn target(target: &Target) -> String {
+    match target.is_accuracy() {
+        true => format!("{} on validation", percent(target.value)),
+        false => format!("{} {}", target.metric, target.value),
+    }
+}
 
 /// What the critical batch size means.
 pub(in crate::report) fn critical_batch(curve: &TradeOff) -> String {

@@ -91,10 +91,12 @@ fn what_is_not_a_finished_run_is_refused_with_advice() {
         let said = scene.run(arguments).expect(2).stderr;
         assert!(said.contains(message) && said.contains(hint), "{arguments:?}: {said}");
     };
+    // A study stands for the best run of the arm that it recommends; an arm stands for none.
+    scene.run(&["evaluate", "runs/tiny"]).expect(0);
     refused(
-        &["evaluate", "runs/tiny"],
-        "runs/tiny is not the folder of a run",
-        "name one of its runs, such as runs/tiny/large/seed-0",
+        &["evaluate", "runs/tiny/large"],
+        "runs/tiny/large is not the folder of a run",
+        "such as runs/",
     );
     refused(&["export", "none", "--format", "onnx"], "none is not", "runs/quickstart/batch-32");
     refused(

@@ -112,7 +112,9 @@ fn studies_that_are_named_twice_count_once_and_those_without_runs_are_left_out()
         assert!(ended.stderr.contains(warning), "{}", ended.stderr);
     }
     let page = scene.read("page/index.html");
-    for part in ["2 studies", "too few seeds", "Unfinished, so this may change", "margins differ"] {
+    for part in
+        ["2 studies", "fewer than three seeds", "Unfinished, so this may change", "margins differ"]
+    {
         assert!(page.contains(part), "{part} is missing");
     }
     assert!(page.contains("Same rows in the same splits"), "the data are the same");

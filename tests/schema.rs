@@ -66,7 +66,7 @@ fn every_key_of_the_experiments_is_in_the_schema_and_a_wrong_one_is_not() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(unknown(&schema, &text), Vec::<String>::new(), "{}", path.display());
-        let wrong = text.replacen("epochs:", "epochz:", 1).replacen("seeds:", "seedz:", 1);
+        let wrong = text.replacen("epochs:", "epochz:", 1).replacen("  seeds:", "  seedz:", 1);
         assert_eq!(unknown(&schema, &wrong).len(), 2, "{}", path.display());
         files += 1;
     }

@@ -1,6 +1,6 @@
 //! `verdict.md`: the answer, the numbers behind it, and how they were come by.
 
-use super::answer::{Next, from_best, short};
+use super::answer::{Next, from_best, short, standing};
 use super::cautions::is_never_folded;
 use super::{Report, sections, words};
 use crate::analysis::{
@@ -19,7 +19,8 @@ pub(super) fn page(results: &Results, report: &Report) -> String {
     ];
     parts.extend(answer.caveat.iter().map(|caveat| format!("Caveat: {caveat}")));
     parts.extend(answer.next.as_ref().map(next));
-    let warnings: Vec<String> = report.warnings().map(String::from).collect();
+    let read = report.rows.iter().map(|said| format!("Data: {said}"));
+    let warnings: Vec<String> = report.warnings().map(String::from).chain(read).collect();
     parts.extend((!warnings.is_empty()).then(|| bullets(&warnings)));
     parts.push("## Batch sizes".into());
     parts.push(standings(comparison));
@@ -126,7 +127,7 @@ pub(super) fn standings_row(comparison: &Comparison, arm: &ArmFinding) -> [Strin
         mean(arm.validation.as_ref()),
         arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
         from_best(comparison, arm, 2),
-        words::result(arm).to_owned(),
+        standing(comparison, arm).to_owned(),
     ]
 }
 

@@ -38,11 +38,10 @@ pub use decision::decide;
 pub use studies::{Reports, Together, write_all};
 
 use crate::analysis::{self, Findings, Results};
-use crate::data::Account;
 use crate::error::UserError;
 use crate::files;
 use crate::rng::{Purpose, stream};
-use crate::study::{StudyStatus, session_values};
+use crate::study::{StudyStatus, rows_left_out, session_values};
 use anyhow::{Context, Result, bail};
 use plot::Figure;
 use serde::Serialize;
@@ -115,6 +114,21 @@ impl Source {
         }
     }
 
+    /// The same for all runs.
+    fn all_runs(&self) -> Vec<String> {
+        let mut kept = Vec::new();
+        let command = self.rerun();
+        let mut words = command.iter();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--only" => words = without_first(words),
+                other if other.starts_with("--only=") => {}
+                _ => kept.push(word.clone()),
+            }
+        }
+        kept
+    }
+
     /// Whether it adds seeds by itself.
     fn is_until(&self) -> bool {
         self.until || self.command.iter().any(|word| word.starts_with("--until-settled"))
@@ -182,7 +196,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
             .collect(),
         gap: words::gap_lines(&findings, results.margin),
         besides: words::besides(&results, &findings),
-        rows: rows(&sessions),
+        rows: rows_left_out(&sessions),
         findings,
         path: report_folder.join("index.html"),
     };
@@ -216,13 +230,6 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
 fn without_first(mut words: std::slice::Iter<'_, String>) -> std::slice::Iter<'_, String> {
     words.next();
     words
-}
-
-/// What of the data's lines and rows made no example, and why.
-fn rows(sessions: &[Value]) -> Vec<String> {
-    let accounts = sessions.last().map(|last| last["data"]["accounts"].clone());
-    let accounts: Option<Vec<Account>> = accounts.and_then(|of| serde_json::from_value(of).ok());
-    accounts.iter().flatten().filter_map(Account::differences).collect()
 }
 
 /// The run that stands for a study.

@@ -1,8 +1,8 @@
 //! The end of `run` and `report`: a table of the arms and a few lines, within 80 columns.
 
-use super::answer::{Answer, from_best, short};
-use super::{Report, cautions, words};
-use crate::analysis::{ArmFinding, Caution, Comparison, percent};
+use super::answer::{Answer, from_best, short, standing};
+use super::{Report, cautions};
+use crate::analysis::{ArmFinding, Comparison, percent};
 use crate::format::{duration, in_line};
 use crate::stats::Summary;
 
@@ -129,12 +129,12 @@ fn row(comparison: &Comparison, arm: &ArmFinding, letters: usize) -> [String; 6]
         from_best(comparison, arm, 1),
         arm.test.map_or("-".into(), |test| percent(test.summary.mean)),
         arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
-        result(arm),
+        result(comparison, arm),
     ]
 }
 
-fn result(arm: &ArmFinding) -> String {
-    let result = words::result(arm);
+fn result(comparison: &Comparison, arm: &ArmFinding) -> String {
+    let result = standing(comparison, arm);
     match arm.finished == arm.planned {
         true => result.to_owned(),
         false => format!("{result}, {} of {}", arm.finished, arm.planned),
@@ -142,14 +142,10 @@ fn result(arm: &ArmFinding) -> String {
 }
 
 impl Report {
-    /// What is never folded: leaks, then what of the data was left out, then the rest.
+    /// What is never folded: leaks first, then failed runs and the rest.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
-        let cautions = || self.findings.verdict.cautions.iter().zip(&self.cautions);
-        let is_leak = |caution: &Caution| matches!(caution, Caution::SeenInTraining { .. });
-        let leaks = cautions().filter(move |(caution, _)| is_leak(caution));
-        let rest = cautions()
-            .filter(move |(caution, _)| !is_leak(caution) && cautions::is_never_folded(caution));
-        let rows = self.rows.iter().map(String::as_str);
-        leaks.map(|(_, said)| said.as_str()).chain(rows).chain(rest.map(|(_, said)| said.as_str()))
+        let cautions = self.findings.verdict.cautions.iter().zip(&self.cautions);
+        let kept = cautions.filter(|(caution, _)| cautions::is_never_folded(caution));
+        kept.map(|(_, said)| said.as_str())
     }
 }

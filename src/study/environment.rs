@@ -5,7 +5,7 @@ use super::folder::StudyFolder;
 use super::plan::Plan;
 use super::pool::Pool;
 use super::record::wall_clock;
-use crate::data::Overlap;
+use crate::data::{Account, Overlap};
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use crate::kernels::EngineKind;
@@ -153,6 +153,13 @@ pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
         margin: session["margin"].as_f64(),
     };
     Ok(session_values(folder)?.iter().map(read).collect())
+}
+
+/// What of the data's lines and rows made no example in the last session, and why.
+pub fn rows_left_out(sessions: &[Value]) -> Vec<String> {
+    let accounts = sessions.last().map(|last| last["data"]["accounts"].clone());
+    let accounts: Option<Vec<Account>> = accounts.and_then(|of| serde_json::from_value(of).ok());
+    accounts.iter().flatten().filter_map(Account::differences).collect()
 }
 
 /// Whether seeds were ever added after results were there: by a session that went on until something was

@@ -1,5 +1,6 @@
 //! Whether Linux killed a process because memory ran out, and how much there was.
 
+use crate::format::bytes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +93,45 @@ fn counter(file: &Path, name: &str) -> Option<u64> {
     let values = text.lines().filter_map(|line| line.split_once(' '));
     let mut values = values.filter(|(found, _)| *found == name);
     values.next()?.1.trim().parse().ok()
+}
+
+/// How a worker ended, and what to do when it was killed.
+pub(super) fn said_of(how: &str, why: Option<Killed>) -> String {
+    match why {
+        None => how.to_owned(),
+        Some(why) => format!("{}; {}", how_killed(how, why), what_to_do(why)),
+    }
+}
+
+pub(super) fn how_killed(how: &str, why: Killed) -> String {
+    match why {
+        Killed::ForMemory(None) => format!("{how}: Linux killed it because memory ran out"),
+        Killed::ForMemory(Some(limit)) => format!(
+            "{how}: Linux killed it because memory ran out: this job may use {}",
+            bytes(limit)
+        ),
+        Killed::BySomebody => format!("{how}: somebody killed it, and memory had not run out"),
+        Killed::Unknown => {
+            format!("{how}: somebody killed it, or Linux did because memory ran out")
+        }
+    }
+}
+
+/// So that the same does not come again.
+pub(super) fn what_to_do(why: Killed) -> &'static str {
+    match why {
+        Killed::ForMemory(_) => {
+            "the same command may end the same way: train one run at a time (`--workers 1`), give the \
+             job more memory, or compute parts of each batch (`train.micro_batch`, in a study of \
+             another name)"
+        }
+        Killed::BySomebody => "the same command goes on with it",
+        Killed::Unknown => {
+            "the same command goes on with it; if memory ran out, train one run at a time \
+             (`--workers 1`) or compute parts of each batch (`train.micro_batch`, in a study of \
+             another name)"
+        }
+    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,9 @@ mod until;
 mod worker;
 
 pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
-pub use environment::{Session, put_damaged_aside, session_values, sessions, was_extended};
+pub use environment::{
+    Session, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
+};
 pub use estimate::{Estimate, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};

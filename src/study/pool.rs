@@ -2,14 +2,13 @@
 
 use super::Observer;
 use super::folder::StudyFolder;
-use super::killed::{Killed, Memory};
+use super::killed::{Killed, Memory, how_killed, said_of, what_to_do};
 use super::member::{Farewell, Said, Worker};
 use super::plan::{Plan, Run, Stage};
 use super::protocol::{Hello, Measure, NoRoom, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Record, RunFolder, Status};
 use crate::config::ProbeSection;
 use crate::error::UserError;
-use crate::format::bytes;
 use crate::kernels::{Device, InstructionSet, Place};
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
@@ -163,7 +162,7 @@ impl Pool {
                 let killed = farewell.killed.then(|| self.memory.why_killed());
                 let (how, advice) = match killed {
                     None => bail!("timing `{}` failed: {}", run.id(), farewell.message),
-                    Some(why) => (how_killed(&farewell, why), what_to_do(why)),
+                    Some(why) => (how_killed(&farewell.message, why), what_to_do(why)),
                 };
                 Err(UserError::new(format!("timing `{}` failed: {how}", run.id()), advice).into())
             }
@@ -263,7 +262,7 @@ impl Pool {
                 let stopped = self.stopping && why.is_some();
                 let end = match job.measurement {
                     None => end_of_lost_run(&folder.run(run), plan, run, &farewell, why)?,
-                    Some(_) => RunEnd::Failed { message: said_of(&farewell, why) },
+                    Some(_) => RunEnd::Failed { message: said_of(&farewell.message, why) },
                 };
                 match end {
                     RunEnd::Failed { .. } if stopped => RunEnd::Stopped,
@@ -378,7 +377,7 @@ fn end_of_lost_run(
     farewell: &Farewell,
     why: Option<Killed>,
 ) -> Result<RunEnd> {
-    let message = said_of(farewell, why);
+    let message = said_of(&farewell.message, why);
     match folder.record()?.map(|record| record.status) {
         Some(Status::Finished) => Ok(RunEnd::Finished),
         Some(Status::Diverged { step }) => Ok(RunEnd::Diverged { step }),
@@ -388,46 +387,6 @@ fn end_of_lost_run(
             let status = Status::Failed { message: message.clone() };
             folder.write_record(&Record::new(status, plan.definition(run))?)?;
             Ok(RunEnd::Failed { message })
-        }
-    }
-}
-
-/// How a worker ended, and what to do when it was killed.
-fn said_of(farewell: &Farewell, why: Option<Killed>) -> String {
-    match why {
-        None => farewell.message.clone(),
-        Some(why) => format!("{}; {}", how_killed(farewell, why), what_to_do(why)),
-    }
-}
-
-fn how_killed(farewell: &Farewell, why: Killed) -> String {
-    let how = &farewell.message;
-    match why {
-        Killed::ForMemory(None) => format!("{how}: Linux killed it because memory ran out"),
-        Killed::ForMemory(Some(limit)) => format!(
-            "{how}: Linux killed it because memory ran out: this job may use {}",
-            bytes(limit)
-        ),
-        Killed::BySomebody => format!("{how}: somebody killed it, and memory had not run out"),
-        Killed::Unknown => {
-            format!("{how}: somebody killed it, or Linux did because memory ran out")
-        }
-    }
-}
-
-/// So that the same does not come again.
-fn what_to_do(why: Killed) -> &'static str {
-    match why {
-        Killed::ForMemory(_) => {
-            "the same command may end the same way: train one run at a time (`--workers 1`), give the \
-             job more memory, or compute parts of each batch (`train.micro_batch`, in a study of \
-             another name)"
-        }
-        Killed::BySomebody => "the same command goes on with it",
-        Killed::Unknown => {
-            "the same command goes on with it; if memory ran out, train one run at a time \
-             (`--workers 1`) or compute parts of each batch (`train.micro_batch`, in a study of \
-             another name)"
         }
     }
 }

@@ -55,7 +55,6 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
 /// smaller, is taken out here.
 const KNOWN_CIRCLES: &[&[&str]] = &[
     &["analysis::findings", "analysis::verdict"],
-    &["analysis::verdict::advice", "analysis::verdict::to_target"],
     &["config::arms", "config::overlay", "config::resolve"],
     &["kernels::fused::tile", "kernels::fused::vector"],
     &["report::markdown", "report::sections"],

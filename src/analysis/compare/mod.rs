@@ -179,6 +179,11 @@ impl ArmFinding {
 }
 
 impl Comparison {
+    /// Whether so few seeds are common that nothing is said of which arm is better.
+    pub fn has_too_few_seeds(&self) -> bool {
+        self.seeds.len() < LEAST_SEEDS
+    }
+
     /// The best arm.
     pub fn best(&self) -> Option<&ArmFinding> {
         self.arms.get(self.best?)
@@ -222,7 +227,7 @@ pub fn compare(results: &Results) -> Comparison {
             continue;
         }
         arm.standing = Some(standing);
-        arm.from_best = pairs.from_best(place);
+        arm.from_best = pairs.minus_best(place);
         arm.p_worse = pairs.p_worse(place);
         if standing == Standing::Undecided {
             arm.seeds_needed = pairs.seeds_needed(place, POWER);

@@ -147,7 +147,7 @@ impl Pairs {
 
     /// An arm minus the best of the others: the bounds by which it was decided how it stands. `None`
     /// where nothing bounds it.
-    pub(super) fn from_best(&self, i: usize) -> Option<Interval> {
+    pub(super) fn minus_best(&self, i: usize) -> Option<Interval> {
         let rivals = self.others(i).filter(|j| !self.is_beaten(*j));
         let low = rivals.map(|j| self.bounds(i, j).map_or(-1.0, |bounds| bounds.low.max(-1.0)));
         let high = self.others(i).map(|j| self.bounds(i, j).map_or(1.0, |bounds| bounds.high));

@@ -9,8 +9,8 @@
 //! asked   five seeds and a look; then as many as are asked for, and a second one; and again
 //! ```
 //!
-//! The short version is part of the tests; `cargo test --lib simulation -- --ignored --nocapture` prints
-//! all cells with more studies.
+//! The short version is part of the tests; `cargo test --lib all_cells -- --ignored` writes all
+//! cells, with more studies, to target/simulation.txt.
 
 use crate::analysis::tests::{arm, results, run};
 use crate::analysis::verdict::{Decision, decide};
@@ -234,22 +234,24 @@ fn as_many_seeds_as_are_asked_for_settle_80_of_100_studies_of_equal_arms() {
 }
 
 #[test]
-#[ignore = "prints all cells with 2,000 studies each: about half an hour"]
+#[ignore = "all cells with 2,000 studies each take minutes"]
 fn all_cells() {
     let studies = 2000;
-    let mut worst: f64 = 0.0;
+    let (mut worst, mut text) = (0.0f64, String::new());
     for arms in [2, 3, 6] {
         for sd in [0.5, 1.0, 2.0] {
             let [settled, asked] = settled_as_promised(arms, sd, studies);
-            println!("{arms} arms, sd {sd}: asked in {asked:.3}, settled as asked in {settled:.3}");
+            text += &format!(
+                "{arms} arms, sd {sd}: asked in {asked:.3}, settled as asked in {settled:.3}\n"
+            );
             for by in [0.0, 0.5, 1.0, 2.0] {
                 for noise in [Noise::Normal, Noise::Heavy, Noise::Tied] {
                     for (procedure, name) in PROCEDURES.iter().enumerate() {
                         let [wrong, settled, seeds] =
                             cell(procedure, &behind(arms, by), sd, noise, studies);
-                        println!(
+                        text += &format!(
                             "{arms} arms, sd {sd}, behind by {by}, {noise:?}, {name}: wrong {wrong:.4}, \
-                             settled {settled:.3}, {seeds:.1} seeds"
+                             settled {settled:.3}, {seeds:.1} seeds\n"
                         );
                         worst = worst.max(wrong);
                     }
@@ -257,6 +259,7 @@ fn all_cells() {
             }
         }
     }
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/target/simulation.txt"), text).unwrap();
     assert!(worst <= limit(studies), "{worst}");
 }
 

@@ -9,7 +9,7 @@ mod next;
 mod tests;
 mod words;
 
-pub(super) use words::{from_best, long, names, short};
+pub(super) use words::{from_best, long, names, short, standing};
 
 use super::Source;
 use crate::analysis::{
@@ -193,7 +193,11 @@ impl Story<'_> {
     fn label(&self, chosen: &ArmFinding) -> String {
         let verdict = &self.findings.verdict;
         match verdict.outcome {
-            Outcome::ClearlyBetter => "decided: clearly better".into(),
+            Outcome::ClearlyBetter => {
+                let by = chosen.from_best.map_or(0.0, |by| by.low);
+                let clearly = if by >= self.comparison.margin { "clearly " } else { "" };
+                format!("decided: {clearly}better")
+            }
             Outcome::NoDifference => "decided: no difference that matters".into(),
             Outcome::Decided => "decided".into(),
             Outcome::ToTarget if verdict.rivals.is_empty() => "reaches the target first".into(),
@@ -297,7 +301,8 @@ impl Story<'_> {
 
     /// The most important thing to know beside it.
     fn caveat(&self) -> Option<String> {
-        let competing = || self.comparison.arms.iter().filter(|arm| arm.competes());
+        let is_there = |arm: &&ArmFinding| arm.finished > 0 && arm.diverged == 0;
+        let competing = || self.comparison.arms.iter().filter(is_there);
         if competing().count() < 2 {
             return None;
         }

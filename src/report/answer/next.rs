@@ -17,7 +17,7 @@ impl Story<'_> {
                 );
                 Some(match unfinished {
                     true => Next {
-                        command: Some(command(&source.rerun())),
+                        command: Some(command(&source.all_runs())),
                         what: "trains the rest".into(),
                     },
                     false => Next { command: with(5), what: "adds seeds".into() },

@@ -2,6 +2,7 @@
 
 use crate::analysis::{ArmFinding, Comparison, list};
 use crate::format::count;
+use crate::report::words;
 use crate::stats::Interval;
 
 /// `32`, or the name of an arm that has one of its own.
@@ -31,6 +32,14 @@ pub(in crate::report) fn names(arms: &[&ArmFinding]) -> String {
     list(&words)
 }
 
+/// A word for how an arm came out.
+pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> &'static str {
+    match comparison.has_too_few_seeds() && arm.finished > 0 && arm.diverged == 0 {
+        true => "too few seeds",
+        false => words::result(arm),
+    }
+}
+
 /// `-0.20 (-0.45, +0.10)`: from the best, with the bounds that decide, in points with so many decimals;
 /// `best` for itself.
 pub(in crate::report) fn from_best(
@@ -38,6 +47,9 @@ pub(in crate::report) fn from_best(
     arm: &ArmFinding,
     decimals: usize,
 ) -> String {
+    if comparison.has_too_few_seeds() {
+        return "-".into();
+    }
     if comparison.best().is_some_and(|best| best.name == arm.name) {
         return "best".into();
     }

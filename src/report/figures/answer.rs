@@ -49,7 +49,7 @@ fn rows(comparison: &Comparison) -> Vec<&ArmFinding> {
 fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
     let arms = rows(comparison);
     let best = comparison.best()?;
-    if arms.len() < 2 {
+    if arms.len() < 2 || comparison.has_too_few_seeds() {
         return None;
     }
     let of = |name: &str| study.results.arms.iter().find(|arm| arm.name == *name);

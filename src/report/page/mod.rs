@@ -50,6 +50,7 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
     let (first, others): (Vec<&Figure>, Vec<&Figure>) =
         parts.figures.iter().partition(|figure| figure.name == "answer");
     let warnings: Vec<String> = report.warnings().map(line_of).collect();
+    let read: Vec<String> = report.rows.iter().map(|said| line_of(said)).collect();
     let page = templates.get_template("index.html")?.render(context! {
         study => &report.study,
         kicker => kicker(parts),
@@ -63,6 +64,7 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
             what => line_of(&next.what),
         }),
         warnings => warnings,
+        read => read,
         first => first.iter().map(|figure| first_figure(figure)).collect::<Vec<_>>(),
         header => STANDINGS.to_vec(),
         rows => rows(&report.findings),
@@ -81,8 +83,11 @@ fn kicker(parts: &Parts) -> String {
     let units = parts.study.arms.first().map_or(0, |arm| arm.model.lstm.units);
     let rows = parts.results.examples.train;
     let rows = rows.map(|rows| format!("{} training examples", count(rows as u64)));
-    let seeds = parts.report.findings.comparison.seeds.len();
-    let seeds = (seeds > 0).then(|| format!("{} per batch size", counted(seeds, "seed")));
+    let comparison = &parts.report.findings.comparison;
+    let seeds = comparison.seeds.len();
+    let fewer = comparison.arms.iter().any(|arm| arm.finished < seeds);
+    let up_to = if fewer { "up to " } else { "" };
+    let seeds = (seeds > 0).then(|| format!("{up_to}{} per batch size", counted(seeds, "seed")));
     let all = [Some(format!("LSTM({units})")), rows, seeds];
     all.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }

@@ -113,6 +113,11 @@ fn with_names_of(comparison: &Comparison, recommended: Option<&str>, letters: us
 fn row(comparison: &Comparison, arm: &ArmFinding, letters: usize) -> [String; 6] {
     let name = in_line(&short(arm)).to_string();
     let name = match name.chars().count() > letters {
+        // What all have in common tells them apart the least.
+        true => name.strip_prefix("batch-").unwrap_or(&name).to_owned(),
+        false => name,
+    };
+    let name = match name.chars().count() > letters {
         true => name.chars().take(letters - 1).chain(['…']).collect(),
         false => name,
     };

@@ -62,9 +62,9 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
         runs.filter_map(minus).collect()
     };
     let margin = study.results.margin;
-    let label = format!("validation accuracy minus {} (points)", short(best));
+    let label = "validation accuracy minus the best (points)";
     let shown = shown(&arms, margin, &seeds_of);
-    let x = Axis::over(&label, Spread::Linear, Unit::Points, shown.iter().copied());
+    let x = Axis::over(label, Spread::Linear, Unit::Points, shown.iter().copied());
     let [low, high] = x.ends();
     // Room for a word at the right.
     let x = x.within_room(low, high + 0.38 * (high - low));

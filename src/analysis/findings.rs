@@ -2,10 +2,10 @@
 
 use super::robust::add_interquartile_means;
 use super::{
-    AtBest, Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition, Factor, Front,
-    Group, NoDecomposition, NoiseFinding, Rate, RateFinding, Results, SharpnessFinding,
-    TargetFinding, Tuning, Verdict, Way, at_best, audit, budgets, claims, compare, decompose,
-    default_target, factors, fronts, groups, rates, verdict,
+    ArmFinding, AtBest, Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition,
+    Factor, Front, Group, NoDecomposition, NoiseFinding, Rate, RateFinding, Results, Role,
+    SharpnessFinding, TargetFinding, Tuning, Verdict, Way, at_best, audit, budgets, claims,
+    compare, decompose, default_target, factors, fronts, groups, rates, verdict,
 };
 use rand::Rng;
 use serde::Serialize;
@@ -171,7 +171,9 @@ struct Views {
 /// None where runs end at a target: they have no budget in common, and their accuracies differ by no
 /// more than how far the last steps overshoot.
 fn views(of_main: &Results, main: &GroupFinding) -> Views {
-    if of_main.declared_target.is_some() {
+    // Nor where arms that are out were given fewer seeds: who is ahead would be told without them.
+    let has_fewer = |arm: &ArmFinding| arm.role == Role::Apart && arm.finished > 0;
+    if of_main.declared_target.is_some() || main.comparison.arms.iter().any(has_fewer) {
         return Views::default();
     }
     let compared = main.compared(of_main);

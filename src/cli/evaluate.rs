@@ -58,7 +58,7 @@ pub(super) fn evaluate(args: &EvaluateArgs, output: Output) -> Result<ExitCode> 
     let mut report = |what: &str| output.note(what);
     let measured = run.measure(split, &cache(run.study_folder()), &mut report)?;
     let Measurement { examples, metrics } = measured;
-    let document = Document { run: &args.run, split, examples, metrics };
+    let document = Document { run: &folder_of_run, split, examples, metrics };
     output.answer(&document, &text(&document)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -61,6 +61,7 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
     let sink = Sink::of(&args.output);
     let written = args.format.map_or_else(|| format_of(&args.output, &sink), Ok)?;
     refuse_same_file(&args.input, &args.output)?;
+    refuse_doubled(&args.keep)?;
     if let Sink::File(path) = &sink {
         refuse_missing_folder(path)?;
     }
@@ -124,6 +125,20 @@ fn format_of(output: &Path, sink: &Sink) -> Result<OutputFormat, UserError> {
         _ => Err(UserError::new(
             format!("the name {} does not tell how to write predictions", output.display()),
             "name a file that ends in .csv or .jsonl, or add `--format csv` or `--format jsonl`",
+        )),
+    }
+}
+
+/// Each column of the answer has a name of its own.
+fn refuse_doubled(keep: &[String]) -> Result<(), UserError> {
+    let own = ["index", "row", "probability", "prediction"];
+    let is_doubled =
+        |(at, name): &(usize, &String)| own.contains(&name.as_str()) || keep[..*at].contains(name);
+    match keep.iter().enumerate().find(is_doubled) {
+        None => Ok(()),
+        Some((_, name)) => Err(UserError::new(
+            format!("`--keep {name}`: the answer has a column of this name already"),
+            "name each column once, and rename those called index, row, probability or prediction",
         )),
     }
 }

@@ -63,6 +63,13 @@ pub(super) fn quick(args: &QuickArgs, output: Output) -> Result<ExitCode> {
         }
         Some(text) => {
             refuse_other_data(&file, text, &args.data)?;
+            if columns.iter().any(Option::is_some) {
+                return Err(UserError::new(
+                    format!("{} exists already and says which columns are taken", file.display()),
+                    "leave `--text` and `--label` out, change the file, or name another with `--out`",
+                )
+                .into());
+            }
             let said = "exists already, is used as it is and is not overwritten";
             output.note(&format!("{} {said}", file.display()));
         }

@@ -1,6 +1,6 @@
 //! The run that stands for a study: the best one by validation of the arm that its report recommends.
 
-use super::diagnostics::Output;
+use super::diagnostics::{Output, print_warnings};
 use crate::error::UserError;
 use crate::report;
 use anyhow::Result;
@@ -22,6 +22,7 @@ pub(super) fn run_of(folder: &Path, output: Output) -> Result<PathBuf> {
         )
         .into());
     };
+    print_warnings(&found.damaged);
     let how = if found.settled { "recommended" } else { "provisionally recommended, not decided" };
     output.note(&format!(
         "{}/seed-{}: the best of its {} by validation accuracy, {:.1} %, which flatters it; {how}",

@@ -32,8 +32,8 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
             list(arms)
         ),
         Caution::FewValidationRows { rows, noise } => format!(
-            "Decided for these {} validation rows. Others may shift a difference by {} points (95 %), more \
-             than the margin of {}, however many seeds there are.",
+            "What is said holds for these {} validation rows. Others may shift a difference by {} points \
+             (95 %), more than the margin of {}, however many seeds there are.",
             count(*rows as u64),
             points((noise * 1000.0).round() / 1000.0),
             points(results.margin)
@@ -104,8 +104,8 @@ fn strays(found: &Strays) -> String {
         .collect();
     let others = match others.len() {
         0 => String::new(),
-        1..=4 => format!(" Elsewhere: {}.", list(&others)),
-        many => format!(" Elsewhere: {many} runs."),
+        1..=4 => format!(" In other arms: {}.", list(&others)),
+        many => format!(" In other arms: {many} runs."),
     };
     format!(
         "{failed} of {} of {arm} failed to converge (validation accuracy below {}); {may}.{others}",

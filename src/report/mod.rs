@@ -102,23 +102,10 @@ impl Source {
         Self { folder: folder.display().to_string(), command, until }
     }
 
-    /// The command that goes on with the study.
-    fn rerun(&self) -> Vec<String> {
-        match self.command.get(1).map(String::as_str) {
-            // Its file is made anew by no other command.
-            Some("quick") => {
-                let file = format!("{}/study.yaml", self.folder);
-                ["batchscope", "run", &file, "--out", &self.folder].map(String::from).to_vec()
-            }
-            _ => self.command.clone(),
-        }
-    }
-
-    /// The same for all runs.
+    /// The command, for all runs.
     fn all_runs(&self) -> Vec<String> {
         let mut kept = Vec::new();
-        let command = self.rerun();
-        let mut words = command.iter();
+        let mut words = self.command.iter();
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--only" => words = without_first(words),
@@ -129,17 +116,26 @@ impl Source {
         kept
     }
 
+    /// Whether the same command writes the file, which no other names.
+    fn is_quick(&self) -> bool {
+        self.command.get(1).is_some_and(|word| word == "quick")
+    }
+
     /// Whether it adds seeds by itself.
     fn is_until(&self) -> bool {
-        self.until || self.command.iter().any(|word| word.starts_with("--until-settled"))
+        self.until
+            || self.is_quick()
+            || self.command.iter().any(|word| word.starts_with("--until-settled"))
     }
 
     /// The same with so many seeds, or with at most so many where it adds them by itself.
     fn rerun_with(&self, seeds: usize) -> Vec<String> {
-        let command = self.rerun();
+        if self.is_quick() {
+            return self.command.clone();
+        }
         let flag = if self.is_until() { "--max-seeds" } else { "--seeds" };
         let mut kept = Vec::new();
-        let mut words = command.iter();
+        let mut words = self.command.iter();
         while let Some(word) = words.next() {
             let sets_seeds = |next: &String| next.starts_with("study.seeds=");
             match word.as_str() {
@@ -245,6 +241,8 @@ pub struct RecommendedRun {
     pub seed: u64,
     /// That accuracy.
     pub validation: f64,
+    /// Damaged runs of the study, which are left out.
+    pub damaged: Vec<String>,
 }
 
 /// The best run by validation of the arm that a study recommends; `None` where it recommends none.
@@ -262,6 +260,7 @@ pub fn recommended_run(folder: &Path) -> Result<Option<RecommendedRun>> {
             seeds: arm.runs.len(),
             seed: *seed,
             validation: run.validation,
+            damaged: status.damaged(),
         })
     });
     Ok(best)

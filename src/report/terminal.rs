@@ -26,7 +26,7 @@ pub(super) fn text(report: &Report) -> String {
 
 fn lines(report: &Report, answer: &Answer) -> String {
     let label = match answer.label.as_str() {
-        "decided" | "undecided" | "too early" | "too few seeds" | "no answer" | "one arm alone" => {
+        "undecided" | "too early" | "too few seeds" | "no answer" | "one arm alone" => {
             String::new()
         }
         label => format!(" ({label})"),

@@ -11,6 +11,9 @@ use serde::Serialize;
 /// of the way down to guessing.
 const STRAY: f64 = 0.25;
 
+/// The median run must be so much better than guessing, for that to tell.
+const LEARNED: f64 = 0.1;
+
 /// Something that weakens what the study shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -190,6 +193,10 @@ fn strays(
     all.sort_by(f64::total_cmp);
     let median = *all.get(all.len() / 2)?;
     let guessing = results.majority.unwrap_or(0.5);
+    if median - guessing < LEARNED {
+        // Where most runs learned little, one that is lower did not fail to.
+        return None;
+    }
     let below = median - STRAY * (median - guessing).max(0.0);
     let strays = |arm: &ArmResults| -> Vec<(String, u64)> {
         let stray = arm.runs.iter().filter(|(_, run)| run.validation < below);

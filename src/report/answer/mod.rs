@@ -168,7 +168,7 @@ impl Story<'_> {
         };
         let lead = match self.is_tied() {
             true => "The highest means are equal".into(),
-            false => format!("{} has the highest mean", capital(&long(best))),
+            false => format!("The highest mean is that of {}", long(best)),
         };
         (
             format!("No clear winner after {seeds}"),
@@ -226,13 +226,18 @@ impl Story<'_> {
             (Outcome::ToTarget, _) => self.to_target(arm),
             (Outcome::ClearlyBetter, _) => {
                 let by = arm.from_best.map_or(String::new(), |by| {
-                    format!(", by {} to {} points", tenths(by.low), tenths(by.high))
+                    format!(" by {} to {} points", tenths(by.low), tenths(by.high))
                 });
-                format!("More accurate than every other{by}.")
+                let next =
+                    if self.comparison.arms.len() > 2 { "the next best" } else { "the other" };
+                format!("More accurate than {next}{by}.")
             }
             (Outcome::NoDifference, _) => format!(
-                "All {} are equally accurate (within {margin} points), and it is {}{}.",
-                self.comparison.arms.len(),
+                "{} are equally accurate (within {margin} points), and it is {}{}.",
+                match self.comparison.arms.len() {
+                    2 => "Both".to_owned(),
+                    all => format!("All {all}"),
+                },
                 first(objective),
                 self.not_shown()
             ),
@@ -246,6 +251,9 @@ impl Story<'_> {
                 let others: Vec<&ArmFinding> =
                     self.equivalents().into_iter().filter(|other| other.name != arm.name).collect();
                 match others.is_empty() {
+                    true if self.findings.verdict.settled => {
+                        format!("No other can be more accurate by {margin} points or more.")
+                    }
                     true => "It has the highest mean.".into(),
                     false => format!(
                         "It has the highest mean; {} {} as accurate (within {margin} points), and none is {}.",
@@ -315,15 +323,16 @@ impl Story<'_> {
         let rate = match arms.iter().all(|arm| arm.rate == Rate::Tuned) {
             true => None,
             false => Some(match arms.iter().all(|arm| same(arm, arms[0])) {
-                true => format!("learning rate {} was not tuned", arms[0].learning_rate),
-                false => "learning rates were not tuned".to_owned(),
+                true => format!("Learning rate {} was not tuned", arms[0].learning_rate),
+                false => "Learning rates were not tuned".to_owned(),
             }),
         };
         let updates = (ratio >= 1.5).then(|| {
             format!("{} made {} times as many steps as {}", short(most), times(ratio), short(least))
         });
         let parts: Vec<String> = [rate, updates].into_iter().flatten().collect();
-        (!parts.is_empty()).then(|| capital(&parts.join("; ")) + ".")
+        // A sentence may begin with the name of an arm, which stays as it is.
+        (!parts.is_empty()).then(|| parts.join("; ") + ".")
     }
 }
 
@@ -370,9 +379,4 @@ fn times(ratio: f64) -> String {
     if ratio < 9.5 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
         .trim_end_matches(".0")
         .to_owned()
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -35,7 +35,7 @@ impl Story<'_> {
             }
             (Outcome::Undecided, None) => Some(Next {
                 command: Some(command(
-                    &[source.rerun(), vec!["--until-settled".to_owned()]].concat(),
+                    &[source.command.clone(), vec!["--until-settled".to_owned()]].concat(),
                 )),
                 what: "adds seeds while a difference may show; if there is none, 100 are too few"
                     .into(),
@@ -70,8 +70,8 @@ impl Story<'_> {
             format!(" Look at {arm}/seed-{seed} first, which failed to converge.")
         });
         format!(
-            "Within 100 seeds and a day this will not settle. A larger `study.margin`, \
-             `early_stopping` with `restore_best_weights`, or more validation rows would help.{stray}"
+            "If they are equal, showing it takes more than 100 seeds or a day. `early_stopping` with \
+             `restore_best_weights` or more validation rows would help.{stray}"
         )
     }
 }

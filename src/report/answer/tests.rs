@@ -31,7 +31,7 @@ fn one_that_is_better_than_all_others_is_clearly_better() {
         [
             "Use batch size 32",
             "decided: clearly better",
-            "More accurate than every other, by 2.0 to 2.0 points. Test accuracy 79.1 %."
+            "More accurate than the other by 2.0 to 2.0 points. Test accuracy 79.1 %."
         ]
     );
     assert_eq!(found.certainty, Certainty::Decided);
@@ -49,7 +49,7 @@ fn of_sizes_without_a_difference_that_matters_the_fastest_is_named() {
         [
             "Use batch size 256",
             "decided: no difference that matters",
-            "All 2 are equally accurate (within 0.5 points), and it is the fastest. Test accuracy 79.0 %."
+            "Both are equally accurate (within 0.5 points), and it is the fastest. Test accuracy 79.0 %."
         ]
     );
 }
@@ -84,7 +84,7 @@ fn without_a_decision_the_differences_that_remain_possible_are_named() {
         of(&results(vec![arm(32, &[0.80, 0.83, 0.78, 0.81]), arm(64, &[0.81, 0.80, 0.79, 0.80])]));
     assert_eq!(found.headline, "No clear winner after 4 seeds");
     assert!(
-        found.reason.starts_with("Batch size 32 has the highest mean; differences up to "),
+        found.reason.starts_with("The highest mean is that of batch size 32; differences up to "),
         "{found:?}"
     );
     assert_eq!(next(&found)[0], "batchscope run sms.yaml --until-settled");

@@ -5,11 +5,16 @@
 //! validation, where the choices are made, seeds alone are asked about.
 
 use super::{ArmResults, CONFIDENCE, Results, RunResults, Split};
-use crate::stats::{Interval, RowNoise, Summary, block_noise, detectable, summarise};
+use crate::stats::{
+    Interval, RowNoise, Summary, block_noise, detectable, summarise, wilson_interval,
+};
 use serde::Serialize;
 
 /// The chance with which what is called detectable is found.
 const POWER: f64 = 0.8;
+
+/// Above this share of right rows, or of wrong ones, few rows differ.
+const NEARLY_ALL: f64 = 0.97;
 
 /// A mean with its uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -93,7 +98,26 @@ impl Results {
     /// The accuracy of an arm on a split, over its finished runs that have it.
     pub(super) fn accuracy_of(&self, arm: &ArmResults, split: Split) -> Option<Estimate> {
         let runs = arm.runs.values().filter(|run| run.accuracy(split).is_some());
-        self.estimate(split, &runs.map(|run| [(1.0, run)]).collect::<Vec<_>>())
+        let found = self.estimate(split, &runs.map(|run| [(1.0, run)]).collect::<Vec<_>>())?;
+        Some(match split {
+            Split::Validation => found,
+            Split::Test => self.with_few_wrong_rows(found),
+        })
+    }
+
+    /// Where nearly all test rows are right, or wrong, t intervals are too narrow: rows that no run gets
+    /// wrong have no spread. There the interval is at least that of Wilson for so many rows.
+    fn with_few_wrong_rows(&self, found: Estimate) -> Estimate {
+        let mean = found.summary.mean;
+        let rows = self.examples.test.zip(self.shared.block()).map(|(rows, block)| rows / block);
+        match (found.interval, rows) {
+            (Some(interval), Some(rows)) if (mean - 0.5).abs() > NEARLY_ALL - 0.5 => {
+                let wilson = wilson_interval(mean, rows.max(1), CONFIDENCE);
+                let (low, high) = (interval.low.min(wilson.low), interval.high.max(wilson.high));
+                Estimate { interval: Some(Interval { low, high }), ..found }
+            }
+            _ => found,
+        }
     }
 }
 
@@ -155,6 +179,18 @@ mod tests {
         assert_eq!(counts(rows(None, 0)), Some((200, 1)));
         assert_eq!(counts(rows(Some(30), 0)), Some((6, 30)));
         assert_eq!(counts(rows(None, 150)), None, "which rows belong together is not known");
+    }
+
+    #[test]
+    fn an_accuracy_of_all_rows_is_known_as_well_as_so_many_rows_tell() {
+        let mut study = results(vec![crate::analysis::tests::arm(32, &[0.9; 5])]);
+        study.examples.test = Some(20);
+        study.arms[0].runs.values_mut().for_each(|run| run.test = Some(1.0));
+        let interval = study.accuracy_of(&study.arms[0], Split::Test).unwrap().interval.unwrap();
+        near(interval.low, 20.0 / (20.0 + 3.8415), 1e-4);
+        study.arms[0].runs.values_mut().for_each(|run| run.test = Some(0.9));
+        let interval = study.accuracy_of(&study.arms[0], Split::Test).unwrap().interval.unwrap();
+        assert!(interval.high - interval.low < 0.1, "{interval:?}");
     }
 
     #[test]

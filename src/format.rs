@@ -21,6 +21,38 @@ pub fn counted(value: usize, thing: &str) -> String {
     format!("{} {thing}{plural}", count(value as u64))
 }
 
+/// `72.6 %`
+pub fn percent(accuracy: f64) -> String {
+    format!("{:.1} %", 100.0 * accuracy)
+}
+
+/// `0.5`, in percentage points; as many decimals as a margin needs.
+pub fn points(accuracy: f64) -> String {
+    let text = format!("{:.3}", 100.0 * accuracy);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `-0.63`, `+1.20`, `0.00`, in percentage points.
+pub fn signed_points(difference: f64) -> String {
+    signed_points_to(difference, 2)
+}
+
+/// The same with so many decimals.
+pub fn signed_points_to(difference: f64, decimals: usize) -> String {
+    let text = format!("{:+.decimals$}", 100.0 * difference);
+    let is_zero = text[1..].bytes().all(|b| b == b'0' || b == b'.');
+    if is_zero { text[1..].to_owned() } else { text }
+}
+
+/// `a`, `a and b`, `a, b and c`
+pub fn list(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
 /// `412 MB`, `1.3 GB`; decimal units.
 pub fn bytes(value: u64) -> String {
     match value {
@@ -44,7 +76,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// `0.6931`, `2.31e7`: the loss of a run that goes astray has up to 38 digits before the point.
+/// `0.6931`, `2.31e7`: the loss of a run that diverges has up to 38 digits before the point.
 pub fn loss(value: f64) -> String {
     if value.abs() < 1e6 { format!("{value:.4}") } else { format!("{value:.2e}") }
 }
@@ -138,6 +170,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_reads_as_in_a_sentence() {
+        let words = ["a", "b", "c"].map(String::from);
+        assert_eq!([list(&words), list(&words[..1]), list(&[])], ["a, b and c", "a", ""]);
+    }
+
+    #[test]
     fn a_command_that_is_shown_can_be_repeated() {
         let arguments = ["run", "a b.yaml", "--set", "data.text.replace.x=it's"].map(String::from);
         assert_eq!(command(&arguments), r"run 'a b.yaml' --set 'data.text.replace.x=it'\''s'");
@@ -153,6 +191,10 @@ mod tests {
         assert_eq!([duration(4.26), duration(45.4), duration(720.0)], ["4.3 s", "45 s", "12 min"]);
         assert_eq!([duration(12_000.0), duration(0.0041)], ["3 h 20 min", "4 ms"]);
         assert_eq!(duration(0.0), "0.0 s");
+        assert_eq!([percent(0.7257), percent(1.0)], ["72.6 %", "100.0 %"]);
+        assert_eq!([points(0.005), points(0.01), points(0.00125)], ["0.5", "1", "0.125"]);
+        assert_eq!([signed_points(-0.0063), signed_points(0.012)], ["-0.63", "+1.20"]);
+        assert_eq!([signed_points(-0.00001), signed_points(0.0)], ["0.00", "0.00"]);
         assert_eq!([loss(0.43214), loss(2.306e7)], ["0.4321", "2.31e7"]);
         let rates = [1e-3, 0.00316, 1e30, 1e-9, 0.5, 2.0].map(rate);
         assert_eq!(rates, ["0.001", "0.00316", "1e30", "1e-9", "0.5", "2"]);

@@ -90,6 +90,12 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// The arm to use.
+    pub fn recommended(&self) -> Option<&ArmFinding> {
+        let name = self.verdict.recommended.as_ref()?;
+        self.comparison.arms.iter().find(|arm| arm.name == *name)
+    }
+
     /// All groups of arms, the one on which the verdict rests first.
     pub fn groups(&self) -> impl Iterator<Item = GroupView<'_>> {
         let main = GroupView {

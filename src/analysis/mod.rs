@@ -15,13 +15,12 @@
 //! budgets        the same curves at equal passes, equal updates, equal seconds
 //! at_best        each run where it was best
 //! factors        what else was varied, and whether it matters more for some batch sizes
-//! robust         accuracies of arms that one seed astray does not move
+//! robust         accuracies of arms that one failed seed does not move
 //! pareto         the arms that no other beats in both accuracy and cost
 //! noise          how noisy gradients are, beside the critical batch size
 //! minima         whether large batches end in sharper minima, and what that tells
 //! objective      what counts among the arms that are accurate enough
 //! verdict        what to use and why, in sentences that a newcomer understands
-//! words          accuracies, differences and arms as people read them
 //! findings       all of it
 //! agreement      whether several studies agree on a batch size
 //! ```
@@ -52,7 +51,6 @@ mod target;
 mod trade_off;
 mod tuning;
 mod verdict;
-mod words;
 
 pub use agreement::{Agreed, Agreement, Silence, Sizes, Voice, agree, sizes};
 pub use at_best::{AtBest, at_best};
@@ -87,7 +85,6 @@ pub use verdict::{
     Caution, Decision, Guessing, MoreSeeds, OtherRows, Outcome, Rival, Seen, Strays, Verdict,
     decide, verdict,
 };
-pub use words::{list, percent, percent_range, points, points_range, signed_points};
 
 use serde::Serialize;
 use std::collections::BTreeMap;

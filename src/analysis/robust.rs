@@ -1,4 +1,4 @@
-//! Accuracies of the arms that one seed astray does not move: interquartile means.
+//! Accuracies of the arms that one failed seed does not move: interquartile means.
 //!
 //! They describe and decide nothing: who is the best and who is within the margin rests on means of
 //! differences, pair by pair. They are computed after everything else, so that nothing else that
@@ -33,8 +33,8 @@ mod tests {
 
     #[test]
     fn arms_of_five_seeds_have_one_on_each_split_and_those_of_fewer_have_none() {
-        let astray = [0.80, 0.82, 0.30, 0.81, 0.83];
-        let study = results(vec![arm(32, &astray), arm(64, &[0.8, 0.81, 0.82])]);
+        let one_failed = [0.80, 0.82, 0.30, 0.81, 0.83];
+        let study = results(vec![arm(32, &one_failed), arm(64, &[0.8, 0.81, 0.82])]);
         let found = analyse(&study, &mut generator(1)).comparison.arms;
         near(found[0].validation_iqm.unwrap().value, 0.81, 1e-12);
         near(found[0].test_iqm.unwrap().value, 0.80, 1e-12);

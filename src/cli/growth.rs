@@ -1,7 +1,6 @@
 //! What is said of a study that adds seeds: before it begins, at each look, and at its end.
 
-use super::format::{command, counted};
-use crate::analysis::list;
+use super::format::{command, counted, list};
 use crate::study::{Additions, Looked, Plan, Selection, Stop};
 
 /// How far it goes at most; `None` where no seeds are added.

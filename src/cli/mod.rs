@@ -62,24 +62,7 @@ struct Cli {
     output: Output,
 }
 
-const EXAMPLES: &str = "Examples:
-  batchscope quick tickets.csv --open
-  batchscope init tickets.csv --out tickets.yaml
-  batchscope check tickets.yaml
-  batchscope run tickets.yaml
-  batchscope run tickets.yaml --until-settled --max-time 2h
-  batchscope run tickets.yaml --batch-sizes 32,128 --seeds 10
-  batchscope run tickets.yaml --set train.epochs=3 --out runs/short
-  batchscope status runs/tickets
-  batchscope report runs/tickets
-  batchscope report runs/tickets runs/short
-  batchscope evaluate runs/tickets/batch-32/seed-0 --split test
-  batchscope predict runs/tickets/batch-32/seed-0 --input new.csv --output predictions.csv
-  batchscope export runs/tickets/batch-32/seed-0 --format onnx
-
-Exit codes: 0 all runs finished, 1 some diverged, failed or are damaged, 2 usage, configuration, or an answer that
-could not be written, 130 interrupted by a signal, 141 nobody read the answer to its end.
-With --json an error is {\"error\": {\"message\": ..., \"hint\": ...}} on standard output too.";
+const EXAMPLES: &str = include_str!("after_help.txt");
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -125,9 +108,10 @@ enum Command {
     /// micro_batch, and count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
     /// examples_per_second), failures (run, state, step or message), unfinished, not_retried, tunings
     /// (arm, batch_size, trials, finished, chosen, edge), unmeasured (run and reason, of solutions that
-    /// could not be measured), measurements_left, until (first, max_seeds, max_time, looks (seeds, settled,
-    /// out, expected_seeds), seeds, stopped; null when no seeds are added), report (as in `report`, or null when no run is
-    /// finished), and error (message, hint) when the report could not be written.
+    /// could not be measured), measurements_left, until (first, max_seeds, max_time, looks (seeds,
+    /// settled, out, expected_seeds), seeds, stopped; null when no seeds are added), report (as in
+    /// `report`, or null when no run is finished), and error (message, hint) when the report could not
+    /// be written.
     Run(run::RunArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
     ///
@@ -156,11 +140,11 @@ enum Command {
     /// With --json: reports, a list of study, path, answer (headline, certainty, label, reason, caveat,
     /// next), caution_texts, gap, besides and rows (sentences), verdict (outcome, recommended, settled,
     /// objective, rivals, more, cautions), group (of the arms compared), comparison (margin, best, seeds,
-    /// looks, level, arms), target (target, arms, trade_off, no_trade_off,
-    /// of_several_rates, fastest, in_budget), others (groups of arms), decomposition, no_decomposition,
-    /// tunings, rates, budgets, at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies
-    /// and differences are shares of 1. For several studies comparison (agreement, batch_sizes,
-    /// not_everywhere, silent, said, notes, path), else null. damaged lists the runs that were left out, and why.
+    /// looks, level, arms), target (target, arms, trade_off, no_trade_off, of_several_rates, fastest,
+    /// in_budget), others (groups of arms), decomposition, no_decomposition, tunings, rates, budgets,
+    /// at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies and differences are
+    /// shares of 1. For several studies comparison (agreement, batch_sizes, not_everywhere, silent, said,
+    /// notes, path), else null. damaged lists the runs that were left out, and why.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study
     ///

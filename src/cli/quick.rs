@@ -1,9 +1,10 @@
 //! `batchscope quick DATA`: an experiment file for the data, a study that goes on until it is settled or
 //! the time is over, and its report.
 
+use super::ExperimentArgs;
 use super::diagnostics::Output;
+use super::init::{self, DataArgs};
 use super::run::{RunArgs, carry_out};
-use super::{ExperimentArgs, init};
 use crate::config::{Source, Study, Time};
 use crate::error::UserError;
 use anyhow::{Context, Result};
@@ -15,20 +16,12 @@ use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct QuickArgs {
-    /// The data: a table with a text and a label column (CSV, TSV, JSON Lines or Parquet), or an npz
-    /// file with arrays
-    #[arg(value_name = "DATA")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     /// The experiment file, which is written unless it is there [default: DATA's name in the current
     /// folder]
     #[arg(long, value_name = "FILE.yaml")]
     out: Option<PathBuf>,
-    /// The column that holds the texts, when the guess is wrong
-    #[arg(long, value_name = "COLUMN")]
-    text: Option<String>,
-    /// The column that holds the labels, when the guess is wrong
-    #[arg(long, value_name = "COLUMN")]
-    label: Option<String>,
     /// Begin no run after this time, such as 90s, 10m or 2h
     #[arg(long, value_name = "TIME", default_value = "10m")]
     max_time: Time,
@@ -50,9 +43,8 @@ pub(super) struct QuickArgs {
 }
 
 pub(super) fn quick(args: &QuickArgs, output: Output) -> Result<ExitCode> {
-    let file = args.out.clone().unwrap_or_else(|| file_of(&args.data));
-    let columns = [args.text.as_deref(), args.label.as_deref()];
-    let yaml = init::experiment(&args.data, columns, Some(&file), output)?;
+    let file = args.out.clone().unwrap_or_else(|| file_of(&args.data.path));
+    let yaml = init::experiment(&args.data, Some(&file), output)?;
     match written(&file)? {
         None => {
             init::create(&file, &yaml)?;
@@ -62,8 +54,8 @@ pub(super) fn quick(args: &QuickArgs, output: Output) -> Result<ExitCode> {
             output.note(&format!("{} is there already, as it would be written", file.display()));
         }
         Some(text) => {
-            refuse_other_data(&file, text, &args.data)?;
-            if columns.iter().any(Option::is_some) {
+            refuse_other_data(&file, text, &args.data.path)?;
+            if args.data.names_a_column() {
                 return Err(UserError::new(
                     format!("{} exists already and says which columns are taken", file.display()),
                     "leave `--text` and `--label` out, change the file, or name another with `--out`",

@@ -1,6 +1,7 @@
 //! The run that stands for a study: the best one by validation of the arm that its report recommends.
 
 use super::diagnostics::{Output, print_warnings};
+use super::format::{counted, percent};
 use crate::error::UserError;
 use crate::report;
 use anyhow::Result;
@@ -25,11 +26,11 @@ pub(super) fn run_of(folder: &Path, output: Output) -> Result<PathBuf> {
     print_warnings(&found.damaged);
     let how = if found.settled { "recommended" } else { "provisionally recommended, not decided" };
     output.note(&format!(
-        "{}/seed-{}: the best of its {} by validation accuracy, {:.1} %, which flatters it; {how}",
+        "{}/seed-{}: the best of its {} by validation accuracy, {}, which flatters it; {how}",
         found.arm,
         found.seed,
-        super::format::counted(found.seeds, "seed"),
-        100.0 * found.validation
+        counted(found.seeds, "seed"),
+        percent(found.validation)
     ));
     Ok(folder.join(&found.arm).join(format!("seed-{}", found.seed)))
 }

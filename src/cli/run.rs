@@ -11,7 +11,7 @@ use super::{
 use crate::config::Time;
 use crate::report::{self as reports, Report};
 use crate::study::{
-    Additions, ArmSummary, Halt, Look, Request, Run, RunEnd, RunState, Selection, StudyFolder,
+    Additions, ArmSummary, Halt, Request, Run, RunEnd, RunState, Selection, StudyFolder,
     StudyOutcome, Tuning, execute, prepare, put_damaged_aside,
 };
 use anyhow::Result;
@@ -121,8 +121,8 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     let time = plan.study.growth.filter(|_| selection.only.is_empty()).and_then(|of| of.time);
     let deadline = time.and_then(|time| begun.checked_add(time.duration()));
     let halt = Halt { stop: interrupt.stop(), deadline };
-    let decide = |folder: &Path, look: Look<'_>| reports::decide(folder, true, look);
-    let request = Request { selection: &selection, command: &command, halt, decide: &decide };
+    let request =
+        Request { selection: &selection, command: &command, halt, decide: &reports::decide };
     let outcome = execute(&plan, &folder, request, &mut pool, &mut progress);
     // The workers end before the folder's lock is given up.
     drop(pool);

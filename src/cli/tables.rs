@@ -1,7 +1,6 @@
 //! The tables that `run`, `check` and `status` print.
 
-use super::format::{bytes, count, counted, duration, in_line, rate, summary};
-use crate::analysis::points;
+use super::format::{bytes, count, counted, duration, in_line, points, rate, summary};
 use crate::config::Study;
 use crate::data::{Account, SplitFacts};
 use crate::kernels::{EngineKind, Input, Shape};

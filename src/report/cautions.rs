@@ -1,10 +1,8 @@
 //! What to beware of, in sentences.
 
-use super::words;
-use crate::analysis::{
-    Caution, Guessing, OtherRows, Results, Seen, Strays, list, percent, percent_range, points,
-};
-use crate::format::{count, counted};
+use super::words::{self, percent_range};
+use crate::analysis::{Caution, Guessing, OtherRows, Results, Seen, Strays};
+use crate::format::{count, counted, list, percent, points};
 
 /// The sentences of a caution.
 pub(super) fn sentence(caution: &Caution, results: &Results) -> String {

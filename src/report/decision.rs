@@ -1,20 +1,17 @@
 //! What the finished runs of a study decide, for whoever chooses what runs next.
 
 use super::gather;
-use crate::analysis::{self, ArmResults, Looks, Results};
+use crate::analysis::{self, ArmResults, Results};
 use crate::study::{Decision, Look, StudyStatus};
 use anyhow::Result;
 use std::path::Path;
 
 /// Decides from the records in a study's folder, of the first seeds alone. The same records decide the
-/// same. `sequential` says that seeds are added until it is settled.
-pub fn decide(folder: &Path, sequential: bool, look: Look<'_>) -> Result<Decision> {
+/// same.
+pub fn decide(folder: &Path, look: Look<'_>) -> Result<Decision> {
     let status = StudyStatus::read(folder)?;
     let mut results = gather::results(folder, &status)?;
     results.arms.iter_mut().for_each(|arm| keep_first(arm, look.seeds));
-    if sequential && results.looks == Looks::Once {
-        results.looks = Looks::UntilSettled;
-    }
     Ok(of(&results, look.out))
 }
 
@@ -29,12 +26,7 @@ fn of(results: &Results, out_before: &[String]) -> Decision {
     let found = analysis::decide(results);
     let mut out = out_before.to_vec();
     out.extend(found.out.into_iter().filter(|name| !out_before.contains(name)));
-    Decision {
-        settled: found.settled,
-        out,
-        common_seeds: found.common_seeds,
-        expected_seeds: found.more.map(|more| more.seeds),
-    }
+    Decision { settled: found.settled, out, expected_seeds: found.more.map(|more| more.seeds) }
 }
 
 #[cfg(test)]
@@ -52,7 +44,7 @@ mod tests {
         let worse = [0.7, 0.702, 0.699, 0.701];
         let found = decided(&results(vec![arm(32, &quiet), arm(128, &quiet), arm(256, &worse)]));
         let out = vec!["batch-256".into()];
-        let expected = Decision { settled: true, out, common_seeds: 4, expected_seeds: None };
+        let expected = Decision { settled: true, out, expected_seeds: None };
         assert_eq!(found, expected);
     }
 
@@ -72,7 +64,7 @@ mod tests {
         diverged.diverged = vec![0, 1];
         let found = decided(&results(vec![arm(32, &[0.8, 0.8]), arm(64, &[0.5, 0.5]), diverged]));
         let out = vec!["batch-256".to_owned()];
-        assert_eq!(found, Decision { settled: false, out, common_seeds: 2, expected_seeds: None });
+        assert_eq!(found, Decision { settled: false, out, expected_seeds: None });
     }
 
     #[test]

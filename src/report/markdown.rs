@@ -2,12 +2,13 @@
 
 use super::answer::{Next, from_best, short, standing};
 use super::cautions::is_never_folded;
-use super::{Report, sections, words};
+use super::words::{self, percent_range, points_range};
+use super::{Report, sections};
 use crate::analysis::{
     ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Estimate, Findings, Looks, Results,
-    TargetFinding, percent, percent_range, points, points_range, signed_points,
+    TargetFinding,
 };
-use crate::format::{bytes, count, duration};
+use crate::format::{bytes, count, duration, percent, points, signed_points};
 use crate::stats::{Interval, Standing, Summary};
 
 pub(super) fn page(results: &Results, report: &Report) -> String {
@@ -152,9 +153,9 @@ fn meaning(comparison: &Comparison) -> String {
 }
 
 const IQM: &str = "\
-*Middle half* is the interquartile mean of the test accuracy (of validation without a test split): the mean \
-without the lowest and the highest quarter of the seeds, with a 95 % interval from a bootstrap over seeds. \
-Read it where single seeds went astray and pull the mean; the comparison rests on means all the same.";
+*Interquartile mean*: the mean test accuracy without the lowest and the highest quarter of the seeds (validation \
+accuracy without a test split), with a 95 % bootstrap interval over seeds. Seeds that failed to converge pull it \
+less than the plain mean, by which the arms are compared.";
 
 fn has_iqm(comparison: &Comparison) -> bool {
     comparison.arms.iter().any(|arm| arm.validation_iqm.is_some())
@@ -201,7 +202,7 @@ fn arms(comparison: &Comparison) -> String {
     ];
     let with_iqm = has_iqm(comparison);
     if with_iqm {
-        header.insert(6, "middle half");
+        header.insert(6, "interquartile mean");
     }
     let row = |arm: &ArmFinding| {
         let runs = match arm.diverged {

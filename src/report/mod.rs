@@ -8,6 +8,7 @@
 //! decision   what finished runs decide for what runs next
 //! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
 //! answer     the answer in a few words; `cautions` in sentences; `terminal` for the end of a run
+//! source     the commands that go on with a study; `recommended` the run that stands for it
 //! words      every sentence about what was found
 //! markdown   verdict.md, with the parts in `sections`
 //! tables     runs.csv, arms.csv, comparisons.csv, ...
@@ -26,7 +27,9 @@ mod gather;
 mod markdown;
 mod page;
 mod plot;
+mod recommended;
 mod sections;
+mod source;
 mod studies;
 mod tables;
 mod tensorboard;
@@ -35,6 +38,7 @@ mod words;
 
 pub use answer::{Answer, Certainty, Next};
 pub use decision::decide;
+pub use recommended::{RecommendedRun, recommended_run};
 pub use studies::{Reports, Together, write_all};
 
 use crate::analysis::{self, Findings, Results};
@@ -46,6 +50,7 @@ use anyhow::{Context, Result, bail};
 use plot::Figure;
 use serde::Serialize;
 use serde_json::Value;
+use source::Source;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -79,79 +84,6 @@ impl Report {
     }
 }
 
-/// Where a study comes from, for commands that go on with it.
-struct Source {
-    /// Its folder.
-    folder: String,
-    /// The command of its last session.
-    command: Vec<String>,
-    /// Whether that added seeds until it was settled.
-    until: bool,
-}
-
-impl Source {
-    fn of(folder: &Path, sessions: &[Value]) -> Self {
-        let words = sessions.last().and_then(|last| last["command"].as_array());
-        let words = words.into_iter().flatten().filter_map(|word| word.as_str());
-        let mut command: Vec<String> = words.map(String::from).collect();
-        if let Some(program) = command.first_mut() {
-            let name = Path::new(program.as_str()).file_name();
-            *program = name.map_or("batchscope".into(), |name| name.to_string_lossy().into_owned());
-        }
-        let until = sessions.last().is_some_and(|last| last["until"].is_object());
-        Self { folder: folder.display().to_string(), command, until }
-    }
-
-    /// The command, for all runs.
-    fn all_runs(&self) -> Vec<String> {
-        let mut kept = Vec::new();
-        let mut words = self.command.iter();
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "--only" => words = without_first(words),
-                other if other.starts_with("--only=") => {}
-                _ => kept.push(word.clone()),
-            }
-        }
-        kept
-    }
-
-    /// Whether the same command writes the file, which no other names.
-    fn is_quick(&self) -> bool {
-        self.command.get(1).is_some_and(|word| word == "quick")
-    }
-
-    /// Whether it adds seeds by itself.
-    fn is_until(&self) -> bool {
-        self.until
-            || self.is_quick()
-            || self.command.iter().any(|word| word.starts_with("--until-settled"))
-    }
-
-    /// The same with so many seeds, or with at most so many where it adds them by itself.
-    fn rerun_with(&self, seeds: usize) -> Vec<String> {
-        if self.is_quick() {
-            return self.command.clone();
-        }
-        let flag = if self.is_until() { "--max-seeds" } else { "--seeds" };
-        let mut kept = Vec::new();
-        let mut words = self.command.iter();
-        while let Some(word) = words.next() {
-            let sets_seeds = |next: &String| next.starts_with("study.seeds=");
-            match word.as_str() {
-                other if other == flag => words = without_first(words),
-                "--set" if words.clone().next().is_some_and(sets_seeds) => {
-                    words = without_first(words);
-                }
-                other if other.starts_with(&format!("{flag}=")) => {}
-                _ => kept.push(word.clone()),
-            }
-        }
-        kept.extend([flag.to_owned(), seeds.to_string()]);
-        kept
-    }
-}
-
 /// A study's report, and what it was drawn from.
 struct Written {
     report: Report,
@@ -176,14 +108,14 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
             Some(run) => bail!("{}: no run of this study can be reported: {run}", folder.display()),
         };
     }
-    let mut rng = stream(0, Purpose::Report, 0);
-    let findings = analysis::analyse(&results, &mut rng);
+    let findings = findings(&results);
     let report_folder = folder.join("report");
     tidy(&report_folder)?;
     let sessions = session_values(folder)?;
+    let source = Source::of(folder, &sessions, status.study.growth);
     let report = Report {
         study: status.study.name.clone(),
-        answer: answer::answer(&results, &findings, &Source::of(folder, &sessions)),
+        answer: answer::answer(&results, &findings, &source),
         cautions: findings
             .verdict
             .cautions
@@ -222,48 +154,9 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     Ok(Some(Written { report, results, status, sessions }))
 }
 
-/// All words but the first.
-fn without_first(mut words: std::slice::Iter<'_, String>) -> std::slice::Iter<'_, String> {
-    words.next();
-    words
-}
-
-/// The run that stands for a study.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RecommendedRun {
-    /// The arm to use.
-    pub arm: String,
-    /// Whether that is settled.
-    pub settled: bool,
-    /// Its finished runs.
-    pub seeds: usize,
-    /// The one with the highest validation accuracy; of equals the first.
-    pub seed: u64,
-    /// That accuracy.
-    pub validation: f64,
-    /// Damaged runs of the study, which are left out.
-    pub damaged: Vec<String>,
-}
-
-/// The best run by validation of the arm that a study recommends; `None` where it recommends none.
-pub fn recommended_run(folder: &Path) -> Result<Option<RecommendedRun>> {
-    let status = StudyStatus::read(folder)?;
-    let results = gather::results(folder, &status)?;
-    let verdict = analysis::analyse(&results, &mut stream(0, Purpose::Report, 0)).verdict;
-    let arm = results.arms.iter().find(|arm| Some(&arm.name) == verdict.recommended.as_ref());
-    let best = arm.and_then(|arm| {
-        let runs = arm.runs.iter().rev();
-        let (seed, run) = runs.max_by(|a, b| a.1.validation.total_cmp(&b.1.validation))?;
-        Some(RecommendedRun {
-            arm: arm.name.clone(),
-            settled: verdict.settled,
-            seeds: arm.runs.len(),
-            seed: *seed,
-            validation: run.validation,
-            damaged: status.damaged(),
-        })
-    });
-    Ok(best)
+/// What results say; the same ones say the same.
+fn findings(results: &Results) -> Findings {
+    analysis::analyse(results, &mut stream(0, Purpose::Report, 0))
 }
 
 /// Removes what killed processes left half-written in the folder of a report, which is no link.

@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, from_best, short, standing};
 use super::{Report, cautions};
-use crate::analysis::{ArmFinding, Comparison, percent};
-use crate::format::{duration, in_line};
+use crate::analysis::{ArmFinding, Comparison};
+use crate::format::{duration, in_line, percent};
 use crate::stats::Summary;
 
 /// Columns that a terminal has at least.

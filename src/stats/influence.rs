@@ -25,7 +25,7 @@ mod tests {
     use crate::stats::tests::{generator, normals};
 
     #[test]
-    fn a_value_astray_is_found_and_a_plain_spread_has_none() {
+    fn an_outlier_is_found_and_a_plain_spread_has_none() {
         assert_eq!(odd_one_out(&[0.86, 0.862, 0.75, 0.866, 0.868]), Some(2));
         assert_eq!(odd_one_out(&[0.86, 0.84, 0.85, 0.87, 0.83]), None);
         assert_eq!(odd_one_out(&[0.86, 0.86, 0.86, 0.86]), None);

@@ -1,6 +1,6 @@
 //! The interquartile mean: the mean of what is left without the lowest and the highest quarter.
 //!
-//! One seed that went astray moves it little, and it wastes less than the median does. Agarwal et al.
+//! One failed seed moves it little, and it wastes less than the median does. Agarwal et al.
 //! 2021, "Deep reinforcement learning at the edge of the statistical precipice" (arXiv:2108.13264),
 //! section 4.3; as there, floor(n / 4) values are left out at each end (scipy's `trim_mean(x, 0.25)`).
 //!
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn one_seed_that_went_astray_moves_the_mean_and_not_this() {
+    fn one_failed_seed_moves_the_mean_and_not_this() {
         let mut rng = generator(12);
         let mut values = normals(&mut rng, 8, 0.8, 0.005);
         values[3] = 0.5;

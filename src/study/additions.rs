@@ -12,8 +12,6 @@ pub struct Decision {
     pub settled: bool,
     /// Arms that get no more seeds, since they cannot be the best.
     pub out: Vec<String>,
-    /// The seeds that the arms have in common on which it rests.
-    pub common_seeds: usize,
     /// How many seeds it takes in all, as far as that can be told.
     pub expected_seeds: Option<usize>,
 }

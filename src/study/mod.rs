@@ -189,7 +189,7 @@ pub fn execute(
     let mut trainer =
         Trainer { folder, selection, is_cut, has_rate: &has_rate, pool, halt, observer, trained };
     let (plan, additions) = match plan.study.growth.filter(|_| selection.only.is_empty()) {
-        Some(_) => trainer.go_on(plan, request.decide, &mut sessions)?,
+        Some(growth) => trainer.go_on(plan, growth, request.decide, &mut sessions)?,
         None => {
             trainer.train(plan, 0)?;
             (plan.clone(), None)

@@ -19,6 +19,7 @@ use super::pool::{Halt, Job, Pool};
 use super::protocol::RunEnd;
 use super::record::Status;
 use super::selection::Selection;
+use crate::config::Growth;
 use anyhow::Result;
 use std::collections::BTreeMap;
 
@@ -71,10 +72,10 @@ impl Trainer<'_> {
     pub(super) fn go_on(
         &mut self,
         plan: &Plan,
+        growth: Growth,
         decide: Decide<'_>,
         sessions: &mut Sessions,
     ) -> Result<(Plan, Option<Additions>)> {
-        let Some(growth) = plan.study.growth else { return Ok((plan.clone(), None)) };
         let mut fewer = plan.study.fewer.clone();
         let finished = self.whole_seeds(plan, &fewer)?;
         let most = growth.most.max(finished);

@@ -21,7 +21,6 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub(super) use pairs::LEAST_SEEDS;
 pub use pairs::Looks;
 
 use super::estimate::Term;
@@ -29,7 +28,7 @@ use super::{ArmResults, Estimate, Results, RunResults, Split};
 use crate::stats::{
     InterquartileMean, Interval, Standing, Summary, equivalence_p, sign_flip_p, summarise,
 };
-use pairs::Pairs;
+use pairs::{LEAST_SEEDS, Pairs};
 use serde::{Serialize, Serializer};
 
 /// The chance for which the number of seeds that would settle a study is computed, as if the spread
@@ -151,7 +150,7 @@ impl Serialize for Comparison {
             arms: &'c [ArmFinding],
         }
         let Self { margin, best, seeds, looks, level, arms } = self;
-        let best = best.filter(|_| seeds.len() >= LEAST_SEEDS);
+        let best = best.filter(|_| !self.has_too_few_seeds());
         Shown { margin: *margin, best, seeds, looks: *looks, level: *level, arms }
             .serialize(serializer)
     }

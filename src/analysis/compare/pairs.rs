@@ -28,7 +28,7 @@ use std::cmp::Ordering;
 
 /// Two seeds decide nothing: with one degree of freedom an interval rests on the normal distribution
 /// alone.
-pub(in crate::analysis) const LEAST_SEEDS: usize = 3;
+pub(super) const LEAST_SEEDS: usize = 3;
 
 /// How the results of a study were come by, as far as its decisions depend on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -50,6 +50,11 @@ impl Looks {
             Self::Once | Self::SeedsAdded => 0.03,
             Self::UntilSettled => 0.05,
         }
+    }
+
+    /// The one-sided level of each bound between so many arms.
+    fn level_of(self, arms: usize) -> f64 {
+        self.level() / (arms.max(2) - 1) as f64
     }
 
     /// The bounds that decide.
@@ -75,6 +80,10 @@ pub(super) struct Pairs {
     pub(super) arms: Vec<usize>,
     /// `differences[i][j]`: i minus j; `None` for i itself, and without a common seed.
     differences: Vec<Vec<Option<Summary>>>,
+    /// `bounds[i][j]`: l_ij and u_ij.
+    bounds: Vec<Vec<Option<Interval>>>,
+    /// Whether some arm is shown to be better.
+    beaten: Vec<bool>,
     looks: Looks,
     margin: f64,
 }
@@ -97,43 +106,41 @@ impl Pairs {
             let summary = summarise(&values).filter(|_| i != j)?;
             Some(summary.with_spread_of_at_least(least_sd))
         };
-        let row = |i: &usize| arms.iter().map(|j| difference(*i, *j)).collect();
-        let differences = arms.iter().map(row).collect();
-        Self { arms, differences, looks: results.looks, margin: results.margin }
+        let looks = results.looks;
+        let level = looks.level_of(arms.len());
+        let bounds = |difference: &Option<Summary>| {
+            let summary = difference.filter(|found| found.count >= LEAST_SEEDS)?;
+            let reach = summary.bound(looks.bounds(), level)?;
+            Some(Interval { low: summary.mean - reach, high: summary.mean + reach })
+        };
+        let differences: Vec<Vec<Option<Summary>>> =
+            arms.iter().map(|i| arms.iter().map(|j| difference(*i, *j)).collect()).collect();
+        let bounds: Vec<Vec<Option<Interval>>> =
+            differences.iter().map(|row| row.iter().map(bounds).collect()).collect();
+        let is_worse = |found: &Interval| found.high < 0.0;
+        let beaten = bounds.iter().map(|row| row.iter().flatten().any(is_worse)).collect();
+        Self { arms, differences, bounds, beaten, looks, margin: results.margin }
     }
 
     /// The one-sided level of each bound.
     pub(super) fn level(&self) -> f64 {
-        self.level_at(self.looks)
-    }
-
-    fn level_at(&self, looks: Looks) -> f64 {
-        looks.level() / (self.arms.len().max(2) - 1) as f64
-    }
-
-    /// l_ij and u_ij.
-    fn bounds(&self, i: usize, j: usize) -> Option<Interval> {
-        let summary = self.differences[i][j].filter(|found| found.count >= LEAST_SEEDS)?;
-        let reach = summary.bound(self.looks.bounds(), self.level())?;
-        Some(Interval { low: summary.mean - reach, high: summary.mean + reach })
+        self.looks.level_of(self.arms.len())
     }
 
     fn others(&self, i: usize) -> impl Iterator<Item = usize> {
         (0..self.arms.len()).filter(move |j| *j != i)
     }
 
-    /// Whether some arm is shown to be better.
-    fn is_beaten(&self, i: usize) -> bool {
-        self.others(i).any(|j| self.bounds(i, j).is_some_and(|bounds| bounds.high < 0.0))
+    /// The others that are not shown to be worse than some arm.
+    fn rivals(&self, i: usize) -> impl Iterator<Item = usize> {
+        self.others(i).filter(|j| !self.beaten[*j])
     }
 
     /// How each arm stands, in the order of `arms`.
     pub(super) fn standings(&self) -> Vec<Standing> {
-        let beaten: Vec<bool> = (0..self.arms.len()).map(|i| self.is_beaten(i)).collect();
         let standing = |i: usize| {
-            let near = |j: usize| self.bounds(i, j).is_some_and(|bounds| bounds.low > -self.margin);
-            let mut rivals = self.others(i).filter(|j| !beaten[*j]);
-            match (rivals.all(near), beaten[i]) {
+            let near = |j: usize| self.bounds[i][j].is_some_and(|bounds| bounds.low > -self.margin);
+            match (self.rivals(i).all(near), self.beaten[i]) {
                 (true, _) => Standing::Equivalent,
                 (false, true) => Standing::Out,
                 (false, false) => Standing::Undecided,
@@ -148,13 +155,12 @@ impl Pairs {
     /// An arm minus the best of the others: the bounds by which it was decided how it stands. `None`
     /// where nothing bounds it.
     pub(super) fn minus_best(&self, i: usize) -> Option<Interval> {
-        let rivals = self.others(i).filter(|j| !self.is_beaten(*j));
-        let low = rivals.map(|j| self.bounds(i, j).map_or(-1.0, |bounds| bounds.low.max(-1.0)));
-        let high = self.others(i).map(|j| self.bounds(i, j).map_or(1.0, |bounds| bounds.high));
+        let low = |j: usize| self.bounds[i][j].map_or(-1.0, |bounds| bounds.low.max(-1.0));
+        let high = self.others(i).map(|j| self.bounds[i][j].map_or(1.0, |bounds| bounds.high));
         // Without a rival that may be better, the closest of the others.
-        let low = low.reduce(f64::min).or_else(|| {
-            self.others(i).filter_map(|j| Some(self.bounds(i, j)?.low)).reduce(f64::min)
-        })?;
+        let closest = || self.bounds[i].iter().flatten().map(|bounds| bounds.low);
+        let low = self.rivals(i).map(low).reduce(f64::min);
+        let low = low.or_else(|| closest().reduce(f64::min))?;
         let high = high.reduce(f64::min)?.min(1.0);
         (low > -1.0 || high < 1.0).then_some(Interval { low, high })
     }
@@ -175,12 +181,9 @@ impl Pairs {
     /// feasible number does.
     pub(super) fn seeds_needed(&self, chosen: usize, wanted: f64) -> Option<usize> {
         let looks = self.looks.next();
-        let (level, bounds) = (self.level_at(looks), looks.bounds());
-        let rivals: Vec<Summary> = self
-            .others(chosen)
-            .filter(|j| !self.is_beaten(*j))
-            .map(|j| self.differences[chosen][j])
-            .collect::<Option<_>>()?;
+        let (level, bounds) = (looks.level_of(self.arms.len()), looks.bounds());
+        let rivals: Vec<Summary> =
+            self.rivals(chosen).map(|j| self.differences[chosen][j]).collect::<Option<_>>()?;
         let seen = rivals.iter().map(|found| found.count).min()?;
         bounds.seeds_to_show(&rivals, self.margin, level, wanted).map(|seeds| seeds.max(seen + 1))
     }

@@ -1,6 +1,5 @@
 //! What to beware of: leaks, failed runs, what else than the batch size differs, and the rest.
 
-use super::LEAST_SEEDS;
 use crate::analysis::{
     ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, Split, Weight,
 };
@@ -222,7 +221,7 @@ fn test_disagrees(comparison: &Comparison) -> Option<Caution> {
     };
     let better = comparison.arms.iter().filter(better).map(|arm| arm.name.clone());
     let better: Vec<String> = better.collect();
-    let enough = comparison.seeds.len() >= LEAST_SEEDS && !better.is_empty();
+    let enough = !comparison.has_too_few_seeds() && !better.is_empty();
     enough.then_some(Caution::TestDisagrees(better))
 }
 

@@ -2,7 +2,7 @@
 
 use super::choice::Choice;
 use super::{MoreSeeds, equivalent, is_settled, more};
-use crate::analysis::compare::{LEAST_SEEDS, compare};
+use crate::analysis::compare::compare;
 use crate::analysis::{ArmFinding, Results, Role, groups};
 use crate::stats::Standing;
 
@@ -27,7 +27,7 @@ pub fn decide(results: &Results) -> Decision {
     let of_main = results.of(&first.unwrap_or_default());
     let comparison = compare(&of_main);
     let choice = Choice { results: &of_main, until: None };
-    let enough = comparison.seeds.len() >= LEAST_SEEDS && comparison.arms.len() > 1;
+    let enough = !comparison.has_too_few_seeds() && comparison.arms.len() > 1;
     let settled = enough && is_settled(&comparison, choice);
     let is_out =
         |arm: &&ArmFinding| arm.standing == Some(Standing::Out) || arm.role == Role::Diverged;

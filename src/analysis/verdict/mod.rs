@@ -16,7 +16,6 @@ pub use cautions::{Caution, Guessing, OtherRows, Seen, Strays};
 pub use choice::Rival;
 pub use decision::{Decision, decide};
 
-use super::compare::LEAST_SEEDS;
 use super::{ArmFinding, Comparison, Confounder, GroupFinding, Objective, Results, Role};
 use crate::stats::Standing;
 use cautions::cautions;
@@ -113,15 +112,13 @@ fn outcome(comparison: &Comparison, choice: Choice, to_target: bool) -> Outcome 
     }
     let of = |wanted| comparison.arms.iter().filter(|arm| arm.standing == Some(wanted)).count();
     let out = of(Standing::Out);
-    match comparison.seeds.len() {
-        _ if comparison.arms.len() == 1 => Outcome::OneArm,
-        ..LEAST_SEEDS => Outcome::TooFewSeeds,
+    match comparison.arms.len() {
+        1 => Outcome::OneArm,
+        _ if comparison.has_too_few_seeds() => Outcome::TooFewSeeds,
         _ if to_target => Outcome::ToTarget,
         _ if !is_settled(comparison, choice) => Outcome::Undecided,
-        _ if of(Standing::Equivalent) == 1 && out + 1 == comparison.arms.len() => {
-            Outcome::ClearlyBetter
-        }
-        _ if of(Standing::Equivalent) == comparison.arms.len() => Outcome::NoDifference,
+        arms if of(Standing::Equivalent) == 1 && out + 1 == arms => Outcome::ClearlyBetter,
+        arms if of(Standing::Equivalent) == arms => Outcome::NoDifference,
         _ => Outcome::Decided,
     }
 }

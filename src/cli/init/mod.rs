@@ -16,15 +16,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// The user's data, and which columns of it to take.
 #[derive(Debug, Args)]
-pub(super) struct InitArgs {
+pub(super) struct DataArgs {
     /// The data: a table with a text and a label column (CSV, TSV, JSON Lines or Parquet), or an npz
     /// file with arrays
     #[arg(value_name = "DATA")]
-    data: PathBuf,
-    /// The file to write, which must not exist yet [default: standard output]
-    #[arg(long, value_name = "FILE.yaml")]
-    out: Option<PathBuf>,
+    pub(super) path: PathBuf,
     /// The column that holds the texts, when the guess is wrong
     #[arg(long, value_name = "COLUMN")]
     text: Option<String>,
@@ -33,14 +31,33 @@ pub(super) struct InitArgs {
     label: Option<String>,
 }
 
+impl DataArgs {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Whether a column is not left to be guessed.
+    pub(super) fn names_a_column(&self) -> bool {
+        self.text.is_some() || self.label.is_some()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// The file to write, which must not exist yet [default: standard output]
+    #[arg(long, value_name = "FILE.yaml")]
+    out: Option<PathBuf>,
+}
+
 pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
-    let columns = [args.text.as_deref(), args.label.as_deref()];
-    let data = look_at(&args.data, columns, output)?;
-    let taken = data.taken();
-    let yaml = write::experiment(&args.data.display().to_string(), &data, args.out.as_deref());
+    let found = look_at(&args.data, output)?;
+    let taken = found.taken();
+    let yaml = write::experiment(&args.data.name(), &found, args.out.as_deref());
     let document = json!({
         "file": args.out,
-        "read": data.read(),
+        "read": found.read(),
         "examples": taken.examples,
         "labels": taken.labels,
         "also_possible": taken.alternatives,
@@ -57,23 +74,18 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The text of an experiment file for data whose text and label columns are these, or are guessed; it
-/// will be called `out`, if it has a name yet.
-pub(super) fn experiment(
-    data: &Path,
-    columns: [Option<&str>; 2],
-    out: Option<&Path>,
-    output: Output,
-) -> Result<String> {
-    let guess = look_at(data, columns, output)?;
-    Ok(write::experiment(&data.display().to_string(), &guess, out))
+/// The text of an experiment file for these data; it will be called `out`, if it has a name yet.
+pub(super) fn experiment(data: &DataArgs, out: Option<&Path>, output: Output) -> Result<String> {
+    let found = look_at(data, output)?;
+    Ok(write::experiment(&data.name(), &found, out))
 }
 
 /// What the data hold, and which columns or arrays are taken, which is told.
-fn look_at(data: &Path, [text, label]: [Option<&str>; 2], output: Output) -> Result<guess::Guess> {
-    let name = data.display().to_string();
-    let found = match peek(data)? {
+fn look_at(data: &DataArgs, output: Output) -> Result<guess::Guess> {
+    let name = data.name();
+    let found = match peek(&data.path)? {
         Contents::Table(table) => {
+            let (text, label) = (data.text.as_deref(), data.label.as_deref());
             let wanted = guess::Wanted { text, label };
             let read = table.account.differences();
             read.iter().for_each(|said| output.note(&format!("read {said}")));
@@ -86,7 +98,7 @@ fn look_at(data: &Path, [text, label]: [Option<&str>; 2], output: Output) -> Res
         }
         Contents::Arrays(shapes) => {
             let arrays = guess::arrays(&name, &shapes)?;
-            let train = labelled(data, &arrays.train.0, &arrays.train.1)?;
+            let train = labelled(&data.path, &arrays.train.0, &arrays.train.1)?;
             guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
         }
     };

@@ -11,12 +11,11 @@ mod words;
 
 pub(super) use words::{from_best, long, names, short, standing};
 
-use super::Source;
+use super::source::Source;
 use crate::analysis::{
     ArmFinding, ArmResults, Caution, Comparison, Findings, Objective, Outcome, Rate, Results,
-    percent, points,
 };
-use crate::format::{count, counted, duration};
+use crate::format::{count, counted, duration, percent, points};
 use crate::stats::Standing;
 use serde::Serialize;
 
@@ -91,15 +90,10 @@ struct Story<'s> {
 }
 
 impl Story<'_> {
-    fn recommended(&self) -> Option<&ArmFinding> {
-        let name = self.findings.verdict.recommended.as_ref()?;
-        self.comparison.arms.iter().find(|arm| arm.name == *name)
-    }
-
     /// Headline, label and reason.
     fn headline(&self) -> (String, String, String) {
         let verdict = &self.findings.verdict;
-        match (verdict.outcome, self.recommended()) {
+        match (verdict.outcome, self.findings.recommended()) {
             (Outcome::TooFewSeeds, _) => self.too_early(),
             (Outcome::OneArm, Some(arm)) => (
                 format!("Nothing to compare {} with", long(arm)),

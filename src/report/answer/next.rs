@@ -3,13 +3,13 @@
 use super::{Next, Story};
 use crate::analysis::{Caution, Outcome};
 use crate::format::{command, duration};
-use crate::report::Source;
+use crate::report::source::Source;
 
 impl Story<'_> {
     /// What to do now.
     pub(super) fn next(&self, source: &Source) -> Option<Next> {
         let verdict = &self.findings.verdict;
-        let with = |seeds: usize| Some(command(&source.rerun_with(seeds)));
+        let with = |seeds: usize| Some(command(&source.with_seeds(seeds)));
         match (verdict.outcome, verdict.more) {
             (Outcome::TooFewSeeds, _) => {
                 let unfinished = verdict.cautions.iter().any(
@@ -17,7 +17,7 @@ impl Story<'_> {
                 );
                 Some(match unfinished {
                     true => Next {
-                        command: Some(command(&source.all_runs())),
+                        command: Some(command(&source.command)),
                         what: "trains the rest".into(),
                     },
                     false => Next { command: with(5), what: "adds seeds".into() },
@@ -30,13 +30,11 @@ impl Story<'_> {
                     duration(more.seconds)
                 ),
             }),
-            (Outcome::Undecided, None) if source.is_until() || self.is_unfinished() => {
+            (Outcome::Undecided, None) if source.most_seeds.is_some() || self.is_unfinished() => {
                 Some(Next { command: None, what: self.instead() })
             }
             (Outcome::Undecided, None) => Some(Next {
-                command: Some(command(
-                    &[source.command.clone(), vec!["--until-settled".to_owned()]].concat(),
-                )),
+                command: Some(command(&source.until_settled())),
                 what: "adds seeds while a difference may show; if there is none, 100 are too few"
                     .into(),
             }),

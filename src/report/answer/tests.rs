@@ -6,7 +6,7 @@ use crate::stats::tests::generator;
 fn of(results: &Results) -> Answer {
     let findings = analyse(results, &mut generator(1));
     let command = ["batchscope", "run", "sms.yaml"].map(String::from).to_vec();
-    answer(results, &findings, &Source { folder: "runs/sms".into(), command, until: false })
+    answer(results, &findings, &Source { folder: "runs/sms".into(), command, most_seeds: None })
 }
 
 /// Headline, label and reason.

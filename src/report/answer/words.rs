@@ -1,24 +1,24 @@
 //! Arms and how they stand, in a few words: the same ones on the page, in `verdict.md` and in the terminal.
 
-use crate::analysis::{ArmFinding, Comparison, list};
-use crate::format::count;
+use crate::analysis::{ArmFinding, Comparison};
+use crate::format::{count, list, signed_points_to};
 use crate::report::words;
 use crate::stats::Interval;
 
 /// `32`, or the name of an arm that has one of its own.
 pub(in crate::report) fn short(arm: &ArmFinding) -> String {
-    match arm.name == format!("batch-{}", arm.batch_size) {
-        true => count(arm.batch_size as u64),
-        false => arm.name.clone(),
+    match words::own_name(&arm.name, arm.batch_size) {
+        None => count(arm.batch_size as u64),
+        Some(name) => name.to_owned(),
     }
 }
 
 /// `batch size 32`, or `small (batch size 32)`.
 pub(in crate::report) fn long(arm: &ArmFinding) -> String {
     let size = format!("batch size {}", count(arm.batch_size as u64));
-    match arm.name == format!("batch-{}", arm.batch_size) {
-        true => size,
-        false => format!("{} ({size})", arm.name),
+    match words::own_name(&arm.name, arm.batch_size) {
+        None => size,
+        Some(name) => format!("{name} ({size})"),
     }
 }
 
@@ -54,10 +54,7 @@ pub(in crate::report) fn from_best(
         return "best".into();
     }
     let Some(difference) = &arm.difference else { return "-".into() };
-    let points = |value: f64| {
-        let text = format!("{:+.decimals$}", 100.0 * value);
-        if text[1..].bytes().all(|b| b == b'0' || b == b'.') { text[1..].to_owned() } else { text }
-    };
+    let points = |value: f64| signed_points_to(value, decimals);
     let mean = points(difference.estimate.summary.mean);
     match arm.from_best {
         Some(Interval { low, high }) => format!("{mean} ({}, {})", points(low), points(high)),

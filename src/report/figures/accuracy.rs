@@ -2,9 +2,8 @@
 //! with equal epochs, steps and time as `analysis::budgets` reads them off the curves.
 
 use super::{ASIDE, Figure, Study, beside};
-use crate::analysis::{
-    ArmFinding, ArmResults, AtBest, BudgetFinding, Comparison, Estimate, Split, percent, points,
-};
+use crate::analysis::{ArmFinding, ArmResults, AtBest, BudgetFinding, Comparison, Estimate, Split};
+use crate::format::{percent, points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 use crate::report::words;
 

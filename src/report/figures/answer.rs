@@ -2,7 +2,8 @@
 //! margin shaded, and how the arms learned.
 
 use super::{Figure, Study, curves};
-use crate::analysis::{ArmFinding, Comparison, Role, points, signed_points};
+use crate::analysis::{ArmFinding, Comparison, Role};
+use crate::format::{points, signed_points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 use crate::report::{answer::short, words};
 use crate::stats::Interval;

@@ -1,7 +1,8 @@
 //! The gap between a small and a large batch, taken apart: a bar for each part.
 
 use super::{Figure, Study};
-use crate::analysis::{Decomposition, Part, Parts, points, signed_points};
+use crate::analysis::{Decomposition, Part, Parts};
+use crate::format::{points, signed_points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 
 /// Under the bars, in the order of the sum.

@@ -1,7 +1,8 @@
 //! Training against validation: how far what was learned carries to other examples.
 
 use super::{ASIDE, Figure, Study, beside};
-use crate::analysis::{ArmResults, RunResults, signed_points};
+use crate::analysis::{ArmResults, RunResults};
+use crate::format::signed_points;
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 use crate::stats::summarise;
 

@@ -165,10 +165,9 @@ impl<'s> Study<'s> {
     fn legend(&self, arms: &[&ArmResults]) -> Vec<(Mark, String)> {
         let name = |arm: &ArmResults| {
             let size = format!("batch {}", arm.batch_size);
-            let told = [format!("batch-{}", arm.batch_size), arm.batch_size.to_string()];
-            match told.contains(&arm.name) {
-                true => size,
-                false => format!("{} ({size})", arm.name),
+            match words::own_name(&arm.name, arm.batch_size) {
+                None => size,
+                Some(name) => format!("{name} ({size})"),
             }
         };
         arms.iter().map(|arm| (self.mark(arm), name(arm))).collect()

@@ -1,10 +1,8 @@
 //! Accuracy against what it costs: which arms no other beats in both.
 
 use super::{Figure, Study};
-use crate::analysis::{
-    ArmFinding, ArmResults, Front, NO_MATTER, Price, RunResults, percent, reach,
-};
-use crate::format::{bytes, count, duration};
+use crate::analysis::{ArmFinding, ArmResults, Front, NO_MATTER, Price, RunResults, reach};
+use crate::format::{bytes, count, duration, percent};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 use crate::report::words;
 

@@ -1,7 +1,8 @@
 //! The best learning rate against batch size, beside the rules of thumb.
 
 use super::{Figure, Study};
-use crate::analysis::{MORE_STEPS, RateFinding, RateOptimum, RateScaling, points};
+use crate::analysis::{MORE_STEPS, RateFinding, RateOptimum, RateScaling};
+use crate::format::points;
 use crate::report::plot::{Axis, Chart, Mark, Spread, Unit, short};
 use crate::report::words;
 use crate::stats::{Edge, Interval};

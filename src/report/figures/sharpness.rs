@@ -1,7 +1,8 @@
 //! How sharp the minima are, and what lies between two of them.
 
 use super::{ASIDE, Figure, Study, beside, distinct, interval_of, line};
-use crate::analysis::{SharpnessRun, percent};
+use crate::analysis::SharpnessRun;
+use crate::format::percent;
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {

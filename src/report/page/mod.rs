@@ -173,12 +173,6 @@ fn figures_html<'f>(figures: impl Iterator<Item = &'f Figure>) -> Result<String>
     Ok(templates.get_template("figures.html")?.render(context! { figures })?)
 }
 
-/// The arm to use.
-pub(super) fn recommended(findings: &Findings) -> Option<&ArmFinding> {
-    let name = findings.verdict.recommended.as_ref()?;
-    findings.comparison.arms.iter().find(|arm| arm.name == *name)
-}
-
 /// Markdown as HTML. What looks like HTML in it is text (names are the user's), and there are no
 /// links or pictures, which might load something.
 fn html_of(markdown: &str) -> String {

@@ -10,9 +10,8 @@ use super::words;
 use crate::analysis::{
     ArmFinding, Claim, Comparison, Confounder, Decomposition, Effect, Factor, Finding, Findings,
     Front, GapArm, GroupFinding, MORE_STEPS, Parts, Price, RateFinding, Split, Tuning, Weight,
-    percent, points,
 };
-use crate::format::count;
+use crate::format::{count, percent, points};
 use crate::stats::{Trial, summarise};
 
 /// What was found beside the comparison, under its titles; what is empty is left out.

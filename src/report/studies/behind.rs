@@ -1,7 +1,9 @@
 //! How far each batch size of a study stays behind the best one.
 
 use super::Member;
-use crate::analysis::{ArmFinding, ArmResults, RunResults, points_range, signed_points};
+use crate::analysis::{ArmFinding, ArmResults, RunResults};
+use crate::format::signed_points;
+use crate::report::words::points_range;
 use crate::stats::Interval;
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! What about several studies can be compared, and what not.
 
 use super::Member;
-use crate::analysis::{list, points};
 use crate::config;
+use crate::format::{list, points};
 use crate::report::words;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};

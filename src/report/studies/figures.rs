@@ -2,7 +2,7 @@
 
 use super::Member;
 use super::behind::Behind;
-use crate::analysis::{points, signed_points};
+use crate::format::{points, signed_points};
 use crate::report::figures::{ASIDE, beside};
 use crate::report::plot::{Axis, Chart, Figure, Mark, Panel, Spread, Unit};
 

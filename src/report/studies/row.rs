@@ -3,10 +3,10 @@
 
 use super::Member;
 use super::behind::{Behind, common};
-use crate::analysis::{Rate, Sizes, list};
+use crate::analysis::{Rate, Sizes};
 use crate::config::LearningRate;
-use crate::format::count;
-use crate::report::page::{Row, recommended};
+use crate::format::{count, list};
+use crate::report::page::Row;
 use crate::report::tables::{self, StudyRow};
 use crate::report::words;
 use anyhow::Result;
@@ -22,7 +22,7 @@ pub(super) fn table(
     let sizes = common.iter().map(|size| count(*size as u64));
     let header = ["study", "use", "certainty"].map(String::from).into_iter().chain(sizes).collect();
     let row = |((member, arms), link): ((&Member, &Vec<Behind>), String)| {
-        let to_use = recommended(&member.written.report.findings);
+        let to_use = member.written.report.findings.recommended();
         let to_use = to_use.map_or("-".into(), |arm| count(arm.batch_size as u64));
         let difference = |size: &usize| {
             let arm = arms.iter().find(|arm| arm.finding.batch_size == *size);
@@ -73,7 +73,7 @@ pub(super) fn studies_csv(members: &[Member], rows: &[Row]) -> Result<String> {
     let row = |(member, row): (&Member, &Row)| {
         let written = member.written;
         let findings = &written.report.findings;
-        let to_use = recommended(findings);
+        let to_use = findings.recommended();
         let target = findings.target.as_ref().and_then(|target| target.trade_off);
         let sizes = member.says.as_ref().ok();
         StudyRow {

@@ -1,7 +1,7 @@
 //! What several studies say together.
 
-use crate::analysis::{Agreed, Agreement, Silence, list};
-use crate::format::count;
+use crate::analysis::{Agreed, Agreement, Silence};
+use crate::format::{count, list};
 
 /// The answer first, then what was not counted.
 pub(in crate::report) fn agreement(agreed: &Agreed) -> Vec<String> {

@@ -1,10 +1,8 @@
 //! What is held equal between batch sizes, and each run at its best.
 
-use super::{arm, ci, whole};
-use crate::analysis::{
-    AtBest, Axis, BudgetFinding, Comparison, Flip, flips, list, points_range, signed_points,
-};
-use crate::format::duration;
+use super::{arm, ci, points_range, whole};
+use crate::analysis::{AtBest, Axis, BudgetFinding, Comparison, Flip, flips};
+use crate::format::{duration, list, signed_points};
 
 /// `12,800 examples`
 pub(in crate::report) fn amount(axis: Axis, amount: f64) -> String {

@@ -1,8 +1,8 @@
 //! What else than the batch size can be behind a difference.
 
 use super::size;
-use crate::analysis::{At, Confounder, Given, Updates, list};
-use crate::format::{count, counted};
+use crate::analysis::{At, Confounder, Given, Updates};
+use crate::format::{count, counted, list};
 
 /// A short name.
 pub(in crate::report) fn name(found: &Confounder) -> &'static str {

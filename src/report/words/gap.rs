@@ -1,11 +1,10 @@
 //! The gap between a small and a large batch size.
 
-use super::{difference, sample, size, whole};
+use super::{difference, percent_range, sample, size, whole};
 use crate::analysis::{
-    Budget, Decomposition, GapArm, NoDecomposition, Part, Rate, Remainder, Split, percent,
-    percent_range, points,
+    Budget, Decomposition, GapArm, NoDecomposition, Part, Rate, Remainder, Split,
 };
-use crate::format::{count, counted};
+use crate::format::{count, counted, percent, points};
 use crate::stats::{Interval, side};
 use std::cmp::Ordering;
 

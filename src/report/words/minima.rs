@@ -1,8 +1,8 @@
 //! Sharpness of minima, and what lies between two solutions.
 
 use super::{ci, ci_of, ratio};
-use crate::analysis::{Barrier, RankCorrelation, Sharper, SharpnessFinding, percent};
-use crate::format::counted;
+use crate::analysis::{Barrier, RankCorrelation, Sharper, SharpnessFinding};
+use crate::format::{counted, percent};
 use crate::stats::side;
 use std::cmp::Ordering;
 

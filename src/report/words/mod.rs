@@ -36,9 +36,8 @@ pub(super) use target::{critical_batch, no_trade_off, target};
 
 use crate::analysis::{
     ArmFinding, Budget, Estimate, Findings, Objective, Outcome, Rate, Ratio, Results, Role, Way,
-    points_range, signed_points,
 };
-use crate::format::{count, counted};
+use crate::format::{count, counted, signed_points};
 use crate::stats::{Edge, Interval, Standing, Summary};
 
 /// The gap between two batch sizes, a line a part; why it could not be taken apart, where it was asked for.
@@ -120,10 +119,16 @@ fn arm(arm: &ArmFinding) -> String {
 }
 
 fn named(name: &str, batch_size: usize) -> String {
-    match name == format!("batch-{batch_size}") {
-        true => size(batch_size),
-        false => format!("{name} ({})", size(batch_size)),
+    match own_name(name, batch_size) {
+        None => size(batch_size),
+        Some(name) => format!("{name} ({})", size(batch_size)),
     }
+}
+
+/// The name of an arm, where it says more than the batch size.
+pub(super) fn own_name(name: &str, batch_size: usize) -> Option<&str> {
+    let size = name.strip_prefix("batch-").unwrap_or(name);
+    (size != batch_size.to_string()).then_some(name)
 }
 
 /// `1,024`
@@ -140,6 +145,17 @@ fn whole(value: f64) -> String {
 fn difference(estimate: &Estimate) -> String {
     let ends = estimate.interval.map_or(String::new(), |ends| ci(&points_range(ends)));
     format!("{} points{ends}", signed_points(estimate.summary.mean))
+}
+
+/// `71.0 to 74.2`, in percent: what an accuracy cannot be is cut off.
+pub(super) fn percent_range(interval: Interval) -> String {
+    let end = |end: f64| format!("{:.1}", 100.0 * end.clamp(0.0, 1.0));
+    format!("{} to {}", end(interval.low), end(interval.high))
+}
+
+/// `-3.10 to +1.90`
+pub(super) fn points_range(interval: Interval) -> String {
+    format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
 }
 
 /// ` (95 % CI -8.61 to +4.07)`

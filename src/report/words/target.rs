@@ -1,7 +1,8 @@
 //! What it takes to a target, and up to which batch size larger batches save steps.
 
 use super::{ci, whole};
-use crate::analysis::{NoTradeOff, Target, TradeOff, percent};
+use crate::analysis::{NoTradeOff, Target, TradeOff};
+use crate::format::percent;
 
 /// `84.0 % on validation`, `val_loss 0.35`
 pub(in crate::report) fn target(target: &Target) -> String {

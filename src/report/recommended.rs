@@ -1,0 +1,44 @@
+//! The run that stands for a study: what `evaluate`, `predict` and `export` take of its folder.
+
+use super::{findings, gather};
+use crate::study::StudyStatus;
+use anyhow::Result;
+use std::path::Path;
+
+/// The run that stands for a study.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecommendedRun {
+    /// The arm to use.
+    pub arm: String,
+    /// Whether that is settled.
+    pub settled: bool,
+    /// Its finished runs.
+    pub seeds: usize,
+    /// The one with the highest validation accuracy; of equals the first.
+    pub seed: u64,
+    /// That accuracy.
+    pub validation: f64,
+    /// Damaged runs of the study, which are left out.
+    pub damaged: Vec<String>,
+}
+
+/// The best run by validation of the arm that a study recommends; `None` where it recommends none.
+pub fn recommended_run(folder: &Path) -> Result<Option<RecommendedRun>> {
+    let status = StudyStatus::read(folder)?;
+    let results = gather::results(folder, &status)?;
+    let verdict = findings(&results).verdict;
+    let arm = results.arms.iter().find(|arm| Some(&arm.name) == verdict.recommended.as_ref());
+    let best = arm.and_then(|arm| {
+        let runs = arm.runs.iter().rev();
+        let (seed, run) = runs.max_by(|a, b| a.1.validation.total_cmp(&b.1.validation))?;
+        Some(RecommendedRun {
+            arm: arm.name.clone(),
+            settled: verdict.settled,
+            seeds: arm.runs.len(),
+            seed: *seed,
+            validation: run.validation,
+            damaged: status.damaged(),
+        })
+    });
+    Ok(best)
+}

@@ -114,6 +114,9 @@ pub struct Overlap {
     pub steps: usize,
     /// So many steps after its neighbour in the source a row begins, where the two share the rest.
     pub stride: Option<usize>,
+    /// Whether they share them but for the scale of each row.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rescaled: bool,
     /// Rows of the validation split that are in the training split.
     pub validation: InTraining,
     /// Rows of the test split that are in the training split.

@@ -63,6 +63,7 @@ fn advice_on_windows(found: &Overlap, section: &DataSection) -> String {
         Some(stride) => format!("windows were cut every {stride} steps"),
         None => "these are windows of one series in another order".to_owned(),
     };
+    let scaled = if found.rescaled { ", and each was scaled by itself" } else { "" };
     let gap = found.span();
     let todo = match (section.split_by(), gap) {
         (_, _) if given => {
@@ -83,7 +84,7 @@ fn advice_on_windows(found: &Overlap, section: &DataSection) -> String {
                 .to_owned()
         }
     };
-    format!("{cut}: {todo}")
+    format!("{cut}{scaled}: {todo}")
 }
 
 fn advice_on_repeats(section: &DataSection) -> String {
@@ -129,7 +130,8 @@ mod tests {
     fn overlap(stride: Option<usize>) -> Overlap {
         let in_training =
             InTraining { repeated: 0, overlapping: 40, most_steps: 29, example: Some([11, 10]) };
-        Overlap { steps: 30, stride, validation: InTraining::default(), test: in_training }
+        let validation = InTraining::default();
+        Overlap { steps: 30, stride, rescaled: false, validation, test: in_training }
     }
 
     #[test]
@@ -142,6 +144,11 @@ mod tests {
         let given = told(Some(1), "{ arrays: { path: a.npz, x_val: X, y_val: y } }");
         assert!(given.contains("divide the series first"), "{given}");
         assert!(told(None, "{ arrays: { path: a.npz } }").contains("in the order of time"));
+        let rescaled = Overlap { rescaled: true, ..overlap(Some(1)) };
+        let told = advice_on_windows(&rescaled, &section("{ arrays: { path: a.npz } }"));
+        assert!(
+            told.starts_with("windows were cut at every step, and each was scaled by itself: ")
+        );
     }
 
     #[test]

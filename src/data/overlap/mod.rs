@@ -13,7 +13,11 @@
 //! ```
 //!
 //! A row whose steps are all alike is no evidence, and neither are a few steps with few values, which
-//! are alike by chance: see [`Chance`].
+//! are alike by chance: see [`Chance`]. Windows that were each scaled by themselves have no value in
+//! common; where nothing else is found, [`rescaled`] looks for these.
+
+mod rescaled;
+mod rows;
 
 use super::dataset::Dataset;
 use super::facts::{Facts, InTraining, Overlap};
@@ -21,6 +25,8 @@ use super::{arrays, scale};
 use crate::config::ArraysSection;
 use crate::kernels::{Sequences, Split};
 use anyhow::Result;
+use rescaled::Rescaled;
+use rows::{Chance, Rows, Starts, changes, rows, step_hash};
 
 impl Facts {
     /// Looks for what rows of arrays share, and at the ranges of their features.
@@ -66,111 +72,6 @@ pub(super) fn neighbours(sequences: &arrays::Sequences) -> Overlap {
     find(&[all, none, none], [&places, &[], &[]], [0; 3])
 }
 
-/// Rows of words of 32 bits, some of which make a step.
-#[derive(Clone, Copy)]
-struct Rows<'d> {
-    words: &'d [u32],
-    /// Words of a step.
-    width: usize,
-    starts: Starts<'d>,
-    count: usize,
-}
-
-/// Where rows begin, in steps.
-#[derive(Clone, Copy)]
-enum Starts<'d> {
-    /// At each multiple of so many.
-    Every(usize),
-    /// Rows and their end.
-    At(&'d [u64]),
-}
-
-fn rows(sequences: Sequences<'_>) -> Rows<'_> {
-    match sequences {
-        Sequences::Tokens { tokens, offsets } => Rows {
-            words: bytemuck::cast_slice(tokens),
-            width: 1,
-            starts: Starts::At(offsets),
-            count: offsets.len().saturating_sub(1),
-        },
-        Sequences::Features { values, steps, features } => Rows {
-            words: bytemuck::cast_slice(values),
-            width: features.max(1),
-            starts: Starts::Every(steps.max(1)),
-            count: values.len() / (steps * features).max(1),
-        },
-    }
-}
-
-impl<'d> Rows<'d> {
-    fn row(&self, row: usize) -> &'d [u32] {
-        let (from, to) = match self.starts {
-            Starts::Every(steps) => (row * steps, (row + 1) * steps),
-            Starts::At(offsets) => (offsets[row] as usize, offsets[row + 1] as usize),
-        };
-        &self.words[from * self.width..to * self.width]
-    }
-
-    fn longest(&self) -> usize {
-        (0..self.count).map(|row| self.row(row).len() / self.width).max().unwrap_or(0)
-    }
-}
-
-/// One number for the words of a step.
-fn step_hash(step: &[u32]) -> u64 {
-    let mix = |hash: u64, word: &u32| {
-        let mixed = (hash ^ u64::from(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ (mixed >> 29)
-    };
-    step.iter().fold(0x243f_6a88_85a3_08d3, mix)
-}
-
-/// Steps that differ from the one before.
-fn changes(row: &[u32], width: usize) -> usize {
-    let steps = || row.chunks_exact(width);
-    steps().zip(steps().skip(1)).filter(|(step, next)| step != next).count()
-}
-
-/// Whether steps are alike by chance.
-#[derive(Clone, Copy)]
-struct Chance {
-    /// Bits that tell one step from another.
-    bits: f64,
-    /// Bits that it takes to tell all places in all rows apart.
-    needed: f64,
-    width: usize,
-}
-
-impl Chance {
-    fn of(parts: &[Rows<'_>; 3], steps: usize) -> Self {
-        /// Steps that are compared with each other.
-        const SAMPLE: usize = 4096;
-        /// So many steps are too few to find steps alike that come more rarely.
-        const MOST_BITS: f64 = 20.0;
-        /// One case in 32 of a match by chance anywhere.
-        const SURE: f64 = 5.0;
-        let width = parts[0].width;
-        let places: usize = parts.iter().map(|part| part.words.len() / width).sum();
-        let every = places.div_ceil(SAMPLE).max(1);
-        let all = parts.iter().flat_map(|part| part.words.chunks_exact(width).step_by(every));
-        let mut hashes: Vec<u64> = all.map(step_hash).collect();
-        hashes.sort_unstable();
-        let alike: usize =
-            hashes.chunk_by(|a, b| a == b).map(|same| same.len() * (same.len() - 1)).sum();
-        let pairs = (hashes.len() * hashes.len().saturating_sub(1)).max(1);
-        let bits = (-(alike as f64 / pairs as f64).log2()).min(MOST_BITS);
-        let rows: usize = parts.iter().map(|part| part.count).sum();
-        let needed = ((rows * steps).max(1) as f64).log2() + SURE;
-        Self { bits, needed, width }
-    }
-
-    /// Whether two rows that share these steps share them for a reason.
-    fn excludes(&self, shared: &[u32]) -> bool {
-        let changes = changes(shared, self.width);
-        changes > 0 && (changes + 1) as f64 * self.bits >= self.needed
-    }
-}
-
 /// The rows of three splits with their rows in the source; splits of one array of the source have the
 /// same number in `arrays`.
 fn find(parts: &[Rows<'_>; 3], places: [&[u64]; 3], arrays: [usize; 3]) -> Overlap {
@@ -183,12 +84,24 @@ fn find(parts: &[Rows<'_>; 3], places: [&[u64]; 3], arrays: [usize; 3]) -> Overl
         found.example = example;
         found
     };
-    Overlap {
+    let found = Overlap {
         steps,
         stride: stride(parts, places, arrays, steps, chance),
+        rescaled: false,
         validation: in_training(1),
         test: in_training(2),
-    }
+    };
+    let nothing = [found.validation, found.test].iter().all(|of| of.overlapping == 0);
+    let scaled = (found.stride.is_none() && nothing)
+        .then(|| rescaled::find(parts, places, arrays, steps))
+        .flatten();
+    scaled.map_or(found, |Rescaled { stride, validation, test }| Overlap {
+        stride: Some(stride),
+        rescaled: true,
+        validation: InTraining { repeated: found.validation.repeated, ..validation },
+        test: InTraining { repeated: found.test.repeated, ..test },
+        ..found
+    })
 }
 
 /// The stride of most neighbouring rows that share steps, if enough of them do.
@@ -202,19 +115,10 @@ fn stride(
     const PAIRS: usize = 512;
     /// Of the pairs looked at, this part must share steps; windows of many short recordings do at least.
     const PART: usize = 10;
-    let mut order: Vec<(usize, u64, usize, usize)> = Vec::new();
-    for (at, places) in places.iter().enumerate() {
-        order.extend(places.iter().enumerate().map(|(row, place)| (arrays[at], *place, at, row)));
-    }
-    order.sort_unstable();
-    let row = |(_, _, at, row): (usize, u64, usize, usize)| parts[at].row(row);
-    let every = order.len().div_ceil(PAIRS).max(1);
     let mut counts = vec![0usize; steps / 2 + 1];
     let mut looked_at = 0;
-    for pair in order.windows(2).step_by(every) {
-        let (a, b) = (row(pair[0]), row(pair[1]));
-        let beside = pair[0].0 == pair[1].0 && pair[0].1 + 1 == pair[1].1;
-        if !beside || a.len() != steps * chance.width || a.len() != b.len() {
+    for [a, b] in neighbouring(parts, places, arrays, PAIRS) {
+        if a.len() != steps * chance.width || a.len() != b.len() {
             continue;
         }
         looked_at += usize::from(changes(a, chance.width) > 0);
@@ -225,6 +129,25 @@ fn stride(
     let (stride, _) = counts.iter().enumerate().rev().max_by_key(|(_, count)| **count)?;
     let sharing: usize = counts.iter().sum();
     (sharing >= 2 && sharing * PART >= looked_at).then_some(stride)
+}
+
+/// Rows that stand beside each other in an array of the source: a sample of at most about this many pairs.
+fn neighbouring<'d>(
+    parts: &[Rows<'d>; 3],
+    places: [&[u64]; 3],
+    arrays: [usize; 3],
+    most: usize,
+) -> Vec<[&'d [u32]; 2]> {
+    let mut order: Vec<(usize, u64, usize, usize)> = Vec::new();
+    for (at, places) in places.iter().enumerate() {
+        order.extend(places.iter().enumerate().map(|(row, place)| (arrays[at], *place, at, row)));
+    }
+    order.sort_unstable();
+    let every = order.len().div_ceil(most).max(1);
+    let pairs = order.windows(2).step_by(every);
+    let beside = pairs.filter(|pair| pair[0].0 == pair[1].0 && pair[0].1 + 1 == pair[1].1);
+    let row = |(_, _, at, row): (usize, u64, usize, usize)| parts[at].row(row);
+    beside.map(|pair| [row(pair[0]), row(pair[1])]).collect()
 }
 
 /// The smallest number of steps by which `b` begins later than `a`, where they share the rest.
@@ -367,13 +290,13 @@ mod tests {
     }
 
     /// Windows of these many steps of two features, cut at a stride.
-    fn windows(count: usize, steps: usize, stride: usize) -> Vec<Vec<f32>> {
+    pub(super) fn windows(count: usize, steps: usize, stride: usize) -> Vec<Vec<f32>> {
         let series = series(2 * (count * stride + steps));
         (0..count).map(|at| series[2 * at * stride..2 * (at * stride + steps)].to_vec()).collect()
     }
 
     /// What is found in rows of two features, with these rows for training, validation and test.
-    fn found(rows: &[Vec<f32>], parts: [Vec<usize>; 3]) -> Overlap {
+    pub(super) fn found(rows: &[Vec<f32>], parts: [Vec<usize>; 3]) -> Overlap {
         let steps = rows[0].len() / 2;
         let values = parts
             .each_ref()
@@ -385,12 +308,12 @@ mod tests {
         find(&sequences, [&places[0], &places[1], &places[2]], [0; 3])
     }
 
-    fn every_fifth(count: usize) -> [Vec<usize>; 3] {
+    pub(super) fn every_fifth(count: usize) -> [Vec<usize>; 3] {
         let part = |keep: &dyn Fn(usize) -> bool| (0..count).filter(|row| keep(*row)).collect();
         [part(&|row| row % 5 < 3), part(&|row| row % 5 == 3), part(&|row| row % 5 == 4)]
     }
 
-    fn in_order(count: usize, gap: usize) -> [Vec<usize>; 3] {
+    pub(super) fn in_order(count: usize, gap: usize) -> [Vec<usize>; 3] {
         let (train, validation) = (count * 6 / 10, count * 8 / 10);
         [
             (0..train - gap).collect(),

@@ -115,6 +115,37 @@ fn a_gap_is_taken_apart_with_tuned_rates_and_goes_on_from_any_moment_to_the_same
 }
 
 #[test]
+fn a_damaged_trial_is_named_and_the_study_is_shown_with_the_rates_that_it_trained_with() {
+    let scene = scene();
+    let shorter = scene.read("gap.yaml").replace("epochs: 12", "epochs: 2");
+    scene.write("gap.yaml", &shorter);
+    scene.run(&["run", "gap.yaml", "--out", "study"]).expect(0);
+    let shown = |code: u8| -> Value {
+        json(&scene.run(&["status", "study", "--json"]).expect(code.into()).stdout)
+    };
+    let whole = shown(0);
+    let trial = "study/tuning/small-tuned/lr-0.001/seed-1000";
+    for name in ["record.json", "metrics.jsonl", "timing.jsonl"] {
+        let path = scene.path(&format!("{trial}/{name}"));
+        let written = fs::read(&path).unwrap();
+        let mut damaged = written.clone();
+        damaged[written.len() / 2] ^= 4;
+        fs::write(&path, &damaged).unwrap();
+        let status = shown(1);
+        assert_eq!(status["arms"], whole["arms"], "{name}");
+        assert_eq!(status["tunings"][0]["chosen"], whole["tunings"][0]["chosen"], "{name}");
+        let ended = scene.run(&["report", "study"]).expect(1);
+        let file = format!("tuning/small-tuned/lr-0.001/seed-1000/{name} is damaged");
+        assert!(ended.stderr.contains(&file), "{}", ended.stderr);
+        let ended = scene.run(&["run", "gap.yaml", "--out", "study"]).expect(2);
+        assert!(ended.stderr.contains(&file), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("remove the folder of this run, {trial}")));
+        fs::write(&path, &written).unwrap();
+    }
+    assert_eq!(shown(0), whole);
+}
+
+#[test]
 fn tuning_runs_see_no_test_split_and_leave_nothing_that_tensorboard_reads() {
     let scene = scene();
     let only = ["run", "gap.yaml", "--only", "large-tuned/seed-0"];

@@ -1,8 +1,8 @@
 //! Finished runs that a file does not name: of seeds beyond its number, and of arms that it has no more.
 //!
 //! What is finished counts: `--set study.seeds=4` and then the plain command with 3 is a study of four
-//! seeds; so is what a study that went on came to. Runs of such seeds that are not finished are not trained. Runs of other arms stay where they
-//! are and are told of.
+//! seeds; so is what a study that went on came to. Runs of such seeds that are not finished are not
+//! trained. Runs of other arms stay where they are and are told of.
 
 use super::folder::run_folders;
 use super::record::{Record, RunFolder, Status};
@@ -35,7 +35,12 @@ impl Study {
             return Ok(Vec::new());
         }
         let settled = settled(self, &read_all(self, folder)?.0);
-        let Finished { beyond, others, damaged } = self.finished_beyond(&settled.arms, folder)?;
+        self.take_finished_of(&settled.arms, folder)
+    }
+
+    /// The same, with these rates of its arms.
+    pub(super) fn take_finished_of(&mut self, arms: &[Arm], folder: &Path) -> Result<Vec<String>> {
+        let Finished { beyond, others, damaged } = self.finished_beyond(arms, folder)?;
         let notes = [self.used(&beyond), left_out(&others)];
         self.add_seeds(beyond);
         Ok(notes.into_iter().flatten().chain(damaged).collect())

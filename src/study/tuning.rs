@@ -19,6 +19,7 @@ use super::record::{RunFolder, Status};
 use super::selection::Selection;
 use super::summary::FinishedRun;
 use crate::config::{self, Arm, FIRST_TUNING_SEED, Rates, Sampling, Study, rounded};
+use crate::error::UserError;
 use crate::files;
 use crate::rng::{Purpose, stream};
 use crate::stats::{Edge, Trial, best_trial};
@@ -26,7 +27,8 @@ use anyhow::Result;
 use rand::RngExt;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The learning rates that were tried for an arm, and the one that was taken.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -97,8 +99,22 @@ fn van_der_corput(index: u32) -> f64 {
     f64::from(index.reverse_bits()) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// What is done about a trial whose files are damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DamagedTrial {
+    /// An error, with the way to repeat it: nothing is trained with a rate that it may not give.
+    Refused,
+    /// It is no part of the tuning, which is then not finished; finished runs tell the rate.
+    LeftOut,
+}
+
 /// The tuning of an arm as far as its records go, and its runs so far.
-fn read(arm: &Arm, rule: &config::Tuned, folder: &Path) -> Result<(Tuning, Vec<Run>)> {
+fn read(
+    arm: &Arm,
+    rule: &config::Tuned,
+    folder: &Path,
+    damaged: DamagedTrial,
+) -> Result<(Tuning, Vec<Run>)> {
     let mut tuning = Tuning {
         arm: arm.name.clone(),
         batch_size: arm.batch_size,
@@ -109,13 +125,13 @@ fn read(arm: &Arm, rule: &config::Tuned, folder: &Path) -> Result<(Tuning, Vec<R
     };
     let mut runs = Vec::new();
     for lr in first_rates(rule, arm) {
-        try_rate(arm, lr, rule, folder, &mut tuning, &mut runs)?;
+        try_rate(&Trials { arm, rule, folder, damaged }, lr, &mut tuning, &mut runs)?;
     }
     let extensions = if rule.sampling == Sampling::Grid { rule.extend } else { 0 };
     for _ in 0..extensions {
         let next = beyond(&tuning.trials).filter(|lr| tuning.finished && *lr > 0.0);
         let Some(lr) = next else { break };
-        try_rate(arm, lr, rule, folder, &mut tuning, &mut runs)?;
+        try_rate(&Trials { arm, rule, folder, damaged }, lr, &mut tuning, &mut runs)?;
         tuning.trials.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
     }
     if let Some((index, edge)) = best_trial(&tuning.trials).filter(|_| tuning.finished) {
@@ -124,30 +140,27 @@ fn read(arm: &Arm, rule: &config::Tuned, folder: &Path) -> Result<(Tuning, Vec<R
     Ok((tuning, runs))
 }
 
+/// Where the trials of an arm lie, and how they are read.
+struct Trials<'t> {
+    arm: &'t Arm,
+    rule: &'t config::Tuned,
+    folder: &'t Path,
+    damaged: DamagedTrial,
+}
+
 /// Adds the runs of one more rate, and what their records say.
-fn try_rate(
-    arm: &Arm,
-    lr: f64,
-    rule: &config::Tuned,
-    folder: &Path,
-    tuning: &mut Tuning,
-    runs: &mut Vec<Run>,
-) -> Result<()> {
+fn try_rate(of: &Trials<'_>, lr: f64, tuning: &mut Tuning, runs: &mut Vec<Run>) -> Result<()> {
     let mut trial = Trial { learning_rate: lr, ..Trial::default() };
-    for seed in 0..u64::from(rule.seeds) {
+    for seed in 0..u64::from(of.rule.seeds) {
         let seed = FIRST_TUNING_SEED + seed;
-        let run = Run { arm: arm.with_rate(lr), seed, stage: Stage::Tuning };
-        let files = RunFolder::new(&folder.join(run.id()));
-        match files.record()?.map(|record| record.status) {
-            Some(Status::Diverged { .. }) => trial.diverged += 1,
-            _ => match FinishedRun::read(&files, &run.arm)? {
-                Some(finished) => {
-                    trial.validation.push(finished.validation_accuracy);
-                    let steps = |reached: bool| reached.then_some(finished.last.step as f64);
-                    trial.steps_to_target.extend(finished.reached_target.map(steps));
-                }
-                None => tuning.finished = false,
-            },
+        let run = Run { arm: of.arm.with_rate(lr), seed, stage: Stage::Tuning };
+        let files = RunFolder::new(&of.folder.join(run.id()));
+        match (add_run(&files, &run, &mut trial), of.damaged) {
+            (Ok(finished), _) => tuning.finished &= finished,
+            (Err(error), DamagedTrial::LeftOut) if error.is::<UserError>() => {
+                tuning.finished = false;
+            }
+            (Err(error), _) => return Err(error),
         }
         runs.push(run);
     }
@@ -155,13 +168,59 @@ fn try_rate(
     Ok(())
 }
 
+/// Adds what the records of a run say to its trial; whether the run is over.
+fn add_run(files: &RunFolder, run: &Run, trial: &mut Trial) -> Result<bool> {
+    if let Some(Status::Diverged { .. }) = files.record()?.map(|record| record.status) {
+        trial.diverged += 1;
+        return Ok(true);
+    }
+    let Some(finished) = FinishedRun::read(files, &run.arm)? else { return Ok(false) };
+    trial.validation.push(finished.validation_accuracy);
+    let steps = |reached: bool| reached.then_some(finished.last.step as f64);
+    trial.steps_to_target.extend(finished.reached_target.map(steps));
+    Ok(true)
+}
+
 /// All tunings of a study as far as their records in its folder go, and all runs of them that are
 /// known so far.
 pub(super) fn read_all(study: &Study, folder: &Path) -> Result<(Vec<Tuning>, Vec<Run>)> {
+    read_tunings(study, folder, DamagedTrial::Refused)
+}
+
+/// As [`read_all`], without trials that are damaged. Where one is, the rate of an arm is the one that
+/// its finished runs have.
+pub(super) fn read_undamaged(study: &Study, folder: &Path) -> Result<(Vec<Tuning>, Vec<Run>)> {
+    let (mut tunings, runs) = read_tunings(study, folder, DamagedTrial::LeftOut)?;
+    for tuning in tunings.iter_mut().filter(|tuning| !tuning.finished) {
+        let is_damaged = |run: &Run| RunFolder::new(&folder.join(run.id())).damage();
+        for run in runs.iter().filter(|run| run.arm.name == tuning.arm) {
+            if is_damaged(run)?.is_some() {
+                tuning.chosen = trained_rate(&folder.join(&tuning.arm));
+            }
+        }
+    }
+    Ok((tunings, runs))
+}
+
+/// The learning rate of the first finished run in the folder of an arm.
+fn trained_rate(arm: &Path) -> Option<f64> {
+    let seeds = fs::read_dir(arm).ok()?;
+    let mut paths: Vec<PathBuf> = seeds.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let record = |path: &PathBuf| RunFolder::new(path).record().ok().flatten();
+    let finished = paths.iter().filter_map(record).find(|of| of.status == Status::Finished)?;
+    Some(finished.definition.arm.train.optimizer.lr())
+}
+
+fn read_tunings(
+    study: &Study,
+    folder: &Path,
+    damaged: DamagedTrial,
+) -> Result<(Vec<Tuning>, Vec<Run>)> {
     let (mut tunings, mut runs) = (Vec::new(), Vec::new());
     let Some(rule) = study.tuning() else { return Ok((tunings, runs)) };
     for arm in study.arms.iter().filter(|arm| study.tuned.contains(&arm.name)) {
-        let (tuning, of_arm) = read(arm, rule, folder)?;
+        let (tuning, of_arm) = read(arm, rule, folder, damaged)?;
         tunings.push(tuning);
         runs.extend(of_arm);
     }

@@ -154,6 +154,9 @@ impl Source<'_> {
                 if table::finds_text_in_quotes(table, file)? {
                     hasher.update(b"quotes are text");
                 }
+                if table::keeps_cells_with_blanks(table, file)? {
+                    hasher.update(b"blanks around cells do not count");
+                }
             }
         }
         Ok(hasher.finalize().to_hex()[..16].to_owned())
@@ -374,6 +377,26 @@ mod tests {
             hasher.update(bytemuck::cast_slice(examples.labels));
         }
         assert_eq!((FORMAT, &hasher.finalize().to_hex()[..16]), (2, "c3cd1006e26a0376"));
+    }
+
+    #[test]
+    fn rows_that_earlier_versions_left_out_for_a_blank_make_other_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = |cell: &str| {
+            let path = folder.path().join("w.csv");
+            let rows = (0..20).map(|at| format!("a{at} b,{},{cell}\n", at % 2));
+            fs::write(&path, format!("text,label,lang\n{}", rows.collect::<String>())).unwrap();
+            let table = format!("path: {}, where: {{ lang: en }}", path.display());
+            let yaml = format!("table: {{ {table} }}\ntext: {{ length: 4 }}\n");
+            let section: DataSection = serde_yaml::from_str(&yaml).unwrap();
+            let files = [SourceFile::read(&path).unwrap()];
+            let marked = table::keeps_cells_with_blanks(section.table.as_ref().unwrap(), &files[0]);
+            (prepare(&section, masked(true), folder.path(), &mut |_| ()).unwrap(), marked.unwrap())
+        };
+        let ((plain, unmarked), (blank, marked)) = (hash("en"), hash(" en"));
+        assert_eq!((unmarked, marked), (false, true));
+        assert_eq!(plain.facts.train.examples, blank.facts.train.examples);
+        assert_ne!(plain.facts.hash, blank.facts.hash);
     }
 
     #[test]

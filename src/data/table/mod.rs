@@ -9,7 +9,7 @@ mod settle;
 
 pub use decode::text_lines;
 pub(super) use delimited::is_stray_quote;
-pub(super) use settle::settle;
+pub(super) use settle::{keeps_cells_with_blanks, settle};
 
 use super::account::Account;
 use super::source::SourceFile;

@@ -51,6 +51,29 @@ fn settle_one(
     Ok(())
 }
 
+/// Whether `where` keeps a row of a file that it would not keep if blanks around a cell counted.
+pub(in crate::data) fn keeps_cells_with_blanks(
+    section: &TableSection,
+    file: &SourceFile,
+) -> Result<bool> {
+    if section.filter.is_empty() {
+        return Ok(false);
+    }
+    let format = known(section.format.or_else(|| TableFormat::of(&file.path)), file)?;
+    let columns: Vec<&str> = section.filter.keys().map(String::as_str).collect();
+    let wanted: Vec<&str> = section.filter.values().map(String::as_str).collect();
+    let mut found = false;
+    each_row(section, file, format, &columns, &mut |_, cells| {
+        let is_kept = |blank: fn(&str) -> &str| {
+            let pairs = cells.iter().zip(&wanted);
+            pairs.into_iter().all(|(cell, value)| cell.map(blank) == Some(blank(value)))
+        };
+        found = found || (is_kept(str::trim) && !is_kept(|cell| cell));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Says why `where` left no row of a file: what each of its columns holds instead.
 pub(super) fn none_left(
     section: &TableSection,
@@ -126,6 +149,20 @@ mod tests {
         let jsonl = "{\"text\":\"a\",\"label\":true,\"version\":2.50}\n\
                      {\"text\":\"b\",\"label\":false,\"version\":1.1}\n";
         assert_eq!(settled("True", "2.50", "t.jsonl", jsonl), pair("true", "2.5"));
+    }
+
+    #[test]
+    fn rows_that_blanks_around_a_cell_would_leave_out_are_seen() {
+        let keeps = |cell: &str, value: &str| {
+            let text = format!("text,label,version\na,1,{cell}\nb,0,de\n");
+            let file = SourceFile::of("t.csv", text.as_bytes());
+            keeps_cells_with_blanks(&section("1", value), &file).unwrap()
+        };
+        let seen = [("en", "en"), (" en", "en"), ("en", "en "), (" en ", " en "), (" fr", "en")];
+        assert_eq!(seen.map(|(cell, value)| keeps(cell, value)), [false, true, true, false, false]);
+        let file = SourceFile::of("t.csv", b"text,label\n a ,1\n");
+        let all = TableSection::default();
+        assert!(!keeps_cells_with_blanks(&all, &file).unwrap(), "nothing is compared");
     }
 
     #[test]

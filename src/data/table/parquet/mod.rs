@@ -391,6 +391,12 @@ mod tests {
         (0..100).for_each(|_| writer.write_all(&[0; 1 << 20]).unwrap());
         drop(writer);
         assert!(count(&packed, Compression::BROTLI(BrotliLevel::default())) > 50 << 20);
+        let mut frames = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        (0..100).for_each(|_| frames.write_all(&[0; 1 << 20]).unwrap());
+        let frames = frames.finish().unwrap();
+        assert!(count(&frames, Compression::LZ4) > 50 << 20);
+        assert_eq!(count(&frames, Compression::LZ4_RAW), 5);
+        assert_eq!(count(b"no frame", Compression::LZ4), 5);
     }
 
     #[test]

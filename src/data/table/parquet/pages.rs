@@ -1,12 +1,13 @@
 //! What the pages of a Parquet column unpack to, before a reader takes memory for it.
 //!
 //! The library believes a page's header and takes up to 2 GB for a page of a few bytes; and where a
-//! column is compressed with gzip or brotli it unpacks whatever there is, beyond what the header says. So
-//! sizes are summed up as pages say them, and such pages are unpacked once to count.
+//! column is compressed with gzip, brotli or lz4 in frames it unpacks whatever there is, beyond what the
+//! header says. So sizes are summed up as pages say them, and such pages are unpacked once to count.
 //!
 //! Of a header (Thrift's compact protocol) only the sizes matter here; other fields are skipped.
 
 use flate2::read::MultiGzDecoder;
+use lz4_flex::frame::FrameDecoder;
 use parquet::basic::Compression;
 use std::io::Read;
 
@@ -34,6 +35,8 @@ pub(super) fn unpacked(
         let really = match compression {
             Compression::GZIP(_) => counted(MultiGzDecoder::new(content), most),
             Compression::BROTLI(_) => counted(brotli::Decompressor::new(content, 4096), most),
+            // Of what is no frame, the reader says so at once: then the header's sizes are held to.
+            Compression::LZ4 => counted(FrameDecoder::new(content), most),
             _ => 0,
         };
         sum = sum.saturating_add(full.max(really));

@@ -61,13 +61,34 @@ fn check_tells_the_runs_the_sizes_and_the_cost_and_trains_nothing() {
         "2 arms x 2 seeds = 4 runs on cpu",
         "72 training (36 with label `1`), 24 validation",
         "Embedding(86, 6) -> LSTM(5) -> Dense(1, sigmoid), 762 parameters",
-        "lr * 0.9^epoch",
-        "time per run",
+        "schedule of the learning rate of large: lr * 0.9^epoch",
+        "time/run",
         "on disk in runs/tiny",
     ] {
         assert!(said.contains(expected), "`{expected}` is missing in:\n{said}");
     }
     assert!(!scene.path("runs/tiny").exists());
+}
+
+#[test]
+fn check_counts_what_is_finished_already() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml"]).expect(0);
+    let left = |more: &[&str]| -> Value {
+        let ended = scene.run(&[&["check", "tiny.yaml", "--json"], more].concat()).expect(0);
+        serde_json::from_str(&ended.stdout).unwrap()
+    };
+    let all = left(&[]);
+    assert_eq!(
+        (&all["runs"], &all["unfinished"], &all["seconds"]),
+        (&4.into(), &0.into(), &0.0.into())
+    );
+    let more = left(&["--seeds", "3"]);
+    assert_eq!((&more["runs"], &more["unfinished"]), (&6.into(), &2.into()));
+    assert!(more["seconds"].as_f64().unwrap() > 0.0);
+    let said = scene.run(&["check", "tiny.yaml", "--seeds", "3"]).expect(0).stdout;
+    assert!(said.contains("4 of 6 runs are finished; about "), "{said}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::progress::Progress;
 use super::{ExperimentArgs, cache, diagnostics, format, tables};
 use crate::config::{Optimizer, Schedule};
 use crate::data::Facts;
-use crate::study::{Estimate, Plan, estimate, prepare};
+use crate::study::{Estimate, Plan, Pool, RunCount, estimate, prepare};
 use anyhow::Result;
 use serde::Serialize;
 use std::path::Path;
@@ -24,7 +24,9 @@ struct Document<'p> {
     tuning_runs: usize,
     data: &'p Facts,
     arms: Vec<Arm<'p>>,
-    /// Of the whole study.
+    /// Of these, with those that find learning rates: runs that the folder does not hold yet.
+    unfinished: usize,
+    /// Of the unfinished runs.
     seconds: f64,
     disk_bytes: u64,
     warnings: Vec<String>,
@@ -50,8 +52,9 @@ struct Arm<'p> {
 }
 
 pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
-    let study = args.study()?;
+    let mut study = args.study()?;
     let folder = args.folder(&study)?;
+    diagnostics::print_warnings(&study.take_finished(&folder)?);
     let mut pool = args.pool()?;
     let mut progress = Progress::new(output);
     let plan = prepare(&study, &cache(&folder), &pool, &mut progress)?;
@@ -60,40 +63,89 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     progress.finish();
     diagnostics::print_warnings(&plan.warnings());
     let parallel = pool.parallel(&plan, plan.runs.len());
-    let seconds = plan.total_seconds(&estimates, parallel, pool.start_up());
-    let most = plan.at_most().map(|most| {
-        let parallel = pool.parallel(&most, most.runs.len());
-        let seconds = most.total_seconds(&estimates, parallel, pool.start_up());
-        let (first, all) = (plan.study.seeds.len(), most.study.seeds.len());
-        format!(
-            "for the {first} seeds to begin with, at most about {} for {all},",
-            format::duration(seconds)
-        )
-    });
+    let cost = Cost { plan: &plan, estimates: &estimates, folder: &folder, pool: &pool };
     let text = format!(
-        "{}\n\n{}\n\nabout {} {} and {} on disk in {}; time and memory are estimated \
-         from a few steps of each arm, just now, on this machine{}",
+        "{}\n\n{}\n\n{} and {} on disk in {}; time and memory are estimated from a few steps of \
+         each arm, just now, on this machine{}",
         tables::headline(&plan, &pool, parallel),
         tables::costs(&plan, &estimates),
-        format::duration(seconds),
-        most.as_deref().unwrap_or("in all"),
+        cost.time()?,
         format::bytes(plan.disk_bytes(parallel)),
         folder.display(),
         if plan.study.tuned.is_empty() { "" } else { MORE },
     );
-    output.answer(&document(&plan, &estimates, &folder, parallel, seconds), &text)?;
+    output.answer(&cost.document(parallel)?, &text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a study takes beyond what its folder holds already.
+struct Cost<'p> {
+    plan: &'p Plan,
+    estimates: &'p [Estimate],
+    folder: &'p Path,
+    pool: &'p Pool,
+}
+
+impl<'p> Cost<'p> {
+    /// Runs of this plan that are not finished, and their seconds.
+    fn left(&self, plan: &Plan) -> Result<(usize, f64)> {
+        let runs = plan.unfinished(self.folder)?;
+        let parallel = self.pool.parallel(plan, plan.runs.len());
+        let seconds = plan.seconds_of(&runs, self.estimates, parallel, self.pool.start_up());
+        Ok((all(&runs), seconds))
+    }
+
+    /// The time, with the runs that it is for where some are finished.
+    fn time(&self) -> Result<String> {
+        let planned = all(&self.plan.planned());
+        let (left, seconds) = self.left(self.plan)?;
+        let time = format::duration(seconds);
+        let first = self.plan.study.seeds.len();
+        let begin = match planned - left {
+            0 => format!("about {time}"),
+            finished if left == 0 => format!("all {finished} runs are finished: no time"),
+            finished => {
+                format!("{finished} of {planned} runs are finished; about {time} for the others")
+            }
+        };
+        let Some(most) = self.plan.at_most() else {
+            return Ok(if left == planned { format!("{begin} in all") } else { begin });
+        };
+        let (_, seconds) = self.left(&most)?;
+        Ok(format!(
+            "{begin} for the {first} seeds to begin with, at most about {} for {},",
+            format::duration(seconds),
+            most.study.seeds.len()
+        ))
+    }
+
+    fn document(&self, parallel: usize) -> Result<Document<'p>> {
+        let plan = self.plan;
+        let (unfinished, seconds) = self.left(plan)?;
+        Ok(Document {
+            study: &plan.study.name,
+            folder: self.folder,
+            device: plan.device_kind(),
+            parallel,
+            runs: plan.runs.len(),
+            tuning_runs: plan.study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum(),
+            data: &plan.data.facts,
+            arms: arms(plan, self.estimates),
+            unfinished,
+            seconds,
+            disk_bytes: plan.disk_bytes(parallel),
+            warnings: plan.warnings(),
+        })
+    }
+}
+
+fn all(runs: &[RunCount]) -> usize {
+    runs.iter().map(|of| of.report + of.tuning).sum()
 }
 
 const MORE: &str = "; learning rates beyond the first ones are not in it";
 
-fn document<'p>(
-    plan: &'p Plan,
-    estimates: &[Estimate],
-    folder: &'p Path,
-    parallel: usize,
-    seconds: f64,
-) -> Document<'p> {
+fn arms<'p>(plan: &'p Plan, estimates: &[Estimate]) -> Vec<Arm<'p>> {
     let arms = plan.study.arms.iter().zip(estimates).map(|(arm, estimate)| {
         let course = plan.course(arm);
         Arm {
@@ -110,17 +162,5 @@ fn document<'p>(
             memory: estimate.memory,
         }
     });
-    Document {
-        study: &plan.study.name,
-        folder,
-        device: plan.device_kind(),
-        parallel,
-        runs: plan.runs.len(),
-        tuning_runs: plan.study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum(),
-        data: &plan.data.facts,
-        arms: arms.collect(),
-        seconds,
-        disk_bytes: plan.disk_bytes(parallel),
-        warnings: plan.warnings(),
-    }
+    arms.collect()
 }

@@ -63,18 +63,16 @@ pub(super) fn evaluate(args: &EvaluateArgs, output: Output) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// A table of one row, with a column for each metric that there is.
+/// One line for each metric that there is.
 fn text(document: &Document<'_>) -> Result<String> {
     let split = serde_json::to_value(document.split)?;
     let metrics = serde_json::to_value(document.metrics)?;
-    let mut header = vec!["split", "examples"];
     let examples = format::count(document.examples as u64);
-    let mut row = vec![split.as_str().unwrap_or_default().to_owned(), examples];
+    let mut table = tables::table(&["metric", split.as_str().unwrap_or_default()]);
+    table.add_row(["examples".to_owned(), examples]);
     for (name, value) in metrics.as_object().into_iter().flatten() {
-        header.push(name);
-        row.push(value.as_f64().map_or("-".to_owned(), |number| format!("{number:.4}")));
+        let value = value.as_f64().map_or("-".to_owned(), |number| format!("{number:.4}"));
+        table.add_row([name.clone(), value]);
     }
-    let mut table = tables::table(&header);
-    table.add_row(row);
     Ok(table.to_string())
 }

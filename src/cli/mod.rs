@@ -86,11 +86,12 @@ enum Command {
     Init(init::InitArgs),
     /// Validate an experiment file and say what it would cost
     ///
-    /// Reads the data, times a few steps of each arm on this machine, and keeps no results.
+    /// Reads the data, times a few steps of each arm on this machine, and keeps no results. Runs that
+    /// the study's folder holds already cost nothing.
     ///
     /// With --json: study, folder, device, parallel, runs, tuning_runs, data, arms (name, batch_size,
     /// optimizer, tuning_runs, schedule, parameters, epochs, steps_per_epoch, and steps, seconds and
-    /// memory of one run), seconds, disk_bytes, warnings.
+    /// memory of one run), unfinished (runs), seconds (of these), disk_bytes, warnings.
     Check(ExperimentArgs),
     /// Train every run of an experiment file that is not finished yet
     ///

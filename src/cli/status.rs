@@ -3,7 +3,7 @@
 use super::diagnostics::Output;
 use super::run::{DIVERGED, curves};
 use super::{SOME_FAILED, growth, tables};
-use crate::study::{Additions, ArmSummary, RunState, RunStatus, StudyStatus, Tuning};
+use crate::study::{Additions, ArmSummary, RunState, RunStatus, Stop, StudyStatus, Tuning};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -57,9 +57,11 @@ fn state(status: &StudyStatus) -> &'static str {
     let any = |of: fn(&RunState) -> bool| status.runs.iter().any(|run| of(&run.state));
     // Between two looks all runs may be finished.
     let goes_on = status.additions.as_ref().is_some_and(|additions| additions.stopped.is_none());
+    let stopped = status.additions.as_ref().and_then(|additions| additions.stopped);
     match status.in_use {
         true => "running",
         false if any(|state| matches!(state, RunState::Damaged { .. })) => "damaged",
+        false if stopped == Some(Stop::MaxTime) => "out_of_time",
         false if any(|state| !is_over(state)) || goes_on => "interrupted",
         false if any(|state| *state != RunState::Finished) => "ended",
         false => "finished",
@@ -111,6 +113,7 @@ fn headline(status: &StudyStatus) -> String {
         "running" => "a batchscope is running it now",
         "interrupted" => "the same `batchscope run` goes on with the others",
         "damaged" => "some are damaged and left out",
+        "out_of_time" => "its time was over, and the same `batchscope run` goes on",
         "ended" => "ended: nothing is left to do, and not all runs finished",
         _ => "finished",
     };

@@ -1,12 +1,13 @@
 //! The tables that `run`, `check` and `status` print.
 
-use super::format::{bytes, count, counted, duration, in_line, points, rate, summary};
-use crate::config::Study;
+use super::format::{bytes, count, counted, duration, in_line, list, points, rate, summary};
+use crate::config::{Schedule, Study};
 use crate::data::{Account, SplitFacts};
 use crate::kernels::{EngineKind, Input, Shape};
 use crate::stats::{Edge, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use std::collections::BTreeMap;
 
 /// An empty table with this header.
 pub(super) fn table(header: &[&str]) -> Table {
@@ -150,20 +151,11 @@ pub(super) fn tuned(tuning: &Tuning) -> Option<String> {
     ))
 }
 
-/// What a study would cost, one row an arm.
+/// What a study would cost, one row an arm, within 80 columns where the names of arms are short.
+/// Schedules that are not constant stand below.
 pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
-    let mut table = table(&[
-        "arm",
-        "batch size",
-        "lr",
-        "schedule",
-        "runs",
-        "epochs",
-        "steps/epoch",
-        "steps",
-        "memory",
-        "time per run",
-    ]);
+    let header = ["arm", "batch size", "lr", "runs", "epochs", "steps", "memory", "time/run"];
+    let mut table = table(&header);
     for (arm, estimate) in plan.study.arms.iter().zip(estimates) {
         let course = plan.course(arm);
         table.add_row([
@@ -173,19 +165,32 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
                 true => "tuned".into(),
                 false => rate(arm.train.optimizer.lr()),
             },
-            arm.train.schedule.to_string(),
             match plan.tuning_runs(arm) {
                 0 => plan.study.seeds_of(&arm.name).count().to_string(),
                 tuning => format!("{tuning} + {}", plan.study.seeds_of(&arm.name).count()),
             },
             course.epochs().to_string(),
-            count(course.steps_per_epoch()),
             count(course.steps()),
             bytes(estimate.memory),
             duration(estimate.seconds),
         ]);
     }
-    table.to_string()
+    [table.to_string()].into_iter().chain(schedules(plan)).collect::<Vec<_>>().join("\n")
+}
+
+/// A line for each schedule that changes the learning rate, with its arms.
+fn schedules(plan: &Plan) -> Vec<String> {
+    let mut arms: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let scheduled = plan.study.arms.iter().filter(|arm| arm.train.schedule != Schedule::Constant);
+    for arm in scheduled {
+        arms.entry(arm.train.schedule.to_string()).or_default().push(arm.name.clone());
+    }
+    let all = plan.study.arms.len();
+    let line = |(schedule, arms): (String, Vec<String>)| match arms.len() == all {
+        true => format!("schedule of the learning rate: {schedule}"),
+        false => format!("schedule of the learning rate of {}: {schedule}", list(&arms)),
+    };
+    arms.into_iter().map(line).collect()
 }
 
 /// `2 arms x 5 seeds = 10 runs`, or `2 arms with up to 5 seeds: 8 runs`

@@ -2,9 +2,12 @@
 
 use super::plan::{Plan, Run, Stage};
 use super::pool::Pool;
-use crate::config::Arm;
+use super::record::{RunFolder, Status};
+use super::tuning::read_undamaged;
+use crate::config::{Arm, Sampling};
 use crate::probe;
 use anyhow::Result;
+use std::path::Path;
 use std::time::Duration;
 
 /// The cost of one arm.
@@ -16,6 +19,15 @@ pub struct Estimate {
     pub measuring: f64,
     /// Peak memory of one of its runs in bytes: of a process on CPU, of the device on CUDA.
     pub memory: u64,
+}
+
+/// How many runs an arm has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunCount {
+    /// That are reported.
+    pub report: usize,
+    /// That find its learning rate.
+    pub tuning: usize,
 }
 
 /// Times each arm in turn, on one worker that has the machine for itself.
@@ -58,30 +70,70 @@ fn rows_measured(plan: &Plan, arm: &Arm) -> f64 {
 }
 
 impl Plan {
-    /// Seconds of the whole study with the workers' start, when `parallel` runs are trained at a
-    /// time.
-    pub fn total_seconds(
+    /// All its runs, for each arm.
+    pub fn planned(&self) -> Vec<RunCount> {
+        let of = |arm: &Arm| RunCount {
+            report: self.study.seeds_of(&arm.name).count(),
+            tuning: self.tuning_runs(arm),
+        };
+        self.study.arms.iter().map(of).collect()
+    }
+
+    /// Those of them that a folder does not hold finished or diverged, for each arm.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read. Damaged runs count as not finished.
+    pub fn unfinished(&self, folder: &Path) -> Result<Vec<RunCount>> {
+        let (tunings, tuning_runs) = read_undamaged(&self.study, folder)?;
+        let settled = self.settled(&tunings);
+        let is_over = |run: &Run| {
+            let record = RunFolder::new(&folder.join(run.id())).record().ok().flatten();
+            record.is_some_and(|record| {
+                matches!(record.status, Status::Finished | Status::Diverged { .. })
+                    && record.definition == settled.definition(run)
+            })
+        };
+        let over = |runs: &[Run], arm: &Arm| {
+            runs.iter().filter(|run| run.arm.name == arm.name && is_over(run)).count()
+        };
+        let left = |(arm, planned): (&Arm, RunCount)| RunCount {
+            report: planned.report.saturating_sub(over(&settled.runs, arm)),
+            tuning: planned.tuning.saturating_sub(over(&tuning_runs, arm)),
+        };
+        Ok(self.study.arms.iter().zip(self.planned()).map(left).collect())
+    }
+
+    /// Seconds of so many runs of each arm with the workers' start, when `parallel` runs are trained
+    /// at a time.
+    pub fn seconds_of(
         &self,
+        runs: &[RunCount],
         estimates: &[Estimate],
         parallel: usize,
         start_up: Duration,
     ) -> f64 {
-        let arms = self.study.arms.iter().zip(estimates);
-        let seeds = |arm: &Arm| self.study.seeds_of(&arm.name).count();
-        let runs = |arm: &Arm| seeds(arm) + self.tuning_runs(arm);
-        let of_arm = |(arm, estimate): (&Arm, &Estimate)| {
-            runs(arm) as f64 * estimate.seconds + seeds(arm) as f64 * estimate.measuring
+        let of_arm = |(runs, estimate): (&RunCount, &Estimate)| {
+            let all = runs.report + runs.tuning;
+            all as f64 * estimate.seconds + runs.report as f64 * estimate.measuring
         };
-        let all: f64 = arms.map(of_arm).sum();
-        start_up.as_secs_f64() + spread(all, estimates, parallel)
+        let all: f64 = runs.iter().zip(estimates).map(of_arm).sum();
+        match all > 0.0 {
+            true => start_up.as_secs_f64() + spread(all, estimates, parallel),
+            false => 0.0,
+        }
     }
 
-    /// Seconds of the runs that find learning rates.
+    /// Seconds of the runs that find learning rates, with as many rates as may have to be tried.
     pub fn tuning_seconds(&self, estimates: &[Estimate], parallel: usize) -> f64 {
-        let arms = self.study.arms.iter().zip(estimates);
-        let of_arm =
-            |(arm, estimate): (&Arm, &Estimate)| self.tuning_runs(arm) as f64 * estimate.seconds;
-        match arms.map(of_arm).sum() {
+        let more = self.study.tuning().map_or(0, |rule| match rule.sampling {
+            Sampling::Grid => (rule.extend * rule.seeds) as usize,
+            Sampling::QuasiRandom => 0,
+        });
+        let of_arm = |(arm, estimate): (&Arm, &Estimate)| match self.tuning_runs(arm) {
+            0 => 0.0,
+            runs => (runs + more) as f64 * estimate.seconds,
+        };
+        match self.study.arms.iter().zip(estimates).map(of_arm).sum() {
             0.0 => 0.0,
             all => spread(all, estimates, parallel),
         }

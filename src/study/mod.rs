@@ -60,7 +60,7 @@ pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
 pub use environment::{
     Session, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
 };
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, RunCount, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};
 pub use pool::{Halt, Job, Pool, Workers};

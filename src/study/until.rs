@@ -136,7 +136,9 @@ impl Trainer<'_> {
         if self.halt.is_stopped() { Stop::Interrupted } else { Stop::MaxTime }
     }
 
-    /// Writes down where it ended. Runs beyond the last whole seed count where they are finished.
+    /// Writes down where it ended. Runs beyond the last whole seed count where they are finished. Where it
+    /// goes on later, the resolved file names whole seeds alone: it would take arms that came further
+    /// for those that get more.
     fn end(
         &mut self,
         plan: &Plan,
@@ -151,9 +153,11 @@ impl Trainer<'_> {
             additions.seeds = self.whole_seeds(&stage, fewer)?.min(additions.seeds);
         }
         let mut plan = plan.grown(additions.seeds.max(1), fewer);
+        let whole = plan.clone();
         plan.study.take_trained(self.folder.path())?;
         plan.runs = Run::all(&plan.study);
-        self.folder.write_resolved(&plan)?;
+        let goes_on = matches!(stop, Stop::MaxTime | Stop::Interrupted);
+        self.folder.write_resolved(if goes_on { &whole } else { &plan })?;
         sessions.tell(additions.seeds.max(1), &additions)?;
         Ok((plan, Some(additions)))
     }

@@ -19,6 +19,12 @@ impl UserError {
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: Some(hint.into()) }
     }
+
+    /// An error of any kind, with the advice that it has.
+    pub fn of(error: anyhow::Error) -> Self {
+        let other = |error: anyhow::Error| Self { message: format!("{error:#}"), hint: None };
+        error.downcast::<Self>().unwrap_or_else(other)
+    }
 }
 
 impl fmt::Display for UserError {

@@ -271,3 +271,16 @@ fn times_of_numpy_divide_the_rows() {
     let test: Vec<&str> = splits.lines().filter_map(|line| line.strip_prefix("test,")).collect();
     assert_eq!(test.first(), Some(&"0"), "the days run backwards, so the first row is the latest");
 }
+
+#[test]
+fn an_array_that_unpacks_out_of_proportion_is_named_by_init_too() {
+    let scene = Scene::new();
+    let mut npz = NpzWriter::create(scene.path("b.npz")).unwrap();
+    let array = npz.array("X_train", Default::default()).unwrap();
+    let mut array = array.default_dtype().shape(&[1 << 12, 64, 64]).begin_nd().unwrap();
+    array.extend((0..1 << 24).map(|_| 0.0f32)).unwrap();
+    array.finish().unwrap();
+    drop(npz);
+    let ended = scene.run(&["init", "b.npz"]).expect(2);
+    assert!(ended.stderr.contains("`X_train`") && ended.stderr.contains("claims to unpack"));
+}

@@ -204,10 +204,13 @@ fn finished() -> Scene {
 fn an_answer_that_cannot_be_written_is_an_error_of_every_command() {
     let scene = finished();
     let run = "runs/tiny/small/seed-0";
-    let commands: [(&[&str], &str); 13] = [
+    let commands: [(&[&str], &str); 16] = [
         (&["predict", run, "--input", "reviews.csv"], "the predictions"),
         (&["predict", run, "--input", "reviews.csv", "--json"], "the predictions"),
         (&["evaluate", run], "the metrics"),
+        (&["evaluate", run, "--json"], "the metrics"),
+        (&["export", run, "--format", "torch"], "the names of the exported files"),
+        (&["report", "runs/tiny", "--json"], "the verdict"),
         (&["status", "runs/tiny"], "the status"),
         (&["status", "runs/tiny", "--json"], "the status"),
         (&["schema"], "the schema"),
@@ -234,6 +237,18 @@ fn an_answer_that_cannot_be_written_is_an_error_of_every_command() {
         let ended = Ended::from(scene.batchscope(arguments).stdout(writer).output().unwrap());
         let ended = ended.expect(141);
         assert!(!ended.stderr.contains("error"), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn input_that_has_no_end_is_refused() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("reviews.csv", "/dev/zero"));
+    for command in
+        [&["run", "/dev/zero"][..], &["run", "tiny.yaml", "--set", "data.table.format=csv"]]
+    {
+        let ended = scene.run(command).expect(2);
+        assert!(ended.stderr.contains("/dev/zero is a device, and a file is wanted"));
     }
 }
 

@@ -6,8 +6,8 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
 const RUN: &str = "study/small/seed-0";
 
@@ -404,6 +404,123 @@ fn links_and_pipes_in_a_study_are_refused_by_name_and_nothing_is_written_through
         fs::rename(&away, &path).unwrap();
     }
     scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    symlink(scene.path("away"), scene.path("study/small/seed-0/export")).unwrap();
+    let ended = scene.run(&["export", RUN, "--format", "onnx"]).expect(2);
+    assert!(ended.stderr.contains("seed-0/export is a symbolic link"), "{}", ended.stderr);
+    assert!(!scene.path("away").exists());
+}
+
+#[test]
+fn a_pipe_in_one_run_hides_nothing_of_the_others() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    let record = scene.path("study/small/seed-0/record.json");
+    let written = fs::read(&record).unwrap();
+    fs::remove_file(&record).unwrap();
+    mkfifo(&record, Mode::S_IRWXU).unwrap();
+    for command in [["status", "study"], ["report", "study"]] {
+        let ended = scene.run(&command).expect(1);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains("record.json is a named pipe"), "{said}");
+        assert!(said.contains("make it a plain file that can be read; or remove the folder"));
+    }
+    fs::remove_file(&record).unwrap();
+    fs::write(&record, &written).unwrap();
+    scene.run(&["status", "study"]).expect(0);
+}
+
+#[test]
+fn the_folders_of_tuning_runs_are_no_links_either() {
+    let scene = Scene::new();
+    let tuned =
+        "  learning_rate: { tuned: { rates: [1.0e-3, 1.0e-2], seeds: 1, extend: 0 } }\ndata:";
+    let yaml = STUDY.replacen("data:", tuned, 1).replace("lr: ", "# lr: ");
+    scene.write("tiny.yaml", &yaml.replace("epochs: 3", "epochs: 1"));
+    let run = ["run", "tiny.yaml", "--out", "study"];
+    scene.run(&run).expect(0);
+    let arm = scene.path("study/tuning/small");
+    let rate = fs::read_dir(&arm).unwrap().next().unwrap().unwrap().path();
+    for path in [scene.path("study/tuning"), arm, rate.clone(), rate.join("seed-1000")] {
+        let away = scene.path("away");
+        fs::rename(&path, &away).unwrap();
+        symlink(&away, &path).unwrap();
+        let ended = scene.run(&run).expect(2);
+        assert!(ended.stderr.contains("is a symbolic link"), "{}", ended.stderr);
+        fs::remove_file(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+    }
+    scene.run(&run).expect(0);
+}
+
+#[test]
+fn a_vocabulary_that_is_damaged_or_no_plain_file_is_not_exported() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "study", "--only", "small/seed-0"]).expect(0);
+    let path = scene.path("study/data/vocabulary.txt");
+    let words = fs::read_to_string(&path).unwrap();
+    let export = || scene.run(&["export", RUN, "--format", "onnx"]);
+    let refused = |said: &str| {
+        let ended = export().expect(2);
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+        assert!(ended.stderr.contains("hint: the same `batchscope run` writes"));
+        assert!(!scene.path("study/small/seed-0/export").exists(), "{said}");
+    };
+    fs::write(&path, words.replacen('s', "z", 1)).unwrap();
+    refused("data/vocabulary.txt is damaged: its content does not fit its checksum");
+    fs::remove_file(&path).unwrap();
+    mkfifo(&path, Mode::S_IRWXU).unwrap();
+    refused("is a named pipe");
+    fs::remove_file(&path).unwrap();
+    scene.write("words", &words);
+    symlink(scene.path("words"), &path).unwrap();
+    refused("is a symbolic link");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &words).unwrap();
+    export().expect(0);
+    assert_eq!(scene.read("study/small/seed-0/export/vocabulary.txt"), words);
+}
+
+#[test]
+fn a_study_that_this_user_may_only_read_is_shown_and_put_to_use() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    let all = files_and_folders(&scene.path("study"));
+    all.iter().for_each(|path| set_writable(path, false));
+    let run = |arguments: &[&str]| scene.run_without_override(arguments);
+    run(&["status", "study"]).expect(0);
+    run(&["evaluate", RUN]).expect(0);
+    run(&["predict", RUN, "--input", "reviews.csv"]).expect(0);
+    for command in
+        [&["run", "tiny.yaml", "--out", "study"][..], &["export", RUN, "--format", "onnx"]]
+    {
+        let ended = run(command).expect(2);
+        assert!(ended.stderr.contains("Permission denied"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("hint: this user may not"), "{}", ended.stderr);
+    }
+    all.iter().for_each(|path| set_writable(path, true));
+}
+
+/// All below a folder, and the folder.
+fn files_and_folders(folder: &Path) -> Vec<PathBuf> {
+    let mut all = vec![folder.to_owned()];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.extend(files_and_folders(&path)),
+            false => all.push(path),
+        }
+    }
+    all
+}
+
+fn set_writable(path: &Path, writable: bool) {
+    let mut permissions = fs::metadata(path).unwrap().permissions();
+    let mode = permissions.mode();
+    permissions.set_mode(if writable { mode | 0o200 } else { mode & !0o222 });
+    fs::set_permissions(path, permissions).unwrap();
 }
 
 #[test]

@@ -276,3 +276,30 @@ fn texts_whose_words_are_unknown_or_missing_are_told() {
     let said = warnings("{ table: { path: @b.csv }, split: { by: order } }");
     assert_eq!(said, ["2 texts of the training split have no words"]);
 }
+
+#[test]
+fn texts_that_stand_in_two_splits_are_counted_and_a_random_split_keeps_them_in_one() {
+    let row = |at: usize| format!("word{} and word{},{}\n", at % 30, at % 30 + 40, at % 2);
+    let rows =
+        |from: usize, to: usize| (from..to).fold("text,label\n".to_owned(), |t, at| t + &row(at));
+    let (train, test) = (rows(0, 30), rows(28, 38));
+    let parts = (0..60).fold("text,label,part\n".to_owned(), |text, at| {
+        let part = if at < 40 { "train" } else { "test" };
+        text + row(at).trim_end() + "," + part + "\n"
+    });
+    let files = Files::of(&[
+        ("train.csv", train.as_bytes()),
+        ("test.csv", test.as_bytes()),
+        ("parts.csv", parts.as_bytes()),
+    ]);
+    let repeated = |yaml: &str| {
+        let overlap = files.prepare(yaml, Some(true)).unwrap().facts.overlap.unwrap();
+        (overlap.validation.repeated, overlap.test.repeated, overlap.test.example)
+    };
+    let of_files = "{ table: { train: @train.csv, test: @test.csv }, split: { by: order } }";
+    let (_, test, example) = repeated(of_files);
+    // Texts with words that the training part lacks are not compared.
+    assert!(test > 0 && example.is_some(), "{test}");
+    assert!(repeated("{ table: { path: @parts.csv, split: part } }").1 > 0);
+    assert_eq!(repeated("{ table: { path: @parts.csv } }"), (0, 0, None));
+}

@@ -21,7 +21,7 @@ fn study() -> String {
 #[test]
 fn a_signal_to_every_process_of_a_job_saves_its_runs_which_go_on_to_the_same_bits() {
     let scene = Scene::new();
-    for signal in STOPS {
+    for signal in STOPS.into_iter().chain([Signal::SIGHUP]) {
         let name = signal.as_str();
         // The workers first: they must not die of it.
         let (_, ended) = disturb(&scene, &study(), name, |study| {

@@ -13,7 +13,7 @@ use crate::format::{is_hidden, visible};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
 use terminal_size::{Width, terminal_size_of};
 
 /// What the flags of every command ask of everything that is printed.
@@ -60,7 +60,8 @@ impl Output {
     /// Prints an error with all its causes, and the advice that came with it.
     pub(super) fn error(self, error: &anyhow::Error) {
         let of_disk = || files::no_room(error).map(|why| why.hint().to_owned());
-        let hint = advice(error).or_else(of_disk);
+        let denied = || is_denied(error).then(|| DENIED.to_owned());
+        let hint = advice(error).or_else(of_disk).or_else(denied);
         self.fault(&format!("{error:#}"), hint.as_deref());
     }
 
@@ -74,6 +75,14 @@ impl Output {
             complain(&format!("cannot write the error to {lost}"), None);
         }
     }
+}
+
+const DENIED: &str = "this user may not do that there: `ls -l` shows owners and modes; change them, copy the \
+                      folder, or name another";
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == ErrorKind::PermissionDenied)
 }
 
 /// The advice that came with an error.

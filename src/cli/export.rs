@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -86,18 +87,21 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
         FormatName::Keras => Format::Keras,
         FormatName::Onnx => Format::Onnx,
     };
-    let folder = args.output.clone().unwrap_or_else(|| folder_of_run.join("export"));
+    // Before anything is written.
+    let vocabulary = run.vocabulary()?;
+    let own = folder_of_run.join("export");
+    let folder = args.output.clone().unwrap_or_else(|| own.clone());
+    if folder == own {
+        files::refuse_no_folder(&folder)?;
+    }
     make_folder(&folder)?;
     let path = folder.join(format.file_name());
     let (shape, masked) = (run.definition.model, run.is_masked());
     export::write(format, &Model { shape, masked, weights: &run.weights }, &path)?;
     let mut written = vec![path];
-    if let Some(vocabulary) = run.vocabulary() {
-        let copy = folder.join(vocabulary.file_name().unwrap_or_default());
-        // Not `fs::copy`, which would empty the file if both were the same.
-        let text = fs::read_to_string(&vocabulary)
-            .with_context(|| format!("cannot read {}", vocabulary.display()))?;
-        files::write_text(&copy, &text)?;
+    if let Some((name, bytes)) = vocabulary {
+        let copy = folder.join(name);
+        files::write_atomic(&copy, |file| Ok(file.write_all(&bytes)?))?;
         written.push(copy);
     }
     let lines: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();

@@ -236,7 +236,7 @@ fn undelivered(output: Output, what: &str, lost: &Undelivered) -> ExitCode {
     if lost.is_unread() {
         return ExitCode::from(UNREAD);
     }
-    let hint = "make room there, or send it somewhere else, and repeat the command";
+    let hint = lost.hint();
     let message = format!("cannot write {what} to {lost}");
     match lost.is_standard() {
         // A document would go the same way.
@@ -317,6 +317,7 @@ impl ExperimentArgs {
     /// The study of the file, with further changes after those of the command line.
     fn study_with(&self, more: Vec<Override>) -> Result<Study> {
         let name = self.file.display().to_string();
+        files::refuse_device(&self.file)?;
         let text = fs::read_to_string(&self.file).map_err(|error| {
             let advice = "give the path of an experiment file; examples are in `experiments/`";
             UserError::new(format!("cannot read {name}: {error}"), advice)

@@ -31,6 +31,17 @@ impl Undelivered {
         self.place == STANDARD
     }
 
+    /// What to do about it.
+    pub(super) fn hint(&self) -> &'static str {
+        use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match self.cause.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => {
+                "make room there, or send it somewhere else, and repeat the command"
+            }
+            _ => "send it somewhere else, and repeat the command",
+        }
+    }
+
     /// Whether nobody reads any more, as in `batchscope status DIR | head -1`.
     pub(super) fn is_unread(&self) -> bool {
         self.cause.kind() == ErrorKind::BrokenPipe

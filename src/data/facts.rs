@@ -28,8 +28,8 @@ pub struct Facts {
     pub validation: SplitFacts,
     /// The test split.
     pub test: SplitFacts,
-    /// What rows of arrays share with each other; not part of the prepared file, since it follows from
-    /// it. Absent for tables.
+    /// What rows share with each other, of tables whether they are equal; not part of the prepared file,
+    /// since it follows from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Overlap>,
     /// Features of very different scale; as for `overlap`.
@@ -107,7 +107,7 @@ impl SplitFacts {
     }
 }
 
-/// What rows of arrays share with each other.
+/// What rows share with each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Overlap {
     /// Time steps of a row.

@@ -79,6 +79,13 @@ fn splits(dataset: &Dataset) -> Result<String> {
     Ok(text)
 }
 
+/// The file that numbers the words of a kept copy, and its bytes.
+pub fn kept_vocabulary(folder: &Path) -> Result<(&'static str, Vec<u8>)> {
+    let has_tokenizer = fs::symlink_metadata(folder.join(TOKENIZER)).is_ok();
+    let name = if has_tokenizer { TOKENIZER } else { VOCABULARY };
+    Ok((name, read(folder, name)?))
+}
+
 /// The vocabulary of a kept copy.
 pub(super) fn vocabulary(folder: &Path) -> Result<Vocabulary> {
     let text = String::from_utf8_lossy(&read(folder, VOCABULARY)?).into_owned();
@@ -102,10 +109,13 @@ pub(super) fn json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T> 
 /// The bytes of a kept file, which must be those that were written.
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let path = folder.join(name);
-    let bytes = files::read(&path).map_err(|error| missing(&path, &error.to_string()))?;
+    let bytes = files::read(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => missing(&path, &error.to_string()),
+        _ => rewritten(format!("cannot read {}: {error}", path.display())),
+    })?;
     let list = folder.join(CHECKSUMS);
     let said = files::read_sealed_json::<BTreeMap<String, String>>(&list)
-        .map_err(|error| damaged(&list, &error.to_string()))?;
+        .map_err(|error| rewritten(error.to_string()))?;
     match said.as_ref().and_then(|said| said.get(name)) {
         Some(said) if *said != files::checksum(&bytes) => {
             Err(damaged(&path, "its content does not fit its checksum").into())
@@ -115,8 +125,13 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
 }
 
 fn damaged(path: &Path, why: &str) -> UserError {
+    rewritten(format!("{} is damaged: {why}", path.display()))
+}
+
+/// What is wrong with a kept file, and how to write it again.
+fn rewritten(what: String) -> UserError {
     UserError::new(
-        format!("{} is damaged: {why}", path.display()),
+        what,
         "the same `batchscope run` writes the study's folder `data` again, and trains nothing anew",
     )
 }

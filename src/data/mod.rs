@@ -28,6 +28,7 @@ pub use account::Account;
 pub use dataset::Dataset;
 pub use encoder::{Encoded, Encoder, Inputs};
 pub use facts::{Facts, InTraining, Overlap, SplitFacts};
+pub use keep::kept_vocabulary;
 pub use moment::is_time;
 pub use peek::{ArrayShape, Column, Contents, Labelled, PeekedTable, labelled, peek, word_counts};
 pub use prepare::{Prepared, find, prepare};

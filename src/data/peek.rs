@@ -18,8 +18,8 @@ use std::path::Path;
 pub enum Contents {
     /// A table, column by column.
     Table(PeekedTable),
-    /// Named arrays.
-    Arrays(Vec<ArrayShape>),
+    /// Named arrays, and what is wrong with the first that cannot be read.
+    Arrays(Vec<ArrayShape>, Option<UserError>),
 }
 
 /// What a table holds, and how it is to be read.
@@ -74,7 +74,7 @@ pub fn peek(path: &Path) -> Result<Contents> {
     match (TableFormat::of(path), ending.as_str()) {
         (Some(format), _) => columns(&SourceFile::read(path)?, format)
             .map(Contents::Table),
-        (None, "npz") => shapes(&SourceFile::read(path)?).map(Contents::Arrays),
+        (None, "npz") => shapes(&SourceFile::read(path)?),
         _ => Err(UserError::new(
             format!("{}: its name does not tell what it is", path.display()),
             "`init` knows tables (.csv, .tsv, .jsonl, .parquet) and numpy's arrays (.npz); for others \
@@ -128,18 +128,18 @@ fn columns_of(
 }
 
 /// The arrays whose headers can be read: what is wrong with another one is said when it is used.
-fn shapes(file: &SourceFile) -> Result<Vec<ArrayShape>> {
+fn shapes(file: &SourceFile) -> Result<Contents> {
     let mut shapes = Vec::new();
     let mut first_error = None;
     for (name, outline) in arrays::outlines(file)? {
         match outline {
             Ok(arrays::Outline { dims, whole }) => shapes.push(ArrayShape { name, dims, whole }),
-            Err(error) => first_error = first_error.or(Some(error)),
+            Err(error) => first_error = first_error.or(Some(UserError::of(error))),
         }
     }
     match first_error {
-        Some(error) if shapes.is_empty() => Err(error),
-        _ => Ok(shapes),
+        Some(error) if shapes.is_empty() => Err(error.into()),
+        first_error => Ok(Contents::Arrays(shapes, first_error)),
     }
 }
 

@@ -61,17 +61,22 @@ pub fn prepare(
             (None, Some(format!("{why}; they were prepared again from their source")))
         }
     };
+    files::remove_temporary(cache)?;
     let mut prepared = match found {
         Some(found) => found,
         None => {
-            files::remove_temporary(cache)?;
             source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
             find(cache, &hash)?.context("the prepared data are gone")?
         }
     };
     // Looked for each time, so that what was prepared before this was known is looked at too.
-    if let Some(arrays) = &section.arrays {
-        prepared.facts.look(&dataset::Dataset::open(&prepared.path)?, arrays)?;
+    let dataset = dataset::Dataset::open(&prepared.path)?;
+    match &section.arrays {
+        Some(arrays) => prepared.facts.look(&dataset, arrays)?,
+        None => {
+            let unknown = source.tokenizer.is_none().then_some(UNKNOWN);
+            prepared.facts.look_at_texts(&dataset, unknown)?;
+        }
     }
     Ok(source.named(Prepared { repaired, ..prepared }))
 }

@@ -2,6 +2,7 @@
 
 use crate::config::DataSection;
 use crate::error::UserError;
+use crate::files;
 use crate::format;
 use anyhow::Result;
 use flate2::bufread::GzDecoder;
@@ -28,6 +29,7 @@ const FETCHED: [(&str, &str); 2] = [
 
 impl SourceFile {
     pub(super) fn read(path: &Path) -> Result<Self, UserError> {
+        files::refuse_device(path).map_err(UserError::of)?;
         let bytes = fs::read(path).map_err(|error| {
             let here = fs::canonicalize(".").unwrap_or_default();
             let known = FETCHED.iter().find(|(name, _)| path.ends_with(name));

@@ -32,7 +32,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -217,6 +217,22 @@ pub fn refuse_link(folder: &Path) -> Result<()> {
         ),
         _ => Ok(()),
     }
+}
+
+/// Refuses a device such as `/dev/zero`, which has no end. A terminal has one.
+pub fn refuse_device(path: &Path) -> Result<()> {
+    let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device();
+    match fs::metadata(path) {
+        Ok(found) if is_device(found.file_type()) && !ends(path) => {
+            bail!("{} is a device, and a file is wanted", path.display())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a device ends: a terminal, and `/dev/null`.
+fn ends(path: &Path) -> bool {
+    path == Path::new("/dev/null") || File::open(path).is_ok_and(|file| file.is_terminal())
 }
 
 /// The bytes of a plain file.

@@ -31,8 +31,8 @@ pub use fused::InstructionSet;
 #[doc(hidden)]
 pub use fused::micro;
 pub use libtorch::{
-    CudaDevice, LossSurface, cuda_devices, libtorch_version, peak_device_memory, start_libtorch,
-    trim_memory,
+    CudaDevice, LossSurface, cuda_devices, is_about_memory, libtorch_version, peak_device_memory,
+    start_libtorch, trim_memory,
 };
 
 pub use settings::{Clip, Masks, Optimizer, Penalty, Settings, Step};

@@ -33,13 +33,28 @@ impl RunFolder {
         )
     }
 
+    /// What is wrong with a run, and what to do; also where a file is a link or a pipe, or may not be read.
+    pub(super) fn wrong(&self, error: anyhow::Error) -> UserError {
+        let of_file = |error: anyhow::Error| {
+            UserError::new(
+                format!("{error:#}"),
+                format!(
+                    "make it a plain file that can be read; or remove the folder of this run, {}, and \
+                     repeat the same `batchscope run`: it is trained again, to the same results",
+                    self.path().display()
+                ),
+            )
+        };
+        error.downcast::<UserError>().unwrap_or_else(of_file)
+    }
+
     /// What is damaged or missing of what a run left behind, and how to repeat it; `None` if all is
     /// there. Of a run that is not finished only the record is looked at: the others are taken back,
     /// or begin anew, when it goes on.
-    pub(super) fn damage(&self) -> Result<Option<UserError>> {
+    pub(super) fn damage(&self) -> Option<UserError> {
         match self.check() {
-            Ok(()) => Ok(None),
-            Err(error) => error.downcast::<UserError>().map(Some),
+            Ok(()) => None,
+            Err(error) => Some(self.wrong(error)),
         }
     }
 

@@ -68,16 +68,18 @@ impl Study {
             if self.has_seed(&arm, seed) {
                 continue;
             }
-            let read = files.record();
-            if let Some(damage) = read.as_ref().err().and_then(|e| e.downcast_ref::<UserError>()) {
-                let UserError { message, hint } = damage.clone();
-                found.damaged.push(format!(
-                    "{arm}/seed-{seed} is left out: {message}; {}",
-                    hint.unwrap_or_default()
-                ));
-                continue;
-            }
-            let Some(record) = read?.filter(is_finished) else { continue };
+            let record = match files.record() {
+                Ok(record) => record.filter(is_finished),
+                Err(error) => {
+                    let UserError { message, hint } = files.wrong(error);
+                    found.damaged.push(format!(
+                        "{arm}/seed-{seed} is left out: {message}; {}",
+                        hint.unwrap_or_default()
+                    ));
+                    continue;
+                }
+            };
+            let Some(record) = record else { continue };
             let definition = &record.definition;
             let is_same = definition.arm == of_file.defining() && definition.seed == seed;
             match is_same && seed < self.most_seeds() {

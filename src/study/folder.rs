@@ -22,6 +22,17 @@ pub struct StudyFolder {
     _lock: File,
 }
 
+/// Folders below `tuning`: one an arm, in it one a rate, in it one a seed.
+const TUNING_DEPTH: usize = 3;
+
+/// Refuses a folder that is none, or one in it, so far down.
+fn refuse_links_in(folder: &Path, depth: usize) -> Result<()> {
+    files::refuse_no_folder(folder)?;
+    let Some(deeper) = depth.checked_sub(1) else { return Ok(()) };
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    entries.flatten().try_for_each(|entry| refuse_links_in(&entry.path(), deeper))
+}
+
 impl StudyFolder {
     /// Makes the folder if need be, locks it, and removes what killed processes left half-written.
     pub fn open(path: &Path) -> Result<Self> {
@@ -58,9 +69,8 @@ impl StudyFolder {
             // A report that cannot be written keeps no run from being trained.
             files::refuse_link(&self.path.join(folder))?;
         }
-        for folder in ["data", "tuning"] {
-            files::refuse_no_folder(&self.path.join(folder))?;
-        }
+        files::refuse_no_folder(&self.path.join("data"))?;
+        refuse_links_in(&self.path.join("tuning"), TUNING_DEPTH)?;
         for run in &plan.runs {
             files::refuse_no_folder(&self.path.join(&run.arm.name))?;
             files::refuse_no_folder(self.run(run).path())?;
@@ -93,7 +103,7 @@ impl StudyFolder {
             }
             if status == Some(Status::Finished) {
                 // Damage is told before anything is trained, also of runs that are only reported.
-                self.run(run).damage()?.map_or(Ok(()), Err)?;
+                self.run(run).damage().map_or(Ok(()), Err)?;
             }
             if !selection.covers(run) {
                 pending.left_out += 1;

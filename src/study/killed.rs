@@ -1,6 +1,7 @@
 //! Whether Linux killed a process because memory ran out, and how much there was.
 
 use crate::format::bytes;
+use crate::kernels::is_about_memory;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -103,6 +104,21 @@ pub(super) fn said_of(how: &str, why: Option<Killed>) -> String {
     }
 }
 
+/// The message of a failure without the calls that libraries name after it, and what to do where memory
+/// did not suffice.
+pub(super) fn in_short(message: &str) -> String {
+    let is_call = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("frame #") || line.starts_with("Exception raised from")
+    };
+    let said: Vec<&str> = message.lines().filter(|line| !is_call(line)).map(str::trim).collect();
+    let said = said.join(" ").trim().to_owned();
+    match is_about_memory(&said) {
+        true => format!("{said}; {}", what_to_do(Killed::ForMemory(None))),
+        false => said,
+    }
+}
+
 pub(super) fn how_killed(how: &str, why: Killed) -> String {
     match why {
         Killed::ForMemory(None) => format!("{how}: Linux killed it because memory ran out"),
@@ -148,6 +164,23 @@ mod tests {
         let path = root.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn a_failure_for_want_of_memory_says_what_to_do_and_names_no_calls() {
+        let torch = "Internal torch error: DefaultCPUAllocator: can't allocate memory: you tried to \
+                     allocate 8 bytes.\nException raised from alloc_cpu at alloc.cpp:1\n\
+                     frame #0: c10::alloc_cpu(unsigned long) + 0x365 (0x7f in libc10.so)\n";
+        let said = in_short(torch);
+        assert!(
+            said.contains("allocate 8 bytes.; the same command may end the same way"),
+            "{said}"
+        );
+        assert!(said.contains("`train.micro_batch`") && !said.contains("frame #"), "{said}");
+        let rust =
+            in_short("the worker process ended: memory allocation of 200000000 bytes failed");
+        assert!(rust.contains("`--workers 1`"), "{rust}");
+        assert_eq!(in_short("the size of tensor a must match"), "the size of tensor a must match");
     }
 
     const EVENTS: &str = "sys/fs/cgroup/job/step/memory.events";

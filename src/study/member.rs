@@ -1,5 +1,6 @@
 //! One worker process, as the study sees it.
 
+use super::killed::in_short;
 use super::protocol::{Order, Report};
 use crate::kernels::Device;
 use anyhow::{Context, Result};
@@ -161,7 +162,7 @@ impl Worker {
         let complaints = self.complaints.take().and_then(|reader| reader.join().ok());
         let last = Vec::from(complaints.unwrap_or_default().last);
         let message = match last.is_empty() {
-            false => format!("{how}: {}", last.join(" | ")),
+            false => in_short(&format!("{how}: {}", last.join(" | "))),
             true => how,
         };
         Farewell { message, killed }

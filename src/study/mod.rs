@@ -2,10 +2,10 @@
 //!
 //! [`execute`] is the whole of `batchscope run`: open the study's folder, prepare the data, plan
 //! the runs, refuse a folder that holds other runs under the same names, and give what is not
-//! finished to worker processes; a study that goes on adds seeds until what to use is settled. Workers are this same program (`batchscope worker`), one a core or
-//! one a GPU: libtorch's global state stays clean, memory is measured per run, and a worker that is
-//! killed costs one run. The study's own process never touches libtorch. [`StudyStatus`] reads how
-//! a study stands from its folder alone.
+//! finished to worker processes; a study that goes on adds seeds until what to use is settled. Workers
+//! are this same program (`batchscope worker`), one a core or one a GPU: libtorch's global state stays
+//! clean, memory is measured per run, and a worker that is killed costs one run. The study's own
+//! process never touches libtorch. [`StudyStatus`] reads how a study stands from its folder alone.
 //!
 //! ```text
 //! plan          the runs, and what defines each
@@ -22,17 +22,17 @@
 //! finished      finished runs that a file does not name
 //! until         seeds that are added until it is settled what to use; `additions`: when and why
 //! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
-//! arrays        what is told of arrays before it begins; `memory` refuses what cannot fit
+//! examples      what is told of the rows before it begins; `memory` refuses what cannot fit
 //! environment   on what it ran
 //! trained       a finished run put to use
 //! ```
 
 mod additions;
-mod arrays;
 mod checked;
 mod curves;
 mod environment;
 mod estimate;
+mod examples;
 mod finished;
 mod folder;
 mod hyperparameters;

@@ -1,7 +1,7 @@
 //! What settings mean on these data, on this machine: rules that the file alone cannot break, and
 //! what is legal but surprising.
 
-use super::arrays;
+use super::examples;
 use super::plan::Plan;
 use crate::config::{Arm, DataSection, Monitor, Per, Schedule};
 use crate::error::UserError;
@@ -61,8 +61,8 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
         uneven(sizes, asked)
     });
     let repaired = plan.data.repaired.iter().cloned();
-    let of_arrays = arrays::warnings(facts, &plan.study.experiment.data);
-    let arms = of_arrays.into_iter().chain(arms);
+    let of_rows = examples::warnings(facts, &plan.study.experiment.data);
+    let arms = of_rows.into_iter().chain(arms);
     repaired.chain(arms).chain(cuda).chain(facts.warnings()).chain(uneven).collect()
 }
 

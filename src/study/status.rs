@@ -162,7 +162,7 @@ fn arms_of(
 fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Result<RunStatus> {
     // The lock first: a run that ends between the two looks is then seen as it ended.
     let training = in_use(files.path());
-    if let Some(UserError { message, hint }) = files.damage()? {
+    if let Some(UserError { message, hint }) = files.damage() {
         let state = RunState::Damaged { message, hint: hint.unwrap_or_default() };
         return Ok(RunStatus { run, state, epochs: 0, planned_epochs });
     }

@@ -76,11 +76,15 @@ impl TrainedRun {
     }
 
     /// What numbers the words of a text study, as the study keeps it: `vocabulary.txt`, or the
-    /// `tokenizer.json` that it was given. `None` for arrays.
-    pub fn vocabulary(&self) -> Option<PathBuf> {
-        let [words, tokenizer] = ["vocabulary.txt", "tokenizer.json"].map(|n| self.kept().join(n));
-        let path = if tokenizer.exists() { tokenizer } else { words };
-        self.study.experiment.data.table.as_ref().map(|_| path)
+    /// `tokenizer.json` that it was given; with its bytes. `None` for arrays.
+    ///
+    /// # Errors
+    /// Where it is missing, is no plain file, or does not fit its checksum.
+    pub fn vocabulary(&self) -> Result<Option<(&'static str, Vec<u8>)>> {
+        if self.study.experiment.data.table.is_none() {
+            return Ok(None);
+        }
+        data::kept_vocabulary(&self.kept()).map(Some)
     }
 
     /// What turns new examples into sequences for this run.

@@ -19,7 +19,6 @@ use super::record::{RunFolder, Status};
 use super::selection::Selection;
 use super::summary::FinishedRun;
 use crate::config::{self, Arm, FIRST_TUNING_SEED, Rates, Sampling, Study, rounded};
-use crate::error::UserError;
 use crate::files;
 use crate::rng::{Purpose, stream};
 use crate::stats::{Edge, Trial, best_trial};
@@ -157,10 +156,8 @@ fn try_rate(of: &Trials<'_>, lr: f64, tuning: &mut Tuning, runs: &mut Vec<Run>) 
         let files = RunFolder::new(&of.folder.join(run.id()));
         match (add_run(&files, &run, &mut trial), of.damaged) {
             (Ok(finished), _) => tuning.finished &= finished,
-            (Err(error), DamagedTrial::LeftOut) if error.is::<UserError>() => {
-                tuning.finished = false;
-            }
-            (Err(error), _) => return Err(error),
+            (Err(_), DamagedTrial::LeftOut) => tuning.finished = false,
+            (Err(error), DamagedTrial::Refused) => return Err(error),
         }
         runs.push(run);
     }
@@ -194,7 +191,7 @@ pub(super) fn read_undamaged(study: &Study, folder: &Path) -> Result<(Vec<Tuning
     for tuning in tunings.iter_mut().filter(|tuning| !tuning.finished) {
         let is_damaged = |run: &Run| RunFolder::new(&folder.join(run.id())).damage();
         for run in runs.iter().filter(|run| run.arm.name == tuning.arm) {
-            if is_damaged(run)?.is_some() {
+            if is_damaged(run).is_some() {
                 tuning.chosen = trained_rate(&folder.join(&tuning.arm));
             }
         }

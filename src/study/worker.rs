@@ -1,6 +1,7 @@
 //! A worker process: takes orders on its input, trains one run at a time, reports on its output.
 
 use super::curves::draw_test;
+use super::killed::in_short;
 use super::measure;
 use super::plan::Stage;
 use super::predictions;
@@ -66,7 +67,7 @@ fn report(ended: Result<RunEnd>) -> Report {
     match ended {
         Ok(end) => Report::Ended(end),
         Err(error) => {
-            let message = format!("{error:#}");
+            let message = in_short(&format!("{error:#}"));
             match files::no_room(&error) {
                 Some(why) => Report::NoRoom(NoRoom { message, hint: why.hint().into() }),
                 None => Report::Ended(RunEnd::Failed { message }),
@@ -142,7 +143,7 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
         // Nothing is wrong with the run: it goes on when there is room.
         Err(error) if files::no_room(&error).is_some() => return Err(error),
         Err(error) => {
-            let message = format!("{error:#}");
+            let message = in_short(&format!("{error:#}"));
             record(Status::Failed { message: message.clone() }, None)?;
             return Ok(RunEnd::Failed { message });
         }

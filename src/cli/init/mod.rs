@@ -96,8 +96,9 @@ fn look_at(data: &DataArgs, output: Output) -> Result<guess::Guess> {
             let quotes_are_text = table.quotes_are_text.is_some();
             guess::Guess::Table(guess::TableGuess { read, quotes_are_text, ..guess })
         }
-        Contents::Arrays(shapes) => {
-            let arrays = guess::arrays(&name, &shapes)?;
+        Contents::Arrays(shapes, unreadable) => {
+            // What cannot be read may be what is missing.
+            let arrays = guess::arrays(&name, &shapes).map_err(|e| unreadable.unwrap_or(e))?;
             let train = labelled(&data.path, &arrays.train.0, &arrays.train.1)?;
             guess::Guess::Arrays(Box::new(guess::KnownArrays { arrays, train }))
         }

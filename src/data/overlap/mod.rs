@@ -51,6 +51,28 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// Looks for texts of validation and test that are in the training split: equal token by token. Those
+    /// with words that the vocabulary does not have may differ, and are left out.
+    pub(super) fn look_at_texts(&mut self, dataset: &Dataset, unknown: Option<i32>) -> Result<()> {
+        let splits = dataset.splits()?;
+        let train = rows(splits.train.sequences);
+        let lines = dataset.rows(Split::Train)?;
+        let of_split = |split: Split| -> Result<InTraining> {
+            let other = rows(splits.get(split).sequences);
+            let known = |row: &[u32]| row.iter().all(|token| Some(*token as i32) != unknown);
+            let repeated = repeated(&train, &other, 1, known);
+            let of = dataset.rows(split)?;
+            let example = repeated.example.map(|[a, b]| [of[a as usize], lines[b as usize]]);
+            Ok(InTraining { example, ..repeated })
+        };
+        let (validation, test) = (of_split(Split::Validation)?, of_split(Split::Test)?);
+        let steps = train.longest();
+        self.overlap = Some(Overlap { steps, validation, test, ..Overlap::default() });
+        Ok(())
+    }
+}
+
 /// How far neighbouring rows of an array lie apart, if they share steps.
 pub(super) fn neighbours(sequences: &arrays::Sequences) -> Overlap {
     let (words, offsets): (Vec<u32>, Vec<u64>);
@@ -194,9 +216,13 @@ impl Table {
     }
 }
 
-/// Rows of a split that are in the training split, as a whole or by half.
-fn in_training(train: &Rows<'_>, other: &Rows<'_>, steps: usize, chance: Chance) -> InTraining {
-    let mut shared = vec![0usize; other.count];
+/// Rows of a split that equal a training row, of those that may count.
+fn repeated(
+    train: &Rows<'_>,
+    other: &Rows<'_>,
+    width: usize,
+    counts: impl Fn(&[u32]) -> bool,
+) -> InTraining {
     let mut found = InTraining::default();
     let all = |rows: &Rows<'_>| -> Vec<u64> {
         (0..rows.count).map(|row| step_hash(rows.row(row))).collect()
@@ -205,13 +231,20 @@ fn in_training(train: &Rows<'_>, other: &Rows<'_>, steps: usize, chance: Chance)
     for (row, hash) in all(other).into_iter().enumerate() {
         let words = other.row(row);
         // Of one step, the values must differ for the row to say anything.
-        let width = if words.len() == chance.width { 1 } else { chance.width };
+        let width = if words.len() == width { 1 } else { width };
         let equal = table.get(hash).find(|of| train.row(*of) == words);
-        if let Some(of) = equal.filter(|_| changes(words, width) > 0) {
+        if let Some(of) = equal.filter(|_| changes(words, width) > 0 && counts(words)) {
             found.repeated += 1;
             found.example = found.example.or(Some([row as u64, of as u64]));
         }
     }
+    found
+}
+
+/// Rows of a split that are in the training split, as a whole or by half.
+fn in_training(train: &Rows<'_>, other: &Rows<'_>, steps: usize, chance: Chance) -> InTraining {
+    let mut shared = vec![0usize; other.count];
+    let mut found = repeated(train, other, chance.width, |_| true);
     let mut note = |row: usize, of: usize, count: usize| {
         shared[row] = shared[row].max(count);
         if count > found.most_steps {

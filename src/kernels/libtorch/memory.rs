@@ -1,15 +1,17 @@
-//! What libraries say when memory does not suffice.
+//! What libraries, and Rust itself, say when memory does not suffice.
 
 /// Whether libtorch, CUDA, cuDNN or oneDNN complain of memory.
 pub(super) fn is_out_of_memory(error: &anyhow::Error) -> bool {
     is_about_memory(&format!("{error:#}"))
 }
 
-fn is_about_memory(message: &str) -> bool {
+/// Whether this message is about want of memory.
+pub fn is_about_memory(message: &str) -> bool {
     let complaints = [
         "out of memory",
         "out_of_memory",
         "can't allocate memory",
+        "memory allocation of ",
         "bad_alloc",
         "CUDNN_STATUS_ALLOC_FAILED",
         "could not create a memory object",
@@ -33,6 +35,7 @@ mod tests {
             "could not create a primitive: out_of_memory",
             "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes",
             "std::bad_alloc",
+            "memory allocation of 200000000 bytes failed",
         ] {
             assert!(is_about_memory(message), "{message}");
         }

@@ -19,6 +19,7 @@ pub use self::surface::LossSurface;
 
 use self::batch::Resident;
 use self::forward::{DeviceMasks, Weights};
+pub use self::memory::is_about_memory;
 use self::memory::is_out_of_memory;
 use self::shim::SubnormalsFlushed;
 use super::{

@@ -1,10 +1,10 @@
-//! What is told of arrays before a study begins: rows that splits share, and features of very different
-//! scale.
+//! What is told of the examples before a study begins: rows that splits share, and features of very
+//! different scale.
 
 use crate::config::{DataSection, SplitBy};
 use crate::data::{Facts, InTraining, Overlap, Range, Scale};
 
-/// Warnings of what was found in arrays.
+/// Warnings of what was found in the rows.
 pub(super) fn warnings(facts: &Facts, section: &DataSection) -> Vec<String> {
     let overlap = facts.overlap.iter().filter_map(|found| shared(found, facts, section));
     overlap.chain(facts.scale.iter().map(scale)).collect()
@@ -20,9 +20,10 @@ fn shared(found: &Overlap, facts: &Facts, section: &DataSection) -> Option<Strin
         ("test", &found.test, facts.test.examples),
         ("validation", &found.validation, facts.validation.examples),
     ];
+    let place = if section.table.is_some() { in_table } else { in_arrays };
     let told: Vec<(bool, String)> = splits
         .into_iter()
-        .filter_map(|(name, of, rows)| in_training(name, of, rows, found.steps))
+        .filter_map(|(name, of, rows)| in_training(name, of, rows, found.steps, place))
         .collect();
     let overlapping = told.iter().any(|(overlapping, _)| *overlapping);
     let clauses: Vec<String> = told.into_iter().map(|(_, clause)| clause).collect();
@@ -39,11 +40,27 @@ fn shared(found: &Overlap, facts: &Facts, section: &DataSection) -> Option<Strin
     })
 }
 
+/// Where a row and a training row stand.
+type Place = fn([u64; 2]) -> String;
+
+fn in_arrays([row, training]: [u64; 2]) -> String {
+    format!(" (row {row} with row {training}, from 0)")
+}
+
+/// In a file that has lines, else by their rows from 0; the two may stand in different files.
+fn in_table([row, training]: [u64; 2]) -> String {
+    format!(" (line {row} with line {training} of the training split)")
+}
+
 /// What is told of one split, and whether it is that its rows overlap.
-fn in_training(name: &str, of: &InTraining, rows: usize, steps: usize) -> Option<(bool, String)> {
-    let example = of.example.map_or(String::new(), |[row, training]| {
-        format!(" (row {row} with row {training}, from 0)")
-    });
+fn in_training(
+    name: &str,
+    of: &InTraining,
+    rows: usize,
+    steps: usize,
+    place: Place,
+) -> Option<(bool, String)> {
+    let example = of.example.map_or(String::new(), place);
     if matters(of.overlapping, rows) {
         let clause = format!(
             "{} of {rows} {name} rows share up to {} of {steps} time steps with a training row{example}",
@@ -88,10 +105,11 @@ fn advice_on_windows(found: &Overlap, section: &DataSection) -> String {
 }
 
 fn advice_on_repeats(section: &DataSection) -> String {
-    let brings = section
-        .arrays
-        .as_ref()
-        .is_some_and(|arrays| arrays.x_val.is_some() || arrays.x_test.is_some());
+    let of_arrays = section.arrays.as_ref();
+    let of_table = section.table.as_ref();
+    let brings = of_arrays.is_some_and(|arrays| arrays.x_val.is_some() || arrays.x_test.is_some())
+        || of_table.is_some_and(|table| table.split.is_some() || table.validation.is_some())
+        || of_table.is_some_and(|table| table.test.is_some());
     match brings {
         true => "remove the repeated rows".to_owned(),
         false => {
@@ -153,7 +171,7 @@ mod tests {
 
     #[test]
     fn rows_are_told_where_they_are_one_in_a_hundred() {
-        let clause = |rows| in_training("test", &overlap(None).test, rows, 30);
+        let clause = |rows| in_training("test", &overlap(None).test, rows, 30, in_arrays);
         assert_eq!(
             clause(40).unwrap().1,
             "40 of 40 test rows share up to 29 of 30 time steps with a training row (row 11 with row \
@@ -161,8 +179,26 @@ mod tests {
         );
         assert!(clause(4000).is_some() && clause(4001).is_none());
         let repeated = InTraining { repeated: 2, ..InTraining::default() };
-        let (overlaps, told) = in_training("test", &repeated, 20, 30).unwrap();
+        let (overlaps, told) = in_training("test", &repeated, 20, 30, in_table).unwrap();
         assert_eq!((overlaps, told.as_str()), (false, "2 of 20 test rows equal a training row"));
+    }
+
+    #[test]
+    fn equal_texts_are_told_by_their_lines_with_what_to_do() {
+        let repeated = InTraining { repeated: 2, example: Some([7, 3]), ..InTraining::default() };
+        let (_, told) = in_training("test", &repeated, 20, 30, in_table).unwrap();
+        let said =
+            "2 of 20 test rows equal a training row (line 7 with line 3 of the training split)";
+        assert_eq!(told, said);
+        let advice = |yaml: &str| advice_on_repeats(&section(yaml));
+        let random = "remove the repeated rows, or write `split: { by: random }`, which keeps equal \
+                      rows in one split";
+        assert_eq!(advice("{ table: { path: a.csv }, split: { by: order } }"), random);
+        for given in
+            ["{ table: { path: a.csv, split: part } }", "{ table: { train: a.csv, test: b.csv } }"]
+        {
+            assert_eq!(advice(given), "remove the repeated rows");
+        }
     }
 
     #[test]

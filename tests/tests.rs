@@ -41,6 +41,8 @@ mod stops;
 mod status;
 // Whole studies: repeatability, divergence, arrays.
 mod study;
+// What surrounds the program and changes no result: environment, folders that vanish, many runs.
+mod surroundings;
 // Learning rates that are tuned, and gaps that are taken apart.
 mod tuning;
 // Seeds that are added until it is settled what to use.

@@ -65,7 +65,7 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     let parallel = pool.parallel(&plan, plan.runs.len());
     let cost = Cost { plan: &plan, estimates: &estimates, folder: &folder, pool: &pool };
     let text = format!(
-        "{}\n\n{}\n\n{} and {} on disk in {}; time and memory are estimated from a few steps of \
+        "{}\n\n{}\n\n{} {} on disk in {}; time and memory are estimated from a few steps of \
          each arm, just now, on this machine{}",
         tables::headline(&plan, &pool, parallel),
         tables::costs(&plan, &estimates),
@@ -103,17 +103,21 @@ impl<'p> Cost<'p> {
         let first = self.plan.study.seeds.len();
         let begin = match planned - left {
             0 => format!("about {time}"),
-            finished if left == 0 => format!("all {finished} runs are finished: no time"),
+            _ if left == 0 => return Ok("all runs are finished, nothing is left to train;".into()),
             finished => {
                 format!("{finished} of {planned} runs are finished; about {time} for the others")
             }
         };
         let Some(most) = self.plan.at_most() else {
-            return Ok(if left == planned { format!("{begin} in all") } else { begin });
+            return Ok(if left == planned {
+                format!("{begin} in all and")
+            } else {
+                begin + " and"
+            });
         };
         let (_, seconds) = self.left(&most)?;
         Ok(format!(
-            "{begin} for the {first} seeds to begin with, at most about {} for {},",
+            "{begin} for the {first} seeds to begin with, at most about {} for {}, and",
             format::duration(seconds),
             most.study.seeds.len()
         ))

@@ -10,8 +10,10 @@
 //! answer     the answer in a few words; `cautions` in sentences; `terminal` for the end of a run
 //! source     the commands that go on with a study; `recommended` the run that stands for it
 //! words      every sentence about what was found
-//! markdown   verdict.md, with the parts in `sections`
-//! tables     runs.csv, arms.csv, comparisons.csv, ...
+//! block      what a report consists of, and how it becomes Markdown, HTML, CSV and a terminal's text
+//! tables     each table, for readers and as CSV: runs.csv, arms.csv, comparisons.csv, ...
+//! sections   what stands behind the answer, in `verdict.md` and on the page
+//! verdict    verdict.md
 //! plot       numbers -> SVG
 //! figures    one file a figure
 //! page       index.html: all of it on one page
@@ -20,11 +22,11 @@
 //! ```
 
 mod answer;
+mod block;
 mod cautions;
 mod decision;
 mod figures;
 mod gather;
-mod markdown;
 mod page;
 mod plot;
 mod recommended;
@@ -34,6 +36,7 @@ mod studies;
 mod tables;
 mod tensorboard;
 mod terminal;
+mod verdict;
 mod words;
 
 pub use answer::{Answer, Certainty, Next};
@@ -47,6 +50,7 @@ use crate::files;
 use crate::rng::{Purpose, stream};
 use crate::study::{StudyStatus, rows_left_out, session_values};
 use anyhow::{Context, Result, bail};
+use block::{Table, csv};
 use plot::Figure;
 use serde::Serialize;
 use serde_json::Value;
@@ -128,8 +132,9 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
         findings,
         path: report_folder.join("index.html"),
     };
-    let tables = write_tables(&report_folder.join("tables"), &results, &report)?;
-    let text = markdown::page(&results, &report);
+    let tables = write_tables(&report_folder.join("tables"), &results, &report.findings)?;
+    let sections = sections::sections(&results, &report);
+    let text = verdict::page(&report, &sections);
     files::write_text(&report_folder.join("verdict.md"), &text)?;
     let study = figures::Study { results: &results, findings: &report.findings };
     let (figures, _) = figures::draw(&study);
@@ -137,6 +142,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     let parts = page::Parts {
         report: &report,
         results: &results,
+        sections: &sections,
         figures: &figures,
         tables: &tables,
         study: &status.study,
@@ -169,42 +175,28 @@ fn tidy(folder: &Path) -> Result<()> {
 }
 
 /// Writes the tables that have rows and returns their names; those without rows go.
-fn write_tables(folder: &Path, results: &Results, report: &Report) -> Result<Vec<&'static str>> {
-    let findings = &report.findings;
-    let all = [
-        ("runs.csv", tables::runs(results, findings.target.as_ref().map(|of| &of.target))?),
-        ("arms.csv", tables::arms(results, report)?),
-        ("comparisons.csv", tables::comparisons(report)?),
-        ("decomposition.csv", tables::decomposition(findings)?),
-        ("learning_rates.csv", tables::learning_rates(findings)?),
-        ("best_learning_rates.csv", tables::best_learning_rates(findings)?),
-        ("rate_law.csv", tables::rate_law(findings)?),
-        ("trade_off.csv", tables::trade_off(findings)?),
-        ("budgets.csv", tables::budgets(findings)?),
-        ("factors.csv", tables::factors(findings)?),
-        ("pareto.csv", tables::pareto(findings)?),
-        ("audit.csv", tables::audit(findings)?),
-        ("claims.csv", tables::claims(findings)?),
-        ("noise_scale.csv", tables::noise_scale(results)?),
-        ("sharpness.csv", tables::sharpness(results)?),
-        ("sharpness_arms.csv", tables::sharpness_arms(results)?),
-        (
-            "sharpness_and_accuracy.csv",
-            tables::sharpness_and_accuracy(findings.sharpness.as_ref())?,
-        ),
-        ("lines.csv", tables::lines(results)?),
-    ];
+fn write_tables(
+    folder: &Path,
+    results: &Results,
+    findings: &Findings,
+) -> Result<Vec<&'static str>> {
     let mut written = Vec::new();
-    for (name, text) in &all {
-        let path = folder.join(name);
-        if text.is_empty() {
-            remove_old(&path)?;
-        } else {
-            files::write_text(&path, text)?;
-            written.push(*name);
+    for (name, table) in tables::files(results, findings) {
+        if write_table(&folder.join(name), &table)? {
+            written.push(name);
         }
     }
     Ok(written)
+}
+
+/// Writes a table that has rows, and says whether it has; without rows, what an earlier report wrote goes.
+fn write_table(path: &Path, table: &Table) -> Result<bool> {
+    let text = csv(table)?;
+    match text.is_empty() {
+        true => remove_old(path)?,
+        false => files::write_text(path, &text)?,
+    }
+    Ok(!text.is_empty())
 }
 
 /// Each figure as a file; of these names, those that there are no data for any more go.

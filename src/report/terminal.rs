@@ -1,9 +1,11 @@
 //! The end of `run` and `report`: a table of the arms and a few lines, within 80 columns.
 
 use super::answer::{Answer, from_best, short, standing};
+use super::block::{Cell, Table, aligned};
+use super::tables::mean_accuracy;
 use super::{Report, cautions};
 use crate::analysis::{ArmFinding, Comparison};
-use crate::format::{duration, in_line, percent};
+use crate::format::{in_line, percent};
 use crate::stats::Summary;
 
 /// Columns that a terminal has at least.
@@ -72,70 +74,44 @@ fn wrapped(text: &str, indent: &str) -> String {
     lines.join("\n")
 }
 
-const HEADER: [&str; 6] = ["batch", "val. accuracy", "vs best", "test", "time/run", "result"];
-
 /// One row an arm, the recommended one marked. Where it is too wide, names are cut.
 fn table(comparison: &Comparison, recommended: Option<&str>) -> String {
     let fits = |text: &String| text.lines().all(|line| line.chars().count() <= WIDTH);
-    let drawn = NAMES.map(|letters| with_names_of(comparison, recommended, letters));
+    let is_marked = |row: usize| recommended == Some(comparison.arms[row].name.as_str());
+    let drawn = NAMES.map(|letters| aligned(&standings(comparison, letters), is_marked));
     let [.., last] = &drawn;
     drawn.iter().find(|text| fits(text)).unwrap_or(last).clone()
 }
 
-fn with_names_of(comparison: &Comparison, recommended: Option<&str>, letters: usize) -> String {
-    let has_test = comparison.arms.iter().any(|arm| arm.test.is_some());
-    let rows: Vec<[String; 6]> =
-        comparison.arms.iter().map(|arm| row(comparison, arm, letters)).collect();
-    let shown: Vec<usize> = (0..HEADER.len()).filter(|at| *at != 3 || has_test).collect();
-    let width = |at: usize| {
-        let cells = rows.iter().map(|row| row[at].chars().count());
-        cells.chain([HEADER[at].chars().count()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
-    let line = |mark: &str, cells: &[String; 6]| {
-        let mut text = format!("{mark:<2}");
-        for at in &shown {
-            let padding = " ".repeat(widths[*at] - cells[*at].chars().count());
-            text += &match at {
-                0 | 5 => format!("{}{padding}  ", cells[*at]),
-                _ => format!("{padding}{}  ", cells[*at]),
-            };
-        }
-        text.trim_end().to_owned()
-    };
-    let header = line("", &HEADER.map(String::from));
-    let body = comparison.arms.iter().zip(&rows).map(|(arm, cells)| {
-        line(if recommended == Some(arm.name.as_str()) { ">" } else { "" }, cells)
-    });
-    std::iter::once(header).chain(body).collect::<Vec<_>>().join("\n")
+fn standings(comparison: &Comparison, letters: usize) -> Table {
+    Table::of(&comparison.arms)
+        .shown("batch", |arm| name(arm, letters))
+        .shown("val. accuracy", |arm| arm.validation.map(|of| with_spread(of.summary)))
+        .shown("vs best", |arm| from_best(comparison, arm, 1))
+        .optional("test", |arm| mean_accuracy(arm.test))
+        .shown("time/run", |arm| arm.seconds.map(|seconds| Cell::Duration(seconds.mean)))
+        .shown("result", |arm| result(comparison, arm))
+        .table
 }
 
-fn row(comparison: &Comparison, arm: &ArmFinding, letters: usize) -> [String; 6] {
+fn name(arm: &ArmFinding, letters: usize) -> String {
     let name = in_line(&short(arm)).to_string();
     let name = match name.chars().count() > letters {
         // What all have in common tells them apart the least.
         true => name.strip_prefix("batch-").unwrap_or(&name).to_owned(),
         false => name,
     };
-    let name = match name.chars().count() > letters {
+    match name.chars().count() > letters {
         true => name.chars().take(letters - 1).chain(['…']).collect(),
         false => name,
-    };
-    let accuracy = |summary: Option<Summary>| match summary {
-        None => "-".to_owned(),
-        Some(Summary { mean, sd: Some(sd), .. }) => {
-            format!("{:.1} ± {:.1} %", 100.0 * mean, 100.0 * sd)
-        }
-        Some(Summary { mean, .. }) => percent(mean),
-    };
-    [
-        name,
-        accuracy(arm.validation.map(|of| of.summary)),
-        from_best(comparison, arm, 1),
-        arm.test.map_or("-".into(), |test| percent(test.summary.mean)),
-        arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
-        result(comparison, arm),
-    ]
+    }
+}
+
+fn with_spread(accuracy: Summary) -> String {
+    match accuracy.sd {
+        Some(sd) => format!("{:.1} ± {:.1} %", 100.0 * accuracy.mean, 100.0 * sd),
+        None => percent(accuracy.mean),
+    }
 }
 
 fn result(comparison: &Comparison, arm: &ArmFinding) -> String {

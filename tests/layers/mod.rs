@@ -57,7 +57,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
     &["analysis::findings", "analysis::verdict"],
     &["config::arms", "config::overlay", "config::resolve"],
     &["kernels::fused::tile", "kernels::fused::vector"],
-    &["report::markdown", "report::sections"],
     &[
         "study::folder",
         "study::member",

@@ -6,19 +6,19 @@
 mod facts;
 mod studies;
 
-pub(super) use studies::{Row, StudiesParts, studies_page};
+pub(super) use studies::{StudiesParts, studies_page};
 
 use super::Report;
 use super::answer::Certainty;
-use super::markdown::{STANDINGS, sections, standings_row};
+use super::block::{Cell, Section, Table, html, sentence};
 use super::plot::{Figure, STYLE};
+use super::sections::standings;
 use crate::analysis::{ArmFinding, Findings, Results};
 use crate::config::Study;
 use crate::format::{count, counted};
 use anyhow::Result;
 use facts::facts;
 use minijinja::{Environment, Value as Context, context};
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::Value;
 
 const TEMPLATE: &str = include_str!("index.html");
@@ -32,6 +32,8 @@ pub(super) struct Parts<'p> {
     pub(super) report: &'p Report,
     /// The plain numbers.
     pub(super) results: &'p Results,
+    /// In the order of reading.
+    pub(super) sections: &'p [Section],
     /// In the order of reading.
     pub(super) figures: &'p [Figure],
     /// The names of the tables' files.
@@ -47,28 +49,28 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
     let mut templates = Environment::new();
     templates.add_template("index.html", TEMPLATE)?;
     let (report, answer) = (parts.report, &parts.report.answer);
-    let (first, others): (Vec<&Figure>, Vec<&Figure>) =
-        parts.figures.iter().partition(|figure| figure.name == "answer");
-    let warnings: Vec<String> = report.warnings().map(line_of).collect();
-    let read: Vec<String> = report.rows.iter().map(|said| line_of(said)).collect();
+    let first = parts.figures.iter().filter(|figure| figure.name == "answer");
+    let standings = standings(&report.findings.comparison);
+    let warnings: Vec<String> = report.warnings().map(sentence).collect();
+    let read: Vec<String> = report.rows.iter().map(|said| sentence(said)).collect();
     let page = templates.get_template("index.html")?.render(context! {
         study => &report.study,
         kicker => kicker(parts),
         headline => &answer.headline,
         label => &answer.label,
         certainty => certainty(answer.certainty),
-        reason => line_of(&answer.reason),
-        caveat => answer.caveat.as_ref().map(|caveat| line_of(caveat)),
+        reason => sentence(&answer.reason),
+        caveat => answer.caveat.as_ref().map(|caveat| sentence(caveat)),
         next => answer.next.as_ref().map(|next| context! {
             command => &next.command,
-            what => line_of(&next.what),
+            what => sentence(&next.what),
         }),
         warnings => warnings,
         read => read,
-        first => first.iter().map(|figure| first_figure(figure)).collect::<Vec<_>>(),
-        header => STANDINGS.to_vec(),
-        rows => rows(&report.findings),
-        sections => folded(parts, &others)?,
+        first => first.map(first_figure).collect::<Vec<_>>(),
+        header => standings.titles(),
+        rows => rows(&report.findings, &standings),
+        sections => folded(parts)?,
         tables => parts.tables.to_vec(),
         facts => facts(parts.study, parts.sessions),
         figure_style => STYLE,
@@ -106,50 +108,25 @@ fn first_figure(figure: &Figure) -> Context {
 }
 
 /// One row an arm, the recommended one marked.
-fn rows(findings: &Findings) -> Vec<Context> {
-    let comparison = &findings.comparison;
-    let row = |arm: &ArmFinding| {
+fn rows(findings: &Findings, standings: &Table) -> Vec<Context> {
+    let arms = findings.comparison.arms.iter();
+    let row = |(arm, cells): (&ArmFinding, Vec<&Cell>)| {
         let picked = findings.verdict.recommended.as_ref() == Some(&arm.name);
         let decided = picked && findings.verdict.settled;
-        context! { picked, decided, cells => standings_row(comparison, arm).to_vec() }
+        let cells: Vec<String> = cells.into_iter().map(Cell::shown).collect();
+        context! { picked, decided, cells }
     };
-    comparison.arms.iter().map(row).collect()
+    arms.zip(standings.lines()).map(row).collect()
 }
 
-/// Figures that belong to a section, by its title; the others stand in a section of their own.
-const FIGURES_OF: [(&str, &[&str]); 9] = [
-    ("Accuracy and cost", &["accuracy", "cost"]),
-    ("Learning curves", &["curves"]),
-    ("Steps to the target", &["target"]),
-    ("The gap in numbers", &["gap"]),
-    ("Learning rate by batch size", &["rates", "rate-law"]),
-    ("Accuracy against cost (Pareto front)", &["pareto"]),
-    ("Generalization gap", &["generalisation"]),
-    ("Gradient noise", &["noise"]),
-    ("Sharpness of the minima", &["sharpness"]),
-];
-
-/// What is folded: the sections of `verdict.md` with their figures.
-fn folded(parts: &Parts, figures: &[&Figure]) -> Result<Vec<Context>> {
-    let of = |title: &str| -> Result<String> {
-        let names = FIGURES_OF.iter().find(|(of, _)| *of == title).map_or(&[][..], |(_, of)| of);
-        let own = figures.iter().filter(|figure| names.contains(&figure.name));
-        figures_html(own.copied())
-    };
+/// What is folded: the sections with their figures.
+fn folded(parts: &Parts) -> Result<Vec<Context>> {
     let mut folded = Vec::new();
-    let mut titles = Vec::new();
-    for (title, text) in sections(parts.results, parts.report) {
-        titles.push(title);
-        let (drawn, text) = (of(title)?, text.unwrap_or_default());
+    for section in parts.sections {
+        let own = parts.figures.iter().filter(|figure| section.figures.contains(&figure.name));
+        let (drawn, text) = (figures_html(own)?, html(&section.blocks));
         if !(drawn.is_empty() && text.is_empty()) {
-            folded.push(context! { title, drawn, text => html_of(&text) });
-        }
-    }
-    for (title, _) in FIGURES_OF.iter().filter(|(title, _)| !titles.contains(title)) {
-        let drawn = of(title)?;
-        if !drawn.is_empty() {
-            let text = String::new();
-            folded.push(context! { title => *title, drawn, text });
+            folded.push(context! { title => section.title, drawn, text });
         }
     }
     Ok(folded)
@@ -161,7 +138,7 @@ fn figures_html<'f>(figures: impl Iterator<Item = &'f Figure>) -> Result<String>
         context! {
             name => figure.name,
             title => &figure.title,
-            caption => line_of(&figure.caption),
+            caption => sentence(&figure.caption),
             panels => figure.inline(),
             alone => figure.panels.len() == 1,
             legend => figure.inline_legend(),
@@ -171,51 +148,4 @@ fn figures_html<'f>(figures: impl Iterator<Item = &'f Figure>) -> Result<String>
     templates.add_template("figures.html", FIGURES)?;
     let figures: Vec<_> = figures.map(figure).collect();
     Ok(templates.get_template("figures.html")?.render(context! { figures })?)
-}
-
-/// Markdown as HTML. What looks like HTML in it is text (names are the user's), and there are no
-/// links or pictures, which might load something.
-fn html_of(markdown: &str) -> String {
-    let events = Parser::new_ext(markdown, Options::ENABLE_TABLES);
-    let harmless = events.filter_map(|event| match event {
-        Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
-        Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::HtmlBlock)
-        | Event::End(TagEnd::Link | TagEnd::Image | TagEnd::HtmlBlock) => None,
-        other => Some(other),
-    });
-    // A wide table scrolls by itself, not the page.
-    let wrapped = harmless.flat_map(|event| match event {
-        Event::Start(Tag::Table(_)) => {
-            vec![Event::Html("<div class=\"scroll\" tabindex=\"0\">".into()), event]
-        }
-        Event::End(TagEnd::Table) => vec![event, Event::Html("</div>".into())],
-        event => vec![event],
-    });
-    let mut page = String::new();
-    html::push_html(&mut page, wrapped);
-    // Numbers stay with their signs.
-    page.replace(" %", "&nbsp;%")
-        .replace("% interval", "%&nbsp;interval")
-        .replace("n = ", "n&nbsp;=&nbsp;")
-}
-
-/// One paragraph, without its tags.
-fn line_of(markdown: &str) -> String {
-    let html = html_of(markdown);
-    let inner = html.trim().strip_prefix("<p>").and_then(|html| html.strip_suffix("</p>"));
-    inner.map_or(html.clone(), str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn html_and_links_in_names_are_text() {
-        let html =
-            html_of("## a\n\n| arm |\n| --- |\n| <script>x</script> |\n\n[y](javascript:z)\n");
-        assert!(html.contains("&lt;script&gt;x") && !html.contains("<script"), "{html}");
-        assert!(html.contains('y') && !html.contains("javascript"), "{html}");
-        assert!(html.contains("<div class=\"scroll\" tabindex=\"0\"><table>"), "{html}");
-    }
 }

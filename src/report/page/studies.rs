@@ -1,6 +1,7 @@
 //! The page of several studies: whether they agree, one row a study, one figure, what can be compared.
 
 use super::{PAGE_STYLE, SCRIPT, STYLE, figures_html};
+use crate::report::block::{Cell, Table};
 use crate::report::plot::Figure;
 use anyhow::Result;
 use minijinja::{Environment, context};
@@ -13,10 +14,10 @@ pub(in crate::report) struct StudiesParts<'p> {
     pub(in crate::report) headline: &'p str,
     /// The agreement in sentences.
     pub(in crate::report) said: &'p [String],
-    /// The names of the table's columns.
-    pub(in crate::report) header: &'p [String],
     /// The studies.
-    pub(in crate::report) rows: &'p [Row],
+    pub(in crate::report) table: &'p Table,
+    /// The addresses of their own reports: letters, digits and signs that HTML leaves alone.
+    pub(in crate::report) links: &'p [String],
     /// Studies without finished runs.
     pub(in crate::report) left_out: &'p [String],
     /// In the order of reading.
@@ -27,29 +28,21 @@ pub(in crate::report) struct StudiesParts<'p> {
     pub(in crate::report) has_settings: bool,
 }
 
-/// A study in the table.
-#[derive(Debug)]
-pub(in crate::report) struct Row {
-    /// Of the study.
-    pub(in crate::report) name: String,
-    /// The address of its own report: letters, digits and signs that HTML leaves alone.
-    pub(in crate::report) link: String,
-    /// Below the other columns' names.
-    pub(in crate::report) cells: Vec<String>,
-}
-
 /// The page.
 pub(in crate::report) fn studies_page(parts: &StudiesParts) -> Result<String> {
-    let row =
-        |row: &Row| context! { name => &row.name, link => &row.link, cells => row.cells.clone() };
+    let lines = parts.table.lines();
+    let row = |(cells, link): (&Vec<&Cell>, &String)| {
+        let cells: Vec<String> = cells.iter().map(|cell| cell.shown()).collect();
+        context! { name => &cells[0], link, cells => cells[1..].to_vec() }
+    };
     let mut templates = Environment::new();
     templates.add_template("studies.html", TEMPLATE)?;
     Ok(templates.get_template("studies.html")?.render(context! {
-        count => parts.rows.len(),
+        count => lines.len(),
         headline => parts.headline,
         said => parts.said.to_vec(),
-        header => parts.header.to_vec(),
-        rows => parts.rows.iter().map(row).collect::<Vec<_>>(),
+        header => parts.table.titles(),
+        rows => lines.iter().zip(parts.links).map(row).collect::<Vec<_>>(),
         left_out => parts.left_out.to_vec(),
         figures => figures_html(parts.figures.iter())?,
         notes => parts.notes.to_vec(),

@@ -21,7 +21,7 @@ pub(super) use raster::{Picture, picture};
 pub(super) use scale::{Axis, Spread, Unit, short};
 
 /// A text inside XML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

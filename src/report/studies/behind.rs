@@ -62,8 +62,8 @@ fn by_seed(arm: &ArmResults, best: &ArmResults) -> Vec<(u64, f64)> {
 }
 
 /// The batch sizes that all studies have which compare any.
-pub(super) fn common(all: &[Vec<Behind>]) -> Vec<usize> {
-    let sizes = all.iter().filter(|arms| !arms.is_empty());
+pub(super) fn common<'b>(all: impl Iterator<Item = &'b [Behind<'b>]>) -> Vec<usize> {
+    let sizes = all.filter(|arms| !arms.is_empty());
     let sizes = sizes
         .map(|arms| -> BTreeSet<usize> { arms.iter().map(|arm| arm.finding.batch_size).collect() });
     let shared = sizes.reduce(|a, b| a.intersection(&b).copied().collect());

@@ -3,6 +3,7 @@
 use super::Member;
 use crate::config;
 use crate::format::{list, points};
+use crate::report::block::Table;
 use crate::report::words;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,8 +103,8 @@ fn machines(members: &[Member]) -> Option<String> {
     })
 }
 
-/// Keys of the files in which the studies differ, with the value of each study.
-pub(super) fn settings(members: &[Member]) -> Result<Vec<(String, Vec<String>)>> {
+/// `settings.csv`: one row a key in which the files differ, one column a study.
+pub(super) fn settings(members: &[Member]) -> Result<Table> {
     let mut files = Vec::new();
     for member in members {
         let file = serde_json::to_value(&member.written.status.study.experiment)?;
@@ -114,10 +115,10 @@ pub(super) fn settings(members: &[Member]) -> Result<Vec<(String, Vec<String>)>>
         files.push(leaves);
     }
     let paths: BTreeSet<&String> = files.iter().flat_map(BTreeMap::keys).collect();
-    let values = |path: &String| -> Vec<String> {
-        files.iter().map(|leaves| leaves.get(path).map_or("-".into(), String::clone)).collect()
-    };
-    let differs =
-        |path: &&String| files.iter().any(|leaves| leaves.get(*path) != files[0].get(*path));
-    Ok(paths.into_iter().filter(differs).map(|path| (path.clone(), values(path))).collect())
+    let differs = |path: &&String| files.iter().any(|file| file.get(*path) != files[0].get(*path));
+    let mut rows = Table::of(paths.into_iter().filter(differs)).data("setting", |path| path);
+    for (member, file) in members.iter().zip(&files) {
+        rows = rows.data(&member.name, |path| file.get(path).map_or("-", String::as_str));
+    }
+    Ok(rows.table)
 }

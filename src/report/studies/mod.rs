@@ -18,13 +18,12 @@ mod paths;
 mod row;
 
 use super::page::{StudiesParts, studies_page};
-use super::{
-    Report, Written, draw, remove_old, tables, tidy, words, write_figures, write_or_refuse,
-};
+use super::{Report, Written, draw, tidy, words, write_figures, write_or_refuse, write_table};
 use crate::analysis::{Agreed, Agreement, Silence, Sizes, Voice, agree, sizes};
 use crate::error::UserError;
 use crate::files;
 use anyhow::{Context, Result};
+use row::Line;
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -138,29 +137,25 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     let notes = comparable::notes(&members);
     let all: Vec<_> = members.iter().map(behind::behind).collect();
     let links = members.iter().map(|member| paths::link(folder, &member.written.report.path));
-    let (header, rows) = row::table(&members, &all, links.collect::<Result<_>>()?);
+    let links = links.collect::<Result<Vec<String>>>()?;
+    let lines = members.iter().zip(&all).zip(&links);
+    let lines: Vec<Line> =
+        lines.map(|((member, behind), link)| Line { member, behind, link }).collect();
     let figures = figures::draw(&members, &all);
     write_figures(&folder.join("figures"), &figures::NAMES, &figures)?;
     let place = folder.join("tables");
-    files::write_text(&place.join("studies.csv"), &row::studies_csv(&members, &rows)?)?;
-    files::write_text(&place.join("differences.csv"), &row::differences_csv(&members)?)?;
+    write_table(&place.join("studies.csv"), &row::studies_csv(&lines))?;
+    write_table(&place.join("differences.csv"), &row::differences_csv(&members))?;
     let settings = comparable::settings(&members)?;
-    let names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
-    match settings.is_empty() {
-        true => remove_old(&place.join("settings.csv"))?,
-        false => {
-            files::write_text(&place.join("settings.csv"), &tables::settings(&names, &settings)?)?;
-        }
-    }
     let page = studies_page(&StudiesParts {
         headline: &headline(&agreed),
         said: &said,
-        header: &header,
-        rows: &rows,
+        table: &row::table(&lines),
+        links: &links,
         left_out,
         figures: &figures,
         notes: &notes,
-        has_settings: !settings.is_empty(),
+        has_settings: write_table(&place.join("settings.csv"), &settings)?,
     })?;
     let path = folder.join("index.html");
     files::write_text(&path, &page)?;

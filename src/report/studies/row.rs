@@ -3,36 +3,49 @@
 
 use super::Member;
 use super::behind::{Behind, common};
-use crate::analysis::{Rate, Sizes};
+use super::comparable::data_hash;
+use crate::analysis::{ArmFinding, Findings, Rate, Results, Sizes};
 use crate::config::LearningRate;
 use crate::format::{count, list};
-use crate::report::page::Row;
-use crate::report::tables::{self, StudyRow};
+use crate::report::block::{Cell, Table};
+use crate::report::tables::word;
 use crate::report::words;
-use anyhow::Result;
 use std::collections::BTreeSet;
 
-/// The names of the columns, and the rows.
-pub(super) fn table(
-    members: &[Member],
-    all: &[Vec<Behind>],
-    links: Vec<String>,
-) -> (Vec<String>, Vec<Row>) {
-    let common = common(all);
-    let sizes = common.iter().map(|size| count(*size as u64));
-    let header = ["study", "use", "certainty"].map(String::from).into_iter().chain(sizes).collect();
-    let row = |((member, arms), link): ((&Member, &Vec<Behind>), String)| {
-        let to_use = member.written.report.findings.recommended();
-        let to_use = to_use.map_or("-".into(), |arm| count(arm.batch_size as u64));
-        let difference = |size: &usize| {
-            let arm = arms.iter().find(|arm| arm.finding.batch_size == *size);
-            arm.map_or("-".into(), Behind::text)
-        };
-        let differences = common.iter().map(difference);
-        let cells = [to_use, certainty(member)].into_iter().chain(differences).collect();
-        Row { name: member.name.clone(), link, cells }
-    };
-    (header, members.iter().zip(all).zip(links).map(row).collect())
+/// A study, its differences and the address of its report.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'m> {
+    pub(super) member: &'m Member<'m>,
+    pub(super) behind: &'m [Behind<'m>],
+    pub(super) link: &'m str,
+}
+
+impl<'m> Line<'m> {
+    fn results(self) -> &'m Results {
+        &self.member.written.results
+    }
+
+    fn findings(self) -> &'m Findings {
+        &self.member.written.report.findings
+    }
+
+    fn to_use(self) -> Option<&'m ArmFinding> {
+        self.findings().recommended()
+    }
+}
+
+/// The table of the page.
+pub(super) fn table(lines: &[Line]) -> Table {
+    let mut rows = Table::of(lines.iter().copied())
+        .shown("study", |of| &of.member.name)
+        .shown("use", |of| of.to_use().map(|arm| arm.batch_size))
+        .shown("certainty", |of| certainty(of.member));
+    for size in common(lines.iter().map(|of| of.behind)) {
+        rows = rows.shown(&count(size as u64), |of| {
+            of.behind.iter().find(|arm| arm.finding.batch_size == size).map(Behind::text)
+        });
+    }
+    rows.table
 }
 
 /// `decided`, `64 undecided`, or why nothing is said.
@@ -69,38 +82,54 @@ pub(super) fn learning_rate(member: &Member) -> String {
 }
 
 /// `studies.csv`: one row a study.
-pub(super) fn studies_csv(members: &[Member], rows: &[Row]) -> Result<String> {
-    let row = |(member, row): (&Member, &Row)| {
-        let written = member.written;
-        let findings = &written.report.findings;
-        let to_use = findings.recommended();
-        let target = findings.target.as_ref().and_then(|target| target.trade_off);
-        let sizes = member.says.as_ref().ok();
-        StudyRow {
-            study: member.name.clone(),
-            report: row.link.clone(),
-            data: super::comparable::data_hash(member).unwrap_or_default().to_owned(),
-            examples: written.results.examples,
-            margin: written.results.margin,
-            seeds: findings.comparison.seeds.len(),
-            outcome: findings.verdict.outcome,
-            best: findings.comparison.best().map(|best| best.batch_size),
-            may_be_best: sizes.map(|sizes| sizes.possible.iter().copied().collect()),
-            to_use: to_use.map(|arm| (arm.name.clone(), arm.batch_size, arm.learning_rate)),
-            validation: to_use.and_then(|arm| arm.validation),
-            test: to_use.and_then(|arm| arm.test),
-            learning_rate: learning_rate(member),
-            critical: target.filter(|curve| curve.straddled),
-        }
+pub(super) fn studies_csv(lines: &[Line]) -> Table {
+    let possible = |of: Line| {
+        let possible = of.member.says.as_ref().ok()?.possible.iter().map(usize::to_string);
+        Some(possible.collect::<Vec<_>>().join(" "))
     };
-    tables::studies(members.iter().zip(rows).map(row))
+    Table::of(lines.iter().copied())
+        .data("study", |of| &of.member.name)
+        .data("report", |of| of.link)
+        .data("data", |of| data_hash(of.member))
+        .data("training_examples", |of| of.results().examples.train)
+        .data("validation_examples", |of| of.results().examples.validation)
+        .data("test_examples", |of| of.results().examples.test)
+        .data("margin", |of| Cell::Exact(of.results().margin))
+        .data("seeds", |of| of.findings().comparison.seeds.len())
+        .data("outcome", |of| word(of.findings().verdict.outcome))
+        .data("best_batch_size", |of| Some(of.findings().comparison.best()?.batch_size))
+        .data("may_be_best", possible)
+        .data("arm_to_use", |of| Some(&of.to_use()?.name))
+        .data("batch_size", |of| Some(of.to_use()?.batch_size))
+        .data("learning_rate", |of| Some(Cell::Exact(of.to_use()?.learning_rate)))
+        .data("learning_rate_rule", |of| learning_rate(of.member))
+        .data("validation_accuracy", |of| {
+            Cell::Accuracy(of.to_use().and_then(|arm| arm.validation))
+        })
+        .data("test_accuracy", |of| Cell::Accuracy(of.to_use().and_then(|arm| arm.test)))
+        .data("critical_batch_size", |of| {
+            let curve = of.findings().target.as_ref().and_then(|target| target.trade_off);
+            let curve = curve.filter(|curve| curve.straddled);
+            Cell::Value(curve.map(|of| of.critical), curve.and_then(|of| of.interval))
+        })
+        .table
 }
 
 /// `differences.csv`: one row an arm of a study.
-pub(super) fn differences_csv(members: &[Member]) -> Result<String> {
+pub(super) fn differences_csv(members: &[Member]) -> Table {
     let arms = members.iter().flat_map(|member| {
         let arms = &member.written.report.findings.comparison.arms;
-        arms.iter().map(|arm| (member.name.as_str(), arm))
+        arms.iter().map(move |arm| (member, arm))
     });
-    tables::differences(arms)
+    Table::of(arms)
+        .data("study", |(member, _)| &member.name)
+        .data("arm", |(_, arm)| &arm.name)
+        .data("batch_size", |(_, arm)| arm.batch_size)
+        .data("role", |(_, arm)| word(arm.role))
+        .data("validation_accuracy", |(_, arm)| Cell::Accuracy(arm.validation))
+        .data("difference", |(_, arm)| Cell::Difference(arm.difference.map(|of| of.estimate)))
+        .data("p_worse", |(_, arm)| arm.p_worse)
+        .data("standing", |(_, arm)| word(arm.standing))
+        .data("may_be_best", |(_, arm)| arm.may_be_best().map(|may| may.to_string()))
+        .table
 }

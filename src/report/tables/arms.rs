@@ -1,111 +1,124 @@
 //! The arms, and the arms against the best of them.
 
-use super::{Row, csv, word};
-use crate::analysis::{
-    ArmFinding, ArmTarget, CONFIDENCE, Comparison, Difference, Results, TargetFinding,
-};
-use crate::report::{Report, words};
-use crate::stats::Summary;
-use anyhow::Result;
+use super::{mean, over_seeds, word};
+use crate::analysis::{ArmFinding, CONFIDENCE, Difference, Findings, GroupView, Results, Split};
+use crate::report::block::{Cell, Rows, Table};
+use crate::report::words;
 
-/// `arms.csv`: one row an arm of each group in which it was compared, the group of the verdict first.
-pub(in crate::report) fn arms(results: &Results, report: &Report) -> Result<String> {
-    let groups = report.findings.groups();
-    csv(groups.flat_map(|of| {
-        let row = move |arm| arm_row(results, words::way(of.way), arm, of.target);
-        of.comparison.arms.iter().map(row)
-    }))
-}
-
-fn arm_row(
+/// `arms.csv`: one row an arm of each group in which it was compared, the group of the verdict first. The
+/// report shows that group.
+pub(in crate::report) fn arms<'f>(
     results: &Results,
-    group: &str,
-    arm: &ArmFinding,
-    target: Option<&TargetFinding>,
-) -> Row {
-    let mut row = Row::default();
-    row.text("group", group);
-    row.text("arm", &arm.name);
-    row.text("batch_size", arm.batch_size);
-    row.text("learning_rate", arm.learning_rate);
-    row.text("role", word(&arm.role));
-    row.text("runs_planned", arm.planned);
-    row.text("runs_finished", arm.finished);
-    row.text("runs_diverged", arm.diverged);
-    row.estimate("validation_accuracy", arm.validation.as_ref());
-    row.estimate("test_accuracy", arm.test.as_ref());
-    row.iqm("validation_accuracy_iqm", arm.validation_iqm.as_ref());
-    row.iqm("test_accuracy_iqm", arm.test_iqm.as_ref());
-    row.number("steps", arm.steps.map(|steps| steps.mean));
-    row.number("examples", arm.examples.map(|examples| examples.mean));
-    row.number("seconds", arm.seconds.map(|seconds| seconds.mean));
-    row.number("seconds_sd", arm.seconds.and_then(|seconds| seconds.sd));
-    row.number("examples_per_second", arm.examples_per_second.map(|speed| speed.mean));
-    row.number("seconds_per_step", arm.seconds_per_step.map(|step| step.mean));
-    row.text("peak_memory", arm.peak_memory);
-    row.text("target_metric", target.map_or("", |target| &target.target.metric));
-    row.number("target", target.map(|target| target.target.value));
-    let reached = target.and_then(|target| target.arm(&arm.name));
-    to_target(&mut row, results, reached);
-    row
+    groups: impl IntoIterator<Item = GroupView<'f>>,
+) -> Table {
+    let rows =
+        groups.into_iter().flat_map(|of| of.comparison.arms.iter().map(move |arm| (of, arm)));
+    let rows = Table::of(rows)
+        .data("group", |(of, _)| words::way(of.way))
+        .both("arm", "arm", |(_, arm)| &arm.name)
+        .both("batch size", "batch_size", |(_, arm)| arm.batch_size)
+        .both("learning rate", "learning_rate", |(_, arm)| Cell::Exact(arm.learning_rate))
+        .data("role", |(_, arm)| word(arm.role))
+        .data("runs_planned", |(_, arm)| arm.planned)
+        .data("runs_finished", |(_, arm)| arm.finished)
+        .data("runs_diverged", |(_, arm)| arm.diverged)
+        .shown("runs", |(_, arm)| runs(arm))
+        .both("validation accuracy", "validation_accuracy", |(_, arm)| {
+            Cell::Accuracy(arm.validation)
+        })
+        .both("test accuracy", "test_accuracy", |(_, arm)| Cell::Accuracy(arm.test))
+        .data("validation_accuracy_iqm", |(_, arm)| Cell::MiddleHalf(arm.validation_iqm))
+        .data("test_accuracy_iqm", |(_, arm)| Cell::MiddleHalf(arm.test_iqm))
+        .optional("interquartile mean", |(_, arm)| {
+            Cell::MiddleHalf(if arm.test.is_some() { arm.test_iqm } else { arm.validation_iqm })
+        })
+        .both("steps", "steps", |(_, arm)| Cell::whole(arm.steps))
+        .data("examples", |(_, arm)| mean(arm.examples))
+        .both("seconds", "seconds", |(_, arm)| mean(arm.seconds).map(Cell::Tenths))
+        .data("seconds_sd", |(_, arm)| arm.seconds.and_then(|seconds| seconds.sd))
+        .both("examples a second", "examples_per_second", |(_, arm)| {
+            Cell::whole(arm.examples_per_second)
+        })
+        .data("seconds_per_step", |(_, arm)| mean(arm.seconds_per_step))
+        .data("peak_memory", |(_, arm)| arm.peak_memory)
+        .shown("peak memory", |(_, arm)| {
+            (arm.finished > 0).then_some(Cell::Bytes(arm.peak_memory))
+        });
+    to_target(rows, results).table
 }
+
+fn runs(arm: &ArmFinding) -> String {
+    match arm.diverged {
+        0 => format!("{} of {}", arm.finished, arm.planned),
+        some => format!("{} of {}, {some} diverged", arm.finished, arm.planned),
+    }
+}
+
+/// An arm in its group.
+type InGroup<'f> = (GroupView<'f>, &'f ArmFinding);
 
 /// What it took to reach the target.
-fn to_target(row: &mut Row, results: &Results, reached: Option<&ArmTarget>) {
-    let runs = |of: fn(&ArmTarget) -> usize| {
-        reached.map_or(String::new(), |target| of(target).to_string())
-    };
-    row.text("runs_reaching_target", runs(|target| target.reached));
-    row.text("runs_there_at_first_measurement", runs(|target| target.at_first));
-    let mean =
-        |of: fn(&ArmTarget) -> Option<Summary>| reached.and_then(of).map(|summary| summary.mean);
-    row.number("steps_to_target", mean(|target| target.steps));
-    let steps = reached.and_then(|target| target.steps);
-    row.interval("steps_to_target", steps.and_then(|steps| steps.interval(CONFIDENCE)));
-    row.number("examples_to_target", mean(|target| target.examples));
-    let examples = mean(|target| target.examples);
-    row.number("epochs_to_target", examples.and_then(|examples| results.examples.epochs(examples)));
-    row.number("seconds_to_target", mean(|target| target.seconds));
+fn to_target<'f>(rows: Rows<InGroup<'f>>, results: &Results) -> Rows<InGroup<'f>> {
+    let arm = |(of, arm): InGroup<'f>| of.target?.arm(&arm.name);
+    let steps = |row| arm(row)?.steps;
+    let examples = |row| mean(arm(row)?.examples);
+    rows.data("target_metric", |(of, _)| of.target.map(|of| &of.target.metric))
+        .data("target", |(of, _)| of.target.map(|of| of.target.value))
+        .data("runs_reaching_target", |row| Some(arm(row)?.reached))
+        .data("runs_there_at_first_measurement", |row| Some(arm(row)?.at_first))
+        .data("steps_to_target", |row| {
+            let interval = steps(row).and_then(|steps| steps.interval(CONFIDENCE));
+            Cell::Value(mean(steps(row)), interval)
+        })
+        .data("examples_to_target", examples)
+        .data("epochs_to_target", |row| results.examples.epochs(examples(row)?))
+        .data("seconds_to_target", |row| mean(arm(row)?.seconds))
+}
+
+/// A difference from the best of a group.
+#[derive(Clone, Copy)]
+struct Compared<'f> {
+    of: GroupView<'f>,
+    arm: &'f ArmFinding,
+    split: Split,
+    found: &'f Difference,
+}
+
+impl<'f> Compared<'f> {
+    /// The arm, on validation: decisions are made there alone.
+    fn decided(self) -> Option<&'f ArmFinding> {
+        (self.split == Split::Validation).then_some(self.arm)
+    }
 }
 
 /// `comparisons.csv`: one row an arm that was compared with the best of its group, and split.
-pub(in crate::report) fn comparisons(report: &Report) -> Result<String> {
-    let groups = report.findings.groups();
-    csv(groups.flat_map(|of| compared(words::way(of.way), of.comparison)))
-}
-
-fn compared<'c>(group: &'c str, comparison: &'c Comparison) -> impl Iterator<Item = Row> + 'c {
-    let best = comparison.best().map_or("", |best| best.name.as_str());
-    let row = move |arm: &ArmFinding, split: &str, difference: &Difference| {
-        let mut row = Row::default();
-        row.text("group", group);
-        row.text("arm", &arm.name);
-        row.text("best", best);
-        row.text("split", split);
-        row.estimate("difference", Some(&difference.estimate));
-        row.over_seeds(&difference.estimate);
-        let summary = &difference.estimate.summary;
-        row.number("lower_bound_95", summary.lower_bound(0.95));
-        row.number("upper_bound_95", summary.upper_bound(0.95));
-        row.text("margin", comparison.margin);
-        row.number("p", difference.p);
-        row.number("p_worse", arm.p_worse.filter(|_| split == "validation"));
-        row.number("p_sign_flip", difference.p_sign_flip);
-        row.number("p_equivalence", difference.p_equivalence);
-        // Decisions are made on validation alone.
-        let decides = split == "validation";
-        let standing = arm.standing.filter(|_| decides).map(|standing| word(&standing));
-        row.text("standing", standing.unwrap_or_default());
-        row.interval("from_best", arm.from_best.filter(|_| decides));
-        let may = arm.may_be_best().filter(|_| decides).map(|may| may.to_string());
-        row.text("may_be_best", may.unwrap_or_default());
-        let needed = arm.seeds_needed.filter(|_| decides).map(|seeds| seeds.to_string());
-        row.text("seeds_needed", needed.unwrap_or_default());
-        row
-    };
-    comparison.arms.iter().flat_map(move |arm| {
-        let splits = [("validation", &arm.difference), ("test", &arm.test_difference)];
-        let found = splits.map(|(split, found)| found.as_ref().map(|d| row(arm, split, d)));
-        found.into_iter().flatten()
-    })
+pub(in crate::report) fn comparisons(findings: &Findings) -> Table {
+    let rows = findings.groups().flat_map(|of| {
+        of.comparison.arms.iter().flat_map(move |arm| {
+            let splits =
+                [(Split::Validation, &arm.difference), (Split::Test, &arm.test_difference)];
+            splits.into_iter().filter_map(move |(split, found)| {
+                Some(Compared { of, arm, split, found: found.as_ref()? })
+            })
+        })
+    });
+    Table::of(rows)
+        .data("group", |row| words::way(row.of.way))
+        .data("arm", |row| &row.arm.name)
+        .data("best", |row| row.of.comparison.best().map(|best| &best.name))
+        .data("split", |row| row.split.to_string())
+        .data("difference", |row| Cell::Difference(Some(row.found.estimate)))
+        .data("over_seeds_alone", |row| over_seeds(&row.found.estimate))
+        .data("lower_bound_95", |row| row.found.estimate.summary.lower_bound(0.95))
+        .data("upper_bound_95", |row| row.found.estimate.summary.upper_bound(0.95))
+        .data("margin", |row| Cell::Exact(row.of.comparison.margin))
+        .data("p", |row| row.found.p)
+        .data("p_worse", |row| row.decided()?.p_worse)
+        .data("p_sign_flip", |row| row.found.p_sign_flip)
+        .data("p_equivalence", |row| row.found.p_equivalence)
+        .data("standing", |row| word(row.decided()?.standing))
+        .data("from_best", |row| Cell::Between(row.decided().and_then(|arm| arm.from_best)))
+        .data("may_be_best", |row| Some(row.decided()?.may_be_best()?.to_string()))
+        .data("seeds_needed", |row| row.decided()?.seeds_needed)
+        .table
 }

@@ -1,201 +1,229 @@
 //! What was found beside the comparison of arms.
 
-use super::{Row, csv, word};
+use super::{mean_accuracy, over_seeds, word};
 use crate::analysis::{
-    ArmFinding, BudgetFinding, Claim, Confounder, Effect, Factor, Findings, Front, Part, Parts,
-    RateOptimum, RateScaling, TargetFinding, Tuning,
+    AtBest, BudgetFinding, Claim, Confounder, Findings, MORE_STEPS, RateFinding, Tuning, Weight,
 };
+use crate::format::points;
+use crate::report::block::{Cell, Table};
 use crate::report::words;
-use crate::stats::Trial;
-use anyhow::Result;
+use crate::stats::{Trial, summarise};
 
 /// `decomposition.csv`: one row a part of the gap and split.
-pub(in crate::report) fn decomposition(findings: &Findings) -> Result<String> {
+pub(in crate::report) fn decomposition(findings: &Findings) -> Table {
     let rows = findings.decomposition.iter().flat_map(|found| {
-        let of = move |split: &'static str, parts: &Parts| -> Vec<Row> {
-            let row = |(name, part): (&str, &Part)| {
-                let mut row = Row::default();
-                row.text("small", found.small);
-                row.text("large", found.large);
-                row.text("split", split);
-                row.text("part", name);
-                row.estimate("small_minus_large", Some(&part.estimate));
-                row.number("p", part.p);
-                row.over_seeds(&part.estimate);
-                row
-            };
-            words::PARTS.into_iter().zip(parts.all()).map(row).collect()
-        };
-        let mut rows = of("validation", &found.validation);
-        rows.extend(of("validation, best measurement", &found.best));
-        rows.extend(found.test.iter().flat_map(|parts| of("test", parts)));
-        rows
+        let on = [("validation", &found.validation), ("validation, best measurement", &found.best)];
+        let on = on.into_iter().chain(found.test.iter().map(|parts| ("test", parts)));
+        on.flat_map(move |(split, parts)| {
+            let parts = words::PARTS.into_iter().zip(parts.all());
+            parts.map(move |(name, part)| (found, split, name, part))
+        })
     });
-    csv(rows)
+    Table::of(rows)
+        .data("small", |(found, ..)| found.small)
+        .data("large", |(found, ..)| found.large)
+        .data("split", |(_, split, ..)| split)
+        .data("part", |(_, _, name, _)| name)
+        .data("small_minus_large", |(.., part)| Cell::Difference(Some(part.estimate)))
+        .data("p", |(.., part)| part.p)
+        .data("over_seeds_alone", |(.., part)| over_seeds(&part.estimate))
+        .table
 }
 
 /// `learning_rates.csv`: one row a learning rate that was tried for an arm.
-pub(in crate::report) fn learning_rates(findings: &Findings) -> Result<String> {
-    let row = |tuning: &Tuning, trial: &Trial| {
-        let mut row = Row::default();
-        row.text("arm", &tuning.arm);
-        row.text("batch_size", tuning.batch_size);
-        row.text("learning_rate", trial.learning_rate);
-        let mean = crate::stats::summarise(&trial.validation).map(|summary| summary.mean);
-        row.number("validation_accuracy", mean);
-        row.number("steps_to_target", trial.typical_steps());
-        row.text("runs_finished", trial.validation.len().to_string());
-        row.text("runs_missing_target", trial.missed());
-        row.text("runs_diverged", trial.diverged);
-        let chosen = trial.learning_rate.to_bits() == tuning.chosen.to_bits();
-        row.text("chosen", chosen);
-        let edge = tuning.edge.filter(|_| chosen).map(|edge| word(&edge));
-        row.text("at_edge", edge.unwrap_or_default());
-        row
+pub(in crate::report) fn learning_rates(findings: &Findings) -> Table {
+    let is_chosen = |(tuning, trial): (&Tuning, &Trial)| {
+        trial.learning_rate.to_bits() == tuning.chosen.to_bits()
     };
-    let of = |tuning: &Tuning| tuning.trials.iter().map(|trial| row(tuning, trial)).collect();
-    csv(findings.tunings.iter().flat_map(|tuning| -> Vec<Row> { of(tuning) }))
+    let tunings = findings.tunings.iter();
+    Table::of(tunings.flat_map(|tuning| tuning.trials.iter().map(move |trial| (tuning, trial))))
+        .data("arm", |(tuning, _)| &tuning.arm)
+        .data("batch_size", |(tuning, _)| tuning.batch_size)
+        .data("learning_rate", |(_, trial)| Cell::Exact(trial.learning_rate))
+        .data("validation_accuracy", |(_, trial)| Some(summarise(&trial.validation)?.mean))
+        .data("steps_to_target", |(_, trial)| trial.typical_steps())
+        .data("runs_finished", |(_, trial)| trial.validation.len())
+        .data("runs_missing_target", |(_, trial)| trial.missed())
+        .data("runs_diverged", |(_, trial)| trial.diverged)
+        .data("chosen", |row| is_chosen(row).to_string())
+        .data("at_edge", |row| word(row.0.edge.filter(|_| is_chosen(row))))
+        .table
 }
 
 /// `best_learning_rates.csv`: one row a batch size.
-pub(in crate::report) fn best_learning_rates(findings: &Findings) -> Result<String> {
-    let row = |size: &RateOptimum| {
-        let mut row = Row::default();
-        row.text("batch_size", size.batch_size);
-        row.number("best", Some(size.best));
-        row.number("optimum", Some(size.optimum));
-        row.number("good_from", Some(size.good[0]));
-        row.number("good_to", Some(size.good[1]));
-        row.text("at_edge", size.edge.map(|edge| word(&edge)).unwrap_or_default());
-        row
+pub(in crate::report) fn best_learning_rates(found: Option<&RateFinding>) -> Table {
+    let good = match found.is_some_and(RateFinding::is_to_target) {
+        true => format!("with at most {MORE_STEPS} times the steps"),
+        false => "within the margin".into(),
     };
-    csv(findings.rates.iter().flat_map(|rates| &rates.sizes).map(row))
+    Table::of(found.iter().flat_map(|found| &found.sizes))
+        .both("batch size", "batch_size", |size| size.batch_size)
+        .data("best", |size| size.best)
+        .shown("best tried", |size| rate(size.best))
+        .shown("where it lies", |size| words::edge(size.edge))
+        .data("optimum", |size| size.optimum)
+        .shown("estimated optimum", |size| rate(size.optimum))
+        .data("good_from", |size| size.good[0])
+        .data("good_to", |size| size.good[1])
+        .shown(&good, |size| rates(size.good))
+        .data("at_edge", |size| word(size.edge))
+        .table
+}
+
+fn rates([low, high]: [f64; 2]) -> String {
+    match low.to_bits() == high.to_bits() {
+        true => format!("{} alone", rate(low)),
+        false => format!("{} to {} (a factor of {})", rate(low), rate(high), rate(high / low)),
+    }
+}
+
+/// Three digits.
+fn rate(value: f64) -> String {
+    match value > 0.0 {
+        true => {
+            let unit = 10f64.powi(2 - value.log10().floor() as i32);
+            let decimals = (2 - value.log10().floor() as i32).max(0) as usize;
+            let text = format!("{:.decimals$}", (value * unit).round() / unit);
+            match text.contains('.') {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text,
+            }
+        }
+        false => value.to_string(),
+    }
 }
 
 /// `rate_law.csv`: how the best learning rate goes with the batch size, `factor * batch size ^ exponent`.
-pub(in crate::report) fn rate_law(findings: &Findings) -> Result<String> {
-    let row = |line: &RateScaling| {
-        let sizes: Vec<String> = line.batch_sizes.iter().map(usize::to_string).collect();
-        let mut row = Row::default();
-        row.number("exponent", Some(line.exponent));
-        row.interval("exponent", line.interval);
-        row.text("factor", line.factor);
-        row.text("batch_sizes", sizes.join(" "));
-        row
-    };
-    csv(findings.rates.iter().filter_map(|rates| rates.scaling.as_ref()).map(row))
+pub(in crate::report) fn rate_law(findings: &Findings) -> Table {
+    Table::of(findings.rates.iter().filter_map(|rates| rates.scaling.as_ref()))
+        .data("exponent", |line| Cell::Value(Some(line.exponent), line.interval))
+        .data("factor", |line| Cell::Exact(line.factor))
+        .data("batch_sizes", |line| spaced(&line.batch_sizes))
+        .table
+}
+
+fn spaced(sizes: &[usize]) -> String {
+    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// `trade_off.csv`: the curve of steps against batch size, `smallest_steps + least_examples / B`, one
 /// row a group of arms that has one.
-pub(in crate::report) fn trade_off(findings: &Findings) -> Result<String> {
-    let row = |(group, target): (&str, &TargetFinding)| {
-        let curve = target.trade_off.as_ref()?;
-        let mut row = Row::default();
-        row.text("group", group);
-        row.text("target_metric", &target.target.metric);
-        row.number("target", Some(target.target.value));
-        row.number("smallest_steps", Some(curve.smallest_steps));
-        row.number("least_examples", Some(curve.least_examples));
-        row.number("critical_batch_size", Some(curve.critical));
-        row.interval("critical_batch_size", curve.interval);
-        row.text("inside_batch_sizes", curve.straddled);
-        row.text("runs_known_by_a_bound", curve.bounds);
-        Some(row)
-    };
-    let groups = findings.groups().filter_map(|of| Some((words::way(of.way), of.target?)));
-    csv(groups.filter_map(row))
+pub(in crate::report) fn trade_off(findings: &Findings) -> Table {
+    let curves = findings
+        .groups()
+        .filter_map(|of| Some((of.way, &of.target?.target, of.target?.trade_off.as_ref()?)));
+    Table::of(curves)
+        .data("group", |(way, ..)| words::way(way))
+        .data("target_metric", |(_, target, _)| &target.metric)
+        .data("target", |(_, target, _)| target.value)
+        .data("smallest_steps", |(.., curve)| curve.smallest_steps)
+        .data("least_examples", |(.., curve)| curve.least_examples)
+        .data("critical_batch_size", |(.., curve)| {
+            Cell::Value(Some(curve.critical), curve.interval)
+        })
+        .data("inside_batch_sizes", |(.., curve)| curve.straddled.to_string())
+        .data("runs_known_by_a_bound", |(.., curve)| curve.bounds)
+        .table
 }
 
 /// `budgets.csv`: one row an arm and what is held equal, and one an arm at its best measurements.
-pub(in crate::report) fn budgets(findings: &Findings) -> Result<String> {
-    let row = |equal: &str, amount: Option<f64>, arm: &ArmFinding| {
-        let mut row = Row::default();
-        row.text("equal", equal);
-        row.number("amount", amount);
-        row.text("arm", &arm.name);
-        row.text("batch_size", arm.batch_size);
-        row.estimate("validation_accuracy", arm.validation.as_ref());
-        row.text("role", word(&arm.role));
-        row.estimate("difference", arm.difference.as_ref().map(|found| &found.estimate));
-        row.number("p_worse", arm.p_worse);
-        row.text("standing", arm.standing.map(|standing| word(&standing)).unwrap_or_default());
-        row
-    };
-    let of = |budget: &BudgetFinding| -> Vec<Row> {
-        let (axis, amount) = (word(&budget.axis), Some(budget.amount));
-        budget.comparison.arms.iter().map(|arm| row(&axis, amount, arm)).collect()
-    };
-    let at_best = findings.at_best.iter().flat_map(|found| &found.comparison.arms);
-    let at_best = at_best.map(|arm| row("nothing: each run where it was best", None, arm));
-    csv(findings.budgets.iter().flat_map(of).chain(at_best))
+pub(in crate::report) fn budgets(equal: &[BudgetFinding], at_best: Option<&AtBest>) -> Table {
+    let equal = equal.iter().map(|found| (Some(found), &found.comparison));
+    let at_best = at_best.into_iter().map(|found| (None, &found.comparison));
+    let all = equal.chain(at_best);
+    Table::of(all.flat_map(|(equal, of)| of.arms.iter().map(move |arm| (equal, arm))))
+        .data("equal", |(equal, _)| match equal {
+            Some(budget) => word(budget.axis),
+            None => Some("nothing: each run where it was best".into()),
+        })
+        .data("amount", |(equal, _)| Some(equal?.amount))
+        .both("arm", "arm", |(_, arm)| &arm.name)
+        .data("batch_size", |(_, arm)| arm.batch_size)
+        .data("validation_accuracy", |(_, arm)| Cell::Accuracy(arm.validation))
+        .shown("validation accuracy", |(_, arm)| mean_accuracy(arm.validation))
+        .data("role", |(_, arm)| word(arm.role))
+        .both("minus the best", "difference", |(_, arm)| {
+            Cell::Difference(arm.difference.map(|found| found.estimate))
+        })
+        .data("p_worse", |(_, arm)| arm.p_worse)
+        .data("standing", |(_, arm)| word(arm.standing))
+        .shown("standing", |(_, arm)| words::result(arm))
+        .table
 }
 
 /// `factors.csv`: one row an effect of a setting, or how it changes with the batch size.
-pub(in crate::report) fn factors(findings: &Findings) -> Result<String> {
-    let row = |factor: &Factor, kind: &str, effect: &Effect| {
-        let sizes: Vec<String> = factor.batch_sizes.iter().map(usize::to_string).collect();
-        let mut row = Row::default();
-        row.text("setting", &factor.path);
-        row.text("value", &factor.value);
-        row.text("reference", &factor.reference);
-        row.text("batch_sizes", sizes.join(" "));
-        row.text("split", factor.split);
-        row.text("effect", kind);
-        row.estimate("difference", Some(&effect.estimate));
-        row.number("p", effect.p);
-        row.number("p_holm", effect.p_holm);
-        row.number("detectable", effect.detectable);
-        row
-    };
-    let of = |factor: &Factor| -> Vec<Row> {
-        let more = factor.interaction.as_ref().map(|effect| row(factor, "interaction", effect));
-        [row(factor, "main", &factor.main)].into_iter().chain(more).collect()
-    };
-    csv(findings.factors.iter().flat_map(of))
+pub(in crate::report) fn factors(findings: &Findings) -> Table {
+    let rows = findings.factors.iter().flat_map(|factor| {
+        let more = factor.interaction.iter().map(move |effect| (factor, "interaction", effect));
+        [(factor, "main", &factor.main)].into_iter().chain(more)
+    });
+    Table::of(rows)
+        .data("setting", |(factor, ..)| &factor.path)
+        .data("value", |(factor, ..)| &factor.value)
+        .data("reference", |(factor, ..)| &factor.reference)
+        .data("batch_sizes", |(factor, ..)| spaced(&factor.batch_sizes))
+        .data("split", |(factor, ..)| factor.split.to_string())
+        .data("effect", |(_, kind, _)| kind)
+        .data("difference", |(.., effect)| Cell::Difference(Some(effect.estimate)))
+        .data("p", |(.., effect)| effect.p)
+        .data("p_holm", |(.., effect)| effect.p_holm)
+        .data("detectable", |(.., effect)| effect.detectable)
+        .table
 }
 
 /// `pareto.csv`: one row an arm on the front of a cost.
-pub(in crate::report) fn pareto(findings: &Findings) -> Result<String> {
-    let of = |front: &Front| -> Vec<Row> {
-        let row = |arm: &String| {
-            let mut row = Row::default();
-            row.text("cost", word(&front.price));
-            row.text("arm", arm);
-            row
-        };
-        front.arms.iter().map(row).collect()
-    };
-    csv(findings.fronts.iter().flat_map(of))
+pub(in crate::report) fn pareto(findings: &Findings) -> Table {
+    let fronts = findings.fronts.iter();
+    Table::of(fronts.flat_map(|front| front.arms.iter().map(move |arm| (front.price, arm))))
+        .data("cost", |(price, _)| word(price))
+        .data("arm", |(_, arm)| arm)
+        .table
 }
 
 /// `audit.csv`: one row a thing that can be taken for an effect of the batch size, or cannot.
-pub(in crate::report) fn audit(findings: &Findings) -> Result<String> {
-    let row = |confounder: &Confounder| {
-        let mut row = Row::default();
-        row.text("name", words::confounder_name(confounder));
-        row.text("weight", word(&confounder.weight()));
-        row.text("said", words::confounder(confounder));
-        row
-    };
-    csv(findings.audit.iter().map(row))
+pub(in crate::report) fn audit(found: &[Confounder]) -> Table {
+    Table::of(found)
+        .both("what", "name", words::confounder_name)
+        .data("weight", |found| word(found.weight()))
+        .shown("", |found| match found.weight() {
+            Weight::Confounds => "confounder",
+            Weight::Notice => "note",
+            Weight::Harmless => "harmless",
+        })
+        .both("here", "said", |found| Cell::Sentence(words::confounder(found)))
+        .table
 }
 
 /// `claims.csv`: one row a claim.
-pub(in crate::report) fn claims(findings: &Findings) -> Result<String> {
-    let row = |claim: &Claim| {
-        let mut row = Row::default();
-        row.text("claim", words::claim(claim.claim));
-        row.text("finding", word(&claim.finding));
-        let [arm, against] = claim.arms.clone().unwrap_or_default();
-        row.text("arm", arm);
-        row.text("against", against);
-        row.text("because", words::because(claim));
-        row.estimate("effect", claim.effect.as_ref());
-        row.number("ratio", claim.ratio.map(|ratio| ratio.value));
-        row.interval("ratio", claim.ratio.and_then(|ratio| ratio.interval));
-        row.number("detectable", claim.detectable);
-        row
-    };
-    csv(findings.claims.iter().map(row))
+pub(in crate::report) fn claims<'c>(claims: impl IntoIterator<Item = &'c Claim>) -> Table {
+    let arm = |claim: &'c Claim, at: usize| Some(&claim.arms.as_ref()?[at]);
+    // Upwards, so that what is named would be found.
+    let detectable = |least: f64| points((least * 1e4).ceil() / 1e4);
+    Table::of(claims)
+        .both("claim", "claim", |claim| words::claim(claim.claim))
+        .data("finding", |claim| word(claim.finding))
+        .shown("here", |claim| Cell::Sentence(format!("**{}**", words::finding(claim.finding))))
+        .data("arm", |claim| arm(claim, 0))
+        .data("against", |claim| arm(claim, 1))
+        .shown("arms", |claim| claim.arms.as_ref().map(|arms| arms.join(", ")))
+        .both("because", "because", |claim| Cell::Sentence(words::because(claim)))
+        .data("effect", |claim| Cell::Difference(claim.effect))
+        .data("ratio", |claim| {
+            let ratio = claim.ratio;
+            Cell::Value(ratio.map(|of| of.value), ratio.and_then(|of| of.interval))
+        })
+        .data("detectable", |claim| claim.detectable)
+        .shown("detectable (points)", |claim| claim.detectable.map(detectable))
+        .table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learning_rates_have_three_digits() {
+        let said = [1e-3, 0.00316227, 12.345, 1234.5, 0.0].map(rate);
+        assert_eq!(said, ["0.001", "0.00316", "12.3", "1230", "0"]);
+    }
 }

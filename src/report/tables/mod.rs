@@ -1,11 +1,10 @@
-//! The numbers as CSV: accuracies and differences as shares of 1, times in seconds, memory in bytes.
-//! What does not exist (an interval of one seed) is left empty. No text is a formula to a spreadsheet.
+//! The tables, each defined once: their columns with a name are a CSV file, those with a title stand in the
+//! report.
 
 mod arms;
 mod findings;
 mod probes;
 mod runs;
-mod studies;
 
 pub(super) use arms::{arms, comparisons};
 pub(super) use findings::{
@@ -14,80 +13,53 @@ pub(super) use findings::{
 };
 pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_accuracy, sharpness_arms};
 pub(super) use runs::runs;
-pub(super) use studies::{StudyRow, differences, settings, studies};
 
-use crate::analysis::{CONFIDENCE, Estimate};
-use crate::format::cell;
-use crate::stats::{InterquartileMean, Interval};
-use anyhow::Result;
+use super::block::{Cell, Table};
+use crate::analysis::{CONFIDENCE, Estimate, Findings, Results};
+use crate::stats::Summary;
 use serde::Serialize;
-use std::fmt::Display;
-
-/// Names and values, in order.
-#[derive(Default)]
-struct Row(Vec<(String, String)>);
-
-impl Row {
-    fn text(&mut self, name: &str, value: impl Display) {
-        self.0.push((name.to_owned(), value.to_string()));
-    }
-
-    fn number(&mut self, name: &str, value: Option<f64>) {
-        self.text(name, number(value));
-    }
-
-    /// Its ends.
-    fn interval(&mut self, name: &str, interval: Option<Interval>) {
-        self.number(&format!("{name}_low"), interval.map(|interval| interval.low));
-        self.number(&format!("{name}_high"), interval.map(|interval| interval.high));
-    }
-
-    /// Mean, spread, interval and number.
-    fn estimate(&mut self, name: &str, estimate: Option<&Estimate>) {
-        let summary = estimate.map(|estimate| estimate.summary);
-        self.number(name, summary.map(|summary| summary.mean));
-        self.number(&format!("{name}_sd"), summary.and_then(|summary| summary.sd));
-        self.interval(name, estimate.and_then(|estimate| estimate.interval));
-        let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
-        self.text(&format!("{name}_seeds"), seeds);
-    }
-
-    /// The interval without the noise of the test rows.
-    fn over_seeds(&mut self, estimate: &Estimate) {
-        let over_seeds = estimate.summary.over_seeds();
-        self.interval("over_seeds_alone", over_seeds.interval(CONFIDENCE));
-    }
-
-    /// Value and interval.
-    fn iqm(&mut self, name: &str, iqm: Option<&InterquartileMean>) {
-        self.number(name, iqm.map(|iqm| iqm.value));
-        self.interval(name, iqm.and_then(|iqm| iqm.interval));
-    }
-}
-
-fn number(value: Option<f64>) -> String {
-    // Nine digits hold what was measured; more would differ with the order of a sum.
-    let text = value.map(|value| format!("{value:.9}")).unwrap_or_default();
-    let shorter = text.trim_end_matches('0').trim_end_matches('.');
-    if text.contains('.') { shorter.to_owned() } else { text }
-}
 
 /// The name of a choice as JSON has it.
-fn word(value: &impl Serialize) -> String {
-    let text = serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned()));
-    text.unwrap_or_default()
+pub(super) fn word(value: impl Serialize) -> Option<String> {
+    Some(serde_json::to_value(value).ok()?.as_str()?.to_owned())
 }
 
-fn csv(rows: impl Iterator<Item = Row>) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for (at, row) in rows.enumerate() {
-        if at == 0 {
-            writer.write_record(row.0.iter().map(|(name, _)| cell(name).into_owned()))?;
-        }
-        writer.write_record(row.0.iter().map(|(_, value)| cell(value).into_owned()))?;
-    }
-    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
-    Ok(String::from_utf8(bytes)?)
+fn mean(summary: Option<Summary>) -> Option<f64> {
+    summary.map(|summary| summary.mean)
+}
+
+/// Its mean in percent.
+pub(super) fn mean_accuracy(accuracy: Option<Estimate>) -> Option<Cell> {
+    accuracy.map(|accuracy| Cell::Percent(accuracy.summary.mean))
+}
+
+/// The interval without the noise of the test rows.
+fn over_seeds(estimate: &Estimate) -> Cell {
+    Cell::Between(estimate.summary.over_seeds().interval(CONFIDENCE))
+}
+
+/// All CSV files of a study by name; those without rows have none.
+pub(super) fn files(results: &Results, findings: &Findings) -> [(&'static str, Table); 18] {
+    [
+        ("runs.csv", runs(results, findings.target.as_ref().map(|of| &of.target))),
+        ("arms.csv", arms(results, findings.groups())),
+        ("comparisons.csv", comparisons(findings)),
+        ("decomposition.csv", decomposition(findings)),
+        ("learning_rates.csv", learning_rates(findings)),
+        ("best_learning_rates.csv", best_learning_rates(findings.rates.as_ref())),
+        ("rate_law.csv", rate_law(findings)),
+        ("trade_off.csv", trade_off(findings)),
+        ("budgets.csv", budgets(&findings.budgets, findings.at_best.as_ref())),
+        ("factors.csv", factors(findings)),
+        ("pareto.csv", pareto(findings)),
+        ("audit.csv", audit(&findings.audit)),
+        ("claims.csv", claims(&findings.claims)),
+        ("noise_scale.csv", noise_scale(results)),
+        ("sharpness.csv", sharpness(results)),
+        ("sharpness_arms.csv", sharpness_arms(results)),
+        ("sharpness_and_accuracy.csv", sharpness_and_accuracy(findings.sharpness.as_ref())),
+        ("lines.csv", lines(results)),
+    ]
 }
 
 #[cfg(test)]
@@ -96,20 +68,8 @@ mod tests {
     use crate::stats::Standing;
 
     #[test]
-    fn no_cell_is_a_formula_and_negative_numbers_are_numbers() {
-        let mut row = Row::default();
-        row.text("@study", "=1+1");
-        row.number("difference", Some(-0.5));
-        assert_eq!(csv([row].into_iter()).unwrap(), "'@study,difference\n'=1+1,-0.5\n");
-    }
-
-    #[test]
-    fn numbers_are_plain_and_choices_are_words() {
-        assert_eq!(
-            [number(Some(0.25)), number(Some(-1200.0)), number(None)],
-            ["0.25", "-1200", ""]
-        );
-        assert_eq!(number(Some(0.1 + 0.2)), "0.3");
-        assert_eq!(word(&Standing::Out), "out");
+    fn choices_are_words() {
+        assert_eq!(word(Standing::Out).as_deref(), Some("out"));
+        assert_eq!(word(None::<Standing>), None);
     }
 }

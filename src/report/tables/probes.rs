@@ -1,116 +1,100 @@
 //! What was measured beside accuracy.
 
-use super::{Row, csv};
-use crate::analysis::{
-    Line, MeasuredArm, NoiseRun, NoiseScale, RankCorrelation, Results, SharpnessFinding,
-    SharpnessRun,
-};
-use anyhow::Result;
+use crate::analysis::{MeasuredArm, NoiseScale, Results, SharpnessFinding, SharpnessRun};
+use crate::report::block::{Cell, Rows, Table};
 
 /// `noise_scale.csv`: one row a run and measurement.
-pub(in crate::report) fn noise_scale(results: &Results) -> Result<String> {
-    let rows = results.noise.iter().flat_map(|run: &NoiseRun| {
-        run.points.iter().map(|point| {
-            let mut row = Row::default();
-            row.text("arm", &run.arm);
-            row.text("batch_size", run.batch_size);
-            row.text("seed", run.seed);
-            row.text("step", point.step);
-            row.text("examples", point.examples);
-            scale(&mut row, "noise_scale", Some(point.plain));
-            scale(&mut row, "adam_noise_scale", point.adam);
-            row
-        })
-    });
-    csv(rows)
+pub(in crate::report) fn noise_scale(results: &Results) -> Table {
+    let points = results.noise.iter().flat_map(|run| run.points.iter().map(move |at| (run, at)));
+    let rows = Table::of(points)
+        .data("arm", |(run, _)| &run.arm)
+        .data("batch_size", |(run, _)| run.batch_size)
+        .data("seed", |(run, _)| run.seed)
+        .data("step", |(_, at)| at.step)
+        .data("examples", |(_, at)| at.examples);
+    let rows = scale(rows, "noise_scale", |(_, at)| Some(at.plain));
+    scale(rows, "adam_noise_scale", |(_, at)| at.adam).table
 }
 
 /// Value, interval, and the lower bound where there is no value.
-fn scale(row: &mut Row, name: &str, scale: Option<NoiseScale>) {
-    row.number(name, scale.and_then(|scale| scale.value));
-    row.interval(name, scale.and_then(|scale| scale.interval));
-    row.number(&format!("{name}_at_least"), scale.and_then(|scale| scale.at_least));
+fn scale<R: Copy>(rows: Rows<R>, name: &str, of: impl Fn(R) -> Option<NoiseScale>) -> Rows<R> {
+    rows.data(name, |row| {
+        let scale = of(row);
+        Cell::Value(scale.and_then(|of| of.value), scale.and_then(|of| of.interval))
+    })
+    .data(&format!("{name}_at_least"), |row| of(row)?.at_least)
 }
 
 /// `sharpness.csv`: one row a run.
-pub(in crate::report) fn sharpness(results: &Results) -> Result<String> {
-    csv(results.sharpness.iter().map(|run: &SharpnessRun| {
-        let mut row = Row::default();
-        row.text("arm", &run.arm);
-        row.text("batch_size", run.batch_size);
-        row.text("seed", run.seed);
-        row.number("accuracy", Some(run.accuracy));
-        let found = run.sharpness;
-        let values = [
-            ("train_loss", Some(found.loss)),
-            ("top_eigenvalue", Some(found.top_eigenvalue)),
-            ("trace", Some(found.trace)),
-            ("trace_se", Some(found.trace_se)),
-            ("ball", Some(found.ball)),
-            ("adaptive", Some(found.adaptive)),
-            ("keskar", Some(found.keskar)),
-            ("edge_of_stability", found.edge_of_stability),
-        ];
-        for (name, value) in values {
-            row.number(name, value);
-        }
-        row
-    }))
+pub(in crate::report) fn sharpness(results: &Results) -> Table {
+    Table::of(&results.sharpness)
+        .data("arm", |run| &run.arm)
+        .data("batch_size", |run| run.batch_size)
+        .data("seed", |run| run.seed)
+        .data("accuracy", |run| run.accuracy)
+        .data("train_loss", |run| run.sharpness.loss)
+        .data("top_eigenvalue", |run| run.sharpness.top_eigenvalue)
+        .data("trace", |run| run.sharpness.trace)
+        .data("trace_se", |run| run.sharpness.trace_se)
+        .data("ball", |run| run.sharpness.ball)
+        .data("adaptive", |run| run.sharpness.adaptive)
+        .data("keskar", |run| run.sharpness.keskar)
+        .data("edge_of_stability", |run| run.sharpness.edge_of_stability)
+        .table
 }
 
 /// `sharpness_arms.csv`: means over the runs of each arm.
-pub(in crate::report) fn sharpness_arms(results: &Results) -> Result<String> {
-    let row = |of: MeasuredArm| {
-        let mean = |measure: fn(&SharpnessRun) -> Option<f64>| of.mean(measure);
-        let mut row = Row::default();
-        row.text("arm", &of.arm.name);
-        row.text("batch_size", of.arm.batch_size);
-        row.text("runs", of.runs.len());
-        row.number("train_loss", mean(|run| Some(run.sharpness.loss)));
-        row.number("top_eigenvalue", mean(|run| Some(run.sharpness.top_eigenvalue)));
-        row.number("trace", mean(|run| Some(run.sharpness.trace)));
-        row.number("ball", mean(|run| Some(run.sharpness.ball)));
-        row.number("adaptive", mean(|run| Some(run.sharpness.adaptive)));
-        row.number("keskar", mean(|run| Some(run.sharpness.keskar)));
-        row.number("edge_of_stability", mean(|run| run.sharpness.edge_of_stability));
-        row
-    };
-    csv(results.measured_arms().map(row))
+pub(in crate::report) fn sharpness_arms(results: &Results) -> Table {
+    type Of = fn(&SharpnessRun) -> Option<f64>;
+    let measures: [(&str, &str, Of); 7] = [
+        ("training loss", "train_loss", |run| Some(run.sharpness.loss)),
+        ("largest curvature", "top_eigenvalue", |run| Some(run.sharpness.top_eigenvalue)),
+        ("trace", "trace", |run| Some(run.sharpness.trace)),
+        ("in a ball", "ball", |run| Some(run.sharpness.ball)),
+        ("adaptive", "adaptive", |run| Some(run.sharpness.adaptive)),
+        ("in a box (%)", "keskar", |run| Some(run.sharpness.keskar)),
+        ("edge of stability", "edge_of_stability", |run| run.sharpness.edge_of_stability),
+    ];
+    let arms: Vec<MeasuredArm> = results.measured_arms().collect();
+    let rows = Table::of(&arms)
+        .both("arm", "arm", |of| &of.arm.name)
+        .both("batch size", "batch_size", |of| of.arm.batch_size)
+        .both("runs", "runs", |of| of.runs.len());
+    let mean =
+        |rows: Rows<_>, (title, name, of)| rows.both(title, name, |arm: &MeasuredArm| arm.mean(of));
+    measures.into_iter().fold(rows, mean).table
 }
 
-/// `sharpness_and_accuracy.csv`: one row a measure.
-pub(in crate::report) fn sharpness_and_accuracy(
-    found: Option<&SharpnessFinding>,
-) -> Result<String> {
-    let correlations = found.iter().flat_map(|found| &found.rank_correlations);
-    csv(correlations.map(|correlation: &RankCorrelation| {
-        let mut row = Row::default();
-        row.text("measure", correlation.measure);
-        row.number("tau", Some(correlation.tau));
-        row.interval("tau", correlation.interval);
-        row.number("tau_within_rates", correlation.tau_within_rates);
-        row.interval("tau_within_rates", correlation.interval_within_rates);
-        row.number("tau_at_like_losses", correlation.tau_at_like_losses);
-        row.interval("tau_at_like_losses", correlation.interval_at_like_losses);
-        row
-    }))
+/// `sharpness_and_accuracy.csv`: whether each measure tells accuracy, among all runs and among like ones.
+pub(in crate::report) fn sharpness_and_accuracy(found: Option<&SharpnessFinding>) -> Table {
+    Table::of(found.into_iter().flat_map(|found| &found.rank_correlations))
+        .data("measure", |of| of.measure)
+        .shown("measure", |of| match of.measure {
+            "top_eigenvalue" => "largest curvature",
+            "keskar" => "in a box",
+            other => other,
+        })
+        .both("all runs", "tau", |of| Cell::Value(Some(of.tau), of.interval))
+        .both("of one learning rate", "tau_within_rates", |of| {
+            Cell::Value(of.tau_within_rates, of.interval_within_rates)
+        })
+        .both("at like training losses", "tau_at_like_losses", |of| {
+            Cell::Value(of.tau_at_like_losses, of.interval_at_like_losses)
+        })
+        .table
 }
 
 /// `lines.csv`: one row a point.
-pub(in crate::report) fn lines(results: &Results) -> Result<String> {
-    let rows = results.lines.iter().flat_map(|line: &Line| {
-        line.points.iter().map(|point| {
-            let mut row = Row::default();
-            row.text("small", &line.small);
-            row.text("large", &line.large);
-            row.text("seed", line.seed);
-            row.number("alpha", Some(point.alpha));
-            row.number("train_loss", Some(point.train[0]));
-            row.number("train_accuracy", Some(point.train[1]));
-            row.number("validation_loss", Some(point.validation[0]));
-            row.number("validation_accuracy", Some(point.validation[1]));
-            row
-        })
-    });
-    csv(rows)
+pub(in crate::report) fn lines(results: &Results) -> Table {
+    let points = results.lines.iter().flat_map(|line| line.points.iter().map(move |at| (line, at)));
+    Table::of(points)
+        .data("small", |(line, _)| &line.small)
+        .data("large", |(line, _)| &line.large)
+        .data("seed", |(line, _)| line.seed)
+        .data("alpha", |(_, at)| at.alpha)
+        .data("train_loss", |(_, at)| at.train[0])
+        .data("train_accuracy", |(_, at)| at.train[1])
+        .data("validation_loss", |(_, at)| at.validation[0])
+        .data("validation_accuracy", |(_, at)| at.validation[1])
+        .table
 }

@@ -1,47 +1,44 @@
 //! The runs, in a form that is small enough to be kept with the file that made them.
 
-use super::{Row, csv};
-use crate::analysis::{Reach, Results, RunResults, Target, reach};
-use anyhow::Result;
+use crate::analysis::{Cost, Reach, Results, RunResults, Target, reach};
+use crate::report::block::{Cell, Table};
 
 /// `runs.csv`: one row a finished run. The target is the one that the verdict tells of.
-pub(in crate::report) fn runs(results: &Results, target: Option<&Target>) -> Result<String> {
-    let mut rows = Vec::new();
-    for arm in &results.arms {
-        for (seed, run) in &arm.runs {
-            let best = run.curve.iter().map(|point| point.accuracy).reduce(f64::max);
-            let mut row = Row::default();
-            row.text("arm", &arm.name);
-            row.text("batch_size", arm.batch_size);
-            row.text("learning_rate", arm.learning_rate);
-            row.text("seed", seed);
-            row.number("validation_accuracy", Some(run.validation));
-            row.number("best_validation_accuracy", best);
-            row.number("test_accuracy", run.test);
-            row.text("steps", run.steps);
-            row.text("examples", run.examples);
-            row.number("seconds", Some((run.seconds * 1e3).round() / 1e3));
-            row.text("peak_memory", run.peak_memory);
-            if let Some(target) = target {
-                to_target(&mut row, run, target);
-            }
-            rows.push(row);
-        }
-    }
-    csv(rows.into_iter())
+pub(in crate::report) fn runs(results: &Results, target: Option<&Target>) -> Table {
+    let runs = results.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
+    let rows = Table::of(runs.map(|(arm, (seed, run))| (arm, *seed, run)))
+        .data("arm", |(arm, ..)| &arm.name)
+        .data("batch_size", |(arm, ..)| arm.batch_size)
+        .data("learning_rate", |(arm, ..)| Cell::Exact(arm.learning_rate))
+        .data("seed", |(_, seed, _)| seed)
+        .data("validation_accuracy", |(.., run)| run.validation)
+        .data("best_validation_accuracy", |(.., run)| {
+            run.curve.iter().map(|point| point.accuracy).reduce(f64::max)
+        })
+        .data("test_accuracy", |(.., run)| run.test)
+        .data("steps", |(.., run)| run.steps)
+        .data("examples", |(.., run)| run.examples)
+        .data("seconds", |(.., run)| rounded(run.seconds, 1e3))
+        .data("peak_memory", |(.., run)| run.peak_memory);
+    let Some(target) = target else { return rows.table };
+    let reached = |(.., run): (_, _, &RunResults)| reached(run, target);
+    rows.data("reached_target", |row| Some(reached(row)?.0))
+        .data("steps_to_target", |row| Some(rounded(reached(row)?.1.steps, 10.0)))
+        .data("examples_to_target", |row| Some(reached(row)?.1.examples.round()))
+        .data("seconds_to_target", |row| Some(rounded(reached(row)?.1.seconds, 1e3)))
+        .table
 }
 
-/// `reached_target`: `yes`; `no`, and then the costs are those of the whole run; `before` it was
-/// measured first, and then they are those of that moment.
-fn to_target(row: &mut Row, run: &RunResults, target: &Target) {
-    let (reached, cost) = match reach(&run.curve, target) {
-        Some(Reach::At(cost)) => ("yes", Some(cost)),
-        Some(Reach::Before(cost)) => ("before", Some(cost)),
-        Some(Reach::Never(cost)) => ("no", Some(cost)),
-        None => ("", None),
-    };
-    row.text("reached_target", reached);
-    row.number("steps_to_target", cost.map(|cost| (cost.steps * 10.0).round() / 10.0));
-    row.number("examples_to_target", cost.map(|cost| cost.examples.round()));
-    row.number("seconds_to_target", cost.map(|cost| (cost.seconds * 1e3).round() / 1e3));
+/// `yes`; `no`, and then the costs are those of the whole run; `before` it was measured first, and then
+/// they are those of that moment.
+fn reached(run: &RunResults, target: &Target) -> Option<(&'static str, Cost)> {
+    Some(match reach(&run.curve, target)? {
+        Reach::At(cost) => ("yes", cost),
+        Reach::Before(cost) => ("before", cost),
+        Reach::Never(cost) => ("no", cost),
+    })
+}
+
+fn rounded(value: f64, unit: f64) -> f64 {
+    (value * unit).round() / unit
 }

@@ -1,0 +1,228 @@
+//! One value of a table.
+
+use crate::analysis::Estimate;
+use crate::format::{bytes, count, duration, percent, signed_points};
+use crate::report::words::{percent_range, points_range};
+use crate::stats::{InterquartileMean, Interval, Summary};
+
+/// A value of a table. What does not exist (an interval of one seed) is `-` to a reader and empty as data.
+pub(in crate::report) enum Cell {
+    /// There is none.
+    Missing,
+    /// A name or a word, as it stands.
+    Text(String),
+    /// A clause, which may hold markup.
+    Sentence(String),
+    /// `1,024`
+    Count(u64),
+    /// The same of a mean of counts.
+    Whole(f64),
+    /// `12.3`
+    Tenths(f64),
+    /// `0.0123`, `1.50e-6`: three digits.
+    Number(f64),
+    /// With all its digits: what was set, such as a learning rate.
+    Exact(f64),
+    /// `72.6 %`
+    Percent(f64),
+    /// `3 h 20 min`
+    Duration(f64),
+    /// `412 MB`
+    Bytes(u64),
+    /// `72.6 % (71.0 to 74.2, n = 3)`
+    Accuracy(Option<Estimate>),
+    /// `72.6 % (71.0 to 74.2, n = 3)`
+    MiddleHalf(Option<InterquartileMean>),
+    /// `-0.63 (-3.10 to +1.90, n = 3)`, in points.
+    Difference(Option<Estimate>),
+    /// `+0.53 (+0.22 to +0.84)`
+    Value(Option<f64>, Option<Interval>),
+    /// `-3.10 to +1.90`, in points.
+    Between(Option<Interval>),
+}
+
+impl Cell {
+    /// A mean of counts.
+    pub(in crate::report) fn whole(summary: Option<Summary>) -> Self {
+        summary.map(|summary| Self::Whole(summary.mean)).into()
+    }
+
+    /// Whether there is no value.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing
+                | Self::Accuracy(None)
+                | Self::MiddleHalf(None)
+                | Self::Difference(None)
+                | Self::Value(None, _)
+                | Self::Between(None)
+        )
+    }
+
+    /// As it is read.
+    pub(in crate::report) fn shown(&self) -> String {
+        match self {
+            Self::Text(text) | Self::Sentence(text) => text.clone(),
+            Self::Count(value) => count(*value),
+            Self::Whole(mean) => count(mean.round() as u64),
+            Self::Tenths(value) => format!("{value:.1}"),
+            Self::Number(value) => three_digits(*value),
+            Self::Exact(value) => value.to_string(),
+            Self::Percent(share) => percent(*share),
+            Self::Duration(seconds) => duration(*seconds),
+            Self::Bytes(size) => bytes(*size),
+            Self::Accuracy(Some(of)) => accuracy(of.summary.mean, of.interval, of.summary.count),
+            Self::MiddleHalf(Some(of)) => accuracy(of.value, of.interval, of.count),
+            Self::Difference(Some(of)) => difference(of),
+            Self::Value(Some(value), None) => format!("{value:+.2}"),
+            Self::Value(Some(value), Some(ends)) => {
+                format!("{value:+.2} ({:+.2} to {:+.2})", ends.low, ends.high)
+            }
+            Self::Between(Some(ends)) => points_range(*ends),
+            _ => "-".into(),
+        }
+    }
+
+    /// The columns that it takes as data, and its values in them.
+    pub(super) fn values(&self, name: &str) -> Vec<(String, String)> {
+        let of = |suffix: &str, value: Option<f64>| (format!("{name}{suffix}"), number(value));
+        let ends = |of_ends: Option<Interval>| {
+            [("_low", of_ends.map(|ends| ends.low)), ("_high", of_ends.map(|ends| ends.high))]
+                .map(|(suffix, end)| of(suffix, end))
+        };
+        let one = |text: String| vec![(name.to_owned(), text)];
+        let with_ends = |value, interval| [vec![of("", value)], ends(interval).into()].concat();
+        match self {
+            Self::Missing => one(String::new()),
+            Self::Text(text) | Self::Sentence(text) => one(text.clone()),
+            Self::Count(value) | Self::Bytes(value) => one(value.to_string()),
+            Self::Exact(value) => one(value.to_string()),
+            Self::Whole(value)
+            | Self::Tenths(value)
+            | Self::Number(value)
+            | Self::Percent(value)
+            | Self::Duration(value) => vec![of("", Some(*value))],
+            Self::Between(interval) => ends(*interval).into(),
+            Self::Value(value, interval) => with_ends(*value, *interval),
+            Self::MiddleHalf(found) => {
+                with_ends(found.map(|of| of.value), found.and_then(|of| of.interval))
+            }
+            Self::Accuracy(found) | Self::Difference(found) => {
+                let summary = found.map(|of| of.summary);
+                let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
+                let mut all = vec![of("", summary.map(|summary| summary.mean))];
+                all.push(of("_sd", summary.and_then(|summary| summary.sd)));
+                all.extend(ends(found.and_then(|of| of.interval)));
+                all.push((format!("{name}_seeds"), seeds));
+                all
+            }
+        }
+    }
+}
+
+fn accuracy(value: f64, interval: Option<Interval>, count: usize) -> String {
+    let value = percent(value);
+    match interval {
+        Some(interval) => format!("{value} ({}, n = {count})", percent_range(interval)),
+        None => format!("{value} (n = {count})"),
+    }
+}
+
+fn difference(estimate: &Estimate) -> String {
+    let mean = signed_points(estimate.summary.mean);
+    match estimate.interval {
+        Some(interval) => {
+            format!("{mean} ({}, n = {})", points_range(interval), estimate.summary.count)
+        }
+        None => format!("{mean} (n = 1)"),
+    }
+}
+
+fn three_digits(value: f64) -> String {
+    match value.abs() {
+        size if size <= 0.0 => "0".into(),
+        size if !(1e-3..1e5).contains(&size) => format!("{value:.2e}"),
+        size => {
+            let digits = (2.0 - size.max(1e-3).log10().floor()).clamp(0.0, 5.0) as usize;
+            format!("{value:.digits$}")
+        }
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    // Nine digits hold what was measured; more would differ with the order of a sum.
+    let text = value.map(|value| format!("{value:.9}")).unwrap_or_default();
+    let shorter = text.trim_end_matches('0').trim_end_matches('.');
+    if text.contains('.') { shorter.to_owned() } else { text }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<&String> for Cell {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<usize> for Cell {
+    fn from(value: usize) -> Self {
+        Self::Count(value as u64)
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(value: u64) -> Self {
+        Self::Count(value)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl<V: Into<Cell>> From<Option<V>> for Cell {
+    fn from(value: Option<V>) -> Self {
+        value.map_or(Self::Missing, V::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain_as_data_and_have_three_digits_for_a_reader() {
+        assert_eq!(
+            [number(Some(0.25)), number(Some(-1200.0)), number(None)],
+            ["0.25", "-1200", ""]
+        );
+        assert_eq!(number(Some(0.1 + 0.2)), "0.3");
+        let said = [12.345, 0.012345, 1234.5, -0.5, 0.0, 1.5e-6].map(three_digits);
+        assert_eq!(said, ["12.3", "0.0123", "1234", "-0.500", "0", "1.50e-6"]);
+    }
+
+    #[test]
+    fn an_estimate_is_five_columns_of_data_and_what_is_missing_keeps_them() {
+        let names = |cell: Cell| cell.values("x").into_iter().map(|(name, _)| name).collect();
+        let expected = ["x", "x_sd", "x_low", "x_high", "x_seeds"];
+        let found: Vec<String> = names(Cell::Accuracy(None));
+        assert_eq!(found, expected);
+        let found: Vec<String> = names(Cell::Value(None, None));
+        assert_eq!(found, ["x", "x_low", "x_high"]);
+        assert_eq!(Cell::Difference(None).shown(), "-");
+        assert!(Cell::Difference(None).is_missing() && !Cell::Count(0).is_missing());
+    }
+}

@@ -1,0 +1,43 @@
+//! The gap between two batch sizes in numbers.
+
+use super::{Block, Table};
+use crate::analysis::{Decomposition, Parts};
+use crate::report::block::Cell;
+use crate::report::{Report, words};
+
+/// Its arms, and a table of its parts on both splits.
+pub(super) fn gap(report: &Report) -> Vec<Block> {
+    let findings = &report.findings;
+    match &findings.decomposition {
+        _ if findings.no_decomposition.is_some() => vec![Block::text(report.gap.join(" "))],
+        Some(found) => vec![arms(found), parts(found), Block::text(PARTS)],
+        None => Vec::new(),
+    }
+}
+
+fn arms(found: &Decomposition) -> Block {
+    let rows = Table::of(&found.arms)
+        .shown("arm", |arm| &arm.name)
+        .shown("batch size", |arm| arm.batch_size)
+        .shown("learning rate", |arm| Cell::Exact(arm.learning_rate))
+        .shown("updates", |arm| Cell::Whole(arm.updates))
+        .shown("validation accuracy", |arm| Cell::Accuracy(Some(arm.validation)))
+        .shown("test accuracy", |arm| Cell::Accuracy(arm.test));
+    Block::Table(rows.table)
+}
+
+const PARTS: &str = "\
+Small minus large in points of accuracy, paired by seed, with 95 % t intervals; on the test split over test \
+rows too. Total = learning rate + updates + residual. *Learning rate*: what tuning gives the large batch more \
+than the small one. *Updates*: what a budget of as many steps adds. *Residual*: the rest. Rates were tuned on \
+validation with separate seeds.";
+
+fn parts(found: &Decomposition) -> Block {
+    let of = |parts: &Parts, at: usize| Cell::Difference(Some(parts.all()[at].estimate));
+    let rows = Table::of(0..words::PARTS.len())
+        .shown("part", |at| words::PARTS[at])
+        .shown("on validation", |at| of(&found.validation, at))
+        .shown("at the best measurement", |at| of(&found.best, at))
+        .shown("on the test split", |at| found.test.as_ref().map(|parts| of(parts, at)));
+    Block::Table(rows.table)
+}

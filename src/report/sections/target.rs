@@ -1,0 +1,108 @@
+//! What it takes the arms to reach a target.
+
+use super::{Block, Table};
+use crate::analysis::{ArmTarget, CONFIDENCE, Results, TargetFinding};
+use crate::format::count;
+use crate::report::block::Cell;
+use crate::report::words;
+use crate::stats::Summary;
+
+/// The target, a row an arm, and the curve through them.
+pub(super) fn steps(results: &Results, target: Option<&TargetFinding>) -> Vec<Block> {
+    let Some(target) = target else { return Vec::new() };
+    let epochs = |examples: Summary| results.examples.epochs(examples.mean);
+    let rows = Table::of(&target.arms)
+        .shown("arm", |arm| &arm.name)
+        .shown("batch size", |arm| arm.batch_size)
+        .shown("runs that reached it", reached)
+        .shown("steps", |arm| with_interval(arm.steps))
+        .shown("examples", |arm| Cell::whole(arm.examples))
+        .shown("epochs", |arm| Some(format!("{:.2}", arm.examples.and_then(epochs)?)))
+        .shown("time", |arm| arm.seconds.map(|seconds| Cell::Duration(seconds.mean)));
+    vec![
+        Block::Paragraph(format!("Target: {}.", words::target(&target.target))),
+        Block::Paragraph(about(results, target)),
+        Block::Table(rows.table),
+        Block::Paragraph(trade_off(target)),
+    ]
+}
+
+fn reached(arm: &ArmTarget) -> String {
+    let reached = format!("{} of {}", arm.reached, arm.runs);
+    match arm.at_first {
+        0 => reached,
+        first => format!("{reached}, {first} before the first measurement"),
+    }
+}
+
+fn about(results: &Results, target: &TargetFinding) -> String {
+    let source = match results.declared_target.is_some() {
+        true => "The target is the one at which the file ends all runs.",
+        false => {
+            "The target is the accuracy to which each arm's runs come at their best, on average, less the margin; \
+             it was chosen from the results, so this describes them and decides nothing."
+        }
+    };
+    let rates = match target.of_several_rates {
+        true => {
+            " The curve takes the learning rate with the fewest steps of each batch size, which was chosen \
+             from these runs and therefore flatters a little."
+        }
+        false => "",
+    };
+    format!(
+        "{source} Between two measurements a run is taken to go straight. Means are over the runs \
+         that reached it, with 95 % t intervals of the steps.{rates}"
+    )
+}
+
+/// `189 (171 to 207)`
+fn with_interval(summary: Option<Summary>) -> Option<String> {
+    let summary = summary?;
+    let end = |value: f64| count(value.max(0.0).round() as u64);
+    let ends = summary.interval(CONFIDENCE);
+    let ends = ends.map(|ends| format!(" ({} to {})", end(ends.low), end(ends.high)));
+    Some(end(summary.mean) + &ends.unwrap_or_default())
+}
+
+fn trade_off(target: &TargetFinding) -> String {
+    let Some(curve) = &target.trade_off else {
+        let why = target.no_trade_off.as_ref().map(words::no_trade_off);
+        let why = why.unwrap_or("there are no runs".into());
+        return format!("No curve of steps against batch size was fitted: {why}.");
+    };
+    let steps = |value: f64| count(value.round() as u64);
+    let bounds = match curve.bounds {
+        0 => String::new(),
+        1 => " Of 1 run only a bound is known, and it counts as such.".into(),
+        runs => format!(" Of {runs} runs only a bound is known, and they count as such."),
+    };
+    let fastest = target.fastest.map_or(String::new(), |batch_size| {
+        format!(
+            " By the curve and the time that a step took here, batch size {} reaches it first; single \
+             runs may differ, as the table shows.",
+            count(batch_size as u64)
+        )
+    });
+    if !curve.straddled {
+        return format!(
+            "These runs do not tell from which batch size on doubling it saves few steps: try smaller \
+             and larger ones, or more seeds.{bounds}{fastest}"
+        );
+    }
+    let in_budget = target.in_budget.map_or(String::new(), |found| {
+        format!(
+            " With the {} examples that every run saw, batch sizes above about {} do not get there.",
+            steps(found.examples),
+            steps(found.batch_size)
+        )
+    });
+    format!(
+        "Steps = {} + {} / B fit these. {} A batch of {} needs 20 % more examples than a very small \
+         one would.{in_budget}{bounds}{fastest}",
+        steps(curve.smallest_steps),
+        steps(curve.least_examples),
+        words::critical_batch(curve),
+        steps(curve.with_overhead(0.2)),
+    )
+}

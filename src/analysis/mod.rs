@@ -176,6 +176,16 @@ pub struct ArmResults {
     pub runs: BTreeMap<u64, RunResults>,
 }
 
+impl ArmResults {
+    /// Validation accuracies minus those of another arm, of each seed that both have.
+    pub fn minus(&self, other: &Self) -> Vec<(u64, f64)> {
+        let pair = |(seed, run): (&u64, &RunResults)| {
+            Some((*seed, run.validation - other.runs.get(seed)?.validation))
+        };
+        self.runs.iter().filter_map(pair).collect()
+    }
+}
+
 /// One finished run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunResults {

@@ -137,7 +137,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     let text = verdict::page(&report, &sections);
     files::write_text(&report_folder.join("verdict.md"), &text)?;
     let study = figures::Study { results: &results, findings: &report.findings };
-    let (figures, _) = figures::draw(&study);
+    let figures = figures::draw(&study);
     write_figures(&report_folder.join("figures"), &figures::names(), &figures)?;
     let parts = page::Parts {
         report: &report,

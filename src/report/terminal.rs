@@ -1,11 +1,11 @@
 //! The end of `run` and `report`: a table of the arms and a few lines, within 80 columns.
 
-use super::answer::{Answer, from_best, short, standing};
+use super::answer::{Answer, cut, from_best, short, standing};
 use super::block::{Cell, Table, aligned};
 use super::tables::mean_accuracy;
 use super::{Report, cautions};
 use crate::analysis::{ArmFinding, Comparison};
-use crate::format::{in_line, percent};
+use crate::format::{duration, in_line, percent};
 use crate::stats::Summary;
 
 /// Columns that a terminal has at least.
@@ -85,26 +85,13 @@ fn table(comparison: &Comparison, recommended: Option<&str>) -> String {
 
 fn standings(comparison: &Comparison, letters: usize) -> Table {
     Table::of(&comparison.arms)
-        .shown("batch", |arm| name(arm, letters))
+        .shown("batch", |arm| cut(&in_line(&short(arm)), letters))
         .shown("val. accuracy", |arm| arm.validation.map(|of| with_spread(of.summary)))
         .shown("vs best", |arm| from_best(comparison, arm, 1))
         .optional("test", |arm| mean_accuracy(arm.test))
-        .shown("time/run", |arm| arm.seconds.map(|seconds| Cell::Duration(seconds.mean)))
+        .shown("time/run", |arm| Cell::mean(arm.seconds, duration))
         .shown("result", |arm| result(comparison, arm))
         .table
-}
-
-fn name(arm: &ArmFinding, letters: usize) -> String {
-    let name = in_line(&short(arm)).to_string();
-    let name = match name.chars().count() > letters {
-        // What all have in common tells them apart the least.
-        true => name.strip_prefix("batch-").unwrap_or(&name).to_owned(),
-        false => name,
-    };
-    match name.chars().count() > letters {
-        true => name.chars().take(letters - 1).chain(['…']).collect(),
-        false => name,
-    }
 }
 
 fn with_spread(accuracy: Summary) -> String {

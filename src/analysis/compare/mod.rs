@@ -50,7 +50,7 @@ pub struct Difference {
 }
 
 /// What an arm is in the comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The highest mean validation accuracy.
@@ -62,11 +62,12 @@ pub enum Role {
     /// Too few of the others' seeds are finished in it.
     Apart,
     /// None of its runs is finished, and none diverged.
+    #[default]
     Unfinished,
 }
 
 /// One arm as the comparison sees it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ArmFinding {
     /// Its name.
     pub name: String,
@@ -278,14 +279,11 @@ fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
         name: arm.name.clone(),
         batch_size: arm.batch_size,
         learning_rate: arm.learning_rate,
-        role: Role::Unfinished,
         planned: arm.planned,
         finished: arm.runs.len(),
         diverged: arm.diverged.len(),
         validation: results.accuracy_of(arm, Split::Validation),
         test: results.accuracy_of(arm, Split::Test),
-        validation_iqm: None,
-        test_iqm: None,
         steps: summarise(&all(|run| run.steps as f64)),
         examples: summarise(&all(|run| run.examples as f64)),
         seconds: summarise(&all(|run| run.seconds)),
@@ -293,12 +291,7 @@ fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
         seconds_per_step: summarise(&all(|run| run.train_seconds / run.steps.max(1) as f64)),
         peak_memory: arm.runs.values().map(|run| run.peak_memory).max().unwrap_or(0),
         memory: summarise(&all(|run| run.peak_memory as f64)),
-        difference: None,
-        test_difference: None,
-        standing: None,
-        from_best: None,
-        p_worse: None,
-        seeds_needed: None,
+        ..ArmFinding::default()
     }
 }
 

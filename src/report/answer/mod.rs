@@ -9,7 +9,7 @@ mod next;
 mod tests;
 mod words;
 
-pub(super) use words::{from_best, long, names, short, standing};
+pub(super) use words::{cut, from_best, long, names, short, standing};
 
 use super::source::Source;
 use crate::analysis::{

@@ -13,6 +13,17 @@ pub(in crate::report) fn short(arm: &ArmFinding) -> String {
     }
 }
 
+/// The same with at most so many letters.
+pub(in crate::report) fn cut(name: &str, letters: usize) -> String {
+    let is_long = |name: &str| name.chars().count() > letters;
+    // What all have in common tells them apart the least.
+    let name = if is_long(name) { name.strip_prefix("batch-").unwrap_or(name) } else { name };
+    match is_long(name) {
+        true => name.chars().take(letters - 1).chain(['…']).collect(),
+        false => name.to_owned(),
+    }
+}
+
 /// `batch size 32`, or `small (batch size 32)`.
 pub(in crate::report) fn long(arm: &ArmFinding) -> String {
     let size = format!("batch size {}", count(arm.batch_size as u64));

@@ -1,9 +1,12 @@
 //! One value of a table.
 
 use crate::analysis::Estimate;
-use crate::format::{bytes, count, duration, percent, signed_points};
+use crate::format::{count, percent, signed_points};
 use crate::report::words::{percent_range, points_range};
 use crate::stats::{InterquartileMean, Interval, Summary};
+
+/// What stands for a value that does not exist.
+const MISSING: &str = "-";
 
 /// A value of a table. What does not exist (an interval of one seed) is `-` to a reader and empty as data.
 pub(in crate::report) enum Cell {
@@ -15,20 +18,10 @@ pub(in crate::report) enum Cell {
     Sentence(String),
     /// `1,024`
     Count(u64),
-    /// The same of a mean of counts.
-    Whole(f64),
-    /// `12.3`
-    Tenths(f64),
-    /// `0.0123`, `1.50e-6`: three digits.
-    Number(f64),
+    /// What was measured, and how it is read: a share in percent, a duration, three digits.
+    Number(f64, fn(f64) -> String),
     /// With all its digits: what was set, such as a learning rate.
     Exact(f64),
-    /// `72.6 %`
-    Percent(f64),
-    /// `3 h 20 min`
-    Duration(f64),
-    /// `412 MB`
-    Bytes(u64),
     /// `72.6 % (71.0 to 74.2, n = 3)`
     Accuracy(Option<Estimate>),
     /// `72.6 % (71.0 to 74.2, n = 3)`
@@ -42,22 +35,14 @@ pub(in crate::report) enum Cell {
 }
 
 impl Cell {
-    /// A mean of counts.
-    pub(in crate::report) fn whole(summary: Option<Summary>) -> Self {
-        summary.map(|summary| Self::Whole(summary.mean)).into()
+    /// A mean, and how it is read.
+    pub(in crate::report) fn mean(summary: Option<Summary>, shown: fn(f64) -> String) -> Self {
+        summary.map(|summary| Self::Number(summary.mean, shown)).into()
     }
 
     /// Whether there is no value.
     pub(super) fn is_missing(&self) -> bool {
-        matches!(
-            self,
-            Self::Missing
-                | Self::Accuracy(None)
-                | Self::MiddleHalf(None)
-                | Self::Difference(None)
-                | Self::Value(None, _)
-                | Self::Between(None)
-        )
+        self.shown() == MISSING
     }
 
     /// As it is read.
@@ -65,13 +50,8 @@ impl Cell {
         match self {
             Self::Text(text) | Self::Sentence(text) => text.clone(),
             Self::Count(value) => count(*value),
-            Self::Whole(mean) => count(mean.round() as u64),
-            Self::Tenths(value) => format!("{value:.1}"),
-            Self::Number(value) => three_digits(*value),
+            Self::Number(value, shown) => shown(*value),
             Self::Exact(value) => value.to_string(),
-            Self::Percent(share) => percent(*share),
-            Self::Duration(seconds) => duration(*seconds),
-            Self::Bytes(size) => bytes(*size),
             Self::Accuracy(Some(of)) => accuracy(of.summary.mean, of.interval, of.summary.count),
             Self::MiddleHalf(Some(of)) => accuracy(of.value, of.interval, of.count),
             Self::Difference(Some(of)) => difference(of),
@@ -80,29 +60,25 @@ impl Cell {
                 format!("{value:+.2} ({:+.2} to {:+.2})", ends.low, ends.high)
             }
             Self::Between(Some(ends)) => points_range(*ends),
-            _ => "-".into(),
+            _ => MISSING.into(),
         }
     }
 
     /// The columns that it takes as data, and its values in them.
     pub(super) fn values(&self, name: &str) -> Vec<(String, String)> {
-        let of = |suffix: &str, value: Option<f64>| (format!("{name}{suffix}"), number(value));
-        let ends = |of_ends: Option<Interval>| {
-            [("_low", of_ends.map(|ends| ends.low)), ("_high", of_ends.map(|ends| ends.high))]
-                .map(|(suffix, end)| of(suffix, end))
+        let of = |value| (name.to_owned(), number(value));
+        let ends = |ends: Option<Interval>| {
+            [("low", ends.map(|ends| ends.low)), ("high", ends.map(|ends| ends.high))]
+                .map(|(end, value)| (format!("{name}_{end}"), number(value)))
         };
         let one = |text: String| vec![(name.to_owned(), text)];
-        let with_ends = |value, interval| [vec![of("", value)], ends(interval).into()].concat();
+        let with_ends = |value, interval| [vec![of(value)], ends(interval).into()].concat();
         match self {
             Self::Missing => one(String::new()),
             Self::Text(text) | Self::Sentence(text) => one(text.clone()),
-            Self::Count(value) | Self::Bytes(value) => one(value.to_string()),
+            Self::Count(value) => one(value.to_string()),
             Self::Exact(value) => one(value.to_string()),
-            Self::Whole(value)
-            | Self::Tenths(value)
-            | Self::Number(value)
-            | Self::Percent(value)
-            | Self::Duration(value) => vec![of("", Some(*value))],
+            Self::Number(value, _) => vec![of(Some(*value))],
             Self::Between(interval) => ends(*interval).into(),
             Self::Value(value, interval) => with_ends(*value, *interval),
             Self::MiddleHalf(found) => {
@@ -111,8 +87,8 @@ impl Cell {
             Self::Accuracy(found) | Self::Difference(found) => {
                 let summary = found.map(|of| of.summary);
                 let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
-                let mut all = vec![of("", summary.map(|summary| summary.mean))];
-                all.push(of("_sd", summary.and_then(|summary| summary.sd)));
+                let sd = number(summary.and_then(|summary| summary.sd));
+                let mut all = vec![of(summary.map(|of| of.mean)), (format!("{name}_sd"), sd)];
                 all.extend(ends(found.and_then(|of| of.interval)));
                 all.push((format!("{name}_seeds"), seeds));
                 all
@@ -189,7 +165,7 @@ impl From<u64> for Cell {
 
 impl From<f64> for Cell {
     fn from(value: f64) -> Self {
-        Self::Number(value)
+        Self::Number(value, three_digits)
     }
 }
 

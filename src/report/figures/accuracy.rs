@@ -1,7 +1,7 @@
 //! Accuracy against batch size: at the end of the runs, one panel a group of comparable arms, and
 //! with equal epochs, steps and time as `analysis::budgets` reads them off the curves.
 
-use super::{ASIDE, Figure, Study, beside};
+use super::{ASIDE, Figure, Study, beside, range};
 use crate::analysis::{ArmFinding, ArmResults, AtBest, BudgetFinding, Comparison, Estimate, Split};
 use crate::format::{percent, points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
@@ -163,7 +163,7 @@ fn shown(study: &Study, view: &View) -> Vec<f64> {
     let runs =
         view.scale.iter().flat_map(|arm| arm.runs.values()).map(|run| run.reported_accuracy());
     let mut shown: Vec<f64> = runs.collect();
-    let (low, high) = shown.iter().fold((1f64, 0f64), |(l, h), a| (l.min(*a), h.max(*a)));
+    let [low, high] = range(shown.iter().copied());
     let room = 1.5 * (high - low).max(study.results.margin);
     let bars = view.scale.iter().filter_map(|arm| ends(view.accuracy(arm)?)).flatten();
     shown.extend(bars.map(|end| end.clamp(low - room, high + room)));

@@ -4,12 +4,15 @@
 use super::{Figure, Study, curves};
 use crate::analysis::{ArmFinding, Comparison, Role};
 use crate::format::{points, signed_points};
+use crate::report::answer::{cut, short};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
-use crate::report::{answer::short, words};
+use crate::report::words;
 use crate::stats::Interval;
 
 /// Rows that there is room for.
 const ROWS: usize = 8;
+/// Letters that there is room for left of the axis.
+const LETTERS: usize = 10;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let comparison = &study.findings.comparison;
@@ -54,14 +57,8 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
         return None;
     }
     let of = |name: &str| study.results.arms.iter().find(|arm| arm.name == *name);
-    let best_runs = &of(&best.name)?.runs;
-    let seeds_of = |arm: &ArmFinding| -> Vec<(u64, f64)> {
-        let runs = of(&arm.name).into_iter().flat_map(|arm| &arm.runs);
-        let minus = |(seed, run): (&u64, &crate::analysis::RunResults)| {
-            Some((*seed, run.validation - best_runs.get(seed)?.validation))
-        };
-        runs.filter_map(minus).collect()
-    };
+    let best_runs = of(&best.name)?;
+    let seeds_of = |arm: &ArmFinding| of(&arm.name).map_or(Vec::new(), |arm| arm.minus(best_runs));
     let margin = study.results.margin;
     let label = "validation accuracy minus the best (points)";
     let shown = shown(&arms, margin, &seeds_of);
@@ -70,6 +67,10 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
     // Room for a word at the right.
     let x = x.within_room(low, high + 0.38 * (high - low));
     let height = |at: usize| (arms.len() - at) as f64;
+    let name = |arm: &ArmFinding| {
+        let name = short(arm);
+        cut(name.strip_prefix("batch-").unwrap_or(&name), LETTERS)
+    };
     let ticks = arms.iter().enumerate().map(|(at, arm)| (height(at), name(arm))).collect();
     let y = Axis::over("", Spread::Linear, Unit::Plain, [0.35, arms.len() as f64 + 0.65]);
     let mut chart = Chart::new("Difference from the best", x, y.with_ticks(ticks));
@@ -97,17 +98,6 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
         chart.word_at_right(y, words::result(arm));
     }
     Some(chart.finish())
-}
-
-/// What there is room for left of the axis.
-fn name(arm: &ArmFinding) -> String {
-    const LETTERS: usize = 10;
-    let name = short(arm);
-    let name = name.strip_prefix("batch-").unwrap_or(&name).to_owned();
-    match name.chars().count() > LETTERS {
-        true => name.chars().take(LETTERS - 1).chain(['…']).collect(),
-        false => name,
-    }
 }
 
 /// The differences that the axis has room for: seeds, means, the margin, and bounds as far as twice

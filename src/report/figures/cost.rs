@@ -1,7 +1,7 @@
 //! What a batch size costs: time of a step and of an epoch, examples a second, peak memory.
 
-use super::{ASIDE, Figure, Study, beside, interval_of};
-use crate::analysis::{ArmResults, RunResults};
+use super::{Figure, Measure, Study, range};
+use crate::analysis::RunResults;
 use crate::format::{bytes, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
 
@@ -41,53 +41,25 @@ fn panel(
     of: impl Fn(&RunResults) -> f64,
     written: impl Fn(f64) -> String,
 ) -> Panel {
-    let all: Vec<f64> = study.arms().flat_map(|arm| values(arm, &of)).collect();
-    let bars = study.arms().filter_map(|arm| interval_of(&values(arm, &of), spread)).flatten();
+    let measure = Measure { of: &|run| Some(of(run)), spread, written: &written };
+    let (all, bars) = measure.all(study);
     // A bar of few seeds may be wider than everything: it is shown as far as twice the data.
-    let (low, high) = all.iter().fold((f64::INFINITY, 0f64), |(l, h), v| (l.min(*v), h.max(*v)));
+    let [low, high] = range(all.iter().copied());
     let room = (high / low.max(f64::MIN_POSITIVE)).max(1.5);
-    let bars = bars.map(|end| end.max(low / room).min(high * room.min(2.0)));
-    let all = all.into_iter().chain(bars);
+    let bars = bars.into_iter().map(|end| end.max(low / room).min(high * room.min(2.0)));
     // From 0 on, with room above for every bar.
     let zero = (spread == Spread::Linear).then_some(0.0);
-    let mut y = Axis::over(label, spread, unit, all.chain(zero));
+    let mut y = Axis::over(label, spread, unit, all.into_iter().chain(bars).chain(zero));
     if spread == Spread::Linear {
         y = y.starting_at_zero();
     }
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&study.sizes()), y);
     let line = study.sizes().into_iter().filter_map(|size| {
         let arms = study.arms().filter(|arm| arm.batch_size == size);
-        let values: Vec<f64> = arms.flat_map(|arm| values(arm, &of)).collect();
-        (!values.is_empty()).then(|| [size as f64, mean(&values, spread)])
+        let values: Vec<f64> = arms.flat_map(|arm| measure.values(arm)).collect();
+        (!values.is_empty()).then(|| [size as f64, measure.mean(&values)])
     });
     chart.reference(&line.collect::<Vec<_>>(), "means");
-    for arm in study.arms() {
-        for (at, (seed, run)) in arm.runs.iter().enumerate() {
-            let value = of(run);
-            let says = format!("{}, seed {seed}: {}", arm.name, written(value));
-            let shift = ASIDE + beside(at, arm.runs.len());
-            chart.seed(arm.batch_size as f64, value, shift, study.mark(arm), &says);
-        }
-        let (values, x) = (values(arm, &of), arm.batch_size as f64);
-        if let Some(ends) = interval_of(&values, spread) {
-            chart.interval(x, ends, 0.0, study.mark(arm));
-        }
-        let mean = mean(&values, spread);
-        let says = format!("{}: {} on average", arm.name, written(mean));
-        chart.mean(x, mean, 0.0, study.mark(arm), &says);
-    }
+    measure.draw(study, &mut chart);
     chart.finish()
-}
-
-/// That whose interval is drawn: on a logarithmic axis of the logarithms.
-fn mean(values: &[f64], spread: Spread) -> f64 {
-    let mean = |all: &mut dyn Iterator<Item = f64>| all.sum::<f64>() / values.len() as f64;
-    match spread == Spread::Log10 && values.iter().all(|value| *value > 0.0) {
-        true => mean(&mut values.iter().map(|value| value.ln())).exp(),
-        false => mean(&mut values.iter().copied()),
-    }
-}
-
-fn values(arm: &ArmResults, of: impl Fn(&RunResults) -> f64) -> Vec<f64> {
-    arm.runs.values().map(of).collect()
 }

@@ -1,7 +1,7 @@
 //! Learning curves: validation accuracy against epochs (and so examples), updates and seconds, and
 //! validation loss against epochs.
 
-use super::{Figure, Study};
+use super::{Figure, Study, range};
 use crate::analysis::{ArmResults, Point};
 use crate::format::{count, counted};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
@@ -115,8 +115,8 @@ fn panel(
         arms.iter().map(|arm| (*arm, curve(arm, of, height.of))).collect();
     let all = || drawn.iter().flat_map(|(_, points)| points);
     // Updates span as many octaves as batch sizes do.
-    let ends = || drawn.iter().filter_map(|(_, points)| points.last()).map(|point| point[0]);
-    let (longest, shortest) = (ends().fold(0.0, f64::max), ends().fold(f64::INFINITY, f64::min));
+    let ends = drawn.iter().filter_map(|(_, points)| points.last()).map(|point| point[0]);
+    let [shortest, longest] = range(ends);
     let spread = if longest > 6.0 * shortest { Spread::Log10 } else { Spread::Linear };
     let x = Axis::over(label, spread, Unit::Plain, all().map(|point| point[0]));
     let heights = all().flat_map(|point| [point[2], point[3]]);
@@ -150,8 +150,7 @@ fn curve(arm: &ArmResults, of: &dyn Fn(&Point) -> f64, height: fn(&Point) -> f64
         let points = || arm.runs.values().map(move |run| &run.curve[at]);
         let x = points().map(of).sum::<f64>() / seeds;
         let mean = points().map(height).sum::<f64>() / seeds;
-        let low = points().map(height).fold(f64::INFINITY, f64::min);
-        let high = points().map(height).fold(f64::NEG_INFINITY, f64::max);
+        let [low, high] = range(points().map(height));
         [x, mean, low, high]
     };
     (0..common(arm)).map(at).collect()

@@ -1,6 +1,7 @@
 //! What lies between two solutions: loss and accuracy on the straight line from one to the other, of
 //! all seeds together.
 
+use super::range;
 use crate::analysis::{Line, LinePoint};
 use crate::format::counted;
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
@@ -74,9 +75,7 @@ fn course(chart: &mut Chart, lines: &[&Line], (name, mark, unit): (&str, Mark, U
     let at = |place: usize| {
         let values = || lines.iter().map(|line| of(&line.points[place]));
         let mean = values().sum::<f64>() / lines.len() as f64;
-        let (low, high) =
-            (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-        (lines[0].points[place].alpha, mean, [low, high])
+        (lines[0].points[place].alpha, mean, range(values()))
     };
     let points: Vec<(f64, f64, [f64; 2])> = (0..lines[0].points.len()).map(at).collect();
     if lines.len() > 1 {

@@ -19,9 +19,11 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use super::plot::{Figure, Mark, Spread};
+use super::plot::{Chart, Figure, Mark, Spread};
 use super::words;
-use crate::analysis::{ArmResults, CONFIDENCE, Comparison, Findings, GroupView, Results};
+use crate::analysis::{
+    ArmResults, CONFIDENCE, Comparison, Findings, GroupView, Results, RunResults,
+};
 use crate::stats::summarise;
 use std::collections::BTreeSet;
 
@@ -35,49 +37,30 @@ pub(super) struct Study<'s> {
 
 type Draw = fn(&Study) -> Option<Figure>;
 
-/// All figures in the order of reading: the name of the file, and what it takes to draw it.
-const ALL: [(&str, Draw, &str); 12] = [
-    ("answer", answer::draw, "differences and curves: need finished runs"),
-    ("accuracy", accuracy::draw, "accuracy against batch size: needs finished runs"),
-    ("gap", gap::draw, "where a gap comes from: needs study.decompose"),
-    (
-        "rates",
-        rates::draw,
-        "learning rate and batch size: needs several learning rates (a grid, or lr: tuned)",
-    ),
-    (
-        "rate-law",
-        rate_law::draw,
-        "the best learning rate: needs several learning rates for two batch sizes",
-    ),
-    ("curves", curves::draw, "learning curves: need runs that were measured twice or more"),
-    ("target", target::draw, "updates to an accuracy: needs two batch sizes whose runs reach it"),
-    ("cost", cost::draw, "time and memory: need finished runs"),
-    (
-        "pareto",
-        pareto::draw,
-        "what accuracy costs: needs two arms of different cost, and no common target",
-    ),
-    ("generalisation", generalisation::draw, "training against validation: needs finished runs"),
-    ("noise", noise::draw, "noise of the gradient: needs study.probe.noise_scale"),
-    ("sharpness", sharpness::draw, "sharpness of the minima: needs study.probe.sharpness or .line"),
+/// All figures in the order of reading: the name of the file, and what draws it.
+const ALL: [(&str, Draw); 12] = [
+    ("answer", answer::draw),
+    ("accuracy", accuracy::draw),
+    ("gap", gap::draw),
+    ("rates", rates::draw),
+    ("rate-law", rate_law::draw),
+    ("curves", curves::draw),
+    ("target", target::draw),
+    ("cost", cost::draw),
+    ("pareto", pareto::draw),
+    ("generalisation", generalisation::draw),
+    ("noise", noise::draw),
+    ("sharpness", sharpness::draw),
 ];
 
 /// The names of all figures' files.
 pub(super) fn names() -> [&'static str; 12] {
-    ALL.map(|(name, ..)| name)
+    ALL.map(|(name, _)| name)
 }
 
-/// The figures that this study has the data for, and what the others would take.
-pub(super) fn draw(study: &Study) -> (Vec<Figure>, Vec<&'static str>) {
-    let (mut figures, mut missing) = (Vec::new(), Vec::new());
-    for (_, draw, needs) in ALL {
-        match draw(study) {
-            Some(figure) => figures.push(figure),
-            None => missing.push(needs),
-        }
-    }
-    (figures, missing)
+/// The figures that this study has the data for.
+pub(super) fn draw(study: &Study) -> Vec<Figure> {
+    ALL.iter().filter_map(|(_, draw)| draw(study)).collect()
 }
 
 /// These batch sizes, ascending, each once.
@@ -193,6 +176,62 @@ fn interval_of(values: &[f64], spread: Spread) -> Option<[f64; 2]> {
         values.iter().map(|value| if by_ratio { value.ln() } else { *value }).collect();
     let ends = summarise(&scaled)?.interval(CONFIDENCE)?;
     Some([ends.low, ends.high].map(|end| if by_ratio { end.exp() } else { end }))
+}
+
+/// A number of each run, above the batch size of its arm.
+struct Measure<'m> {
+    /// `None` where it was not measured.
+    of: &'m dyn Fn(&RunResults) -> Option<f64>,
+    /// How its axis spreads.
+    spread: Spread,
+    written: &'m dyn Fn(f64) -> String,
+}
+
+impl Measure<'_> {
+    fn values(&self, arm: &ArmResults) -> Vec<f64> {
+        arm.runs.values().filter_map(self.of).collect()
+    }
+
+    /// All values, and the ends of the intervals of each arm.
+    fn all(&self, study: &Study) -> (Vec<f64>, Vec<f64>) {
+        let ends = study.arms().filter_map(|arm| interval_of(&self.values(arm), self.spread));
+        (study.arms().flat_map(|arm| self.values(arm)).collect(), ends.flatten().collect())
+    }
+
+    /// The mean whose interval is drawn: on a logarithmic axis that of the logarithms.
+    fn mean(&self, values: &[f64]) -> f64 {
+        let mean = |all: &mut dyn Iterator<Item = f64>| all.sum::<f64>() / values.len() as f64;
+        match self.spread == Spread::Log10 && values.iter().all(|value| *value > 0.0) {
+            true => mean(&mut values.iter().map(|value| value.ln())).exp(),
+            false => mean(&mut values.iter().copied()),
+        }
+    }
+
+    /// Runs as small dots, means as large marks, intervals as bars.
+    fn draw(&self, study: &Study, chart: &mut Chart) {
+        for arm in study.arms() {
+            let (x, mark) = (arm.batch_size as f64, study.mark(arm));
+            for (at, (seed, run)) in arm.runs.iter().enumerate() {
+                let Some(value) = (self.of)(run) else { continue };
+                let says = format!("{}, seed {seed}: {}", arm.name, (self.written)(value));
+                chart.seed(x, value, ASIDE + beside(at, arm.runs.len()), mark, &says);
+            }
+            let values = self.values(arm);
+            if let Some(ends) = interval_of(&values, self.spread) {
+                chart.interval(x, ends, 0.0, mark);
+            }
+            if !values.is_empty() {
+                let mean = self.mean(&values);
+                let says = format!("{}: {} on average", arm.name, (self.written)(mean));
+                chart.mean(x, mean, 0.0, mark, &says);
+            }
+        }
+    }
+}
+
+/// The least and the greatest of these.
+fn range(values: impl Iterator<Item = f64>) -> [f64; 2] {
+    values.fold([f64::INFINITY, f64::NEG_INFINITY], |[l, h], value| [l.min(value), h.max(value)])
 }
 
 /// Places seeds of the same batch size side by side: units of the drawing.

@@ -1,6 +1,6 @@
 //! Accuracy against what it costs: which arms no other beats in both.
 
-use super::{Figure, Study};
+use super::{Figure, Study, range};
 use crate::analysis::{ArmFinding, ArmResults, Front, NO_MATTER, Price, RunResults, reach};
 use crate::format::{bytes, count, duration, percent};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
@@ -35,7 +35,7 @@ fn matters(study: &Study, front: &Front) -> bool {
     let target = study.findings.target.as_ref();
     let prices =
         study.findings.comparison.arms.iter().filter_map(|arm| front.price.of(arm, target));
-    let (low, high) = prices.fold((f64::INFINITY, 0f64), |(l, h), p| (l.min(p), h.max(p)));
+    let [low, high] = range(prices);
     front.price != Price::Memory || high > NO_MATTER * low
 }
 
@@ -85,7 +85,7 @@ fn panel(study: &Study, front: &Front) -> Panel {
     let arms = compared(study);
     let runs = || arms.iter().flat_map(|arm| arm.runs.values());
     let prices = || runs().filter_map(|run| of_run(study, front.price, run));
-    let (low, high) = prices().fold((f64::INFINITY, 0f64), |(l, h), p| (l.min(p), h.max(p)));
+    let [low, high] = range(prices());
     let spread = if high > 8.0 * low { Spread::Log10 } else { Spread::Linear };
     let x = Axis::over(label, spread, unit, prices());
     let accuracies = runs().map(|run| run.validation);

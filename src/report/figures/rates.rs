@@ -1,7 +1,7 @@
 //! What each learning rate and batch size came to, as a map: validation accuracy, or the steps to the
 //! target at which runs end.
 
-use super::{Figure, Study};
+use super::{Figure, Study, range};
 use crate::analysis::{RateFinding, RateOptimum};
 use crate::format::count;
 use crate::report::plot::{Axis, Chart, Spread, Unit, short};
@@ -24,8 +24,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         false => "mean validation accuracy in percent",
     };
     let mut chart = Chart::new(title, x, y);
-    let means = || trials(found).filter_map(mean);
-    let ends = [means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max)];
+    let ends = range(trials(found).filter_map(mean));
     let words = found.tried.len() <= WIDE;
     let row = |rate: f64| rates.iter().take_while(|other| **other < rate).count() as f64;
     for (column, tuning) in found.tried.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::{Block, Table};
 use crate::analysis::{Comparison, Findings, GroupFinding, Looks, Results};
-use crate::format::{points, signed_points};
+use crate::format::{duration, points, signed_points};
 use crate::report::answer::{from_best, short, standing};
 use crate::report::block::Cell;
 use crate::report::{tables, words};
@@ -14,7 +14,7 @@ pub(in crate::report) fn standings(comparison: &Comparison) -> Table {
         .shown("batch size", short)
         .shown("test accuracy", |arm| tables::mean_accuracy(arm.test))
         .shown("validation accuracy", |arm| tables::mean_accuracy(arm.validation))
-        .shown("time per run", |arm| arm.seconds.map(|seconds| Cell::Duration(seconds.mean)))
+        .shown("time per run", |arm| Cell::mean(arm.seconds, duration))
         .shown("vs best (points)", |arm| from_best(comparison, arm, 2))
         .shown("result", |arm| standing(comparison, arm))
         .table

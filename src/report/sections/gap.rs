@@ -2,8 +2,9 @@
 
 use super::{Block, Table};
 use crate::analysis::{Decomposition, Parts};
+use crate::report::Report;
 use crate::report::block::Cell;
-use crate::report::{Report, words};
+use crate::report::words::{self, whole};
 
 /// Its arms, and a table of its parts on both splits.
 pub(super) fn gap(report: &Report) -> Vec<Block> {
@@ -20,7 +21,7 @@ fn arms(found: &Decomposition) -> Block {
         .shown("arm", |arm| &arm.name)
         .shown("batch size", |arm| arm.batch_size)
         .shown("learning rate", |arm| Cell::Exact(arm.learning_rate))
-        .shown("updates", |arm| Cell::Whole(arm.updates))
+        .shown("updates", |arm| whole(arm.updates))
         .shown("validation accuracy", |arm| Cell::Accuracy(Some(arm.validation)))
         .shown("test accuracy", |arm| Cell::Accuracy(arm.test));
     Block::Table(rows.table)

@@ -2,9 +2,9 @@
 
 use super::{Block, Table};
 use crate::analysis::{ArmTarget, CONFIDENCE, Results, TargetFinding};
-use crate::format::count;
+use crate::format::{count, duration};
 use crate::report::block::Cell;
-use crate::report::words;
+use crate::report::words::{self, whole};
 use crate::stats::Summary;
 
 /// The target, a row an arm, and the curve through them.
@@ -16,9 +16,9 @@ pub(super) fn steps(results: &Results, target: Option<&TargetFinding>) -> Vec<Bl
         .shown("batch size", |arm| arm.batch_size)
         .shown("runs that reached it", reached)
         .shown("steps", |arm| with_interval(arm.steps))
-        .shown("examples", |arm| Cell::whole(arm.examples))
+        .shown("examples", |arm| Cell::mean(arm.examples, whole))
         .shown("epochs", |arm| Some(format!("{:.2}", arm.examples.and_then(epochs)?)))
-        .shown("time", |arm| arm.seconds.map(|seconds| Cell::Duration(seconds.mean)));
+        .shown("time", |arm| Cell::mean(arm.seconds, duration));
     vec![
         Block::Paragraph(format!("Target: {}.", words::target(&target.target))),
         Block::Paragraph(about(results, target)),
@@ -57,12 +57,11 @@ fn about(results: &Results, target: &TargetFinding) -> String {
 }
 
 /// `189 (171 to 207)`
-fn with_interval(summary: Option<Summary>) -> Option<String> {
-    let summary = summary?;
-    let end = |value: f64| count(value.max(0.0).round() as u64);
-    let ends = summary.interval(CONFIDENCE);
-    let ends = ends.map(|ends| format!(" ({} to {})", end(ends.low), end(ends.high)));
-    Some(end(summary.mean) + &ends.unwrap_or_default())
+fn with_interval(steps: Option<Summary>) -> Option<String> {
+    let steps = steps?;
+    let ends = steps.interval(CONFIDENCE);
+    let ends = ends.map(|ends| format!(" ({} to {})", whole(ends.low), whole(ends.high)));
+    Some(whole(steps.mean) + &ends.unwrap_or_default())
 }
 
 fn trade_off(target: &TargetFinding) -> String {
@@ -71,7 +70,6 @@ fn trade_off(target: &TargetFinding) -> String {
         let why = why.unwrap_or("there are no runs".into());
         return format!("No curve of steps against batch size was fitted: {why}.");
     };
-    let steps = |value: f64| count(value.round() as u64);
     let bounds = match curve.bounds {
         0 => String::new(),
         1 => " Of 1 run only a bound is known, and it counts as such.".into(),
@@ -93,16 +91,16 @@ fn trade_off(target: &TargetFinding) -> String {
     let in_budget = target.in_budget.map_or(String::new(), |found| {
         format!(
             " With the {} examples that every run saw, batch sizes above about {} do not get there.",
-            steps(found.examples),
-            steps(found.batch_size)
+            whole(found.examples),
+            whole(found.batch_size)
         )
     });
     format!(
         "Steps = {} + {} / B fit these. {} A batch of {} needs 20 % more examples than a very small \
          one would.{in_budget}{bounds}{fastest}",
-        steps(curve.smallest_steps),
-        steps(curve.least_examples),
+        whole(curve.smallest_steps),
+        whole(curve.least_examples),
         words::critical_batch(curve),
-        steps(curve.with_overhead(0.2)),
+        whole(curve.with_overhead(0.2)),
     )
 }

@@ -1,7 +1,7 @@
 //! How far each batch size of a study stays behind the best one.
 
 use super::Member;
-use crate::analysis::{ArmFinding, ArmResults, RunResults};
+use crate::analysis::ArmFinding;
 use crate::format::signed_points;
 use crate::report::words::points_range;
 use crate::stats::Interval;
@@ -42,7 +42,7 @@ pub(super) fn behind<'m>(member: &Member<'m>) -> Vec<Behind<'m>> {
         let seeds = results(&finding.name).filter(|_| !is_best);
         let mean = if is_best { 0.0 } else { finding.difference?.estimate.summary.mean };
         let interval = finding.difference.and_then(|difference| difference.estimate.interval);
-        let seeds = seeds.map_or(Vec::new(), |arm| by_seed(arm, best));
+        let seeds = seeds.map_or(Vec::new(), |arm| arm.minus(best));
         Some(Behind { finding, seeds, mean, interval })
     };
     let mut arms: Vec<Behind> = comparison.arms.iter().filter_map(of).collect();
@@ -52,13 +52,6 @@ pub(super) fn behind<'m>(member: &Member<'m>) -> Vec<Behind<'m>> {
     });
     arms.dedup_by_key(|arm| arm.finding.batch_size);
     arms
-}
-
-fn by_seed(arm: &ArmResults, best: &ArmResults) -> Vec<(u64, f64)> {
-    let pair = |(seed, run): (&u64, &RunResults)| {
-        Some((*seed, run.validation - best.runs.get(seed)?.validation))
-    };
-    arm.runs.iter().filter_map(pair).collect()
 }
 
 /// The batch sizes that all studies have which compare any.

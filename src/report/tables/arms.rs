@@ -2,8 +2,9 @@
 
 use super::{mean, over_seeds, word};
 use crate::analysis::{ArmFinding, CONFIDENCE, Difference, Findings, GroupView, Results, Split};
+use crate::format::bytes;
 use crate::report::block::{Cell, Rows, Table};
-use crate::report::words;
+use crate::report::words::{self, whole};
 
 /// `arms.csv`: one row an arm of each group in which it was compared, the group of the verdict first. The
 /// report shows that group.
@@ -32,18 +33,18 @@ pub(in crate::report) fn arms<'f>(
         .optional("interquartile mean", |(_, arm)| {
             Cell::MiddleHalf(if arm.test.is_some() { arm.test_iqm } else { arm.validation_iqm })
         })
-        .both("steps", "steps", |(_, arm)| Cell::whole(arm.steps))
+        .both("steps", "steps", |(_, arm)| Cell::mean(arm.steps, whole))
         .data("examples", |(_, arm)| mean(arm.examples))
-        .both("seconds", "seconds", |(_, arm)| mean(arm.seconds).map(Cell::Tenths))
+        .both("seconds", "seconds", |(_, arm)| {
+            Cell::mean(arm.seconds, |seconds| format!("{seconds:.1}"))
+        })
         .data("seconds_sd", |(_, arm)| arm.seconds.and_then(|seconds| seconds.sd))
         .both("examples a second", "examples_per_second", |(_, arm)| {
-            Cell::whole(arm.examples_per_second)
+            Cell::mean(arm.examples_per_second, whole)
         })
         .data("seconds_per_step", |(_, arm)| mean(arm.seconds_per_step))
         .data("peak_memory", |(_, arm)| arm.peak_memory)
-        .shown("peak memory", |(_, arm)| {
-            (arm.finished > 0).then_some(Cell::Bytes(arm.peak_memory))
-        });
+        .shown("peak memory", |(_, arm)| (arm.finished > 0).then(|| bytes(arm.peak_memory)));
     to_target(rows, results).table
 }
 

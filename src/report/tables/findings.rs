@@ -58,11 +58,9 @@ pub(in crate::report) fn best_learning_rates(found: Option<&RateFinding>) -> Tab
     };
     Table::of(found.iter().flat_map(|found| &found.sizes))
         .both("batch size", "batch_size", |size| size.batch_size)
-        .data("best", |size| size.best)
-        .shown("best tried", |size| rate(size.best))
+        .both("best tried", "best", |size| Cell::Number(size.best, rate))
         .shown("where it lies", |size| words::edge(size.edge))
-        .data("optimum", |size| size.optimum)
-        .shown("estimated optimum", |size| rate(size.optimum))
+        .both("estimated optimum", "optimum", |size| Cell::Number(size.optimum, rate))
         .data("good_from", |size| size.good[0])
         .data("good_to", |size| size.good[1])
         .shown(&good, |size| rates(size.good))
@@ -197,8 +195,6 @@ pub(in crate::report) fn audit(found: &[Confounder]) -> Table {
 /// `claims.csv`: one row a claim.
 pub(in crate::report) fn claims<'c>(claims: impl IntoIterator<Item = &'c Claim>) -> Table {
     let arm = |claim: &'c Claim, at: usize| Some(&claim.arms.as_ref()?[at]);
-    // Upwards, so that what is named would be found.
-    let detectable = |least: f64| points((least * 1e4).ceil() / 1e4);
     Table::of(claims)
         .both("claim", "claim", |claim| words::claim(claim.claim))
         .data("finding", |claim| word(claim.finding))
@@ -212,8 +208,10 @@ pub(in crate::report) fn claims<'c>(claims: impl IntoIterator<Item = &'c Claim>)
             let ratio = claim.ratio;
             Cell::Value(ratio.map(|of| of.value), ratio.and_then(|of| of.interval))
         })
-        .data("detectable", |claim| claim.detectable)
-        .shown("detectable (points)", |claim| claim.detectable.map(detectable))
+        // Upwards, so that what is named would be found.
+        .both("detectable (points)", "detectable", |claim| {
+            Some(Cell::Number(claim.detectable?, |least| points((least * 1e4).ceil() / 1e4)))
+        })
         .table
 }
 

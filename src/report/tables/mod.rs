@@ -16,6 +16,7 @@ pub(super) use runs::runs;
 
 use super::block::{Cell, Table};
 use crate::analysis::{CONFIDENCE, Estimate, Findings, Results};
+use crate::format::percent;
 use crate::stats::Summary;
 use serde::Serialize;
 
@@ -29,8 +30,8 @@ fn mean(summary: Option<Summary>) -> Option<f64> {
 }
 
 /// Its mean in percent.
-pub(super) fn mean_accuracy(accuracy: Option<Estimate>) -> Option<Cell> {
-    accuracy.map(|accuracy| Cell::Percent(accuracy.summary.mean))
+pub(super) fn mean_accuracy(accuracy: Option<Estimate>) -> Cell {
+    Cell::mean(accuracy.map(|accuracy| accuracy.summary), percent)
 }
 
 /// The interval without the noise of the test rows.

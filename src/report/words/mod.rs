@@ -137,7 +137,7 @@ fn size(batch_size: usize) -> String {
 }
 
 /// `400`
-fn whole(value: f64) -> String {
+pub(super) fn whole(value: f64) -> String {
     count(value.max(0.0).round() as u64)
 }
 

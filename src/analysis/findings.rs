@@ -2,9 +2,9 @@
 
 use super::robust::add_interquartile_means;
 use super::{
-    ArmFinding, AtBest, Budget, BudgetFinding, Claim, Comparison, Confounder, Decomposition,
-    Factor, Front, Group, NoDecomposition, NoiseFinding, Rate, RateFinding, Results, Role,
-    SharpnessFinding, TargetFinding, Tuning, Verdict, Way, at_best, audit, budgets, claims,
+    ArmFinding, ArmResults, AtBest, Budget, BudgetFinding, Claim, Comparison, Confounder,
+    Decomposition, Factor, Front, Group, NoDecomposition, NoiseFinding, Rate, RateFinding, Results,
+    Role, SharpnessFinding, TargetFinding, Tuning, Verdict, Way, at_best, audit, budgets, claims,
     compare, decompose, default_target, factors, fronts, groups, rates, verdict,
 };
 use rand::Rng;
@@ -92,8 +92,12 @@ pub struct Findings {
 impl Findings {
     /// The arm to use.
     pub fn recommended(&self) -> Option<&ArmFinding> {
-        let name = self.verdict.recommended.as_ref()?;
-        self.comparison.arms.iter().find(|arm| arm.name == *name)
+        self.comparison.arms.get(self.verdict.place?)
+    }
+
+    /// The results of an arm on which the verdict rests.
+    pub fn results<'r>(&self, all: &'r Results, arm: &ArmFinding) -> &'r ArmResults {
+        &all.arms[self.places[arm.place]]
     }
 
     /// All groups of arms, the one on which the verdict rests first.
@@ -140,9 +144,9 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let claims = claims(results, &of_main, target, decomposition.as_ref(), sharpness.as_ref());
     let factors = factors(&of_main);
     let GroupFinding { way: group, places, mut comparison, target } = main;
-    let others_too = others.iter_mut().map(|group| &mut group.comparison);
-    for comparison in [&mut comparison].into_iter().chain(others_too) {
-        add_interquartile_means(comparison, results, rng);
+    let others_too = others.iter_mut().map(|group| (&mut group.comparison, &group.places));
+    for (comparison, places) in [(&mut comparison, &places)].into_iter().chain(others_too) {
+        add_interquartile_means(comparison, &results.of(places), rng);
     }
     Findings {
         verdict,

@@ -35,7 +35,7 @@ impl Price {
             Self::Examples => arm.examples.map(|examples| examples.mean),
             Self::Memory => arm.memory.map(|memory| memory.mean).filter(|bytes| *bytes > 0.0),
             Self::SecondsToTarget => {
-                let of_arm = target?.arm(&arm.name)?;
+                let of_arm = target?.of(arm);
                 of_arm.seconds.filter(|_| of_arm.reached == of_arm.runs).map(|found| found.mean)
             }
         }
@@ -49,6 +49,9 @@ pub struct Front {
     pub price: Price,
     /// From the cheapest to the most accurate.
     pub arms: Vec<String>,
+    /// Their places in the comparison.
+    #[serde(skip)]
+    pub places: Vec<usize>,
 }
 
 /// The front of each price on which the arms differ.
@@ -60,9 +63,9 @@ fn front(comparison: &Comparison, target: Option<&TargetFinding>, price: Price) 
     let point = |arm: &'_ ArmFinding| {
         let competes = arm.competes();
         let accuracy = arm.validation.filter(|_| competes)?.summary.mean;
-        Some((arm.name.clone(), price.of(arm, target)?, accuracy))
+        Some((arm.place, price.of(arm, target)?, accuracy))
     };
-    let mut points: Vec<(String, f64, f64)> = comparison.arms.iter().filter_map(point).collect();
+    let mut points: Vec<(usize, f64, f64)> = comparison.arms.iter().filter_map(point).collect();
     points.sort_by(|a, b| a.1.total_cmp(&b.1).then(b.2.total_cmp(&a.2)));
     let (first, last) = (points.first()?.1, points.last()?.1);
     if first.total_cmp(&last).is_eq() {
@@ -74,7 +77,9 @@ fn front(comparison: &Comparison, target: Option<&TargetFinding>, price: Price) 
         highest = highest.max(*accuracy);
         better
     });
-    Some(Front { price, arms: points.into_iter().map(|(name, ..)| name).collect() })
+    let places: Vec<usize> = points.into_iter().map(|(place, ..)| place).collect();
+    let arms = places.iter().map(|place| comparison.arms[*place].name.clone()).collect();
+    Some(Front { price, arms, places })
 }
 
 #[cfg(test)]

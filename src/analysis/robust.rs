@@ -10,14 +10,13 @@ use rand::Rng;
 
 const REPLICATES: usize = 2000;
 
-/// Adds them to a comparison of arms of these results.
+/// Adds them to the comparison of these arms.
 pub(super) fn add_interquartile_means(
     comparison: &mut Comparison,
     results: &Results,
     rng: &mut impl Rng,
 ) {
-    for found in &mut comparison.arms {
-        let Some(arm) = results.arms.iter().find(|arm| arm.name == found.name) else { continue };
+    for (found, arm) in comparison.arms.iter_mut().zip(&results.arms) {
         let validation: Vec<f64> = arm.runs.values().map(|run| run.validation).collect();
         let test: Vec<f64> = arm.runs.values().filter_map(|run| run.test).collect();
         found.validation_iqm = iqm(&validation, CONFIDENCE, REPLICATES, rng);

@@ -26,14 +26,14 @@ pub struct RecommendedRun {
 pub fn recommended_run(folder: &Path) -> Result<Option<RecommendedRun>> {
     let status = StudyStatus::read(folder)?;
     let results = gather::results(folder, &status)?;
-    let verdict = findings(&results).verdict;
-    let arm = results.arms.iter().find(|arm| Some(&arm.name) == verdict.recommended.as_ref());
-    let best = arm.and_then(|arm| {
+    let findings = findings(&results);
+    let best = findings.recommended().and_then(|arm| {
+        let arm = findings.results(&results, arm);
         let runs = arm.runs.iter().rev();
         let (seed, run) = runs.max_by(|a, b| a.1.validation.total_cmp(&b.1.validation))?;
         Some(RecommendedRun {
             arm: arm.name.clone(),
-            settled: verdict.settled,
+            settled: findings.verdict.settled,
             seeds: arm.runs.len(),
             seed: *seed,
             validation: run.validation,

@@ -19,7 +19,7 @@ pub(super) fn text(report: &Report) -> String {
     let answer = &report.answer;
     let mut parts = Vec::new();
     if comparison.arms.iter().any(|arm| arm.finished > 0) {
-        parts.push(table(comparison, report.findings.verdict.recommended.as_deref()));
+        parts.push(table(comparison, report.findings.verdict.place));
     }
     parts.push(lines(report, answer));
     parts.push(places(report, answer));
@@ -75,9 +75,9 @@ fn wrapped(text: &str, indent: &str) -> String {
 }
 
 /// One row an arm, the recommended one marked. Where it is too wide, names are cut.
-fn table(comparison: &Comparison, recommended: Option<&str>) -> String {
+fn table(comparison: &Comparison, recommended: Option<usize>) -> String {
     let fits = |text: &String| text.lines().all(|line| line.chars().count() <= WIDTH);
-    let is_marked = |row: usize| recommended == Some(comparison.arms[row].name.as_str());
+    let is_marked = |row: usize| recommended == Some(row);
     let drawn = NAMES.map(|letters| aligned(&standings(comparison, letters), is_marked));
     let [.., last] = &drawn;
     drawn.iter().find(|text| fits(text)).unwrap_or(last).clone()

@@ -69,6 +69,9 @@ pub enum Role {
 /// One arm as the comparison sees it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ArmFinding {
+    /// Its place among the arms that are compared, whose results stand at the same one.
+    #[serde(skip)]
+    pub place: usize,
     /// Its name.
     pub name: String,
     /// Examples per step.
@@ -184,9 +187,20 @@ impl Comparison {
         self.seeds.len() < LEAST_SEEDS
     }
 
+    /// Whether an arm is the best.
+    pub fn is_best(&self, arm: &ArmFinding) -> bool {
+        self.best == Some(arm.place)
+    }
+
     /// The best arm.
     pub fn best(&self) -> Option<&ArmFinding> {
         self.arms.get(self.best?)
+    }
+
+    /// Arms that no arm that may be the best is better than by the margin.
+    pub fn equivalent(&self) -> Vec<&ArmFinding> {
+        let is = |arm: &&ArmFinding| arm.standing == Some(Standing::Equivalent);
+        self.arms.iter().filter(is).collect()
     }
 
     /// Arms other than the best that stand so.
@@ -203,7 +217,8 @@ pub fn compare(results: &Results) -> Comparison {
     let (candidates, seeds) = candidates(results, &pairs.arms, &standings);
     let ranked = pairs.ranked(results, &seeds).into_iter().map(|place| pairs.arms[place]);
     let best = ranked.into_iter().find(|arm| candidates.contains(arm));
-    let mut arms: Vec<ArmFinding> = results.arms.iter().map(|arm| describe(arm, results)).collect();
+    let mut arms: Vec<ArmFinding> =
+        (0..results.arms.len()).map(|place| describe(place, results)).collect();
     for (place, arm) in arms.iter_mut().enumerate() {
         arm.role = match (results.arms[place].runs.is_empty(), candidates.contains(&place)) {
             (true, _) if arm.diverged > 0 => Role::Diverged,
@@ -272,10 +287,12 @@ fn candidates(results: &Results, arms: &[usize], standings: &[Standing]) -> (Vec
     (chosen, seeds)
 }
 
-fn describe(arm: &ArmResults, results: &Results) -> ArmFinding {
+fn describe(place: usize, results: &Results) -> ArmFinding {
+    let arm = &results.arms[place];
     let all = |of: fn(&RunResults) -> f64| -> Vec<f64> { arm.runs.values().map(of).collect() };
     let speeds: Vec<f64> = arm.runs.values().filter_map(RunResults::examples_per_second).collect();
     ArmFinding {
+        place,
         name: arm.name.clone(),
         batch_size: arm.batch_size,
         learning_rate: arm.learning_rate,

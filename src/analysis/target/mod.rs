@@ -66,9 +66,9 @@ pub struct TargetFinding {
 }
 
 impl TargetFinding {
-    /// What it takes the arm of this name.
-    pub fn arm(&self, name: &str) -> Option<&ArmTarget> {
-        self.arms.iter().find(|arm| arm.name == name)
+    /// What it takes an arm that was compared.
+    pub fn of(&self, arm: &ArmFinding) -> &ArmTarget {
+        &self.arms[arm.place]
     }
 }
 

@@ -202,7 +202,7 @@ fn strays(
         stray.map(|(seed, _)| (arm.name.clone(), *seed)).collect()
     };
     let arm = recommended.or_else(|| comparison.best())?;
-    let arm = results.arms.iter().find(|of| of.name == arm.name)?;
+    let arm = &results.arms[arm.place];
     let (failed, runs) = (strays(arm).len(), arm.runs.len());
     let share = match failed {
         // All n runs converge with a chance of 5 % where this share fails to.

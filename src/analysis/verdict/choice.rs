@@ -2,9 +2,7 @@
 //! objective names, and whether that is shown. Of arms that are equal in it, the fastest.
 
 use crate::analysis::estimate::paired;
-use crate::analysis::{
-    ArmFinding, ArmResults, Estimate, Objective, Ratio, Results, RunResults, Target, reach,
-};
+use crate::analysis::{ArmFinding, Estimate, Objective, Ratio, Results, RunResults, Target, reach};
 use crate::stats::summarise;
 use serde::Serialize;
 
@@ -25,7 +23,7 @@ impl<'r> Choice<'r> {
 
     /// Of these arms those that are not shown to take more than the chosen one.
     pub(super) fn rivals(self, chosen: &ArmFinding, arms: &[&ArmFinding]) -> Vec<Rival> {
-        let others = arms.iter().filter(|arm| arm.name != chosen.name);
+        let others = arms.iter().filter(|arm| arm.place != chosen.place);
         others.filter_map(|arm| self.rival(arm, chosen)).collect()
     }
 
@@ -43,13 +41,9 @@ impl<'r> Choice<'r> {
         if objective == Objective::LargestBatch {
             return 1.0 / arm.batch_size as f64;
         }
-        let runs = self.arm(&arm.name).into_iter().flat_map(|arm| arm.runs.values());
+        let runs = self.results.arms[arm.place].runs.values();
         let prices: Vec<f64> = runs.filter_map(|run| self.price(run, objective)).collect();
         summarise(&prices).map_or(f64::INFINITY, |prices| prices.mean)
-    }
-
-    fn arm(self, name: &str) -> Option<&'r ArmResults> {
-        self.results.arms.iter().find(|arm| arm.name == name)
     }
 
     fn price(self, run: &RunResults, objective: Objective) -> Option<f64> {
@@ -62,19 +56,23 @@ impl<'r> Choice<'r> {
 
     /// An arm, if it is not shown to have more than the chosen one.
     fn rival(self, other: &ArmFinding, chosen: &ArmFinding) -> Option<Rival> {
-        let objective = self.results.objective;
-        let log =
-            |run: &RunResults| self.price(run, objective).filter(|price| *price > 0.0).map(f64::ln);
-        let logarithms = paired(self.arm(&other.name)?, self.arm(&chosen.name)?, log);
+        let Results { objective, arms, .. } = self.results;
+        let log = |run: &RunResults| {
+            self.price(run, *objective).filter(|price| *price > 0.0).map(f64::ln)
+        };
+        let logarithms = paired(&arms[other.place], &arms[chosen.place], log);
         let ratio = Estimate::of(&logarithms, 0.0)?.exp();
         let not_more = ratio.interval.is_some_and(|interval| interval.low <= 1.0);
-        not_more.then(|| Rival { arm: other.name.clone(), ratio })
+        not_more.then(|| Rival { place: other.place, arm: other.name.clone(), ratio })
     }
 }
 
 /// An arm that is not shown to take more than the recommended one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rival {
+    /// Its place in the comparison.
+    #[serde(skip)]
+    pub place: usize,
     /// Its name.
     pub arm: String,
     /// How many times as much it takes.

@@ -1,7 +1,7 @@
 //! What the runs so far decide, for whoever chooses what runs next: a pure function of results.
 
 use super::choice::Choice;
-use super::{MoreSeeds, equivalent, is_settled, more};
+use super::{MoreSeeds, is_settled, more};
 use crate::analysis::compare::compare;
 use crate::analysis::{ArmFinding, Results, Role, groups};
 use crate::stats::Standing;
@@ -35,7 +35,7 @@ pub fn decide(results: &Results) -> Decision {
     let nothing_is_left = comparison.arms.iter().all(|arm| arm.role == Role::Diverged);
     Decision {
         settled: settled || nothing_is_left,
-        recommended: choice.of(&equivalent(&comparison)).map(|arm| arm.name.clone()),
+        recommended: choice.of(&comparison.equivalent()).map(|arm| arm.name.clone()),
         out: out.map(|arm| arm.name.clone()).collect(),
         common_seeds: comparison.seeds.len(),
         more: (enough && !settled).then(|| more(&comparison, choice)).flatten(),

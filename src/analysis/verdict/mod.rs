@@ -54,6 +54,9 @@ pub enum Outcome {
 pub struct Verdict {
     /// In one word.
     pub outcome: Outcome,
+    /// The place in the comparison of the arm to use.
+    #[serde(skip)]
+    pub place: Option<usize>,
     /// The arm to use, provisionally if that is not settled.
     pub recommended: Option<String>,
     /// Whether no number of further seeds can change the recommendation.
@@ -84,7 +87,7 @@ pub fn verdict(results: &Results, group: &GroupFinding, audit: &[Confounder]) ->
     let comparison = &group.comparison;
     let to_target = group.target.as_ref().filter(|_| results.declared_target.is_some());
     let choice = Choice { results, until: to_target.map(|found| &found.target) };
-    let equivalent = equivalent(comparison);
+    let equivalent = comparison.equivalent();
     let outcome = outcome(comparison, choice, to_target.is_some());
     let compared = !matches!(outcome, Outcome::TooFewSeeds | Outcome::NothingToCompare);
     let among = match to_target {
@@ -97,6 +100,7 @@ pub fn verdict(results: &Results, group: &GroupFinding, audit: &[Confounder]) ->
         matches!(outcome, Outcome::ClearlyBetter | Outcome::NoDifference | Outcome::Decided);
     Verdict {
         outcome,
+        place: recommended.map(|arm| arm.place),
         recommended: recommended.map(|arm| arm.name.clone()),
         settled,
         objective: results.objective,
@@ -141,11 +145,6 @@ fn is_settled(comparison: &Comparison, choice: Choice) -> bool {
 fn remaining(comparison: &Comparison) -> Vec<&ArmFinding> {
     let may = |arm: &&ArmFinding| arm.competes() && arm.standing != Some(Standing::Out);
     comparison.arms.iter().filter(may).collect()
-}
-
-fn equivalent(comparison: &Comparison) -> Vec<&ArmFinding> {
-    let is = |arm: &&ArmFinding| arm.standing == Some(Standing::Equivalent);
-    comparison.arms.iter().filter(is).collect()
 }
 
 /// The seeds that would show the arm that takes the least to be equivalent.

@@ -100,7 +100,7 @@ impl Story<'_> {
                 "one arm alone".into(),
                 format!("Add other batch sizes: `--batch-sizes 32,128`.{}", self.test(arm)),
             ),
-            (Outcome::Undecided, Some(arm)) if self.equivalents().is_empty() => {
+            (Outcome::Undecided, Some(arm)) if self.comparison.equivalent().is_empty() => {
                 self.no_clear_winner(arm)
             }
             (_, Some(arm)) => {
@@ -179,11 +179,6 @@ impl Story<'_> {
         self.comparison.arms.iter().any(|arm| ties(&arm))
     }
 
-    fn equivalents(&self) -> Vec<&ArmFinding> {
-        let is = |arm: &&ArmFinding| arm.standing == Some(Standing::Equivalent);
-        self.comparison.arms.iter().filter(is).collect()
-    }
-
     fn label(&self, chosen: &ArmFinding) -> String {
         let verdict = &self.findings.verdict;
         match verdict.outcome {
@@ -197,15 +192,10 @@ impl Story<'_> {
             Outcome::ToTarget if verdict.rivals.is_empty() => "reaches the target first".into(),
             Outcome::ToTarget => "others may be as fast".into(),
             _ => {
-                let open: Vec<&ArmFinding> = self
-                    .comparison
-                    .arms
-                    .iter()
-                    .filter(|arm| arm.name != chosen.name)
-                    .filter(|arm| {
-                        !matches!(arm.standing, Some(Standing::Out | Standing::Equivalent))
-                    })
-                    .collect();
+                let told = [Some(Standing::Out), Some(Standing::Equivalent)];
+                let others = self.comparison.arms.iter().filter(|arm| arm.place != chosen.place);
+                let open: Vec<&ArmFinding> =
+                    others.filter(|arm| !told.contains(&arm.standing)).collect();
                 format!("tentative: {} undecided", names(&open))
             }
         }
@@ -214,7 +204,6 @@ impl Story<'_> {
     fn reason(&self, arm: &ArmFinding) -> String {
         let margin = points(self.comparison.margin);
         let best = self.comparison.best();
-        let is_best = best.is_some_and(|best| best.name == arm.name);
         let objective = self.findings.verdict.objective;
         match (self.findings.verdict.outcome, best) {
             (Outcome::ToTarget, _) => self.to_target(arm),
@@ -235,15 +224,16 @@ impl Story<'_> {
                 first(objective),
                 self.not_shown()
             ),
-            (_, Some(best)) if !is_best => format!(
+            (_, Some(best)) if !self.comparison.is_best(arm) => format!(
                 "As accurate as {}, the best (within {margin} points){}{}.",
                 short(best),
                 self.saving(arm, best),
                 self.not_shown()
             ),
             _ => {
+                let others = self.comparison.equivalent().into_iter();
                 let others: Vec<&ArmFinding> =
-                    self.equivalents().into_iter().filter(|other| other.name != arm.name).collect();
+                    others.filter(|other| other.place != arm.place).collect();
                 match others.is_empty() {
                     true if self.findings.verdict.settled => {
                         format!("No other can be more accurate by {margin} points or more.")
@@ -261,9 +251,8 @@ impl Story<'_> {
     }
 
     fn to_target(&self, arm: &ArmFinding) -> String {
-        let target = self.findings.target.as_ref();
-        let found = target.and_then(|target| Some((target, target.arm(&arm.name)?)));
-        let Some((target, of_arm)) = found else { return String::new() };
+        let Some(target) = &self.findings.target else { return String::new() };
+        let of_arm = target.of(arm);
         let seconds = of_arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean));
         let steps = of_arm.steps.map_or("-".into(), |steps| count(steps.mean.round() as u64));
         format!(
@@ -275,9 +264,9 @@ impl Story<'_> {
 
     /// Arms that are not shown to take more.
     fn not_shown(&self) -> String {
-        let named = |name: &String| self.comparison.arms.iter().find(|arm| arm.name == *name);
+        let rivals = self.findings.verdict.rivals.iter();
         let rivals: Vec<&ArmFinding> =
-            self.findings.verdict.rivals.iter().filter_map(|rival| named(&rival.arm)).collect();
+            rivals.map(|rival| &self.comparison.arms[rival.place]).collect();
         match (rivals.is_empty(), self.findings.verdict.objective) {
             (true, _) | (_, Objective::LargestBatch) => String::new(),
             _ => format!(" (not shown to beat {} in that)", names(&rivals)),
@@ -312,8 +301,8 @@ impl Story<'_> {
         let most = competing().max_by(|a, b| steps(a).total_cmp(&steps(b)))?;
         let least = competing().min_by(|a, b| steps(a).total_cmp(&steps(b)))?;
         let ratio = steps(&most) / steps(&least).max(1.0);
-        let of = |name: &str| self.results.arms.iter().find(|arm| arm.name == *name);
-        let arms: Vec<&ArmResults> = competing().filter_map(|arm| of(&arm.name)).collect();
+        let arms: Vec<&ArmResults> =
+            competing().map(|arm| self.findings.results(self.results, arm)).collect();
         let rate = match arms.iter().all(|arm| arm.rate == Rate::Tuned) {
             true => None,
             false => Some(match arms.iter().all(|arm| same(arm, arms[0])) {

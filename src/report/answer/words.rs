@@ -61,7 +61,7 @@ pub(in crate::report) fn from_best(
     if comparison.has_too_few_seeds() {
         return "-".into();
     }
-    if comparison.best().is_some_and(|best| best.name == arm.name) {
+    if comparison.is_best(arm) {
         return "best".into();
     }
     let Some(difference) = &arm.difference else { return "-".into() };

@@ -71,33 +71,19 @@ fn equal<'s>(study: &Study<'s>) -> impl Iterator<Item = &'s BudgetFinding> {
 }
 
 fn with_equal(budget: &BudgetFinding) -> View<'_> {
-    let mut arms: Vec<&ArmResults> = budget.arms.iter().collect();
-    arms.sort_by_key(|arm| arm.batch_size);
-    View {
-        title: format!(
-            "{} ({})",
-            words::equal(budget.axis),
-            words::amount(budget.axis, budget.amount)
-        ),
-        scale: arms.clone(),
-        arms,
-        comparison: &budget.comparison,
-        findings: budget.comparison.arms.iter().collect(),
-        split: Split::Validation,
-    }
+    let (equal, amount) = (words::equal(budget.axis), words::amount(budget.axis, budget.amount));
+    of_arms(format!("{equal} ({amount})"), &budget.arms, &budget.comparison)
 }
 
 fn at_best(found: &AtBest) -> View<'_> {
-    let mut arms: Vec<&ArmResults> = found.arms.iter().collect();
+    of_arms("each run at its best".into(), &found.arms, &found.comparison)
+}
+
+fn of_arms<'s>(title: String, arms: &'s [ArmResults], comparison: &'s Comparison) -> View<'s> {
+    let mut arms: Vec<&ArmResults> = arms.iter().collect();
     arms.sort_by_key(|arm| arm.batch_size);
-    View {
-        title: "each run at its best".into(),
-        scale: arms.clone(),
-        arms,
-        comparison: &found.comparison,
-        findings: found.comparison.arms.iter().collect(),
-        split: Split::Validation,
-    }
+    let (findings, split) = (comparison.arms.iter().collect(), Split::Validation);
+    View { title, scale: arms.clone(), arms, comparison, findings, split }
 }
 
 fn caption(study: &Study, ways: usize) -> String {

@@ -45,8 +45,7 @@ fn rows(comparison: &Comparison) -> Vec<&ArmFinding> {
     let mut arms: Vec<&ArmFinding> = comparison.arms.iter().filter(is_shown).collect();
     arms.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
     arms.truncate(ROWS);
-    let place = |arm: &ArmFinding| comparison.arms.iter().position(|other| other.name == arm.name);
-    arms.sort_by_key(|arm| place(arm));
+    arms.sort_by_key(|arm| arm.place);
     arms
 }
 
@@ -56,9 +55,9 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
     if arms.len() < 2 || comparison.has_too_few_seeds() {
         return None;
     }
-    let of = |name: &str| study.results.arms.iter().find(|arm| arm.name == *name);
-    let best_runs = of(&best.name)?;
-    let seeds_of = |arm: &ArmFinding| of(&arm.name).map_or(Vec::new(), |arm| arm.minus(best_runs));
+    let of = |arm: &ArmFinding| study.findings.results(study.results, arm);
+    let best_runs = of(best);
+    let seeds_of = |arm: &ArmFinding| of(arm).minus(best_runs);
     let margin = study.results.margin;
     let label = "validation accuracy minus the best (points)";
     let shown = shown(&arms, margin, &seeds_of);
@@ -77,8 +76,7 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
     chart.between_x([-margin, margin], &format!("within the margin of {} points", points(margin)));
     let ends = [low, high];
     for (at, arm) in arms.iter().enumerate() {
-        let Some(results) = of(&arm.name) else { continue };
-        let (mark, y) = (study.mark(results), height(at));
+        let (mark, y) = (study.mark(of(arm)), height(at));
         if arm.role == Role::Best {
             chart.mean(0.0, y, 0.0, mark, &format!("{}: highest mean", arm.name));
             chart.word_at_right(y, words::result(arm));

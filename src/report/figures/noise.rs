@@ -177,14 +177,8 @@ fn draw_run(
                 chart.mean(x, value, 0.0, mark, &says);
             }
             (None, Some(least)) if least >= 1.0 => {
-                chart.arrow(
-                    x,
-                    least,
-                    0.0,
-                    true,
-                    mark,
-                    &format!("{at}: more than {}", short(least)),
-                );
+                let says = format!("{at}: more than {}", short(least));
+                chart.arrow(x, least, 0.0, true, mark, &says);
             }
             _ => {}
         }

@@ -12,7 +12,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     if panels.is_empty() {
         return None;
     }
-    let arms = compared(study);
+    let arms: Vec<&ArmResults> = compared(study).into_iter().map(|(_, arm)| arm).collect();
     let to_target = study.findings.fronts.iter().any(|f| f.price == Price::SecondsToTarget);
     let target =
         study.findings.target.as_ref().filter(|_| to_target).map_or(String::new(), |target| {
@@ -40,13 +40,11 @@ fn matters(study: &Study, front: &Front) -> bool {
 }
 
 /// The arms that stand in the comparison and have runs.
-fn compared<'s>(study: &Study<'s>) -> Vec<&'s ArmResults> {
-    let is_compared = |name: &str| finding(study, name).is_some();
-    study.arms().filter(|arm| is_compared(&arm.name)).collect()
-}
-
-fn finding<'s>(study: &Study<'s>, name: &str) -> Option<&'s ArmFinding> {
-    study.findings.comparison.arms.iter().find(|arm| arm.name == name)
+fn compared<'s>(study: &Study<'s>) -> Vec<(&'s ArmFinding, &'s ArmResults)> {
+    let findings = study.findings;
+    let all =
+        findings.comparison.arms.iter().map(|arm| (arm, findings.results(study.results, arm)));
+    all.filter(|(_, arm)| !arm.runs.is_empty()).collect()
 }
 
 /// `None` where a run did not reach the target.
@@ -83,7 +81,7 @@ fn panel(study: &Study, front: &Front) -> Panel {
         }
     };
     let arms = compared(study);
-    let runs = || arms.iter().flat_map(|arm| arm.runs.values());
+    let runs = || arms.iter().flat_map(|(_, arm)| arm.runs.values());
     let prices = || runs().filter_map(|run| of_run(study, front.price, run));
     let [low, high] = range(prices());
     let spread = if high > 8.0 * low { Spread::Log10 } else { Spread::Linear };
@@ -92,14 +90,14 @@ fn panel(study: &Study, front: &Front) -> Panel {
     let y = Axis::over("validation accuracy", Spread::Linear, Unit::Percent, accuracies);
     let y = y.within(0.0, 1.0);
     let mut chart = Chart::new(title, x, y);
-    let mean = |name: &str| {
-        let arm = finding(study, name)?;
+    let mean = |arm: &ArmFinding| {
         let price = front.price.of(arm, study.findings.target.as_ref())?;
         Some([price, arm.validation?.summary.mean])
     };
-    let line: Vec<[f64; 2]> = front.arms.iter().filter_map(|name| mean(name)).collect();
+    let all = &study.findings.comparison.arms;
+    let line: Vec<[f64; 2]> = front.places.iter().filter_map(|place| mean(&all[*place])).collect();
     chart.reference(&line, "no arm is both cheaper and more accurate than these");
-    for arm in &arms {
+    for (_, arm) in &arms {
         for (seed, run) in &arm.runs {
             let Some(price) = of_run(study, front.price, run) else { continue };
             let (accuracy, cost) = (percent(run.validation), written(front.price, price));
@@ -107,10 +105,9 @@ fn panel(study: &Study, front: &Front) -> Panel {
             chart.seed(price, run.validation, 0.0, study.mark(arm), &says);
         }
     }
-    for arm in &arms {
-        let Some([price, accuracy]) = mean(&arm.name) else { continue };
-        let found = finding(study, &arm.name).and_then(|found| found.validation);
-        if let Some(interval) = found.and_then(|found| found.interval) {
+    for (found, arm) in &arms {
+        let Some([price, accuracy]) = mean(found) else { continue };
+        if let Some(interval) = found.validation.and_then(|found| found.interval) {
             chart.interval(price, [interval.low, interval.high], 0.0, study.mark(arm));
         }
         let cost = written(front.price, price);

@@ -65,12 +65,8 @@ fn panel(
         if let Some(ends) = interval_of(&values, spread) {
             // Beside the dots, arms of one size beside each other.
             let shift = -ASIDE + 6.0 * twin as f64;
-            chart.interval(
-                arm.batch_size as f64,
-                ends,
-                shift,
-                study.mark_of_size(arm.batch_size, 0),
-            );
+            let mark = study.mark_of_size(arm.batch_size, 0);
+            chart.interval(arm.batch_size as f64, ends, shift, mark);
         }
     }
     for run in runs {

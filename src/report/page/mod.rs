@@ -9,11 +9,11 @@ mod studies;
 pub(super) use studies::{StudiesParts, studies_page};
 
 use super::Report;
-use super::answer::Certainty;
 use super::block::{Cell, Section, Table, html, sentence};
 use super::plot::{Figure, STYLE};
 use super::sections::standings;
-use crate::analysis::{ArmFinding, Findings, Results};
+use super::tables::word;
+use crate::analysis::{Results, Verdict};
 use crate::config::Study;
 use crate::format::{count, counted};
 use anyhow::Result;
@@ -46,19 +46,18 @@ pub(super) struct Parts<'p> {
 
 /// The page.
 pub(super) fn page(parts: &Parts) -> Result<String> {
-    let mut templates = Environment::new();
-    templates.add_template("index.html", TEMPLATE)?;
     let (report, answer) = (parts.report, &parts.report.answer);
     let first = parts.figures.iter().filter(|figure| figure.name == "answer");
+    let drawn = |of: &Figure| context! { panels => of.inline(), legend => of.inline_legend() };
     let standings = standings(&report.findings.comparison);
     let warnings: Vec<String> = report.warnings().map(sentence).collect();
     let read: Vec<String> = report.rows.iter().map(|said| sentence(said)).collect();
-    let page = templates.get_template("index.html")?.render(context! {
+    let context = context! {
         study => &report.study,
         kicker => kicker(parts),
         headline => &answer.headline,
         label => &answer.label,
-        certainty => certainty(answer.certainty),
+        certainty => word(answer.certainty),
         reason => sentence(&answer.reason),
         caveat => answer.caveat.as_ref().map(|caveat| sentence(caveat)),
         next => answer.next.as_ref().map(|next| context! {
@@ -67,17 +66,17 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
         }),
         warnings => warnings,
         read => read,
-        first => first.map(first_figure).collect::<Vec<_>>(),
+        first => first.map(drawn).collect::<Vec<_>>(),
         header => standings.titles(),
-        rows => rows(&report.findings, &standings),
+        rows => rows(&report.findings.verdict, &standings),
         sections => folded(parts)?,
         tables => parts.tables.to_vec(),
         facts => facts(parts.study, parts.sessions),
         figure_style => STYLE,
         style => PAGE_STYLE,
         script => SCRIPT,
-    })?;
-    Ok(page)
+    };
+    Ok(Environment::new().render_named_str("index.html", TEMPLATE, context)?)
 }
 
 /// `LSTM(64), 6,395 training examples, 5 seeds per batch size`
@@ -94,29 +93,14 @@ fn kicker(parts: &Parts) -> String {
     all.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// The class of the label's colour.
-fn certainty(certainty: Certainty) -> &'static str {
-    match certainty {
-        Certainty::Decided => "decided",
-        Certainty::Tentative => "tentative",
-        Certainty::None => "none",
-    }
-}
-
-fn first_figure(figure: &Figure) -> Context {
-    context! { panels => figure.inline(), legend => figure.inline_legend() }
-}
-
 /// One row an arm, the recommended one marked.
-fn rows(findings: &Findings, standings: &Table) -> Vec<Context> {
-    let arms = findings.comparison.arms.iter();
-    let row = |(arm, cells): (&ArmFinding, Vec<&Cell>)| {
-        let picked = findings.verdict.recommended.as_ref() == Some(&arm.name);
-        let decided = picked && findings.verdict.settled;
+fn rows(verdict: &Verdict, standings: &Table) -> Vec<Context> {
+    let row = |(place, cells): (usize, Vec<&Cell>)| {
+        let picked = verdict.place == Some(place);
         let cells: Vec<String> = cells.into_iter().map(Cell::shown).collect();
-        context! { picked, decided, cells }
+        context! { picked, decided => picked && verdict.settled, cells }
     };
-    arms.zip(standings.lines()).map(row).collect()
+    standings.lines().into_iter().enumerate().map(row).collect()
 }
 
 /// What is folded: the sections with their figures.
@@ -144,8 +128,6 @@ fn figures_html<'f>(figures: impl Iterator<Item = &'f Figure>) -> Result<String>
             legend => figure.inline_legend(),
         }
     };
-    let mut templates = Environment::new();
-    templates.add_template("figures.html", FIGURES)?;
     let figures: Vec<_> = figures.map(figure).collect();
-    Ok(templates.get_template("figures.html")?.render(context! { figures })?)
+    Ok(Environment::new().render_named_str("figures.html", FIGURES, context! { figures })?)
 }

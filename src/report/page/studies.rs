@@ -35,9 +35,7 @@ pub(in crate::report) fn studies_page(parts: &StudiesParts) -> Result<String> {
         let cells: Vec<String> = cells.iter().map(|cell| cell.shown()).collect();
         context! { name => &cells[0], link, cells => cells[1..].to_vec() }
     };
-    let mut templates = Environment::new();
-    templates.add_template("studies.html", TEMPLATE)?;
-    Ok(templates.get_template("studies.html")?.render(context! {
+    let context = context! {
         count => lines.len(),
         headline => parts.headline,
         said => parts.said.to_vec(),
@@ -50,5 +48,6 @@ pub(in crate::report) fn studies_page(parts: &StudiesParts) -> Result<String> {
         figure_style => STYLE,
         style => PAGE_STYLE,
         script => SCRIPT,
-    })?)
+    };
+    Ok(Environment::new().render_named_str("studies.html", TEMPLATE, context)?)
 }

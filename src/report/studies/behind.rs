@@ -1,7 +1,7 @@
 //! How far each batch size of a study stays behind the best one.
 
 use super::Member;
-use crate::analysis::ArmFinding;
+use crate::analysis::{ArmFinding, Estimate};
 use crate::format::signed_points;
 use crate::report::words::points_range;
 use crate::stats::Interval;
@@ -31,19 +31,18 @@ impl Behind<'_> {
 /// one accuracy: theirs differ by what the last steps overshoot.
 pub(super) fn behind<'m>(member: &Member<'m>) -> Vec<Behind<'m>> {
     let written = member.written;
-    let comparison = &written.report.findings.comparison;
-    let results = |name: &str| written.results.arms.iter().find(|arm| arm.name == name);
-    let best = comparison.best().and_then(|best| results(&best.name));
-    let Some(best) = best.filter(|_| written.results.declared_target.is_none()) else {
-        return Vec::new();
-    };
+    let findings = &written.report.findings;
+    let comparison = &findings.comparison;
+    let results = |arm: &ArmFinding| findings.results(&written.results, arm);
+    let best = comparison.best().filter(|_| written.results.declared_target.is_none());
+    let Some(best) = best.map(results) else { return Vec::new() };
     let of = |finding: &'m ArmFinding| {
-        let is_best = finding.name == best.name;
-        let seeds = results(&finding.name).filter(|_| !is_best);
-        let mean = if is_best { 0.0 } else { finding.difference?.estimate.summary.mean };
-        let interval = finding.difference.and_then(|difference| difference.estimate.interval);
-        let seeds = seeds.map_or(Vec::new(), |arm| arm.minus(best));
-        Some(Behind { finding, seeds, mean, interval })
+        if comparison.is_best(finding) {
+            return Some(Behind { finding, seeds: Vec::new(), mean: 0.0, interval: None });
+        }
+        let Estimate { summary, interval } = finding.difference?.estimate;
+        let seeds = results(finding).minus(best);
+        Some(Behind { finding, seeds, mean: summary.mean, interval })
     };
     let mut arms: Vec<Behind> = comparison.arms.iter().filter_map(of).collect();
     arms.sort_by(|a, b| {

@@ -60,7 +60,7 @@ type InGroup<'f> = (GroupView<'f>, &'f ArmFinding);
 
 /// What it took to reach the target.
 fn to_target<'f>(rows: Rows<InGroup<'f>>, results: &Results) -> Rows<InGroup<'f>> {
-    let arm = |(of, arm): InGroup<'f>| of.target?.arm(&arm.name);
+    let arm = |(of, arm): InGroup<'f>| Some(of.target?.of(arm));
     let steps = |row| arm(row)?.steps;
     let examples = |row| mean(arm(row)?.examples);
     rows.data("target_metric", |(of, _)| of.target.map(|of| &of.target.metric))

@@ -146,7 +146,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let GroupFinding { way: group, places, mut comparison, target } = main;
     let others_too = others.iter_mut().map(|group| (&mut group.comparison, &group.places));
     for (comparison, places) in [(&mut comparison, &places)].into_iter().chain(others_too) {
-        add_interquartile_means(comparison, &results.of(places), rng);
+        add_interquartile_means(comparison, places, results, rng);
     }
     Findings {
         verdict,

@@ -10,13 +10,15 @@ use rand::Rng;
 
 const REPLICATES: usize = 2000;
 
-/// Adds them to the comparison of these arms.
+/// Adds them to the comparison of the arms at these places.
 pub(super) fn add_interquartile_means(
     comparison: &mut Comparison,
+    places: &[usize],
     results: &Results,
     rng: &mut impl Rng,
 ) {
-    for (found, arm) in comparison.arms.iter_mut().zip(&results.arms) {
+    for (found, place) in comparison.arms.iter_mut().zip(places) {
+        let arm = &results.arms[*place];
         let validation: Vec<f64> = arm.runs.values().map(|run| run.validation).collect();
         let test: Vec<f64> = arm.runs.values().filter_map(|run| run.test).collect();
         found.validation_iqm = iqm(&validation, CONFIDENCE, REPLICATES, rng);

@@ -21,6 +21,7 @@
 //! 3 of the 5 %, and seeds that are added to it decide by a sequence at 3 %, of which it uses less than
 //! 2. `simulation` shows the errors of both together.
 
+use crate::analysis::estimate::paired;
 use crate::analysis::{Results, RunResults, Split};
 use crate::stats::{Bounds, Interval, Standing, Summary, summarise};
 use serde::Serialize;
@@ -98,11 +99,8 @@ impl Pairs {
         let arms: Vec<usize> = (0..results.arms.len()).filter(fit).collect();
         let least_sd = results.rounding_sd(Split::Validation, 2.0);
         let difference = |i: usize, j: usize| {
-            let others = &results.arms[j].runs;
-            let minus = |(seed, run): (&u64, &RunResults)| {
-                Some(run.validation - others.get(seed)?.validation)
-            };
-            let values: Vec<f64> = results.arms[i].runs.iter().filter_map(minus).collect();
+            let validation = |run: &RunResults| Some(run.validation);
+            let values = paired(&results.arms[i], &results.arms[j], validation);
             let summary = summarise(&values).filter(|_| i != j)?;
             Some(summary.with_spread_of_at_least(least_sd))
         };

@@ -27,10 +27,7 @@ pub(in crate::report) fn cut(name: &str, letters: usize) -> String {
 /// `batch size 32`, or `small (batch size 32)`.
 pub(in crate::report) fn long(arm: &ArmFinding) -> String {
     let size = format!("batch size {}", count(arm.batch_size as u64));
-    match words::own_name(&arm.name, arm.batch_size) {
-        None => size,
-        Some(name) => format!("{name} ({size})"),
-    }
+    words::named(&arm.name, arm.batch_size, size)
 }
 
 /// `32`, `32 and 64`, `32, 64 and 2 more`

@@ -2,7 +2,9 @@
 //! with equal epochs, steps and time as `analysis::budgets` reads them off the curves.
 
 use super::{ASIDE, Figure, Study, beside, range};
-use crate::analysis::{ArmFinding, ArmResults, AtBest, BudgetFinding, Comparison, Estimate, Split};
+use crate::analysis::{
+    ArmFinding, ArmResults, AtBest, BudgetFinding, Comparison, Estimate, GroupView, Split,
+};
 use crate::format::{percent, points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 use crate::report::words;
@@ -42,18 +44,28 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     Some(Figure { name: "accuracy", title, caption, panels, legend })
 }
 
+/// The groups in which arms were compared.
 fn at_the_end<'s>(study: &Study<'s>) -> Vec<View<'s>> {
-    let all = study.series();
-    let one = all.len() == 1;
-    let view = |series: super::Series<'s>| View {
-        title: if one { "at the end of the runs".into() } else { series.title.into() },
-        arms: series.arms,
-        comparison: series.comparison,
-        findings: study.findings.groups().flat_map(|group| &group.comparison.arms).collect(),
-        scale: study.arms().collect(),
-        split: study.results.reported_split(),
+    let (results, findings) = (study.results, study.findings);
+    let view = |of: GroupView<'s>| {
+        let arms = of.places.iter().map(|place| &results.arms[*place]);
+        let mut arms: Vec<&ArmResults> = arms.filter(|arm| !arm.runs.is_empty()).collect();
+        arms.sort_by_key(|arm| arm.batch_size);
+        View {
+            title: words::way(of.way).into(),
+            arms,
+            comparison: of.comparison,
+            findings: findings.groups().flat_map(|group| &group.comparison.arms).collect(),
+            scale: study.arms().collect(),
+            split: results.reported_split(),
+        }
     };
-    all.into_iter().map(view).collect()
+    let views = findings.groups().map(view).filter(|view| !view.arms.is_empty());
+    let mut views: Vec<View> = views.collect();
+    if let [only] = &mut views[..] {
+        only.title = "at the end of the runs".into();
+    }
+    views
 }
 
 /// The budgets at which arms can be compared; not those with which all runs end, as they mostly do with

@@ -1,6 +1,6 @@
 //! What a batch size costs: time of a step and of an epoch, examples a second, peak memory.
 
-use super::{Figure, Measure, Study, range};
+use super::{Figure, Measure, Study, mean_of, range};
 use crate::analysis::RunResults;
 use crate::format::{bytes, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
@@ -57,7 +57,7 @@ fn panel(
     let line = study.sizes().into_iter().filter_map(|size| {
         let arms = study.arms().filter(|arm| arm.batch_size == size);
         let values: Vec<f64> = arms.flat_map(|arm| measure.values(arm)).collect();
-        (!values.is_empty()).then(|| [size as f64, measure.mean(&values)])
+        Some([size as f64, mean_of(&values, spread)?.0])
     });
     chart.reference(&line.collect::<Vec<_>>(), "means");
     measure.draw(study, &mut chart);

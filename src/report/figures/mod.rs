@@ -21,9 +21,7 @@ mod tests;
 
 use super::plot::{Chart, Figure, Mark, Spread};
 use super::words;
-use crate::analysis::{
-    ArmResults, CONFIDENCE, Comparison, Findings, GroupView, Results, RunResults,
-};
+use crate::analysis::{ArmResults, CONFIDENCE, Findings, Results, RunResults};
 use crate::stats::summarise;
 use std::collections::BTreeSet;
 
@@ -68,16 +66,6 @@ fn distinct(sizes: impl Iterator<Item = usize>) -> Vec<usize> {
     sizes.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Arms that were compared with each other.
-struct Series<'s> {
-    /// What they have in common.
-    title: &'static str,
-    /// By batch size.
-    arms: Vec<&'s ArmResults>,
-    /// What they were compared in.
-    comparison: &'s Comparison,
-}
-
 impl<'s> Study<'s> {
     /// All batch sizes, ascending.
     fn sizes(&self) -> Vec<usize> {
@@ -108,18 +96,6 @@ impl<'s> Study<'s> {
         self.results.arms.iter().filter(|arm| !arm.runs.is_empty())
     }
 
-    /// The arms with finished runs, in the groups in which they were compared.
-    fn series(&self) -> Vec<Series<'s>> {
-        let series = |group: GroupView<'s>| {
-            let arms = group.places.iter().map(|place| &self.results.arms[*place]);
-            let mut arms: Vec<&ArmResults> = arms.filter(|arm| !arm.runs.is_empty()).collect();
-            arms.sort_by_key(|arm| arm.batch_size);
-            Series { title: words::way(group.way), arms, comparison: group.comparison }
-        };
-        let all = self.findings.groups().map(series);
-        all.filter(|series| !series.arms.is_empty()).collect()
-    }
-
     /// At most eight arms: all, or for each batch size the one with the highest accuracy.
     fn few_arms(&self) -> Vec<&'s ArmResults> {
         let all: Vec<&ArmResults> = self.arms().collect();
@@ -147,11 +123,7 @@ impl<'s> Study<'s> {
     /// A legend of these arms.
     fn legend(&self, arms: &[&ArmResults]) -> Vec<(Mark, String)> {
         let name = |arm: &ArmResults| {
-            let size = format!("batch {}", arm.batch_size);
-            match words::own_name(&arm.name, arm.batch_size) {
-                None => size,
-                Some(name) => format!("{name} ({size})"),
-            }
+            words::named(&arm.name, arm.batch_size, format!("batch {}", arm.batch_size))
         };
         arms.iter().map(|arm| (self.mark(arm), name(arm))).collect()
     }
@@ -168,14 +140,21 @@ impl<'s> Study<'s> {
     }
 }
 
-/// The ends of the 95 % t interval of the mean of these values; on a logarithmic axis of the mean of
-/// their logarithms. `None` for less than two.
-fn interval_of(values: &[f64], spread: Spread) -> Option<[f64; 2]> {
+/// The mean of these values and the ends of its 95 % t interval, which takes two; on a logarithmic axis
+/// those of their logarithms.
+fn mean_of(values: &[f64], spread: Spread) -> Option<(f64, Option<[f64; 2]>)> {
     let by_ratio = spread == Spread::Log10 && values.iter().all(|value| *value > 0.0);
     let scaled: Vec<f64> =
         values.iter().map(|value| if by_ratio { value.ln() } else { *value }).collect();
-    let ends = summarise(&scaled)?.interval(CONFIDENCE)?;
-    Some([ends.low, ends.high].map(|end| if by_ratio { end.exp() } else { end }))
+    let summary = summarise(&scaled)?;
+    let back = |value: f64| if by_ratio { value.exp() } else { value };
+    let ends = summary.interval(CONFIDENCE).map(|ends| [ends.low, ends.high].map(back));
+    Some((back(summary.mean), ends))
+}
+
+/// The ends of the interval of [`mean_of`].
+fn interval_of(values: &[f64], spread: Spread) -> Option<[f64; 2]> {
+    mean_of(values, spread)?.1
 }
 
 /// A number of each run, above the batch size of its arm.
@@ -198,15 +177,6 @@ impl Measure<'_> {
         (study.arms().flat_map(|arm| self.values(arm)).collect(), ends.flatten().collect())
     }
 
-    /// The mean whose interval is drawn: on a logarithmic axis that of the logarithms.
-    fn mean(&self, values: &[f64]) -> f64 {
-        let mean = |all: &mut dyn Iterator<Item = f64>| all.sum::<f64>() / values.len() as f64;
-        match self.spread == Spread::Log10 && values.iter().all(|value| *value > 0.0) {
-            true => mean(&mut values.iter().map(|value| value.ln())).exp(),
-            false => mean(&mut values.iter().copied()),
-        }
-    }
-
     /// Runs as small dots, means as large marks, intervals as bars.
     fn draw(&self, study: &Study, chart: &mut Chart) {
         for arm in study.arms() {
@@ -216,15 +186,12 @@ impl Measure<'_> {
                 let says = format!("{}, seed {seed}: {}", arm.name, (self.written)(value));
                 chart.seed(x, value, ASIDE + beside(at, arm.runs.len()), mark, &says);
             }
-            let values = self.values(arm);
-            if let Some(ends) = interval_of(&values, self.spread) {
+            let Some((mean, ends)) = mean_of(&self.values(arm), self.spread) else { continue };
+            if let Some(ends) = ends {
                 chart.interval(x, ends, 0.0, mark);
             }
-            if !values.is_empty() {
-                let mean = self.mean(&values);
-                let says = format!("{}: {} on average", arm.name, (self.written)(mean));
-                chart.mean(x, mean, 0.0, mark, &says);
-            }
+            let says = format!("{}: {} on average", arm.name, (self.written)(mean));
+            chart.mean(x, mean, 0.0, mark, &says);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Figure, Study, distinct};
 use crate::analysis::{Median, NoiseArm, NoiseMedian, NoisePoint, NoiseRun, NoiseScale};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
+use crate::stats::Interval;
 
 /// With more runs than this the lines are medians over seeds, and runs are dots without bars.
 const FEW: usize = 6;
@@ -86,101 +87,85 @@ fn panel(study: &Study, kind: &Kind) -> Option<Panel> {
     if let Some(ends) = critical {
         chart.between_y(ends, "critical batch size");
     }
-    if runs.len() <= FEW {
-        for run in runs {
-            draw_run(&mut chart, run, study.mark_of_size(run.batch_size, 0), of);
-        }
-        return Some(chart.finish());
-    }
+    let few = runs.len() <= FEW;
     for run in runs {
-        draw_dots(&mut chart, run, study.mark_of_size(run.batch_size, 0), of);
+        let mark = study.mark_of_size(run.batch_size, 0);
+        match few {
+            true => draw_course(&mut chart, &name(run), "", mark, &dots(run, of)),
+            false => draw_dots(&mut chart, &name(run), mark, &dots(run, of)),
+        }
     }
-    for arm in study.findings.noise.iter().flat_map(|found| &found.arms) {
-        draw_medians(&mut chart, arm, study.mark_of_size(arm.batch_size, 0), kind.of_median);
+    for arm in study.findings.noise.iter().flat_map(|found| &found.arms).filter(|_| !few) {
+        let mark = study.mark_of_size(arm.batch_size, 0);
+        let medians = medians(arm, kind.of_median);
+        draw_course(&mut chart, &arm.arm, " in the median", mark, &medians);
     }
     Some(chart.finish())
 }
 
-/// The values of a run, as far as they are known.
-fn draw_dots(
-    chart: &mut Chart,
-    run: &NoiseRun,
-    mark: Mark,
-    of: fn(&NoisePoint) -> Option<NoiseScale>,
-) {
-    for point in run.points.iter().filter(|point| point.examples > 0) {
-        let Some(value) = of(point).and_then(|scale| scale.value) else { continue };
-        let says = format!("{}, seed {}, step {}: {}", run.arm, run.seed, point.step, short(value));
-        chart.seed(point.examples as f64, value, 0.0, mark, &says);
-    }
+/// A value that is drawn.
+struct Dot {
+    step: u64,
+    examples: f64,
+    value: f64,
+    /// Whether the truth is known to lie above.
+    is_bound: bool,
+    interval: Option<Interval>,
+}
+
+/// The values of a run, from its first step on.
+fn dots(run: &NoiseRun, of: fn(&NoisePoint) -> Option<NoiseScale>) -> Vec<Dot> {
+    let dot = |point: &NoisePoint| {
+        let scale = of(point)?;
+        // More than 0 is nothing known.
+        let bound = scale.at_least.filter(|least| *least >= 1.0);
+        let (value, is_bound) = (scale.value.or(bound)?, scale.value.is_none());
+        let (step, examples, interval) = (point.step, point.examples as f64, scale.interval);
+        Some(Dot { step, examples, value, is_bound, interval })
+    };
+    run.points.iter().filter(|point| point.examples > 0).filter_map(dot).collect()
 }
 
 /// Over the seeds of an arm, where as many were measured as at first.
-fn draw_medians(
-    chart: &mut Chart,
-    arm: &NoiseArm,
-    mark: Mark,
-    of: fn(&NoiseMedian) -> Option<Median>,
-) {
+fn medians(arm: &NoiseArm, of: fn(&NoiseMedian) -> Option<Median>) -> Vec<Dot> {
     let begun = || arm.points.iter().filter(|point| point.examples > 0);
     let all = begun().map(|point| point.seeds).max().unwrap_or(0);
-    let known: Vec<(&NoiseMedian, Median)> = begun()
-        .filter(|point| point.seeds == all)
-        .filter_map(|point| Some((point, of(point)?)))
-        // More than 0 is nothing known.
-        .filter(|(_, median)| median.value >= 1.0)
-        .collect();
-    let told = known.iter().filter(|(_, median)| !median.at_least);
-    let line: Vec<[f64; 2]> =
-        told.map(|(point, median)| [point.examples as f64, median.value]).collect();
-    chart.line(&line, mark, &arm.arm);
-    for (point, median) in known {
-        let (x, value) = (point.examples as f64, short(median.value));
-        let at = format!("{}, step {}", arm.arm, point.step);
-        match median.at_least {
-            true => {
-                let says = format!("{at}: more than {value} in the median");
-                chart.arrow(x, median.value, 0.0, true, mark, &says);
-            }
-            false => {
-                let says = format!("{at}: {value} in the median");
-                chart.mean(x, median.value, 0.0, mark, &says);
-            }
-        }
+    let dot = |point: &NoiseMedian| {
+        let Median { value, at_least } = of(point).filter(|median| median.value >= 1.0)?;
+        let (step, examples) = (point.step, point.examples as f64);
+        Some(Dot { step, examples, value, is_bound: at_least, interval: None })
+    };
+    begun().filter(|point| point.seeds == all).filter_map(dot).collect()
+}
+
+fn name(run: &NoiseRun) -> String {
+    format!("{}, seed {}", run.arm, run.seed)
+}
+
+/// The values as far as they are known.
+fn draw_dots(chart: &mut Chart, name: &str, mark: Mark, dots: &[Dot]) {
+    for dot in dots.iter().filter(|dot| !dot.is_bound) {
+        let says = format!("{name}, step {}: {}", dot.step, short(dot.value));
+        chart.seed(dot.examples, dot.value, 0.0, mark, &says);
     }
 }
 
-fn draw_run(
-    chart: &mut Chart,
-    run: &NoiseRun,
-    mark: Mark,
-    of: fn(&NoisePoint) -> Option<NoiseScale>,
-) {
-    let name = format!("{}, seed {}", run.arm, run.seed);
-    let begun = || run.points.iter().filter(|point| point.examples > 0);
-    let known = begun().filter_map(|point| {
-        let scale = of(point)?;
-        Some([point.examples as f64, scale.value?])
-    });
-    chart.line(&known.collect::<Vec<_>>(), mark, &name);
-    for point in begun() {
-        let Some(scale) = of(point) else { continue };
-        let x = point.examples as f64;
-        let at = format!("{name}, step {}", point.step);
-        match (scale.value, scale.at_least) {
-            (Some(value), _) => {
-                let mut says = format!("{at}: {}", short(value));
-                if let Some(interval) = scale.interval {
-                    chart.interval(x, [interval.low, interval.high], 0.0, mark);
-                    says += &format!(" ({} to {})", short(interval.low), short(interval.high));
-                }
-                chart.mean(x, value, 0.0, mark, &says);
-            }
-            (None, Some(least)) if least >= 1.0 => {
-                let says = format!("{at}: more than {}", short(least));
-                chart.arrow(x, least, 0.0, true, mark, &says);
-            }
-            _ => {}
+/// A line through the values that are known, and all of them.
+fn draw_course(chart: &mut Chart, name: &str, how: &str, mark: Mark, dots: &[Dot]) {
+    let known = dots.iter().filter(|dot| !dot.is_bound);
+    chart.line(&known.map(|dot| [dot.examples, dot.value]).collect::<Vec<_>>(), mark, name);
+    for Dot { step, examples, value, is_bound, interval } in dots {
+        let (at, said) = (format!("{name}, step {step}"), short(*value));
+        if *is_bound {
+            let says = format!("{at}: more than {said}{how}");
+            chart.arrow(*examples, *value, 0.0, true, mark, &says);
+            continue;
         }
+        let mut says = format!("{at}: {said}{how}");
+        if let Some(Interval { low, high }) = *interval {
+            chart.interval(*examples, [low, high], 0.0, mark);
+            says += &format!(" ({} to {})", short(low), short(high));
+        }
+        chart.mean(*examples, *value, 0.0, mark, &says);
     }
 }

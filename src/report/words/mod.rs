@@ -115,13 +115,14 @@ pub(super) fn edge(edge: Option<Edge>) -> &'static str {
 
 /// `256` for an arm that has no name of its own, else `small (256)`.
 fn arm(arm: &ArmFinding) -> String {
-    named(&arm.name, arm.batch_size)
+    named(&arm.name, arm.batch_size, size(arm.batch_size))
 }
 
-fn named(name: &str, batch_size: usize) -> String {
+/// What is said of a batch size, after the name of an arm that has one of its own.
+pub(super) fn named(name: &str, batch_size: usize, said: String) -> String {
     match own_name(name, batch_size) {
-        None => size(batch_size),
-        Some(name) => format!("{name} ({})", size(batch_size)),
+        None => said,
+        Some(name) => format!("{name} ({said})"),
     }
 }
 

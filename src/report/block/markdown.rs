@@ -19,11 +19,9 @@ fn block(block: &Block) -> String {
 }
 
 fn table(table: &Table) -> String {
-    let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
+    let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
     let titles = table.titles();
     let rule = vec!["---".to_owned(); titles.len()];
-    let rows = table.lines();
-    let rows = rows.iter().map(|cells| cells.iter().map(|cell| cell.shown()).collect::<Vec<_>>());
-    let all: Vec<String> = [titles, rule].into_iter().chain(rows).map(|row| line(&row)).collect();
-    all.join("\n")
+    let lines = [titles, rule].into_iter().chain(table.texts());
+    lines.map(line).collect::<Vec<_>>().join("\n")
 }

@@ -34,8 +34,14 @@ impl Table {
         self.shown().map(|(title, _)| title.to_owned()).collect()
     }
 
+    /// The rows that a reader sees, as they are read.
+    pub(in crate::report) fn texts(&self) -> Vec<Vec<String>> {
+        let text = |cells: &Vec<&Cell>| cells.iter().map(|cell| cell.shown()).collect();
+        self.lines().iter().map(text).collect()
+    }
+
     /// The rows that a reader sees.
-    pub(in crate::report) fn lines(&self) -> Vec<Vec<&Cell>> {
+    pub(super) fn lines(&self) -> Vec<Vec<&Cell>> {
         let rows = self.columns.first().map_or(0, |column| column.cells.len());
         let line = |row: usize| self.shown().map(|(_, cells)| &cells[row]).collect();
         (0..rows).map(line).collect()

@@ -5,9 +5,7 @@ use super::Table;
 /// Aligned columns, a mark before the rows that have one: the first and the last column are words and stand
 /// on the left, numbers on the right.
 pub(in crate::report) fn aligned(table: &Table, is_marked: impl Fn(usize) -> bool) -> String {
-    let lines = table.lines();
-    let rows = lines.iter().map(|cells| cells.iter().map(|cell| cell.shown()).collect());
-    let all: Vec<Vec<String>> = [table.titles()].into_iter().chain(rows).collect();
+    let all: Vec<Vec<String>> = [table.titles()].into_iter().chain(table.texts()).collect();
     let letters = |text: &String| text.chars().count();
     let width = |at: usize| all.iter().map(|row| letters(&row[at])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..all[0].len()).map(width).collect();

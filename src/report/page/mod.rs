@@ -9,7 +9,7 @@ mod studies;
 pub(super) use studies::{StudiesParts, studies_page};
 
 use super::Report;
-use super::block::{Cell, Section, Table, html, sentence};
+use super::block::{Section, Table, html, sentence};
 use super::plot::{Figure, STYLE};
 use super::sections::standings;
 use super::tables::word;
@@ -95,12 +95,11 @@ fn kicker(parts: &Parts) -> String {
 
 /// One row an arm, the recommended one marked.
 fn rows(verdict: &Verdict, standings: &Table) -> Vec<Context> {
-    let row = |(place, cells): (usize, Vec<&Cell>)| {
+    let row = |(place, cells): (usize, Vec<String>)| {
         let picked = verdict.place == Some(place);
-        let cells: Vec<String> = cells.into_iter().map(Cell::shown).collect();
         context! { picked, decided => picked && verdict.settled, cells }
     };
-    standings.lines().into_iter().enumerate().map(row).collect()
+    standings.texts().into_iter().enumerate().map(row).collect()
 }
 
 /// What is folded: the sections with their figures.

@@ -1,7 +1,7 @@
 //! The page of several studies: whether they agree, one row a study, one figure, what can be compared.
 
 use super::{PAGE_STYLE, SCRIPT, STYLE, figures_html};
-use crate::report::block::{Cell, Table};
+use crate::report::block::Table;
 use crate::report::plot::Figure;
 use anyhow::Result;
 use minijinja::{Environment, context};
@@ -30,9 +30,8 @@ pub(in crate::report) struct StudiesParts<'p> {
 
 /// The page.
 pub(in crate::report) fn studies_page(parts: &StudiesParts) -> Result<String> {
-    let lines = parts.table.lines();
-    let row = |(cells, link): (&Vec<&Cell>, &String)| {
-        let cells: Vec<String> = cells.iter().map(|cell| cell.shown()).collect();
+    let lines = parts.table.texts();
+    let row = |(cells, link): (&Vec<String>, &String)| {
         context! { name => &cells[0], link, cells => cells[1..].to_vec() }
     };
     let context = context! {

@@ -7,6 +7,7 @@ use crate::report::block::Table;
 use crate::report::words;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 /// Parts of the file that change no accuracy, or that the table of studies tells.
 const TOLD_ELSEWHERE: [&str; 10] = [
@@ -67,22 +68,20 @@ fn splits(members: &[Member]) -> Option<String> {
 }
 
 fn margins(members: &[Member]) -> Option<String> {
-    let of = |member: &Member| points(member.written.results.margin);
-    (distinct(members, of).len() > 1).then(|| {
-        let told: Vec<String> =
-            members.iter().map(|member| format!("{} in {}", of(member), member.name)).collect();
-        format!("The margins differ: {} points.", list(&told))
-    })
+    let told = by_study(members, |member| points(member.written.results.margin))?;
+    Some(format!("The margins differ: {told} points."))
 }
 
 /// How the arms on which a verdict rests came by rate and budget.
 fn ways(members: &[Member]) -> Option<String> {
-    let way = |member: &Member| words::way(member.written.report.findings.group);
-    (distinct(members, way).len() > 1).then(|| {
-        let told: Vec<String> =
-            members.iter().map(|member| format!("{} in {}", way(member), member.name)).collect();
-        format!("The questions differ: {}.", list(&told))
-    })
+    let told = by_study(members, |member| words::way(member.written.report.findings.group))?;
+    Some(format!("The questions differ: {told}."))
+}
+
+/// Where the studies differ in something, what each has.
+fn by_study<T: Ord + Display>(members: &[Member], of: impl Fn(&Member) -> T) -> Option<String> {
+    let told = members.iter().map(|member| format!("{} in {}", of(member), member.name));
+    (distinct(members, &of).len() > 1).then(|| list(&told.collect::<Vec<_>>()))
 }
 
 fn runs(members: &[Member]) -> Option<String> {

@@ -500,6 +500,10 @@ fn a_study_that_this_user_may_only_read_is_shown_and_put_to_use() {
         assert!(ended.stderr.contains("Permission denied"), "{}", ended.stderr);
         assert!(ended.stderr.contains("hint: this user may not"), "{}", ended.stderr);
     }
+    // The verdict is told, though its page cannot be written.
+    let ended = run(&["report", "study"]).expect(2);
+    assert!(ended.stdout.contains("val. accuracy"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("Permission denied"), "{}", ended.stderr);
     all.iter().for_each(|path| set_writable(path, true));
 }
 

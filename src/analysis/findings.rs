@@ -3,9 +3,9 @@
 use super::robust::add_interquartile_means;
 use super::{
     ArmFinding, ArmResults, AtBest, Budget, BudgetFinding, Claim, Comparison, Confounder,
-    Decomposition, Factor, Front, Group, NoDecomposition, NoiseFinding, Rate, RateFinding, Results,
-    Role, SharpnessFinding, TargetFinding, Tuning, Verdict, Way, at_best, audit, budgets, claims,
-    compare, decompose, default_target, factors, fronts, groups, rates, verdict,
+    Decomposition, Factor, Front, Group, NoDecomposition, NoiseFinding, Outcome, Rate, RateFinding,
+    Results, Role, SharpnessFinding, TargetFinding, Tuning, Verdict, Way, at_best, audit, budgets,
+    claims, compare, decompose, default_target, factors, fronts, groups, rates, verdict,
 };
 use rand::Rng;
 use serde::Serialize;
@@ -93,6 +93,11 @@ impl Findings {
     /// The arm to use.
     pub fn recommended(&self) -> Option<&ArmFinding> {
         self.comparison.arms.get(self.verdict.place?)
+    }
+
+    /// What it takes to reach the target at which all runs end, if they do.
+    pub fn to_target(&self) -> Option<&TargetFinding> {
+        self.target.as_ref().filter(|_| self.verdict.outcome == Outcome::ToTarget)
     }
 
     /// The results of an arm on which the verdict rests.

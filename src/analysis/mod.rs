@@ -103,6 +103,8 @@ pub struct Results {
     pub earlier_margins: Vec<f64>,
     /// How they were come by.
     pub looks: Looks,
+    /// The seeds of the first look, where more were added after it.
+    pub first_look: Option<u64>,
     /// How many examples the splits have.
     pub examples: Examples,
     /// Steps of the longest training row, if it is known.
@@ -299,6 +301,7 @@ pub(crate) mod tests {
             objective: Objective::Time,
             earlier_margins: Vec::new(),
             looks: Looks::Once,
+            first_look: None,
             examples,
             longest: None,
             features: None,

@@ -29,6 +29,9 @@ pub(super) fn report(args: &ReportArgs, output: Output) -> Result<ExitCode> {
     let texts: Vec<String> = written.reports.iter().map(of_study).collect();
     let texts = [texts, written.comparison.iter().map(together).collect()].concat();
     output.answer(&written, &texts.join("\n\n"))?;
+    if let Some(why) = written.unwritten {
+        return Err(why);
+    }
     let page = written.comparison.as_ref().map(|found| &found.path);
     let page = page.or_else(|| written.reports.first().map(|report| &report.path));
     if let Some(page) = page.filter(|_| args.open) {

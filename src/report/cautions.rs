@@ -41,6 +41,14 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
                               accuracy (1 / rows)."
                 .into()
         }
+        Caution::Reopened { seeds, recommended } => {
+            let what = recommended.as_ref().map_or(String::new(), |arm| format!(" for {arm}"));
+            format!(
+                "After {} it was decided{what}. Seeds that are added after a look need stronger evidence, and \
+                 with these it is open again.",
+                counted(*seeds as usize, "seed")
+            )
+        }
         Caution::OtherRows(found) => other_rows(found),
         Caution::MarginChanged { earlier } => {
             let earlier: Vec<String> = earlier.iter().map(|margin| points(*margin)).collect();
@@ -62,6 +70,7 @@ pub(super) fn is_never_folded(caution: &Caution) -> bool {
             | Caution::FailedRuns { .. }
             | Caution::NoBetterThanGuessing(_)
             | Caution::TestDisagrees(_)
+            | Caution::Reopened { .. }
             | Caution::MarginChanged { .. }
     )
 }
@@ -129,4 +138,28 @@ fn other_rows(found: &OtherRows) -> String {
          not reduce it.",
         percent_range(interval)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::tests::results;
+
+    #[test]
+    fn what_was_decided_before_is_named_with_why_it_is_open_again() {
+        let of = |recommended: Option<&str>| Caution::Reopened {
+            seeds: 5,
+            recommended: recommended.map(str::to_owned),
+        };
+        assert!(is_never_folded(&of(None)));
+        let said = sentence(&of(Some("batch-32")), &results(Vec::new()));
+        assert_eq!(
+            said,
+            "After 5 seeds it was decided for batch-32. Seeds that are added after a look need stronger \
+             evidence, and with these it is open again."
+        );
+        assert!(
+            sentence(&of(None), &results(Vec::new())).starts_with("After 5 seeds it was decided. ")
+        );
+    }
 }

@@ -95,12 +95,19 @@ struct Written {
     status: StudyStatus,
     /// `environment.json`
     sessions: Vec<Value>,
+    /// Why the report could not be written.
+    unwritten: Option<anyhow::Error>,
 }
 
 /// Analyses the records in a study's folder and writes its report; `None` when no run is finished and
 /// none diverged.
+///
+/// # Errors
+/// Where the folder cannot be read, and where the report cannot be written.
 pub fn write(folder: &Path) -> Result<Option<Report>> {
-    Ok(draw(folder)?.map(|written| written.report))
+    let Some(written) = draw(folder)? else { return Ok(None) };
+    written.unwritten.map_or(Ok(()), Err)?;
+    Ok(Some(written.report))
 }
 
 fn draw(folder: &Path) -> Result<Option<Written>> {
@@ -113,51 +120,53 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
         };
     }
     let findings = findings(&results);
-    let report_folder = folder.join("report");
-    tidy(&report_folder)?;
     let sessions = session_values(folder)?;
     let source = Source::of(folder, &sessions, status.study.growth);
+    let cautions = findings.verdict.cautions.iter();
     let report = Report {
         study: status.study.name.clone(),
         answer: answer::answer(&results, &findings, &source),
-        cautions: findings
-            .verdict
-            .cautions
-            .iter()
-            .map(|of| cautions::sentence(of, &results))
-            .collect(),
+        cautions: cautions.map(|of| cautions::sentence(of, &results)).collect(),
         gap: words::gap_lines(&findings, results.margin),
         besides: words::besides(&results, &findings),
         rows: rows_left_out(&sessions),
         findings,
-        path: report_folder.join("index.html"),
+        path: folder.join("report/index.html"),
     };
-    let tables = write_tables(&report_folder.join("tables"), &results, &report.findings)?;
-    let sections = sections::sections(&results, &report);
-    let text = verdict::page(&report, &sections);
+    let mut written = Written { report, results, status, sessions, unwritten: None };
+    written.unwritten = write_files(folder, &written).err();
+    Ok(Some(written))
+}
+
+/// Everything in the folder `report`.
+fn write_files(folder: &Path, written: &Written) -> Result<()> {
+    let Written { report, results, status, sessions, .. } = written;
+    let report_folder = folder.join("report");
+    tidy(&report_folder)?;
+    let tables = write_tables(&report_folder.join("tables"), results, &report.findings)?;
+    let sections = sections::sections(results, report);
+    let text = verdict::page(report, &sections);
     files::write_text(&report_folder.join("verdict.md"), &text)?;
-    let study = figures::Study { results: &results, findings: &report.findings };
-    let figures = figures::draw(&study);
+    let figures = figures::draw(&figures::Study { results, findings: &report.findings });
     write_figures(&report_folder.join("figures"), &figures::names(), &figures)?;
     let parts = page::Parts {
-        report: &report,
-        results: &results,
+        report,
+        results,
         sections: &sections,
         figures: &figures,
         tables: &tables,
         study: &status.study,
-        sessions: &sessions,
+        sessions,
     };
     files::write_text(&report.path, &page::page(&parts)?)?;
     let study = tensorboard::Study {
         name: &report.study,
-        results: &results,
+        results,
         verdict: &text,
         figures: &figures,
         begun: sessions.first().and_then(|first| first["started"].as_f64()).unwrap_or(0.0),
     };
-    tensorboard::write(folder, &report_folder, &study)?;
-    Ok(Some(Written { report, results, status, sessions }))
+    tensorboard::write(folder, &report_folder, &study)
 }
 
 /// What results say; the same ones say the same.

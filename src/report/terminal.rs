@@ -1,10 +1,10 @@
 //! The end of `run` and `report`: a table of the arms and a few lines, within 80 columns.
 
-use super::answer::{Answer, cut, from_best, short, standing};
+use super::answer::{Answer, cut, from_best, short, standing, to_use};
 use super::block::{Cell, Table, aligned};
 use super::tables::mean_accuracy;
-use super::{Report, cautions};
-use crate::analysis::{ArmFinding, Comparison};
+use super::{Report, cautions, words};
+use crate::analysis::{ArmFinding, Comparison, Findings};
 use crate::format::{duration, in_line, percent};
 use crate::stats::Summary;
 
@@ -19,7 +19,7 @@ pub(super) fn text(report: &Report) -> String {
     let answer = &report.answer;
     let mut parts = Vec::new();
     if comparison.arms.iter().any(|arm| arm.finished > 0) {
-        parts.push(table(comparison, report.findings.verdict.place));
+        parts.push(table(&report.findings));
     }
     parts.push(lines(report, answer));
     parts.push(places(report, answer));
@@ -75,15 +75,27 @@ fn wrapped(text: &str, indent: &str) -> String {
 }
 
 /// One row an arm, the recommended one marked. Where it is too wide, names are cut.
-fn table(comparison: &Comparison, recommended: Option<usize>) -> String {
+fn table(findings: &Findings) -> String {
     let fits = |text: &String| text.lines().all(|line| line.chars().count() <= WIDTH);
-    let is_marked = |row: usize| recommended == Some(row);
-    let drawn = NAMES.map(|letters| aligned(&standings(comparison, letters), is_marked));
+    let to_use = to_use(findings);
+    let is_marked = |row: usize| to_use == Some(row);
+    let drawn = NAMES.map(|letters| aligned(&standings(findings, letters), is_marked));
     let [.., last] = &drawn;
     drawn.iter().find(|text| fits(text)).unwrap_or(last).clone()
 }
 
-fn standings(comparison: &Comparison, letters: usize) -> Table {
+fn standings(findings: &Findings, letters: usize) -> Table {
+    let comparison = &findings.comparison;
+    if let Some(target) = findings.to_target() {
+        return Table::of(&comparison.arms)
+            .shown("batch", |arm| cut(&in_line(&short(arm)), letters))
+            .shown("reached", |arm| words::reached(target.of(arm)))
+            .shown("steps", |arm| Cell::mean(target.of(arm).steps, words::whole))
+            .shown("time", |arm| Cell::mean(target.of(arm).seconds, duration))
+            .optional("test", |arm| mean_accuracy(arm.test))
+            .shown("result", |arm| words::to_target(findings, target, arm))
+            .table;
+    }
     Table::of(&comparison.arms)
         .shown("batch", |arm| cut(&in_line(&short(arm)), letters))
         .shown("val. accuracy", |arm| arm.validation.map(|of| with_spread(of.summary)))

@@ -18,7 +18,7 @@ pub(super) fn page(report: &Report, sections: &[Section]) -> String {
     let warnings: Vec<String> = report.warnings().map(String::from).chain(read).collect();
     parts.extend((!warnings.is_empty()).then(|| markdown(&[Block::Bullets(warnings)])));
     parts.push("## Batch sizes".into());
-    parts.push(markdown(&[Block::Table(standings(&report.findings.comparison))]));
+    parts.push(markdown(&[Block::Table(standings(&report.findings))]));
     for section in sections.iter().filter(|section| !section.blocks.is_empty()) {
         parts.push(format!("## {}", section.title));
         parts.push(markdown(&section.blocks));

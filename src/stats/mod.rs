@@ -49,7 +49,7 @@ pub use rank::{Ranked, kendall_tau};
 pub use rows::{RowNoise, block_noise, row_noise};
 pub use sequence::{Bounds, sequence_quantile};
 pub use sign_flip::sign_flip_p;
-pub use trials::{Edge, Trial, best_place, best_trial};
+pub use trials::{Edge, Trial, best_place, best_trial, tied_end};
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};

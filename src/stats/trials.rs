@@ -103,6 +103,20 @@ pub fn best_trial(trials: &[Trial]) -> Option<(usize, Option<Edge>)> {
     best_place(&trials.iter().map(Trial::score).collect::<Vec<_>>())
 }
 
+/// The end of the rates up to which all are as good as the best, where several are.
+pub fn tied_end(trials: &[Trial]) -> Option<Edge> {
+    let scores: Vec<Option<f64>> = trials.iter().map(Trial::score).collect();
+    let (place, _) = best_place(&scores)?;
+    let ties = |at: usize| scores[at] == scores[place];
+    let alone = (0..scores.len()).filter(|at| ties(*at)).count() == 1;
+    match ((0..=place).all(ties), (place..scores.len()).all(ties)) {
+        _ if alone => None,
+        (true, _) => Some(Edge::Lowest),
+        (_, true) => Some(Edge::Highest),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +136,10 @@ mod tests {
         let easy: Vec<Trial> = (1..=5).map(|rate| trial(f64::from(rate), 0.75)).collect();
         assert_eq!(best_trial(&easy), Some((2, None)));
         assert_eq!(best_trial(&[]), None);
+        let ends = [&trials[..], &trials[1..], &trials[2..], &trials[..3], &trials[..2], &[]];
+        let none_but_ties = [None, Some(Edge::Lowest), None, Some(Edge::Highest), None, None];
+        assert_eq!(ends.map(tied_end), none_but_ties);
+        assert_eq!(tied_end(&easy), Some(Edge::Lowest));
         assert_eq!(best_place(&[None, Some(1.0), None, Some(1.0)]), Some((1, None)));
     }
 

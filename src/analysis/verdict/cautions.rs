@@ -1,7 +1,8 @@
 //! What to beware of: leaks, failed runs, what else than the batch size differs, and the rest.
 
+use super::decide;
 use crate::analysis::{
-    ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Results, Split, Weight,
+    ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Looks, Results, Split, Weight,
 };
 use crate::stats::{Interval, wilson_interval};
 use serde::Serialize;
@@ -54,6 +55,13 @@ pub enum Caution {
     },
     /// Several seeds came to the same accuracy, to the row.
     NoSpread,
+    /// It was settled at the first look, and no longer is with the bounds for seeds that were added.
+    Reopened {
+        /// The seeds of that look.
+        seeds: u64,
+        /// The arm that was to be used.
+        recommended: Option<String>,
+    },
     /// What other rows could have made of the test accuracy.
     OtherRows(OtherRows),
     /// Earlier sessions declared other margins.
@@ -126,6 +134,7 @@ pub(super) fn cautions(
     let all = [
         seen_in_training(results),
         failed_runs(results),
+        reopened(results),
         no_better_than_guessing(results, recommended),
         (!confounders.is_empty()).then_some(Caution::Confounded(confounders)),
         test_disagrees(comparison),
@@ -136,6 +145,20 @@ pub(super) fn cautions(
         (!earlier.is_empty()).then_some(Caution::MarginChanged { earlier }),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// A look at fewer seeds may settle what more seeds leave open: they count with wider bounds, and they may
+/// say something else.
+fn reopened(results: &Results) -> Option<Caution> {
+    let seeds = results.first_look.filter(|_| results.looks == Looks::SeedsAdded)?;
+    let mut first = Results { looks: Looks::Once, ..results.clone() };
+    for arm in &mut first.arms {
+        arm.runs.retain(|seed, _| *seed < seeds);
+        arm.diverged.retain(|seed| *seed < seeds);
+    }
+    let before = decide(&first);
+    (before.settled && !decide(results).settled)
+        .then_some(Caution::Reopened { seeds, recommended: before.recommended })
 }
 
 /// Nothing weighs more.

@@ -227,3 +227,23 @@ fn arms_that_are_not_shown_to_take_more_are_rivals() {
     assert_eq!(rivals, ["batch-64"]);
     near(found.rivals[0].ratio.value, 1.17, 0.005);
 }
+
+#[test]
+fn what_was_settled_at_the_first_look_and_no_longer_is_says_so() {
+    // Clear with the first five seeds, and less so with what came after.
+    let more = [0.80, 0.801, 0.802, 0.80, 0.801, 0.77, 0.80, 0.78];
+    let other = [0.79, 0.791, 0.792, 0.789, 0.79, 0.80, 0.77, 0.80];
+    let seeds = |looks, first_look| {
+        let study = results(vec![arm(32, &more), arm(256, &other)]);
+        let cautions = of(&Results { looks, first_look, ..study }).cautions;
+        let reopened = |caution: &Caution| match caution {
+            Caution::Reopened { seeds, recommended } => Some((*seeds, recommended.clone())),
+            _ => None,
+        };
+        cautions.iter().find_map(reopened)
+    };
+    let expected = Some((5, Some("batch-32".to_owned())));
+    assert_eq!(seeds(crate::analysis::Looks::SeedsAdded, Some(5)), expected);
+    assert_eq!(seeds(crate::analysis::Looks::SeedsAdded, Some(8)), None, "it is the first look");
+    assert_eq!(seeds(crate::analysis::Looks::Once, Some(5)), None);
+}

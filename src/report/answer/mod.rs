@@ -9,11 +9,11 @@ mod next;
 mod tests;
 mod words;
 
-pub(super) use words::{cut, from_best, long, names, short, standing};
+pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to_use};
 
 use super::source::Source;
 use crate::analysis::{
-    ArmFinding, ArmResults, Caution, Comparison, Findings, Objective, Outcome, Rate, Results,
+    ArmFinding, ArmResults, Comparison, Findings, Objective, Outcome, Rate, Results,
 };
 use crate::format::{count, counted, duration, percent, points};
 use crate::stats::Standing;
@@ -62,7 +62,7 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
     let verdict = &findings.verdict;
     let story = Story { results, findings, comparison: &findings.comparison };
     let (headline, label, reason) = story.headline();
-    let leaks = verdict.cautions.iter().any(|c| matches!(c, Caution::SeenInTraining { .. }));
+    let leaks = story.leaks();
     let certainty = match verdict.outcome {
         Outcome::TooFewSeeds | Outcome::NothingToCompare | Outcome::OneArm => Certainty::None,
         _ if leaks || story.has_diverged_in_part() => Certainty::Tentative,
@@ -100,7 +100,7 @@ impl Story<'_> {
                 "one arm alone".into(),
                 format!("Add other batch sizes: `--batch-sizes 32,128`.{}", self.test(arm)),
             ),
-            (Outcome::Undecided, Some(arm)) if self.comparison.equivalent().is_empty() => {
+            (Outcome::Undecided, Some(arm)) if to_use(self.findings).is_none() => {
                 self.no_clear_winner(arm)
             }
             (_, Some(arm)) => {
@@ -160,7 +160,7 @@ impl Story<'_> {
             Some(most) => format!("; differences up to {} points remain possible", tenths(most)),
             None => String::new(),
         };
-        let lead = match self.is_tied() {
+        let lead = match is_tied(self.comparison) {
             true => "The highest means are equal".into(),
             false => format!("The highest mean is that of {}", long(best)),
         };
@@ -169,14 +169,6 @@ impl Story<'_> {
             "undecided".into(),
             format!("{lead}{possible}.{}", self.test(best)),
         )
-    }
-
-    /// Whether another arm has the same mean as the best, to the last digit.
-    fn is_tied(&self) -> bool {
-        let ties = |arm: &&ArmFinding| {
-            arm.difference.is_some_and(|d| d.estimate.summary.mean.abs() < 1e-12)
-        };
-        self.comparison.arms.iter().any(|arm| ties(&arm))
     }
 
     fn label(&self, chosen: &ArmFinding) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Next, Story};
 use crate::analysis::{Caution, Outcome};
-use crate::format::{command, duration};
+use crate::format::{command, counted, duration};
 use crate::report::source::Source;
 
 impl Story<'_> {
@@ -10,6 +10,11 @@ impl Story<'_> {
     pub(super) fn next(&self, source: &Source) -> Option<Next> {
         let verdict = &self.findings.verdict;
         let with = |seeds: usize| Some(command(&source.with_seeds(seeds)));
+        if self.leaks() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
+            let what =
+                "Change the split first: more seeds tell nothing about new data while rows leak.";
+            return Some(Next { command: None, what: what.into() });
+        }
         match (verdict.outcome, verdict.more) {
             (Outcome::TooFewSeeds, _) => {
                 let unfinished = verdict.cautions.iter().any(
@@ -26,7 +31,8 @@ impl Story<'_> {
             (Outcome::Undecided, Some(more)) => Some(Next {
                 command: with(more.seeds),
                 what: format!(
-                    "settles it in 80 of 100 cases if they are equal; {} of training",
+                    "{} in all are enough in 80 of 100 cases, if they are equally good; {} of training",
+                    counted(more.seeds, "seed"),
                     duration(more.seconds)
                 ),
             }),
@@ -35,7 +41,8 @@ impl Story<'_> {
             }
             (Outcome::Undecided, None) => Some(Next {
                 command: Some(command(&source.until_settled())),
-                what: "adds seeds while a difference may show; if there is none, 100 are too few"
+                what: "adds seeds until it is settled; if they are equally good, that may take more than \
+                       100"
                     .into(),
             }),
             (Outcome::NothingToCompare | Outcome::OneArm, _) => None,
@@ -48,6 +55,11 @@ impl Story<'_> {
                 })
             }
         }
+    }
+
+    pub(super) fn leaks(&self) -> bool {
+        let mut cautions = self.findings.verdict.cautions.iter();
+        cautions.any(|caution| matches!(caution, Caution::SeenInTraining { .. }))
     }
 
     fn is_unfinished(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Arms and how they stand, in a few words: the same ones on the page, in `verdict.md` and in the terminal.
 
-use crate::analysis::{ArmFinding, Comparison};
+use crate::analysis::{ArmFinding, Comparison, Findings, Outcome};
 use crate::format::{count, list, signed_points_to};
 use crate::report::words;
 use crate::stats::Interval;
@@ -40,12 +40,26 @@ pub(in crate::report) fn names(arms: &[&ArmFinding]) -> String {
     list(&words)
 }
 
+/// The place of the arm that the headline says to use: where there is no clear winner, none.
+pub(in crate::report) fn to_use(findings: &Findings) -> Option<usize> {
+    let no_winner = findings.verdict.outcome == Outcome::Undecided
+        && findings.comparison.equivalent().is_empty();
+    findings.verdict.place.filter(|_| !no_winner)
+}
+
 /// A word for how an arm came out.
 pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> &'static str {
     match comparison.has_too_few_seeds() && arm.finished > 0 && arm.diverged == 0 {
         true => "too few seeds",
+        false if comparison.is_best(arm) && is_tied(comparison) => "equal highest mean",
         false => words::result(arm),
     }
+}
+
+/// Whether another arm has the same mean as the best, to the last digit.
+pub(in crate::report) fn is_tied(comparison: &Comparison) -> bool {
+    let mean = |arm: &ArmFinding| Some(arm.difference?.estimate.summary.mean);
+    comparison.arms.iter().filter_map(mean).any(|mean| mean.abs() < 1e-12)
 }
 
 /// `-0.20 (-0.45, +0.10)`: from the best, with the bounds that decide, in points with so many decimals;

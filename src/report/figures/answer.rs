@@ -4,9 +4,8 @@
 use super::{Figure, Study, curves};
 use crate::analysis::{ArmFinding, Comparison, Role};
 use crate::format::{points, signed_points};
-use crate::report::answer::{cut, short};
+use crate::report::answer::{cut, short, standing};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
-use crate::report::words;
 use crate::stats::Interval;
 
 /// Rows that there is room for.
@@ -17,24 +16,41 @@ const LETTERS: usize = 10;
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let comparison = &study.findings.comparison;
     let difference = difference(study, comparison);
+    let legend = legend(study, difference.is_some());
+    let caption = caption(study, difference.is_some());
     let panels: Vec<Panel> = difference.into_iter().chain(curves::first(study)).collect();
-    let caption = "Left: validation accuracy minus that of the best batch size, seed by seed; dots are seeds, \
-                   the bar has the bounds that decide, and the shaded band is the margin. Right: means over \
-                   seeds, bands from the lowest seed to the highest. Bars without a cap are clipped.";
     (!panels.is_empty()).then(|| Figure {
         name: "answer",
         title: "Difference from the best, and learning curves".into(),
-        caption: caption.into(),
+        caption,
         panels,
-        legend: legend(study),
+        legend,
     })
 }
 
-/// Arms that share a batch size differ in their dashes alone; else the rows name them.
-fn legend(study: &Study) -> Vec<(Mark, String)> {
+/// What is drawn, in a line.
+fn caption(study: &Study, has_difference: bool) -> String {
+    let one_seed = study.arms().all(|arm| arm.runs.len() < 2);
+    let curves = match one_seed {
+        true => "Curves: one seed each.",
+        false => "Curves: means over seeds; bands: from the lowest seed to the highest.",
+    };
+    match has_difference {
+        true => format!(
+            "Left: means with the bounds that decide (wrong in at most 5 of 100 studies), and small marks for \
+             seeds; grey: less than the margin of {} points. {curves}",
+            points(study.results.margin)
+        ),
+        false => curves.into(),
+    }
+}
+
+/// Where the rows name the arms, the marks need no legend, unless arms of one batch size differ in their
+/// dashes alone.
+fn legend(study: &Study, has_rows: bool) -> Vec<(Mark, String)> {
     let arms = study.few_arms();
     let has_twins = study.sizes().len() < study.arms().count();
-    if has_twins { study.legend(&arms) } else { Vec::new() }
+    if has_twins || !has_rows { study.legend(&arms) } else { Vec::new() }
 }
 
 /// Arms with a difference from the best, and the best, in the order of the file; at most [`ROWS`], those
@@ -79,7 +95,7 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
         let (mark, y) = (study.mark(of(arm)), height(at));
         if arm.role == Role::Best {
             chart.mean(0.0, y, 0.0, mark, &format!("{}: highest mean", arm.name));
-            chart.word_at_right(y, words::result(arm));
+            chart.word_at_right(y, standing(comparison, arm));
             continue;
         }
         for (seed, value) in seeds_of(arm) {
@@ -93,7 +109,7 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
             says += &format!(", between {} and {}", signed_points(low), signed_points(high));
         }
         chart.mean(mean.clamp(ends[0], ends[1]), y, 0.0, mark, &says);
-        chart.word_at_right(y, words::result(arm));
+        chart.word_at_right(y, standing(comparison, arm));
     }
     Some(chart.finish())
 }

@@ -30,6 +30,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         objective: objective(study.objective),
         earlier_margins: earlier_margins(&sessions, study.margin),
         looks: looks(&sessions),
+        first_look: sessions.iter().filter_map(|session| session.seeds).min(),
         examples: examples(sessions.last()),
         longest: sessions.last().and_then(|last| last.longest),
         features: sessions.last().and_then(|last| last.features),

@@ -9,11 +9,12 @@ mod studies;
 pub(super) use studies::{StudiesParts, studies_page};
 
 use super::Report;
+use super::answer::to_use;
 use super::block::{Section, Table, html, sentence};
 use super::plot::{Figure, STYLE};
 use super::sections::standings;
 use super::tables::word;
-use crate::analysis::{Results, Verdict};
+use crate::analysis::{Findings, Results};
 use crate::config::Study;
 use crate::format::{count, counted};
 use anyhow::Result;
@@ -48,8 +49,10 @@ pub(super) struct Parts<'p> {
 pub(super) fn page(parts: &Parts) -> Result<String> {
     let (report, answer) = (parts.report, &parts.report.answer);
     let first = parts.figures.iter().filter(|figure| figure.name == "answer");
-    let drawn = |of: &Figure| context! { panels => of.inline(), legend => of.inline_legend() };
-    let standings = standings(&report.findings.comparison);
+    let drawn = |of: &Figure| {
+        context! { panels => of.inline(), legend => of.inline_legend(), caption => &of.caption }
+    };
+    let standings = standings(&report.findings);
     let warnings: Vec<String> = report.warnings().map(sentence).collect();
     let read: Vec<String> = report.rows.iter().map(|said| sentence(said)).collect();
     let context = context! {
@@ -68,7 +71,7 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
         read => read,
         first => first.map(drawn).collect::<Vec<_>>(),
         header => standings.titles(),
-        rows => rows(&report.findings.verdict, &standings),
+        rows => rows(&report.findings, &standings),
         sections => folded(parts)?,
         tables => parts.tables.to_vec(),
         facts => facts(parts.study, parts.sessions),
@@ -93,11 +96,12 @@ fn kicker(parts: &Parts) -> String {
     all.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// One row an arm, the recommended one marked.
-fn rows(verdict: &Verdict, standings: &Table) -> Vec<Context> {
+/// One row an arm, the one to use marked.
+fn rows(findings: &Findings, standings: &Table) -> Vec<Context> {
+    let to_use = to_use(findings);
     let row = |(place, cells): (usize, Vec<String>)| {
-        let picked = verdict.place == Some(place);
-        context! { picked, decided => picked && verdict.settled, cells }
+        let picked = to_use == Some(place);
+        context! { picked, decided => picked && findings.verdict.settled, cells }
     };
     standings.texts().into_iter().enumerate().map(row).collect()
 }

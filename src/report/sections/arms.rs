@@ -3,15 +3,26 @@
 use super::{Block, Table};
 use crate::analysis::{Comparison, Findings, GroupFinding, Looks, Results};
 use crate::format::{duration, points, signed_points};
-use crate::report::answer::{from_best, short, standing};
+use crate::report::answer::{from_best, standing};
 use crate::report::block::Cell;
 use crate::report::{tables, words};
 use crate::stats::Standing;
 
-/// One row an arm: the table beside the answer.
-pub(in crate::report) fn standings(comparison: &Comparison) -> Table {
+/// One row an arm: the table beside the answer. Where runs end at a target, what it takes to reach it.
+pub(in crate::report) fn standings(findings: &Findings) -> Table {
+    let comparison = &findings.comparison;
+    if let Some(target) = findings.to_target() {
+        return Table::of(&comparison.arms)
+            .shown("batch size", words::arm)
+            .shown("runs that reached it", |arm| words::reached(target.of(arm)))
+            .shown("steps", |arm| Cell::mean(target.of(arm).steps, words::whole))
+            .shown("time", |arm| Cell::mean(target.of(arm).seconds, duration))
+            .shown("test accuracy", |arm| tables::mean_accuracy(arm.test))
+            .shown("result", |arm| words::to_target(findings, target, arm))
+            .table;
+    }
     Table::of(&comparison.arms)
-        .shown("batch size", short)
+        .shown("batch size", words::arm)
         .shown("test accuracy", |arm| tables::mean_accuracy(arm.test))
         .shown("validation accuracy", |arm| tables::mean_accuracy(arm.validation))
         .shown("time per run", |arm| Cell::mean(arm.seconds, duration))

@@ -21,7 +21,7 @@ pub(super) fn tuned(tunings: &[Tuning]) -> Vec<Block> {
             .shown("arm", |tuning| &tuning.arm)
             .shown("batch size", |tuning| tuning.batch_size)
             .shown("chosen", |tuning| Cell::Exact(tuning.chosen))
-            .shown("where it lies", |tuning| words::edge(tuning.edge))
+            .shown("where it lies", |tuning| words::place_of(tuning))
             .shown(each, tried);
         vec![Block::Table(rows.table)]
     })

@@ -1,7 +1,7 @@
 //! What it takes the arms to reach a target.
 
 use super::{Block, Table};
-use crate::analysis::{ArmTarget, CONFIDENCE, Results, TargetFinding};
+use crate::analysis::{CONFIDENCE, Results, TargetFinding};
 use crate::format::{count, duration};
 use crate::report::block::Cell;
 use crate::report::words::{self, whole};
@@ -14,7 +14,7 @@ pub(super) fn steps(results: &Results, target: Option<&TargetFinding>) -> Vec<Bl
     let rows = Table::of(&target.arms)
         .shown("arm", |arm| &arm.name)
         .shown("batch size", |arm| arm.batch_size)
-        .shown("runs that reached it", reached)
+        .shown("runs that reached it", words::reached)
         .shown("steps", |arm| with_interval(arm.steps))
         .shown("examples", |arm| Cell::mean(arm.examples, whole))
         .shown("epochs", |arm| Some(format!("{:.2}", arm.examples.and_then(epochs)?)))
@@ -25,14 +25,6 @@ pub(super) fn steps(results: &Results, target: Option<&TargetFinding>) -> Vec<Bl
         Block::Table(rows.table),
         Block::Paragraph(trade_off(target)),
     ]
-}
-
-fn reached(arm: &ArmTarget) -> String {
-    let reached = format!("{} of {}", arm.reached, arm.runs);
-    match arm.at_first {
-        0 => reached,
-        first => format!("{reached}, {first} before the first measurement"),
-    }
 }
 
 fn about(results: &Results, target: &TargetFinding) -> String {

@@ -1,7 +1,7 @@
 //! How far each batch size of a study stays behind the best one.
 
 use super::Member;
-use crate::analysis::{ArmFinding, Estimate};
+use crate::analysis::ArmFinding;
 use crate::format::signed_points;
 use crate::report::words::points_range;
 use crate::stats::Interval;
@@ -13,6 +13,7 @@ pub(super) struct Behind<'m> {
     /// On validation, of each seed that both have; of the best one none.
     pub(super) seeds: Vec<(u64, f64)>,
     pub(super) mean: f64,
+    /// The bounds that decide.
     pub(super) interval: Option<Interval>,
 }
 
@@ -21,7 +22,7 @@ impl Behind<'_> {
     pub(super) fn text(&self) -> String {
         match (self.seeds.is_empty(), self.interval) {
             (true, _) => "best".into(),
-            (false, None) => format!("{} (1 seed)", signed_points(self.mean)),
+            (false, None) => signed_points(self.mean),
             (false, Some(ends)) => format!("{} ({})", signed_points(self.mean), points_range(ends)),
         }
     }
@@ -40,9 +41,9 @@ pub(super) fn behind<'m>(member: &Member<'m>) -> Vec<Behind<'m>> {
         if comparison.is_best(finding) {
             return Some(Behind { finding, seeds: Vec::new(), mean: 0.0, interval: None });
         }
-        let Estimate { summary, interval } = finding.difference?.estimate;
+        let mean = finding.difference?.estimate.summary.mean;
         let seeds = results(finding).minus(best);
-        Some(Behind { finding, seeds, mean: summary.mean, interval })
+        Some(Behind { finding, seeds, mean, interval: finding.from_best })
     };
     let mut arms: Vec<Behind> = comparison.arms.iter().filter_map(of).collect();
     arms.sort_by(|a, b| {

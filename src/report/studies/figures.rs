@@ -24,7 +24,7 @@ pub(super) fn draw(members: &[Member], all: &[Vec<Behind>]) -> Vec<Figure> {
         name: "differences",
         title: "Difference from the best batch size, by study".into(),
         caption: "Validation accuracy minus that of the best arm of the study, which is at 0, paired by \
-                  seed. Small dots are seeds, large marks means, bars 95 % t intervals. Grey band: the \
+                  seed. Small dots are seeds, large marks means, bars the bounds that decide. Grey band: the \
                   margin. Of several arms of one batch size the most accurate is shown."
             .into(),
         panels: panels.collect(),

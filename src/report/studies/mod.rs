@@ -40,6 +40,9 @@ pub struct Reports {
     pub warnings: Vec<String>,
     /// Runs that were left out because a file of them is damaged or missing, and how to repeat them.
     pub damaged: Vec<String>,
+    /// Why a report could not be written; what it says is here all the same.
+    #[serde(skip)]
+    pub unwritten: Option<anyhow::Error>,
 }
 
 /// What several studies say together.
@@ -79,16 +82,19 @@ pub fn write_all(folders: &[PathBuf], out: Option<&Path>) -> Result<Reports> {
             )
             .into());
         }
-        let Written { report, status, .. } = write_or_refuse(first)?;
+        let Written { report, status, unwritten, .. } = write_or_refuse(first)?;
         let damaged = status.damaged();
         warnings.extend(status.notes);
-        return Ok(Reports { reports: vec![report], comparison: None, warnings, damaged });
+        let reports = vec![report];
+        return Ok(Reports { reports, comparison: None, warnings, damaged, unwritten });
     }
     let place = paths::out(out, first)?;
     let (mut all, mut left_out, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unwritten = None;
     for folder in &studies {
         match draw(folder)? {
-            Some(written) => {
+            Some(mut written) => {
+                unwritten = unwritten.or(written.unwritten.take());
                 let name = folder.display();
                 let of_study = |said: &String| format!("{name}: {said}");
                 warnings.extend(written.status.notes.iter().map(of_study));
@@ -115,7 +121,7 @@ pub fn write_all(folders: &[PathBuf], out: Option<&Path>) -> Result<Reports> {
         _ => Some(together(&all, &left_out, &place)?),
     };
     let reports = all.into_iter().map(|written| written.report).collect();
-    Ok(Reports { reports, comparison, warnings, damaged })
+    Ok(Reports { reports, comparison, warnings, damaged, unwritten })
 }
 
 fn refuse_nothing<T>() -> Result<T> {

@@ -32,13 +32,14 @@ pub(super) use claims::{because, claim, finding};
 pub(super) use confounders::{confounder, name as confounder_name};
 pub(super) use gap::PARTS;
 pub(super) use rates::{no_scaling, power};
-pub(super) use target::{critical_batch, no_trade_off, target};
+pub(super) use target::{critical_batch, no_trade_off, reached, target, to_target};
 
 use crate::analysis::{
-    ArmFinding, Budget, Estimate, Findings, Objective, Outcome, Rate, Ratio, Results, Role, Way,
+    ArmFinding, Budget, Estimate, Findings, Objective, Outcome, Rate, Ratio, Results, Role, Tuning,
+    Way,
 };
 use crate::format::{count, counted, signed_points};
-use crate::stats::{Edge, Interval, Standing, Summary};
+use crate::stats::{Edge, Interval, Standing, Summary, tied_end};
 
 /// The gap between two batch sizes, a line a part; why it could not be taken apart, where it was asked for.
 pub(super) fn gap_lines(findings: &Findings, margin: f64) -> Vec<String> {
@@ -113,8 +114,17 @@ pub(super) fn edge(edge: Option<Edge>) -> &'static str {
     }
 }
 
+/// The same for a tuning, where the rate that was chosen may be as good as those up to an end.
+pub(super) fn place_of(tuning: &Tuning) -> &'static str {
+    match (tuning.edge, tied_end(&tuning.trials)) {
+        (None, Some(Edge::Lowest)) => "as good as the lowest tried",
+        (None, Some(Edge::Highest)) => "as good as the highest tried",
+        (edge, _) => self::edge(edge),
+    }
+}
+
 /// `256` for an arm that has no name of its own, else `small (256)`.
-fn arm(arm: &ArmFinding) -> String {
+pub(super) fn arm(arm: &ArmFinding) -> String {
     named(&arm.name, arm.batch_size, size(arm.batch_size))
 }
 

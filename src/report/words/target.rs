@@ -1,7 +1,9 @@
 //! What it takes to a target, and up to which batch size larger batches save steps.
 
 use super::{ci, whole};
-use crate::analysis::{NoTradeOff, Target, TradeOff};
+use crate::analysis::{
+    ArmFinding, ArmTarget, Findings, NoTradeOff, Target, TargetFinding, TradeOff,
+};
 use crate::format::percent;
 
 /// `84.0 % on validation`, `val_loss 0.35`
@@ -9,6 +11,31 @@ pub(in crate::report) fn target(target: &Target) -> String {
     match target.is_accuracy() {
         true => format!("{} on validation", percent(target.value)),
         false => format!("{} {}", target.metric, target.value),
+    }
+}
+
+/// `5 of 5`, `5 of 5, 1 before the first measurement`
+pub(in crate::report) fn reached(arm: &ArmTarget) -> String {
+    let reached = format!("{} of {}", arm.reached, arm.runs);
+    match arm.at_first {
+        0 => reached,
+        first => format!("{reached}, {first} before the first measurement"),
+    }
+}
+
+/// How an arm came out where runs end at a target.
+pub(in crate::report) fn to_target(
+    findings: &Findings,
+    target: &TargetFinding,
+    arm: &ArmFinding,
+) -> &'static str {
+    let verdict = &findings.verdict;
+    match verdict.place == Some(arm.place) {
+        _ if arm.finished < arm.planned => "unfinished",
+        true => "recommended",
+        false if target.of(arm).reached < arm.planned => "not in all runs",
+        false if verdict.rivals.iter().any(|rival| rival.place == arm.place) => "may be as good",
+        false => "takes more",
     }
 }
 

@@ -32,7 +32,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -232,7 +232,9 @@ pub fn refuse_device(path: &Path) -> Result<()> {
 
 /// Whether a device ends: a terminal, and `/dev/null`.
 fn ends(path: &Path) -> bool {
-    path == Path::new("/dev/null") || File::open(path).is_ok_and(|file| file.is_terminal())
+    let path = fs::canonicalize(path).unwrap_or_default();
+    let is_in = |folder: &str| path.to_string_lossy().starts_with(folder);
+    path == Path::new("/dev/null") || is_in("/dev/tty") || is_in("/dev/pts/")
 }
 
 /// The bytes of a plain file.

@@ -31,7 +31,8 @@ impl Story<'_> {
             (Outcome::Undecided, Some(more)) => Some(Next {
                 command: with(more.seeds),
                 what: format!(
-                    "{} in all are enough in 80 of 100 cases, if they are equally good; {} of training",
+                    "trains {} in all, enough in 80 of 100 cases if the batch sizes are equally good; {} of \
+                     training",
                     counted(more.seeds, "seed"),
                     duration(more.seconds)
                 ),

@@ -75,8 +75,8 @@ fn an_equivalent_faster_size_is_used_and_what_could_change_that_makes_it_tentati
     );
     let [command, what] = next(&found);
     assert!(command.starts_with("batchscope run sms.yaml --seeds "), "{command}");
-    let enough = " seeds in all are enough in 80 of 100 cases, if they are equally good; ";
-    assert!(what.contains(enough), "{what}");
+    let enough = " seeds in all, enough in 80 of 100 cases if the batch sizes are equally good; ";
+    assert!(what.starts_with("trains ") && what.contains(enough), "{what}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub use minima::{
 pub use noise::{
     Fit, Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
 };
-pub use objective::{NO_MATTER, Objective};
+pub use objective::{NEGLIGIBLE_RATIO, Objective};
 pub use pareto::{Front, Price, fronts};
 pub use rates::{MORE_STEPS, NoScaling, RateFinding, RateOptimum, RateRule, RateScaling, rates};
 pub use split::{Examples, InTraining, SharedSteps, Split};

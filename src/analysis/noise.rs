@@ -178,7 +178,7 @@ impl NoiseArm {
     /// From the first moment after the first step, before which nothing is learnt and nothing bounded,
     /// to the last one that as many runs came to; runs that end early leave later moments to the slowest
     /// seeds. The same moment twice where there is one alone.
-    pub fn course(&self) -> Option<[&NoiseMedian; 2]> {
+    pub fn first_and_last(&self) -> Option<[&NoiseMedian; 2]> {
         let first = self.points.iter().find(|point| point.step > 0)?;
         let last = self.points.iter().rfind(|point| point.seeds == first.seeds)?;
         Some([first, last])
@@ -223,7 +223,7 @@ mod tests {
         let course = |study: &Results| {
             let found = noise(study, study, None).unwrap();
             let arm = found.at_the_ends().next().unwrap();
-            arm.course()
+            arm.first_and_last()
                 .unwrap()
                 .map(|at| (at.plain.value, at.plain.at_least, at.seeds, at.examples))
         };

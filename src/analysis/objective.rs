@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// A ratio of memories or of speeds up to this, or down to one over it, does not matter: a few pages of
 /// memory more are shown with any number of seeds.
-pub const NO_MATTER: f64 = 1.05;
+pub const NEGLIGIBLE_RATIO: f64 = 1.05;
 
 /// Of what the arm to use has the least.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -43,7 +43,7 @@ impl Objective {
     /// Prices up to so many times the least are equal to it.
     pub(super) fn tolerance(self) -> f64 {
         match self {
-            Self::Memory => NO_MATTER,
+            Self::Memory => NEGLIGIBLE_RATIO,
             Self::Time | Self::Examples | Self::LargestBatch => 1.0,
         }
     }

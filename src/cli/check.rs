@@ -151,7 +151,7 @@ const MORE: &str = "; learning rates beyond the first ones are not in it";
 
 fn arms<'p>(plan: &'p Plan, estimates: &[Estimate]) -> Vec<Arm<'p>> {
     let arms = plan.study.arms.iter().zip(estimates).map(|(arm, estimate)| {
-        let course = plan.course(arm);
+        let length = plan.training_length(arm);
         Arm {
             name: &arm.name,
             batch_size: arm.batch_size,
@@ -159,9 +159,9 @@ fn arms<'p>(plan: &'p Plan, estimates: &[Estimate]) -> Vec<Arm<'p>> {
             tuning_runs: plan.tuning_runs(arm),
             schedule: &arm.train.schedule,
             parameters: plan.shape(arm).parameter_count(),
-            epochs: course.epochs(),
-            steps_per_epoch: course.steps_per_epoch(),
-            steps: course.steps(),
+            epochs: length.epochs(),
+            steps_per_epoch: length.steps_per_epoch(),
+            steps: length.steps(),
             seconds: estimate.seconds,
             memory: estimate.memory,
         }

@@ -52,7 +52,7 @@ impl Interrupt {
         let listener = interrupt.clone();
         thread::spawn(move || {
             while let Ok(signal) = held.wait() {
-                listener.hear(signal);
+                listener.on_signal(signal);
             }
         });
         Ok(interrupt)
@@ -80,7 +80,7 @@ impl Interrupt {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, signal: Signal) {
+    fn on_signal(&self, signal: Signal) {
         // Held while the study is being left: it must not go on to its next phase.
         let mut phase = self.phase();
         match *phase {

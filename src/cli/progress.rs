@@ -4,7 +4,7 @@ use super::diagnostics::{Output, note, print_warnings};
 use super::format::{count, counted, duration, in_line, loss};
 use super::growth;
 use crate::study::{Job, Looked, Observer, Pending, Plan, Run, RunEnd, TimingLine};
-use crate::train::{self, Course, EpochMetrics};
+use crate::train::{self, EpochMetrics, TrainingLength};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, stderr};
@@ -101,7 +101,8 @@ impl Progress {
 
     /// More work comes to what was there.
     fn more(&mut self, plan: &Plan, pending: &Pending) {
-        let rows: u64 = pending.runs.iter().map(|run| plan.course(&run.arm).examples()).sum();
+        let rows: u64 =
+            pending.runs.iter().map(|run| plan.training_length(&run.arm).examples()).sum();
         self.work.total += rows;
         self.work.runs_total += in_all(pending);
         self.work.runs_done += in_all(pending) - pending.runs.len();
@@ -126,7 +127,7 @@ impl Progress {
         self.work = Work {
             started: Some(Instant::now()),
             rows_per_epoch: plan.data.facts.train.examples as u64,
-            total: pending.iter().map(|run| plan.course(&run.arm).examples()).sum(),
+            total: pending.iter().map(|run| plan.training_length(&run.arm).examples()).sum(),
             runs_total: all,
             runs_done: all - pending.len(),
             what,
@@ -148,9 +149,9 @@ impl Progress {
     }
 
     /// The first that a run tells shows where it stands: epochs come in order, from 0 if it is new.
-    fn heard_from(&mut self, run: &Run, epoch: u64) {
+    fn on_progress_of(&mut self, run: &Run, epoch: u64) {
         if self.silent.remove(&run.id()) && epoch > 0 {
-            let (at, of) = (epoch + 1, self.work.course(run).epochs());
+            let (at, of) = (epoch + 1, self.work.training_length(run).epochs());
             self.line(&format!("{}  goes on at epoch {at}/{of}", run.id()));
         }
     }
@@ -183,12 +184,12 @@ impl Work {
 
     /// A run ended; what it left out will not be done.
     fn run_ended(&mut self, run: &Run) {
-        self.reached(run, self.course(run).examples());
+        self.reached(run, self.training_length(run).examples());
         self.runs_done += 1;
     }
 
-    fn course(&self, run: &Run) -> Course {
-        Course::new(&run.arm, self.rows_per_epoch as usize)
+    fn training_length(&self, run: &Run) -> TrainingLength {
+        TrainingLength::new(&run.arm, self.rows_per_epoch as usize)
     }
 
     /// `4 of 9 runs, 1 min left`, or `tuning 4 of 9 runs, 1 min left`; where more runs may follow, `4 of
@@ -241,7 +242,7 @@ impl Observer for Progress {
     fn on_run_start(&mut self, run: &Run) {
         self.silent.insert(run.id());
         let Some(bars) = &self.bars else { return };
-        let rows = self.work.course(run).examples();
+        let rows = self.work.training_length(run).examples();
         let bar =
             ProgressBar::new(rows).with_style(style(RUN_BAR)).with_prefix(shortened(&run.id()));
         let bar = match &self.study {
@@ -252,7 +253,7 @@ impl Observer for Progress {
     }
 
     fn on_progress(&mut self, run: &Run, progress: &train::Progress) {
-        self.heard_from(run, progress.epoch);
+        self.on_progress_of(run, progress.epoch);
         let Some(bar) = self.runs.get(&run.id()) else { return };
         let rows = self.work.rows_per_epoch;
         let in_epoch = (progress.batch * run.arm.batch_size as u64).min(rows.saturating_sub(1));
@@ -260,7 +261,7 @@ impl Observer for Progress {
         bar.set_message(format!(
             "{}/{}  loss {}  accuracy {:.4}  {}/s",
             progress.epoch + 1,
-            self.work.course(run).epochs(),
+            self.work.training_length(run).epochs(),
             loss(progress.loss),
             progress.accuracy,
             count(progress.examples_per_second as u64),
@@ -272,7 +273,7 @@ impl Observer for Progress {
     }
 
     fn on_epoch(&mut self, run: &Run, metrics: &EpochMetrics, timing: &TimingLine) {
-        self.heard_from(run, metrics.epoch);
+        self.on_progress_of(run, metrics.epoch);
         self.work.reached(run, metrics.examples);
         let now = self.work.done;
         self.work.before.get_or_insert(now.saturating_sub(self.work.rows_per_epoch));
@@ -284,7 +285,7 @@ impl Observer for Progress {
              samples/s  ({})",
             run.id(),
             metrics.epoch + 1,
-            self.work.course(run).epochs(),
+            self.work.training_length(run).epochs(),
             loss(metrics.train.loss),
             metrics.train.accuracy,
             loss(metrics.validation.loss),

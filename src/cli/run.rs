@@ -295,7 +295,7 @@ fn tensorboard() -> Vec<String> {
 const SCRIPT: &str = "scripts/tensorboard";
 
 fn exit_code(outcome: &StudyOutcome) -> u8 {
-    let hopeless = outcome.tunings.iter().filter(|tuning| tuning.is_hopeless()).count();
+    let hopeless = outcome.tunings.iter().filter(|tuning| tuning.all_diverged()).count();
     let failed = outcome.failures.len() + outcome.unmeasured.len() + hopeless;
     match (outcome.unfinished + outcome.measurements_left, failed) {
         (0, 0) => 0,

@@ -120,7 +120,7 @@ pub(super) fn stand(status: &StudyStatus) -> String {
 /// Which learning rate an arm was given by tuning, once it is known.
 pub(super) fn tuned(tuning: &Tuning) -> Option<String> {
     let (arm, tried) = (&tuning.arm, tuning.trials.len());
-    if tuning.is_hopeless() {
+    if tuning.all_diverged() {
         return Some(format!(
             "tuning: `{arm}` has no learning rate: a run diverged with each of the {tried} that were \
              tried; name smaller ones in `study.learning_rate.tuned.rates`"
@@ -157,7 +157,7 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
     let header = ["arm", "batch size", "lr", "runs", "epochs", "steps", "memory", "time/run"];
     let mut table = table(&header);
     for (arm, estimate) in plan.study.arms.iter().zip(estimates) {
-        let course = plan.course(arm);
+        let length = plan.training_length(arm);
         table.add_row([
             arm.name.clone(),
             count(arm.batch_size as u64),
@@ -169,8 +169,8 @@ pub(super) fn costs(plan: &Plan, estimates: &[Estimate]) -> String {
                 0 => plan.study.seeds_of(&arm.name).count().to_string(),
                 tuning => format!("{tuning} + {}", plan.study.seeds_of(&arm.name).count()),
             },
-            course.epochs().to_string(),
-            count(course.steps()),
+            length.epochs().to_string(),
+            count(length.steps()),
             bytes(estimate.memory),
             duration(estimate.seconds),
         ]);

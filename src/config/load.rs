@@ -103,6 +103,9 @@ impl Source {
 }
 
 /// Reads the file with its overrides; every key that was left out has its default.
+///
+/// # Errors
+/// The first rule that is broken, with file, line and key, and what to write.
 pub fn load(source: &Source) -> Result<Experiment, UserError> {
     let mut document = yaml::parse(&source.name, source.yaml())?;
     document.apply_merge().map_err(|error| UserError {

@@ -27,14 +27,14 @@ pub(super) fn sections(
     arm: &ArmSection,
     file: &Experiment,
 ) -> Result<(ModelSection, TrainSection), Violation> {
-    let model = lay(&file.model, arm.model.as_ref(), "model")?;
+    let model = merge_over(&file.model, arm.model.as_ref(), "model")?;
     let shared = SHARED.iter().find(|key| arm.train.as_ref().is_some_and(|t| t.get(key).is_some()));
     if let Some(key) = shared {
         let rule = format!("`{key}` is the same for all arms");
         return Err(broken(&format!("train.{key}"), rule, "set it in `train` at the top level"));
     }
     refuse_twice(arm)?;
-    let mut train: TrainSection = lay(&file.train, arm.train.as_ref(), "train")?;
+    let mut train: TrainSection = merge_over(&file.train, arm.train.as_ref(), "train")?;
     if let Some(ArmRate::Value(lr)) = arm.lr {
         train.optimizer.set_lr(lr);
     }
@@ -194,7 +194,7 @@ fn holds(value: Option<&Value>, path: &str) -> bool {
     }
 }
 
-fn lay<T: Serialize + DeserializeOwned>(
+fn merge_over<T: Serialize + DeserializeOwned>(
     base: &T,
     over: Option<&Value>,
     section: &str,

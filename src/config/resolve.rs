@@ -24,7 +24,7 @@ pub struct Study {
     /// What is compared, in the order of the file.
     pub arms: Vec<Arm>,
     /// The names of the arms whose learning rate is the best of several. They hold the rate around
-    /// which it is looked for, until [`Study::settle`] gives them another.
+    /// which it is looked for, until [`Study::set_tuned_lr`] gives them another.
     pub tuned: BTreeSet<String>,
     /// How it adds seeds, if it goes on.
     pub growth: Option<Growth>,
@@ -67,6 +67,9 @@ impl Arm {
 
 impl Study {
     /// Reads and checks an experiment file. `stem` names the study when the file does not.
+    ///
+    /// # Errors
+    /// As [`load`](super::load), and where arms do not fit together.
     pub fn from_source(source: &Source, stem: &str) -> Result<Self, UserError> {
         let mut experiment = load(source)?;
         experiment.study.name.get_or_insert_with(|| stem.to_owned());
@@ -125,7 +128,7 @@ impl Study {
     }
 
     /// Gives a tuned arm the learning rate that was found.
-    pub fn settle(&mut self, arm: &str, lr: f64) {
+    pub fn set_tuned_lr(&mut self, arm: &str, lr: f64) {
         for arm in self.arms.iter_mut().filter(|other| other.name == arm) {
             *arm = arm.with_rate(lr);
         }

@@ -206,6 +206,9 @@ pub struct Dataset {
 
 impl Dataset {
     /// Maps a prepared file, whose sizes and offsets must fit each other.
+    ///
+    /// # Errors
+    /// [`Damaged`] where the file is cut short or its parts do not fit together.
     pub fn open(path: &Path) -> Result<Self> {
         Self::map(path, false)
     }

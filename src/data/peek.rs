@@ -69,6 +69,9 @@ pub struct Labelled {
 }
 
 /// Looks into a data file; its name tells the format.
+///
+/// # Errors
+/// A [`UserError`] with the place for whatever is wrong with the file: it is the user's.
 pub fn peek(path: &Path) -> Result<Contents> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match (TableFormat::of(path), ending.as_str()) {

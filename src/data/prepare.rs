@@ -31,6 +31,10 @@ pub struct Prepared {
 /// Reads, tokenises and splits the examples, or finds that this was done before. The `embedding`
 /// says whether sequences are token ids, and whether padding is left out; `report` hears what is
 /// being done.
+///
+/// # Errors
+/// A [`UserError`] for what is wrong with a file or with the splits; [`files::no_room`] knows the ones of a
+/// full disk.
 pub fn prepare(
     section: &DataSection,
     embedding: Option<&EmbeddingSection>,

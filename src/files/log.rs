@@ -148,6 +148,9 @@ pub fn sync(path: &Path) -> Result<()> {
 }
 
 /// The lines of a log, without a torn last one; none when there is no log.
+///
+/// # Errors
+/// [`Damaged`] with the line that cannot be read.
 pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     read_with(path, usize::MAX, |line| {
         serde_json::from_slice(line).map_err(|error| error.to_string())

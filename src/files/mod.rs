@@ -42,6 +42,9 @@ use tempfile::{Builder, NamedTempFile};
 const RANDOM: usize = 12;
 
 /// Replaces a file by what `fill` writes, or leaves it as it was. Makes its folder if need be.
+///
+/// # Errors
+/// Those of `fill`, and [`no_room`] knows the ones of a full disk. The old file is then still there.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let write = || -> Result<()> {
         let folder = folder_of(path);
@@ -238,6 +241,9 @@ fn ends(path: &Path) -> bool {
 }
 
 /// The bytes of a plain file.
+///
+/// # Errors
+/// Where it is a link, a pipe, a socket or a device, and where it cannot be read.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.read_to_end(&mut bytes)?;

@@ -103,6 +103,9 @@ pub fn write_sealed_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 
 /// Reads what [`write_sealed_json`] wrote, or what an earlier version wrote without a checksum; `None`
 /// when there is no such file.
+///
+/// # Errors
+/// [`Damaged`] where it does not fit its checksum or is no JSON.
 pub fn read_sealed_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(bytes) = read_if_any(path)? else { return Ok(None) };
     let damaged = |error: serde_json::Error| Damaged::new(path, error.to_string());

@@ -52,6 +52,9 @@ pub fn write_sealed_weights(path: &Path, shape: &Shape, weights: &Arrays) -> Res
 }
 
 /// Reads what [`write_sealed_weights`] wrote, or what an earlier version wrote without a checksum.
+///
+/// # Errors
+/// [`Damaged`](crate::files::Damaged) where they do not fit their checksum or the model.
 pub fn read_sealed_weights(path: &Path, shape: &Shape) -> Result<Arrays> {
     let bytes = files::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     files::sealed_entry(path, &bytes, SEAL, true)?;

@@ -19,7 +19,7 @@ use super::rows::rows;
 use crate::config::NoiseScaleSection;
 use crate::kernels::{Arrays, Engine, Optimizer};
 use crate::stats::{GradientNoise, NoiseBlock, gradient_noise};
-use crate::train::Course;
+use crate::train::TrainingLength;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ pub struct NoiseLine {
 
 /// After how many steps of a run it is measured: 0, and from a hundredth of the run's examples to all
 /// of them at equal distances on a logarithmic scale, as far as they are different steps.
-pub fn checkpoints(section: &NoiseScaleSection, course: &Course) -> BTreeSet<u64> {
+pub fn checkpoints(section: &NoiseScaleSection, length: &TrainingLength) -> BTreeSet<u64> {
     const SPAN: f64 = 100.0;
     let after_first = section.checkpoints.saturating_sub(1);
     // A single one stands at the end.
@@ -56,10 +56,10 @@ pub fn checkpoints(section: &NoiseScaleSection, course: &Course) -> BTreeSet<u64
         1 => 1.0,
         _ => f64::from(index) / f64::from(after_first - 1),
     };
-    let examples = |index: u32| course.examples() as f64 * SPAN.powf(share(index) - 1.0);
+    let examples = |index: u32| length.examples() as f64 * SPAN.powf(share(index) - 1.0);
     let step = |index: u32| match index + 1 == after_first {
-        true => course.steps(),
-        false => course.steps_of(examples(index).ceil() as u64),
+        true => length.steps(),
+        false => length.steps_of(examples(index).ceil() as u64),
     };
     (0..after_first).map(step).chain([0]).collect()
 }
@@ -185,8 +185,8 @@ mod tests {
             let source = Source { name: "f".into(), text, overrides: vec![] };
             let study = Study::from_source(&source, "f").unwrap();
             let section = NoiseScaleSection { checkpoints: count, ..SECTION };
-            let course = Course::new(&study.arms[0], 1000);
-            checkpoints(&section, &course).into_iter().collect()
+            let length = TrainingLength::new(&study.arms[0], 1000);
+            checkpoints(&section, &length).into_iter().collect()
         };
         assert_eq!(of(1, 8), [0, 20, 44, 93, 200, 431, 929, 2000]);
         assert_eq!(of(32, 8), [0, 1, 2, 3, 7, 14, 30, 64]);

@@ -8,6 +8,9 @@ use std::path::Path;
 
 /// Decides from the records in a study's folder, of the first seeds alone. The same records decide the
 /// same.
+///
+/// # Errors
+/// Where the folder cannot be read.
 pub fn decide(folder: &Path, look: Look<'_>) -> Result<Decision> {
     let status = StudyStatus::read(folder)?;
     let mut results = gather::results(folder, &status)?;

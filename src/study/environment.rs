@@ -54,7 +54,7 @@ impl Sessions {
     }
 
     /// Writes down how far this session has come with adding seeds.
-    pub(super) fn tell(&mut self, seeds: u64, additions: &Additions) -> Result<()> {
+    pub(super) fn record_seeds(&mut self, seeds: u64, additions: &Additions) -> Result<()> {
         self.this["seeds"] = json!(seeds);
         self.this["until"] = serde_json::to_value(additions)?;
         self.write()

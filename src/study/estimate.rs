@@ -37,13 +37,13 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
     for arm in &plan.study.arms {
         let run = Run { arm: arm.clone(), seed: 0, stage: Stage::Report };
         let times = pool.time(plan, &run)?;
-        let course = plan.course(arm);
-        let training = course.steps() as f64 * times.seconds_per_step;
+        let length = plan.training_length(arm);
+        let training = length.steps() as f64 * times.seconds_per_step;
         let rows = facts.validation.examples as f64;
         let validation = rows * times.seconds_per_validation_row;
         let test = facts.test.examples as f64 * times.seconds_per_validation_row;
-        let measurements = course.measurements(arm.train.evaluate_every);
-        let writing = course.epochs() as f64 * times.seconds_per_epoch;
+        let measurements = length.measurements(arm.train.evaluate_every);
+        let writing = length.epochs() as f64 * times.seconds_per_epoch;
         let seconds = training + measurements as f64 * validation + test + writing;
         let per_row = times.seconds_per_step / arm.batch_size as f64;
         let measuring = per_row * rows_measured(plan, arm);
@@ -61,7 +61,7 @@ fn rows_measured(plan: &Plan, arm: &Arm) -> f64 {
     let probe = &plan.study.experiment.study.probe;
     let of_split = |rows: u32| f64::from(rows).min(plan.data.facts.train.examples as f64);
     let noise = probe.noise_scale.map_or(0.0, |section| {
-        let checkpoints = probe::checkpoints(&section, &plan.course(arm)).len();
+        let checkpoints = probe::checkpoints(&section, &plan.training_length(arm)).len();
         checkpoints as f64 * of_split(section.rows)
     });
     let sharpness =
@@ -169,12 +169,12 @@ impl Plan {
         const EPOCH: u64 = 2000;
         const EVALUATION: u64 = 800;
         const RECORDED_STEP: u64 = 500;
-        let course = self.course(arm);
+        let length = self.training_length(arm);
         let logging = &self.study.experiment.train.logging;
-        let steps = course.steps().checked_div(logging.every_steps).unwrap_or(0);
+        let steps = length.steps().checked_div(logging.every_steps).unwrap_or(0);
         let histograms = if logging.histograms { 6 * 2500 } else { 0 };
-        let evaluations = course.measurements(arm.train.evaluate_every) - course.epochs();
-        ONCE + course.epochs() * (EPOCH + histograms)
+        let evaluations = length.measurements(arm.train.evaluate_every) - length.epochs();
+        ONCE + length.epochs() * (EPOCH + histograms)
             + evaluations * EVALUATION
             + steps * RECORDED_STEP
     }

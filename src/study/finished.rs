@@ -30,6 +30,9 @@ struct Finished {
 impl Study {
     /// Takes the finished seeds of its arms in a folder into the study, which need not exist yet; says
     /// which these are, and which finished runs are left out.
+    ///
+    /// # Errors
+    /// Where a tuning run is damaged: nothing is known of the rates then.
     pub fn take_finished(&mut self, folder: &Path) -> Result<Vec<String>> {
         if !folder.is_dir() {
             return Ok(Vec::new());

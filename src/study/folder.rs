@@ -35,6 +35,9 @@ fn refuse_links_in(folder: &Path, depth: usize) -> Result<()> {
 
 impl StudyFolder {
     /// Makes the folder if need be, locks it, and removes what killed processes left half-written.
+    ///
+    /// # Errors
+    /// A [`UserError`] where another batchscope is at work in it, and where it is no folder.
     pub fn open(path: &Path) -> Result<Self> {
         let place = || format!("cannot use the study folder {}", path.display());
         fs::create_dir_all(path).with_context(place)?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 /// Under names of their own, or about what is drawn alone.
-const TOLD_ELSEWHERE: [&str; 8] = [
+const SHOWN_ELSEWHERE: [&str; 8] = [
     "model.lstm.units",
     "model.lstm.dropout",
     "model.lstm.recurrent_dropout",
@@ -75,7 +75,7 @@ fn unusual(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
         Ok(value)
     };
     let defaults = leaves(&json(&plain)?);
-    let is_elsewhere = |path: &str| TOLD_ELSEWHERE.iter().any(|part| is_under(path, part));
+    let is_elsewhere = |path: &str| SHOWN_ELSEWHERE.iter().any(|part| is_under(path, part));
     let mut found = leaves(&json(arm)?);
     found.retain(|path, value| {
         defaults.get(path) != Some(value) && value != "null" && !is_elsewhere(path)

@@ -12,7 +12,7 @@ use super::pool::{Halt, Job, Pool};
 use super::protocol::{Measure, RunEnd, Task};
 use super::record::{RunFolder, Status};
 use super::selection::Selection;
-use super::worker::Wishes;
+use super::worker::RunControl;
 use crate::data::Dataset;
 use crate::kernels::{self, LossSurface, State};
 use crate::model;
@@ -103,10 +103,10 @@ pub(super) fn keep_second_moment(task: &Task, folder: &RunFolder, state: &State)
 }
 
 /// A worker's part: measures a finished run, and records it.
-pub(super) fn measure(task: &Task, what: &Measure, wishes: &Wishes) -> Result<RunEnd> {
+pub(super) fn measure(task: &Task, what: &Measure, control: &RunControl) -> Result<RunEnd> {
     let folder = RunFolder::new(&task.folder);
     let _lock = folder.lock()?;
-    let stop = || wishes.stop.load(Ordering::Relaxed);
+    let stop = || control.stop.load(Ordering::Relaxed);
     let done = match what {
         Measure::Sharpness => sharpness(task, &folder, &stop)?,
         Measure::Line(from, path) => line(task, &folder, (from, &RunFolder::new(path)), &stop)?,

@@ -14,7 +14,7 @@
 //! record        a run's folder: its files; `checked` sees their damage
 //! tuning        learning rates that are found first
 //! measure       sharpness and lines, after training
-//! pool          gives jobs to workers; `member` is a worker as the pool sees it, `killed` why it ended
+//! pool          gives jobs to workers; `worker_process` is a worker as the pool sees it, `killed` why it ended
 //! protocol      what the two say to each other
 //! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it
 //! predictions   a run's answers on the test split
@@ -38,7 +38,6 @@ mod folder;
 mod hyperparameters;
 mod killed;
 mod measure;
-mod member;
 mod memory;
 mod plan;
 mod pool;
@@ -55,6 +54,7 @@ mod trained;
 mod tuning;
 mod until;
 mod worker;
+mod worker_process;
 
 pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
 pub use environment::{
@@ -65,7 +65,7 @@ pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};
 pub use pool::{Halt, Job, Pool, Workers};
 pub use predictions::correct_predictions;
-pub use protocol::{Hello, Measure, RunEnd};
+pub use protocol::{MachineInfo, Measure, RunEnd};
 pub use record::{
     Definition, EvaluationTimingLine, HistogramLine, Record, RunFolder, RunResult, Status,
     TimingLine, wall_clock,
@@ -151,6 +151,9 @@ pub struct Request<'r> {
 }
 
 /// Prepares the data of a study and plans its runs on the device that it asks for.
+///
+/// # Errors
+/// As [`data::prepare`], and where the model or its data cannot fit into memory.
 pub fn prepare(
     study: &Study,
     cache: &Path,
@@ -168,6 +171,10 @@ pub fn prepare(
 
 /// Runs what is not finished of a plan in its folder, and summarises all of it. Learning rates that
 /// are tuned are found first. A study that goes on adds seeds, unless single runs are selected.
+///
+/// # Errors
+/// What keeps the whole study from going on: runs of other definitions, damage of finished runs, a full
+/// disk. What ends one run alone is part of the outcome.
 pub fn execute(
     plan: &Plan,
     folder: &StudyFolder,

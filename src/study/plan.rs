@@ -1,7 +1,7 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
 use super::pool::Pool;
-use super::protocol::Hello;
+use super::protocol::MachineInfo;
 use super::record::Definition;
 use super::review;
 use super::tuning::{Tuning, settled};
@@ -10,7 +10,7 @@ use crate::data::Prepared;
 use crate::error::UserError;
 use crate::kernels::{Device, EngineKind, Shape};
 use crate::model;
-use crate::train::Course;
+use crate::train::TrainingLength;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ pub struct Plan {
     /// The engine that serves.
     pub engine: EngineKind,
     /// What the machine has.
-    pub machine: Hello,
+    pub machine: MachineInfo,
     /// Where it works: the processor, or these GPUs.
     pub devices: Vec<Device>,
     /// As [`Run::all`] lists them.
@@ -110,8 +110,8 @@ impl Plan {
     }
 
     /// How long an arm's runs are.
-    pub fn course(&self, arm: &Arm) -> Course {
-        Course::new(arm, self.data.facts.train.examples)
+    pub fn training_length(&self, arm: &Arm) -> TrainingLength {
+        TrainingLength::new(arm, self.data.facts.train.examples)
     }
 
     /// The sizes of an arm's model.
@@ -161,7 +161,7 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     let mut study = study.clone();
     let devices = devices(&study.experiment.train.device, pool)?;
     let train = &mut study.experiment.train;
-    let mut machine = pool.hello().clone();
+    let mut machine = pool.machine_info().clone();
     if train.device == "cpu" {
         // Who asked for the processor need not hear of trouble with a GPU.
         machine.cuda_trouble = None;
@@ -177,7 +177,7 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     let runs = Run::all(&study);
     let weight_files = weight_files(&study.arms, &data)?;
     for arm in &study.arms {
-        review::refuse_endless(arm, &Course::new(arm, data.facts.train.examples))?;
+        review::refuse_endless(arm, &TrainingLength::new(arm, data.facts.train.examples))?;
     }
     Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
 }
@@ -215,10 +215,10 @@ fn weight_files(arms: &[Arm], data: &Prepared) -> Result<BTreeMap<PathBuf, Strin
 
 /// The devices that a choice stands for on this machine.
 fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
-    let found = pool.hello().cuda.len();
+    let found = pool.machine_info().cuda.len();
     let all = || (0..found).map(Device::Cuda).collect::<Vec<_>>();
     let absent = |what: String| {
-        let trouble = pool.hello().cuda_trouble.as_deref();
+        let trouble = pool.machine_info().cuda_trouble.as_deref();
         let reason = match (trouble, found) {
             (Some(trouble), _) => format!("libtorch cannot use CUDA here: {trouble}"),
             (None, 0) => "this machine has no NVIDIA driver (libcuda.so.1)".to_owned(),

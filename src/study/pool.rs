@@ -3,10 +3,10 @@
 use super::Observer;
 use super::folder::StudyFolder;
 use super::killed::{Killed, Memory, how_killed, said_of, what_to_do};
-use super::member::{Farewell, Said, Worker};
 use super::plan::{Plan, Run, Stage};
-use super::protocol::{Hello, Measure, NoRoom, Order, Report, RunEnd, StepTimes, Task};
+use super::protocol::{MachineInfo, Measure, NoRoom, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Record, RunFolder, Status};
+use super::worker_process::{Said, Worker, WorkerExit};
 use crate::config::ProbeSection;
 use crate::error::UserError;
 use crate::kernels::{Device, InstructionSet, Place};
@@ -35,7 +35,7 @@ pub struct Workers {
 #[derive(Debug)]
 pub struct Pool {
     settings: Workers,
-    hello: Hello,
+    machine_info: MachineInfo,
     /// From the start of the first worker until it was ready.
     start_up: Duration,
     members: Vec<Worker>,
@@ -97,11 +97,11 @@ impl Pool {
         let mut first = Worker::spawn(&settings.executable, 0, sender.clone())?;
         let report = said.recv()?.1.report();
         match report {
-            Some(Report::Hello(hello)) => {
+            Some(Report::MachineInfo(machine_info)) => {
                 let start_up = started.elapsed();
                 Ok(Self {
                     settings,
-                    hello,
+                    machine_info,
                     start_up,
                     members: vec![first],
                     sender,
@@ -111,13 +111,13 @@ impl Pool {
                     no_room: None,
                 })
             }
-            _ => bail!("a worker did not start: {}", first.farewell().message),
+            _ => bail!("a worker did not start: {}", first.exit().message),
         }
     }
 
     /// What the machine has.
-    pub fn hello(&self) -> &Hello {
-        &self.hello
+    pub fn machine_info(&self) -> &MachineInfo {
+        &self.machine_info
     }
 
     /// How long a worker takes to start.
@@ -158,11 +158,11 @@ impl Pool {
         match self.said.recv()?.1.report() {
             Some(Report::Timed(times)) => Ok(times),
             _ => {
-                let farewell = self.members[0].farewell();
-                let killed = farewell.killed.then(|| self.memory.why_killed());
+                let exit = self.members[0].exit();
+                let killed = exit.killed.then(|| self.memory.why_killed());
                 let (how, advice) = match killed {
-                    None => bail!("timing `{}` failed: {}", run.id(), farewell.message),
-                    Some(why) => (how_killed(&farewell.message, why), what_to_do(why)),
+                    None => bail!("timing `{}` failed: {}", run.id(), exit.message),
+                    Some(why) => (how_killed(&exit.message, why), what_to_do(why)),
                 };
                 Err(UserError::new(format!("timing `{}` failed: {how}", run.id()), advice).into())
             }
@@ -215,7 +215,7 @@ impl Pool {
             // Nothing said for a while is no error: the sender lives as long as the pool.
             let Ok((id, said)) = self.said.recv_timeout(POLL) else { continue };
             let Some(index) = self.members[id].run else {
-                self.members[id].hear_idle(&said);
+                self.members[id].on_message_while_idle(&said);
                 continue;
             };
             if let Some(end) = self.hear(id, said, plan, &pending[index], folder, observer)? {
@@ -254,15 +254,15 @@ impl Pool {
                 self.no_room.get_or_insert(why);
                 RunEnd::Stopped
             }
-            Some(Report::Hello(_) | Report::Timed(_)) => return Ok(None),
+            Some(Report::MachineInfo(_) | Report::Timed(_)) => return Ok(None),
             None => {
-                let farewell = self.members[id].farewell();
-                let why = farewell.killed.then(|| self.memory.why_killed());
+                let exit = self.members[id].exit();
+                let why = exit.killed.then(|| self.memory.why_killed());
                 // What ends the job may end its processes one by one: the run goes on another day.
                 let stopped = self.stopping && why.is_some();
                 let end = match job.measurement {
-                    None => end_of_lost_run(&folder.run(run), plan, run, &farewell, why)?,
-                    Some(_) => RunEnd::Failed { message: said_of(&farewell.message, why) },
+                    None => end_of_lost_run(&folder.run(run), plan, run, &exit, why)?,
+                    Some(_) => RunEnd::Failed { message: said_of(&exit.message, why) },
                 };
                 match end {
                     RunEnd::Failed { .. } if stopped => RunEnd::Stopped,
@@ -374,10 +374,10 @@ fn end_of_lost_run(
     folder: &RunFolder,
     plan: &Plan,
     run: &Run,
-    farewell: &Farewell,
+    exit: &WorkerExit,
     why: Option<Killed>,
 ) -> Result<RunEnd> {
-    let message = said_of(&farewell.message, why);
+    let message = said_of(&exit.message, why);
     match folder.record()?.map(|record| record.status) {
         Some(Status::Finished) => Ok(RunEnd::Finished),
         Some(Status::Diverged { step }) => Ok(RunEnd::Diverged { step }),

@@ -61,7 +61,7 @@ pub enum Measure {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Report {
-    Hello(Hello),
+    MachineInfo(MachineInfo),
     Progress(Progress),
     Epoch(EpochMetrics, TimingLine),
     Ended(RunEnd),
@@ -72,7 +72,7 @@ pub(super) enum Report {
 
 /// What a worker says of itself at first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Hello {
+pub struct MachineInfo {
     /// The version of libtorch.
     pub libtorch: String,
     /// The GPUs that libtorch can use.

@@ -249,6 +249,10 @@ impl RunFolder {
     }
 
     /// The record, if the run was ever started.
+    ///
+    /// # Errors
+    /// A [`UserError`](crate::error::UserError) with the way to repeat the run where the record is damaged;
+    /// plain ones where it is no file or may not be read. So for all readers of this folder.
     pub fn record(&self) -> Result<Option<Record>> {
         self.told(files::read_sealed_json(&self.record_file()))
     }

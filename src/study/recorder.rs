@@ -3,8 +3,8 @@
 use super::curves::Curves;
 use super::protocol::{Report, Task};
 use super::record::{EvaluationTimingLine, HistogramLine, RunFolder, TimingLine, wall_clock};
-use super::resume::{Logs, take_back, unfit};
-use super::worker::{PeakMemory, Wishes};
+use super::resume::{Logs, truncate_to_checkpoint, unfit};
+use super::worker::{PeakMemory, RunControl};
 use crate::config::NoiseScaleSection;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
@@ -12,8 +12,8 @@ use crate::files::{self, Mark};
 use crate::kernels::{Arrays, Engine, Optimizer, Shape};
 use crate::probe::{self, NoiseLine};
 use crate::train::{
-    Callback, Course, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause,
-    Position, Progress, StepMetrics, optimizer,
+    Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause, Position,
+    Progress, StepMetrics, TrainingLength, optimizer,
 };
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +26,8 @@ pub(super) struct Recorder<'r> {
     logs: Logs,
     curves: Curves,
     peak_memory: &'r PeakMemory,
-    tell: &'r mut dyn FnMut(Report),
-    wishes: &'r Wishes,
+    emit: &'r mut dyn FnMut(Report),
+    control: &'r RunControl,
     histograms: bool,
     noise: Option<NoiseProbe>,
 }
@@ -61,8 +61,8 @@ impl<'r> Recorder<'r> {
         folder: &'r RunFolder,
         (rows, position): (usize, &Position),
         peak_memory: &'r PeakMemory,
-        tell: &'r mut dyn FnMut(Report),
-        wishes: &'r Wishes,
+        emit: &'r mut dyn FnMut(Report),
+        control: &'r RunControl,
     ) -> Result<Self> {
         if let Some(why) = unfit(folder, position)? {
             // The study looks before it starts a run: this one was damaged since.
@@ -72,19 +72,19 @@ impl<'r> Recorder<'r> {
             )
             .into());
         }
-        take_back(folder, position)?;
+        truncate_to_checkpoint(folder, position)?;
         let logs = Logs::open(folder)?;
-        let curves = draw_again(task, folder)?;
+        let curves = redraw_event_files(task, folder)?;
         let histograms = task.logging.histograms;
         let measured: BTreeSet<u64> = folder.noise()?.iter().map(|line| line.step).collect();
         let noise = task.probe.noise_scale.map(|section| {
             let train = &task.definition.arm.train;
-            let course = Course::new(&task.definition.arm, rows);
-            let checkpoints = probe::checkpoints(&section, &course);
+            let length = TrainingLength::new(&task.definition.arm, rows);
+            let checkpoints = probe::checkpoints(&section, &length);
             let optimizer = optimizer(&train.optimizer);
             NoiseProbe { section, optimizer, checkpoints, measured, rows }
         });
-        Ok(Self { folder, logs, curves, peak_memory, tell, wishes, histograms, noise })
+        Ok(Self { folder, logs, curves, peak_memory, emit, control, histograms, noise })
     }
 
     /// Draws how the training ended; a run that was stopped has not ended.
@@ -98,7 +98,7 @@ impl<'r> Recorder<'r> {
 }
 
 /// The curves of what is recorded.
-fn draw_again(task: &Task, folder: &RunFolder) -> Result<Curves> {
+fn redraw_event_files(task: &Task, folder: &RunFolder) -> Result<Curves> {
     let (metrics, timing) = (folder.metrics()?, folder.timing()?);
     let begun = timing.first().map_or_else(wall_clock, |line| line.wall_time);
     let end_of = |epoch: u64| timing.get(epoch as usize).map_or(begun, |line| line.wall_time);
@@ -131,7 +131,7 @@ fn draw_again(task: &Task, folder: &RunFolder) -> Result<Curves> {
 
 impl Callback for Recorder<'_> {
     fn on_progress(&mut self, progress: &Progress) -> Result<()> {
-        (self.tell)(Report::Progress(*progress));
+        (self.emit)(Report::Progress(*progress));
         Ok(())
     }
 
@@ -169,7 +169,7 @@ impl Callback for Recorder<'_> {
         self.logs.metrics.append_line(metrics)?;
         files::append_sealed_line(&self.folder.timing_log(), &timing)?;
         self.curves.draw_epoch(metrics, &timing)?;
-        (self.tell)(Report::Epoch(*metrics, timing));
+        (self.emit)(Report::Epoch(*metrics, timing));
         Ok(())
     }
 
@@ -226,11 +226,11 @@ impl Callback for Recorder<'_> {
     }
 
     fn should_stop(&self) -> bool {
-        self.wishes.stop.load(Ordering::Relaxed)
+        self.control.stop.load(Ordering::Relaxed)
     }
 
     fn threads(&self) -> Option<usize> {
-        Some(self.wishes.threads.load(Ordering::Relaxed))
+        Some(self.control.threads.load(Ordering::Relaxed))
     }
 }
 

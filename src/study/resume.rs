@@ -114,7 +114,7 @@ fn shorter(path: &Path, wanted: u64, found: u64) -> String {
 }
 
 /// Removes the lines of epochs, measurements and steps after this position.
-pub(super) fn take_back(folder: &RunFolder, position: &Position) -> Result<()> {
+pub(super) fn truncate_to_checkpoint(folder: &RunFolder, position: &Position) -> Result<()> {
     if *position == Position::default() {
         // Whatever they hold.
         let times = [folder.timing_log(), folder.evaluation_timing_log()];
@@ -193,7 +193,7 @@ mod tests {
 
         // Stopped after step 5, which was due to be measured and had not been.
         let position = Position { epoch: 1, step: 5, evaluated: 2, ..Position::default() };
-        take_back(&folder, &position).unwrap();
+        truncate_to_checkpoint(&folder, &position).unwrap();
         assert_eq!(folder.evaluations().unwrap().len(), 1);
         assert_eq!(folder.evaluation_timing().unwrap().len(), 1);
         let steps: Vec<u64> = folder.steps().unwrap().iter().map(|line| line.step).collect();
@@ -209,7 +209,7 @@ mod tests {
             why.contains("metrics.jsonl holds 1 lines, and the checkpoint comes after 2"),
             "{why}"
         );
-        take_back(&folder, &Position::default()).unwrap();
+        truncate_to_checkpoint(&folder, &Position::default()).unwrap();
         assert_eq!(folder.noise().unwrap(), []);
     }
 
@@ -233,7 +233,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(unfit(&folder, &position).unwrap(), None);
-        take_back(&folder, &position).unwrap();
+        truncate_to_checkpoint(&folder, &position).unwrap();
         assert_eq!(folder.steps().unwrap().len(), 2);
         std::fs::write(folder.steps_log(), text.replace("1.0", "1.5")).unwrap();
         let why = unfit(&folder, &position).unwrap().unwrap();

@@ -6,12 +6,12 @@ use super::plan::Plan;
 use crate::config::{Arm, DataSection, Monitor, Per, Schedule};
 use crate::error::UserError;
 use crate::format::rate;
-use crate::train::{Course, warmup_steps};
+use crate::train::{TrainingLength, warmup_steps};
 
 /// Refuses schedules that would still go on when the run has ended.
-pub(super) fn refuse_endless(arm: &Arm, course: &Course) -> Result<(), UserError> {
-    let steps = course.steps();
-    let warmup = arm.train.warmup.as_ref().map_or(0, |warmup| warmup_steps(warmup, course));
+pub(super) fn refuse_endless(arm: &Arm, length: &TrainingLength) -> Result<(), UserError> {
+    let steps = length.steps();
+    let warmup = arm.train.warmup.as_ref().map_or(0, |warmup| warmup_steps(warmup, length));
     if warmup > 0 && warmup >= steps {
         return Err(UserError::new(
             format!(
@@ -31,7 +31,7 @@ pub(super) fn refuse_endless(arm: &Arm, course: &Course) -> Result<(), UserError
         _ => return Ok(()),
     };
     let (whole, unit) = match per {
-        Per::Epoch => ((steps - warmup).div_ceil(course.steps_per_epoch().max(1)), "epoch"),
+        Per::Epoch => ((steps - warmup).div_ceil(length.steps_per_epoch().max(1)), "epoch"),
         Per::Step => (steps - warmup, "step"),
     };
     match last >= whole {

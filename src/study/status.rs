@@ -9,7 +9,7 @@ use super::summary::{ArmSummary, summarise};
 use super::tuning::{Tuning, read_undamaged, settled};
 use crate::config::{Arm, Study};
 use crate::error::UserError;
-use crate::train::Course;
+use crate::train::TrainingLength;
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -85,6 +85,10 @@ pub enum RunState {
 
 impl StudyStatus {
     /// Reads the folder of a study.
+    ///
+    /// # Errors
+    /// A [`UserError`] where it is no folder of a study. A run that is damaged, or that cannot be read, is
+    /// no error: its state says so.
     pub fn read(folder: &Path) -> Result<Self> {
         let mut study = resolved(folder)?;
         // Before the records: a study that ends meanwhile is then shown as running, not as broken
@@ -101,7 +105,7 @@ impl StudyStatus {
         let all = Run::all(&study);
         let planned: BTreeSet<String> = all.iter().map(Run::id).collect();
         let rows = training_examples(folder)?;
-        let epochs = |arm: &Arm| rows.map(|rows| Course::new(arm, rows).epochs());
+        let epochs = |arm: &Arm| rows.map(|rows| TrainingLength::new(arm, rows).epochs());
         let of_runs = |runs: &[Run]| -> Result<Vec<RunStatus>> {
             let of_run = |run: &Run| {
                 run_status(&RunFolder::new(&folder.join(run.id())), run.id(), epochs(&run.arm))

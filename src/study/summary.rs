@@ -98,6 +98,9 @@ pub struct FinishedRun {
 
 impl FinishedRun {
     /// Reads a run of this arm; `None` unless it is finished.
+    ///
+    /// # Errors
+    /// As [`RunFolder::record`].
     pub fn read(files: &RunFolder, arm: &Arm) -> Result<Option<Self>> {
         let finished = |record: &Record| record.status == Status::Finished;
         let Some(record) = files.record()?.filter(finished) else { return Ok(None) };

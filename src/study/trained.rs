@@ -52,6 +52,9 @@ pub struct Prediction {
 
 impl TrainedRun {
     /// Opens the folder of a finished run, inside the folder of its study.
+    ///
+    /// # Errors
+    /// A [`UserError`] where the run is not finished, and where a file of it is damaged or missing.
     pub fn open(path: &Path) -> Result<Self> {
         let folder = RunFolder::new(path);
         let record = folder.record()?.ok_or_else(|| not_a_run(path))?;
@@ -88,6 +91,9 @@ impl TrainedRun {
     }
 
     /// What turns new examples into sequences for this run.
+    ///
+    /// # Errors
+    /// Where a copy of the study is missing, is damaged, or is of other data.
     pub fn encoder(&self) -> Result<Encoder> {
         let encoder = Encoder::open(&self.kept(), &self.study.experiment.data, self.is_masked())?;
         self.refuse_other_data(&encoder.facts().hash, &self.kept())?;

@@ -48,14 +48,14 @@ pub struct Tuning {
 
 impl Tuning {
     /// Whether no rate can be taken, since each made a run diverge.
-    pub fn is_hopeless(&self) -> bool {
+    pub fn all_diverged(&self) -> bool {
         self.finished && self.chosen.is_none()
     }
 }
 
 /// The rate to try beyond these, in ascending order: past the best at an end, or below all of them
 /// when each diverged.
-fn beyond(trials: &[Trial]) -> Option<f64> {
+fn extend_grid(trials: &[Trial]) -> Option<f64> {
     let rate = |index: usize| trials[index].learning_rate;
     let last = trials.len().checked_sub(1).filter(|last| *last > 0)?;
     match best_trial(trials) {
@@ -128,7 +128,7 @@ fn read(
     }
     let extensions = if rule.sampling == Sampling::Grid { rule.extend } else { 0 };
     for _ in 0..extensions {
-        let next = beyond(&tuning.trials).filter(|lr| tuning.finished && *lr > 0.0);
+        let next = extend_grid(&tuning.trials).filter(|lr| tuning.finished && *lr > 0.0);
         let Some(lr) = next else { break };
         try_rate(&Trials { arm, rule, folder, damaged }, lr, &mut tuning, &mut runs)?;
         tuning.trials.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
@@ -229,7 +229,7 @@ pub(super) fn settled(study: &Study, tunings: &[Tuning]) -> Study {
     let mut study = study.clone();
     for tuning in tunings {
         if let Some(lr) = tuning.chosen {
-            study.settle(&tuning.arm, lr);
+            study.set_tuned_lr(&tuning.arm, lr);
         }
     }
     study
@@ -315,13 +315,13 @@ mod tests {
             trial(0.1, &[0.5; 2], 0),
         ];
         assert_eq!(best_trial(&trials), Some((1, None)));
-        assert_eq!(beyond(&trials), None);
+        assert_eq!(extend_grid(&trials), None);
         trials[2].validation = vec![0.9, 0.9];
         assert_eq!(best_trial(&trials), Some((2, Some(Edge::Highest))));
-        assert_eq!(beyond(&trials), Some(1.0));
+        assert_eq!(extend_grid(&trials), Some(1.0));
         trials[0].validation = vec![0.95, 0.95];
         assert_eq!(best_trial(&trials), Some((0, Some(Edge::Lowest))));
-        assert_eq!(beyond(&trials), Some(1e-4));
+        assert_eq!(extend_grid(&trials), Some(1e-4));
     }
 
     #[test]
@@ -329,7 +329,7 @@ mod tests {
         let trials = [trial(1e-3, &[0.7], 0), trial(1e-2, &[0.8], 0), trial(0.1, &[0.9], 1)];
         assert_eq!(best_trial(&trials), Some((1, None)));
         let all = [trial(1e-2, &[], 2), trial(0.1, &[], 2)];
-        assert_eq!((best_trial(&all), beyond(&all)), (None, Some(1e-3)));
+        assert_eq!((best_trial(&all), extend_grid(&all)), (None, Some(1e-3)));
     }
 
     fn study(rule: &str) -> Study {

@@ -96,7 +96,7 @@ impl Trainer<'_> {
             let seeds = additions.seeds;
             let stage = plan.grown(seeds, &fewer);
             self.folder.write_resolved(&stage)?;
-            sessions.tell(seeds, &additions)?;
+            sessions.record_seeds(seeds, &additions)?;
             if !self.train(&stage, from)? {
                 return self.end(plan, self.cut(), additions, &fewer, sessions);
             }
@@ -158,7 +158,7 @@ impl Trainer<'_> {
         plan.runs = Run::all(&plan.study);
         let goes_on = matches!(stop, Stop::MaxTime | Stop::Interrupted);
         self.folder.write_resolved(if goes_on { &whole } else { &plan })?;
-        sessions.tell(additions.seeds.max(1), &additions)?;
+        sessions.record_seeds(additions.seeds.max(1), &additions)?;
         Ok((plan, Some(additions)))
     }
 

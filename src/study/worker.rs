@@ -5,7 +5,7 @@ use super::killed::in_short;
 use super::measure;
 use super::plan::Stage;
 use super::predictions;
-use super::protocol::{Hello, NoRoom, Order, Report, RunEnd, StepTimes, Task};
+use super::protocol::{MachineInfo, NoRoom, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Definition, Record, RunFolder, RunResult, Status};
 use super::recorder::Recorder;
 use crate::data::Dataset;
@@ -15,7 +15,7 @@ use crate::kernels::{
 };
 use crate::model::{self, Names};
 use crate::rng;
-use crate::train::{self, Course, Job, Outcome, Position, Trained};
+use crate::train::{self, Job, Outcome, Position, Trained, TrainingLength};
 use anyhow::{Context, Result};
 use std::cell::Cell;
 use std::fs;
@@ -38,24 +38,24 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
         Ok(output.flush()?)
     };
     let (libtorch, cuda) = (libtorch_version(), cuda_devices()?);
-    send(Report::Hello(Hello { libtorch, cuda, cuda_trouble }))?;
-    let wishes = Arc::new(Wishes::default());
-    for order in listen(input, Arc::clone(&wishes)) {
+    send(Report::MachineInfo(MachineInfo { libtorch, cuda, cuda_trouble }))?;
+    let control = Arc::new(RunControl::default());
+    for order in listen(input, Arc::clone(&control)) {
         match order {
             Order::Stop | Order::Threads(_) => {}
             Order::Time(task) => send(Report::Timed(time(&task)?))?,
             Order::Measure(task, what) => {
-                send(report(measure::measure(&task, &what, &wishes)))?;
+                send(report(measure::measure(&task, &what, &control)))?;
             }
             Order::Train(task) => {
                 // If nobody hears the reports, the study is gone: save and end, as on a stop.
-                let mut tell = |report| {
+                let mut emit = |report| {
                     if send(report).is_err() {
-                        wishes.stop.store(true, Ordering::Relaxed);
+                        control.stop.store(true, Ordering::Relaxed);
                     }
                 };
-                let ended = train_recorded(&task, &wishes, &mut tell);
-                tell(report(ended));
+                let ended = train_recorded(&task, &control, &mut emit);
+                emit(report(ended));
             }
         }
     }
@@ -76,9 +76,9 @@ fn report(ended: Result<RunEnd>) -> Report {
     }
 }
 
-/// What the study wishes of the run that is being trained.
+/// What the study control of the run that is being trained.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct RunControl {
     /// Save it and end.
     pub(super) stop: AtomicBool,
     /// Threads to share its steps among.
@@ -87,22 +87,22 @@ pub(super) struct Wishes {
 
 /// Reads orders in a thread of its own, so that a stop, or the end of the input because the study
 /// is gone, is heard while a run is being trained.
-fn listen(input: impl BufRead + Send + 'static, wishes: Arc<Wishes>) -> Receiver<Order> {
+fn listen(input: impl BufRead + Send + 'static, control: Arc<RunControl>) -> Receiver<Order> {
     let (orders, received) = channel();
     thread::spawn(move || {
         for line in input.lines().map_while(Result::ok) {
             let Ok(order) = serde_json::from_str::<Order>(&line) else { break };
             match &order {
-                Order::Stop => wishes.stop.store(true, Ordering::Relaxed),
-                Order::Train(task) => wishes.threads.store(task.place.threads, Ordering::Relaxed),
-                Order::Threads(threads) => wishes.threads.store(*threads, Ordering::Relaxed),
+                Order::Stop => control.stop.store(true, Ordering::Relaxed),
+                Order::Train(task) => control.threads.store(task.place.threads, Ordering::Relaxed),
+                Order::Threads(threads) => control.threads.store(*threads, Ordering::Relaxed),
                 Order::Time(_) | Order::Measure(..) => {}
             }
             if orders.send(order).is_err() {
                 break;
             }
         }
-        wishes.stop.store(true, Ordering::Relaxed);
+        control.stop.store(true, Ordering::Relaxed);
     });
     received
 }
@@ -110,7 +110,7 @@ fn listen(input: impl BufRead + Send + 'static, wishes: Arc<Wishes>) -> Receiver
 type Tell<'t> = &'t mut dyn FnMut(Report);
 
 /// Trains a run; how it ended is in its record before this returns.
-fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd> {
+fn train_recorded(task: &Task, control: &RunControl, emit: Tell<'_>) -> Result<RunEnd> {
     let folder = RunFolder::new(&task.folder);
     fs::create_dir_all(folder.path())
         .with_context(|| format!("cannot make {}", folder.path().display()))?;
@@ -125,9 +125,9 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
         folder.write_record(&Record { result, checksums, ..record })
     };
     record(Status::Running, None)?;
-    let end = match train_run(task, &folder, wishes, tell) {
+    let end = match train_run(task, &folder, control, emit) {
         Ok((Outcome::Finished(trained), micro_batch)) => {
-            keep(task, &folder, &trained)?;
+            save_outputs(task, &folder, &trained)?;
             let Trained { test, epochs, best_epoch, stopped_early, .. } = *trained;
             let reached_target = task.definition.arm.train.stop_at.map(|_| trained.reached_target);
             let result =
@@ -153,7 +153,7 @@ fn train_recorded(task: &Task, wishes: &Wishes, tell: Tell<'_>) -> Result<RunEnd
 }
 
 /// Saves what a finished run leaves behind, apart from its record.
-fn keep(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
+fn save_outputs(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
     if task.stage == Stage::Tuning {
         // All that is asked of it is in its record.
         folder.remove_best();
@@ -173,8 +173,8 @@ fn keep(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()> {
 fn train_run(
     task: &Task,
     folder: &RunFolder,
-    wishes: &Wishes,
-    tell: Tell<'_>,
+    control: &RunControl,
+    emit: Tell<'_>,
 ) -> Result<(Outcome, Option<usize>)> {
     reset_peak_memory();
     let dataset = Dataset::open(&task.dataset)?;
@@ -195,8 +195,8 @@ fn train_run(
         folder,
         (splits.train.len(), &position),
         &peak_memory,
-        tell,
-        wishes,
+        emit,
+        control,
     )?;
     let job = Job {
         arm: &run.arm,
@@ -264,7 +264,7 @@ fn time_writing(dataset: &Path, engine: &dyn Engine) -> Result<f64> {
 
 fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Result<f64> {
     let arm = &run.arm;
-    let lr = train::learning_rate(&arm.train, &Course::new(arm, order.len()), 0, None);
+    let lr = train::learning_rate(&arm.train, &TrainingLength::new(arm, order.len()), 0, None);
     let mut batches = order.chunks(arm.batch_size).cycle();
     let mut step = || -> Result<()> {
         let rows = batches.next().unwrap_or_default();

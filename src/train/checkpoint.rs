@@ -101,6 +101,9 @@ pub(super) fn save(path: &Path, shape: &Shape, state: &State, position: &Positio
 
 /// Reads what `save` wrote, of a run whose optimizer keeps so many moments; `None` when there is no
 /// such file. What does not fit its checksum is refused as [`Damaged`].
+///
+/// # Errors
+/// [`Damaged`] where it does not fit its checksum, its model or its optimizer: the run begins anew.
 pub fn load(path: &Path, shape: &Shape, moments: usize) -> Result<Option<(State, Position)>> {
     let place = || format!("the checkpoint {} cannot be used", path.display());
     let bytes = match files::read(path) {

@@ -37,7 +37,7 @@ fn order(job: &Job<'_>, epoch: u64) -> Vec<u32> {
 /// The learning rate of a step of the epoch in which `position` stands; steps count from 0.
 fn rate(job: &Job<'_>, position: &Position, step: u64) -> f64 {
     let plateau = position.plateau.map(|plateau| plateau.lr);
-    learning_rate(&job.arm.train, &job.course(), step, plateau)
+    learning_rate(&job.arm.train, &job.training_length(), step, plateau)
 }
 
 /// The training steps of one epoch, from where it stands.
@@ -49,13 +49,13 @@ pub(super) fn train_epoch(
 ) -> Result<Option<Early>> {
     let order = order(job, position.epoch);
     let batches: Vec<&[u32]> = order.chunks(job.arm.batch_size).collect();
-    let course = job.course();
+    let length = job.training_length();
     let lstm = &job.arm.model.lstm;
     let every = job.arm.train.evaluate_every;
     let (mut clock, mut since) = (Instant::now(), Instant::now());
     let mut unread: Vec<Unread<'_>> = Vec::new();
-    while position.batch < batches.len() as u64 && !course.is_over(position) {
-        let is_due = |position: &Position| course.is_due(every, position.step);
+    while position.batch < batches.len() as u64 && !length.is_exhausted(position) {
+        let is_due = |position: &Position| length.is_due(every, position.step);
         if position.batch > 0 && position.evaluated < position.step && is_due(position) {
             if let Some(early) = evaluate(job, engine, callback, position)? {
                 return Ok(Some(early));
@@ -82,7 +82,7 @@ pub(super) fn train_epoch(
         position.batch += 1;
         position.step += 1;
         let stop = callback.should_stop();
-        let is_last = position.batch == batches.len() as u64 || course.is_over(position);
+        let is_last = position.batch == batches.len() as u64 || length.is_exhausted(position);
         let stands_still = is_due(position) || callback.wants_pause(position.step);
         if stop || is_last || stands_still || clock.elapsed() >= READ_EVERY {
             let read = read(job, engine, &std::mem::take(&mut unread), position)?;
@@ -237,8 +237,8 @@ pub(super) fn finish_epoch(
     }
     // What is heard counts once the pause is over: a stop in its midst brings the epoch's end again.
     let mut after = position.clone();
-    let is_best = hear(job, &mut after, &metrics);
-    let ends = job.course().is_over(&after);
+    let is_best = update_on_metrics(job, &mut after, &metrics);
+    let ends = job.training_length().is_exhausted(&after);
     let pause = Pause { ends, ..pause(position, position.epoch + 1) };
     if callback.on_pause(&pause, engine)?.is_break() {
         return Ok(Some(Early::Stopped));
@@ -271,14 +271,16 @@ fn epoch_metrics(job: &Job<'_>, position: &Position, validation: Metrics) -> Epo
 
 /// Tells the schedule, the target and early stopping of an epoch; whether its weights are the best so
 /// far and will be restored.
-fn hear(job: &Job<'_>, position: &mut Position, metrics: &EpochMetrics) -> bool {
+fn update_on_metrics(job: &Job<'_>, position: &mut Position, metrics: &EpochMetrics) -> bool {
     let train = &job.arm.train;
-    let warming =
-        train.warmup.as_ref().is_some_and(|w| position.step < warmup_steps(w, &job.course()));
+    let warming = train
+        .warmup
+        .as_ref()
+        .is_some_and(|w| position.step < warmup_steps(w, &job.training_length()));
     if let (Schedule::Plateau(settings), false) = (&train.schedule, warming) {
         let start = || PlateauState::new(train.optimizer.lr());
         let plateau = position.plateau.get_or_insert_with(start);
-        plateau.hear(settings, monitored(settings.monitor, metrics));
+        plateau.update(settings, monitored(settings.monitor, metrics));
     }
     if train.stop_at.is_some_and(|stop| reaches(&stop, Some(&metrics.train), &metrics.validation)) {
         position.reach_target();
@@ -286,7 +288,7 @@ fn hear(job: &Job<'_>, position: &mut Position, metrics: &EpochMetrics) -> bool 
     let Some(settings) = &train.early_stopping else { return false };
     let stopping = position.stopping.get_or_insert_with(Stopping::default);
     let value = monitored(settings.monitor, metrics);
-    let advice = stopping.hear(settings, metrics.epoch, value);
+    let advice = stopping.update(settings, metrics.epoch, value);
     position.stopped_early |= advice.stop;
     advice.keep && settings.restore_best_weights
 }

@@ -9,22 +9,22 @@
 //! measured.
 
 mod checkpoint;
-mod course;
 mod dropout;
 mod epoch;
 mod evaluate;
 mod metrics;
 mod schedule;
 mod settings;
+mod training_length;
 mod watch;
 
 pub use checkpoint::{Position, load as load_checkpoint};
-pub use course::Course;
 pub use dropout::masks;
 pub use evaluate::{logits, logits_of, measure};
 pub use metrics::{Metrics, Tally, mean_loss, predicted, probability};
 pub use schedule::{learning_rate, warmup_steps};
 pub use settings::{optimizer, settings};
+pub use training_length::TrainingLength;
 pub use watch::{monitored, watched};
 
 use crate::config::Arm;
@@ -60,8 +60,8 @@ pub struct Job<'r> {
 }
 
 impl Job<'_> {
-    fn course(&self) -> Course {
-        Course::new(self.arm, self.splits.train.len())
+    fn training_length(&self) -> TrainingLength {
+        TrainingLength::new(self.arm, self.splits.train.len())
     }
 }
 
@@ -263,7 +263,7 @@ pub fn train(
         return stopped(job, engine, callback, position);
     }
     // A run that was stopped while its last epoch was measured has that still to do.
-    while position.batch > 0 || !job.course().is_over(&position) {
+    while position.batch > 0 || !job.training_length().is_exhausted(&position) {
         let early = match train_epoch(job, engine, callback, &mut position)? {
             Some(early) => Some(early),
             None => finish_epoch(job, engine, callback, &mut position)?,
@@ -321,7 +321,7 @@ fn finish(
         test,
         epochs: position.epoch,
         best_epoch,
-        stopped_early: position.stopped_early && position.step < job.course().steps(),
+        stopped_early: position.stopped_early && position.step < job.training_length().steps(),
         reached_target: position.reached_target,
     })))
 }

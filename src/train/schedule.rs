@@ -4,44 +4,44 @@
 //! the rate is that of t = 0 times `start + (1 - start) * t / n` (torch's `LinearLR`, followed by
 //! the schedule in a `SequentialLR`).
 
-use super::course::Course;
+use super::training_length::TrainingLength;
 use crate::config::{OneCycle, Per, Schedule, TrainSection, Warmup};
 use std::f64::consts::PI;
 
 /// The learning rate of a step, counted from 0. `plateau` is where [`Schedule::Plateau`] stands.
 pub fn learning_rate(
     train: &TrainSection,
-    course: &Course,
+    length: &TrainingLength,
     step: u64,
     plateau: Option<f64>,
 ) -> f64 {
-    let whole = course.steps_per_epoch().max(1);
-    let begins = train.warmup.as_ref().map_or(0, |warmup| warmup_steps(warmup, course));
+    let whole = length.steps_per_epoch().max(1);
+    let begins = train.warmup.as_ref().map_or(0, |warmup| warmup_steps(warmup, length));
     if let Some(warmup) = train.warmup.as_ref().filter(|_| step < begins) {
         let share = match warmup.epochs {
             Some(epochs) => (step / whole) as f64 / epochs as f64,
             None => step as f64 / begins as f64,
         };
         let factor = warmup.start_factor + (1.0 - warmup.start_factor) * share;
-        return factor * scheduled(train, course, 0, 0, begins, plateau);
+        return factor * scheduled(train, length, 0, 0, begins, plateau);
     }
     let t = step - begins;
-    scheduled(train, course, t, t / whole, begins, plateau)
+    scheduled(train, length, t, t / whole, begins, plateau)
 }
 
 /// How many steps a warm-up takes.
-pub fn warmup_steps(warmup: &Warmup, course: &Course) -> u64 {
+pub fn warmup_steps(warmup: &Warmup, length: &TrainingLength) -> u64 {
     match (warmup.epochs, warmup.steps, warmup.examples) {
-        (Some(epochs), _, _) => epochs * course.steps_per_epoch(),
+        (Some(epochs), _, _) => epochs * length.steps_per_epoch(),
         (None, Some(steps), _) => steps,
-        (None, None, examples) => course.steps_of(examples.unwrap_or_default()),
+        (None, None, examples) => length.steps_of(examples.unwrap_or_default()),
     }
 }
 
 /// The rate `step` steps and `epoch` epochs after the warm-up, which took `begins` steps.
 fn scheduled(
     train: &TrainSection,
-    course: &Course,
+    length: &TrainingLength,
     step: u64,
     epoch: u64,
     begins: u64,
@@ -62,15 +62,15 @@ fn scheduled(
             lr * power(settings.gamma, passed as u64)
         }
         Schedule::Cosine(settings) => {
-            let left = course.steps().saturating_sub(begins);
+            let left = length.steps().saturating_sub(begins);
             let whole = match settings.per {
-                Per::Epoch => left.div_ceil(course.steps_per_epoch().max(1)),
+                Per::Epoch => left.div_ceil(length.steps_per_epoch().max(1)),
                 Per::Step => left,
             };
             let share = t(settings.per) as f64 / settings.over.unwrap_or(whole).max(1) as f64;
             settings.min_lr + (lr - settings.min_lr) * (1.0 + (PI * share).cos()) / 2.0
         }
-        Schedule::OneCycle(settings) => one_cycle(settings, lr, step, course.steps()),
+        Schedule::OneCycle(settings) => one_cycle(settings, lr, step, length.steps()),
         Schedule::Table(settings) => {
             let last = settings.lr.len() - 1;
             settings.lr[usize::try_from(t(settings.per)).unwrap_or(last).min(last)]
@@ -150,9 +150,9 @@ mod tests {
         TrainSection { epochs: Some(epochs), optimizer, schedule, ..TrainSection::default() }
     }
 
-    fn course(train: &TrainSection, batch_size: usize, rows: usize) -> Course {
+    fn training_length(train: &TrainSection, batch_size: usize, rows: usize) -> TrainingLength {
         let (name, model) = (String::new(), Default::default());
-        Course::new(&Arm { name, batch_size, model, train: train.clone() }, rows)
+        TrainingLength::new(&Arm { name, batch_size, model, train: train.clone() }, rows)
     }
 
     #[test]
@@ -176,9 +176,9 @@ mod tests {
                 Warmup { epochs, steps, examples: None, start_factor: start_factor.unwrap() }
             });
             // One step an epoch, so that both units count the same.
-            let course = course(&train, 4, 4);
+            let length = training_length(&train, 4, 4);
             for (t, expected) in case.learning_rates.iter().enumerate() {
-                let found = learning_rate(&train, &course, t as u64, None);
+                let found = learning_rate(&train, &length, t as u64, None);
                 let error = (found - expected).abs() / expected;
                 assert!(error < 1e-10, "{} {per:?} at {t}: {found} for {expected}", case.name);
             }
@@ -191,10 +191,10 @@ mod tests {
     fn the_seeds_schedule_is_a_thousandth_times_nine_tenths_to_the_epoch() {
         let exponential = Exponential { gamma: 0.9, per: Per::Epoch };
         let train = section(Schedule::Exponential(exponential), 1e-3, 10);
-        let course = course(&train, 4, 10);
+        let length = training_length(&train, 4, 10);
         for (step, expected) in [(0, 1e-3), (2, 1e-3), (3, 9e-4), (8, 8.1e-4), (29, 3.87420489e-4)]
         {
-            let found = learning_rate(&train, &course, step, None);
+            let found = learning_rate(&train, &length, step, None);
             assert!((found - expected).abs() < 1e-15, "step {step}: {found}");
         }
     }
@@ -203,8 +203,8 @@ mod tests {
     fn a_table_holds_its_last_rate() {
         let table = Table { lr: vec![0.3, 0.2], per: Per::Epoch };
         let train = section(Schedule::Table(table), 1.0, 5);
-        let course = course(&train, 4, 8);
-        let rates: Vec<f64> = (0..6).map(|s| learning_rate(&train, &course, s, None)).collect();
+        let length = training_length(&train, 4, 8);
+        let rates: Vec<f64> = (0..6).map(|s| learning_rate(&train, &length, s, None)).collect();
         assert_eq!(rates, [0.3, 0.3, 0.2, 0.2, 0.2, 0.2]);
     }
 
@@ -213,8 +213,8 @@ mod tests {
         let mut train = section(Schedule::Constant, 1.0, 9);
         train.warmup = Some(Warmup { examples: Some(64), ..Warmup::default() });
         for (batch_size, steps) in [(8, 8), (32, 2), (100, 1)] {
-            let course = course(&train, batch_size, 1000);
-            let rate = |step| learning_rate(&train, &course, step, None);
+            let length = training_length(&train, batch_size, 1000);
+            let rate = |step| learning_rate(&train, &length, step, None);
             assert!(rate(steps - 1) < 1.0 && (rate(steps) - 1.0).abs() < 1e-15, "{batch_size}");
             assert!((rate(0) - 1.0 / 3.0).abs() < 1e-15);
         }
@@ -224,8 +224,8 @@ mod tests {
     fn without_an_end_of_its_own_a_cosine_ends_with_the_run() {
         let cosine = Cosine { min_lr: 0.1, per: Per::Step, ..Cosine::default() };
         let train = section(Schedule::Cosine(cosine), 1.0, 10);
-        let course = course(&train, 10, 100);
-        let last = learning_rate(&train, &course, 99, None);
+        let length = training_length(&train, 10, 100);
+        let last = learning_rate(&train, &length, 99, None);
         assert!((0.1..0.101).contains(&last), "{last}");
     }
 }

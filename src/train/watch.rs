@@ -70,7 +70,7 @@ pub(super) struct Advice {
 }
 
 impl Stopping {
-    pub(super) fn hear(
+    pub(super) fn update(
         &mut self,
         settings: &EarlyStopping,
         epoch: u64,
@@ -105,15 +105,15 @@ impl PlateauState {
         Self { lr, best: None, bad: 0, cooldown: 0 }
     }
 
-    pub(super) fn hear(&mut self, settings: &Plateau, value: Option<f64>) {
+    pub(super) fn update(&mut self, settings: &Plateau, value: Option<f64>) {
         let Some(value) = value else { return };
         match settings.rule {
-            PlateauRule::Torch => self.hear_torch(settings, value),
-            PlateauRule::Keras => self.hear_keras(settings, value),
+            PlateauRule::Torch => self.update_torch(settings, value),
+            PlateauRule::Keras => self.update_keras(settings, value),
         }
     }
 
-    fn hear_torch(&mut self, settings: &Plateau, value: f64) {
+    fn update_torch(&mut self, settings: &Plateau, value: f64) {
         let sign = sign(settings.monitor);
         let mark =
             self.best.map_or(sign * f64::INFINITY, |best| best * (1.0 - sign * settings.threshold));
@@ -134,7 +134,7 @@ impl PlateauState {
         }
     }
 
-    fn hear_keras(&mut self, settings: &Plateau, value: f64) {
+    fn update_keras(&mut self, settings: &Plateau, value: f64) {
         if self.cooldown > 0 {
             (self.cooldown, self.bad) = (self.cooldown - 1, 0);
         }
@@ -212,7 +212,7 @@ mod tests {
             let mut state = PlateauState::new(1e-3);
             let mut rates = vec![state.lr];
             for value in metrics(&case) {
-                state.hear(&settings, Some(value));
+                state.update(&settings, Some(value));
                 rates.push(state.lr);
             }
             assert_rates(&case, &rates);
@@ -235,7 +235,7 @@ mod tests {
             let settings: Plateau = settings(&case, &names, serde_json::json!({ "rule": "keras" }));
             let mut state = PlateauState::new(1e-3);
             let rates = metrics(&case).into_iter().map(|value| {
-                state.hear(&settings, Some(value));
+                state.update(&settings, Some(value));
                 state.lr
             });
             assert_rates(&case, &rates.collect::<Vec<_>>());
@@ -257,7 +257,7 @@ mod tests {
             let mut state = Stopping::default();
             let mut stopped = None;
             for (epoch, value) in metrics(case).into_iter().enumerate() {
-                if state.hear(&settings, epoch as u64, Some(value)).stop {
+                if state.update(&settings, epoch as u64, Some(value)).stop {
                     stopped = Some(epoch as u64);
                     break;
                 }
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_metric_that_is_not_defined_is_passed_over() {
         let mut state = Stopping::default();
-        assert!(!state.hear(&EarlyStopping::default(), 5, None).stop);
+        assert!(!state.update(&EarlyStopping::default(), 5, None).stop);
         assert_eq!(state, Stopping::default());
     }
 }

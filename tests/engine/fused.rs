@@ -1,5 +1,5 @@
 //! What the engine `fused` promises beyond the battery: one result whatever the instructions and the
-//! threads, updates of an embedding that are put off and change nothing, and libtorch's course.
+//! threads, updates of an embedding that are put off and change nothing, and libtorch's length.
 
 use super::{ADAM, LIBTORCH, Path, Ragged, engine, fused};
 use batchscope::kernels::{

@@ -59,7 +59,7 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
     &["kernels::fused::tile", "kernels::fused::vector"],
     &[
         "study::folder",
-        "study::member",
+        "study::worker_process",
         "study::plan",
         "study::pool",
         "study::protocol",

@@ -3,7 +3,7 @@
 use super::{Because, Claim, ClaimKind, Finding, Missing};
 use crate::analysis::estimate::paired;
 use crate::analysis::groups::smallest_and_largest;
-use crate::analysis::objective::NO_MATTER;
+use crate::analysis::objective::NEGLIGIBLE_RATIO;
 use crate::analysis::{ArmResults, Estimate, Results, RunResults};
 
 /// Arms with finished runs.
@@ -57,6 +57,6 @@ fn judge(effect: &Estimate) -> Finding {
 }
 
 fn is_equal(effect: &Estimate) -> bool {
-    let limit = NO_MATTER.ln();
+    let limit = NEGLIGIBLE_RATIO.ln();
     effect.interval.is_some_and(|ends| ends.low > -limit && ends.high < limit)
 }

@@ -1,6 +1,6 @@
 //! JSON Lines: one object a line; empty lines are skipped.
 
-use super::{Hear, decode, doubled_column, too_many_columns, unknown_column};
+use super::{OnRow, decode, doubled_column, too_many_columns, unknown_column};
 use crate::data::account::Account;
 use crate::data::source::SourceFile;
 use crate::error::UserError;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
-pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> Result<Account> {
+pub(super) fn each_row(file: &SourceFile, columns: &[&str], on_row: OnRow<'_>) -> Result<Account> {
     let bytes = decode::text(file)?;
     let mut account = Account { file: file.name(), lines: Some(0), ..Account::default() };
     for (at, line) in decode::lines(&bytes).enumerate() {
@@ -39,7 +39,7 @@ pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> R
             .collect::<Result<Vec<Option<Cow<'_, str>>>, UserError>>()?;
         let cells: Vec<Option<&str>> = cells.iter().map(Option::as_deref).collect();
         account.rows += 1;
-        hear(number, &cells)?;
+        on_row(number, &cells)?;
     }
     Ok(account)
 }

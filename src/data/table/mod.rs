@@ -22,7 +22,7 @@ use delimited::Dialect;
 
 /// Hears of one row: its place, and the cells of the columns in the order in which they were asked
 /// for. A cell that is null or absent is `None`.
-type Hear<'h> = &'h mut dyn FnMut(u64, &[Option<&str>]) -> Result<(), UserError>;
+type OnRow<'h> = &'h mut dyn FnMut(u64, &[Option<&str>]) -> Result<(), UserError>;
 
 /// The rows of one file that `where` keeps, in the order of the file.
 #[derive(Debug)]
@@ -162,12 +162,12 @@ pub(super) fn each_row(
     file: &SourceFile,
     format: TableFormat,
     columns: &[&str],
-    hear: Hear<'_>,
+    on_row: OnRow<'_>,
 ) -> Result<Account> {
     match dialect(section, format) {
-        Some(dialect) => delimited::each_row(file, dialect, columns, hear),
-        None if format == TableFormat::Jsonl => jsonl::each_row(file, columns, hear),
-        None => parquet::each_row(file, columns, hear),
+        Some(dialect) => delimited::each_row(file, dialect, columns, on_row),
+        None if format == TableFormat::Jsonl => jsonl::each_row(file, columns, on_row),
+        None => parquet::each_row(file, columns, on_row),
     }
 }
 

@@ -47,7 +47,7 @@ impl Workspace {
     fn is_spent(&self, inputs: &Inputs<'_>, step: usize) -> bool {
         let zero = |values: &[f32]| values.iter().all(|value| value.to_bits() << 1 == 0);
         let all_joined = inputs.slab.active(step) == inputs.slab.active(0);
-        all_joined && zero(&self.d_states) && zero(&self.d_carries)
+        all_joined && zero(&self.d_states) && zero(&self.d_cells)
     }
 
     fn dense(&mut self, weights: &Weights<'_>, labels: &[f32], shares: &[f32]) {
@@ -75,18 +75,18 @@ impl Workspace {
             }
         }
         let at = slab.offsets[step];
-        let carries_before = match step {
+        let cells_before = match step {
             0 => &self.zeros[..],
-            _ => &self.carries[slab.offsets[step - 1] * width..],
+            _ => &self.cells[slab.offsets[step - 1] * width..],
         };
         let panels = self.gates.chunks_exact_mut(row_steps * PANEL).take(layout.panels);
         for (panel, gates) in panels.enumerate() {
             weights.instructions.cell_backward(Backward {
                 gates: &mut gates[at * PANEL..(at + rows) * PANEL],
-                carries: &self.carries[at * width..],
-                carries_before,
+                cells: &self.cells[at * width..],
+                cells_before,
                 d_states: &self.d_states,
-                d_carries: &mut self.d_carries,
+                d_cells: &mut self.d_cells,
                 width,
                 unit: panel * GROUP,
                 rows,

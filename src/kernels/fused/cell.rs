@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! z      = start + sum over k of state_{t-1}[k] * weights[k]       i, f, o = sigmoid, g = tanh of z
-//! carry  = f * carry_{t-1} + i * g                                 state = o * tanh(carry)
+//! cell  = f * cell_{t-1} + i * g                                 state = o * tanh(cell)
 //!
-//! d_carry += d_state * o * (1 - tanh(carry)^2)
-//! d_i = d_carry * g * i (1 - i)      d_f = d_carry * carry_{t-1} * f (1 - f)
-//! d_g = d_carry * i * (1 - g^2)      d_o = d_state * tanh(carry) * o (1 - o)
-//! d_carry_{t-1} = d_carry * f
+//! d_cell += d_state * o * (1 - tanh(cell)^2)
+//! d_i = d_cell * g * i (1 - i)      d_f = d_cell * cell_{t-1} * f (1 - f)
+//! d_g = d_cell * i * (1 - g^2)      d_o = d_state * tanh(cell) * o (1 - o)
+//! d_cell_{t-1} = d_cell * f
 //! ```
 //!
 //! Gradients that travel far back become subnormal, which costs some processors a hundred cycles for
@@ -18,7 +18,7 @@ use super::tile::{GROUP, PANEL, blocks, holds, multiply, with_rows, zeros};
 use super::vector::{Vector, prefetch};
 
 /// Gradients below this are 0: 2^-96.
-const LEAST: f32 = 1.262_177_4e-29;
+const FLUSH_THRESHOLD: f32 = 1.262_177_4e-29;
 
 /// What the product with the state is added to.
 #[derive(Clone, Copy)]
@@ -40,8 +40,8 @@ pub(super) struct Forward<'a> {
     pub(super) terms: usize,
     /// The states before, `[rows][width]`; not read when `terms` is 0.
     pub(super) states_before: &'a [f32],
-    /// The carries before, `[rows][width]`.
-    pub(super) carries_before: &'a [f32],
+    /// The cells before, `[rows][width]`.
+    pub(super) cells_before: &'a [f32],
     /// H, rounded up to whole groups.
     pub(super) width: usize,
     /// The first of the sixteen units.
@@ -51,8 +51,8 @@ pub(super) struct Forward<'a> {
     /// Becomes i f g o, `[rows][64]`.
     pub(super) gates: &'a mut [f32],
     /// `[rows][width]`, of which the sixteen units are written.
-    pub(super) carries: &'a mut [f32],
-    /// As `carries`.
+    pub(super) cells: &'a mut [f32],
+    /// As `cells`.
     pub(super) states: &'a mut [f32],
 }
 
@@ -67,7 +67,7 @@ pub(super) unsafe fn forward<V: Vector>(mut p: Forward<'_>) {
     assert!(p.width >= GROUP && p.unit <= p.width - GROUP);
     assert!(holds(p.weights, [p.terms, PANEL]) && p.terms <= p.width);
     assert!(p.terms == 0 || holds(p.states_before, all));
-    assert!(holds(p.carries_before, all) && holds(p.carries, all) && holds(p.states, all));
+    assert!(holds(p.cells_before, all) && holds(p.cells, all) && holds(p.states, all));
     assert!(holds(p.gates, [p.rows, PANEL]));
     if let Start::Table(table, index) = p.start {
         assert!(index.len() >= p.rows);
@@ -113,9 +113,9 @@ unsafe fn forward_block<V: Vector, const M: usize>(p: &mut Forward<'_>, first: u
             let at = (first + m) * p.width + p.unit + lane;
             let (i, f) = (sigmoid(z[0]), sigmoid(z[1]));
             let (g, o) = (tanh(z[2]), sigmoid(z[3]));
-            let carry = f.fma(V::load(p.carries_before.as_ptr().add(at)), i.mul(g));
-            carry.store(p.carries.as_mut_ptr().add(at));
-            o.mul(tanh(carry)).store(p.states.as_mut_ptr().add(at));
+            let cell = f.fma(V::load(p.cells_before.as_ptr().add(at)), i.mul(g));
+            cell.store(p.cells.as_mut_ptr().add(at));
+            o.mul(tanh(cell)).store(p.states.as_mut_ptr().add(at));
             for (n, gate) in [i, f, g, o].into_iter().enumerate() {
                 gate.store(gates.add(m * PANEL + n * GROUP));
             }
@@ -142,13 +142,13 @@ pub(super) struct Backward<'a> {
     /// i f g o, `[rows][64]`; becomes their gradients.
     pub(super) gates: &'a mut [f32],
     /// `[rows][width]`
-    pub(super) carries: &'a [f32],
-    /// The carries before, `[rows][width]`.
-    pub(super) carries_before: &'a [f32],
+    pub(super) cells: &'a [f32],
+    /// The cells before, `[rows][width]`.
+    pub(super) cells_before: &'a [f32],
     /// `[rows][width]`
     pub(super) d_states: &'a [f32],
     /// `[rows][width]`; becomes that of the step before.
-    pub(super) d_carries: &'a mut [f32],
+    pub(super) d_cells: &'a mut [f32],
     /// H, rounded up to whole groups.
     pub(super) width: usize,
     /// The first of the sixteen units.
@@ -168,11 +168,11 @@ pub(super) struct Backward<'a> {
 pub(super) unsafe fn backward<V: Vector>(p: Backward<'_>) {
     let all = [p.rows, p.width];
     assert!(p.width >= GROUP && p.unit <= p.width - GROUP && holds(p.gates, [p.rows, PANEL]));
-    assert!(holds(p.carries, all) && holds(p.carries_before, all));
-    assert!(holds(p.d_states, all) && holds(p.d_carries, all) && p.d_bias.len() >= PANEL);
+    assert!(holds(p.cells, all) && holds(p.cells_before, all));
+    assert!(holds(p.d_states, all) && holds(p.d_cells, all) && p.d_bias.len() >= PANEL);
     // SAFETY: the caller's promise, and the lengths asserted.
     unsafe {
-        let (one, least) = (V::splat(1.0), V::splat(LEAST));
+        let (one, least) = (V::splat(1.0), V::splat(FLUSH_THRESHOLD));
         for lane in (0..GROUP).step_by(V::LANES) {
             let bias = p.d_bias.as_mut_ptr().add(lane);
             let mut d_bias = load4::<V>(bias);
@@ -180,24 +180,24 @@ pub(super) unsafe fn backward<V: Vector>(p: Backward<'_>) {
                 let gates = p.gates.as_mut_ptr().add(row * PANEL + lane);
                 let [i, f, g, o] = load4::<V>(gates);
                 let at = row * p.width + p.unit + lane;
-                let squashed = tanh(V::load(p.carries.as_ptr().add(at)));
+                let tanh_c = tanh(V::load(p.cells.as_ptr().add(at)));
                 let d_state = V::load(p.d_states.as_ptr().add(at));
-                let d_carry = p.d_carries.as_mut_ptr().add(at);
-                let slope = one.sub(squashed.mul(squashed));
-                let dc = d_state.mul(o).fma(slope, V::load(d_carry));
-                let before = V::load(p.carries_before.as_ptr().add(at));
+                let d_cell = p.d_cells.as_mut_ptr().add(at);
+                let slope = one.sub(tanh_c.mul(tanh_c));
+                let dc = d_state.mul(o).fma(slope, V::load(d_cell));
+                let before = V::load(p.cells_before.as_ptr().add(at));
                 let gradients = [
                     dc.mul(g).mul(i.mul(one.sub(i))),
                     dc.mul(before).mul(f.mul(one.sub(f))),
                     dc.mul(i).mul(one.sub(g.mul(g))),
-                    d_state.mul(squashed).mul(o.mul(one.sub(o))),
+                    d_state.mul(tanh_c).mul(o.mul(one.sub(o))),
                 ];
                 for (n, gradient) in gradients.into_iter().enumerate() {
                     let gradient = gradient.flush(least);
                     gradient.store(gates.add(n * GROUP));
                     d_bias[n] = d_bias[n].add(gradient);
                 }
-                dc.mul(f).flush(least).store(d_carry);
+                dc.mul(f).flush(least).store(d_cell);
             }
             for (n, sum) in d_bias.into_iter().enumerate() {
                 sum.store(bias.add(n * GROUP));
@@ -221,7 +221,7 @@ mod tests {
         each.map(|(rows, groups)| (rows, groups * GROUP, (rows * 5 + groups) % groups * GROUP))
     }
 
-    /// Each row and lane of a panel: the row, the place of gate i, that of a carry.
+    /// Each row and lane of a panel: the row, the place of gate i, that of a cell.
     fn places(rows: usize, width: usize, unit: usize) -> impl Iterator<Item = [usize; 3]> {
         let each = (0..rows).flat_map(|row| (0..GROUP).map(move |lane| (row, lane)));
         each.map(move |(row, lane)| [row, row * PANEL + lane, row * width + unit + lane])
@@ -234,7 +234,7 @@ mod tests {
     fn a_step_forward_is_the_formula(set: Instructions) {
         for (rows, width, unit) in sizes() {
             let all = rows * width;
-            let (states_before, carries_before) = (noise(all, 1), noise(all, 2));
+            let (states_before, cells_before) = (noise(all, 1), noise(all, 2));
             let (table, before) = (noise(5 * PANEL, 4), noise(rows * PANEL, 5));
             let index: Vec<u32> = (0..rows as u32).map(|row| row * 3 % 5).collect();
             let starts = [Start::Gates, Start::Table(&table, &index)];
@@ -255,29 +255,29 @@ mod tests {
                         f64::from(start) + (0..terms).map(product).sum::<f64>()
                     };
                     let [i, f, g, o] = [sigmoid(z(0)), sigmoid(z(1)), z(2).tanh(), sigmoid(z(3))];
-                    let carry = f * f64::from(carries_before[at]) + i * g;
+                    let cell = f * f64::from(cells_before[at]) + i * g;
                     for (n, value) in [i, f, g, o].into_iter().enumerate() {
                         expected[0][gate + n * GROUP] = value;
                     }
-                    (expected[1][at], expected[2][at]) = (carry, o * carry.tanh());
+                    (expected[1][at], expected[2][at]) = (cell, o * cell.tanh());
                 }
                 let found = same_bits(set, |set| {
                     let mut gates = before.clone();
-                    let (mut carries, mut states) = (vec![9.0; all], vec![9.0; all]);
+                    let (mut cells, mut states) = (vec![9.0; all], vec![9.0; all]);
                     set.cell_forward(Forward {
                         start,
                         weights: &weights,
                         terms,
                         states_before: if terms == 0 { &[] } else { &states_before },
-                        carries_before: &carries_before,
+                        cells_before: &cells_before,
                         width,
                         unit,
                         rows,
                         gates: &mut gates,
-                        carries: &mut carries,
+                        cells: &mut cells,
                         states: &mut states,
                     });
-                    [gates, carries, states].concat()
+                    [gates, cells, states].concat()
                 });
                 assert_close(&found, &expected.concat(), 3e-6);
             }
@@ -288,20 +288,19 @@ mod tests {
         for (rows, width, unit) in sizes() {
             let all = rows * width;
             let gates: Vec<f32> = noise(rows * PANEL, 1).iter().map(|x| x.abs()).collect();
-            let [carries, carries_before, d_states, d_carries] =
-                [2, 3, 4, 5].map(|s| noise(all, s));
+            let [cells, cells_before, d_states, d_cells] = [2, 3, 4, 5].map(|s| noise(all, s));
             let d_bias = noise(PANEL, 6);
-            let mut expected = [wide(&gates), wide(&d_carries), wide(&d_bias)];
+            let mut expected = [wide(&gates), wide(&d_cells), wide(&d_bias)];
             for [_, gate, at] in places(rows, width, unit) {
                 let [i, f, g, o] = [0, 1, 2, 3].map(|n| f64::from(gates[gate + n * GROUP]));
-                let squashed = f64::from(carries[at]).tanh();
+                let tanh_c = f64::from(cells[at]).tanh();
                 let d_state = f64::from(d_states[at]);
-                let dc = f64::from(d_carries[at]) + d_state * o * (1.0 - squashed * squashed);
+                let dc = f64::from(d_cells[at]) + d_state * o * (1.0 - tanh_c * tanh_c);
                 let gradients = [
                     dc * g * i * (1.0 - i),
-                    dc * f64::from(carries_before[at]) * f * (1.0 - f),
+                    dc * f64::from(cells_before[at]) * f * (1.0 - f),
                     dc * i * (1.0 - g * g),
-                    d_state * squashed * o * (1.0 - o),
+                    d_state * tanh_c * o * (1.0 - o),
                 ];
                 for (n, gradient) in gradients.into_iter().enumerate() {
                     expected[0][gate + n * GROUP] = gradient;
@@ -310,20 +309,20 @@ mod tests {
                 expected[1][at] = dc * f;
             }
             let found = same_bits(set, |set| {
-                let (mut gates, mut d_carries) = (gates.clone(), d_carries.clone());
+                let (mut gates, mut d_cells) = (gates.clone(), d_cells.clone());
                 let mut d_bias = d_bias.clone();
                 set.cell_backward(Backward {
                     gates: &mut gates,
-                    carries: &carries,
-                    carries_before: &carries_before,
+                    cells: &cells,
+                    cells_before: &cells_before,
                     d_states: &d_states,
-                    d_carries: &mut d_carries,
+                    d_cells: &mut d_cells,
                     width,
                     unit,
                     rows,
                     d_bias: &mut d_bias,
                 });
-                [gates, d_carries, d_bias].concat()
+                [gates, d_cells, d_bias].concat()
             });
             assert_close(&found, &expected.concat(), 3e-6);
         }
@@ -335,22 +334,22 @@ mod tests {
         let refused = |at: u32, unit: usize, terms: usize, rows: usize| {
             let zeros = [0.0; 4 * PANEL];
             let mut out = [[0.0; PANEL]; 3];
-            let [gates, carries, states] = &mut out;
+            let [gates, cells, states] = &mut out;
             let start = Start::Table(&zeros[..2 * PANEL], &[at]);
             let (weights, width) = (&zeros[..], 2 * GROUP);
-            let (states_before, carries_before) = (&zeros[..PANEL], &zeros[..PANEL]);
+            let (states_before, cells_before) = (&zeros[..PANEL], &zeros[..PANEL]);
             refuses(|| {
                 set.cell_forward(Forward {
                     start,
                     weights,
                     terms,
                     states_before,
-                    carries_before,
+                    cells_before,
                     width,
                     unit,
                     rows,
                     gates,
-                    carries,
+                    cells,
                     states,
                 });
             })

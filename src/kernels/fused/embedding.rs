@@ -41,7 +41,7 @@ impl Embedding {
     }
 
     /// Makes the updates that these vectors still miss.
-    pub(super) fn catch_up(
+    pub(super) fn apply_deferred_updates(
         &mut self,
         instructions: Instructions,
         threads: &Threads,
@@ -62,12 +62,16 @@ impl Embedding {
     }
 
     /// Makes all updates that are still missing.
-    pub(super) fn catch_up_all(&mut self, instructions: Instructions, threads: &Threads) {
+    pub(super) fn apply_all_deferred_updates(
+        &mut self,
+        instructions: Instructions,
+        threads: &Threads,
+    ) {
         if self.rules.is_empty() {
             return;
         }
         let all: Vec<u32> = (0..self.had.len() as u32).collect();
-        self.catch_up(instructions, threads, &all);
+        self.apply_deferred_updates(instructions, threads, &all);
         self.rules.clear();
         self.had.fill(0);
     }

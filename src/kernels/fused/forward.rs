@@ -74,10 +74,10 @@ impl Workspace {
         let at = slab.offsets[step];
         let before = slab.offsets[step.saturating_sub(1)] * width;
         let (states_before, states) = self.states.split_at_mut(at * width);
-        let (carries_before, carries) = self.carries.split_at_mut(at * width);
-        let (states_before, carries_before) = match step {
+        let (cells_before, cells) = self.cells.split_at_mut(at * width);
+        let (states_before, cells_before) = match step {
             0 => (&self.zeros[..], &self.zeros[..]),
-            _ => (&states_before[before..], &carries_before[before..]),
+            _ => (&states_before[before..], &cells_before[before..]),
         };
         let panels = self.gates.chunks_exact_mut(row_steps * PANEL).take(layout.panels);
         for (panel, gates) in panels.enumerate() {
@@ -93,12 +93,12 @@ impl Workspace {
                 weights: &weights.packed[layout.state_weights(panel)],
                 terms: if step == 0 || masked { 0 } else { layout.units },
                 states_before,
-                carries_before,
+                cells_before,
                 width,
                 unit: panel * super::tile::GROUP,
                 rows,
                 gates: &mut gates[at * PANEL..(at + rows) * PANEL],
-                carries,
+                cells,
                 states,
             });
         }

@@ -72,19 +72,19 @@ fn cell_forward(set: Instructions) -> Micro {
         (values(ROWS * PANEL), values(WIDTH * PANEL), values(ROWS * WIDTH));
     let index: Vec<u32> = (0..ROWS as u32).collect();
     let mut gates = vec![0.0; ROWS * PANEL];
-    let (mut carries, mut states) = (before.clone(), before.clone());
+    let (mut cells, mut states) = (before.clone(), before.clone());
     kernel("cell_forward", 2 * ROWS * WIDTH * PANEL, move || {
         set.cell_forward(Forward {
             start: Start::Table(&table, &index),
             weights: &weights,
             terms: WIDTH,
             states_before: &before,
-            carries_before: &before,
+            cells_before: &before,
             width: WIDTH,
             unit: 0,
             rows: ROWS,
             gates: &mut gates,
-            carries: &mut carries,
+            cells: &mut cells,
             states: &mut states,
         });
     })
@@ -126,17 +126,17 @@ fn outer(set: Instructions) -> Micro {
 }
 
 fn cell_backward(set: Instructions) -> Micro {
-    let (first, carries) = (values(ROWS * PANEL), values(ROWS * WIDTH));
-    let (mut gates, mut d_carries, mut d_bias) = (first.clone(), carries.clone(), vec![0.0; PANEL]);
+    let (first, cells) = (values(ROWS * PANEL), values(ROWS * WIDTH));
+    let (mut gates, mut d_cells, mut d_bias) = (first.clone(), cells.clone(), vec![0.0; PANEL]);
     kernel("cell_backward", ROWS * GROUP, move || {
         gates.copy_from_slice(&first);
-        d_carries.copy_from_slice(&carries);
+        d_cells.copy_from_slice(&cells);
         set.cell_backward(Backward {
             gates: &mut gates,
-            carries: &carries,
-            carries_before: &carries,
-            d_states: &carries,
-            d_carries: &mut d_carries,
+            cells: &cells,
+            cells_before: &cells,
+            d_states: &cells,
+            d_cells: &mut d_cells,
             width: WIDTH,
             unit: 0,
             rows: ROWS,

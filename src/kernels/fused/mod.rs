@@ -127,7 +127,7 @@ impl<'d> Fused<'d> {
         }
         self.unique.find(self.vocabulary(), examples, slabs);
         let (tokens, threads) = (&self.unique.tokens, &self.threads);
-        self.embedding.catch_up(self.instructions, threads, tokens);
+        self.embedding.apply_deferred_updates(self.instructions, threads, tokens);
         let once = masks.input.is_empty();
         let vectors = &self.embedding.vectors;
         self.table.reset(&self.parameters.layout, threads, vectors, tokens, once);
@@ -288,7 +288,7 @@ impl Engine for Fused<'_> {
 
     fn state(&self) -> Result<State> {
         let mut embedding = self.embedding.clone();
-        embedding.catch_up_all(self.instructions, &self.threads);
+        embedding.apply_all_deferred_updates(self.instructions, &self.threads);
         let (vectors, of_vectors) = embedding.into_parts();
         let join = |vectors: Vec<f32>, packed: &Vec<f32>| -> Arrays {
             let vectors = (self.vocabulary() > 0).then_some(vectors);
@@ -323,7 +323,7 @@ impl Engine for Fused<'_> {
     fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>> {
         let (examples, none) = (self.splits.get(split), Masks::default());
         let slabs = batch::slabs(&examples, rows, SLAB);
-        self.embedding.catch_up_all(self.instructions, &self.threads);
+        self.embedding.apply_all_deferred_updates(self.instructions, &self.threads);
         let once = self.look_up(&examples, &slabs, &none);
         let mut workspaces = std::mem::take(&mut self.workspaces);
         let inputs = self.inputs(&examples, &slabs, &none, once);

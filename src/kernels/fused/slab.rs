@@ -1,6 +1,6 @@
 //! What a slab reads, and the memory in which it is computed.
 //!
-//! Gates, carries and states of all time steps are kept for the way back, where gates turn into
+//! Gates, cells and states of all time steps are kept for the way back, where gates turn into
 //! their gradients in place. The memory is kept from slab to slab; its size depends on the longest
 //! row, not on the batch.
 
@@ -59,7 +59,7 @@ pub(super) struct Workspace {
     /// i f g o, then their gradients: `[P][row-steps][64]`.
     pub(super) gates: Vec<f32>,
     /// `[row-steps][width]`
-    pub(super) carries: Vec<f32>,
+    pub(super) cells: Vec<f32>,
     /// `[row-steps][width]`
     pub(super) states: Vec<f32>,
     /// Each row's last state, `[rows][width]`.
@@ -67,7 +67,7 @@ pub(super) struct Workspace {
     /// `[rows][width]`
     pub(super) d_states: Vec<f32>,
     /// `[rows][width]`
-    pub(super) d_carries: Vec<f32>,
+    pub(super) d_cells: Vec<f32>,
     /// `[rows][width]`
     pub(super) zeros: Vec<f32>,
     /// Where each row-step's input vector begins.
@@ -94,10 +94,10 @@ impl Workspace {
         let (row_steps, width) = (inputs.slab.row_steps(), layout.width());
         let rows = inputs.slab.rows.len();
         grow(&mut self.gates, layout.panels * row_steps * PANEL);
-        grow(&mut self.carries, row_steps * width);
+        grow(&mut self.cells, row_steps * width);
         grow(&mut self.states, row_steps * width);
         grow(&mut self.zeros, rows * width);
-        for each in [&mut self.last, &mut self.d_states, &mut self.d_carries] {
+        for each in [&mut self.last, &mut self.d_states, &mut self.d_cells] {
             refill(each, rows * width);
         }
         refill(&mut self.logits, rows);

@@ -158,15 +158,15 @@ impl Weights<'_> {
         let recurrent = recurrent_mask.f_transpose(0, 1)?.f_contiguous()?;
         let weight_hh = weight_hh.f_reshape([4, h, h])?.f_transpose(1, 2)?;
         let mut state = Tensor::f_zeros([b, h], (Kind::Float, self.device))?;
-        let mut carry = state.shallow_clone();
+        let mut cell = state.shallow_clone();
         let mut outputs = Vec::with_capacity(t as usize);
         for step in 0..t {
             let masked = recurrent.f_mul(&state)?;
             let z = masked.f_bmm(&weight_hh)?.f_add(&projected.f_select(1, step)?)?;
             let gate = |k: i64| z.f_select(0, k);
             let (i, f, o) = (gate(0)?.f_sigmoid()?, gate(1)?.f_sigmoid()?, gate(3)?.f_sigmoid()?);
-            carry = f.f_mul(&carry)?.f_add(&i.f_mul(&gate(2)?.f_tanh()?)?)?;
-            state = o.f_mul(&carry.f_tanh()?)?;
+            cell = f.f_mul(&cell)?.f_add(&i.f_mul(&gate(2)?.f_tanh()?)?)?;
+            state = o.f_mul(&cell.f_tanh()?)?;
             outputs.push(state.shallow_clone());
         }
         Ok((Tensor::f_stack(&outputs, 0)?, state))

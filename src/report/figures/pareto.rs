@@ -1,7 +1,7 @@
 //! Accuracy against what it costs: which arms no other beats in both.
 
 use super::{Figure, Study, range};
-use crate::analysis::{ArmFinding, ArmResults, Front, NO_MATTER, Price, RunResults, reach};
+use crate::analysis::{ArmFinding, ArmResults, Front, NEGLIGIBLE_RATIO, Price, RunResults, reach};
 use crate::format::{bytes, count, duration, percent};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 use crate::report::words;
@@ -36,7 +36,7 @@ fn matters(study: &Study, front: &Front) -> bool {
     let prices =
         study.findings.comparison.arms.iter().filter_map(|arm| front.price.of(arm, target));
     let [low, high] = range(prices);
-    front.price != Price::Memory || high > NO_MATTER * low
+    front.price != Price::Memory || high > NEGLIGIBLE_RATIO * low
 }
 
 /// The arms that stand in the comparison and have runs.

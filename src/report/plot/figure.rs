@@ -10,7 +10,7 @@ pub(in crate::report) const STYLE: &str = include_str!("figure.css");
 const LEGEND_LINE: f64 = 20.0;
 const GAP: f64 = 16.0;
 /// The most panels side by side in a file.
-const ABREAST: usize = 3;
+const MAX_COLUMNS: usize = 3;
 
 /// One figure of the report.
 #[derive(Debug, Clone)]
@@ -59,7 +59,8 @@ impl Figure {
     /// A file of its own.
     pub(in crate::report) fn file(&self) -> String {
         // Four stand as two and two.
-        let columns = if self.panels.len() == 4 { 2 } else { self.panels.len().clamp(1, ABREAST) };
+        let columns =
+            if self.panels.len() == 4 { 2 } else { self.panels.len().clamp(1, MAX_COLUMNS) };
         let (mut body, mut width, mut height) = (String::new(), 0f64, 30.0);
         for row in self.panels.chunks(columns) {
             let (mut x, mut tallest) = (0.0, 0f64);

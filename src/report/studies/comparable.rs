@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 /// Parts of the file that change no accuracy, or that the table of studies tells.
-const TOLD_ELSEWHERE: [&str; 10] = [
+const SHOWN_ELSEWHERE: [&str; 10] = [
     "study.name",
     "study.arms",
     "study.grid",
@@ -109,7 +109,7 @@ pub(super) fn settings(members: &[Member]) -> Result<Table> {
         let file = serde_json::to_value(&member.written.status.study.experiment)?;
         let mut leaves = config::leaves(&file);
         let is_elsewhere =
-            |path: &str| TOLD_ELSEWHERE.iter().any(|part| config::is_under(path, part));
+            |path: &str| SHOWN_ELSEWHERE.iter().any(|part| config::is_under(path, part));
         leaves.retain(|path, value| value != "null" && !is_elsewhere(path));
         files.push(leaves);
     }

@@ -68,6 +68,10 @@ struct Member<'w> {
 }
 
 /// Writes the report of each study, and for several the page that compares them.
+///
+/// # Errors
+/// Where a folder cannot be read, none has a finished run, or the page of several cannot be written. A
+/// report of one study that cannot be written is in [`Reports::unwritten`].
 pub fn write_all(folders: &[PathBuf], out: Option<&Path>) -> Result<Reports> {
     let (studies, mut warnings) = paths::named(folders);
     let [first, others @ ..] = &studies[..] else { return refuse_nothing() };

@@ -5,8 +5,8 @@ use crate::analysis::{Fit, Median, NoiseArm, NoiseFinding};
 use crate::format::{count, counted};
 
 pub(super) fn noise(found: &NoiseFinding) -> Vec<String> {
-    let courses = found.at_the_ends().filter_map(course);
-    courses.chain(beside_critical(found)).collect()
+    let runs = found.at_the_ends().filter_map(over_the_run);
+    runs.chain(beside_critical(found)).collect()
 }
 
 /// `120`, `more than 120`, `unknown`
@@ -18,8 +18,8 @@ fn median(of: Median) -> String {
     }
 }
 
-fn course(arm: &NoiseArm) -> Option<String> {
-    let [first, last] = arm.course()?;
+fn over_the_run(arm: &NoiseArm) -> Option<String> {
+    let [first, last] = arm.first_and_last()?;
     let (from, to) = (first.plain, last.plain);
     let what = format!("Gradient noise scale with batch size {}", size(arm.batch_size));
     let seeds = counted(last.seeds, "seed");

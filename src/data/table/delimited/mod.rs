@@ -3,7 +3,7 @@
 mod quotes;
 
 use super::decode::{self, LineCounter, not_utf8};
-use super::{EXPECTED, Hear, doubled_column, too_many_columns, unknown_column};
+use super::{EXPECTED, OnRow, doubled_column, too_many_columns, unknown_column};
 use crate::data::account::Account;
 use crate::data::source::SourceFile;
 use crate::error::UserError;
@@ -48,7 +48,7 @@ pub(super) fn each_row(
     file: &SourceFile,
     dialect: Dialect,
     columns: &[&str],
-    hear: Hear<'_>,
+    on_row: OnRow<'_>,
 ) -> Result<Account> {
     let bytes = decode::text(file)?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -88,7 +88,7 @@ pub(super) fn each_row(
         account.rows += 1;
         account.breaks += breaks;
         let cells: Vec<Option<&str>> = positions.iter().map(|at| record.get(*at)).collect();
-        hear(line, &cells)?;
+        on_row(line, &cells)?;
     }
     if dialect.quotes.is_none() && !suspects.is_empty() {
         judge(&suspects, &bytes, style, file)?;

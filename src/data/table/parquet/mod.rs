@@ -2,7 +2,7 @@
 
 mod pages;
 
-use super::{Hear, doubled_column, too_many_columns, unknown_column};
+use super::{OnRow, doubled_column, too_many_columns, unknown_column};
 use crate::data::account::Account;
 use crate::data::guard::caught;
 use crate::data::source::{SourceFile, most_unpacked};
@@ -20,7 +20,7 @@ use parquet::schema::types::Type;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> Result<Account> {
+pub(super) fn each_row(file: &SourceFile, columns: &[&str], on_row: OnRow<'_>) -> Result<Account> {
     let reader = open(file)?;
     let schema = reader.metadata().file_metadata().schema();
     let (projection, positions) = project(file, schema, columns)?;
@@ -41,7 +41,7 @@ pub(super) fn each_row(file: &SourceFile, columns: &[&str], hear: Hear<'_>) -> R
         room = room.checked_sub(size as u64).ok_or_else(|| too_large(file))?;
         let cells: Vec<Option<&str>> = positions.iter().map(|at| fields[*at].as_deref()).collect();
         account.rows += 1;
-        hear(number, &cells)?;
+        on_row(number, &cells)?;
     }
 }
 

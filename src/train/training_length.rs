@@ -9,7 +9,7 @@ use crate::config::{Arm, EvaluateEvery};
 
 /// The length of a run on a training split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Course {
+pub struct TrainingLength {
     rows: u64,
     batch_size: u64,
     budget: Budget,
@@ -22,8 +22,8 @@ enum Budget {
     Examples(u64),
 }
 
-impl Course {
-    /// The course of an arm's runs on `rows` training rows.
+impl TrainingLength {
+    /// The length of an arm's runs on `rows` training rows.
     pub fn new(arm: &Arm, rows: usize) -> Self {
         let train = &arm.train;
         let budget = match (train.steps, train.examples, train.steps_of) {
@@ -94,7 +94,7 @@ impl Course {
         epochs * self.steps_per_epoch() + rest.div_ceil(self.batch_size)
     }
 
-    pub(super) fn is_over(&self, position: &Position) -> bool {
+    pub(super) fn is_exhausted(&self, position: &Position) -> bool {
         position.stopped_early || position.step >= self.steps()
     }
 }
@@ -104,30 +104,30 @@ mod tests {
     use super::*;
     use crate::config::{Source, Study};
 
-    fn course(budget: Budget) -> Course {
-        Course { rows: 22, batch_size: 4, budget }
+    fn training_length(budget: Budget) -> TrainingLength {
+        TrainingLength { rows: 22, batch_size: 4, budget }
     }
 
     #[test]
     fn a_budget_is_the_same_in_epochs_steps_and_examples() {
         for budget in [Budget::Epochs(3), Budget::Steps(18), Budget::Examples(66)] {
-            let course = course(budget);
-            assert_eq!((course.steps(), course.epochs(), course.examples()), (18, 3, 66));
+            let length = training_length(budget);
+            assert_eq!((length.steps(), length.epochs(), length.examples()), (18, 3, 66));
         }
     }
 
     #[test]
     fn measurements_within_epochs_come_at_the_first_step_that_has_seen_enough() {
         let due = |every| -> Vec<u64> {
-            let course = course(Budget::Epochs(2));
-            (0..=course.steps()).filter(|step| course.is_due(Some(every), *step)).collect()
+            let length = training_length(Budget::Epochs(2));
+            (0..=length.steps()).filter(|step| length.is_due(Some(every), *step)).collect()
         };
         // Rows seen: 4, 8, 12, 16, 20, 22, 26, 30, 34, 38, 42, 44.
         assert_eq!(due(EvaluateEvery::Examples(10)), [3, 5, 8, 11]);
         assert_eq!(due(EvaluateEvery::Examples(3)), (1..12).collect::<Vec<u64>>());
         assert_eq!(due(EvaluateEvery::Steps(5)), [5, 10]);
         let every = Some(EvaluateEvery::Examples(10));
-        assert_eq!(course(Budget::Epochs(2)).measurements(every), 2 + 4);
+        assert_eq!(training_length(Budget::Epochs(2)).measurements(every), 2 + 4);
     }
 
     #[test]
@@ -136,15 +136,15 @@ mod tests {
                     data: { arrays: { path: a.npz } }\n";
         let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
         let study = Study::from_source(&source, "f").unwrap();
-        let course = Course::new(&study.arms[0], 22);
-        assert_eq!((course.steps(), course.epochs()), (18, 9));
+        let length = TrainingLength::new(&study.arms[0], 22);
+        assert_eq!((length.steps(), length.epochs()), (18, 9));
     }
 
     #[test]
     fn a_budget_may_end_within_an_epoch() {
-        let steps = course(Budget::Steps(8));
+        let steps = training_length(Budget::Steps(8));
         assert_eq!((steps.epochs(), steps.examples()), (2, 30));
-        let examples = course(Budget::Examples(25));
+        let examples = training_length(Budget::Examples(25));
         assert_eq!((examples.steps(), examples.epochs(), examples.examples()), (7, 2, 26));
     }
 }

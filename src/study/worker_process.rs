@@ -36,7 +36,7 @@ pub(super) struct Worker {
     /// Its end tells the worker to stop and leave.
     input: Option<ChildStdin>,
     /// Gives what matters of its standard error once it has ended.
-    complaints: Option<JoinHandle<Complaints>>,
+    stderr_tail: Option<JoinHandle<StderrTail>>,
     /// Which of the pending runs it trains.
     pub(super) run: Option<usize>,
     /// Where it works, from its first run on.
@@ -45,7 +45,7 @@ pub(super) struct Worker {
 
 /// Why a worker is gone.
 #[derive(Debug)]
-pub(super) struct Farewell {
+pub(super) struct WorkerExit {
     /// How it ended, with its last words.
     pub(super) message: String,
     /// Whether it was ended from outside, so that nothing is known against its run.
@@ -58,17 +58,17 @@ const FROM_OUTSIDE: [i32; 4] = [1, 2, 9, 15];
 
 /// The last lines of standard error, for the reason of a worker's end.
 #[derive(Debug, Default)]
-struct Complaints {
+struct StderrTail {
     last: VecDeque<String>,
     /// Whether a backtrace of Rust began and has not ended.
     in_backtrace: bool,
 }
 
-impl Complaints {
+impl StderrTail {
     const LINES: usize = 5;
 
     /// Takes a line, unless it is one of the calls that led to an error: the error stands before them.
-    fn hear(&mut self, line: String) {
+    fn add(&mut self, line: String) {
         let inner = line.trim_start();
         let digits = inner.trim_start_matches(|c: char| c.is_ascii_digit());
         let is_call =
@@ -111,12 +111,12 @@ impl Worker {
             sender.send((id, Said::Gone)).ok();
         });
         let stderr = child.stderr.take().context("the worker has no standard error")?;
-        let complaints = thread::spawn(move || {
-            let mut complaints = Complaints::default();
-            lines(stderr).for_each(|line| complaints.hear(line));
-            complaints
+        let stderr_tail = thread::spawn(move || {
+            let mut stderr_tail = StderrTail::default();
+            lines(stderr).for_each(|line| stderr_tail.add(line));
+            stderr_tail
         });
-        Ok(Self { child, input, complaints: Some(complaints), run: None, device: None })
+        Ok(Self { child, input, stderr_tail: Some(stderr_tail), run: None, device: None })
     }
 
     /// Whether it takes orders.
@@ -138,7 +138,7 @@ impl Worker {
     }
 
     /// Notes that it ended while it had no run, so that it is not given another.
-    pub(super) fn hear_idle(&mut self, said: &Said) {
+    pub(super) fn on_message_while_idle(&mut self, said: &Said) {
         if matches!(said, Said::Gone) {
             self.retire();
         }
@@ -150,7 +150,7 @@ impl Worker {
     }
 
     /// Why a worker that ended, or that said what it should not have, is gone.
-    pub(super) fn farewell(&mut self) -> Farewell {
+    pub(super) fn exit(&mut self) -> WorkerExit {
         self.retire();
         let (how, killed) = match self.child.wait() {
             Ok(status) => {
@@ -159,13 +159,13 @@ impl Worker {
             }
             Err(error) => (format!("the worker process is lost ({error})"), false),
         };
-        let complaints = self.complaints.take().and_then(|reader| reader.join().ok());
-        let last = Vec::from(complaints.unwrap_or_default().last);
+        let stderr_tail = self.stderr_tail.take().and_then(|reader| reader.join().ok());
+        let last = Vec::from(stderr_tail.unwrap_or_default().last);
         let message = match last.is_empty() {
             false => in_short(&format!("{how}: {}", last.join(" | "))),
             true => how,
         };
-        Farewell { message, killed }
+        WorkerExit { message, killed }
     }
 }
 
@@ -209,9 +209,9 @@ mod tests {
     use super::*;
 
     fn kept(said: &str) -> Vec<String> {
-        let mut complaints = Complaints::default();
-        said.lines().for_each(|line| complaints.hear(line.to_owned()));
-        complaints.last.into()
+        let mut stderr_tail = StderrTail::default();
+        said.lines().for_each(|line| stderr_tail.add(line.to_owned()));
+        stderr_tail.last.into()
     }
 
     #[test]

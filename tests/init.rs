@@ -155,3 +155,42 @@ fn the_columns_that_were_taken_and_other_possible_labels_are_told() {
     let said = "took  the array `X_train` for sequences and `y_train` for labels\n";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
 }
+
+#[test]
+fn other_separators_and_a_column_of_splits_are_seen() {
+    let scene = Scene::new();
+    let part = |row: usize| ["train", "train", "train", "val", "test"][row % 5];
+    for separator in [';', '\t', '|', ','] {
+        let row = |row: usize| {
+            let texts = format!("words number {row} here");
+            [texts, (row % 2).to_string(), part(row / 2).to_owned()].join(&separator.to_string())
+        };
+        let header = ["text", "label", "fold"].join(&separator.to_string());
+        let rows: Vec<String> = (0..60).map(row).collect();
+        scene.write("t.csv", &format!("{header}\n{}\n", rows.join("\n")));
+        let yaml = scene.run(&["init", "t.csv"]).expect(0).stdout;
+        assert!(yaml.contains("    split: fold   # "), "{yaml}");
+        assert!(!yaml.contains("stratify") && yaml.contains("separator: ") == (separator != ','));
+        scene.write("t.yaml", &yaml);
+        let found = scene.run(&["check", "t.yaml", "--json"]).expect(0).stdout;
+        let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+        let count = |split: &str| found["data"][split]["examples"].as_u64().unwrap();
+        assert_eq!([count("train"), count("validation"), count("test")], [36, 12, 12]);
+    }
+}
+
+#[test]
+fn a_text_that_is_null_is_refused_with_its_line_as_check_does() {
+    let scene = Scene::new();
+    let row = |row: usize| match row {
+        3 => "{\"body\": null, \"label\": 1}\n".to_owned(),
+        _ => format!("{{\"body\": \"words number {row}\", \"label\": {}}}\n", row % 2),
+    };
+    scene.write("t.jsonl", &(0..40).map(row).collect::<String>());
+    let ended = scene.run(&["init", "t.jsonl"]).expect(2);
+    assert!(
+        ended.stderr.contains("t.jsonl, line 4: `body` is missing or null"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -51,10 +51,33 @@ impl Facts {
             )
         };
         let texts = [("training", &self.train)].into_iter().chain(splits);
+        let rare = splits.iter().filter_map(|(name, split)| self.rare(name, split));
         of_one
             .map(warning)
+            .chain(rare)
             .chain(texts.flat_map(|(name, split)| split.text_warnings(name)))
             .collect()
+    }
+}
+
+impl Facts {
+    /// A label of which a split has so few examples that its accuracy is that of the other.
+    fn rare(&self, name: &str, split: &SplitFacts) -> Option<String> {
+        const FEW: usize = 10;
+        let negatives = split.examples - split.positives;
+        let (rare, class) = match split.positives < negatives {
+            true => (split.positives, &self.classes[1]),
+            false => (negatives, &self.classes[0]),
+        };
+        (rare > 0 && rare < FEW && FEW * rare < split.examples).then(|| {
+            format!(
+                "{} of the {} of the {name} split {} the label `{class}`: its accuracy is nearly that of \
+                 always giving the other",
+                rare,
+                counted(split.examples, "example"),
+                if rare == 1 { "has" } else { "have" }
+            )
+        })
     }
 }
 
@@ -140,5 +163,46 @@ impl Overlap {
     /// Rows that a window spans: one begins this many rows later, and shares nothing with it.
     pub fn span(&self) -> Option<usize> {
         self.stride.map(|stride| self.steps.div_ceil(stride))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_of_a_few_examples_among_many_is_told() {
+        let split = |examples, positives| SplitFacts {
+            examples,
+            positives,
+            steps: 0,
+            longest: 0,
+            tokens: 0,
+            unknown: 0,
+            empty: 0,
+        };
+        let told = |validation| -> Vec<String> {
+            let (train, test) = (split(600, 300), split(200, 100));
+            let classes = ["no".to_owned(), "yes".to_owned()];
+            let facts = Facts {
+                hash: String::new(),
+                vocabulary: None,
+                features: None,
+                classes,
+                sorted_by_label: false,
+                accounts: Vec::new(),
+                train,
+                validation,
+                test,
+                overlap: None,
+                scale: None,
+            };
+            facts.warnings()
+        };
+        let said = "1 of the 100 examples of the validation split has the label `yes`: its accuracy is \
+                    nearly that of always giving the other";
+        assert_eq!(told(split(100, 1)), [said]);
+        assert!(told(split(100, 92))[0].starts_with("8 of the 100 examples"));
+        assert!(told(split(100, 10)).is_empty() && told(split(12, 2)).is_empty());
     }
 }

@@ -30,7 +30,9 @@ pub use encoder::{Encoded, Encoder, Inputs};
 pub use facts::{Facts, InTraining, Overlap, SplitFacts};
 pub use keep::kept_vocabulary;
 pub use moment::is_time;
-pub use peek::{ArrayShape, Column, Contents, Labelled, PeekedTable, labelled, peek, word_counts};
+pub use peek::{
+    ArrayShape, Column, Contents, Labelled, PeekedTable, is_split, labelled, peek, word_counts,
+};
 pub use prepare::{Prepared, find, prepare};
 pub use scale::{Range, Scale};
 pub use table::text_lines;

@@ -31,6 +31,8 @@ pub struct PeekedTable {
     pub account: Account,
     /// Why its quotes have to be read as text, which the experiment file must say then.
     pub quotes_are_text: Option<String>,
+    /// What separates its columns, where that is no comma.
+    pub separator: Option<char>,
 }
 
 /// A column of a table.
@@ -40,6 +42,8 @@ pub struct Column {
     pub name: String,
     /// Its values as text, row by row.
     pub values: Vec<String>,
+    /// Where its first row without a value is, in a file that can say so.
+    pub absent: Option<String>,
 }
 
 /// A named array.
@@ -87,6 +91,17 @@ pub fn peek(path: &Path) -> Result<Contents> {
     }
 }
 
+/// Whether a column says of each row which split it belongs to, with rows for training and validation.
+pub fn is_split(column: &Column) -> bool {
+    let has = |begin: [&str; 2]| {
+        let is_it = |cell: &String| begin.iter().any(|begin| cell.trim().starts_with(begin));
+        column.values.iter().any(is_it)
+    };
+    has(["train"; 2])
+        && has(["val", "dev"])
+        && column.values.iter().all(|cell| table::is_split(cell))
+}
+
 /// The words in each text, counted as the tokenizer of an experiment counts them.
 pub fn word_counts(texts: &[String]) -> Vec<usize> {
     let section = TextSection::default();
@@ -96,15 +111,26 @@ pub fn word_counts(texts: &[String]) -> Vec<usize> {
 
 /// A CSV file in which a quote takes rows is read once more, its quotes as text.
 fn columns(file: &SourceFile, format: TableFormat) -> Result<PeekedTable> {
-    let quoted = columns_of(&TableSection::default(), file, format);
+    let section = TableSection { separator: separator(file, format), ..TableSection::default() };
+    let quoted = columns_of(&section, file, format);
     let Err(error) = &quoted else { return quoted };
-    let plain = TableSection { quotes: Some(false), ..TableSection::default() };
+    let plain = TableSection { quotes: Some(false), ..section };
     match (format, error.downcast_ref::<UserError>(), columns_of(&plain, file, format)) {
         (TableFormat::Csv, Some(why), Ok(table)) if table::is_stray_quote(why) => {
             Ok(PeekedTable { quotes_are_text: Some(why.message.clone()), ..table })
         }
         _ => quoted,
     }
+}
+
+/// What separates the columns of a CSV file whose header has no comma.
+fn separator(file: &SourceFile, format: TableFormat) -> Option<char> {
+    let names = match format {
+        TableFormat::Csv => table::names(&TableSection::default(), file, format).ok()?,
+        _ => return None,
+    };
+    let [header] = &names[..] else { return None };
+    [';', '\t', '|'].into_iter().find(|separator| header.contains(*separator))
 }
 
 fn columns_of(
@@ -115,17 +141,25 @@ fn columns_of(
     let mut names = table::names(section, file, format)?;
     // Columns without a name cannot be named in an experiment file.
     names.retain(|name| !name.is_empty());
-    let mut columns: Vec<Column> =
-        names.iter().map(|name| Column { name: name.clone(), values: Vec::new() }).collect();
+    let mut columns: Vec<Column> = names
+        .iter()
+        .map(|name| Column { name: name.clone(), values: Vec::new(), absent: None })
+        .collect();
     let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
-    let account = table::each_row(section, file, format, &wanted, &mut |_, cells| {
+    let account = table::each_row(section, file, format, &wanted, &mut |row, cells| {
         for (column, cell) in columns.iter_mut().zip(cells) {
+            if cell.is_none() && column.absent.is_none() {
+                column.absent = Some(table::place(&file.name(), format, row));
+            }
             column.values.push(cell.unwrap_or_default().to_owned());
         }
         Ok(())
     })?;
     match columns.first().is_some_and(|column| !column.values.is_empty()) {
-        true => Ok(PeekedTable { columns, account, quotes_are_text: None }),
+        true => {
+            let separator = section.separator;
+            Ok(PeekedTable { columns, account, quotes_are_text: None, separator })
+        }
         false => Err(table::no_rows(file).into()),
     }
 }

@@ -121,7 +121,8 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     }
     let findings = findings(&results);
     let sessions = session_values(folder)?;
-    let source = Source::of(folder, &sessions, status.study.growth);
+    let most_seeds = status.additions.as_ref().map(|additions| additions.max_seeds);
+    let source = Source::of(folder, &sessions, most_seeds);
     let cautions = findings.verdict.cautions.iter();
     let report = Report {
         study: status.study.name.clone(),

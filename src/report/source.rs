@@ -1,6 +1,5 @@
 //! The commands that a report names: those that go on with the study.
 
-use crate::config::Growth;
 use serde_json::Value;
 use std::path::Path;
 
@@ -15,7 +14,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn of(folder: &Path, sessions: &[Value], growth: Option<Growth>) -> Self {
+    /// `most_seeds` is what its last session was allowed: `study.yaml` names the seeds that ran.
+    pub(super) fn of(folder: &Path, sessions: &[Value], most_seeds: Option<u64>) -> Self {
         let words = sessions.last().and_then(|last| last["command"].as_array());
         let words = words.into_iter().flatten().filter_map(|word| word.as_str());
         let mut command: Vec<String> = words.map(String::from).collect();
@@ -26,7 +26,7 @@ impl Source {
         Self {
             folder: folder.display().to_string(),
             command: without(&command, "--only"),
-            most_seeds: growth.map(|growth| growth.most),
+            most_seeds,
         }
     }
 
@@ -71,8 +71,7 @@ mod tests {
 
     fn source(command: &str, most: Option<u64>) -> Source {
         let words: Vec<&str> = command.split(' ').collect();
-        let growth = most.map(|most| Growth { first: 5, most, time: None });
-        Source::of(Path::new("runs/sms"), &[json!({ "command": words })], growth)
+        Source::of(Path::new("runs/sms"), &[json!({ "command": words })], most)
     }
 
     #[test]

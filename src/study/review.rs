@@ -3,7 +3,7 @@
 
 use super::examples;
 use super::plan::Plan;
-use crate::config::{Arm, DataSection, Monitor, Per, Schedule};
+use crate::config::{Arm, DataSection, Exponential, Monitor, Per, Schedule};
 use crate::error::UserError;
 use crate::format::rate;
 use crate::train::{TrainingLength, warmup_steps};
@@ -112,6 +112,14 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
             "its learning rate {} is {LARGE_RATE} or more, and usual ones lie between 0.0001 and 0.1: \
              runs with larger ones mostly diverge",
             rate(lr)
+        ));
+    }
+    if let Schedule::Exponential(Exponential { gamma, .. }) = &train.schedule
+        && *gamma > 1.0
+    {
+        found.push(format!(
+            "its learning rate grows by a factor of {gamma} again and again (`schedule.exponential.gamma`); \
+             usual factors are below 1"
         ));
     }
     if !train.shuffle && facts.sorted_by_label && arm.batch_size < rows {

@@ -59,7 +59,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
     &["kernels::fused::tile", "kernels::fused::vector"],
     &[
         "study::folder",
-        "study::worker_process",
         "study::plan",
         "study::pool",
         "study::protocol",
@@ -67,6 +66,7 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
         "study::selection",
         "study::summary",
         "study::tuning",
+        "study::worker_process",
     ],
     &["study::measure", "study::recorder", "study::worker"],
 ];

@@ -1,13 +1,13 @@
 //! Which column holds the texts, which the labels, and what sizes suit them.
 
-use crate::data::{ArrayShape, Column, Labelled, is_time, word_counts};
+use crate::data::{ArrayShape, Column, Labelled, is_split, is_time, word_counts};
 use crate::error::UserError;
 use std::collections::BTreeMap;
 
 /// What is guessed of a data file.
 #[derive(Debug)]
 pub(super) enum Guess {
-    Table(TableGuess),
+    Table(Box<TableGuess>),
     Arrays(Box<KnownArrays>),
 }
 
@@ -101,6 +101,10 @@ pub(super) struct TableGuess {
     pub(super) read: Option<String>,
     /// Whether quotes would take rows if they enclosed cells.
     pub(super) quotes_are_text: bool,
+    /// What separates columns, where that is no comma.
+    pub(super) separator: Option<char>,
+    /// A column that says which split a row belongs to.
+    pub(super) split: Option<String>,
 }
 
 /// Arrays of numbers: for each split, the sequences and their labels.
@@ -142,9 +146,10 @@ pub(super) fn table(
         Some(name) => named(name)?,
         None => text_column(file, columns, wanted_label)?,
     };
+    refuse_absent(text)?;
     let candidates: Vec<&Column> = match wanted_label {
         Some(column) => vec![column],
-        None => columns.iter().filter(|column| column.name != text.name).collect(),
+        None => columns.iter().filter(|of| of.name != text.name && !is_split(of)).collect(),
     };
     let binary: Vec<(&Column, [(String, usize); 2])> =
         candidates.iter().filter_map(|column| Some((*column, two_classes(column)?))).collect();
@@ -182,11 +187,23 @@ pub(super) fn table(
             .collect(),
         read: None,
         quotes_are_text: false,
+        separator: None,
+        split: columns.iter().find(|column| is_split(column)).map(|column| column.name.clone()),
     })
 }
 
 /// A line break in HTML, which stands in texts that were taken from pages.
 pub(super) const BREAK: &str = "<br />";
+
+/// A text that is null or missing is no text.
+fn refuse_absent(text: &Column) -> Result<(), UserError> {
+    text.absent.as_ref().map_or(Ok(()), |place| {
+        Err(UserError::new(
+            format!("{place}: `{}` is missing or null", text.name),
+            "fill it in, or remove the row; or name another column with `--text`",
+        ))
+    })
+}
 
 fn text_column<'c>(
     file: &str,
@@ -284,7 +301,12 @@ pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, U
                 "{file}: there are no sequences [examples, time steps, features] with labels \
                  [examples] beside them"
             ),
-            format!("its arrays are {}", known()),
+            format!(
+                "its arrays are {}. Of one number at each step, `x[..., None]` makes [examples, time steps, \
+                 1]; token ids [examples, time steps] need an experiment file with `model.embedding` \
+                 (docs/experiment-files.md)",
+                known()
+            ),
         )
     })?;
     Ok(ArraysGuess { train, validation: pair("val"), test: pair("test") })
@@ -295,7 +317,8 @@ mod tests {
     use super::*;
 
     fn column(name: &str, values: &[&str]) -> Column {
-        Column { name: name.into(), values: values.iter().map(|v| v.to_string()).collect() }
+        let values = values.iter().map(|v| v.to_string()).collect();
+        Column { name: name.into(), values, absent: None }
     }
 
     fn tickets() -> Vec<Column> {
@@ -315,7 +338,7 @@ mod tests {
         assert_eq!(guess.classes, [("no".to_owned(), 2), ("yes".to_owned(), 2)]);
         assert_eq!(guess.alternatives, ["seen"]);
         assert_eq!(
-            Guess::Table(guess).taken().said(),
+            Guess::Table(Box::new(guess)).taken().said(),
             "took  the column `body` for texts and `urgent` for labels; labels could also be `seen`: \
              choose with `--label`"
         );

@@ -93,8 +93,9 @@ fn look_at(data: &DataArgs, output: Output) -> Result<guess::Guess> {
                 diagnostics::print_warnings(&[format!("{why}; quotes are read as text")]);
             }
             let guess = guess::table(&name, &table.columns, wanted)?;
-            let quotes_are_text = table.quotes_are_text.is_some();
-            guess::Guess::Table(guess::TableGuess { read, quotes_are_text, ..guess })
+            let (quotes_are_text, separator) = (table.quotes_are_text.is_some(), table.separator);
+            let guess = guess::TableGuess { read, quotes_are_text, separator, ..guess };
+            guess::Guess::Table(Box::new(guess))
         }
         Contents::Arrays(shapes, unreadable) => {
             // What cannot be read may be what is missing.

@@ -70,17 +70,30 @@ fn table_section(data: &str, table: &TableGuess) -> String {
     format!(
         "data:\n  \
          table:\n    \
-         path: {path}{read}\n{quotes}    \
+         path: {path}{read}\n{separator}{quotes}    \
          text: {text}   # {mean:.0} words on average in {rows} rows\n    \
-         label: {label}   # {zero} counts as 0 ({zeros} rows), {one} as 1 ({ones} rows){alternatives}\n  \
+         label: {label}   # {zero} counts as 0 ({zeros} rows), {one} as 1 ({ones} rows){alternatives}\n{split}  \
          text:\n{replace}    \
          max_tokens: 10000        # size of the vocabulary; all rarer words are one unknown word\n    \
          length: {length}   # words of an example; 95 % of the texts have at most {most}; fewer train faster\n    \
          pad: pre                 # shorter texts are filled up at this end\n    \
-         truncate: pre            # longer texts are cut at this end\n{SHARES}{VALIDATION}{TEST}{AT_RANDOM}",
+         truncate: pre            # longer texts are cut at this end\n{shares}",
         path = scalar(data),
         read = table.read.as_ref().map_or(String::new(), |read| format!("   # {}", one_line(read))),
         quotes = if table.quotes_are_text { QUOTES } else { "" },
+        separator = table.separator.map_or(String::new(), |separator| {
+            format!("    separator: {}   # between columns\n", scalar(&separator.to_string()))
+        }),
+        split = table.split.as_ref().map_or(String::new(), |split| {
+            format!(
+                "    split: {}   # train, validation or test: what each row is for\n",
+                scalar(split)
+            )
+        }),
+        shares = match table.split {
+            Some(_) => String::new(),
+            None => [SHARES, VALIDATION, TEST, AT_RANDOM].concat(),
+        },
         text = scalar(&table.text),
         mean = table.mean_words,
         rows = count(table.rows as u64),

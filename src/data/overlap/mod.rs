@@ -113,11 +113,14 @@ fn find(parts: &[Rows<'_>; 3], places: [&[u64]; 3], arrays: [usize; 3]) -> Overl
         validation: in_training(1),
         test: in_training(2),
     };
-    let nothing = [found.validation, found.test].iter().all(|of| of.overlapping == 0);
-    let scaled = (found.stride.is_none() && nothing)
-        .then(|| rescaled::find(parts, places, arrays, steps))
-        .flatten();
-    scaled.map_or(found, |Rescaled { stride, validation, test }| Overlap {
+    // Windows brought to 0 to 1 are equal where their extremes are: that finds a few of them.
+    let overlapping = |[a, b]: [&InTraining; 2]| a.overlapping + b.overlapping;
+    let exact = overlapping([&found.validation, &found.test]);
+    let is_most = 2 * exact >= (parts[1].count + parts[2].count).max(1);
+    let scaled = (!is_most).then(|| rescaled::find(parts, places, arrays, steps)).flatten();
+    let more = scaled
+        .filter(|of| found.stride.is_none() || overlapping([&of.validation, &of.test]) > exact);
+    more.map_or(found, |Rescaled { stride, validation, test }| Overlap {
         stride: Some(stride),
         rescaled: true,
         validation: InTraining { repeated: found.validation.repeated, ..validation },

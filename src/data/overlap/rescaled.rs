@@ -9,6 +9,9 @@
 //!
 //! so the two are correlated with r = 1 but for rounding. A smooth series is correlated with itself at
 //! any shift, so r must fall when the shift is one step more or less: a ramp is no evidence.
+//!
+//! Only neighbours in one array are compared: windows that were shuffled, or saved as splits of their
+//! own, are not found.
 
 use super::neighbouring;
 use super::rows::{Rows, Starts};
@@ -171,6 +174,25 @@ mod tests {
             let [row, of] = found.test.example.unwrap();
             assert_eq!(row.abs_diff(of) as usize * stride, 30 - most);
         }
+    }
+
+    #[test]
+    fn windows_that_were_each_brought_to_0_to_1_are_all_found() {
+        let to_one = |row: &Vec<f32>| {
+            let mut scaled = row.clone();
+            for feature in 0..2 {
+                let values = || row.iter().skip(feature).step_by(2).copied();
+                let (low, high) =
+                    (values().fold(f32::MAX, f32::min), values().fold(f32::MIN, f32::max));
+                let own = scaled.iter_mut().skip(feature).step_by(2);
+                own.for_each(|value| *value = (*value - low) / (high - low));
+            }
+            scaled
+        };
+        // Neighbours often have the same extremes, and are equal then.
+        let rows: Vec<Vec<f32>> = windows(200, 16, 4).iter().map(to_one).collect();
+        let found = found(&rows, every_fifth(200));
+        assert_eq!((found.stride, found.rescaled, found.test.overlapping), (Some(4), true, 40));
     }
 
     #[test]

@@ -221,6 +221,11 @@ fn filled<'c>(
     }
 }
 
+/// Whether a cell says which split its row belongs to.
+pub(super) fn is_split(cell: &str) -> bool {
+    split(cell.trim(), "").is_ok()
+}
+
 fn split(cell: &str, place: &str) -> Result<Split, UserError> {
     match cell {
         "train" | "training" => Ok(Split::Train),

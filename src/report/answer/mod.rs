@@ -65,7 +65,9 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
     let leaks = story.leaks();
     let certainty = match verdict.outcome {
         Outcome::TooFewSeeds | Outcome::NothingToCompare | Outcome::OneArm => Certainty::None,
-        _ if leaks || story.has_diverged_in_part() => Certainty::Tentative,
+        _ if leaks || story.learned_nothing() || story.has_diverged_in_part() => {
+            Certainty::Tentative
+        }
         _ if !(verdict.settled || verdict.outcome == Outcome::ToTarget) => Certainty::Tentative,
         Outcome::ToTarget if !verdict.rivals.is_empty() => Certainty::Tentative,
         _ => Certainty::Decided,
@@ -73,6 +75,7 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
     let label = match certainty {
         Certainty::None => label,
         _ if leaks => LEAKS.into(),
+        _ if story.learned_nothing() => NOTHING_LEARNED.into(),
         _ if verdict.settled && story.has_diverged_in_part() => DIVERGED.into(),
         _ => label,
     };
@@ -80,6 +83,7 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
 }
 
 const DIVERGED: &str = "tentative: some runs diverged";
+const NOTHING_LEARNED: &str = "not reliable: not shown to have learned anything";
 const LEAKS: &str = "not reliable: rows leak between the splits";
 
 /// What the answer is told from.
@@ -158,7 +162,7 @@ impl Story<'_> {
         let most = open.filter_map(|arm| arm.from_best.map(|i| i.high.max(-i.low)));
         let possible = match most.reduce(f64::max).filter(|most| *most < 1.0) {
             Some(most) => format!("; differences up to {} points remain possible", tenths(most)),
-            None => String::new(),
+            None => "; with so few common seeds any difference remains possible".into(),
         };
         let lead = match is_tied(self.comparison) {
             true => "The highest means are equal".into(),

@@ -15,6 +15,11 @@ impl Story<'_> {
                 "Change the split first: more seeds tell nothing about new data while rows leak.";
             return Some(Next { command: None, what: what.into() });
         }
+        if self.learned_nothing() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
+            let what = "Let the model learn first: train longer, tune the learning rate, or weigh a rare \
+                        label (`class_weight`).";
+            return Some(Next { command: None, what: what.into() });
+        }
         match (verdict.outcome, verdict.more) {
             (Outcome::TooFewSeeds, _) => {
                 let unfinished = verdict.cautions.iter().any(
@@ -56,6 +61,12 @@ impl Story<'_> {
                 })
             }
         }
+    }
+
+    /// Whether always giving the more frequent label may do as well.
+    pub(super) fn learned_nothing(&self) -> bool {
+        let mut cautions = self.findings.verdict.cautions.iter();
+        cautions.any(|caution| matches!(caution, Caution::NoBetterThanGuessing(_)))
     }
 
     pub(super) fn leaks(&self) -> bool {

@@ -121,10 +121,10 @@ enum Command {
     /// A run with a damaged or missing file is left out, named with the way to repeat it, and makes the
     /// exit code 1.
     ///
-    /// With --json: study, folder, state (running, damaged, interrupted, ended or finished), arms as in
-    /// `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or message and
-    /// hint), where others are runs in the folder that the study has no more, and tunings and until as in
-    /// `run`.
+    /// With --json: study, folder, state (running, damaged, out_of_time, interrupted, ended or finished),
+    /// arms as in `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or
+    /// message and hint), where others are runs in the folder that the study has no more, and tunings and
+    /// until as in `run`.
     Status(status::StatusArgs),
     /// Say what a study shows, how surely, and which batch size to use
     ///

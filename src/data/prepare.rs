@@ -65,10 +65,12 @@ pub fn prepare(
             (None, Some(format!("{why}; they were prepared again from their source")))
         }
     };
-    files::remove_temporary(cache)?;
+    let swept = files::remove_temporary(cache);
     let mut prepared = match found {
+        // A cache that this user may only read serves as it is.
         Some(found) => found,
         None => {
+            swept?;
             source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
             find(cache, &hash)?.context("the prepared data are gone")?
         }

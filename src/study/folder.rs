@@ -25,9 +25,9 @@ pub struct StudyFolder {
 /// Folders below `tuning`: one an arm, in it one a rate, in it one a seed.
 const TUNING_DEPTH: usize = 3;
 
-/// Refuses a folder that is none, or one in it, so far down.
+/// Refuses a folder that is a link, and links in it, so far down.
 fn refuse_links_in(folder: &Path, depth: usize) -> Result<()> {
-    files::refuse_no_folder(folder)?;
+    files::refuse_link(folder)?;
     let Some(deeper) = depth.checked_sub(1) else { return Ok(()) };
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     entries.flatten().try_for_each(|entry| refuse_links_in(&entry.path(), deeper))
@@ -73,6 +73,7 @@ impl StudyFolder {
             files::refuse_link(&self.path.join(folder))?;
         }
         files::refuse_no_folder(&self.path.join("data"))?;
+        files::refuse_no_folder(&self.path.join("tuning"))?;
         refuse_links_in(&self.path.join("tuning"), TUNING_DEPTH)?;
         for run in &plan.runs {
             files::refuse_no_folder(&self.path.join(&run.arm.name))?;

@@ -252,7 +252,10 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
         let values: std::collections::BTreeSet<&str> =
             column.values.iter().map(|value| value.trim()).collect();
         let empty = if values.contains("") { ", empty ones among them" } else { "" };
-        format!("`{}` has {}{empty}", column.name, values.len())
+        let filled = values.iter().filter(|value| !value.is_empty()).take(6);
+        let named: Vec<String> = filled.map(|value| format!("`{value}`")).collect();
+        let few = if named.len() <= 5 { format!(" ({})", named.join(", ")) } else { String::new() };
+        format!("`{}` has {}{empty}{few}", column.name, values.len())
     };
     const SHOWN: usize = 20;
     let mut counts: Vec<String> = candidates.iter().take(SHOWN).map(distinct).collect();
@@ -261,7 +264,10 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
     }
     UserError::new(
         format!("{file}: no column can be the label, which has two values, one in every row"),
-        format!("different values: {}", counts.join("; ")),
+        format!(
+            "different values: {}. Of more than two classes, keep the rows of two in a table of their own",
+            counts.join("; ")
+        ),
     )
 }
 
@@ -357,7 +363,9 @@ mod tests {
         assert_eq!(wanted(Some("language"), None).unwrap().text, "language");
         assert!(wanted(Some("nody"), None).unwrap_err().message.contains("no column `nody`"));
         let error = wanted(None, Some("language")).unwrap_err();
-        assert_eq!(error.hint.unwrap(), "different values: `language` has 3");
+        let hint = error.hint.unwrap();
+        assert!(hint.starts_with("different values: `language` has 3 (`"), "{hint}");
+        assert!(hint.ends_with("in a table of their own"), "{hint}");
     }
 
     #[test]

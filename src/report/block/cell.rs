@@ -25,7 +25,7 @@ pub(in crate::report) enum Cell {
     /// `72.6 % (71.0 to 74.2, n = 3)`
     Accuracy(Option<Estimate>),
     /// `72.6 % (71.0 to 74.2, n = 3)`
-    MiddleHalf(Option<InterquartileMean>),
+    InterquartileMean(Option<InterquartileMean>),
     /// `-0.63 (-3.10 to +1.90, n = 3)`, in points.
     Difference(Option<Estimate>),
     /// `+0.53 (+0.22 to +0.84)`
@@ -53,7 +53,7 @@ impl Cell {
             Self::Number(value, shown) => shown(*value),
             Self::Exact(value) => value.to_string(),
             Self::Accuracy(Some(of)) => accuracy(of.summary.mean, of.interval, of.summary.count),
-            Self::MiddleHalf(Some(of)) => accuracy(of.value, of.interval, of.count),
+            Self::InterquartileMean(Some(of)) => accuracy(of.value, of.interval, of.count),
             Self::Difference(Some(of)) => difference(of),
             Self::Value(Some(value), None) => format!("{value:+.2}"),
             Self::Value(Some(value), Some(ends)) => {
@@ -81,7 +81,7 @@ impl Cell {
             Self::Number(value, _) => vec![of(Some(*value))],
             Self::Between(interval) => ends(*interval).into(),
             Self::Value(value, interval) => with_ends(*value, *interval),
-            Self::MiddleHalf(found) => {
+            Self::InterquartileMean(found) => {
                 with_ends(found.map(|of| of.value), found.and_then(|of| of.interval))
             }
             Self::Accuracy(found) | Self::Difference(found) => {

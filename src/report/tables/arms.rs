@@ -28,10 +28,14 @@ pub(in crate::report) fn arms<'f>(
             Cell::Accuracy(arm.validation)
         })
         .both("test accuracy", "test_accuracy", |(_, arm)| Cell::Accuracy(arm.test))
-        .data("validation_accuracy_iqm", |(_, arm)| Cell::MiddleHalf(arm.validation_iqm))
-        .data("test_accuracy_iqm", |(_, arm)| Cell::MiddleHalf(arm.test_iqm))
+        .data("validation_accuracy_iqm", |(_, arm)| Cell::InterquartileMean(arm.validation_iqm))
+        .data("test_accuracy_iqm", |(_, arm)| Cell::InterquartileMean(arm.test_iqm))
         .optional("interquartile mean", |(_, arm)| {
-            Cell::MiddleHalf(if arm.test.is_some() { arm.test_iqm } else { arm.validation_iqm })
+            Cell::InterquartileMean(if arm.test.is_some() {
+                arm.test_iqm
+            } else {
+                arm.validation_iqm
+            })
         })
         .both("steps", "steps", |(_, arm)| Cell::mean(arm.steps, whole))
         .data("examples", |(_, arm)| mean(arm.examples))

@@ -1,9 +1,10 @@
-//! What surrounds the program and changes no result: environment, current folder, folders that vanish, and
-//! how many runs there are.
+//! What surrounds the program and changes no result: environment, clock, current folder, folders that vanish,
+//! a disk without inodes, and how many runs there are.
 
 use crate::util::{Ended, STUDY, Scene, line_count, wait_for};
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// What repeats to the bit of the first run.
 fn bits(scene: &Scene, study: &str) -> Vec<Vec<u8>> {
@@ -40,6 +41,61 @@ fn odd_environments_change_no_bit() {
     }
 }
 
+/// Builds `tests/fixtures/surroundings.c` and runs the program on top of it.
+fn run_on_a_fake(scene: &Scene, variable: (&str, &str), arguments: &[&str]) -> Ended {
+    let library = scene.path("surroundings.so");
+    if !library.exists() {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/surroundings.c");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).args([source, "-ldl"]);
+        assert!(compiler.status().unwrap().success());
+    }
+    let mut program = scene.batchscope(arguments);
+    program.env("LD_PRELOAD", library).env(variable.0, variable.1);
+    Ended::from(program.output().unwrap())
+}
+
+#[test]
+fn a_clock_that_is_set_back_changes_no_bit() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("epochs: 3", "epochs: 40"));
+    let one = |out| ["run", "tiny.yaml", "--only", "small/seed-0", "--out", out];
+    scene.run(&one("plain")).expect(0);
+    let mut program = scene.start(&one("study"));
+    let log = scene.path("study/small/seed-0/metrics.jsonl");
+    wait_for(&program, "three epochs", || line_count(&log) >= 3);
+    program.kill().unwrap();
+    program.wait().unwrap();
+    run_on_a_fake(&scene, ("FAKE_CLOCK", "1"), &one("study")).expect(0);
+    assert_eq!(bits(&scene, "study"), bits(&scene, "plain"));
+    let summary = scene.run(&["report", "study"]).expect(0);
+    assert!(!summary.stdout.contains("-1"), "no time is negative: {}", summary.stdout);
+    assert!(!scene.read("study/small/seed-0/timing.jsonl").contains(":-"));
+}
+
+#[test]
+fn a_disk_without_inodes_is_an_error_with_its_reason_and_the_command_goes_on_later() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let one = |out| ["run", "tiny.yaml", "--only", "small/seed-0", "--workers", "1", "--out", out];
+    scene.run(&one("plain")).expect(0);
+    // Each time a few more files: it ends at another place, the last time at none.
+    let mut stopped = 0;
+    let finished = (0..60).step_by(3).any(|inodes| {
+        let ended = run_on_a_fake(&scene, ("FREE_INODES", &inodes.to_string()), &one("study"));
+        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+        if ended.code == Some(0) {
+            return true;
+        }
+        stopped += 1;
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains("No space left on device"), "{inodes} inodes: {ended:?}");
+        false
+    });
+    assert!(finished && stopped > 2, "stopped {stopped} times");
+    assert_eq!(bits(&scene, "study"), bits(&scene, "plain"));
+}
+
 #[test]
 fn a_folder_that_is_removed_during_training_is_an_error_and_the_command_begins_anew() {
     let scene = Scene::new();
@@ -52,11 +108,11 @@ fn a_folder_that_is_removed_during_training_is_an_error_and_the_command_begins_a
     // What is written meanwhile may be there again.
     fs::remove_dir_all(scene.path("study")).ok();
     let ended = Ended::from(program.wait_with_output().unwrap());
-    assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
-    assert!(
-        ended.stderr.contains("No such file") || ended.stdout.contains("No such file"),
-        "{ended:?}"
-    );
+    // Not the whole text: a study that went on would have written a hundred thousand lines.
+    let end = |text: &str| text.lines().rev().take(8).collect::<Vec<_>>().join("\n");
+    let said = format!("{}\n{}", end(&ended.stdout), end(&ended.stderr));
+    assert!(matches!(ended.code, Some(1 | 2)), "{said}");
+    assert!(said.contains("No such file"), "{said}");
     fs::remove_dir_all(scene.path("study")).ok();
     scene.write("tiny.yaml", STUDY);
     scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);

@@ -45,7 +45,7 @@ impl Log {
             return Ok(());
         }
         let lines = as_lines(values)?;
-        let append = || appending(&self.path)?.write_all(&lines);
+        let append = || appending(&self.path, self.lines == 0)?.write_all(&lines);
         append().with_context(|| format!("cannot append to {}", self.path.display()))?;
         self.hasher.update(&lines);
         self.lines += values.len() as u64;
@@ -54,8 +54,9 @@ impl Log {
 
     /// Adds one line and makes it last.
     pub fn append_line<T: Serialize>(&mut self, value: &T) -> Result<()> {
-        append_line(&self.path, value)?;
-        self.hasher.update(&as_lines(std::slice::from_ref(value))?);
+        let line = as_lines(std::slice::from_ref(value))?;
+        append_lasting(&self.path, &line, self.lines == 0)?;
+        self.hasher.update(&line);
         self.lines += 1;
         Ok(())
     }
@@ -104,17 +105,22 @@ fn as_lines<T: Serialize>(values: &[T]) -> Result<Vec<u8>> {
     Ok(lines)
 }
 
-fn appending(path: &Path) -> std::io::Result<File> {
-    open_with(OpenOptions::new().create(true).append(true), path)
+/// A log that holds lines is there already. Where it is not, someone removed it during the run, and a new
+/// one would lack these lines.
+fn appending(path: &Path, is_new: bool) -> std::io::Result<File> {
+    open_with(OpenOptions::new().create(is_new).append(true), path)
 }
 
 /// Adds one line to a log and makes it last.
 pub fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let line = as_lines(std::slice::from_ref(value))?;
+    append_lasting(path, &as_lines(std::slice::from_ref(value))?, true)
+}
+
+fn append_lasting(path: &Path, line: &[u8], may_create: bool) -> Result<()> {
     let append = || -> std::io::Result<()> {
         let is_new = !path.exists();
-        let mut file = appending(path)?;
-        file.write_all(&line)?;
+        let mut file = appending(path, may_create)?;
+        file.write_all(line)?;
         file.sync_data()?;
         if is_new { sync_folder(path) } else { Ok(()) }
     };
@@ -129,7 +135,7 @@ pub fn append_sealed_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 /// Adds lines to a log; they last from the next [`sync`] on.
 pub fn append_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
     let lines = as_lines(values)?;
-    let append = || appending(path)?.write_all(&lines);
+    let append = || appending(path, true)?.write_all(&lines);
     append().with_context(|| format!("cannot append to {}", path.display()))
 }
 
@@ -243,6 +249,19 @@ mod tests {
         assert_eq!(Log::open(&path).unwrap().mark(), log.mark());
         assert_eq!(mark(&path, Some(9)).unwrap().lines, 3);
         assert_ne!(mark(&path, Some(2)).unwrap().checksum, log.mark().checksum);
+    }
+
+    #[test]
+    fn a_log_that_vanishes_during_a_run_is_not_begun_anew_without_its_first_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let mut log = Log::open(&path).unwrap();
+        log.append_line(&1).unwrap();
+        fs::remove_file(&path).unwrap();
+        for error in [log.append_line(&2).unwrap_err(), log.append(&[2]).unwrap_err()] {
+            assert!(format!("{error:#}").contains("No such file"), "{error:#}");
+        }
+        assert!(!path.exists());
     }
 
     #[test]

@@ -7,10 +7,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
-use batchscope::kernels::{
-    self, Device, Engine, EngineKind, Examples, Input, InstructionSet, Optimizer, Place, Sequences,
-    Settings, Shape, Split, Splits, State, Step, micro,
-};
+use batchscope::spec::{Input, Shape};
+use batchscope::kernels::{self, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place, Sequences, Settings, Split, Splits, State, Step, micro};
 use batchscope::model;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::time::Duration;

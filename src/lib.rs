@@ -38,6 +38,7 @@ pub mod model;
 pub mod probe;
 pub mod report;
 pub mod rng;
+pub mod spec;
 pub mod stats;
 pub mod study;
 pub mod train;

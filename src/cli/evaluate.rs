@@ -1,11 +1,11 @@
 //! `batchscope evaluate RUN_DIR`: what a finished run is worth on a split.
 
+use crate::spec::Metrics;
 use super::diagnostics::Output;
 use super::recommended::run_of;
 use super::{cache, format, tables};
 use crate::kernels::{Split, start_libtorch};
 use crate::study::{Measurement, TrainedRun};
-use crate::train::Metrics;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;

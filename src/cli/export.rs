@@ -97,7 +97,8 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
     make_folder(&folder)?;
     let path = folder.join(format.file_name());
     let (shape, masked) = (run.definition.model, run.is_masked());
-    export::write(format, &Model { shape, masked, weights: &run.weights }, &path)?;
+    let head = run.definition.arm.model.dense.activation;
+    export::write(format, &Model { shape, masked, head, weights: &run.weights }, &path)?;
     let mut written = vec![path];
     if let Some((name, bytes)) = vocabulary {
         let copy = folder.join(name);

@@ -4,6 +4,7 @@ use super::diagnostics::{Output, note, print_warnings};
 use super::format::{count, counted, duration, in_line, loss};
 use super::growth;
 use crate::study::{Job, Looked, Observer, Pending, Plan, Run, RunEnd, TimingLine};
+use crate::spec::Metrics;
 use crate::train::{self, EpochMetrics, TrainingLength};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -259,11 +260,11 @@ impl Observer for Progress {
         let in_epoch = (progress.batch * run.arm.batch_size as u64).min(rows.saturating_sub(1));
         bar.set_position(progress.epoch * rows + in_epoch);
         bar.set_message(format!(
-            "{}/{}  loss {}  accuracy {:.4}  {}/s",
+            "{}/{}  loss {}{}  {}/s",
             progress.epoch + 1,
             self.work.training_length(run).epochs(),
             loss(progress.loss),
-            progress.accuracy,
+            progress.accuracy.map_or(String::new(), |share| format!("  accuracy {share:.4}")),
             count(progress.examples_per_second as u64),
         ));
         self.work.reached(run, progress.epoch * rows);
@@ -280,16 +281,20 @@ impl Observer for Progress {
         if self.bars.is_some() {
             return;
         }
+        let metric = run.arm.score();
+        let score = |of: &str, metrics: &Metrics| match metrics.get(metric) {
+            Some(value) => format!("  {of}{} {value:.4}", metric.name()),
+            None => String::new(),
+        };
         self.output.note(&format!(
-            "{}  epoch {}/{}  loss {}  accuracy {:.4}  val_loss {}  val_accuracy {:.4}  {} \
-             samples/s  ({})",
+            "{}  epoch {}/{}  loss {}{}  val_loss {}{}  {} samples/s  ({})",
             run.id(),
             metrics.epoch + 1,
             self.work.training_length(run).epochs(),
             loss(metrics.train.loss),
-            metrics.train.accuracy,
+            score("", &metrics.train),
             loss(metrics.validation.loss),
-            metrics.validation.accuracy,
+            score("val_", &metrics.validation),
             count(timing.examples_per_second as u64),
             self.work.message(now),
         ));

@@ -1,9 +1,10 @@
 //! The tables that `run`, `check` and `status` print.
 
+use crate::spec::{Input, Shape};
 use super::format::{bytes, count, counted, duration, in_line, list, points, rate, summary};
 use crate::config::{Schedule, Study};
 use crate::data::{Account, SplitFacts};
-use crate::kernels::{EngineKind, Input, Shape};
+use crate::kernels::EngineKind;
 use crate::stats::{Edge, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
@@ -247,6 +248,6 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         facts.train.longest,
         shape.units,
         count(shape.parameter_count() as u64),
-        points(study.experiment.study.margin),
+        points(study.margin(None).unwrap_or_default()),
     )
 }

@@ -1,11 +1,12 @@
-//! `model`: the classifier.
+//! `model`: the layers and the head.
 
+use crate::spec::Activation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::with::singleton_map;
 use std::path::PathBuf;
 
-/// `model`: LSTM(units) -> Dense(1), with an embedding before it for tokens.
+/// `model`: LSTM(units) -> Dense(outputs), with an embedding before it for tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSection {
@@ -84,28 +85,24 @@ pub struct Penalty {
 }
 
 /// `model.dense`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DenseSection {
-    /// Outputs: one, for a question with two answers.
-    pub units: u32,
-    /// Turns the output into a probability.
+    /// Outputs: 1 for a sigmoid or a linear head, the number of classes for a softmax, which follows from
+    /// the data when it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<u32>,
+    /// What is made of the outputs: `sigmoid` for two classes, `softmax` for several, `linear` for numbers.
     pub activation: Activation,
 }
 
-impl Default for DenseSection {
-    fn default() -> Self {
-        Self { units: 1, activation: Activation::Sigmoid }
+impl DenseSection {
+    /// Leaves nothing to a default that does not depend on the data.
+    pub(super) fn spell_out(&mut self) {
+        if self.activation != Activation::Softmax {
+            self.units.get_or_insert(1);
+        }
     }
-}
-
-/// Output activations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// 1 / (1 + e^-z)
-    #[default]
-    Sigmoid,
 }
 
 /// `model.init`: where the first weights come from.

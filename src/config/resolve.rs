@@ -3,10 +3,11 @@
 use super::arms::{self, Written};
 use super::rules::{self, Violation};
 use super::{
-    ArmRate, ArmSection, EngineChoice, Experiment, Growth, LearningRate, Logging, ModelSection,
+    ArmRate, ArmSection, EngineChoice, Experiment, Growth, LearningRate, Logging, Margin, ModelSection,
     Source, Sqrt, TextSection, TrainSection, Tuned, load, overlay, rates,
 };
 use crate::error::UserError;
+use crate::spec::{Loss, Metric, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,8 +54,26 @@ impl Arm {
         arm.train.device = String::new();
         arm.train.engine = EngineChoice::Auto;
         arm.train.logging = Logging::default();
-        arm.train.metrics = Vec::new();
+        let task = arm.loss().task();
+        // Those that are recorded anyway are only drawn.
+        arm.train.metrics.retain(|asked| Metric::recorded(task).all(|metric| metric != *asked));
         arm
+    }
+
+    /// What is minimised.
+    pub fn loss(&self) -> Loss {
+        self.train.loss.unwrap_or(Loss::of(self.model.dense.activation))
+    }
+
+    /// What is asked of the model.
+    pub fn task(&self) -> Task {
+        self.loss().task()
+    }
+
+    /// The metric that is shown first: the score of the study, which stands first among those that are drawn.
+    pub fn score(&self) -> Metric {
+        let first = self.train.metrics.first().copied();
+        first.unwrap_or(Metric::of_task(self.task()))
     }
 
     /// The arm with another learning rate.
@@ -83,6 +102,7 @@ impl Study {
         let resolved = resolved(&experiment).map_err(place)?;
         let arms: Vec<Arm> = resolved.iter().map(|(_, arm)| arm.clone()).collect();
         rules::arms(&arms, &experiment.study, from_grid).map_err(place)?;
+        rules::score(&experiment.study, &arms).map_err(place)?;
         rules::line(&experiment.study, &arms).map_err(place)?;
 
         let rule = experiment.study.learning_rate.clone();
@@ -93,6 +113,11 @@ impl Study {
         let fewer = own.filter_map(|(name, own)| Some((name, u64::from(own?)))).collect();
         let spelled_out = |(section, arm)| spelled_out(section, &arm, &rule);
         let study = &mut experiment.study;
+        if let Some(first) = arms.first() {
+            study.score.get_or_insert(first.score());
+            study.margin.get_or_insert(Margin::of(first.score()));
+            experiment.train.metrics.clone_from(&first.train.metrics);
+        }
         study.arms = Some(resolved.into_iter().map(spelled_out).collect());
         study.grid = None;
         study.learning_rate = match (&rule, tuned.is_empty()) {
@@ -111,6 +136,18 @@ impl Study {
             growth: study.growth(),
             experiment,
         })
+    }
+
+    /// The metric of the validation split that decides.
+    pub fn score(&self) -> Metric {
+        self.arms.first().map_or(Metric::Accuracy, Arm::score)
+    }
+
+    /// A difference in the score up to this does not matter; `None` for a share of a baseline that is not
+    /// known.
+    pub fn margin(&self, baseline: Option<f64>) -> Option<f64> {
+        let margin = self.experiment.study.margin;
+        margin.unwrap_or(Margin::of(self.score())).value(baseline)
     }
 
     /// How learning rates are tuned; `None` when none is.
@@ -170,7 +207,7 @@ fn how<'r>(section: &ArmSection, rule: &'r LearningRate) -> Option<&'r LearningR
 }
 
 fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> {
-    let (model, mut train) = overlay::sections(section, experiment)?;
+    let (mut model, mut train) = overlay::sections(section, experiment)?;
     let batch_size = section.effective_batch_size();
     rules::arm(&model, &train, &experiment.data)?;
     let how = how(section, &experiment.study.learning_rate);
@@ -179,6 +216,12 @@ fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> 
         rates::apply(rule, batch_size, &mut train)?;
     }
     train.optimizer.spell_out();
+    let loss = *train.loss.get_or_insert(Loss::of(model.dense.activation));
+    // The score is drawn first.
+    let score = experiment.study.score.unwrap_or(Metric::of_task(loss.task()));
+    train.metrics.retain(|metric| *metric != score);
+    train.metrics.insert(0, score);
+    model.dense.spell_out();
     Ok(Arm {
         name: section.name.clone().unwrap_or_else(|| section.plain_name()),
         batch_size: batch_size as usize,

@@ -184,7 +184,7 @@ pub struct Plateau {
 impl Default for Plateau {
     fn default() -> Self {
         Self {
-            monitor: Monitor::ValLoss,
+            monitor: Monitor::VAL_LOSS,
             rule: PlateauRule::Torch,
             factor: 0.1,
             patience: 10,

@@ -7,6 +7,7 @@ use super::rates::{ArmRate, LearningRate};
 use super::schedule::Schedule;
 use super::time::Time;
 use super::train::{StepsOf, TrainSection};
+use crate::spec::{DefaultMargin, Metric};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
@@ -32,14 +33,19 @@ pub struct StudySection {
     /// is being trained then is trained to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_time: Option<Time>,
-    /// A difference in accuracy up to this does not matter to you: 0.005 is half a percentage point.
-    /// The verdict is about differences beyond it, so declare it before you see results.
-    #[serde(default = "margin")]
-    pub margin: f64,
+    /// The metric of the validation split that decides which batch size is better; accuracy when it is
+    /// left out, or RMSE where numbers are predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Metric>,
+    /// A difference in the score up to this does not matter to you: of accuracies, 0.005 is half a percentage
+    /// point. The verdict is about differences beyond it, so declare it before you see results. Each score has
+    /// a margin of its own when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Margin>,
     /// Of the arms shown to be within the margin of the best, which one is recommended.
     #[serde(default, skip_serializing_if = "Objective::is_default")]
     pub objective: Objective,
-    /// What is measured beside accuracy; nothing when left out.
+    /// What is measured beside the score; nothing when left out.
     #[serde(default, skip_serializing_if = "ProbeSection::is_empty")]
     pub probe: ProbeSection,
     /// How arms that do not give their own `lr` come by one.
@@ -60,6 +66,42 @@ pub struct StudySection {
     /// it only says between which batch sizes the gap is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decompose: Option<DecomposeSection>,
+}
+
+/// `study.margin`: in the unit of the score, or a share of the score of the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a number in the unit of the score, or { relative: 0.02 }")]
+pub enum Margin {
+    /// In the unit of the score: 0.005 is half a percentage point of accuracy.
+    Absolute(f64),
+    /// A share of the score of the baseline, never of a score that was observed.
+    Relative(RelativeMargin),
+}
+
+/// `study.margin` as a share.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelativeMargin {
+    /// The share of the score of the baseline: the more frequent class, or the mean of the training targets.
+    pub relative: f64,
+}
+
+impl Margin {
+    /// The one that a score has unless the file says another.
+    pub fn of(score: Metric) -> Self {
+        match score.info().margin {
+            DefaultMargin::Absolute(margin) => Self::Absolute(margin),
+            DefaultMargin::OfBaseline(relative) => Self::Relative(RelativeMargin { relative }),
+        }
+    }
+
+    /// In the unit of the score; `None` for a share of a baseline that is not known.
+    pub fn value(self, baseline: Option<f64>) -> Option<f64> {
+        match self {
+            Self::Absolute(margin) => Some(margin),
+            Self::Relative(RelativeMargin { relative }) => Some(relative * baseline?.abs()),
+        }
+    }
 }
 
 /// What ends the adding of seeds.
@@ -228,10 +270,6 @@ impl ArmSection {
 
 fn seeds() -> u32 {
     5
-}
-
-fn margin() -> f64 {
-    0.005
 }
 
 fn budgets() -> Vec<StudyBudget> {

@@ -2,6 +2,7 @@
 
 use super::schedule::{Schedule, Warmup};
 use super::watch::{EarlyStopping, EvaluateEvery, StopAt};
+use crate::spec::{Loss, Metric};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::with::singleton_map;
@@ -49,8 +50,10 @@ pub struct TrainSection {
     #[serde(with = "singleton_map", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<EvaluateEvery>")]
     pub evaluate_every: Option<EvaluateEvery>,
-    /// What is minimised.
-    pub loss: Loss,
+    /// What is minimised; when left out, the loss of the head: `binary_crossentropy`,
+    /// `categorical_crossentropy` or `mse`.
+    #[serde(serialize_with = "singleton_map::serialize", skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
     /// How much the rows of each label count in the training loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weight: Option<ClassWeight>,
@@ -58,7 +61,8 @@ pub struct TrainSection {
     /// the whole batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub micro_batch: Option<u32>,
-    /// What is drawn beside the loss; the records hold all metrics.
+    /// What is drawn beside the loss and the score. Of two classes the records hold accuracy, AUC, precision, recall, F1,
+    /// Brier score and calibration error, and what is named here; else all metrics of the task.
     pub metrics: Vec<Metric>,
     /// What is written down between the ends of epochs.
     pub logging: Logging,
@@ -90,10 +94,10 @@ impl Default for TrainSection {
             early_stopping: None,
             stop_at: None,
             evaluate_every: None,
-            loss: Loss::BinaryCrossentropy,
+            loss: None,
             class_weight: None,
             micro_batch: None,
-            metrics: vec![Metric::Accuracy],
+            metrics: Vec::new(),
             logging: Logging::default(),
             device: "auto".into(),
             engine: EngineChoice::Auto,
@@ -266,15 +270,6 @@ pub enum Clip {
     Value(f64),
 }
 
-/// Losses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Loss {
-    /// Mean over the rows of a batch, computed from logits.
-    #[default]
-    BinaryCrossentropy,
-}
-
 /// `train.class_weight`: `balanced`, or a weight for each label.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected `balanced`, or a weight for each label: {0: 1.0, 1: 3.0}")]
@@ -303,26 +298,6 @@ pub struct LabelWeights {
     /// Of rows with label 1.
     #[serde(rename = "1")]
     pub positive: f64,
-}
-
-/// Metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// The share of examples for which `p > 0.5` agrees with the label.
-    Accuracy,
-    /// The area under the ROC curve: the chance that a positive example gets the higher p.
-    Auc,
-    /// The share of positives among those that were taken for positive.
-    Precision,
-    /// The share of positives that were taken for positive.
-    Recall,
-    /// The harmonic mean of precision and recall.
-    F1,
-    /// The mean of (p - label)^2.
-    Brier,
-    /// The expected calibration error: how far p is from the share of positives, in 15 bins of p.
-    CalibrationError,
 }
 
 /// `train.logging`.

@@ -1,7 +1,9 @@
 //! When a run is measured, and what ends it before its budget is spent.
 
-use schemars::JsonSchema;
+use crate::spec::Metric;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// `train.early_stopping`, with Keras's rules: it ends after `patience` epochs in a row, and never
@@ -24,7 +26,7 @@ pub struct EarlyStopping {
 impl Default for EarlyStopping {
     fn default() -> Self {
         Self {
-            monitor: Monitor::ValLoss,
+            monitor: Monitor::VAL_LOSS,
             min_delta: 0.0,
             patience: 0,
             start_from_epoch: 0,
@@ -57,7 +59,7 @@ pub struct StopAt {
 }
 
 /// Editors show this at every metric.
-fn explain_targets(schema: &mut schemars::Schema) {
+fn explain_targets(schema: &mut Schema) {
     let properties = schema.get_mut("properties").and_then(|found| found.as_object_mut());
     for property in properties.into_iter().flat_map(|found| found.values_mut()) {
         if let Some(property) = property.as_object_mut() {
@@ -88,36 +90,88 @@ impl From<StopAt> for BTreeMap<Monitor, f64> {
 
 /// A metric after an epoch, named as Keras names it: of the training split, or with `val_` of the
 /// validation split.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Monitor {
-    Loss,
-    #[serde(alias = "acc")]
-    Accuracy,
-    Auc,
-    Precision,
-    Recall,
-    F1,
-    Brier,
-    CalibrationError,
-    ValLoss,
-    #[serde(alias = "val_acc")]
-    ValAccuracy,
-    ValAuc,
-    ValPrecision,
-    ValRecall,
-    ValF1,
-    ValBrier,
-    ValCalibrationError,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Monitor {
+    /// Of which split.
+    pub split: Watched,
+    /// What of it; `None` for the loss.
+    pub metric: Option<Metric>,
 }
 
+/// The split whose metric is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Watched {
+    /// While training.
+    Train,
+    /// After an epoch, or where it is measured within one.
+    Validation,
+}
+
+/// What stands before the name of a metric of the validation split.
+const OF_VALIDATION: &str = "val_";
+
 impl Monitor {
+    /// `val_loss`
+    pub const VAL_LOSS: Self = Self { split: Watched::Validation, metric: None };
+
+    /// A metric of the validation split.
+    pub fn val(metric: Metric) -> Self {
+        Self { split: Watched::Validation, metric: Some(metric) }
+    }
+
     /// Whether less of it is better.
     pub fn should_fall(self) -> bool {
-        let losses = matches!(self, Self::Loss | Self::Brier | Self::CalibrationError);
-        losses || matches!(self, Self::ValLoss | Self::ValBrier | Self::ValCalibrationError)
+        self.metric.is_none_or(|metric| metric.info().falls())
+    }
+
+    /// All of them.
+    fn all() -> impl Iterator<Item = Self> {
+        [Watched::Train, Watched::Validation].into_iter().flat_map(|split| {
+            let metrics = std::iter::once(None).chain(Metric::all().map(Some));
+            metrics.map(move |metric| Self { split, metric })
+        })
+    }
+
+    /// As it is written in experiment files.
+    pub fn name(self) -> String {
+        let before = if self.split == Watched::Validation { OF_VALIDATION } else { "" };
+        format!("{before}{}", self.metric.map_or("loss", Metric::name))
+    }
+}
+
+impl TryFrom<String> for Monitor {
+    type Error = String;
+
+    fn try_from(written: String) -> Result<Self, String> {
+        let of_split = match written.strip_suffix("acc") {
+            Some(before @ ("" | OF_VALIDATION)) => format!("{before}accuracy"),
+            _ => written.clone(),
+        };
+        Self::all().find(|monitor| monitor.name() == of_split).ok_or_else(|| {
+            let known: Vec<String> = Self::all().map(|known| format!("`{}`", known.name())).collect();
+            format!("unknown variant `{written}`, expected one of {}", known.join(", "))
+        })
+    }
+}
+
+impl From<Monitor> for String {
+    fn from(monitor: Monitor) -> Self {
+        monitor.name()
+    }
+}
+
+impl JsonSchema for Monitor {
+    fn schema_name() -> Cow<'static, str> {
+        "Monitor".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<String> = Self::all().map(Self::name).collect();
+        json_schema!({
+            "type": "string",
+            "description": "A metric after an epoch: of the training split, or with `val_` of the validation split.",
+            "enum": names,
+        })
     }
 }

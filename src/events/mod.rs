@@ -93,10 +93,15 @@ impl EventWriter {
     }
 
     /// Adds one point of each named curve.
-    pub fn scalars(&mut self, points: &[(&str, f64)], step: i64, wall_time: f64) -> Result<()> {
+    pub fn scalars(
+        &mut self,
+        points: &[(impl AsRef<str>, f64)],
+        step: i64,
+        wall_time: f64,
+    ) -> Result<()> {
         let values = points.iter().map(|(tag, value)| {
             let mut point = Summary_Value::new();
-            point.set_tag((*tag).into());
+            point.set_tag(tag.as_ref().to_owned());
             point.set_simple_value(*value as f32);
             point
         });

@@ -7,15 +7,15 @@
 //!                      layers/lstm/cell/vars/0     kernel [F, 4H], the transpose of weight_ih
 //!                      layers/lstm/cell/vars/1     recurrent kernel [H, 4H]
 //!                      layers/lstm/cell/vars/2     bias [4H], gates in the same order as ours
-//!                      layers/dense/vars/0, 1      [H, 1], [1]
+//!                      layers/dense/vars/0, 1      [H, K], [K]
 //! ```
 //!
 //! Source: `keras/src/saving/saving_lib.py`. The configuration names no more than what differs from
 //! Keras's defaults, so that other versions than the named one read it; 3.3 and 3.8 were tried.
 
+use crate::spec::{Input, Layer, Param, Role};
 use super::Model;
 use crate::files;
-use crate::kernels::Input;
 use anyhow::{Context, Result};
 use hdf5_pure::{AttrValue, FileBuilder, FinishedGroup};
 use serde_json::{Value, json};
@@ -66,7 +66,8 @@ fn config(model: &Model<'_>) -> Value {
         layers.push(layer("Embedding", config, &input));
     }
     layers.push(layer("LSTM", json!({ "name": "lstm", "units": h }), &json!([null, null, f])));
-    let dense = json!({ "name": "dense", "units": 1, "activation": "sigmoid" });
+    let (units, activation) = (model.shape.outputs, model.head.name());
+    let dense = json!({ "name": "dense", "units": units, "activation": activation });
     layers.push(layer("Dense", dense, &json!([null, h])));
     json!({
         "module": "keras",
@@ -92,20 +93,20 @@ fn weights(model: &Model<'_>) -> Result<Vec<u8>> {
     let mut file = FileBuilder::new();
     let mut layers = Vec::new();
     if model.reads_tokens() {
-        let arrays = [array(model, "embedding.weight", false)?];
+        let arrays = [array(model, (Layer::Embedding, Role::Embedding), false)?];
         let vars = variables(&mut file, "embedding", &arrays);
         layers.push(group(&mut file, "embedding", vec![vars]));
     }
     let arrays = [
-        array(model, "lstm.weight_ih", true)?,
-        array(model, "lstm.weight_hh", true)?,
-        array(model, "lstm.bias", false)?,
+        array(model, (Layer::Lstm, Role::Kernel), true)?,
+        array(model, (Layer::Lstm, Role::Recurrent), true)?,
+        array(model, (Layer::Lstm, Role::Bias), false)?,
     ];
     let vars = variables(&mut file, "lstm_cell", &arrays);
     let cell = group(&mut file, "cell", vec![vars]);
     let vars = variables(&mut file, "lstm", &[]);
     layers.push(group(&mut file, "lstm", vec![cell, vars]));
-    let arrays = [array(model, "dense.weight", true)?, array(model, "dense.bias", false)?];
+    let arrays = [array(model, (Layer::Dense, Role::Kernel), true)?, array(model, (Layer::Dense, Role::Bias), false)?];
     let vars = variables(&mut file, "dense", &arrays);
     layers.push(group(&mut file, "dense", vec![vars]));
     let layers = group(&mut file, "layers", layers);
@@ -118,8 +119,10 @@ fn weights(model: &Model<'_>) -> Result<Vec<u8>> {
 type Array = (Vec<u64>, Vec<f32>);
 
 /// One parameter with its dimensions, or the transpose of a matrix.
-fn array(model: &Model<'_>, name: &str, transposed: bool) -> Result<Array> {
-    let (dims, values) = model.parameter(name).with_context(|| format!("there is no `{name}`"))?;
+fn array(model: &Model<'_>, (layer, role): (Layer, Role), transposed: bool) -> Result<Array> {
+    let found = model.parameters().find(|(p, _)| (p.layer, p.role) == (layer, role));
+    let (Param { dims, .. }, values) =
+        found.with_context(|| format!("there is no {role:?} of a layer {layer:?}"))?;
     let mut wide: Vec<u64> = dims.iter().map(|dim| *dim as u64).collect();
     if !transposed {
         return Ok((wide, values.to_vec()));
@@ -150,11 +153,11 @@ fn variables(file: &mut FileBuilder, layer: &str, arrays: &[Array]) -> FinishedG
 mod tests {
     use super::super::tests::{ARRAYS, TEXT};
     use super::*;
-    use crate::kernels::Shape;
+    use crate::spec::{Activation, Shape};
 
     fn written<T>(shape: Shape, what: impl FnOnce(&Model<'_>) -> T) -> T {
         let weights = crate::model::keras(&shape, 4);
-        what(&Model { shape, masked: true, weights: &weights })
+        what(&Model { shape, masked: true, head: Activation::Sigmoid, weights: &weights })
     }
 
     #[test]

@@ -13,7 +13,8 @@ mod keras;
 mod onnx;
 mod proto;
 
-use crate::kernels::{Arrays, Input, Shape};
+use crate::spec::{Activation, Input, Param, Shape};
+use crate::kernels::Arrays;
 use crate::model::{Names, write_weights};
 use anyhow::Result;
 use std::path::Path;
@@ -23,6 +24,8 @@ use std::path::Path;
 pub struct Model<'w> {
     /// Its sizes.
     pub shape: Shape,
+    /// What is made of its outputs.
+    pub head: Activation,
     /// Whether padding, token 0, is skipped, so that rows may differ in length.
     pub masked: bool,
     /// Its weights, in the order of [`Shape::parameters`].
@@ -61,11 +64,9 @@ pub fn write(format: Format, model: &Model<'_>, path: &Path) -> Result<()> {
 }
 
 impl Model<'_> {
-    /// One parameter by its name in [`Shape::parameters`]: its dimensions and values.
-    fn parameter(&self, name: &str) -> Option<(Vec<usize>, &[f32])> {
-        let found = self.shape.parameters().into_iter().zip(self.weights);
-        let mut found = found.filter(|((known, _), _)| *known == name);
-        found.next().map(|((_, dims), values)| (dims, values.as_slice()))
+    /// The parameters and their values, in the order of [`Shape::parameters`].
+    fn parameters(&self) -> impl Iterator<Item = (Param, &[f32])> {
+        self.shape.parameters().into_iter().zip(self.weights.iter().map(Vec::as_slice))
     }
 
     fn reads_tokens(&self) -> bool {
@@ -79,15 +80,15 @@ mod tests {
     use std::fs;
 
     pub(super) const TEXT: Shape =
-        Shape { input: Input::Tokens { vocabulary: 7, dim: 3 }, units: 2 };
-    pub(super) const ARRAYS: Shape = Shape { input: Input::Features(3), units: 2 };
+        Shape { input: Input::Tokens { vocabulary: 7, dim: 3 }, units: 2, outputs: 1 };
+    pub(super) const ARRAYS: Shape = Shape { input: Input::Features(3), units: 2, outputs: 1 };
 
     #[test]
     fn the_same_model_gives_the_same_bytes_in_every_format() {
         let folder = tempfile::tempdir().unwrap();
         for shape in [TEXT, ARRAYS] {
             let weights = crate::model::keras(&shape, 4);
-            let model = Model { shape, masked: true, weights: &weights };
+            let model = Model { shape, masked: true, head: Activation::Sigmoid, weights: &weights };
             for format in [Format::Torch, Format::Keras, Format::Onnx] {
                 let written = |name: &str| {
                     let path = folder.path().join(name).with_file_name(format.file_name());

@@ -4,13 +4,15 @@
 //! tokens [B, T] i64 -> Transpose -> Gather(embedding.weight) -> [T, B, F]      text
 //! features [B, T, F] f32 -> Transpose -> [T, B, F]                             arrays
 //! lengths [B] i64: the steps of each row; those after them are not read        masked text
-//! LSTM -> state at each row's last step [B, H] -> Gemm -> Sigmoid -> probability [B, 1]
+//! LSTM -> state at each row's last step [B, H] -> Gemm -> [B, K]
+//!     -> Sigmoid -> probability [B, 1]; Softmax -> probabilities [B, K]; nothing -> prediction [B, 1]
 //! ```
 //!
 //! ONNX's LSTM wants its gates in the order `i o f c`, where `c` is our `g`, and two biases. A row
 //! of length 0 has the state 0, as in every engine: runtimes differ in what their LSTM does with
 //! such a row, so it runs one step there and its state is multiplied by 0.
 
+use crate::spec::{Activation, Layer, Param, Role};
 use super::Model;
 use super::proto::{
     AttributeProto, Dimension, DimensionProto, FLOAT, GraphProto, INT_ATTRIBUTE, INT32, INT64,
@@ -33,21 +35,19 @@ pub(super) fn write(model: &Model<'_>, path: &Path) -> Result<()> {
 }
 
 fn model_proto(model: &Model<'_>) -> ModelProto {
-    let doc = match (model.reads_tokens(), model.masked) {
+    let tokens = match (model.reads_tokens(), model.masked) {
         (true, true) => {
-            "probability of class 1; `tokens` are ids of vocabulary.txt, padded with 0 after \
-             `lengths` tokens to at least one step"
+            "; `tokens` are ids of vocabulary.txt, padded with 0 after `lengths` tokens to at least \
+             one step"
         }
-        (true, false) => {
-            "probability of class 1; `tokens` are ids of vocabulary.txt, padded with 0"
-        }
-        (false, _) => "probability of class 1",
+        (true, false) => "; `tokens` are ids of vocabulary.txt, padded with 0",
+        (false, _) => "",
     };
     ModelProto {
         ir_version: IR_VERSION,
         producer_name: "batchscope".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        doc_string: doc.to_owned(),
+        doc_string: format!("{}{tokens}", answer(model.head).1),
         graph: Some(graph(model)),
         opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: OPSET }],
     }
@@ -92,31 +92,50 @@ fn graph(model: &Model<'_>) -> GraphProto {
     if has_lengths(model) {
         node.push(op("Mul", &["state", "weights"], state));
     }
-    let dense = op("Gemm", &[state, "dense.weight", "dense.bias"], "logit");
+    let (answer, doc) = answer(model.head);
+    let output = if model.head == Activation::Linear { answer } else { "logit" };
+    let dense = op("Gemm", &[state, "dense.weight", "dense.bias"], output);
     node.push(with_int(dense, "transB", 1));
-    node.push(op("Sigmoid", &["logit"], "probability"));
+    match model.head {
+        Activation::Sigmoid => node.push(op("Sigmoid", &[output], answer)),
+        Activation::Softmax => node.push(with_int(op("Softmax", &[output], answer), "axis", -1)),
+        Activation::Linear => {}
+    }
+    let dims = [named("B"), fixed(model.shape.outputs)];
     GraphProto {
         node,
         name: "classifier".to_owned(),
         initializer: initializers(model),
         input: inputs.into_iter().chain(has_lengths(model).then_some(lengths)).collect(),
-        output: vec![value("probability", FLOAT, &[named("B"), fixed(1)], "of class 1")],
+        output: vec![value(answer, FLOAT, &dims, doc)],
+    }
+}
+
+/// How a head's answer is called, and what it is.
+fn answer(head: Activation) -> (&'static str, &'static str) {
+    match head {
+        Activation::Sigmoid => ("probability", "probability of class 1"),
+        Activation::Softmax => ("probabilities", "probability of each class"),
+        Activation::Linear => ("prediction", "the number that is predicted"),
     }
 }
 
 fn initializers(model: &Model<'_>) -> Vec<TensorProto> {
     let h = model.shape.units;
     let mut tensors = Vec::new();
-    for (name, dims) in model.shape.parameters() {
-        let Some((_, values)) = model.parameter(name) else { continue };
-        tensors.push(match name {
-            "lstm.weight_ih" => floats("lstm.W", &[1, dims[0], dims[1]], &gates_iofc(values, h)),
-            "lstm.weight_hh" => floats("lstm.R", &[1, dims[0], dims[1]], &gates_iofc(values, h)),
-            "lstm.bias" => {
+    for (Param { path, dims, layer, role }, values) in model.parameters() {
+        tensors.push(match (layer, role) {
+            (Layer::Lstm, Role::Kernel) => {
+                floats("lstm.W", &[1, dims[0], dims[1]], &gates_iofc(values, h))
+            }
+            (Layer::Lstm, Role::Recurrent) => {
+                floats("lstm.R", &[1, dims[0], dims[1]], &gates_iofc(values, h))
+            }
+            (Layer::Lstm, _) => {
                 let both = [gates_iofc(values, h), vec![0.0; 4 * h]].concat();
                 floats("lstm.B", &[1, 8 * h], &both)
             }
-            _ => floats(name, &dims, values),
+            _ => floats(path, &dims, values),
         });
     }
     tensors.push(integer("zero", 0));
@@ -192,13 +211,17 @@ fn value(name: &str, kind: i32, dims: &[Dimension], doc: &str) -> ValueInfoProto
 mod tests {
     use super::super::tests::{ARRAYS, TEXT};
     use super::*;
-    use crate::kernels::Shape;
+    use crate::spec::Shape;
     use std::collections::BTreeSet;
 
     /// The graph as it is read back from bytes.
     fn read_back(shape: Shape, masked: bool) -> GraphProto {
+        graph_of(shape, masked, Activation::Sigmoid)
+    }
+
+    fn graph_of(shape: Shape, masked: bool, head: Activation) -> GraphProto {
         let weights = crate::model::keras(&shape, 4);
-        let bytes = model_proto(&Model { shape, masked, weights: &weights }).encode_to_vec();
+        let bytes = model_proto(&Model { shape, masked, head, weights: &weights }).encode_to_vec();
         ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap()
     }
 
@@ -219,6 +242,23 @@ mod tests {
             }
             assert!(known.contains("probability"));
             assert!(unread.is_empty(), "not used: {unread:?}");
+        }
+    }
+
+    #[test]
+    fn each_head_has_an_answer_of_its_own() {
+        let several = Shape { outputs: 3, ..ARRAYS };
+        for (head, shape, name, last) in [
+            (Activation::Sigmoid, ARRAYS, "probability", "Sigmoid"),
+            (Activation::Softmax, several, "probabilities", "Softmax"),
+            (Activation::Linear, ARRAYS, "prediction", "Gemm"),
+        ] {
+            let graph = graph_of(shape, false, head);
+            assert_eq!(graph.output[0].name, name);
+            let node = graph.node.last().unwrap();
+            assert_eq!((node.op_type.as_str(), node.output[0].as_str()), (last, name));
+            let weight = graph.initializer.iter().find(|tensor| tensor.name == "dense.weight");
+            assert_eq!(weight.unwrap().dims, [shape.outputs as i64, 2]);
         }
     }
 

@@ -35,66 +35,11 @@ pub use libtorch::{
     start_libtorch, trim_memory,
 };
 
-pub use settings::{Clip, Masks, Optimizer, Penalty, Settings, Step};
+pub use settings::{Clip, Masks, Optimizer, Penalties, Penalty, Settings, Step};
 
+use crate::spec::{Input, Loss, Objective, Shape};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-
-/// The sizes that define a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
-    /// What the LSTM reads.
-    pub input: Input,
-    /// H, the size of the LSTM's state.
-    pub units: usize,
-}
-
-/// What the LSTM reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Input {
-    /// Token ids below `vocabulary`, each turned into a vector of `dim` values.
-    Tokens {
-        /// V, the number of token ids.
-        vocabulary: usize,
-        /// F, the size of a token's vector.
-        dim: usize,
-    },
-    /// Vectors of F values.
-    Features(usize),
-}
-
-impl Shape {
-    /// F, the size of the LSTM's input.
-    pub fn features(&self) -> usize {
-        match self.input {
-            Input::Tokens { dim, .. } => dim,
-            Input::Features(features) => features,
-        }
-    }
-
-    /// The parameters in their canonical order: name and dimensions.
-    pub fn parameters(&self) -> Vec<(&'static str, Vec<usize>)> {
-        let (f, h) = (self.features(), self.units);
-        let embedding = match self.input {
-            Input::Tokens { vocabulary, dim } => Some(("embedding.weight", vec![vocabulary, dim])),
-            Input::Features(_) => None,
-        };
-        let rest = [
-            ("lstm.weight_ih", vec![4 * h, f]),
-            ("lstm.weight_hh", vec![4 * h, h]),
-            ("lstm.bias", vec![4 * h]),
-            ("dense.weight", vec![1, h]),
-            ("dense.bias", vec![1]),
-        ];
-        embedding.into_iter().chain(rest).collect()
-    }
-
-    /// The number of trained values.
-    pub fn parameter_count(&self) -> usize {
-        self.parameters().iter().map(|(_, dims)| dims.iter().product::<usize>()).sum()
-    }
-}
 
 /// Arrays of f32 in the order of [`Shape::parameters`], each row-major.
 pub type Arrays = Vec<Vec<f32>>;
@@ -123,7 +68,7 @@ impl State {
 pub struct Examples<'d> {
     /// The sequences.
     pub sequences: Sequences<'d>,
-    /// One label a row, 0 or 1.
+    /// One target a row: the number of its class (0 or 1 of two), or the number that is predicted.
     pub labels: &'d [f32],
 }
 
@@ -219,7 +164,7 @@ impl<'d> Splits<'d> {
 /// What the training steps since the last question computed, step after step.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Computed {
-    /// Before each update, row after row in the order in which they were given.
+    /// Before each update, K a row, row after row in the order in which they were given.
     pub logits: Vec<f32>,
     /// The penalty of each step, before its update.
     pub penalties: Vec<f64>,
@@ -243,7 +188,7 @@ pub trait Engine {
     /// What the training steps since the last call computed.
     fn take_computed(&mut self) -> Result<Computed>;
 
-    /// The logits of these rows of a split, with the weights as they are and nothing dropped.
+    /// The K logits of each of these rows of a split, with the weights as they are and nothing dropped.
     fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>>;
 
     /// The gradient of the mean loss of these rows of the training split, with the weights as they

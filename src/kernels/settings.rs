@@ -1,32 +1,57 @@
 //! What an engine is told: once for a run, and for each step.
 
+use super::Objective;
+use crate::spec::Role;
 use serde::{Deserialize, Serialize};
 
 /// What stays the same during a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// What is minimised.
+    pub objective: Objective,
     /// The update rule.
     pub optimizer: Optimizer,
     /// Keeps gradients small.
     pub clip: Option<Clip>,
-    /// Penalties on `lstm.weight_ih`, `lstm.weight_hh` and `lstm.bias`.
-    pub penalties: [Penalty; 3],
-    /// How much a row with label 0 and one with label 1 count in the loss.
-    pub label_weights: [f32; 2],
+    /// Penalties on the parameters of the LSTM.
+    pub penalties: Penalties,
     /// Rows whose gradients are computed at a time and summed; `None` for the whole batch.
     pub micro_batch: Option<usize>,
 }
 
 impl Settings {
-    /// An update rule, and nothing else.
-    pub fn plain(optimizer: Optimizer) -> Self {
-        let penalties = [Penalty { l1: 0.0, l2: 0.0 }; 3];
-        Self { optimizer, clip: None, penalties, label_weights: [1.0; 2], micro_batch: None }
+    /// A loss and an update rule, and nothing else.
+    pub fn plain(objective: Objective, optimizer: Optimizer) -> Self {
+        let penalties = Penalties::default();
+        Self { objective, optimizer, clip: None, penalties, micro_batch: None }
+    }
+}
+
+/// The penalties on a layer's parameters.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Penalties {
+    /// On the weights of its inputs.
+    pub kernel: Penalty,
+    /// On the weights of its state.
+    pub recurrent: Penalty,
+    /// On its bias.
+    pub bias: Penalty,
+}
+
+impl Penalties {
+    /// That on the parameters of a role.
+    pub fn of(&self, role: Role) -> Penalty {
+        match role {
+            Role::Kernel => self.kernel,
+            Role::Recurrent => self.recurrent,
+            Role::Bias => self.bias,
+            Role::Embedding => Penalty::default(),
+        }
     }
 }
 
 /// l1 * sum |w| + l2 * sum w^2; the gradient is l1 * sign(w) + 2 * l2 * w, with sign(0) = 0.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Penalty {
     /// Of the sum of absolute values.
     pub l1: f64,

@@ -6,7 +6,7 @@
 //! lstm.weight_ih     Glorot uniform over the whole [F, 4H]: +-sqrt(6 / (F + 4H))
 //! lstm.weight_hh     orthogonal over the whole [H, 4H]: its H rows are orthonormal
 //! lstm.bias          0, and 1 for the forget gate
-//! dense.weight       Glorot uniform over [H, 1]
+//! dense.weight       Glorot uniform over [H, K]
 //! dense.bias         0
 //!                    torch
 //! embedding.weight   normal, mean 0 and variance 1
@@ -18,7 +18,8 @@
 //! `torch/nn/modules/{rnn,linear,sparse}.py`. Each array is drawn in the order of
 //! [`Shape::parameters`] from one stream of the seed.
 
-use crate::kernels::{Arrays, Shape};
+use crate::spec::{Layer, Param, Role, Shape};
+use crate::kernels::Arrays;
 use crate::rng::{Purpose, stream};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -27,20 +28,20 @@ use rand_distr::StandardNormal;
 pub fn keras(shape: &Shape, seed: u64) -> Arrays {
     let mut rng = stream(seed, Purpose::Initialisation, 0);
     let parameters = shape.parameters();
-    parameters.into_iter().map(|(name, dims)| array(name, &dims, &mut rng)).collect()
+    parameters.iter().map(|parameter| array(parameter, &mut rng)).collect()
 }
 
 /// First weights as torch draws them.
 pub fn torch(shape: &Shape, seed: u64) -> Arrays {
     let mut rng = stream(seed, Purpose::Initialisation, 0);
     let limit = 1.0 / (shape.units as f64).sqrt();
-    let array = |(name, dims): (&str, Vec<usize>)| {
-        let count = dims.iter().product();
-        match name {
-            "embedding.weight" => {
+    let array = |parameter: Param| {
+        let count = parameter.count();
+        match (parameter.layer, parameter.role) {
+            (Layer::Embedding, _) => {
                 (0..count).map(|_| rng.sample::<f32, _>(StandardNormal)).collect()
             }
-            "lstm.bias" => {
+            (Layer::Lstm, Role::Bias) => {
                 let (first, second) =
                     (uniform(count, limit, &mut rng), uniform(count, limit, &mut rng));
                 first.iter().zip(second).map(|(a, b)| a + b).collect()
@@ -51,19 +52,17 @@ pub fn torch(shape: &Shape, seed: u64) -> Arrays {
     shape.parameters().into_iter().map(array).collect()
 }
 
-fn array(name: &str, dims: &[usize], rng: &mut impl Rng) -> Vec<f32> {
-    let count = dims.iter().product();
-    match name {
-        "embedding.weight" => uniform(count, 0.05, rng),
-        "lstm.weight_ih" | "dense.weight" => {
-            uniform(count, (6.0 / (dims[0] + dims[1]) as f64).sqrt(), rng)
-        }
-        "lstm.weight_hh" => orthonormal_columns(dims[0], dims[1], rng),
-        "lstm.bias" => {
+fn array(parameter: &Param, rng: &mut impl Rng) -> Vec<f32> {
+    let (count, dims) = (parameter.count(), &parameter.dims);
+    match (parameter.layer, parameter.role) {
+        (_, Role::Embedding) => uniform(count, 0.05, rng),
+        (_, Role::Kernel) => uniform(count, (6.0 / (dims[0] + dims[1]) as f64).sqrt(), rng),
+        (_, Role::Recurrent) => orthonormal_columns(dims[0], dims[1], rng),
+        (Layer::Lstm, Role::Bias) => {
             let units = count / 4;
             (0..count).map(|at| f32::from(u8::from(at / units == 1))).collect()
         }
-        _ => vec![0.0; count],
+        (_, Role::Bias) => vec![0.0; count],
     }
 }
 
@@ -98,9 +97,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Input;
 
-    const SHAPE: Shape = Shape { input: Input::Tokens { vocabulary: 50, dim: 8 }, units: 6 };
+    const SHAPE: Shape = Shape { input: Input::Tokens { vocabulary: 50, dim: 8 }, units: 6, outputs: 1 };
 
     #[test]
     fn recurrent_weights_have_orthonormal_rows_in_keras_layout() {

@@ -1,4 +1,4 @@
-//! The classifier: optional embedding -> LSTM(units) -> Dense(1, sigmoid).
+//! The model: optional embedding -> LSTM(units) -> Dense(outputs).
 //!
 //! This layer turns the `model` section into sizes and first weights, and reads and writes weights
 //! files; the mathematics is in [`crate::kernels`].
@@ -11,19 +11,28 @@ pub use weights::{
     Names, parse_weights, read_sealed_weights, read_weights, write_sealed_weights, write_weights,
 };
 
+use crate::spec::{Input, Shape};
 use crate::config::{Init, ModelSection};
-use crate::kernels::{Arrays, Input, Shape};
+use crate::kernels::Arrays;
 use anyhow::Result;
 
 /// The sizes of the model for data with this vocabulary (text) or this many features (arrays).
-pub fn shape(section: &ModelSection, vocabulary: Option<usize>, features: Option<usize>) -> Shape {
+///
+/// A softmax whose outputs the file leaves out has one for each of `classes`.
+pub fn shape(
+    section: &ModelSection,
+    vocabulary: Option<usize>,
+    features: Option<usize>,
+    classes: usize,
+) -> Shape {
     let input = match (vocabulary, &section.embedding) {
         (Some(vocabulary), Some(embedding)) => {
             Input::Tokens { vocabulary, dim: embedding.dim as usize }
         }
         _ => Input::Features(features.unwrap_or_default()),
     };
-    Shape { input, units: section.lstm.units as usize }
+    let outputs = section.dense.units.map_or(classes, |units| units as usize);
+    Shape { input, units: section.lstm.units as usize, outputs }
 }
 
 /// The first weights of every run with this seed.

@@ -15,9 +15,10 @@
 //! known by `*.weight_ih_l0`, the dense layer by the one bias that is left, and the embedding by the
 //! one weight that is left then. A file must hold the model's weights and nothing else.
 
+use crate::spec::{Input, Layer, Param, Role, Shape};
 use crate::error::UserError;
 use crate::files;
-use crate::kernels::{Arrays, Shape};
+use crate::kernels::Arrays;
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::json;
@@ -42,9 +43,9 @@ const SEAL: &str = "batchscope";
 pub fn write_sealed_weights(path: &Path, shape: &Shape, weights: &Arrays) -> Result<()> {
     let named = shape.parameters().into_iter().zip(weights);
     let views: Result<Vec<_>> = named
-        .map(|((name, dims), values)| {
-            let view = TensorView::new(Dtype::F32, dims, bytemuck::cast_slice(values))?;
-            Ok((name.to_owned(), view))
+        .map(|(parameter, values)| {
+            let view = TensorView::new(Dtype::F32, parameter.dims, bytemuck::cast_slice(values))?;
+            Ok((parameter.path.to_owned(), view))
         })
         .collect();
     let bytes = files::seal_tensors(views?, SEAL, json!({}))?;
@@ -65,16 +66,14 @@ pub fn read_sealed_weights(path: &Path, shape: &Shape) -> Result<Arrays> {
 pub fn write_weights(path: &Path, shape: &Shape, weights: &Arrays, names: Names) -> Result<()> {
     let no_bias = vec![0f32; 4 * shape.units];
     let mut tensors: Vec<(String, Vec<usize>, &[f32])> = Vec::new();
-    for ((name, dims), values) in shape.parameters().into_iter().zip(weights) {
-        match (names, name) {
-            (Names::Torch, "lstm.bias") => {
+    for (Param { path, dims, layer, role }, values) in shape.parameters().into_iter().zip(weights) {
+        match (names, layer, role) {
+            (Names::Torch, Layer::Lstm, Role::Bias) => {
                 tensors.push(("lstm.bias_ih_l0".into(), dims.clone(), values));
                 tensors.push(("lstm.bias_hh_l0".into(), dims, &no_bias));
             }
-            (Names::Torch, "lstm.weight_ih" | "lstm.weight_hh") => {
-                tensors.push((format!("{name}_l0"), dims, values));
-            }
-            _ => tensors.push((name.to_owned(), dims, values)),
+            (Names::Torch, Layer::Lstm, _) => tensors.push((format!("{path}_l0"), dims, values)),
+            _ => tensors.push((path.to_owned(), dims, values)),
         }
     }
     let views = tensors.into_iter().map(|(name, dims, values)| {
@@ -113,8 +112,8 @@ struct WeightsFile<'b> {
 impl WeightsFile<'_> {
     fn own(&self, shape: &Shape) -> Result<Arrays> {
         let parameters = shape.parameters();
-        let known: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
-        let arrays = parameters.iter().map(|(name, dims)| self.values(name, name, dims));
+        let known: Vec<&str> = parameters.iter().map(|parameter| parameter.path).collect();
+        let arrays = parameters.iter().map(|p| self.values(p.path, p.path, &p.dims));
         let arrays = arrays.collect::<Result<_>>()?;
         self.refuse_others(&known)?;
         Ok(arrays)
@@ -131,25 +130,25 @@ impl WeightsFile<'_> {
         let dense = [format!("{dense}.weight"), format!("{dense}.bias")];
         let mut known: Vec<&str> = of_lstm.iter().chain(&dense).map(String::as_str).collect();
         let mut embedding = String::new();
-        if shape.parameters().len() == 6 {
+        if matches!(shape.input, Input::Tokens { .. }) {
             let found = the_one(&others, ".weight", |name| name != dense[0]);
             let found = found.ok_or_else(|| self.unclear("embedding", "*.weight", &others))?;
             embedding = format!("{found}.weight");
             known.push(&embedding);
         }
         let mut arrays = Arrays::new();
-        for (parameter, dims) in shape.parameters() {
-            arrays.push(match parameter {
-                "embedding.weight" => self.values(&embedding, parameter, &dims)?,
-                "lstm.weight_ih" => self.values(weight_ih, parameter, &dims)?,
-                "lstm.weight_hh" => self.values(weight_hh, parameter, &dims)?,
-                "lstm.bias" => {
-                    let recurrent = self.values(bias_hh, parameter, &dims)?;
-                    let bias = self.values(bias_ih, parameter, &dims)?;
-                    bias.iter().zip(recurrent).map(|(ih, hh)| ih + hh).collect()
+        for Param { path, dims, layer, role } in shape.parameters() {
+            let values = |name: &str| self.values(name, path, &dims);
+            arrays.push(match (layer, role) {
+                (Layer::Embedding, _) => values(&embedding)?,
+                (Layer::Lstm, Role::Recurrent) => values(weight_hh)?,
+                (Layer::Lstm, Role::Bias) => {
+                    let recurrent = values(bias_hh)?;
+                    values(bias_ih)?.iter().zip(recurrent).map(|(ih, hh)| ih + hh).collect()
                 }
-                "dense.weight" => self.values(&dense[0], parameter, &dims)?,
-                _ => self.values(&dense[1], parameter, &dims)?,
+                (Layer::Lstm, _) => values(weight_ih)?,
+                (Layer::Dense, Role::Bias) => values(&dense[1])?,
+                (Layer::Dense, _) => values(&dense[0])?,
             });
         }
         self.refuse_others(&known)?;
@@ -278,7 +277,6 @@ fn shape_hint(parameter: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Input;
     use std::path::PathBuf;
 
     const TEXT: Shape = Shape { input: Input::Tokens { vocabulary: 7, dim: 3 }, units: 2 };

@@ -6,10 +6,11 @@
 //!
 //! Loss (without penalties) and accuracy are measured with nothing dropped, by the run's own engine.
 
+use crate::spec::{Metric, Objective, Rows};
 use super::rows;
 use crate::config::LineSection;
 use crate::kernels::{Arrays, Engine, Examples, Split, State};
-use crate::train::{Metrics, logits_of, mean_loss};
+use crate::train::logits_of;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,7 @@ pub fn line(
     engine: &mut dyn Engine,
     [small, large]: [&Arrays; 2],
     [train, validation]: [&Examples<'_>; 2],
+    objective: &Objective,
     section: &LineSection,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<LinePointRecord>>> {
@@ -50,7 +52,7 @@ pub fn line(
         let alpha = f64::from(3 * index) / f64::from(last) - 1.0;
         let parameters = between(small, large, alpha);
         engine.set_state(&State { parameters, moments: moments.clone(), step: 0 })?;
-        let mut measure = |split, examples| measure(engine, split, examples, section, stop);
+        let mut measure = |split, examples| measure(engine, split, examples, objective, section, stop);
         let found = (measure(Split::Train, train)?, measure(Split::Validation, validation)?);
         let (Some(train), Some(validation)) = found else { return Ok(None) };
         points.push(LinePointRecord { alpha, train, validation });
@@ -70,12 +72,15 @@ fn measure(
     engine: &mut dyn Engine,
     split: Split,
     examples: &Examples<'_>,
+    objective: &Objective,
     section: &LineSection,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<[f64; 2]>> {
     let rows = rows(examples.len(), section.rows as usize);
     let Some(logits) = logits_of(engine, split, examples, &rows, stop)? else { return Ok(None) };
     let labels: Vec<f32> = rows.iter().map(|row| examples.labels[*row as usize]).collect();
-    let loss = mean_loss(&logits, labels.iter().copied(), [1.0; 2]);
-    Ok(Some([loss, Metrics::new(&logits, &labels, loss).accuracy]))
+    let loss = objective.unweighted().mean_loss(&logits, labels.iter().copied());
+    let score = Metric::of_task(objective.task()).info();
+    let score = score.of(&Rows::new(&logits, objective.outputs, &labels));
+    Ok(Some([loss, score.unwrap_or(f64::NAN)]))
 }

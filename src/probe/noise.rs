@@ -159,10 +159,7 @@ pub fn adam_factors(second: &Arrays, step: u64, optimizer: &Optimizer) -> Option
 mod tests {
     use super::*;
     use crate::config::{Source, Study};
-    use crate::kernels::{
-        self, Device, EngineKind, Examples, Input, Sequences, Settings, Shape, Split, Splits,
-        State, Step,
-    };
+    use crate::kernels::{self, Device, EngineKind, Examples, Sequences, Settings, Split, Splits, State, Step};
     use crate::model;
 
     const SECTION: NoiseScaleSection = NoiseScaleSection { rows: 4096, checkpoints: 8 };

@@ -182,7 +182,7 @@ fn edge_of_stability(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{self, Device, Examples, Input, Sequences, Shape};
+    use crate::kernels::{self, Device, Examples, Sequences};
 
     /// Every measure from its definition, with the whole Hessian of a model of 14 weights.
     #[test]

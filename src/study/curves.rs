@@ -7,14 +7,15 @@
 //! norms, noise scales and histograms. Everything is drawn from the records, and drawn again when a
 //! run goes on. Of tuning runs nothing is drawn.
 
+use crate::spec::{Metric, Metrics};
 use super::hyperparameters::differing;
 use super::plan::Stage;
 use super::protocol::Task;
 use super::record::{HistogramLine, RunFolder, TimingLine, wall_clock};
-use crate::config::{Arm, Metric, Source, Study};
+use crate::config::{Arm, Source, Study};
 use crate::events::{EventWriter, Hyperparameter, SessionEnd};
 use crate::probe::NoiseLine;
-use crate::train::{EpochMetrics, Evaluation, Metrics, StepMetrics};
+use crate::train::{EpochMetrics, Evaluation, StepMetrics};
 use anyhow::Result;
 use std::fs;
 use std::path::Path;
@@ -71,7 +72,10 @@ impl Curves {
     }
 
     fn draw_against_examples(&mut self, found: &Metrics, examples: u64, at: f64) -> Result<()> {
-        let points = [("examples_loss", found.loss), ("examples_accuracy", found.accuracy)];
+        let mut points = vec![("examples_loss".to_owned(), found.loss)];
+        // One chart beside the loss: the score's.
+        let score = self.metrics.first().and_then(|metric| Some((metric, found.get(*metric)?)));
+        points.extend(score.map(|(metric, value)| (format!("examples_{}", metric.name()), value)));
         self.validation.scalars(&points, examples as i64, at)
     }
 
@@ -128,16 +132,9 @@ pub(super) fn draw_test(
     writer.scalars(&measured(test, metrics), epochs.saturating_sub(1) as i64, now)
 }
 
-fn measured(found: &Metrics, wanted: &[Metric]) -> Vec<(&'static str, f64)> {
-    let point = |metric: &Metric| match metric {
-        Metric::Accuracy => Some(("epoch_accuracy", found.accuracy)),
-        Metric::Auc => found.auc.map(|auc| ("epoch_auc", auc)),
-        Metric::Precision => Some(("epoch_precision", found.precision)),
-        Metric::Recall => Some(("epoch_recall", found.recall)),
-        Metric::F1 => Some(("epoch_f1", found.f1)),
-        Metric::Brier => Some(("epoch_brier", found.brier)),
-        Metric::CalibrationError => Some(("epoch_calibration_error", found.calibration_error)),
-    };
-    let loss = [("epoch_loss", found.loss)].into_iter();
+fn measured(found: &Metrics, wanted: &[Metric]) -> Vec<(String, f64)> {
+    let point =
+        |metric: &Metric| Some((format!("epoch_{}", metric.name()), found.get(*metric)?));
+    let loss = [("epoch_loss".to_owned(), found.loss)].into_iter();
     loss.chain(wanted.iter().filter_map(point)).collect()
 }

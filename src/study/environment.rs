@@ -42,7 +42,7 @@ impl Sessions {
             "cpu": cpu_model(),
             "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             "data": plan.data.facts,
-            "margin": plan.study.experiment.study.margin,
+            "margin": plan.study.margin(None),
             "seeds": plan.study.seeds.len(),
             "until": null,
         });

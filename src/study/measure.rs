@@ -120,10 +120,10 @@ fn sharpness(task: &Task, folder: &RunFolder, stop: &dyn Fn() -> bool) -> Result
     let definition = &task.definition;
     let dataset = Dataset::open(&task.dataset)?;
     let train = dataset.splits()?.train;
-    let settings = train::settings(&definition.arm, train.labels);
+    let objective = train::objective(&definition.arm, &definition.model, train.labels);
     let rows = probe::rows(train.len(), section.rows as usize);
-    let counts = settings.label_weights.map(f64::from);
-    let surface = LossSurface::new(task.place.device, definition.model, &train, &rows, counts)?;
+    let surface =
+        LossSurface::new(task.place.device, definition.model, &train, &rows, &objective)?;
     let weights = folder.read_weights(&definition.model)?;
     let weights: Vec<f64> = weights.iter().flatten().map(|value| f64::from(*value)).collect();
     let adam = adam_step(task, folder)?;
@@ -155,14 +155,15 @@ fn line(
     let definition = &task.definition;
     let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
-    let settings = train::settings(&definition.arm, splits.train.labels);
+    let settings = train::settings(&definition.arm, &definition.model, splits.train.labels);
+    let objective = settings.objective.clone();
     let ends = [other, folder].map(|run| run.read_weights(&definition.model));
     let [small, large] = ends;
     let (small, large) = (small?, large?);
     let mut engine =
         kernels::engine(definition.engine, task.place, definition.model, splits, settings)?;
     let examples = [&splits.train, &splits.validation];
-    match probe::line(engine.as_mut(), [&small, &large], examples, &section, stop)? {
+    match probe::line(engine.as_mut(), [&small, &large], examples, &objective, &section, stop)? {
         None => Ok(false),
         Some(points) => {
             let record = LineRecord { measured: section, from: from.to_owned(), points };

@@ -5,13 +5,14 @@
 //! and the prepared examples. So a study that is refused cannot run, and one that passes may still be
 //! killed by what is not counted.
 
+use crate::spec::{Param, Role, Shape};
 use super::killed;
 use super::plan::Plan;
 use super::pool::Pool;
 use crate::config::Arm;
 use crate::error::UserError;
 use crate::format;
-use crate::kernels::{Device, Shape};
+use crate::kernels::Device;
 use crate::train;
 use std::fs;
 use std::path::Path;
@@ -33,7 +34,7 @@ impl Needed {
         let product =
             |dims: &Vec<usize>| dims.iter().fold(1u64, |all, dim| all.saturating_mul(*dim as u64));
         let parameters =
-            shape.parameters().iter().map(|(_, dims)| product(dims)).fold(0, u64::saturating_add);
+            shape.parameters().iter().map(|p| product(&p.dims)).fold(0, u64::saturating_add);
         let state = parameters.saturating_mul(VALUE * (2 + moments as u64));
         // Four gates, the cell and the state at each step, and what is read there.
         let step = 6 * shape.units as u64 + shape.features() as u64;
@@ -107,9 +108,9 @@ fn smaller(shape: &Shape) -> String {
     let largest = shape
         .parameters()
         .into_iter()
-        .max_by_key(|(_, dims)| dims.iter().fold(1u64, |all, dim| all.saturating_mul(*dim as u64)));
+        .max_by_key(|p| p.dims.iter().fold(1u64, |all, dim| all.saturating_mul(*dim as u64)));
     match largest {
-        Some(("embedding.weight", dims)) => format!(
+        Some(Param { role: Role::Embedding, dims, .. }) => format!(
             "the embedding has {} vectors of {}: lower `model.embedding.dim`, or number the tokens so \
              that the largest id is smaller",
             format::count(dims[0] as u64),
@@ -146,7 +147,6 @@ fn of_machine(root: &Path) -> Option<Limit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Input;
 
     fn limit(gigabytes: u64) -> Limit {
         Limit { bytes: gigabytes * 1_000_000_000, called: "this machine".into() }

@@ -64,7 +64,7 @@ pub use estimate::{Estimate, RunCount, estimate};
 pub use folder::{Pending, StudyFolder};
 pub use plan::{Plan, Run, Stage};
 pub use pool::{Halt, Job, Pool, Workers};
-pub use predictions::correct_predictions;
+pub use predictions::{TestRows, test_rows};
 pub use protocol::{MachineInfo, Measure, RunEnd};
 pub use record::{
     Definition, EvaluationTimingLine, HistogramLine, Record, RunFolder, RunResult, Status,

@@ -1,14 +1,15 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
+use crate::spec::Shape;
 use super::pool::Pool;
 use super::protocol::MachineInfo;
 use super::record::Definition;
 use super::review;
 use super::tuning::{Tuning, settled};
-use crate::config::{Arm, EngineChoice, Init, Study};
-use crate::data::Prepared;
+use crate::config::{Arm, EngineChoice, Init, ModelSection, Study};
+use crate::data::{Facts, Prepared};
 use crate::error::UserError;
-use crate::kernels::{Device, EngineKind, Shape};
+use crate::kernels::{Device, EngineKind};
 use crate::model;
 use crate::train::TrainingLength;
 use anyhow::Result;
@@ -116,7 +117,7 @@ impl Plan {
 
     /// The sizes of an arm's model.
     pub fn shape(&self, arm: &Arm) -> Shape {
-        model::shape(&arm.model, self.data.facts.vocabulary, self.data.facts.features)
+        shape(&arm.model, &self.data.facts)
     }
 
     /// `cpu` or `cuda`: results repeat to the bit on the same kind of device.
@@ -182,6 +183,11 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
 }
 
+/// The sizes of a model for this data.
+fn shape(model: &ModelSection, facts: &Facts) -> Shape {
+    model::shape(model, facts.vocabulary, facts.features, facts.classes.len())
+}
+
 fn engine(choice: EngineChoice, device: Device) -> Result<EngineKind, UserError> {
     match (choice, device) {
         (EngineChoice::Fused, Device::Cuda(_)) => Err(UserError::new(
@@ -206,7 +212,7 @@ fn weight_files(arms: &[Arm], data: &Prepared) -> Result<BTreeMap<PathBuf, Strin
             )
         })?;
         // Whether they fit is better known now than by every run.
-        let shape = model::shape(&arm.model, data.facts.vocabulary, data.facts.features);
+        let shape = shape(&arm.model, &data.facts);
         model::read_weights(path, &shape)?;
         hashes.insert(path.clone(), blake3::hash(&bytes).to_hex()[..16].to_owned());
     }

@@ -358,7 +358,7 @@ fn task(plan: &Plan, run: &Run, folder: &RunFolder, place: Place) -> Result<Task
         dataset: plan.dataset(),
         folder: folder.path().to_owned(),
         resolved: plan.study.to_yaml()?,
-        metrics: plan.study.experiment.train.metrics.clone(),
+        metrics: run.arm.train.metrics.clone(),
         logging: plan.study.experiment.train.logging.clone(),
         probe: match run.stage {
             Stage::Tuning => ProbeSection::default(),

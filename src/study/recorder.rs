@@ -1,5 +1,6 @@
 //! Writes down what a run tells while it is trained: records first, then TensorBoard's files.
 
+use crate::spec::Shape;
 use super::curves::Curves;
 use super::protocol::{Report, Task};
 use super::record::{EvaluationTimingLine, HistogramLine, RunFolder, TimingLine, wall_clock};
@@ -9,7 +10,7 @@ use crate::config::NoiseScaleSection;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
 use crate::files::{self, Mark};
-use crate::kernels::{Arrays, Engine, Optimizer, Shape};
+use crate::kernels::{Arrays, Engine, Optimizer};
 use crate::probe::{self, NoiseLine};
 use crate::train::{
     Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause, Position,
@@ -179,9 +180,9 @@ impl Callback for Recorder<'_> {
 
     fn on_weights(&mut self, epoch: u64, shape: &Shape, weights: &Arrays) -> Result<()> {
         let mut lines = Vec::new();
-        for ((name, _), values) in shape.parameters().iter().zip(weights) {
+        for (parameter, values) in shape.parameters().iter().zip(weights) {
             let Some(histogram) = Histogram::of(values) else { continue };
-            lines.push(HistogramLine { epoch, parameter: (*name).to_owned(), histogram });
+            lines.push(HistogramLine { epoch, parameter: parameter.path.to_owned(), histogram });
         }
         self.logs.histograms.append(&lines)?;
         self.logs.histograms.sync()?;

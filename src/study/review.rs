@@ -1,6 +1,7 @@
 //! What settings mean on these data, on this machine: rules that the file alone cannot break, and
 //! what is legal but surprising.
 
+use crate::spec::Metric;
 use super::examples;
 use super::plan::Plan;
 use crate::config::{Arm, DataSection, Exponential, Monitor, Per, Schedule};
@@ -129,7 +130,7 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
                 .to_owned(),
         );
     }
-    let watches_auc = |monitor: Monitor| monitor == Monitor::ValAuc;
+    let watches_auc = |monitor: Monitor| monitor == Monitor::val(Metric::Auc);
     let monitors = [
         train.early_stopping.as_ref().map(|stopping| stopping.monitor),
         train.stop_at.map(|stop| stop.monitor),

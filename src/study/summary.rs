@@ -6,6 +6,7 @@ use super::protocol::RunEnd;
 use super::record::{Record, RunFolder, Status, TimingLine};
 use crate::config::Arm;
 use crate::stats::{self, Summary};
+use crate::spec::Metric;
 use crate::train::EpochMetrics;
 use anyhow::Result;
 use serde::Serialize;
@@ -113,8 +114,8 @@ impl FinishedRun {
         let asked = arm.train.micro_batch.map_or(usize::MAX, |rows| rows as usize);
         let taken = record.result.as_ref().and_then(|result| result.micro_batch);
         Ok(Some(Self {
-            validation_accuracy: best.unwrap_or(&last).validation.accuracy,
-            test_accuracy: record.test().map(|metrics| metrics.accuracy),
+            validation_accuracy: best.unwrap_or(&last).validation.get(Metric::Accuracy).unwrap_or(f64::NAN),
+            test_accuracy: record.test().and_then(|metrics| metrics.get(Metric::Accuracy)),
             last,
             timing: files.timing()?,
             reached_target,

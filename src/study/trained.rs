@@ -4,13 +4,14 @@
 //! the copies that the study keeps of its vocabulary and classes. Measuring needs the prepared
 //! examples too, from the cache or, if that is gone, prepared again from the source.
 
+use crate::spec::{self, Metrics, Objective};
 use super::folder::resolved;
 use super::record::{Definition, Record, RunFolder, Status};
 use crate::config::Study;
 use crate::data::{self, Dataset, Encoder, Inputs, Prepared};
 use crate::error::UserError;
 use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, Splits};
-use crate::train::{self, Metrics};
+use crate::train;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::fs;
@@ -114,7 +115,9 @@ impl TrainedRun {
         let examples = splits.get(split);
         let mut engine = self.engine(splits)?;
         let logits = train::logits(engine.as_mut(), split, &examples, &|| false)?;
-        match train::measure(&logits.unwrap_or_default(), &examples, engine.penalty()?) {
+        let asked = &self.definition.arm.train.metrics;
+        let (objective, logits) = (self.objective(), logits.unwrap_or_default());
+        match train::measure(&objective, asked, &logits, &examples, engine.penalty()?) {
             Some(metrics) => Ok(Measurement { examples: examples.len(), metrics }),
             None => Err(UserError::new(
                 "the test split of this study is empty",
@@ -131,8 +134,8 @@ impl TrainedRun {
         let logits = self.logits(encoded.sequences(), encoded.len())?;
         let classes = &encoder.facts().classes;
         let predict = |(index, (row, logit)): (u64, (&u64, f32))| {
-            let class = classes[usize::from(train::predicted(logit))].clone();
-            Prediction { index, row: *row, probability: train::probability(logit), class }
+            let class = classes[usize::from(spec::predicted_class(&[logit]) == 1)].clone();
+            Prediction { index, row: *row, probability: spec::probability(logit), class }
         };
         Ok((0..).zip(inputs.rows().iter().zip(logits)).map(predict).collect())
     }
@@ -154,11 +157,17 @@ impl TrainedRun {
         Ok(logits.unwrap_or_default())
     }
 
+    /// The loss, every row counting the same.
+    fn objective(&self) -> Objective {
+        Objective::new(self.definition.arm.loss(), self.definition.model.outputs)
+    }
+
     fn engine<'d>(&self, splits: Splits<'d>) -> Result<Box<dyn Engine + 'd>> {
         let Definition { engine, model, .. } = self.definition;
-        let settings = train::settings(&self.definition.arm, splits.train.labels);
+        let settings = train::settings(&self.definition.arm, &model, splits.train.labels);
+        let optimizer = settings.optimizer;
         let mut engine = kernels::engine(engine, Device::Cpu.into(), model, splits, settings)?;
-        engine.set_state(&kernels::State::new(self.weights.clone(), &settings.optimizer))?;
+        engine.set_state(&kernels::State::new(self.weights.clone(), &optimizer))?;
         Ok(engine)
     }
 

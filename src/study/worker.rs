@@ -163,7 +163,9 @@ fn save_outputs(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()
     model::write_weights(&folder.weights(), shape, &trained.weights, Names::Own)?;
     if let Some(test) = &trained.test {
         let dataset = Dataset::open(&task.dataset)?;
-        predictions::write(&folder.test_predictions(), &dataset, &trained.test_logits)?;
+        let (task_of_arm, width) = (task.definition.arm.task(), task.definition.model.outputs);
+        let logits = (&trained.test_logits[..], width);
+        predictions::write(&folder.test_predictions(), &dataset, task_of_arm, logits)?;
         draw_test(folder, test, &task.metrics, trained.epochs)?;
     }
     Ok(())
@@ -183,11 +185,12 @@ fn train_run(
         Stage::Tuning => dataset.splits()?.without_test(),
     };
     let run = &task.definition;
-    let mut settings = train::settings(&run.arm, splits.train.labels);
+    let mut settings = train::settings(&run.arm, &run.model, splits.train.labels);
     let (path, best) = (folder.checkpoint(), folder.best());
     let checkpoint = train::load_checkpoint(&path, &run.model, settings.optimizer.moments())?;
     let position = checkpoint.as_ref().map_or_else(Position::default, |(_, at)| at.clone());
     settings.micro_batch = position.micro_batch.or(settings.micro_batch);
+    let objective = settings.objective.clone();
     let mut engine = kernels::engine(run.engine, task.place, run.model, splits, settings)?;
     let peak_memory = PeakMemory::of(task.place.device);
     let mut recorder = Recorder::resume(
@@ -203,7 +206,7 @@ fn train_run(
         seed: run.seed,
         shape: run.model,
         splits,
-        label_weights: settings.label_weights,
+        objective: &objective,
         every_steps: task.logging.every_steps,
         checkpoint: &path,
         best: &best,
@@ -226,10 +229,11 @@ fn time(task: &Task) -> Result<StepTimes> {
     let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
     let run = &task.definition;
-    let settings = train::settings(&run.arm, splits.train.labels);
+    let settings = train::settings(&run.arm, &run.model, splits.train.labels);
+    let optimizer = settings.optimizer;
     let mut engine = kernels::engine(run.engine, task.place, run.model, splits, settings)?;
     let weights = model::first_weights(&run.arm.model.init, &run.model, run.seed)?;
-    engine.set_state(&State::new(weights, &settings.optimizer))?;
+    engine.set_state(&State::new(weights, &optimizer))?;
     let rows: Vec<u32> = (0..splits.validation.len().min(256) as u32).collect();
     engine.predict(Split::Validation, &rows)?;
     let started = Instant::now();

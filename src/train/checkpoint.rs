@@ -4,10 +4,11 @@
 //! `moment_1/<name>` and `moment_2/<name>`, the logits of the unfinished epoch under `logits`, and
 //! [`Position`] as JSON in the metadata, with a checksum over all of it. It is replaced atomically.
 
-use super::metrics::Tally;
+use super::tally::Tally;
 use super::watch::{PlateauState, Stopping};
 use crate::files::{self, Damaged, Mark};
-use crate::kernels::{Arrays, Shape, State};
+use crate::spec::{Param, Shape};
+use crate::kernels::{Arrays, State};
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -132,9 +133,9 @@ type Views<'v> = Vec<(String, TensorView<'v>)>;
 fn views<'v>(prefix: &str, shape: &Shape, arrays: &'v Arrays) -> Result<Views<'v>> {
     let named = shape.parameters().into_iter().zip(arrays);
     named
-        .map(|((name, dims), values)| {
-            let view = TensorView::new(Dtype::F32, dims, bytemuck::cast_slice(values))?;
-            Ok((format!("{prefix}{name}"), view))
+        .map(|(parameter, values)| {
+            let view = TensorView::new(Dtype::F32, parameter.dims, bytemuck::cast_slice(values))?;
+            Ok((format!("{prefix}{}", parameter.path), view))
         })
         .collect()
 }
@@ -143,9 +144,9 @@ fn arrays(tensors: &SafeTensors<'_>, prefix: &str, shape: &Shape) -> Result<Arra
     let parameters = shape.parameters();
     parameters
         .iter()
-        .map(|(name, dims)| {
-            let tensor = tensors.tensor(&format!("{prefix}{name}"))?;
-            anyhow::ensure!(tensor.shape() == dims, "`{name}` has the shape {:?}", tensor.shape());
+        .map(|Param { path, dims, .. }| {
+            let tensor = tensors.tensor(&format!("{prefix}{path}"))?;
+            anyhow::ensure!(tensor.shape() == dims, "`{path}` has the shape {:?}", tensor.shape());
             Ok(bytemuck::allocation::pod_collect_to_vec(tensor.data()))
         })
         .collect()
@@ -154,19 +155,19 @@ fn arrays(tensors: &SafeTensors<'_>, prefix: &str, shape: &Shape) -> Result<Arra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Input;
+    use crate::spec::{Input, Task};
 
     #[test]
     fn what_was_saved_is_read_back_to_the_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint/state.safetensors");
-        let shape = Shape { input: Input::Features(3), units: 2 };
+        let shape = Shape { input: Input::Features(3), units: 2, outputs: 1 };
         let adam = crate::train::optimizer(&crate::config::TrainSection::default().optimizer);
         let mut state = State::new(crate::model::keras(&shape, 5), &adam);
         state.moments[0][1][3] = 1e-39;
         state.step = 17;
         let mut position = Position { epoch: 2, batch: 3, step: 17, ..Position::default() };
-        position.tally.add(&[0.1, -3.5], [1.0, 0.0].into_iter(), 0.1 + 0.2);
+        position.tally.add((&[0.1, -3.5], 1), Task::Binary, [1.0, 0.0].into_iter(), 0.1 + 0.2);
         position.logs.insert("metrics.jsonl".into(), Mark { lines: 2, checksum: "ab".into() });
         assert!(load(&path, &shape, 2).unwrap().is_none());
         save(&path, &shape, &state, &position).unwrap();
@@ -179,7 +180,7 @@ mod tests {
     fn a_flipped_bit_anywhere_is_seen_and_files_of_earlier_versions_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.safetensors");
-        let shape = Shape { input: Input::Features(2), units: 1 };
+        let shape = Shape { input: Input::Features(2), units: 1, outputs: 1 };
         let adam = crate::train::optimizer(&crate::config::TrainSection::default().optimizer);
         let state = State::new(crate::model::keras(&shape, 5), &adam);
         let position = Position { epoch: 2, seconds: 0.25, ..Position::default() };

@@ -7,8 +7,9 @@
 //! A row's masks depend on the seed, the epoch and the row alone, so every batch size drops the
 //! same.
 
+use crate::spec::Shape;
 use crate::config::LstmSection;
-use crate::kernels::{Masks, Shape};
+use crate::kernels::Masks;
 use crate::rng::{Purpose, part};
 use rand::Rng;
 
@@ -44,7 +45,6 @@ fn draw(share: f64, rng: &mut impl Rng) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Input;
 
     const SHAPE: Shape = Shape { input: Input::Features(10), units: 6 };
 

@@ -1,8 +1,7 @@
 //! One epoch: the steps, then what is measured, recorded and saved at its end.
 
 use super::dropout;
-use super::evaluate::{logits, measure};
-use super::metrics::{Metrics, mean_loss};
+use super::evaluate::logits;
 use super::schedule::{learning_rate, warmup_steps};
 use super::watch::{PlateauState, Stopping, monitored, reaches};
 use super::{
@@ -13,6 +12,7 @@ use crate::config::Schedule;
 use crate::kernels::{Computed, Engine, Split, Step};
 use crate::model;
 use crate::rng;
+use crate::spec::{Metrics, Rows};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -95,7 +95,7 @@ pub(super) fn train_epoch(
             if stop && !is_last {
                 return Ok(Some(Early::Stopped));
             }
-            callback.on_progress(&progress(position))?;
+            callback.on_progress(&progress(job, position))?;
             clock = Instant::now();
         }
     }
@@ -139,7 +139,7 @@ fn validate(
     let Some(found) = logits(engine, Split::Validation, examples, &stop)? else {
         return Ok(Err(Early::Stopped));
     };
-    let measured = measure(&found, examples, engine.penalty()?);
+    let measured = job.measure(&found, examples, engine.penalty()?);
     let measured = measured.filter(|metrics| metrics.loss.is_finite());
     position.evaluation_seconds += started.elapsed().as_secs_f64();
     Ok(measured.ok_or(Early::Diverged { step: position.step }))
@@ -172,16 +172,16 @@ fn read(
 ) -> Result<Read> {
     let Computed { logits, penalties, gradient_norms } = engine.take_computed()?;
     position.micro_batch = engine.micro_batch();
-    let every = job.every_steps;
+    let (every, objective) = (job.every_steps, job.objective);
     let mut read = Read { steps: Vec::new(), diverged: None };
     let mut rest = &logits[..];
     let first = position.step - unread.len() as u64;
     for (index, Unread { rows, lr }) in unread.iter().enumerate() {
-        let (logits, others) = rest.split_at(rows.len());
+        let (logits, others) = rest.split_at(rows.len() * objective.outputs);
         rest = others;
         let labels = || rows.iter().map(|row| job.splits.train.labels[*row as usize]);
-        let loss = mean_loss(logits, labels(), job.label_weights) + penalties[index];
-        position.tally.add(logits, labels(), loss);
+        let loss = objective.mean_loss(logits, labels()) + penalties[index];
+        position.tally.add((logits, objective.outputs), objective.task(), labels(), loss);
         position.examples += rows.len() as u64;
         let step = first + index as u64 + 1;
         if !loss.is_finite() {
@@ -202,12 +202,12 @@ fn read(
     Ok(read)
 }
 
-fn progress(position: &Position) -> Progress {
+fn progress(job: &Job<'_>, position: &Position) -> Progress {
     Progress {
         epoch: position.epoch,
         batch: position.batch,
         loss: position.tally.loss(),
-        accuracy: position.tally.accuracy(),
+        accuracy: position.tally.accuracy(job.objective.task()),
         examples_per_second: position.examples_per_second(),
     }
 }
@@ -264,7 +264,12 @@ fn epoch_metrics(job: &Job<'_>, position: &Position, validation: Metrics) -> Epo
         step: position.step,
         examples: position.examples,
         learning_rate: rate(job, position, position.step - 1),
-        train: Metrics::new(&position.tally.logits, &labels, position.tally.loss()),
+        train: Metrics::new(
+            job.objective.task(),
+            &job.arm.train.metrics,
+            &Rows::new(&position.tally.logits, job.objective.outputs, &labels),
+            position.tally.loss(),
+        ),
         validation,
     }
 }

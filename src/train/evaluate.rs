@@ -3,13 +3,13 @@
 //! Rows go through the engine in batches of equal size whatever the arm's batch size, so that arms
 //! are measured alike, and in the order of their length, so that little is computed for padding.
 
-use super::metrics::{Metrics, mean_loss};
+use crate::spec::{Metric, Metrics, Objective, Rows};
 use crate::kernels::{Engine, Examples, Split};
 use anyhow::Result;
 
 const BATCH: usize = 256;
 
-/// The logits of all rows of a split, in the order of the rows. `stop` is asked between batches;
+/// The logits of all rows of a split, K a row, in the order of the rows. `stop` is asked between batches;
 /// when it says so there is no result.
 pub fn logits(
     engine: &mut dyn Engine,
@@ -31,14 +31,17 @@ pub fn logits_of(
 ) -> Result<Option<Vec<f32>>> {
     let mut places: Vec<usize> = (0..rows.len()).collect();
     places.sort_by_key(|place| examples.steps(rows[*place]));
-    let mut logits = vec![0.0; rows.len()];
+    let mut logits = Vec::new();
     for places in places.chunks(BATCH) {
         if stop() {
             return Ok(None);
         }
         let batch: Vec<u32> = places.iter().map(|place| rows[*place]).collect();
-        for (place, logit) in places.iter().zip(engine.predict(split, &batch)?) {
-            logits[*place] = logit;
+        let found = engine.predict(split, &batch)?;
+        let width = found.len() / batch.len();
+        logits.resize(rows.len() * width, 0.0);
+        for (place, found) in places.iter().zip(found.chunks_exact(width)) {
+            logits[place * width..][..width].copy_from_slice(found);
         }
     }
     Ok(Some(logits))
@@ -46,8 +49,15 @@ pub fn logits_of(
 
 /// The metrics of a split whose logits these are; the loss has the penalties of the weights, and no
 /// weights of labels, as in Keras. `None` for a split without rows.
-pub fn measure(logits: &[f32], examples: &Examples<'_>, penalty: f64) -> Option<Metrics> {
-    let labels = examples.labels;
-    let loss = || mean_loss(logits, labels.iter().copied(), [1.0; 2]) + penalty;
-    (!examples.is_empty()).then(|| Metrics::new(logits, labels, loss()))
+pub fn measure(
+    objective: &Objective,
+    asked: &[Metric],
+    logits: &[f32],
+    examples: &Examples<'_>,
+    penalty: f64,
+) -> Option<Metrics> {
+    let targets = examples.labels;
+    let loss = || objective.unweighted().mean_loss(logits, targets.iter().copied()) + penalty;
+    let rows = Rows::new(logits, objective.outputs, targets);
+    (!examples.is_empty()).then(|| Metrics::new(objective.task(), asked, &rows, loss()))
 }

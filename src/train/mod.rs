@@ -12,7 +12,7 @@ mod checkpoint;
 mod dropout;
 mod epoch;
 mod evaluate;
-mod metrics;
+mod tally;
 mod schedule;
 mod settings;
 mod training_length;
@@ -21,15 +21,16 @@ mod watch;
 pub use checkpoint::{Position, load as load_checkpoint};
 pub use dropout::masks;
 pub use evaluate::{logits, logits_of, measure};
-pub use metrics::{Metrics, Tally, mean_loss, predicted, probability};
+pub use tally::Tally;
 pub use schedule::{learning_rate, warmup_steps};
-pub use settings::{optimizer, settings};
+pub use settings::{objective, optimizer, settings};
 pub use training_length::TrainingLength;
 pub use watch::{monitored, watched};
 
+use crate::spec::{Metrics, Objective, Shape};
 use crate::config::Arm;
 use crate::files::Mark;
-use crate::kernels::{Arrays, Engine, Shape, Split, Splits, State};
+use crate::kernels::{Arrays, Engine, Examples, Split, Splits, State};
 use crate::model;
 use anyhow::{Context, Result};
 use epoch::{Early, finish_epoch, train_epoch};
@@ -49,8 +50,8 @@ pub struct Job<'r> {
     pub shape: Shape,
     /// The examples.
     pub splits: Splits<'r>,
-    /// How much a row of each label counts; see [`settings()`].
-    pub label_weights: [f32; 2],
+    /// What is minimised; see [`objective()`].
+    pub objective: &'r Objective,
     /// Every how many steps one is reported; 0 for never.
     pub every_steps: u64,
     /// The file in which the run saves how far it has come.
@@ -60,6 +61,11 @@ pub struct Job<'r> {
 }
 
 impl Job<'_> {
+    /// As [`measure`].
+    fn measure(&self, logits: &[f32], examples: &Examples<'_>, penalty: f64) -> Option<Metrics> {
+        measure(self.objective, &self.arm.train.metrics, logits, examples, penalty)
+    }
+
     fn training_length(&self) -> TrainingLength {
         TrainingLength::new(self.arm, self.splits.train.len())
     }
@@ -143,8 +149,8 @@ pub struct Progress {
     pub batch: u64,
     /// Mean over the rows of this epoch so far.
     pub loss: f64,
-    /// Mean over the rows of this epoch so far.
-    pub accuracy: f64,
+    /// Mean over the rows of this epoch so far; absent where numbers are predicted.
+    pub accuracy: Option<f64>,
     /// Training rows a second in this epoch so far.
     pub examples_per_second: f64,
 }
@@ -311,7 +317,7 @@ fn finish(
     let Some(test_logits) = logits(engine, Split::Test, examples, &stop)? else {
         return Ok(Outcome::Stopped);
     };
-    let test = measure(&test_logits, examples, engine.penalty()?);
+    let test = job.measure(&test_logits, examples, engine.penalty()?);
     if test.is_some_and(|test| !test.loss.is_finite()) {
         return Ok(Outcome::Diverged { step: position.step });
     }

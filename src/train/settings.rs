@@ -1,22 +1,35 @@
 //! An arm's settings -> what an engine is told once.
 
 use crate::config::{self, AdamForm, Arm, ClassWeight, ClassWeightRule, LabelWeights, LstmSection};
-use crate::kernels::{Clip, Optimizer, Penalty, Settings};
+use crate::kernels::{Clip, Optimizer, Penalties, Penalty, Settings};
+use crate::spec::{Objective, Shape, Task};
 
-/// What stays the same during the runs of an arm, on training rows with these labels.
-pub fn settings(arm: &Arm, labels: &[f32]) -> Settings {
+/// What stays the same during the runs of an arm, on training rows with these targets.
+pub fn settings(arm: &Arm, shape: &Shape, targets: &[f32]) -> Settings {
     let train = &arm.train;
     let clip = train.clip.map(|clip| match clip {
         config::Clip::Norm(most) => Clip::Norm(most),
         config::Clip::Value(most) => Clip::Value(most),
     });
     Settings {
+        objective: objective(arm, shape, targets),
         optimizer: optimizer(&train.optimizer),
         clip,
         penalties: penalties(&arm.model.lstm),
-        label_weights: label_weights(train.class_weight, labels),
         micro_batch: train.micro_batch.map(|rows| rows as usize),
     }
+}
+
+/// What the runs of an arm minimise, on training rows with these targets.
+pub fn objective(arm: &Arm, shape: &Shape, targets: &[f32]) -> Objective {
+    let objective = Objective::new(arm.loss(), shape.outputs);
+    let class_weights = match objective.task() {
+        Task::Regression => Vec::new(),
+        Task::Binary | Task::Multiclass => {
+            class_weights(arm.train.class_weight, shape.outputs.max(2), targets)
+        }
+    };
+    Objective { class_weights, ..objective }
 }
 
 /// The update rule that an engine follows.
@@ -42,22 +55,27 @@ pub fn optimizer(section: &config::Optimizer) -> Optimizer {
     }
 }
 
-fn penalties(lstm: &LstmSection) -> [Penalty; 3] {
-    [lstm.kernel_regularizer, lstm.recurrent_regularizer, lstm.bias_regularizer]
-        .map(|penalty| Penalty { l1: penalty.l1, l2: penalty.l2 })
+fn penalties(lstm: &LstmSection) -> Penalties {
+    let of = |penalty: config::Penalty| Penalty { l1: penalty.l1, l2: penalty.l2 };
+    Penalties {
+        kernel: of(lstm.kernel_regularizer),
+        recurrent: of(lstm.recurrent_regularizer),
+        bias: of(lstm.bias_regularizer),
+    }
 }
 
-/// The weights of the labels 0 and 1.
-fn label_weights(section: Option<ClassWeight>, labels: &[f32]) -> [f32; 2] {
+/// How much a row of each class counts; nothing where all count the same.
+fn class_weights(section: Option<ClassWeight>, classes: usize, labels: &[f32]) -> Vec<f32> {
     match section {
-        None => [1.0, 1.0],
+        None => Vec::new(),
         Some(ClassWeight::Each(LabelWeights { negative, positive })) => {
-            [negative as f32, positive as f32]
+            vec![negative as f32, positive as f32]
         }
         Some(ClassWeight::Rule(ClassWeightRule::Balanced)) => {
-            let positives = labels.iter().filter(|label| **label > 0.5).count();
-            let weight = |count: usize| labels.len() as f32 / (2 * count.max(1)) as f32;
-            [weight(labels.len() - positives), weight(positives)]
+            let mut counts = vec![0usize; classes];
+            labels.iter().for_each(|label| counts[*label as usize] += 1);
+            let weight = |count: usize| labels.len() as f32 / (classes * count.max(1)) as f32;
+            counts.into_iter().map(weight).collect()
         }
     }
 }
@@ -69,8 +87,9 @@ mod tests {
     #[test]
     fn balanced_labels_count_the_same_in_all() {
         let balanced = Some(ClassWeight::Rule(ClassWeightRule::Balanced));
-        let weights = label_weights(balanced, &[0.0, 0.0, 0.0, 1.0]);
-        assert_eq!(weights.map(f32::to_bits), [4.0f32 / 6.0, 2.0].map(f32::to_bits));
-        assert_eq!(label_weights(None, &[1.0]).map(f32::to_bits), [1.0f32; 2].map(f32::to_bits));
+        let weights = class_weights(balanced, 2, &[0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(weights, [4.0f32 / 6.0, 2.0]);
+        assert_eq!(class_weights(balanced, 3, &[2.0, 0.0, 2.0])[2], 0.5);
+        assert_eq!(class_weights(None, 2, &[1.0]), []);
     }
 }

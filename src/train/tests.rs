@@ -1,10 +1,11 @@
 //! The loop with an engine that only remembers.
 
+use crate::spec::Input;
 use super::*;
 use crate::config::{
     EarlyStopping, EvaluateEvery, Monitor, Plateau, Schedule, StopAt, TrainSection,
 };
-use crate::kernels::{Computed, Examples, Input, Sequences, Step};
+use crate::kernels::{Computed, Examples, Sequences, Step};
 use std::cell::Cell;
 
 /// An engine whose one weight remembers the order of all rows it was trained on, and the rates.

@@ -4,8 +4,9 @@
 //! `torch/optim/lr_scheduler.py`. Both say "better" strictly; Keras's threshold is absolute,
 //! torch's relative to the best value.
 
-use super::{EpochMetrics, Metrics};
-use crate::config::{EarlyStopping, Monitor, Plateau, PlateauRule, StopAt};
+use super::EpochMetrics;
+use crate::config::{EarlyStopping, Monitor, Plateau, PlateauRule, StopAt, Watched};
+use crate::spec::Metrics;
 use serde::{Deserialize, Serialize};
 
 /// The value of a monitored metric; `None` where it is not defined (AUC of one label).
@@ -15,24 +16,11 @@ pub fn monitored(monitor: Monitor, metrics: &EpochMetrics) -> Option<f64> {
 
 /// As [`monitored`]; within an epoch there are no metrics of the training split.
 pub fn watched(monitor: Monitor, train: Option<&Metrics>, validation: &Metrics) -> Option<f64> {
-    match monitor {
-        Monitor::Loss => train.map(|train| train.loss),
-        Monitor::Accuracy => train.map(|train| train.accuracy),
-        Monitor::Auc => train.and_then(|train| train.auc),
-        Monitor::Precision => train.map(|train| train.precision),
-        Monitor::Recall => train.map(|train| train.recall),
-        Monitor::F1 => train.map(|train| train.f1),
-        Monitor::Brier => train.map(|train| train.brier),
-        Monitor::CalibrationError => train.map(|train| train.calibration_error),
-        Monitor::ValLoss => Some(validation.loss),
-        Monitor::ValAccuracy => Some(validation.accuracy),
-        Monitor::ValAuc => validation.auc,
-        Monitor::ValPrecision => Some(validation.precision),
-        Monitor::ValRecall => Some(validation.recall),
-        Monitor::ValF1 => Some(validation.f1),
-        Monitor::ValBrier => Some(validation.brier),
-        Monitor::ValCalibrationError => Some(validation.calibration_error),
-    }
+    let of = match monitor.split {
+        Watched::Train => train?,
+        Watched::Validation => validation,
+    };
+    monitor.metric.map_or(Some(of.loss), |metric| of.get(metric))
 }
 
 /// 1 for a metric that should fall, -1 for one that should rise.

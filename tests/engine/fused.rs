@@ -1,11 +1,9 @@
 //! What the engine `fused` promises beyond the battery: one result whatever the instructions and the
 //! threads, updates of an embedding that are put off and change nothing, and libtorch's length.
 
+use batchscope::spec::{Input, Shape};
 use super::{ADAM, LIBTORCH, Path, Ragged, engine, fused};
-use batchscope::kernels::{
-    Clip, Engine, Input, InstructionSet, Masks, Optimizer, Penalty, Sequences, Settings, Shape,
-    Split, State, Step,
-};
+use batchscope::kernels::{Clip, Engine, InstructionSet, Masks, Optimizer, Penalty, Sequences, Settings, Split, State, Step};
 use batchscope::model;
 
 /// Examples of one kind.

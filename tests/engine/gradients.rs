@@ -3,11 +3,9 @@
 //!
 //! An engine shows its gradient g by a step of plain descent with rate 1: w - g.
 
+use batchscope::spec::{Input, Shape};
 use super::{Path, Ragged, engine};
-use batchscope::kernels::{
-    Arrays, Device, Examples, Input, LossSurface, Masks, Optimizer, Penalty, Sequences, Settings,
-    Shape, State, Step,
-};
+use batchscope::kernels::{Arrays, Device, Examples, LossSurface, Masks, Optimizer, Penalty, Sequences, Settings, State, Step};
 
 /// The model in f64.
 struct Reference<'r> {

@@ -3,13 +3,14 @@
 //! The fixture names the order of the rows in each epoch. So each epoch is trained on its own, on
 //! rows in that order and without shuffling, from the checkpoint of the one before.
 
+use batchscope::spec::{Input, Shape};
 use super::updates::{Penalised, penalties};
 use super::{Path, Ragged, assert_close, assert_weights, start};
 use batchscope::config::{
     Adam, AdamForm, Arm, ClassWeight, Exponential, LabelWeights, ModelSection, Optimizer, Penalty,
     Per, Schedule, TrainSection,
 };
-use batchscope::kernels::{self, Arrays, Examples, Input, Sequences, Shape, Splits, State};
+use batchscope::kernels::{self, Arrays, Examples, Sequences, Splits, State};
 use batchscope::train::{
     self, Callback, EpochMetrics, EpochTimes, Job, Outcome, Position, Trained,
 };

@@ -1,7 +1,8 @@
 //! A batch in parts is the batch as a whole, to rounding.
 
+use batchscope::spec::{Input, Shape};
 use super::{ADAM, Path, Ragged, engine};
-use batchscope::kernels::{Engine, Input, Masks, Penalty, Settings, Shape, State, Step};
+use batchscope::kernels::{Engine, Masks, Penalty, Settings, State, Step};
 use batchscope::model;
 
 const ROWS: usize = 70;

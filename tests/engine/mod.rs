@@ -17,10 +17,8 @@ mod trajectory;
 // Ten steps with each optimizer, clipping, penalties, weights of labels, dropout.
 mod updates;
 
-use batchscope::kernels::{
-    self, Arrays, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place,
-    Sequences, Settings, Shape, Splits, Step,
-};
+use batchscope::spec::Shape;
+use batchscope::kernels::{self, Arrays, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place, Sequences, Settings, Splits, Step};
 use std::sync::OnceLock;
 
 /// Rows of tokens as an engine takes them.

@@ -1,9 +1,8 @@
 //! Ten steps of the plain model (`fixtures/torch_trajectory.py`), and what every engine keeps to.
 
+use batchscope::spec::{Input, Shape};
 use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine, plain};
-use batchscope::kernels::{
-    Arrays, Engine, EngineKind, Input, Sequences, Settings, Shape, Split, State,
-};
+use batchscope::kernels::{Arrays, Engine, EngineKind, Sequences, Settings, Split, State};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -1,11 +1,9 @@
 //! Ten steps with each optimizer, clipping, penalties, weights of labels and dropout, as PyTorch
 //! makes them (`fixtures/torch_updates.py`).
 
+use batchscope::spec::{Input, Shape, mean_loss};
 use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine};
-use batchscope::kernels::{
-    Arrays, Clip, Input, Masks, Optimizer, Penalty, Sequences, Settings, Shape, Split, State, Step,
-};
-use batchscope::train::mean_loss;
+use batchscope::kernels::{Arrays, Clip, Masks, Optimizer, Penalty, Sequences, Settings, Split, State, Step};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -1,11 +1,12 @@
 //! Good files, one for each reader, and who reads them.
 
+use batchscope::spec::{Input, Shape};
 use super::mutate::mutate;
 use crate::util::npy;
 use anyhow::Result;
 use batchscope::config::{DataSection, EmbeddingSection, Source, Study};
 use batchscope::data::{Encoder, peek, prepare};
-use batchscope::kernels::{Input, Shape};
+
 use batchscope::model::{self, Names};
 use batchscope::{report, study};
 use flate2::{Compression, write::GzEncoder};

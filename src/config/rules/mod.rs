@@ -7,11 +7,13 @@ mod data;
 mod model;
 mod probe;
 mod schedule;
+mod score;
 mod study;
 mod train;
 mod until;
 
 pub(super) use probe::line;
+pub(super) use score::check as score;
 pub(super) use study::{arms, rate_is_used, tuning};
 
 use super::locate::KeyPath;

@@ -1,17 +1,12 @@
 //! Rules of `model`.
 
 use super::{Checked, MOST_UNITS, broken, count, fraction, not_negative};
-use crate::config::{DataSection, LstmSection, ModelSection};
+use crate::config::{DataSection, DenseSection, LstmSection, ModelSection};
+use crate::spec::Activation;
 
 pub(super) fn check(model: &ModelSection, data: &DataSection) -> Checked {
     lstm(&model.lstm)?;
-    if model.dense.units != 1 {
-        return Err(broken(
-            "model.dense.units",
-            format!("must be 1, received {}", model.dense.units),
-            "the question has two answers: one probability says it all",
-        ));
-    }
+    dense(&model.dense)?;
     match (&model.embedding, data.table.is_some()) {
         // Whether arrays hold token ids or vectors is told by the arrays alone.
         (Some(embedding), _) => count("model.embedding.dim", embedding.dim, MOST_UNITS),
@@ -21,6 +16,31 @@ pub(super) fn check(model: &ModelSection, data: &DataSection) -> Checked {
             "add `embedding: { dim: 64, mask_zero: true }`",
         )),
         (None, false) => Ok(()),
+    }
+}
+
+fn dense(dense: &DenseSection) -> Checked {
+    let path = "model.dense.units";
+    match (dense.activation, dense.units) {
+        (_, None) => Ok(()),
+        (Activation::Softmax, Some(units @ (0 | 1))) => Err(broken(
+            path,
+            format!("a softmax needs an output for each class, received {units}"),
+            "leave `units` out, and it follows from the data; for two classes one output does: `dense: { \
+             units: 1, activation: sigmoid }`",
+        )),
+        (Activation::Softmax, Some(units)) => count(path, units, MOST_UNITS),
+        (Activation::Sigmoid, Some(1)) | (Activation::Linear, Some(1)) => Ok(()),
+        (Activation::Sigmoid, Some(units)) => Err(broken(
+            path,
+            format!("must be 1 with `activation: sigmoid`, received {units}"),
+            &format!("for several classes: `dense: {{ units: {units}, activation: softmax }}`"),
+        )),
+        (Activation::Linear, Some(units)) => Err(broken(
+            path,
+            format!("must be 1 with `activation: linear`, received {units}"),
+            "one number is predicted for each row",
+        )),
     }
 }
 

@@ -14,13 +14,6 @@ pub(super) fn check(experiment: &Experiment) -> Checked {
     let study = &experiment.study;
     count("study.seeds", study.seeds, MOST_SEEDS)?;
     super::until::check(study)?;
-    if !(study.margin > 0.0 && study.margin <= 0.5) {
-        return Err(broken(
-            "study.margin",
-            format!("must be above 0 and at most 0.5, received {}", study.margin),
-            "it is a difference in accuracy: 0.005 is half a percentage point",
-        ));
-    }
     if let Some(name) = &study.name {
         folder_name("study.name", name)?;
     }

@@ -2,13 +2,13 @@
 
 use super::schedule;
 use super::{
-    Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction, not_empty,
+    Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction,
     not_negative, positive,
 };
 use crate::config::{
-    ClassWeight, Clip, EarlyStopping, EvaluateEvery, Monitor, Optimizer, StepsOf, StopAt,
-    TrainSection,
+    ClassWeight, Clip, EarlyStopping, EvaluateEvery, Optimizer, StepsOf, StopAt, TrainSection,
 };
+use crate::spec::Unit;
 
 pub(super) fn check(train: &TrainSection) -> Checked {
     budget(train)?;
@@ -35,7 +35,6 @@ pub(super) fn check(train: &TrainSection) -> Checked {
         positive("train.class_weight.1", weights.positive)?;
     }
     train.micro_batch.map_or(Ok(()), |rows| count("train.micro_batch", rows, MOST_ROWS))?;
-    not_empty("train.metrics", train.metrics.len())?;
     device(&train.device)
 }
 
@@ -114,23 +113,24 @@ fn early_stopping(train: &TrainSection, stopping: &EarlyStopping) -> Checked {
     }
 }
 
-/// A loss has no upper end; every other metric is a share.
+/// A target lies where the metric can get; a loss or an error cannot reach 0.
 fn stop_at(stop: StopAt) -> Checked {
-    let most = match stop.monitor {
-        Monitor::Loss | Monitor::ValLoss => f64::MAX,
-        _ => 1.0,
-    };
-    match stop.value > 0.0 && stop.value <= most {
-        true => Ok(()),
-        false => Err(broken(
-            "train.stop_at",
-            format!(
-                "the target must be above 0 and for a share at most 1, received {}",
-                stop.value
-            ),
-            "0.84 is an accuracy of 84 %: `stop_at: { val_accuracy: 0.84 }`",
-        )),
+    let [low, high] = stop.monitor.metric.map_or([0.0, f64::INFINITY], |metric| metric.info().range);
+    if stop.value > low && stop.value <= high && stop.value.is_finite() {
+        return Ok(());
     }
+    let name = stop.monitor.name();
+    let (rule, hint) = match stop.monitor.metric.map(|metric| metric.info().unit) {
+        Some(Unit::Percent) => (
+            format!("the target of `{name}` must be above 0 and at most 1"),
+            "0.84 is an accuracy of 84 %: `stop_at: { val_accuracy: 0.84 }`",
+        ),
+        _ if high.is_finite() => {
+            (format!("the target of `{name}` must be above {low} and at most {high}"), "")
+        }
+        _ => (format!("the target of `{name}` must be a number above {low}"), ""),
+    };
+    Err(broken("train.stop_at", format!("{rule}, received {}", stop.value), hint))
 }
 
 fn device(device: &str) -> Checked {

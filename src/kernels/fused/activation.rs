@@ -34,6 +34,13 @@ const TANH_BELOW: [f32; 4] = [0.46715993, 0.025884291, 0.0003288488, 7.790084e-0
 #[inline(always)]
 pub(super) unsafe fn sigmoid<V: Vector>(x: V) -> V {
     // SAFETY: the caller made sure of V's instructions.
+    unsafe { V::splat(1.0).div(exp_of_negative(x).add(V::splat(1.0))) }
+}
+
+/// `exp(-x)`
+#[inline(always)]
+pub(super) unsafe fn exp_of_negative<V: Vector>(x: V) -> V {
+    // SAFETY: the caller made sure of V's instructions.
     unsafe {
         let bounded = x.at_most(V::splat(EXP_BOUND)).at_least(V::splat(-EXP_BOUND));
         let rounded = bounded.fma(V::splat(-std::f32::consts::LOG2_E), V::splat(ROUND));
@@ -46,8 +53,7 @@ pub(super) unsafe fn sigmoid<V: Vector>(x: V) -> V {
             q = q.fma(r, V::splat(*coefficient));
         }
         let e = q.fma(r.mul(r), r).add(V::splat(1.0));
-        let e = e.mul(rounded.power_of_two());
-        V::splat(1.0).div(e.add(V::splat(1.0)))
+        e.mul(rounded.power_of_two())
     }
 }
 

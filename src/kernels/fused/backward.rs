@@ -4,7 +4,9 @@
 //! too, and the slab is done. The gradients of weights follow from those of all steps (`weights`).
 
 use super::cell::Backward;
-use super::dense::Loss;
+use super::super::Loss;
+use super::dense::Gradient;
+use super::head::Errors;
 use super::masks::RowMasks;
 use super::products::{Back, Gates};
 use super::slab::{CHUNK, Inputs, Weights, Workspace, grow, refill};
@@ -13,19 +15,19 @@ use super::tile::{GROUP, PANEL};
 use std::ops::Range;
 
 impl Workspace {
-    /// The gradients of a slab whose forward pass was the last; `labels` and `shares` (what a row
+    /// The gradients of a slab whose forward pass was the last; `targets` and `shares` (what a row
     /// counts) are one a row.
     pub(super) fn backward(
         &mut self,
         weights: &Weights<'_>,
         inputs: &Inputs<'_>,
-        labels: &[f32],
-        shares: &[f32],
+        loss: Loss,
+        (targets, shares): (&[f32], &[f32]),
         threads: &Threads,
     ) {
         let (layout, slab) = (&weights.layout, inputs.slab);
         refill(&mut self.gradient, layout.len());
-        self.dense(weights, labels, shares);
+        self.head(weights, loss, targets, shares);
         self.reached = slab.steps();
         while self.reached > 0 {
             let steps = (self.reached - 1) / CHUNK * CHUNK..self.reached;
@@ -50,29 +52,48 @@ impl Workspace {
         all_joined && zero(&self.d_states) && zero(&self.d_cells)
     }
 
-    fn dense(&mut self, weights: &Weights<'_>, labels: &[f32], shares: &[f32]) {
+    fn head(&mut self, weights: &Weights<'_>, loss: Loss, targets: &[f32], shares: &[f32]) {
         let layout = &weights.layout;
-        weights.instructions.loss(Loss {
+        weights.instructions.errors(Errors {
+            loss,
             logits: &self.logits,
-            labels,
+            targets,
             shares,
+            out: &mut self.d_logits,
+        });
+        weights.instructions.dense_gradient(Gradient {
+            d_logits: &self.d_logits,
             states: &self.last,
-            d_logits: &mut self.d_logits,
+            outputs: layout.outputs,
             d_dense: &mut self.gradient[layout.dense()],
         });
-        self.gradient[layout.dense_bias()] = self.d_logits.iter().sum();
+        for (output, sum) in self.gradient[layout.dense_bias()].iter_mut().enumerate() {
+            *sum = self.d_logits.iter().skip(output).step_by(layout.outputs).sum();
+        }
+    }
+
+    /// The gradient of a row's last state: that of each logit through the dense layer.
+    fn last_state(&mut self, weights: &Weights<'_>, row: usize) {
+        let (width, outputs) = (weights.layout.width(), weights.layout.outputs);
+        let d_states = &mut self.d_states[row * width..][..width];
+        let dense = weights.packed[weights.layout.dense()].chunks_exact(width);
+        for (output, dense) in dense.enumerate() {
+            let d_logit = self.d_logits[row * outputs + output];
+            for (d_state, weight) in d_states.iter_mut().zip(dense) {
+                *d_state = match output {
+                    0 => d_logit * weight,
+                    _ => d_logit.mul_add(*weight, *d_state),
+                };
+            }
+        }
     }
 
     /// One time step of all panels; `d_states` becomes that of the step before.
     fn backward_step(&mut self, weights: &Weights<'_>, inputs: &Inputs<'_>, step: usize) {
         let (layout, slab) = (&weights.layout, inputs.slab);
         let (width, rows, row_steps) = (layout.width(), slab.active(step), slab.row_steps());
-        let dense = &weights.packed[layout.dense()];
         for row in slab.active(step + 1)..rows {
-            let d_states = &mut self.d_states[row * width..][..width];
-            for (d_state, weight) in d_states.iter_mut().zip(dense) {
-                *d_state = self.d_logits[row] * weight;
-            }
+            self.last_state(weights, row);
         }
         let at = slab.offsets[step];
         let cells_before = match step {

@@ -157,7 +157,7 @@ impl Workspace {
         weights.instructions.logits(Logits {
             states: &self.last,
             dense: &weights.packed[layout.dense()],
-            bias: weights.packed[layout.dense_bias()],
+            bias: &weights.packed[layout.dense_bias()],
             out: &mut self.logits,
         });
     }

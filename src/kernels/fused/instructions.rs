@@ -5,7 +5,7 @@
 //! each set of instructions, and called through [`Instructions`], which exists only for sets that
 //! the processor has.
 
-use super::{cell, dense, elementwise, products, vector};
+use super::{cell, dense, elementwise, head, products, vector};
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -146,8 +146,10 @@ kernels! {
     cell_backward = cell::backward::<V>(cell::Backward<'_>);
     /// The dense layer.
     logits = dense::logits::<V>(dense::Logits<'_>);
-    /// The loss's gradient, and the dense layer's.
-    loss = dense::loss::<V>(dense::Loss<'_>);
+    /// The gradient of the loss with respect to logits.
+    errors = head::errors::<V>(head::Errors<'_>);
+    /// The gradient of the dense layer.
+    dense_gradient = dense::gradient::<V>(dense::Gradient<'_>);
     /// A sum of values, one by one.
     add = elementwise::add((&mut [f32], &[f32]));
     /// A sum of rows into a table.

@@ -6,8 +6,8 @@
 //! ```text
 //! weights     [P][F + H][64]   column k of weight_ih, then of weight_hh; 64 = 4 gates of 16 units
 //! bias        [P][64]
-//! dense       [16 P]
-//! dense_bias  [16]             one value
+//! dense       [K][16 P]
+//! dense_bias  [K]              rounded up to whole groups
 //! ```
 //!
 //! Units beyond H are 0 and stay 0: their gradients are 0.
@@ -25,12 +25,14 @@ pub(super) struct Layout {
     pub(super) units: usize,
     /// P
     pub(super) panels: usize,
+    /// K
+    pub(super) outputs: usize,
 }
 
 impl Layout {
     pub(super) fn new(shape: &Shape) -> Self {
-        let units = shape.units;
-        Self { features: shape.features(), units, panels: units.div_ceil(GROUP) }
+        let (units, outputs) = (shape.units, shape.outputs);
+        Self { features: shape.features(), units, panels: units.div_ceil(GROUP), outputs }
     }
 
     /// H, rounded up to whole groups.
@@ -59,16 +61,17 @@ impl Layout {
 
     pub(super) fn dense(&self) -> Range<usize> {
         let start = self.bias().end;
-        start..start + self.width()
+        start..start + self.outputs * self.width()
     }
 
-    pub(super) fn dense_bias(&self) -> usize {
-        self.dense().end
+    pub(super) fn dense_bias(&self) -> Range<usize> {
+        let start = self.dense().end;
+        start..start + self.outputs
     }
 
     /// The number of values in all.
     pub(super) fn len(&self) -> usize {
-        self.dense_bias() + GROUP
+        self.dense_bias().start + self.outputs.next_multiple_of(GROUP)
     }
 
     /// The columns of weight_ih in a panel's weights.
@@ -102,13 +105,13 @@ impl Layout {
             let (panel, lane) = within(row);
             self.bias().start + panel * PANEL + lane
         };
-        let dense = self.dense().start;
+        let dense = |at: usize| self.dense().start + at / h * self.width() + at % h;
         [
             matrix(0, f),
             matrix(f, h),
             (0..4 * h).map(bias).collect(),
-            (dense..dense + h).collect(),
-            vec![self.dense_bias()],
+            (0..self.outputs * h).map(dense).collect(),
+            self.dense_bias().collect(),
         ]
     }
 
@@ -156,16 +159,17 @@ mod tests {
 
     #[test]
     fn what_is_packed_comes_back_and_no_place_is_used_twice() {
-        for (features, units) in [(1, 1), (3, 5), (16, 16), (17, 33), (64, 64)] {
-            let shape = Shape { input: Input::Features(features), units };
+        for (features, units, outputs) in
+            [(1, 1, 1), (3, 5, 2), (16, 16, 16), (17, 33, 40), (64, 64, 1)]
+        {
+            let shape = Shape { input: Input::Features(features), units, outputs };
             let layout = Layout::new(&shape);
             let mut next = 0f32;
             let arrays: Arrays = shape
                 .parameters()
                 .iter()
-                .map(|(_, dims)| {
-                    let count: usize = dims.iter().product();
-                    (0..count)
+                .map(|parameter| {
+                    (0..parameter.count())
                         .map(|_| {
                             next += 1.0;
                             next
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn turned_weights_have_rows_and_columns_exchanged() {
-        let layout = Layout { features: 3, units: 20, panels: 2 };
+        let layout = Layout { features: 3, units: 20, panels: 2, outputs: 1 };
         let packed: Vec<f32> = (0..layout.len()).map(|value| value as f32).collect();
         let mut turned = Vec::new();
         layout.turn(&packed, 3, 20, &mut turned);

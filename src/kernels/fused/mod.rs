@@ -28,6 +28,7 @@ mod dense;
 mod elementwise;
 mod embedding;
 mod forward;
+mod head;
 mod instructions;
 mod layout;
 mod masks;
@@ -55,9 +56,10 @@ use self::slab::{Inputs, Source, Workspace, refill};
 use self::table::Table;
 use self::threads::Threads;
 use super::{
-    Arrays, Computed, Device, Engine, Examples, Input, Masks, Penalty, Place, Sequences, Settings,
-    Shape, Split, Splits, State, Step,
+    Arrays, Computed, Device, Engine, Examples, Input, Masks, Penalties, Penalty, Place, Sequences,
+    Settings, Shape, Split, Splits, State, Step,
 };
+use crate::spec::{Layer, Role};
 use anyhow::{Result, ensure};
 use std::ops::Range;
 
@@ -91,7 +93,8 @@ impl<'d> Fused<'d> {
         let instructions = Instructions::new(place.instructions)?;
         let has_embedding = matches!(shape.input, Input::Tokens { .. });
         let zeros: Arrays =
-            shape.parameters().iter().map(|(_, dims)| vec![0.0; dims.iter().product()]).collect();
+            shape.parameters().iter().map(|parameter| vec![0.0; parameter.count()]).collect();
+        let optimizer = settings.optimizer;
         let mut engine = Self {
             shape,
             splits,
@@ -107,7 +110,7 @@ impl<'d> Fused<'d> {
             gradient: Vec::new(),
             computed: Computed::default(),
         };
-        engine.set_state(&State::new(zeros, &settings.optimizer))?;
+        engine.set_state(&State::new(zeros, &optimizer))?;
         engine.set_threads(place.threads)?;
         Ok(engine)
     }
@@ -175,35 +178,40 @@ impl<'d> Fused<'d> {
         let mut table = std::mem::take(&mut self.table.gradients);
         let mut gradient = std::mem::take(&mut self.gradient);
         refill(&mut gradient, self.parameters.layout.len());
-        let mut logits = vec![0.0; step.rows.len()];
+        let mut logits = vec![0.0; step.rows.len() * self.shape.outputs];
         let inputs = self.inputs(&examples, &slabs, masks, once);
         let weights = self.parameters.weights();
         let share = 1.0 / step.rows.len() as f32;
+        let objective = &self.settings.objective;
         for wave in inputs.chunks(self.threads.count()) {
             self.threads.each(&mut workspaces[..wave.len()], |index, workspace| {
-                let labels: Vec<f32> = wave[index]
-                    .slab
-                    .rows
-                    .iter()
-                    .map(|row| examples.labels[*row as usize])
-                    .collect();
-                let [zero, one] = self.settings.label_weights;
-                let weight = |label: &f32| if *label > 0.5 { one } else { zero } * share;
-                let shares: Vec<f32> = labels.iter().map(weight).collect();
-                workspace.forward(&weights, &wave[index]);
-                workspace.backward(&weights, &wave[index], &labels, &shares, &self.threads);
+                let inputs = &wave[index];
+                let target = |row: &u32| examples.labels[*row as usize];
+                let targets: Vec<f32> = inputs.slab.rows.iter().map(target).collect();
+                let shares = targets.iter().map(|target| objective.weight(*target) * share);
+                let shares: Vec<f32> = shares.collect();
+                workspace.forward(&weights, inputs);
+                let rows = (&targets[..], &shares[..]);
+                workspace.backward(&weights, inputs, objective.loss, rows, &self.threads);
             });
             self.add_up(&mut gradient, &workspaces[..wave.len()]);
-            for (workspace, inputs) in workspaces.iter().zip(wave) {
-                for (position, logit) in inputs.slab.positions.iter().zip(&workspace.logits) {
-                    logits[*position] = *logit;
-                }
-            }
+            self.place(&mut logits, &workspaces, wave);
             table.add(&weights, &self.threads, &workspaces, wave);
         }
         drop(inputs);
         (self.workspaces, self.table.gradients, self.gradient) = (workspaces, table, gradient);
         logits
+    }
+
+    /// Puts the logits of slabs where their rows stand among those that were asked for.
+    fn place(&self, logits: &mut [f32], slabs: &[Workspace], wave: &[Inputs<'_>]) {
+        let width = self.shape.outputs;
+        for (workspace, inputs) in slabs.iter().zip(wave) {
+            let rows = workspace.logits.chunks_exact(width);
+            for (position, found) in inputs.slab.positions.iter().zip(rows) {
+                logits[position * width..][..width].copy_from_slice(found);
+            }
+        }
     }
 
     /// Adds the slabs' gradients, in their order.
@@ -220,7 +228,7 @@ impl<'d> Fused<'d> {
     /// The arrays that are penalised: where they lie, piece by piece.
     fn penalised(&self) -> impl Iterator<Item = (Range<usize>, Penalty)> + use<'d> {
         let layout = self.parameters.layout;
-        let [input, state, bias] = self.settings.penalties;
+        let Penalties { kernel: input, recurrent: state, bias } = self.settings.penalties;
         let panels = (0..layout.panels).flat_map(move |panel| {
             [(layout.input_weights(panel), input), (layout.state_weights(panel), state)]
         });
@@ -259,10 +267,10 @@ impl<'d> Fused<'d> {
     fn split<'a>(&self, arrays: &'a Arrays) -> Result<(&'a [f32], &'a [Vec<f32>])> {
         let shapes = self.shape.parameters();
         ensure!(arrays.len() == shapes.len(), "the state holds another model's parameters");
-        for (array, (name, dims)) in arrays.iter().zip(&shapes) {
-            ensure!(array.len() == dims.iter().product::<usize>(), "`{name}` has another size");
+        for (array, parameter) in arrays.iter().zip(&shapes) {
+            ensure!(array.len() == parameter.count(), "`{}` has another size", parameter.path);
         }
-        let first = arrays.len() - 5;
+        let first = self.shape.place(Layer::Lstm, Role::Kernel);
         Ok((arrays[..first].first().map_or(&[], Vec::as_slice), &arrays[first..]))
     }
 }
@@ -328,16 +336,12 @@ impl Engine for Fused<'_> {
         let mut workspaces = std::mem::take(&mut self.workspaces);
         let inputs = self.inputs(&examples, &slabs, &none, once);
         let weights = self.parameters.weights();
-        let mut logits = vec![0.0; rows.len()];
+        let mut logits = vec![0.0; rows.len() * self.shape.outputs];
         for wave in inputs.chunks(self.threads.count()) {
             self.threads.each(&mut workspaces[..wave.len()], |index, workspace| {
                 workspace.forward(&weights, &wave[index]);
             });
-            for (workspace, inputs) in workspaces.iter().zip(wave) {
-                for (position, logit) in inputs.slab.positions.iter().zip(&workspace.logits) {
-                    logits[*position] = *logit;
-                }
-            }
+            self.place(&mut logits, &workspaces, wave);
         }
         drop(inputs);
         self.workspaces = workspaces;

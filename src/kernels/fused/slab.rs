@@ -76,9 +76,9 @@ pub(super) struct Workspace {
     pub(super) scratch: Vec<f32>,
     /// Gradients of one gate's states or inputs.
     pub(super) part: Vec<f32>,
-    /// `[rows]`
+    /// `[rows][K]`
     pub(super) logits: Vec<f32>,
-    /// `[rows]`
+    /// `[rows][K]`
     pub(super) d_logits: Vec<f32>,
     /// As [`Layout`] says.
     pub(super) gradient: Vec<f32>,
@@ -100,8 +100,8 @@ impl Workspace {
         for each in [&mut self.last, &mut self.d_states, &mut self.d_cells] {
             refill(each, rows * width);
         }
-        refill(&mut self.logits, rows);
-        refill(&mut self.d_logits, rows);
+        refill(&mut self.logits, rows * layout.outputs);
+        refill(&mut self.d_logits, rows * layout.outputs);
         self.starts.clear();
         if let Source::Vectors { sequences, .. } = inputs.source {
             let (features, rows) = (layout.features, &inputs.slab.rows);

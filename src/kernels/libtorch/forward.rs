@@ -10,6 +10,7 @@
 
 use super::super::{Input, Masks, Shape};
 use super::batch::Batch;
+use crate::spec::{Layer, Role};
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
@@ -60,7 +61,7 @@ impl DeviceMasks {
 impl Weights<'_> {
     /// The four tensors of the LSTM, as torch's own `nn.LSTM` orders them.
     pub(super) fn lstm(&self) -> [&Tensor; 4] {
-        let at = self.parameters.len() - 5;
+        let at = self.shape.place(Layer::Lstm, Role::Kernel);
         [&self.parameters[at], &self.parameters[at + 1], &self.parameters[at + 2], self.no_bias]
     }
 
@@ -87,7 +88,7 @@ impl Weights<'_> {
         Ok(())
     }
 
-    /// Logits `[B]`; `training` prepares the backward pass.
+    /// Logits `[B, K]`; `training` prepares the backward pass.
     pub(super) fn logits(
         &self,
         batch: Batch,
@@ -121,7 +122,7 @@ impl Weights<'_> {
             Some(not_empty) => state.f_mul(not_empty)?,
         };
         let [.., weight, bias] = self.parameters else { unreachable!("a model has a dense layer") };
-        Ok(state.f_linear(weight, Some(bias))?.f_reshape([b])?)
+        Ok(state.f_linear(weight, Some(bias))?)
     }
 
     /// Outputs `[T, B, H]` and the last of them, by libtorch's LSTM.

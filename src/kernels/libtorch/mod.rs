@@ -10,6 +10,7 @@
 
 mod batch;
 mod forward;
+mod loss;
 mod memory;
 mod shim;
 mod surface;
@@ -25,6 +26,7 @@ use self::shim::SubnormalsFlushed;
 use super::{
     Arrays, Computed, Device, Engine, Penalty, Settings, Shape, Split, Splits, State, Step,
 };
+use crate::spec::{Layer, Param};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
@@ -131,7 +133,8 @@ impl<'d> Libtorch<'d> {
             }
         };
         let zeros: Arrays =
-            shape.parameters().iter().map(|(_, dims)| vec![0.0; dims.iter().product()]).collect();
+            shape.parameters().iter().map(|parameter| vec![0.0; parameter.count()]).collect();
+        let optimizer = settings.optimizer;
         let mut engine = Self {
             shape,
             device,
@@ -146,7 +149,7 @@ impl<'d> Libtorch<'d> {
             computed: Computed::default(),
             waiting: Waiting::default(),
         };
-        engine.set_state(&State::new(zeros, &settings.optimizer))?;
+        engine.set_state(&State::new(zeros, &optimizer))?;
         Ok(engine)
     }
 
@@ -159,7 +162,7 @@ impl<'d> Libtorch<'d> {
         }
     }
 
-    /// Logits `[B]` of these rows.
+    /// Logits `[B, K]` of these rows.
     fn forward(
         &self,
         split: Split,
@@ -171,7 +174,7 @@ impl<'d> Libtorch<'d> {
         self.weights().logits(batch, rows.len(), masks, training)
     }
 
-    /// The gradient of the mean loss of these rows and their logits `[B]`, summed over
+    /// The gradient of the mean loss of these rows and their logits `[B, K]`, summed over
     /// micro-batches.
     fn gradients(&self, step: &Step<'_>) -> Result<(Vec<Tensor>, Tensor)> {
         let all = step.rows.len();
@@ -203,22 +206,14 @@ impl<'d> Libtorch<'d> {
     /// The mean of the weighted losses of these rows.
     fn mean_loss(&self, logits: &Tensor, rows: &[u32]) -> Result<Tensor> {
         let train = &self.splits.train;
-        let labels = self.resident.labels(train, rows)?;
-        let [zero, one] = self.settings.label_weights;
-        let weights = match (zero - 1.0).abs() + (one - 1.0).abs() > 0.0 {
-            false => None,
-            true => {
-                let weight = |row: &u32| if train.labels[*row as usize] > 0.5 { one } else { zero };
-                let weights: Vec<f32> = rows.iter().map(weight).collect();
-                Some(Tensor::f_from_slice(&weights)?.f_to_device(self.device)?)
-            }
-        };
-        Ok(logits.f_binary_cross_entropy_with_logits(
-            &labels,
-            weights.as_ref(),
-            None,
-            Reduction::Mean,
-        )?)
+        let targets = self.resident.labels(train, rows)?;
+        let objective = &self.settings.objective;
+        let weight = |row: &u32| objective.weight(train.labels[*row as usize]);
+        let weights: Option<Vec<f32>> =
+            (!objective.class_weights.is_empty()).then(|| rows.iter().map(weight).collect());
+        let upload = |weights: Vec<f32>| Tensor::f_from_slice(&weights)?.f_to_device(self.device);
+        let weights = weights.map(upload).transpose()?;
+        loss::of(objective.loss, logits, &targets, weights.as_ref(), Reduction::Mean)
     }
 
     /// As [`Self::gradients`]; when the memory does not suffice, with half the rows at a time.
@@ -241,11 +236,12 @@ impl<'d> Libtorch<'d> {
 
     /// The arrays that are penalised, as indices of the parameters.
     fn penalised(&self) -> impl Iterator<Item = (usize, Penalty)> {
-        let first = self.parameters.len() - 5;
-        let penalties = self.settings.penalties.into_iter().enumerate();
-        penalties
+        let of_lstm = |(_, parameter): &(usize, Param)| parameter.layer == Layer::Lstm;
+        let parameters = self.shape.parameters().into_iter().enumerate().filter(of_lstm);
+        let penalties = self.settings.penalties;
+        parameters
+            .map(move |(index, parameter)| (index, penalties.of(parameter.role)))
             .filter(|(_, penalty)| !penalty.is_none())
-            .map(move |(index, penalty)| (first + index, penalty))
     }
 
     /// Takes what waits from the device.
@@ -277,10 +273,10 @@ impl<'d> Libtorch<'d> {
         ensure!(arrays.len() == shapes.len(), "the state holds another model's parameters");
         let pairs = arrays.iter().zip(shapes);
         pairs
-            .map(|(array, (name, dims))| {
+            .map(|(array, Param { path, dims, .. })| {
                 let dims: Vec<i64> = dims.iter().map(|dim| *dim as i64).collect();
                 let tensor = Tensor::f_from_slice(array)?.f_reshape(&dims);
-                let tensor = tensor.with_context(|| format!("`{name}` has another size"))?;
+                let tensor = tensor.with_context(|| format!("`{path}` has another size"))?;
                 Ok(tensor.f_to_device(self.device)?)
             })
             .collect()

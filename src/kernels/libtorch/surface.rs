@@ -7,10 +7,11 @@
 //!
 //! Weights and gradients are flat: the arrays of [`Shape::parameters`], one after the other.
 
-use super::super::{Device, Examples, Shape, Split};
+use super::super::{Device, Examples, Loss, Objective, Shape, Split};
 use super::batch::{Batch, Resident};
 use super::forward::Weights;
-use super::values;
+use super::{loss, values};
+use crate::spec::Param;
 use anyhow::{Result, ensure};
 use tch::{Kind, Reduction, Tensor};
 
@@ -21,6 +22,7 @@ const ROWS: usize = 128;
 pub struct LossSurface {
     shape: Shape,
     device: tch::Device,
+    loss: Loss,
     batches: Vec<FixedBatch>,
     rows: usize,
     no_bias: Tensor,
@@ -35,13 +37,13 @@ struct FixedBatch {
 }
 
 impl LossSurface {
-    /// That of these rows of the training split, each counting by its label.
+    /// That of these rows of the training split, each counting by its class.
     pub fn new(
         device: Device,
         shape: Shape,
         train: &Examples<'_>,
         rows: &[u32],
-        label_weights: [f64; 2],
+        objective: &Objective,
     ) -> Result<Self> {
         ensure!(!rows.is_empty(), "the loss of no rows is not defined");
         let device = match device {
@@ -62,12 +64,13 @@ impl LossSurface {
                 inputs: inputs.in_f64(device)?,
                 rows: rows.len(),
                 labels: of_rows(&|label| f64::from(label))?,
-                weights: of_rows(&|label| label_weights[usize::from(label > 0.5)])?,
+                weights: of_rows(&|target| f64::from(objective.weight(target)))?,
             })
         };
         let batches = sorted.chunks(ROWS).map(fix).collect::<Result<_>>()?;
         let no_bias = Tensor::f_zeros([4 * shape.units as i64], (Kind::Double, device))?;
-        Ok(Self { shape, device, batches, rows: rows.len(), no_bias })
+        let loss = objective.loss;
+        Ok(Self { shape, device, loss, batches, rows: rows.len(), no_bias })
     }
 
     /// How many rows.
@@ -127,12 +130,7 @@ impl LossSurface {
             None,
             training,
         )?;
-        Ok(logits.f_binary_cross_entropy_with_logits(
-            &batch.labels,
-            Some(&batch.weights),
-            None,
-            Reduction::Sum,
-        )?)
+        loss::of(self.loss, &logits, &batch.labels, Some(&batch.weights), Reduction::Sum)
     }
 
     fn upload(&self, weights: &[f64]) -> Result<Vec<Tensor>> {
@@ -141,10 +139,10 @@ impl LossSurface {
             "the weights are those of another model"
         );
         let mut rest = weights;
-        let upload = |(_, dims): (_, Vec<usize>)| {
-            let (array, left) = rest.split_at(dims.iter().product());
+        let upload = |parameter: Param| {
+            let (array, left) = rest.split_at(parameter.count());
             rest = left;
-            let dims: Vec<i64> = dims.iter().map(|dim| *dim as i64).collect();
+            let dims: Vec<i64> = parameter.dims.iter().map(|dim| *dim as i64).collect();
             Ok(Tensor::f_from_slice(array)?.f_reshape(dims)?.f_to_device(self.device)?)
         };
         let parameters: Vec<Tensor> =

@@ -9,9 +9,10 @@ use crate::analysis::{
     SharedSteps, Target, Tuning,
 };
 use crate::config::{self, Arm, StopAt, Study};
+use crate::spec::Metric;
 use crate::study::{
-    self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, correct_predictions,
-    sessions, was_extended,
+    self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, sessions,
+    test_rows, was_extended,
 };
 use crate::train::watched;
 use anyhow::Result;
@@ -23,12 +24,14 @@ use std::path::Path;
 pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     let study = &status.study.experiment.study;
     let sessions = sessions(folder)?;
+    // TODO-SCORE
+    let margin = status.study.margin(None).unwrap_or_default();
     let settings = differing_settings(&status.study.arms)?;
     let arms = status.study.arms.iter().zip(settings);
     let mut results = Results {
-        margin: study.margin,
+        margin,
         objective: objective(study.objective),
-        earlier_margins: earlier_margins(&sessions, study.margin),
+        earlier_margins: earlier_margins(&sessions, margin),
         looks: looks(&sessions),
         first_look: sessions.iter().filter_map(|session| session.seeds).min(),
         examples: examples(sessions.last()),
@@ -155,7 +158,10 @@ fn of_run(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<
     Ok(RunResults {
         validation: run.validation_accuracy,
         test: run.test_accuracy,
-        correct: correct_predictions(files)?,
+        correct: test_rows(files)?.map_or(Vec::new(), |rows| {
+            let values = Metric::Accuracy.info().row_values(&rows.rows()).unwrap_or_default();
+            values.into_iter().map(|right| right > 0.5).collect()
+        }),
         steps: run.last.step,
         examples: run.last.examples,
         seconds: run.seconds(),
@@ -181,7 +187,7 @@ fn curve(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<V
                     step: found.step,
                     examples: found.examples,
                     seconds: seconds + times.train_seconds + times.validation_seconds,
-                    accuracy: found.validation.accuracy,
+                    accuracy: found.validation.get(Metric::Accuracy).unwrap_or(f64::NAN),
                     loss: found.validation.loss,
                     train: None,
                     watched: at_stop(None, &found.validation),
@@ -193,9 +199,9 @@ fn curve(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<V
             step: metrics.step,
             examples: metrics.examples,
             seconds,
-            accuracy: metrics.validation.accuracy,
+            accuracy: metrics.validation.get(Metric::Accuracy).unwrap_or(f64::NAN),
             loss: metrics.validation.loss,
-            train: Some([metrics.train.loss, metrics.train.accuracy]),
+            train: Some([metrics.train.loss, metrics.train.get(Metric::Accuracy).unwrap_or(f64::NAN)]),
             watched: at_stop(Some(&metrics.train), &metrics.validation),
         });
     }

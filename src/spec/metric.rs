@@ -1,0 +1,476 @@
+//! The metrics: one entry each, with everything that the rest of the program asks of it.
+//!
+//! ```text
+//! accuracy            share of rows whose class is the predicted one (of two: p > 0.5)
+//! balanced_accuracy   mean over the classes of the share of their rows that are predicted rightly
+//! precision, recall   TP / (TP + FP), TP / (TP + FN); 0 where nothing was counted, as in Keras
+//! f1                  2 TP / (2 TP + FP + FN)
+//! macro_f1            mean of the F1 of each class that occurs
+//! mcc                 Matthews's correlation, of several classes as Gorodkin 2004 has it
+//! auc                 P(logit of a positive > logit of a negative) + P(equal) / 2
+//! log_loss            mean of -ln p of the true class, in nats
+//! brier               mean (p - label)^2; of several classes the sum over them
+//! calibration_error   sum over 15 equal bins of p of  n_bin / n * |mean p - mean label|
+//! top_3_accuracy      share of rows whose class is among the three with the highest outputs
+//! mse, rmse, mae      mean e^2, its root, mean |e|, of the errors e
+//! r2                  1 - sum e^2 / sum (y - mean y)^2
+//! ```
+//!
+//! AUC is the Mann-Whitney statistic, exact, where Keras interpolates between 200 thresholds. The bins of
+//! the calibration error are those of Guo et al. 2017, of the probability of label 1. The others agree with
+//! `sklearn.metrics`.
+
+use super::auc::{auc, auc_row_values, calibration_error};
+use super::confusion::{Confusion, is_among, predicted_class};
+use super::errors::Errors;
+use super::metrics::{Measured, Rows};
+use super::objective::{Task, binary_cross_entropy, categorical_cross_entropy, log_sum_exp};
+use super::objective::probability;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A metric, as experiment files and records call it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// The share of examples that are classified rightly; of two classes, those for which `p > 0.5` agrees
+    /// with the label.
+    #[serde(alias = "acc")]
+    Accuracy,
+    /// The area under the ROC curve: the chance that a positive example gets the higher p.
+    Auc,
+    /// The share of positives among those that were taken for positive.
+    Precision,
+    /// The share of positives that were taken for positive.
+    Recall,
+    /// The harmonic mean of precision and recall.
+    F1,
+    /// The mean of (p - label)^2.
+    Brier,
+    /// The expected calibration error: how far p is from the share of positives, in 15 bins of p.
+    CalibrationError,
+    /// The mean over the classes of the share of their examples that are classified rightly.
+    BalancedAccuracy,
+    /// Matthews's correlation coefficient, from -1 to 1.
+    Mcc,
+    /// The mean of -ln p of the true class, without penalties and weights of classes.
+    LogLoss,
+    /// The mean of the F1 of each class.
+    MacroF1,
+    /// The share of examples whose class is among the three that are the most probable.
+    #[serde(rename = "top_3_accuracy")]
+    Top3Accuracy,
+    /// The root of the mean squared error, in the unit of the target.
+    Rmse,
+    /// The mean absolute error, in the unit of the target.
+    Mae,
+    /// The mean squared error.
+    Mse,
+    /// The share of the targets' variance that is explained.
+    R2,
+}
+
+/// Which way a metric is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+}
+
+/// What a metric is measured in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A share, shown in percent; differences in percentage points.
+    Percent,
+    /// A number without a unit.
+    Plain,
+    /// The unit of the target.
+    Target,
+    /// The same squared.
+    TargetSquared,
+}
+
+/// The difference that does not matter unless the file says another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DefaultMargin {
+    /// In the metric's unit.
+    Absolute(f64),
+    /// This share of the score of the baseline, which always gives the mean of the training targets.
+    OfBaseline(f64),
+}
+
+/// How a metric is computed.
+#[derive(Clone, Copy)]
+pub(super) enum Compute {
+    /// The mean of something of each row, from its raw outputs and its target.
+    MeanOfRows(fn(&[f32], f32) -> f64),
+    /// From how many rows of each class were taken for each class.
+    Counts(fn(&Confusion) -> Option<f64>),
+    /// From sums of errors.
+    Errors(fn(&Errors) -> Option<f64>),
+    /// From the ranks of the logits.
+    Ranks,
+    /// From bins of probabilities.
+    Bins,
+}
+
+/// Everything that the program knows of a metric.
+#[derive(Clone, Copy)]
+pub struct MetricInfo {
+    /// Which one.
+    pub metric: Metric,
+    /// As it is written in files; `val_` before it names that of the validation split.
+    pub name: &'static str,
+    /// As it is called in sentences.
+    pub title: &'static str,
+    /// What it is measured in.
+    pub unit: Unit,
+    /// Which way it is better.
+    pub better: Better,
+    /// The least and the largest value that it can have.
+    pub range: [f64; 2],
+    /// Whether it is a share of rows, so that it has steps of one row.
+    pub counts_rows: bool,
+    /// The difference that does not matter unless the file says another.
+    pub margin: DefaultMargin,
+    /// The tasks that it judges.
+    pub tasks: &'static [Task],
+    pub(super) compute: Compute,
+}
+
+impl std::fmt::Debug for MetricInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for MetricInfo {
+    fn eq(&self, other: &Self) -> bool {
+        self.metric == other.metric
+    }
+}
+
+const CLASSES: &[Task] = &[Task::Binary, Task::Multiclass];
+const TWO: &[Task] = &[Task::Binary];
+const SEVERAL: &[Task] = &[Task::Multiclass];
+const NUMBERS: &[Task] = &[Task::Regression];
+const SHARE: [f64; 2] = [0.0, 1.0];
+const LOSS: [f64; 2] = [0.0, f64::INFINITY];
+
+/// A share of rows in percent; other entries say how they differ.
+const fn share(metric: Metric, name: &'static str, title: &'static str) -> MetricInfo {
+    MetricInfo {
+        metric,
+        name,
+        title,
+        unit: Unit::Percent,
+        better: Better::Higher,
+        range: SHARE,
+        counts_rows: true,
+        margin: DefaultMargin::Absolute(0.005),
+        tasks: CLASSES,
+        compute: Compute::MeanOfRows(|z, y| f64::from(u8::from(predicted_class(z) == y as usize))),
+    }
+}
+
+/// A number between 0 and 1 from counts, more being better.
+const fn index(metric: Metric, name: &'static str, title: &'static str) -> MetricInfo {
+    MetricInfo { unit: Unit::Plain, counts_rows: false, ..share(metric, name, title) }
+}
+
+/// A mean error, less being better.
+const fn error(metric: Metric, name: &'static str, title: &'static str) -> MetricInfo {
+    MetricInfo {
+        unit: Unit::Target,
+        better: Better::Lower,
+        range: LOSS,
+        margin: DefaultMargin::OfBaseline(0.02),
+        tasks: NUMBERS,
+        ..index(metric, name, title)
+    }
+}
+
+/// In the order of [`Metric`], which is the order of records.
+static METRICS: [MetricInfo; Metric::COUNT] = [
+    share(Metric::Accuracy, "accuracy", "accuracy"),
+    MetricInfo { tasks: TWO, compute: Compute::Ranks, ..index(Metric::Auc, "auc", "AUC") },
+    MetricInfo {
+        counts_rows: false,
+        tasks: TWO,
+        compute: Compute::Counts(|c| Some(c.precision(1))),
+        ..share(Metric::Precision, "precision", "precision")
+    },
+    MetricInfo {
+        counts_rows: false,
+        tasks: TWO,
+        compute: Compute::Counts(|c| Some(c.recall(1))),
+        ..share(Metric::Recall, "recall", "recall")
+    },
+    MetricInfo {
+        tasks: TWO,
+        compute: Compute::Counts(|c| Some(c.f1(1))),
+        ..index(Metric::F1, "f1", "F1")
+    },
+    MetricInfo {
+        better: Better::Lower,
+        range: [0.0, 2.0],
+        margin: DefaultMargin::Absolute(0.002),
+        compute: Compute::MeanOfRows(brier),
+        ..index(Metric::Brier, "brier", "Brier score")
+    },
+    MetricInfo {
+        better: Better::Lower,
+        tasks: TWO,
+        compute: Compute::Bins,
+        ..index(Metric::CalibrationError, "calibration_error", "calibration error")
+    },
+    MetricInfo {
+        counts_rows: false,
+        compute: Compute::Counts(Confusion::balanced_accuracy),
+        ..share(Metric::BalancedAccuracy, "balanced_accuracy", "balanced accuracy")
+    },
+    MetricInfo {
+        range: [-1.0, 1.0],
+        margin: DefaultMargin::Absolute(0.01),
+        compute: Compute::Counts(Confusion::mcc),
+        ..index(Metric::Mcc, "mcc", "MCC")
+    },
+    MetricInfo {
+        better: Better::Lower,
+        range: LOSS,
+        margin: DefaultMargin::Absolute(0.01),
+        compute: Compute::MeanOfRows(log_loss),
+        ..index(Metric::LogLoss, "log_loss", "log loss")
+    },
+    MetricInfo {
+        tasks: SEVERAL,
+        compute: Compute::Counts(Confusion::macro_f1),
+        ..index(Metric::MacroF1, "macro_f1", "macro F1")
+    },
+    MetricInfo {
+        tasks: SEVERAL,
+        compute: Compute::MeanOfRows(|z, y| f64::from(u8::from(is_among(3, z, y as usize)))),
+        ..share(Metric::Top3Accuracy, "top_3_accuracy", "top-3 accuracy")
+    },
+    MetricInfo {
+        compute: Compute::Errors(|e| Some(e.mse().sqrt())),
+        ..error(Metric::Rmse, "rmse", "RMSE")
+    },
+    MetricInfo {
+        compute: Compute::MeanOfRows(|z, y| (f64::from(z[0]) - f64::from(y)).abs()),
+        ..error(Metric::Mae, "mae", "MAE")
+    },
+    MetricInfo {
+        unit: Unit::TargetSquared,
+        margin: DefaultMargin::OfBaseline(0.04),
+        compute: Compute::MeanOfRows(|z, y| (f64::from(z[0]) - f64::from(y)).powi(2)),
+        ..error(Metric::Mse, "mse", "MSE")
+    },
+    MetricInfo {
+        range: [f64::NEG_INFINITY, 1.0],
+        margin: DefaultMargin::Absolute(0.01),
+        tasks: NUMBERS,
+        compute: Compute::Errors(Errors::r2),
+        ..index(Metric::R2, "r2", "R²")
+    },
+];
+
+impl Metric {
+    /// How many there are.
+    pub const COUNT: usize = 16;
+
+    /// All of them, in the order of records.
+    pub fn all() -> impl Iterator<Item = Self> {
+        METRICS.iter().map(|info| info.metric)
+    }
+
+    /// What the program knows of it.
+    pub fn info(self) -> &'static MetricInfo {
+        &METRICS[self as usize]
+    }
+
+    /// As it is written in files.
+    pub fn name(self) -> &'static str {
+        self.info().name
+    }
+
+    /// The one by which a task is judged unless the file names another.
+    pub fn of_task(task: Task) -> Self {
+        match task {
+            Task::Binary | Task::Multiclass => Self::Accuracy,
+            Task::Regression => Self::Rmse,
+        }
+    }
+
+    /// Those that are recorded of every run of a task.
+    pub fn recorded(task: Task) -> impl Iterator<Item = Self> {
+        let binary: &[Self] = &[
+            Self::Accuracy,
+            Self::Auc,
+            Self::Precision,
+            Self::Recall,
+            Self::F1,
+            Self::Brier,
+            Self::CalibrationError,
+        ];
+        Self::all().filter(move |metric| match task {
+            // Those of the first version, whose records keep their bytes.
+            Task::Binary => binary.contains(metric),
+            _ => metric.judges(task),
+        })
+    }
+
+    /// Whether it is defined for a task.
+    pub fn judges(self, task: Task) -> bool {
+        self.info().tasks.contains(&task)
+    }
+}
+
+impl MetricInfo {
+    /// Whether less of it is better.
+    pub fn falls(&self) -> bool {
+        self.better == Better::Lower
+    }
+
+    /// A value turned so that more is better, and the way back: the sign of one that should fall is changed.
+    pub fn turned(&self, value: f64) -> f64 {
+        if self.falls() { -value } else { value }
+    }
+
+    /// Of some rows; `None` where it is not defined, as AUC of rows with one label.
+    pub fn of(&self, rows: &Rows<'_>) -> Option<f64> {
+        self.of_measured(&Measured::new(*rows))
+    }
+
+    pub(super) fn of_measured(&self, measured: &Measured<'_>) -> Option<f64> {
+        let rows = measured.rows;
+        match self.compute {
+            Compute::MeanOfRows(of) => {
+                Some(rows.each().map(|(z, y)| of(z, y)).sum::<f64>() / rows.len() as f64)
+            }
+            Compute::Counts(of) => of(measured.confusion()),
+            Compute::Errors(of) => of(measured.errors()),
+            Compute::Ranks => auc(rows.outputs, rows.targets),
+            Compute::Bins => Some(calibration_error(rows.outputs, rows.targets)),
+        }
+    }
+
+    /// What each row contributes: for a mean its own value, else the jackknife's pseudo-value
+    /// `n s - (n - 1) s without the row`, whose variance over rows gives the sampling error of the score s.
+    /// `None` where it is not defined without some row, or not smooth enough for a jackknife.
+    ///
+    /// Source: Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 3.
+    pub fn row_values(&self, rows: &Rows<'_>) -> Option<Vec<f64>> {
+        let n = rows.len() as f64;
+        let pseudo = |all: f64, without: Option<f64>| Some(n * all - (n - 1.0) * without?);
+        match self.compute {
+            Compute::MeanOfRows(of) => Some(rows.each().map(|(z, y)| of(z, y)).collect()),
+            Compute::Counts(of) => {
+                let mut counts = Confusion::of(rows);
+                let all = of(&counts)?;
+                let without = counts.without_each(|counts| pseudo(all, of(counts)));
+                let value = |(z, y): (&[f32], f32)| without[counts.place(y as usize, predicted_class(z))];
+                rows.each().map(value).collect()
+            }
+            Compute::Errors(of) => {
+                let errors = Errors::of(rows);
+                let all = of(&errors)?;
+                rows.each().map(|(z, y)| pseudo(all, of(&errors.without(z[0], y)))).collect()
+            }
+            Compute::Ranks => auc_row_values(rows.outputs, rows.targets),
+            Compute::Bins => None,
+        }
+    }
+}
+
+fn brier(outputs: &[f32], target: f32) -> f64 {
+    if let [logit] = outputs {
+        return (probability(*logit) - f64::from(target)).powi(2);
+    }
+    let sum = log_sum_exp(outputs);
+    let p = |k: usize| (f64::from(outputs[k]) - sum).exp();
+    let hit = |k: usize| f64::from(u8::from(k == target as usize));
+    (0..outputs.len()).map(|k| (p(k) - hit(k)).powi(2)).sum()
+}
+
+fn log_loss(outputs: &[f32], target: f32) -> f64 {
+    match outputs {
+        [logit] => binary_cross_entropy(*logit, target),
+        _ => categorical_cross_entropy(outputs, target, 0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_metric_has_one_entry_at_its_own_place() {
+        for (place, metric) in Metric::all().enumerate() {
+            assert_eq!(metric as usize, place);
+            let written = serde_json::to_value(metric).unwrap();
+            assert_eq!(written, metric.name());
+            let [low, high] = metric.info().range;
+            assert!(low < high && !metric.info().tasks.is_empty());
+        }
+        assert!(Metric::Accuracy.judges(Task::Binary) && !Metric::Rmse.judges(Task::Binary));
+    }
+
+    #[test]
+    fn values_are_turned_so_that_more_is_better() {
+        assert_eq!(Metric::Rmse.info().turned(2.0), -2.0);
+        assert_eq!(Metric::Accuracy.info().turned(0.5), 0.5);
+    }
+
+    /// Rows of a task, whose answers are right more often than not.
+    fn rows(task: Task) -> (Vec<f32>, usize, Vec<f32>) {
+        let wave = |at: usize| ((at * 7919 % 1009) as f32 / 504.5 - 1.0) * 2.0;
+        let n = 60;
+        match task {
+            Task::Binary => {
+                let targets: Vec<f32> = (0..n).map(|row| (row % 3 == 0).into()).map(|b: bool| f32::from(u8::from(b))).collect();
+                let outputs = (0..n).map(|row| wave(row + 1) + targets[row] - 0.5).collect();
+                (outputs, 1, targets)
+            }
+            Task::Multiclass => {
+                let targets: Vec<f32> = (0..n).map(|row| (row % 4) as f32).collect();
+                let output = |at: usize| wave(at + 1) + f32::from(u8::from(at % 4 == at / 4 % 4));
+                ((0..4 * n).map(output).collect(), 4, targets)
+            }
+            Task::Regression => {
+                let targets: Vec<f32> = (0..n).map(|row| wave(row * row + 3)).collect();
+                let outputs = (0..n).map(|row| targets[row] + wave(row + 5) / 3.0).collect();
+                (outputs, 1, targets)
+            }
+        }
+    }
+
+    /// The definition, row by row, against the fast ways.
+    #[test]
+    fn row_values_are_the_jackknife_s() {
+        for task in [Task::Binary, Task::Multiclass, Task::Regression] {
+            let (outputs, width, targets) = rows(task);
+            let all = Rows::new(&outputs, width, &targets);
+            let n = all.len() as f64;
+            for info in METRICS.iter().filter(|info| info.tasks.contains(&task)) {
+                let Some(found) = info.row_values(&all) else {
+                    assert_eq!(info.metric, Metric::CalibrationError);
+                    continue;
+                };
+                let score = info.of(&all).unwrap();
+                for row in 0..all.len() {
+                    let (mut z, mut y) = (outputs.clone(), targets.clone());
+                    z.drain(row * width..(row + 1) * width);
+                    y.remove(row);
+                    let without = info.of(&Rows::new(&z, width, &y)).unwrap();
+                    let expected = n * score - (n - 1.0) * without;
+                    assert!((found[row] - expected).abs() < 1e-9, "{info:?} {task:?} row {row}");
+                }
+            }
+        }
+    }
+}

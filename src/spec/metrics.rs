@@ -1,0 +1,216 @@
+//! All metrics of one split, as the records hold them: `{"loss": ..., "accuracy": ..., ...}`.
+
+use super::confusion::Confusion;
+use super::errors::Errors;
+use super::metric::Metric;
+use super::objective::Task;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cell::OnceCell;
+use std::fmt;
+
+/// Rows of a split: raw outputs of the head `[N][K]` and targets `[N]`, which are numbers of classes (0 or
+/// 1 of two) or the numbers that are predicted.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'r> {
+    pub(super) outputs: &'r [f32],
+    pub(super) width: usize,
+    pub(super) targets: &'r [f32],
+}
+
+impl<'r> Rows<'r> {
+    /// Rows with `width` outputs each.
+    pub fn new(outputs: &'r [f32], width: usize, targets: &'r [f32]) -> Self {
+        debug_assert_eq!(outputs.len(), width * targets.len());
+        Self { outputs, width, targets }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Outputs and target, row by row.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&'r [f32], f32)> + use<'r> {
+        self.outputs.chunks_exact(self.width).zip(self.targets.iter().copied())
+    }
+}
+
+/// Rows, and what several metrics are computed from, made once.
+pub(super) struct Measured<'r> {
+    pub(super) rows: Rows<'r>,
+    confusion: OnceCell<Confusion>,
+    errors: OnceCell<Errors>,
+}
+
+impl<'r> Measured<'r> {
+    pub(super) fn new(rows: Rows<'r>) -> Self {
+        Self { rows, confusion: OnceCell::new(), errors: OnceCell::new() }
+    }
+
+    pub(super) fn confusion(&self) -> &Confusion {
+        self.confusion.get_or_init(|| Confusion::of(&self.rows))
+    }
+
+    pub(super) fn errors(&self) -> &Errors {
+        self.errors.get_or_init(|| Errors::of(&self.rows))
+    }
+}
+
+/// The metrics of one split: those that are recorded of every run of the task, and those that were asked
+/// for beside them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metrics {
+    /// The mean loss, weighted while training, with the penalties.
+    pub loss: f64,
+    /// Of each metric: whether it was measured, and its value unless it is not defined.
+    values: [Option<Option<f64>>; Metric::COUNT],
+}
+
+impl Metrics {
+    /// Of these rows, with a loss that was computed before.
+    pub fn new(task: Task, asked: &[Metric], rows: &Rows<'_>, loss: f64) -> Self {
+        let measured = Measured::new(*rows);
+        let mut values = [None; Metric::COUNT];
+        let asked = asked.iter().copied().filter(|metric| metric.judges(task));
+        for metric in Metric::recorded(task).chain(asked) {
+            let value = &mut values[metric as usize];
+            if value.is_none() {
+                *value = Some(metric.info().of_measured(&measured));
+            }
+        }
+        Self { loss, values }
+    }
+
+    /// The value of a metric; `None` where it was not measured or is not defined.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.values[metric as usize].flatten()
+    }
+
+    /// Each metric that was measured, in the order of the records.
+    pub fn each(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
+        Metric::all().filter_map(|metric| Some((metric, self.values[metric as usize]?)))
+    }
+}
+
+impl Serialize for Metrics {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(1 + self.each().count()))?;
+        map.serialize_entry("loss", &self.loss)?;
+        for (metric, value) in self.each() {
+            map.serialize_entry(metric.name(), &value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Metrics {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(MetricsVisitor)
+    }
+}
+
+struct MetricsVisitor;
+
+impl<'de> Visitor<'de> for MetricsVisitor {
+    type Value = Metrics;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the metrics of a split")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metrics, A::Error> {
+        let (mut loss, mut values) = (None, [None; Metric::COUNT]);
+        while let Some(name) = map.next_key::<String>()? {
+            match (name.as_str(), Metric::all().find(|metric| metric.name() == name)) {
+                ("loss", _) => loss = Some(map.next_value()?),
+                (_, Some(metric)) => values[metric as usize] = Some(map.next_value()?),
+                // Of a later version.
+                (_, None) => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let loss = loss.ok_or_else(|| serde::de::Error::missing_field("loss"))?;
+        Ok(Metrics { loss, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binary(rows: &[(f32, f32)]) -> Metrics {
+        let (logits, labels): (Vec<f32>, Vec<f32>) = rows.iter().copied().unzip();
+        Metrics::new(Task::Binary, &[], &Rows::new(&logits, 1, &labels), 0.25)
+    }
+
+    #[track_caller]
+    fn close(found: Option<f64>, expected: f64) {
+        assert!((found.unwrap() - expected).abs() < 1e-12, "{found:?} for {expected}");
+    }
+
+    #[test]
+    fn records_of_two_classes_keep_the_keys_and_the_order_of_the_first_version() {
+        let text = serde_json::to_string(&binary(&[(1.0, 1.0), (2.0, 1.0)])).unwrap();
+        let keys = "{\"loss\":0.25,\"accuracy\":1.0,\"auc\":null,\"precision\":1.0,\"recall\":1.0,\"f1\":1.0,\"brier\":";
+        assert!(text.starts_with(keys), "{text}");
+        assert!(text.ends_with('}') && text.contains(",\"calibration_error\":"), "{text}");
+        let read: Metrics = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, binary(&[(1.0, 1.0), (2.0, 1.0)]));
+        let later = text.replace("\"loss\"", "\"novel\":[1],\"loss\"");
+        assert_eq!(serde_json::from_str::<Metrics>(&later).unwrap(), read);
+        assert!(serde_json::from_str::<Metrics>("{\"accuracy\":1}").is_err());
+    }
+
+    #[test]
+    fn a_metric_that_is_asked_for_is_measured_too() {
+        let rows = Rows::new(&[1.0, -1.0, 2.0], 1, &[1.0, 0.0, 0.0]);
+        let asked = Metrics::new(Task::Binary, &[Metric::Mcc, Metric::Rmse], &rows, 0.0);
+        close(asked.get(Metric::Mcc), 0.5);
+        assert_eq!(asked.get(Metric::Rmse), None, "it judges numbers");
+        assert!(asked.each().any(|(metric, _)| metric == Metric::Mcc));
+    }
+
+    #[test]
+    fn a_probability_of_exactly_one_half_counts_as_0() {
+        let found = binary(&[(0.0, 0.0), (1e-9, 1.0), (1.0, 1.0), (-1.0, 1.0)]);
+        close(found.get(Metric::Accuracy), 0.5);
+    }
+
+    #[test]
+    fn counts_give_precision_recall_and_f1() {
+        let rows = [(2.0, 1.0), (1.0, 1.0), (1.0, 0.0), (-1.0, 1.0), (-2.0, 0.0), (-3.0, 0.0)];
+        let found = binary(&rows);
+        for metric in [Metric::Precision, Metric::Recall, Metric::F1, Metric::Accuracy] {
+            close(found.get(metric), 2.0 / 3.0);
+        }
+        let none = binary(&[(-1.0, 1.0), (-1.0, 0.0)]);
+        for metric in [Metric::Precision, Metric::Recall, Metric::F1] {
+            close(none.get(metric), 0.0);
+        }
+    }
+
+    #[test]
+    fn auc_is_the_share_of_pairs_in_the_right_order_and_ties_count_half() {
+        let auc = |rows: &[(f32, f32)]| binary(rows).get(Metric::Auc);
+        assert_eq!(auc(&[(0.1, 0.0), (0.4, 1.0), (0.3, 1.0), (0.2, 0.0)]), Some(1.0));
+        assert_eq!(auc(&[(1.0, 0.0), (1.0, 1.0)]), Some(0.5));
+        assert_eq!(auc(&[(1.0, 1.0), (2.0, 1.0)]), None);
+        // By hand: of 6 pairs 3 are in order and 1 is tied.
+        let rows = [(0.9, 1.0), (0.8, 0.0), (0.7, 1.0), (0.6, 1.0), (0.6, 0.0)];
+        close(auc(&rows), 3.5 / 6.0);
+    }
+
+    #[test]
+    fn brier_and_calibration_compare_probabilities_with_outcomes() {
+        // p = 0.5 four times, two of them positive: calibrated, and a Brier score of a quarter.
+        let found = binary(&[(0.0, 0.0), (0.0, 1.0), (0.0, 0.0), (0.0, 1.0)]);
+        close(found.get(Metric::Brier), 0.25);
+        close(found.get(Metric::CalibrationError), 0.0);
+        // Sure and wrong half of the time.
+        let found = binary(&[(40.0, 1.0), (40.0, 0.0)]);
+        close(found.get(Metric::Brier), 0.5);
+        close(found.get(Metric::CalibrationError), 0.5);
+    }
+}

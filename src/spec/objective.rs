@@ -1,0 +1,278 @@
+//! What a model is trained for: the head's activation and the loss, and the task that follows from them.
+//!
+//! With the raw outputs z of the dense layer, the target y, and K outputs:
+//!
+//! ```text
+//! binary_crossentropy        K = 1, p = sigmoid(z)      softplus(z) - y z
+//! categorical_crossentropy   K > 1, p = softmax(z)      -sum_k q_k ln p_k,  q = (1 - s) onehot(y) + s / K
+//! mse                        K = 1                      (z - y)^2
+//! mae                        K = 1                      |z - y|
+//! huber                      K = 1, e = |z - y|         e^2 / 2 where e <= delta, else delta e - delta^2 / 2
+//! ```
+//!
+//! s is the label smoothing. Sources: `keras/src/losses/losses.py`; torch calls these `BCEWithLogitsLoss`,
+//! `CrossEntropyLoss`, `MSELoss`, `L1Loss` and `HuberLoss`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the head makes of the dense layer's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// 1 / (1 + e^-z): the probability of one of two classes.
+    #[default]
+    Sigmoid,
+    /// e^z_k / sum over j of e^z_j: the probabilities of K classes.
+    Softmax,
+    /// The output itself: a number.
+    Linear,
+}
+
+impl Activation {
+    /// As it is written in experiment files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sigmoid => "sigmoid",
+            Self::Softmax => "softmax",
+            Self::Linear => "linear",
+        }
+    }
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Of a sigmoid: -ln of the probability of the true one of two labels.
+    BinaryCrossentropy,
+    /// Of a softmax: -ln of the probability of the true class.
+    #[serde(alias = "sparse_categorical_crossentropy")]
+    CategoricalCrossentropy(LabelSmoothing),
+    /// Of a linear output: the squared error.
+    #[serde(alias = "mean_squared_error")]
+    Mse,
+    /// Of a linear output: the absolute error.
+    #[serde(alias = "mean_absolute_error")]
+    Mae,
+    /// Of a linear output: squared where the error is small, absolute beyond `delta`.
+    Huber(Huber),
+}
+
+/// `loss.categorical_crossentropy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabelSmoothing {
+    /// The share of the true class that all classes get in equal parts; 0 for none.
+    pub label_smoothing: f64,
+}
+
+/// `loss.huber`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Huber {
+    /// The error up to which the loss is squared, in the unit of the target.
+    pub delta: f64,
+}
+
+impl Default for Huber {
+    fn default() -> Self {
+        Self { delta: 1.0 }
+    }
+}
+
+/// What is asked of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Which of two classes.
+    Binary,
+    /// Which of several classes.
+    Multiclass,
+    /// Which number.
+    Regression,
+}
+
+impl Loss {
+    /// The one that a head has unless the file names another.
+    pub fn of(activation: Activation) -> Self {
+        match activation {
+            Activation::Sigmoid => Self::BinaryCrossentropy,
+            Activation::Softmax => Self::CategoricalCrossentropy(LabelSmoothing::default()),
+            Activation::Linear => Self::Mse,
+        }
+    }
+
+    /// The head that it is the loss of.
+    pub fn activation(&self) -> Activation {
+        match self {
+            Self::BinaryCrossentropy => Activation::Sigmoid,
+            Self::CategoricalCrossentropy(_) => Activation::Softmax,
+            Self::Mse | Self::Mae | Self::Huber(_) => Activation::Linear,
+        }
+    }
+
+    /// The task that it is the loss of.
+    pub fn task(&self) -> Task {
+        match self.activation() {
+            Activation::Sigmoid => Task::Binary,
+            Activation::Softmax => Task::Multiclass,
+            Activation::Linear => Task::Regression,
+        }
+    }
+
+    /// As it is written in experiment files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::BinaryCrossentropy => "binary_crossentropy",
+            Self::CategoricalCrossentropy(_) => "categorical_crossentropy",
+            Self::Mse => "mse",
+            Self::Mae => "mae",
+            Self::Huber(_) => "huber",
+        }
+    }
+
+    /// Of one row, from the raw outputs of the head.
+    pub fn of_row(&self, outputs: &[f32], target: f32) -> f64 {
+        let error = || (f64::from(outputs[0]) - f64::from(target)).abs();
+        match self {
+            Self::BinaryCrossentropy => binary_cross_entropy(outputs[0], target),
+            Self::CategoricalCrossentropy(smoothing) => {
+                categorical_cross_entropy(outputs, target, smoothing.label_smoothing)
+            }
+            Self::Mse => error().powi(2),
+            Self::Mae => error(),
+            Self::Huber(Huber { delta }) => match error() {
+                e if e <= *delta => e * e / 2.0,
+                e => delta * e - delta * delta / 2.0,
+            },
+        }
+    }
+}
+
+/// What a run is trained for: the loss, the outputs that it reads, and what each class counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Objective {
+    /// What is minimised.
+    pub loss: Loss,
+    /// K
+    pub outputs: usize,
+    /// How much a row of each class counts in the training loss; empty where all count the same.
+    pub class_weights: Vec<f32>,
+}
+
+impl Objective {
+    /// A loss of a model with so many outputs, where all rows count the same.
+    pub fn new(loss: Loss, outputs: usize) -> Self {
+        Self { loss, outputs, class_weights: Vec::new() }
+    }
+
+    /// What is asked of the model.
+    pub fn task(&self) -> Task {
+        self.loss.task()
+    }
+
+    /// How much a row with this target counts.
+    pub fn weight(&self, target: f32) -> f32 {
+        self.class_weights.get(target as usize).copied().unwrap_or(1.0)
+    }
+
+    /// The mean loss of rows, each times the weight of its class.
+    pub fn mean_loss(&self, outputs: &[f32], targets: impl Iterator<Item = f32>) -> f64 {
+        let rows = outputs.chunks_exact(self.outputs);
+        let count = rows.len() as f64;
+        let losses =
+            rows.zip(targets).map(|(z, y)| f64::from(self.weight(y)) * self.loss.of_row(z, y));
+        losses.sum::<f64>() / count
+    }
+
+    /// The same where all rows count the same, as losses are measured after training.
+    pub fn unweighted(&self) -> Self {
+        Self::new(self.loss, self.outputs)
+    }
+}
+
+/// `-ln p` of the true label, from the logit, without overflow: `max(z, 0) - z y + ln(1 + e^-|z|)`.
+pub(super) fn binary_cross_entropy(logit: f32, label: f32) -> f64 {
+    let (z, y) = (f64::from(logit), f64::from(label));
+    z.max(0.0) - z * y + (-z.abs()).exp().ln_1p() + if z.is_nan() { f64::NAN } else { 0.0 }
+}
+
+/// `ln sum e^z - sum q z`, with the largest z taken out; see the head of this file.
+pub(super) fn categorical_cross_entropy(outputs: &[f32], class: f32, smoothing: f64) -> f64 {
+    let z = |k: usize| f64::from(outputs[k]);
+    let true_z = z(class as usize);
+    let mean = (0..outputs.len()).map(z).sum::<f64>() / outputs.len() as f64;
+    log_sum_exp(outputs) - (1.0 - smoothing) * true_z - smoothing * mean
+}
+
+/// `ln sum over k of e^z_k`, without overflow; not a number where one output is not.
+pub(super) fn log_sum_exp(outputs: &[f32]) -> f64 {
+    let wide = || outputs.iter().map(|z| f64::from(*z));
+    let most = wide().fold(f64::NEG_INFINITY, |a, b| if b.is_nan() { b } else { a.max(b) });
+    most + wide().map(|z| (z - most).exp()).sum::<f64>().ln()
+}
+
+/// The probability of label 1.
+pub fn probability(logit: f32) -> f64 {
+    1.0 / (1.0 + (-f64::from(logit)).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
+    }
+
+    #[test]
+    fn binary_losses_agree_with_the_definition_and_do_not_overflow() {
+        for (logit, label) in [(0.3f32, 1.0f32), (-2.0, 1.0), (1.5, 0.0)] {
+            let p = 1.0 / (1.0 + (-f64::from(logit)).exp());
+            let expected = if label > 0.5 { -p.ln() } else { -(1.0 - p).ln() };
+            close(Loss::BinaryCrossentropy.of_row(&[logit], label), expected);
+        }
+        let binary = Objective::new(Loss::BinaryCrossentropy, 1);
+        assert!((binary_cross_entropy(1e4, 0.0) - 1e4).abs() < 1e-9);
+        assert!(binary_cross_entropy(-1e4, 0.0) < 1e-9);
+        assert!(!binary.mean_loss(&[1.0, f32::NAN], [0.0, 0.0].into_iter()).is_finite());
+        assert!(!binary.mean_loss(&[f32::INFINITY], [0.0].into_iter()).is_finite());
+    }
+
+    #[test]
+    fn weights_of_classes_multiply_and_are_not_normalised() {
+        let (a, b) = (binary_cross_entropy(0.5, 0.0), binary_cross_entropy(-1.0, 1.0));
+        let mut objective = Objective::new(Loss::BinaryCrossentropy, 1);
+        objective.class_weights = vec![0.5, 3.0];
+        let found = objective.mean_loss(&[0.5, -1.0], [0.0, 1.0].into_iter());
+        close(found, (0.5 * a + 3.0 * b) / 2.0);
+    }
+
+    #[test]
+    fn categorical_losses_agree_with_the_definition_with_and_without_smoothing() {
+        let outputs = [0.5f32, -1.0, 2.0];
+        let sum: f64 = outputs.iter().map(|z| f64::from(*z).exp()).sum();
+        let log_p = |k: usize| f64::from(outputs[k]) - sum.ln();
+        let loss = |label_smoothing| {
+            Loss::CategoricalCrossentropy(LabelSmoothing { label_smoothing }).of_row(&outputs, 1.0)
+        };
+        close(loss(0.0), -log_p(1));
+        let smoothed = (0..3).map(|k| (0.1 / 3.0 + if k == 1 { 0.9 } else { 0.0 }) * log_p(k));
+        close(loss(0.1), -smoothed.sum::<f64>());
+        let huge = [1e30f32, 0.0, -1e30];
+        close(categorical_cross_entropy(&huge, 0.0, 0.0), 0.0);
+        assert!(!categorical_cross_entropy(&[f32::NAN, 0.0], 1.0, 0.0).is_finite());
+        assert!(!categorical_cross_entropy(&[f32::INFINITY, 0.0], 1.0, 0.0).is_finite());
+    }
+
+    #[test]
+    fn losses_of_numbers_are_keras_s() {
+        let of = |loss: Loss| [0.5f32, 3.0].map(|z| loss.of_row(&[z], 1.0));
+        assert_eq!(of(Loss::Mse), [0.25, 4.0]);
+        assert_eq!(of(Loss::Mae), [0.5, 2.0]);
+        assert_eq!(of(Loss::Huber(Huber::default())), [0.125, 1.5]);
+        assert_eq!(of(Loss::Huber(Huber { delta: 0.25 })), [0.25 * 0.5 - 0.03125, 0.5 - 0.03125]);
+    }
+}

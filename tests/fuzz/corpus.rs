@@ -1,11 +1,11 @@
 //! Good files, one for each reader, and who reads them.
 
-use batchscope::spec::{Input, Shape};
 use super::mutate::mutate;
 use crate::util::npy;
 use anyhow::Result;
 use batchscope::config::{DataSection, EmbeddingSection, Source, Study};
 use batchscope::data::{Encoder, peek, prepare};
+use batchscope::spec::{Input, Shape};
 
 use batchscope::model::{self, Names};
 use batchscope::{report, study};
@@ -68,7 +68,7 @@ pub(super) const TARGETS: &[Target] = &[
     target("resolved study", "study/study.yaml", 30, Scene::records),
 ];
 
-const SHAPE: Shape = Shape { input: Input::Tokens { vocabulary: 9, dim: 3 }, units: 4 };
+const SHAPE: Shape = Shape { input: Input::Tokens { vocabulary: 9, dim: 3 }, units: 4, outputs: 1 };
 
 const YAML: &str = "\
 study:

@@ -7,9 +7,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
-use batchscope::spec::{Input, Shape};
-use batchscope::kernels::{self, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place, Sequences, Settings, Split, Splits, State, Step, micro};
+use batchscope::kernels::{
+    self, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place, Sequences,
+    Settings, Split, Splits, State, Step, micro,
+};
 use batchscope::model;
+use batchscope::spec::{Input, Objective, Shape};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::time::Duration;
 
@@ -47,7 +50,14 @@ impl Scene {
         };
         let offsets = (0..=ROWS).map(|row| (row * STEPS) as u64).collect();
         let labels = (0..ROWS).map(|row| (row % 2) as f32).collect();
-        Self { name, shape: Shape { input, units: UNITS }, values, tokens, offsets, labels }
+        Self {
+            name,
+            shape: Shape { input, units: UNITS, outputs: 1 },
+            values,
+            tokens,
+            offsets,
+            labels,
+        }
     }
 
     fn examples(&self) -> Examples<'_> {
@@ -66,7 +76,7 @@ impl Scene {
         let (beta_1, beta_2, epsilon) = (0.9, 0.999, 1e-8);
         let optimizer =
             Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat: false, weight_decay: 0.0 };
-        let (train, settings) = (self.examples(), Settings::plain(optimizer));
+        let (train, settings) = (self.examples(), Settings::plain(Objective::binary(), optimizer));
         let splits = Splits { train, validation: train, test: train };
         let mut engine = kernels::engine(kind, place, self.shape, splits, settings).unwrap();
         let first = State::new(model::keras(&self.shape, 0), &optimizer);

@@ -1,7 +1,7 @@
 //! What damage to a study's folder, and strangers in it, do to its results: nothing unseen.
 
 use crate::util::{STUDY, Scene};
-use batchscope::study::{FinishedRun, RunFolder, StudyStatus, TrainedRun, correct_predictions};
+use batchscope::study::{FinishedRun, RunFolder, StudyStatus, TrainedRun, test_rows};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::Value;
@@ -31,7 +31,7 @@ fn results(study: &Path, run: &Path) -> anyhow::Result<String> {
     let finished = FinishedRun::read(&folder, arm)?;
     Ok(format!(
         "{finished:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-        correct_predictions(&folder)?,
+        test_rows(&folder)?,
         folder.evaluations()?,
         folder.evaluation_timing()?,
         folder.steps()?,

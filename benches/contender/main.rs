@@ -22,10 +22,11 @@ use arrays::Arrays;
 use batchscope::config::{Source, Study};
 use batchscope::data;
 use batchscope::kernels::{
-    self, Device, Engine, EngineKind, Examples, Input, Optimizer, Place, Sequences, Settings,
-    Shape, Splits, State, Step,
+    self, Device, Engine, EngineKind, Examples, Optimizer, Place, Sequences, Settings, Splits,
+    State, Step,
 };
 use batchscope::model;
+use batchscope::spec::{Input, Objective, Shape, Task};
 use serde_json::json;
 use std::path::Path;
 use tch::{Kind, Tensor};
@@ -76,7 +77,7 @@ fn engine<'d>(
     }
     tch::set_num_threads(threads);
     let place = Place { threads: threads.max(1) as usize, ..Place::from(device) };
-    kernels::engine(kind, place, shape, splits, Settings::plain(ADAM))
+    kernels::engine(kind, place, shape, splits, Settings::plain(Objective::binary(), ADAM))
 }
 
 /// Steps after which results are fetched from the device, about as often as batchscope itself does it.
@@ -89,7 +90,7 @@ fn train(folder: &Path, batch_size: usize, threads: i32, by: (EngineKind, Device
         Sequences::Tokens { .. } => Input::Tokens { vocabulary: VOCABULARY, dim: EMBEDDING },
         Sequences::Features { features, .. } => Input::Features(features),
     };
-    let shape = Shape { input, units: UNITS };
+    let shape = Shape { input, units: UNITS, outputs: 1 };
     let none = Examples { labels: &[], ..examples };
     let splits = Splits { train: examples, validation: none, test: none };
     let mut engine = engine(by, threads, shape, splits)?;
@@ -140,7 +141,7 @@ fn prepare(folder: &Path, experiment: &str) -> Result<()> {
     let source = Source { name: experiment.to_owned(), text, overrides: Vec::new() };
     let experiment = Study::from_source(&source, "bench")?.experiment;
     let embedding = experiment.model.embedding.as_ref();
-    let prepared = data::prepare(&experiment.data, embedding, folder, &mut |_| {})?;
+    let prepared = data::prepare(&experiment.data, embedding, Task::Binary, folder, &mut |_| {})?;
     println!("{}", prepared.path.display());
     Ok(())
 }

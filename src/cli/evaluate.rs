@@ -1,10 +1,10 @@
 //! `batchscope evaluate RUN_DIR`: what a finished run is worth on a split.
 
-use crate::spec::Metrics;
 use super::diagnostics::Output;
 use super::recommended::run_of;
 use super::{cache, format, tables};
 use crate::kernels::{Split, start_libtorch};
+use crate::spec::Metrics;
 use crate::study::{Measurement, TrainedRun};
 use anyhow::Result;
 use clap::{Args, ValueEnum};

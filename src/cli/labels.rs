@@ -25,7 +25,9 @@ pub(super) fn of_found(found: &Found) -> String {
             let counts = classes.iter().map(|(class, rows)| (class.as_str(), *rows));
             format!("{} classes ({})", count(classes.len() as u64), each(counts))
         }
-        Found::Numbers { mean, least, most } => format!("numbers ({})", numbers(*mean, *least, *most)),
+        Found::Numbers { mean, least, most } => {
+            format!("numbers ({})", numbers(*mean, *least, *most))
+        }
     }
 }
 
@@ -56,7 +58,10 @@ mod tests {
         let classes = |names: &str| names.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let split = SplitFacts { examples: 1200, ..SplitFacts::default() };
         let two = SplitFacts { positives: Some(300), ..split.clone() };
-        assert_eq!(of_split("training", &two, &classes("no yes")), "1,200 training (300 with label `yes`)");
+        assert_eq!(
+            of_split("training", &two, &classes("no yes")),
+            "1,200 training (300 with label `yes`)"
+        );
         let seven = SplitFacts { counts: vec![600, 100, 100, 100, 100, 100, 100], ..split.clone() };
         assert_eq!(
             of_split("test", &seven, &classes("a b c d e f g")),

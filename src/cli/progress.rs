@@ -3,8 +3,8 @@
 use super::diagnostics::{Output, note, print_warnings};
 use super::format::{count, counted, duration, in_line, loss};
 use super::growth;
-use crate::study::{Job, Looked, Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::spec::Metrics;
+use crate::study::{Job, Looked, Observer, Pending, Plan, Run, RunEnd, TimingLine};
 use crate::train::{self, EpochMetrics, TrainingLength};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,11 +1,11 @@
 //! The tables that `run`, `check` and `status` print.
 
-use crate::spec::{Input, Shape};
 use super::format::{bytes, count, counted, duration, list, points, rate, summary};
 use super::labels;
 use crate::config::{Schedule, Study};
 use crate::data::{Account, SplitFacts};
 use crate::kernels::EngineKind;
+use crate::spec::{Input, Shape};
 use crate::stats::{Edge, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};

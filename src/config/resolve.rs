@@ -3,8 +3,8 @@
 use super::arms::{self, Written};
 use super::rules::{self, Violation};
 use super::{
-    ArmRate, ArmSection, EngineChoice, Experiment, Growth, LearningRate, Logging, Margin, ModelSection,
-    Source, Sqrt, TextSection, TrainSection, Tuned, load, overlay, rates,
+    ArmRate, ArmSection, EngineChoice, Experiment, Growth, LearningRate, Logging, Margin,
+    ModelSection, Source, Sqrt, TextSection, TrainSection, Tuned, load, overlay, rates,
 };
 use crate::error::UserError;
 use crate::spec::{Loss, Metric, Task};

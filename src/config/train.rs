@@ -298,6 +298,12 @@ pub struct ClassWeights(#[schemars(with = "BTreeMap<String, f64>")] BTreeMap<Cla
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct ClassNumber(u32);
 
+impl From<&[f64]> for ClassWeights {
+    fn from(weights: &[f64]) -> Self {
+        Self((0..).map(ClassNumber).zip(weights.iter().copied()).collect())
+    }
+}
+
 impl ClassWeights {
     /// The weights in the order of the classes.
     pub fn values(&self) -> impl Iterator<Item = f64> {

@@ -149,7 +149,8 @@ impl TryFrom<String> for Monitor {
             _ => written.clone(),
         };
         Self::all().find(|monitor| monitor.name() == of_split).ok_or_else(|| {
-            let known: Vec<String> = Self::all().map(|known| format!("`{}`", known.name())).collect();
+            let known: Vec<String> =
+                Self::all().map(|known| format!("`{}`", known.name())).collect();
             format!("unknown variant `{written}`, expected one of {}", known.join(", "))
         })
     }

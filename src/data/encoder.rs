@@ -270,7 +270,8 @@ mod tests {
         let section: DataSection = serde_yaml::from_str(&yaml).unwrap();
         let cache = folder.path().join("cache");
         let embedding = EmbeddingSection { dim: 8, mask_zero: false };
-        let prepared = prepare(&section, Some(&embedding), Task::Binary, &cache, &mut |_| ()).unwrap();
+        let prepared =
+            prepare(&section, Some(&embedding), Task::Binary, &cache, &mut |_| ()).unwrap();
         let kept = folder.path().join("data");
         prepared.keep(&kept).unwrap();
         let train = {

@@ -226,7 +226,8 @@ fn not_a_number(place: &str, column: &str, value: &str, is_float: bool) -> UserE
     let with_point = value.replace(',', ".").parse::<f64>().is_ok();
     let hint = match (is_float, with_point) {
         (true, _) if is_large => {
-            "all is computed with 32 bits, whose numbers end at 3.4e38: scale the targets".to_owned()
+            "all is computed with 32 bits, whose numbers end at 3.4e38: scale the targets"
+                .to_owned()
         }
         (true, _) => "a target is missing there: fill it in, or remove the row".to_owned(),
         (false, true) => "write it with a decimal point and without other marks".to_owned(),
@@ -319,7 +320,10 @@ mod tests {
     fn several_classes_are_numbered_in_sorted_order_and_numbers_by_their_size() {
         let several = |values: &[&str]| read(values, Task::Multiclass, None);
         let (labels, classes) = several(&["pear", "apple", "fig", "apple"]).unwrap();
-        assert_eq!((labels, classes.join(" ")), (vec![2.0, 0.0, 1.0, 0.0], "apple fig pear".into()));
+        assert_eq!(
+            (labels, classes.join(" ")),
+            (vec![2.0, 0.0, 1.0, 0.0], "apple fig pear".into())
+        );
         let (labels, classes) = several(&["10", "9", "-1", "9"]).unwrap();
         assert_eq!((labels, classes.join(" ")), (vec![2.0, 1.0, 0.0, 1.0], "-1 9 10".into()));
         assert_eq!(several(&["10", "9", "x"]).unwrap().1, ["10", "9", "x"]);

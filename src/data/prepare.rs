@@ -381,8 +381,14 @@ mod tests {
     #[test]
     fn the_vocabulary_knows_the_training_split_only() {
         let folder = tempfile::tempdir().unwrap();
-        let prepared =
-            prepare(&section(folder.path()), masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap();
+        let prepared = prepare(
+            &section(folder.path()),
+            masked(true),
+            Task::Binary,
+            folder.path(),
+            &mut |_| (),
+        )
+        .unwrap();
         let facts = &prepared.facts;
         assert_eq!(
             (facts.train.examples, facts.validation.examples, facts.test.examples),
@@ -405,8 +411,14 @@ mod tests {
     #[test]
     fn prepared_examples_change_only_with_the_format() {
         let folder = tempfile::tempdir().unwrap();
-        let prepared =
-            prepare(&section(folder.path()), masked(false), folder.path(), &mut |_| ()).unwrap();
+        let prepared = prepare(
+            &section(folder.path()),
+            masked(false),
+            Task::Binary,
+            folder.path(),
+            &mut |_| (),
+        )
+        .unwrap();
         let dataset = dataset::Dataset::open(&prepared.path).unwrap();
         let splits = dataset.splits().unwrap();
         let mut hasher = blake3::Hasher::new();
@@ -433,7 +445,10 @@ mod tests {
             let section: DataSection = serde_yaml::from_str(&yaml).unwrap();
             let files = [SourceFile::read(&path).unwrap()];
             let marked = table::keeps_cells_with_blanks(section.table.as_ref().unwrap(), &files[0]);
-            (prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap(), marked.unwrap())
+            (
+                prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap(),
+                marked.unwrap(),
+            )
         };
         let ((plain, unmarked), (blank, marked)) = (hash("en"), hash(" en"));
         assert_eq!((unmarked, marked), (false, true));
@@ -447,13 +462,17 @@ mod tests {
         let mut said = Vec::new();
         let mut section = section(folder.path());
         for _ in 0..2 {
-            prepare(&section, masked(true), Task::Binary, folder.path(), &mut |what| said.push(what.to_owned()))
-                .unwrap();
+            prepare(&section, masked(true), Task::Binary, folder.path(), &mut |what| {
+                said.push(what.to_owned())
+            })
+            .unwrap();
         }
         assert_eq!(said.iter().filter(|what| what.starts_with("tokenising")).count(), 1);
         section.split.seed = 1;
-        prepare(&section, masked(true), Task::Binary, folder.path(), &mut |what| said.push(what.to_owned()))
-            .unwrap();
+        prepare(&section, masked(true), Task::Binary, folder.path(), &mut |what| {
+            said.push(what.to_owned())
+        })
+        .unwrap();
         assert_eq!(said.iter().filter(|what| what.starts_with("tokenising")).count(), 2);
     }
 
@@ -483,7 +502,8 @@ mod tests {
     fn a_cache_that_is_damaged_anywhere_is_prepared_again_and_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let section = section(folder.path());
-        let again = || prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap();
+        let again =
+            || prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap();
         let first = again();
         let (whole, written) = (seen(&first), fs::read(&first.path).unwrap());
         let mut repaired = 0;
@@ -535,7 +555,8 @@ mod tests {
     fn a_cache_without_a_checksum_is_read_unless_its_offsets_are_impossible() {
         let folder = tempfile::tempdir().unwrap();
         let section = section(folder.path());
-        let again = || prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap();
+        let again =
+            || prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap();
         let first = again();
         let (whole, written) = (seen(&first), fs::read(&first.path).unwrap());
         let old = without_checksum(&written, |_| ());

@@ -178,7 +178,8 @@ mod tests {
         let said = "no example of the validation split has the labels `a`, `b`, so its accuracy says \
                     nothing of them";
         assert_eq!(told([0, 0, 20]), [said]);
-        let alike = facts(&["A", "a", "b"], [&[50, 50, 50], &[20, 20, 20], &[20, 20, 20]]).warnings();
+        let alike =
+            facts(&["A", "a", "b"], [&[50, 50, 50], &[20, 20, 20], &[20, 20, 20]]).warnings();
         assert!(alike[0].starts_with("the labels `A` and `a` differ by capital letters alone"));
     }
 
@@ -186,7 +187,9 @@ mod tests {
     fn targets_that_are_alike_or_far_from_1_are_told() {
         let of = |mean, sd, least, most| targets(&TargetFacts { mean, sd, least, most });
         assert_eq!(of(0.3, 1.2, -2.0, 4.0), None);
-        assert!(of(3.0, 0.0, 3.0, 3.0).unwrap().starts_with("all targets of the training split are 3:"));
+        assert!(
+            of(3.0, 0.0, 3.0, 3.0).unwrap().starts_with("all targets of the training split are 3:")
+        );
         let said = of(350.25, 120.0, 10.0, 900.0).unwrap();
         assert!(said.contains("the mean 350.2 and the standard deviation 120:"), "{said}");
         assert!(said.contains("as in `(y - mean) / sd`"), "{said}");

@@ -13,9 +13,9 @@
 //! Source: `keras/src/saving/saving_lib.py`. The configuration names no more than what differs from
 //! Keras's defaults, so that other versions than the named one read it; 3.3 and 3.8 were tried.
 
-use crate::spec::{Input, Layer, Param, Role};
 use super::Model;
 use crate::files;
+use crate::spec::{Input, Layer, Param, Role};
 use anyhow::{Context, Result};
 use hdf5_pure::{AttrValue, FileBuilder, FinishedGroup};
 use serde_json::{Value, json};
@@ -106,7 +106,10 @@ fn weights(model: &Model<'_>) -> Result<Vec<u8>> {
     let cell = group(&mut file, "cell", vec![vars]);
     let vars = variables(&mut file, "lstm", &[]);
     layers.push(group(&mut file, "lstm", vec![cell, vars]));
-    let arrays = [array(model, (Layer::Dense, Role::Kernel), true)?, array(model, (Layer::Dense, Role::Bias), false)?];
+    let arrays = [
+        array(model, (Layer::Dense, Role::Kernel), true)?,
+        array(model, (Layer::Dense, Role::Bias), false)?,
+    ];
     let vars = variables(&mut file, "dense", &arrays);
     layers.push(group(&mut file, "dense", vec![vars]));
     let layers = group(&mut file, "layers", layers);

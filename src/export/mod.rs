@@ -13,9 +13,9 @@ mod keras;
 mod onnx;
 mod proto;
 
-use crate::spec::{Activation, Input, Param, Shape};
 use crate::kernels::Arrays;
 use crate::model::{Names, write_weights};
+use crate::spec::{Activation, Input, Param, Shape};
 use anyhow::Result;
 use std::path::Path;
 

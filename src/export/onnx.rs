@@ -12,7 +12,6 @@
 //! of length 0 has the state 0, as in every engine: runtimes differ in what their LSTM does with
 //! such a row, so it runs one step there and its state is multiplied by 0.
 
-use crate::spec::{Activation, Layer, Param, Role};
 use super::Model;
 use super::proto::{
     AttributeProto, Dimension, DimensionProto, FLOAT, GraphProto, INT_ATTRIBUTE, INT32, INT64,
@@ -20,6 +19,7 @@ use super::proto::{
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use crate::files;
+use crate::spec::{Activation, Layer, Param, Role};
 use anyhow::Result;
 use prost::Message;
 use std::io::Write;

@@ -18,9 +18,9 @@
 //! `torch/nn/modules/{rnn,linear,sparse}.py`. Each array is drawn in the order of
 //! [`Shape::parameters`] from one stream of the seed.
 
-use crate::spec::{Layer, Param, Role, Shape};
 use crate::kernels::Arrays;
 use crate::rng::{Purpose, stream};
+use crate::spec::{Layer, Param, Role, Shape};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
@@ -97,8 +97,10 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Input;
 
-    const SHAPE: Shape = Shape { input: Input::Tokens { vocabulary: 50, dim: 8 }, units: 6, outputs: 1 };
+    const SHAPE: Shape =
+        Shape { input: Input::Tokens { vocabulary: 50, dim: 8 }, units: 6, outputs: 1 };
 
     #[test]
     fn recurrent_weights_have_orthonormal_rows_in_keras_layout() {

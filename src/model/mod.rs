@@ -11,9 +11,9 @@ pub use weights::{
     Names, parse_weights, read_sealed_weights, read_weights, write_sealed_weights, write_weights,
 };
 
-use crate::spec::{Input, Shape};
 use crate::config::{Init, ModelSection};
 use crate::kernels::Arrays;
+use crate::spec::{Input, Shape};
 use anyhow::Result;
 
 /// The sizes of the model for data with this vocabulary (text) or this many features (arrays).

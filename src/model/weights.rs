@@ -15,10 +15,10 @@
 //! known by `*.weight_ih_l0`, the dense layer by the one bias that is left, and the embedding by the
 //! one weight that is left then. A file must hold the model's weights and nothing else.
 
-use crate::spec::{Input, Layer, Param, Role, Shape};
 use crate::error::UserError;
 use crate::files;
 use crate::kernels::Arrays;
+use crate::spec::{Input, Layer, Param, Role, Shape};
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::json;
@@ -279,8 +279,9 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
-    const TEXT: Shape = Shape { input: Input::Tokens { vocabulary: 7, dim: 3 }, units: 2 };
-    const ARRAYS: Shape = Shape { input: Input::Features(3), units: 2 };
+    const TEXT: Shape =
+        Shape { input: Input::Tokens { vocabulary: 7, dim: 3 }, units: 2, outputs: 1 };
+    const ARRAYS: Shape = Shape { input: Input::Features(3), units: 2, outputs: 1 };
 
     type Tensor = (&'static str, Dtype, Vec<usize>, Vec<u8>);
 

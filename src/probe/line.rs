@@ -6,10 +6,10 @@
 //!
 //! Loss (without penalties) and accuracy are measured with nothing dropped, by the run's own engine.
 
-use crate::spec::{Metric, Objective, Rows};
 use super::rows;
 use crate::config::LineSection;
 use crate::kernels::{Arrays, Engine, Examples, Split, State};
+use crate::spec::{Metric, Objective, Rows};
 use crate::train::logits_of;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,8 @@ pub fn line(
         let alpha = f64::from(3 * index) / f64::from(last) - 1.0;
         let parameters = between(small, large, alpha);
         engine.set_state(&State { parameters, moments: moments.clone(), step: 0 })?;
-        let mut measure = |split, examples| measure(engine, split, examples, objective, section, stop);
+        let mut measure =
+            |split, examples| measure(engine, split, examples, objective, section, stop);
         let found = (measure(Split::Train, train)?, measure(Split::Validation, validation)?);
         let (Some(train), Some(validation)) = found else { return Ok(None) };
         points.push(LinePointRecord { alpha, train, validation });

@@ -159,8 +159,11 @@ pub fn adam_factors(second: &Arrays, step: u64, optimizer: &Optimizer) -> Option
 mod tests {
     use super::*;
     use crate::config::{Source, Study};
-    use crate::kernels::{self, Device, EngineKind, Examples, Sequences, Settings, Split, Splits, State, Step};
+    use crate::kernels::{
+        self, Device, EngineKind, Examples, Sequences, Settings, Split, Splits, State, Step,
+    };
     use crate::model;
+    use crate::spec::{Input, Objective, Shape};
 
     const SECTION: NoiseScaleSection = NoiseScaleSection { rows: 4096, checkpoints: 8 };
     const ADAM: Optimizer = Optimizer::Adam {
@@ -205,10 +208,11 @@ mod tests {
         let sequences = Sequences::Tokens { tokens: &tokens, offsets: &offsets };
         let examples = Examples { sequences, labels: &labels };
         let splits = Splits { train: examples, validation: examples, test: examples };
-        let shape = Shape { input: Input::Tokens { vocabulary: 14, dim: 4 }, units: 5 };
+        let shape = Shape { input: Input::Tokens { vocabulary: 14, dim: 4 }, units: 5, outputs: 1 };
         let place = Device::Cpu.into();
         let mut engine =
-            kernels::engine(kind, place, shape, splits, Settings::plain(ADAM)).unwrap();
+            kernels::engine(kind, place, shape, splits, Settings::plain(Objective::binary(), ADAM))
+                .unwrap();
         engine.set_state(&State::new(model::keras(&shape, 1), &ADAM)).unwrap();
         test(engine.as_mut(), &labels)
     }

@@ -21,7 +21,9 @@ const ROUNDS_TO_HALF: f32 = 1.5 / 16_777_216.0;
 pub fn predicted_class(outputs: &[f32]) -> usize {
     match outputs {
         [logit] => usize::from(is_positive(*logit)),
-        _ => (0..outputs.len()).fold(0, |best, k| if outputs[k] > outputs[best] { k } else { best }),
+        _ => {
+            (0..outputs.len()).fold(0, |best, k| if outputs[k] > outputs[best] { k } else { best })
+        }
     }
 }
 
@@ -156,7 +158,10 @@ mod tests {
         assert_eq!(predicted_class(&[0.1, 3.0, 3.0]), 1);
         assert_eq!([predicted_class(&[1.0]), predicted_class(&[-1.0])], [1, 0]);
         let outputs = [0.4, 0.1, 0.3, 0.2, 0.3];
-        assert_eq!([0, 1, 2, 3, 4].map(|k| is_among(3, &outputs, k)), [true, false, true, false, true]);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|k| is_among(3, &outputs, k)),
+            [true, false, true, false, true]
+        );
     }
 
     /// `sklearn.metrics` 1.7 on the same rows: f1_score(average="macro"), balanced_accuracy_score,

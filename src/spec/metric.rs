@@ -24,8 +24,8 @@ use super::auc::{auc, auc_row_values, calibration_error};
 use super::confusion::{Confusion, is_among, predicted_class};
 use super::errors::Errors;
 use super::metrics::{Measured, Rows};
-use super::objective::{Task, binary_cross_entropy, categorical_cross_entropy, log_sum_exp};
 use super::objective::probability;
+use super::objective::{Task, binary_cross_entropy, categorical_cross_entropy, log_sum_exp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -373,7 +373,8 @@ impl MetricInfo {
                 let mut counts = Confusion::of(rows);
                 let all = of(&counts)?;
                 let without = counts.without_each(|counts| pseudo(all, of(counts)));
-                let value = |(z, y): (&[f32], f32)| without[counts.place(y as usize, predicted_class(z))];
+                let value =
+                    |(z, y): (&[f32], f32)| without[counts.place(y as usize, predicted_class(z))];
                 rows.each().map(value).collect()
             }
             Compute::Errors(of) => {
@@ -432,7 +433,10 @@ mod tests {
         let n = 60;
         match task {
             Task::Binary => {
-                let targets: Vec<f32> = (0..n).map(|row| (row % 3 == 0).into()).map(|b: bool| f32::from(u8::from(b))).collect();
+                let targets: Vec<f32> = (0..n)
+                    .map(|row| (row % 3 == 0).into())
+                    .map(|b: bool| f32::from(u8::from(b)))
+                    .collect();
                 let outputs = (0..n).map(|row| wave(row + 1) + targets[row] - 0.5).collect();
                 (outputs, 1, targets)
             }

@@ -94,7 +94,8 @@ impl Shape {
     /// The parameters in their canonical order.
     pub fn parameters(&self) -> Vec<Param> {
         let (f, h, k) = (self.features(), self.units, self.outputs);
-        let param = |path, layer, role, dims: &[usize]| Param { path, dims: dims.to_vec(), layer, role };
+        let param =
+            |path, layer, role, dims: &[usize]| Param { path, dims: dims.to_vec(), layer, role };
         let embedding = match self.input {
             Input::Tokens { vocabulary, dim } => Some(param(
                 "embedding.weight",

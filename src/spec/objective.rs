@@ -167,6 +167,11 @@ impl Objective {
         Self { loss, outputs, class_weights: Vec::new() }
     }
 
+    /// Which of two classes, every row counting the same.
+    pub fn binary() -> Self {
+        Self::new(Loss::BinaryCrossentropy, 1)
+    }
+
     /// What is asked of the model.
     pub fn task(&self) -> Task {
         self.loss.task()
@@ -234,7 +239,7 @@ mod tests {
             let expected = if label > 0.5 { -p.ln() } else { -(1.0 - p).ln() };
             close(Loss::BinaryCrossentropy.of_row(&[logit], label), expected);
         }
-        let binary = Objective::new(Loss::BinaryCrossentropy, 1);
+        let binary = Objective::binary();
         assert!((binary_cross_entropy(1e4, 0.0) - 1e4).abs() < 1e-9);
         assert!(binary_cross_entropy(-1e4, 0.0) < 1e-9);
         assert!(!binary.mean_loss(&[1.0, f32::NAN], [0.0, 0.0].into_iter()).is_finite());
@@ -244,7 +249,7 @@ mod tests {
     #[test]
     fn weights_of_classes_multiply_and_are_not_normalised() {
         let (a, b) = (binary_cross_entropy(0.5, 0.0), binary_cross_entropy(-1.0, 1.0));
-        let mut objective = Objective::new(Loss::BinaryCrossentropy, 1);
+        let mut objective = Objective::binary();
         objective.class_weights = vec![0.5, 3.0];
         let found = objective.mean_loss(&[0.5, -1.0], [0.0, 1.0].into_iter());
         close(found, (0.5 * a + 3.0 * b) / 2.0);

@@ -1,11 +1,11 @@
 //! The files of a run as they are read: damage is seen, and said with what to do about it.
 
-use crate::spec::Shape;
 use super::record::{Record, RunFolder, Status};
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use crate::kernels::Arrays;
 use crate::model;
+use crate::spec::Shape;
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

@@ -7,7 +7,6 @@
 //! norms, noise scales and histograms. Everything is drawn from the records, and drawn again when a
 //! run goes on. Of tuning runs nothing is drawn.
 
-use crate::spec::{Metric, Metrics};
 use super::hyperparameters::differing;
 use super::plan::Stage;
 use super::protocol::Task;
@@ -15,6 +14,7 @@ use super::record::{HistogramLine, RunFolder, TimingLine, wall_clock};
 use crate::config::{Arm, Source, Study};
 use crate::events::{EventWriter, Hyperparameter, SessionEnd};
 use crate::probe::NoiseLine;
+use crate::spec::{Metric, Metrics};
 use crate::train::{EpochMetrics, Evaluation, StepMetrics};
 use anyhow::Result;
 use std::fs;
@@ -133,8 +133,7 @@ pub(super) fn draw_test(
 }
 
 fn measured(found: &Metrics, wanted: &[Metric]) -> Vec<(String, f64)> {
-    let point =
-        |metric: &Metric| Some((format!("epoch_{}", metric.name()), found.get(*metric)?));
+    let point = |metric: &Metric| Some((format!("epoch_{}", metric.name()), found.get(*metric)?));
     let loss = [("epoch_loss".to_owned(), found.loss)].into_iter();
     loss.chain(wanted.iter().filter_map(point)).collect()
 }

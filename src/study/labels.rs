@@ -19,7 +19,9 @@ pub(super) fn refuse_other_classes(arm: &Arm, facts: &Facts) -> Result<(), UserE
                 arm.name,
                 named(&facts.classes)
             ),
-            format!("write `dense: {{ units: {classes}, activation: softmax }}`, or leave `units` out"),
+            format!(
+                "write `dense: {{ units: {classes}, activation: softmax }}`, or leave `units` out"
+            ),
         ));
     }
     let Some(ClassWeight::Each(weights)) = &arm.train.class_weight else { return Ok(()) };

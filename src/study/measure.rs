@@ -122,8 +122,7 @@ fn sharpness(task: &Task, folder: &RunFolder, stop: &dyn Fn() -> bool) -> Result
     let train = dataset.splits()?.train;
     let objective = train::objective(&definition.arm, &definition.model, train.labels);
     let rows = probe::rows(train.len(), section.rows as usize);
-    let surface =
-        LossSurface::new(task.place.device, definition.model, &train, &rows, &objective)?;
+    let surface = LossSurface::new(task.place.device, definition.model, &train, &rows, &objective)?;
     let weights = folder.read_weights(&definition.model)?;
     let weights: Vec<f64> = weights.iter().flatten().map(|value| f64::from(*value)).collect();
     let adam = adam_step(task, folder)?;

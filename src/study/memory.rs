@@ -5,7 +5,6 @@
 //! and the prepared examples. So a study that is refused cannot run, and one that passes may still be
 //! killed by what is not counted.
 
-use crate::spec::{Param, Role, Shape};
 use super::killed;
 use super::plan::Plan;
 use super::pool::Pool;
@@ -13,6 +12,7 @@ use crate::config::Arm;
 use crate::error::UserError;
 use crate::format;
 use crate::kernels::Device;
+use crate::spec::{Param, Role, Shape};
 use crate::train;
 use std::fs;
 use std::path::Path;
@@ -147,6 +147,7 @@ fn of_machine(root: &Path) -> Option<Limit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Input;
 
     fn limit(gigabytes: u64) -> Limit {
         Limit { bytes: gigabytes * 1_000_000_000, called: "this machine".into() }
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_model_beyond_the_memory_is_refused_with_the_numbers_and_what_to_change() {
-        let huge = Shape { input: Input::Features(3), units: 65_536 };
+        let huge = Shape { input: Input::Features(3), units: 65_536, outputs: 1 };
         let error = refusal(&huge, 1, 24).unwrap();
         assert_eq!(
             error.message,
@@ -170,13 +171,13 @@ mod tests {
         assert!(error.hint.unwrap().contains("lower `model.lstm.units`, which is 65,536"));
         assert_eq!(refusal(&huge, 1, 300), None);
         let words = Input::Tokens { vocabulary: 500_000_000, dim: 64 };
-        let error = refusal(&Shape { input: words, units: 8 }, 1, 24).unwrap();
+        let error = refusal(&Shape { input: words, units: 8, outputs: 1 }, 1, 24).unwrap();
         assert!(error.hint.unwrap().contains("500,000,000 vectors of 64"));
     }
 
     #[test]
     fn runs_that_do_not_fit_beside_each_other_are_told_how_many_do() {
-        let large = Shape { input: Input::Features(3), units: 16_384 };
+        let large = Shape { input: Input::Features(3), units: 16_384, outputs: 1 };
         let error = refusal(&large, 4, 40).unwrap();
         assert!(error.message.ends_with("too little for 4 runs at a time"), "{error}");
         assert!(error.hint.unwrap().starts_with("write `--workers 2`"));

@@ -1,6 +1,5 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
-use crate::spec::Shape;
 use super::labels;
 use super::pool::Pool;
 use super::protocol::MachineInfo;
@@ -12,6 +11,7 @@ use crate::data::{Facts, Prepared};
 use crate::error::UserError;
 use crate::kernels::{Device, EngineKind};
 use crate::model;
+use crate::spec::Shape;
 use crate::train::TrainingLength;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};

@@ -85,15 +85,15 @@ pub fn test_rows(folder: &RunFolder) -> Result<Option<TestRows>> {
     let is_output = |name: &&str| {
         name.starts_with("logit") || (*name == "prediction" && head.contains(&"target"))
     };
-    let places: Vec<usize> =
-        (0..head.len()).filter(|place| is_output(&head[*place])).collect();
+    let places: Vec<usize> = (0..head.len()).filter(|place| is_output(&head[*place])).collect();
     let mut rows = TestRows { outputs: Vec::new(), width: places.len(), targets: Vec::new() };
     let mut add = |line: &str| -> Option<()> {
         let fields: Vec<&str> = line.split(',').collect();
         let number = |place: usize| fields.get(place)?.parse::<f32>().ok();
         let target = number(1)?;
         let outputs: Vec<f32> = places.iter().map(|place| number(*place)).collect::<Option<_>>()?;
-        let is_class = target >= 0.0 && target.fract() == 0.0 && target < outputs.len().max(2) as f32;
+        let is_class =
+            target >= 0.0 && target.fract() == 0.0 && target < outputs.len().max(2) as f32;
         if outputs.is_empty() || !(is_class || head.contains(&"target")) {
             return None;
         }

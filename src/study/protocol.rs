@@ -1,11 +1,11 @@
 //! What the study and its workers say to each other: one JSON value a line, on the worker's
 //! standard input and output.
 
-use crate::spec::Metric;
 use super::plan::Stage;
 use super::record::{Definition, TimingLine};
 use crate::config::{Logging, ProbeSection};
 use crate::kernels::{CudaDevice, Place};
+use crate::spec::Metric;
 use crate::train::{EpochMetrics, Progress};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -24,12 +24,12 @@
 //! ([`Record::checksums`]), and a checkpoint those of its logs up to it. Runs of earlier versions have
 //! none and are read as they are.
 
-use crate::spec::{Metrics, Shape};
 use crate::config::Arm;
 use crate::events::Histogram;
 use crate::files;
 use crate::kernels::EngineKind;
 use crate::probe::{LineRecord, NoiseLine, SharpnessRecord};
+use crate::spec::{Metrics, Shape};
 use crate::train::{EpochMetrics, Evaluation, StepMetrics};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};

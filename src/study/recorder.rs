@@ -1,6 +1,5 @@
 //! Writes down what a run tells while it is trained: records first, then TensorBoard's files.
 
-use crate::spec::Shape;
 use super::curves::Curves;
 use super::protocol::{Report, Task};
 use super::record::{EvaluationTimingLine, HistogramLine, RunFolder, TimingLine, wall_clock};
@@ -12,6 +11,7 @@ use crate::events::{Histogram, SessionEnd};
 use crate::files::{self, Mark};
 use crate::kernels::{Arrays, Engine, Optimizer};
 use crate::probe::{self, NoiseLine};
+use crate::spec::Shape;
 use crate::train::{
     Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause, Position,
     Progress, StepMetrics, TrainingLength, optimizer,

@@ -1,12 +1,12 @@
 //! What settings mean on these data, on this machine: rules that the file alone cannot break, and
 //! what is legal but surprising.
 
-use crate::spec::Metric;
 use super::examples;
 use super::plan::Plan;
 use crate::config::{Arm, DataSection, Exponential, Monitor, Per, Schedule};
 use crate::error::UserError;
 use crate::format::rate;
+use crate::spec::Metric;
 use crate::train::{TrainingLength, warmup_steps};
 
 /// Refuses schedules that would still go on when the run has ended.

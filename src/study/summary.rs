@@ -5,8 +5,8 @@ use super::plan::Run;
 use super::protocol::RunEnd;
 use super::record::{Record, RunFolder, Status, TimingLine};
 use crate::config::Arm;
-use crate::stats::{self, Summary};
 use crate::spec::Metric;
+use crate::stats::{self, Summary};
 use crate::train::EpochMetrics;
 use anyhow::Result;
 use serde::Serialize;
@@ -114,7 +114,11 @@ impl FinishedRun {
         let asked = arm.train.micro_batch.map_or(usize::MAX, |rows| rows as usize);
         let taken = record.result.as_ref().and_then(|result| result.micro_batch);
         Ok(Some(Self {
-            validation_accuracy: best.unwrap_or(&last).validation.get(Metric::Accuracy).unwrap_or(f64::NAN),
+            validation_accuracy: best
+                .unwrap_or(&last)
+                .validation
+                .get(Metric::Accuracy)
+                .unwrap_or(f64::NAN),
             test_accuracy: record.test().and_then(|metrics| metrics.get(Metric::Accuracy)),
             last,
             timing: files.timing()?,

@@ -4,13 +4,13 @@
 //! the copies that the study keeps of its vocabulary and classes. Measuring needs the prepared
 //! examples too, from the cache or, if that is gone, prepared again from the source.
 
-use crate::spec::{self, Metrics, Objective};
 use super::folder::resolved;
 use super::record::{Definition, Record, RunFolder, Status};
 use crate::config::Study;
 use crate::data::{self, Dataset, Encoder, Inputs, Prepared};
 use crate::error::UserError;
 use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, Splits};
+use crate::spec::{self, Metrics, Objective};
 use crate::train;
 use anyhow::{Context, Result};
 use serde::Serialize;

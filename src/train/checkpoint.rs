@@ -7,8 +7,8 @@
 use super::tally::Tally;
 use super::watch::{PlateauState, Stopping};
 use crate::files::{self, Damaged, Mark};
-use crate::spec::{Param, Shape};
 use crate::kernels::{Arrays, State};
+use crate::spec::{Param, Shape};
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};

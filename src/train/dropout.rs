@@ -7,10 +7,10 @@
 //! A row's masks depend on the seed, the epoch and the row alone, so every batch size drops the
 //! same.
 
-use crate::spec::Shape;
 use crate::config::LstmSection;
 use crate::kernels::Masks;
 use crate::rng::{Purpose, part};
+use crate::spec::Shape;
 use rand::Rng;
 
 /// The masks of one step on these rows; `None` when nothing is dropped.
@@ -45,8 +45,9 @@ fn draw(share: f64, rng: &mut impl Rng) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Input;
 
-    const SHAPE: Shape = Shape { input: Input::Features(10), units: 6 };
+    const SHAPE: Shape = Shape { input: Input::Features(10), units: 6, outputs: 1 };
 
     fn drawn(dropout: f64, recurrent_dropout: f64, epoch: u64, rows: &[u32]) -> Option<Masks> {
         let lstm = LstmSection { dropout, recurrent_dropout, ..LstmSection::default() };

@@ -3,8 +3,8 @@
 //! Rows go through the engine in batches of equal size whatever the arm's batch size, so that arms
 //! are measured alike, and in the order of their length, so that little is computed for padding.
 
-use crate::spec::{Metric, Metrics, Objective, Rows};
 use crate::kernels::{Engine, Examples, Split};
+use crate::spec::{Metric, Metrics, Objective, Rows};
 use anyhow::Result;
 
 const BATCH: usize = 256;

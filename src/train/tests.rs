@@ -1,11 +1,11 @@
 //! The loop with an engine that only remembers.
 
-use crate::spec::Input;
 use super::*;
 use crate::config::{
     EarlyStopping, EvaluateEvery, Monitor, Plateau, Schedule, StopAt, TrainSection,
 };
 use crate::kernels::{Computed, Examples, Sequences, Step};
+use crate::spec::{Input, Metric};
 use std::cell::Cell;
 
 /// An engine whose one weight remembers the order of all rows it was trained on, and the rates.
@@ -93,14 +93,15 @@ fn sessions(train: TrainSection, patiences: &[u32]) -> Sessions {
     let sequences = Sequences::Features { values: &[0.0; 22], steps: 1, features: 1 };
     let examples = Examples { sequences, labels: &labels };
     let splits = Splits { train: examples, validation: examples, test: examples };
-    let shape = Shape { input: Input::Features(1), units: 1 };
+    let shape = Shape { input: Input::Features(1), units: 1, outputs: 1 };
     let arm = Arm { name: "a".to_owned(), batch_size: 4, model: Default::default(), train };
+    let objective = Objective::binary();
     let job = Job {
         arm: &arm,
         seed: 1,
         shape,
         splits,
-        label_weights: [1.0; 2],
+        objective: &objective,
         every_steps: 1,
         checkpoint: &checkpoint,
         best: &best,
@@ -250,8 +251,8 @@ fn a_run_ends_at_the_first_measurement_that_reaches_its_target() {
     let every = EvaluateEvery::Examples(10);
     let whole = sessions(evaluated(3, every, None), &[u32::MAX]);
     let third = whole.listener.evaluations[2];
-    let recall = Monitor::ValRecall;
-    assert!(third.validation.recall > 0.5, "the fake says yes to everything");
+    let recall = Monitor::val(Metric::Recall);
+    assert!(third.validation.get(Metric::Recall) > Some(0.5), "the fake says yes to everything");
     let at = |monitor, value| Some(StopAt { monitor, value });
     let first = sessions(evaluated(3, every, at(recall, 0.5)), &[u32::MAX]);
     assert_eq!(first.listener.evaluations.len(), 1);
@@ -261,7 +262,7 @@ fn a_run_ends_at_the_first_measurement_that_reaches_its_target() {
         whole.listener.evaluations.iter().map(|found| found.validation.loss).collect();
     let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
     let place = losses.iter().position(|loss| *loss <= lowest).unwrap();
-    let train = evaluated(3, every, at(Monitor::ValLoss, lowest));
+    let train = evaluated(3, every, at(Monitor::VAL_LOSS, lowest));
     let done = sessions(train.clone(), &[u32::MAX]);
     assert_eq!(done.listener.evaluations[..], whole.listener.evaluations[..=place]);
     let (last, end) = (done.listener.epochs.last().unwrap(), trained(&done.outcomes[0]));
@@ -275,7 +276,7 @@ fn a_run_ends_at_the_first_measurement_that_reaches_its_target() {
     assert_eq!(disturbed.listener.epochs, done.listener.epochs);
     assert_eq!(disturbed.listener.evaluations, done.listener.evaluations);
 
-    let never = sessions(evaluated(3, every, at(Monitor::ValLoss, lowest / 2.0)), &[u32::MAX]);
+    let never = sessions(evaluated(3, every, at(Monitor::VAL_LOSS, lowest / 2.0)), &[u32::MAX]);
     let end = trained(&never.outcomes[0]);
     assert!(!end.stopped_early && !end.reached_target);
     assert_eq!(never.listener.epochs, whole.listener.epochs);

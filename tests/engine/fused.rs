@@ -1,10 +1,13 @@
 //! What the engine `fused` promises beyond the battery: one result whatever the instructions and the
 //! threads, updates of an embedding that are put off and change nothing, and libtorch's length.
 
-use batchscope::spec::{Input, Shape};
 use super::{ADAM, LIBTORCH, Path, Ragged, engine, fused};
-use batchscope::kernels::{Clip, Engine, InstructionSet, Masks, Optimizer, Penalty, Sequences, Settings, Split, State, Step};
+use batchscope::kernels::{
+    Clip, Engine, InstructionSet, Masks, Optimizer, Penalties, Penalty, Sequences, Settings, Split,
+    State, Step,
+};
 use batchscope::model;
+use batchscope::spec::{Input, Objective, Shape};
 
 /// Examples of one kind.
 struct Examples {
@@ -37,7 +40,7 @@ impl Examples {
         let rows: Vec<Vec<i32>> = draws.chunks(41).map(row).collect();
         let small = |row: &Vec<i32>| row.iter().filter(|token| **token < 9).count() * 2 > row.len();
         let labels = rows.iter().map(|row| f32::from(u8::from(small(row)))).collect();
-        let shape = Shape { input: Input::Tokens { vocabulary: 50, dim }, units };
+        let shape = Shape { input: Input::Tokens { vocabulary: 50, dim }, units, outputs: 1 };
         Self { shape, ragged: Ragged::new(&rows), values: vec![], steps: 0, labels }
     }
 
@@ -45,7 +48,7 @@ impl Examples {
         let values = noise(rows * steps * features, 3);
         let label = |row: &[f32]| f32::from(u8::from(row.iter().sum::<f32>() > 0.0));
         let labels = values.chunks(steps * features).map(label).collect();
-        let shape = Shape { input: Input::Features(features), units };
+        let shape = Shape { input: Input::Features(features), units, outputs: 1 };
         Self { shape, ragged: Ragged::new(&[]), values, steps, labels }
     }
 
@@ -56,8 +59,9 @@ impl Examples {
                 Sequences::Features { values: &self.values, steps: self.steps, features }
             }
         };
+        let optimizer = settings.optimizer;
         let mut engine = engine(path, self.shape, sequences, &self.labels, settings);
-        let first = State::new(model::keras(&self.shape, 5), &settings.optimizer);
+        let first = State::new(model::keras(&self.shape, 5), &optimizer);
         engine.set_state(&first).unwrap();
         engine
     }
@@ -88,9 +92,11 @@ impl Examples {
 type Trained = (State, Vec<f32>, Vec<f32>);
 
 fn settings() -> Settings {
-    let penalties = [Penalty { l1: 1e-4, l2: 1e-3 }; 3];
+    let penalty = Penalty { l1: 1e-4, l2: 1e-3 };
+    let penalties = Penalties { kernel: penalty, recurrent: penalty, bias: penalty };
     let clip = Some(Clip::Norm(0.5));
-    Settings { clip, penalties, label_weights: [1.0, 2.0], ..Settings::plain(ADAM) }
+    let objective = Objective { class_weights: vec![1.0, 2.0], ..Objective::binary() };
+    Settings { clip, penalties, ..Settings::plain(objective, ADAM) }
 }
 
 /// What every set of instructions and any number of threads must give to the bit.
@@ -169,8 +175,8 @@ fn updates_of_an_embedding_that_are_put_off_change_no_bit() {
     let Optimizer::Adam { beta_1, beta_2, epsilon, .. } = ADAM else { unreachable!() };
     let adamw = Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat: true, weight_decay: 0.01 };
     for optimizer in [ADAM, adamw, sgd(0.9, false), sgd(0.9, true), sgd(0.0, false)] {
-        let settings = Settings::plain(optimizer);
-        let mut late = scene.engine(fused(InstructionSet::best()), settings);
+        let settings = Settings::plain(Objective::binary(), optimizer);
+        let mut late = scene.engine(fused(InstructionSet::best()), settings.clone());
         let mut prompt = scene.engine(fused(InstructionSet::best()), settings);
         for row in (0..60).cycle().take(150) {
             let lr = 0.01 / f64::from(row + 1);
@@ -185,10 +191,10 @@ fn updates_of_an_embedding_that_are_put_off_change_no_bit() {
 
 /// The largest distance between weights, and between logits, after 200 steps on both engines.
 fn distance(scene: &Examples, batch: usize) -> (f64, f64) {
-    let settings = Settings::plain(ADAM);
+    let settings = Settings::plain(Objective::binary(), ADAM);
     let best = fused(InstructionSet::best());
     let trained = |path| {
-        let mut engine = scene.engine(path, settings);
+        let mut engine = scene.engine(path, settings.clone());
         let (state, logits, _) = scene.trained(engine.as_mut(), batch, 200);
         (state.parameters.concat(), logits)
     };

@@ -3,9 +3,12 @@
 //!
 //! An engine shows its gradient g by a step of plain descent with rate 1: w - g.
 
-use batchscope::spec::{Input, Shape};
 use super::{Path, Ragged, engine};
-use batchscope::kernels::{Arrays, Device, Examples, LossSurface, Masks, Optimizer, Penalty, Sequences, Settings, State, Step};
+use batchscope::kernels::{
+    Arrays, Device, Examples, LossSurface, Masks, Optimizer, Penalties, Penalty, Sequences,
+    Settings, State, Step,
+};
+use batchscope::spec::{Huber, Input, LabelSmoothing, Loss, Objective, Shape};
 
 /// The model in f64.
 struct Reference<'r> {
@@ -26,23 +29,44 @@ fn sigmoid(z: f64) -> f64 {
     1.0 / (1.0 + (-z).exp())
 }
 
+/// The loss of a row.
+fn loss_of(loss: Loss, z: &[f64], target: f64) -> f64 {
+    let error = (z[0] - target).abs();
+    match loss {
+        Loss::BinaryCrossentropy => z[0].max(0.0) - z[0] * target + (-z[0].abs()).exp().ln_1p(),
+        Loss::CategoricalCrossentropy(LabelSmoothing { label_smoothing: s }) => {
+            let sum: f64 = z.iter().map(|z| z.exp()).sum();
+            let share =
+                |k: usize| s / z.len() as f64 + if k == target as usize { 1.0 - s } else { 0.0 };
+            -(0..z.len()).map(|k| share(k) * (z[k].exp() / sum).ln()).sum::<f64>()
+        }
+        Loss::Mse => error * error,
+        Loss::Mae => error,
+        Loss::Huber(Huber { delta }) if error <= delta => error * error / 2.0,
+        Loss::Huber(Huber { delta }) => delta * (error - delta / 2.0),
+    }
+}
+
 impl Reference<'_> {
     /// The loss that a step on all rows minimises.
     fn loss(&self, parameters: &[Vec<f64>]) -> f64 {
         let n = self.rows.len() as f64;
         let losses = (0..self.rows.len()).map(|row| {
-            let (z, label) = (self.logit(parameters, row), self.labels[row]);
-            let weight = self.settings.label_weights[usize::from(label > 0.5)];
-            f64::from(weight) * (z.max(0.0) - z * f64::from(label) + (-z.abs()).exp().ln_1p())
+            let objective = &self.settings.objective;
+            let label = self.labels[row];
+            let weight = objective.class_weights.get(label as usize).map_or(1.0, |w| f64::from(*w));
+            weight * loss_of(objective.loss, &self.logits(parameters, row), f64::from(label))
         });
         let lstm = &parameters[parameters.len() - 5..];
-        let penalties = self.settings.penalties.iter().zip(lstm).map(|(penalty, weights)| {
-            weights.iter().map(|w| penalty.l1 * w.abs() + penalty.l2 * w * w).sum::<f64>()
-        });
+        let Penalties { kernel, recurrent, bias } = self.settings.penalties;
+        let penalties =
+            [kernel, recurrent, bias].into_iter().zip(lstm).map(|(penalty, weights)| {
+                weights.iter().map(|w| penalty.l1 * w.abs() + penalty.l2 * w * w).sum::<f64>()
+            });
         losses.sum::<f64>() / n + penalties.sum::<f64>()
     }
 
-    fn logit(&self, parameters: &[Vec<f64>], row: usize) -> f64 {
+    fn logits(&self, parameters: &[Vec<f64>], row: usize) -> Vec<f64> {
         let (f, h) = (self.shape.features(), self.shape.units);
         let [.., weight_ih, weight_hh, bias, dense, dense_bias] = parameters else { panic!() };
         let (mut state, mut carry) = (vec![0.0; h], vec![0.0; h]);
@@ -64,8 +88,8 @@ impl Reference<'_> {
                 state[unit] = o * carry[unit].tanh();
             }
         }
-        let dot: f64 = state.iter().zip(dense).map(|(a, b)| a * b).sum();
-        dot + dense_bias[0]
+        let dot = |weights: &[f64]| state.iter().zip(weights).map(|(a, b)| a * b).sum::<f64>();
+        dense.chunks(h).zip(dense_bias).map(|(weights, bias)| dot(weights) + bias).collect()
     }
 
     fn steps(&self, row: usize) -> usize {
@@ -125,7 +149,7 @@ fn noise(count: usize, salt: f64, scale: f64) -> Vec<f32> {
 
 fn weights(shape: &Shape) -> Arrays {
     let parameters = shape.parameters().into_iter().enumerate();
-    parameters.map(|(salt, (_, dims))| noise(dims.iter().product(), salt as f64, 0.5)).collect()
+    parameters.map(|(salt, parameter)| noise(parameter.count(), salt as f64, 0.5)).collect()
 }
 
 fn mask(count: usize, share: f32) -> Vec<f32> {
@@ -150,17 +174,30 @@ impl Scene {
             (0..*length).map(|step| ((3 * row + 5 * step) % 11) as i32).collect()
         };
         let token_rows: Vec<Vec<i32>> = lengths.iter().enumerate().map(row).collect();
-        let shape = Shape { input: Input::Tokens { vocabulary: 11, dim }, units };
+        let shape = Shape { input: Input::Tokens { vocabulary: 11, dim }, units, outputs: 1 };
         let ragged = Ragged::new(&token_rows);
         let labels = (0..lengths.len()).map(|row| (row % 2) as f32).collect();
         Self { shape, ragged, token_rows, values: vec![], steps: 0, labels }
     }
 
     fn features(rows: usize, steps: usize, features: usize, units: usize, scale: f64) -> Self {
-        let shape = Shape { input: Input::Features(features), units };
+        let shape = Shape { input: Input::Features(features), units, outputs: 1 };
         let values = noise(rows * steps * features, 9.0, scale);
         let labels = (0..rows).map(|row| (row % 2) as f32).collect();
         Self { shape, ragged: Ragged::new(&[]), token_rows: vec![], values, steps, labels }
+    }
+
+    /// The same rows with targets for this loss, of a model with so many outputs.
+    fn with_head(mut self, loss: Loss, outputs: usize) -> Self {
+        self.shape.outputs = outputs;
+        let row = |row: usize| match loss {
+            Loss::BinaryCrossentropy => (row % 2) as f32,
+            Loss::CategoricalCrossentropy(_) => ((5 * row + 1) % outputs) as f32,
+            // Some errors below and some above what a Huber loss squares; none near 0 or its edge.
+            _ => [-1.5, 0.9, 2.5][row % 3],
+        };
+        self.labels = (0..self.labels.len()).map(row).collect();
+        self
     }
 
     fn sequences(&self) -> Sequences<'_> {
@@ -191,10 +228,12 @@ fn assert_same(found: &Arrays, expected: &[Vec<f64>]) {
     }
 }
 
+const DESCENT: Optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false };
+
 /// Compares the gradients of both sides, entry by entry.
 #[track_caller]
 fn assert_gradient(path: Path, scene: &Scene, masks: &Masks, change: impl Fn(&mut Settings)) {
-    let mut settings = Settings::plain(Optimizer::Sgd { momentum: 0.0, nesterov: false });
+    let mut settings = Settings::plain(Objective::binary(), DESCENT);
     change(&mut settings);
     let first = weights(&scene.shape);
     let in_f64: Vec<Vec<f64>> =
@@ -203,10 +242,10 @@ fn assert_gradient(path: Path, scene: &Scene, masks: &Masks, change: impl Fn(&mu
     let reference = Reference { shape: scene.shape, settings: &settings, rows, labels, masks };
     let expected = reference.gradient(&in_f64);
 
-    let mut engine = engine(path, scene.shape, scene.sequences(), labels, settings);
+    let mut engine = engine(path, scene.shape, scene.sequences(), labels, settings.clone());
     engine.set_state(&State::new(first.clone(), &settings.optimizer)).unwrap();
     let all: Vec<u32> = (0..labels.len() as u32).collect();
-    if *masks == Masks::default() && settings.penalties.iter().all(Penalty::is_none) {
+    if *masks == Masks::default() && settings.penalties == Penalties::default() {
         assert_same(&engine.gradient(&all).unwrap(), &expected);
         assert_eq!(engine.state().unwrap().parameters, first, "the weights moved");
     }
@@ -249,17 +288,45 @@ pub(super) fn gradients_of_saturated_gates_agree_with_finite_differences(path: P
 }
 
 pub(super) fn gradients_with_penalties_and_weights_of_labels_agree(path: Path) {
-    let weighted = |settings: &mut Settings| settings.label_weights = [0.5, 3.0];
+    let weighted = |settings: &mut Settings| settings.objective.class_weights = vec![0.5, 3.0];
     assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), weighted);
     assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), |settings| {
-        settings.penalties = [
-            Penalty { l1: 0.01, l2: 0.0 },
-            Penalty { l1: 0.0, l2: 0.02 },
-            Penalty { l1: 0.03, l2: 0.01 },
-        ];
-        settings.label_weights = [0.5, 3.0];
+        settings.penalties = Penalties {
+            kernel: Penalty { l1: 0.01, l2: 0.0 },
+            recurrent: Penalty { l1: 0.0, l2: 0.02 },
+            bias: Penalty { l1: 0.03, l2: 0.01 },
+        };
+        settings.objective.class_weights = vec![0.5, 3.0];
     });
 }
+
+pub(super) fn gradients_of_each_head_and_loss_agree(path: Path) {
+    for (loss, outputs) in HEADS {
+        let objective = |settings: &mut Settings| {
+            settings.objective = Objective::new(loss, outputs);
+        };
+        let tokens = Scene::tokens(&[4, 2, 0, 5, 7], 3, 4).with_head(loss, outputs);
+        assert_gradient(path, &tokens, &Masks::default(), objective);
+        let features = Scene::features(19, 3, 2, 5, 1.0).with_head(loss, outputs);
+        assert_gradient(path, &features, &Masks::default(), objective);
+    }
+    let (loss, outputs) = HEADS[1];
+    let scene = Scene::features(6, 3, 2, 5, 1.0).with_head(loss, outputs);
+    assert_gradient(path, &scene, &Masks::default(), |settings| {
+        settings.objective = Objective::new(loss, outputs);
+        settings.objective.class_weights = vec![0.5, 2.0, 1.0];
+    });
+}
+
+/// Losses, and the outputs of the models that they train.
+const HEADS: [(Loss, usize); 6] = [
+    (Loss::CategoricalCrossentropy(LabelSmoothing { label_smoothing: 0.0 }), 2),
+    (Loss::CategoricalCrossentropy(LabelSmoothing { label_smoothing: 0.1 }), 3),
+    (Loss::CategoricalCrossentropy(LabelSmoothing { label_smoothing: 0.1 }), 18),
+    (Loss::Mse, 1),
+    (Loss::Mae, 1),
+    (Loss::Huber(Huber { delta: 1.0 }), 1),
+];
 
 pub(super) fn gradients_through_dropout_agree_with_finite_differences(path: Path) {
     for scene in [Scene::tokens(&[5, 0, 2, 4], 3, 4), Scene::features(3, 4, 5, 6, 1.0)] {
@@ -277,9 +344,8 @@ pub(super) fn gradients_through_dropout_agree_with_finite_differences(path: Path
 /// The loss surface that curvature is measured on, entry by entry; `rounding` is how far a loss may be
 /// from the reference's, and from itself without a gradient.
 #[track_caller]
-fn assert_surface(device: Device, rounding: [f64; 2], scene: &Scene, label_weights: [f64; 2]) {
-    let mut settings = Settings::plain(Optimizer::Sgd { momentum: 0.0, nesterov: false });
-    settings.label_weights = label_weights.map(|weight| weight as f32);
+fn assert_surface(device: Device, rounding: [f64; 2], scene: &Scene, objective: &Objective) {
+    let settings = Settings::plain(objective.clone(), DESCENT);
     let at: Vec<Vec<f64>> = weights(&scene.shape)
         .iter()
         .map(|array| array.iter().map(|w| f64::from(*w)).collect())
@@ -289,7 +355,7 @@ fn assert_surface(device: Device, rounding: [f64; 2], scene: &Scene, label_weigh
     let reference = Reference { shape: scene.shape, settings: &settings, rows, labels, masks };
     let train = Examples { sequences: scene.sequences(), labels };
     let all: Vec<u32> = (0..labels.len() as u32).rev().collect();
-    let surface = LossSurface::new(device, scene.shape, &train, &all, label_weights).unwrap();
+    let surface = LossSurface::new(device, scene.shape, &train, &all, objective).unwrap();
     let (loss, gradient) = surface.gradient(&at.concat()).unwrap();
     let expected = reference.loss(&at);
     assert!((loss - expected).abs() < rounding[0] * expected, "{loss} for {expected}");
@@ -303,12 +369,20 @@ fn assert_surface(device: Device, rounding: [f64; 2], scene: &Scene, label_weigh
 #[track_caller]
 fn assert_surfaces(device: Device, rounding: [f64; 2]) {
     super::start(device);
-    let check = |scene, label_weights| assert_surface(device, rounding, &scene, label_weights);
+    let check = |scene, [zero, one]: [f32; 2]| {
+        let class_weights = vec![zero, one];
+        let objective = Objective { class_weights, ..Objective::binary() };
+        assert_surface(device, rounding, &scene, &objective);
+    };
     check(Scene::tokens(&[7, 3, 1, 5, 0, 7, 2], 4, 5), [1.0; 2]);
     check(Scene::tokens(&[4, 2, 5], 3, 4), [0.5, 3.0]);
     check(Scene::features(5, 6, 3, 5, 1.0), [1.0; 2]);
     // More rows than are computed at a time.
     check(Scene::features(300, 2, 2, 2, 1.0), [2.0, 1.0]);
+    for (loss, outputs) in HEADS {
+        let scene = Scene::features(5, 4, 3, 5, 1.0).with_head(loss, outputs);
+        assert_surface(device, rounding, &scene, &Objective::new(loss, outputs));
+    }
 }
 
 #[test]

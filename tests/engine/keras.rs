@@ -3,14 +3,14 @@
 //! The fixture names the order of the rows in each epoch. So each epoch is trained on its own, on
 //! rows in that order and without shuffling, from the checkpoint of the one before.
 
-use batchscope::spec::{Input, Shape};
 use super::updates::{Penalised, penalties};
 use super::{Path, Ragged, assert_close, assert_weights, start};
 use batchscope::config::{
-    Adam, AdamForm, Arm, ClassWeight, Exponential, LabelWeights, ModelSection, Optimizer, Penalty,
-    Per, Schedule, TrainSection,
+    Adam, AdamForm, Arm, ClassWeight, Exponential, ModelSection, Optimizer, Penalty, Per, Schedule,
+    TrainSection,
 };
 use batchscope::kernels::{self, Arrays, Examples, Sequences, Splits, State};
+use batchscope::spec::{Input, Metric, Metrics, Shape};
 use batchscope::train::{
     self, Callback, EpochMetrics, EpochTimes, Job, Outcome, Position, Trained,
 };
@@ -99,8 +99,7 @@ fn padded(row: &[i32], case: &Case, steps: usize) -> Vec<i32> {
 
 fn arm(fixture: &Fixture, case: &Case) -> Arm {
     let adam = Adam { lr: case.learning_rates[0], form: AdamForm::Keras, ..Adam::default() };
-    let each =
-        |[negative, positive]: [f64; 2]| ClassWeight::Each(LabelWeights { negative, positive });
+    let each = |weights: [f64; 2]| ClassWeight::Each(weights[..].into());
     let mut train = TrainSection {
         shuffle: false,
         optimizer: Optimizer::Adam(adam),
@@ -111,11 +110,11 @@ fn arm(fixture: &Fixture, case: &Case) -> Arm {
         train.schedule = Schedule::Exponential(Exponential { gamma: 0.9, per: Per::Epoch });
     }
     let mut model = ModelSection::default();
-    let [kernel, recurrent, bias] =
-        penalties(&case.penalties).map(|found| Penalty { l1: found.l1, l2: found.l2 });
-    model.lstm.kernel_regularizer = kernel;
-    model.lstm.recurrent_regularizer = recurrent;
-    model.lstm.bias_regularizer = bias;
+    let found = penalties(&case.penalties);
+    let written = |penalty: kernels::Penalty| Penalty { l1: penalty.l1, l2: penalty.l2 };
+    model.lstm.kernel_regularizer = written(found.kernel);
+    model.lstm.recurrent_regularizer = written(found.recurrent);
+    model.lstm.bias_regularizer = written(found.bias);
     Arm { name: case.name.clone(), batch_size: fixture.batch_size, model, train }
 }
 
@@ -136,7 +135,7 @@ fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Tr
         "features" => Input::Features(fixture.features),
         _ => Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim },
     };
-    let shape = Shape { input, units: fixture.units };
+    let shape = Shape { input, units: fixture.units, outputs: 1 };
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, best) = (folder.path().join("state"), folder.path().join("best"));
     let in_order: Vec<usize> = (0..fixture.validation.labels.len()).collect();
@@ -150,26 +149,31 @@ fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Tr
         let measured = validation.examples(fixture, case);
         let splits =
             Splits { train: rows.examples(fixture, case), validation: measured, test: measured };
-        let settings = train::settings(&arm, &rows.labels);
+        let settings = train::settings(&arm, &shape, &rows.labels);
+        let (objective, optimizer) = (settings.objective.clone(), settings.optimizer);
         let job = Job {
             arm: &arm,
             seed: 0,
             shape,
             splits,
-            label_weights: settings.label_weights,
+            objective: &objective,
             every_steps: 1,
             checkpoint: &checkpoint,
             best: &best,
         };
         let mut engine = kernels::engine(path.kind, path.place, shape, splits, settings).unwrap();
         let saved = train::load_checkpoint(&checkpoint, &shape, 2).unwrap();
-        let first = State::new(case.first_weights.clone(), &settings.optimizer);
+        let first = State::new(case.first_weights.clone(), &optimizer);
         let from = saved.unwrap_or((first, Position::default()));
         let outcome = train::train(&job, Some(from), engine.as_mut(), &mut listener).unwrap();
         let Outcome::Finished(trained) = outcome else { panic!("{}: {outcome:?}", case.name) };
         end = Some(*trained);
     }
     (listener.0, end.unwrap())
+}
+
+fn accuracy(metrics: &Metrics) -> f64 {
+    metrics.get(Metric::Accuracy).unwrap()
 }
 
 pub(super) fn three_epochs_follow_keras(path: Path) {
@@ -185,9 +189,9 @@ pub(super) fn three_epochs_follow_keras(path: Path) {
         };
         compare("learning rate", &case.learning_rates, |epoch| epoch.learning_rate);
         compare("loss", &case.losses, |epoch| epoch.train.loss);
-        compare("accuracy", &case.accuracies, |epoch| epoch.train.accuracy);
+        compare("accuracy", &case.accuracies, |epoch| accuracy(&epoch.train));
         compare("val_loss", &case.validation_losses, |epoch| epoch.validation.loss);
-        compare("val_accuracy", &case.validation_accuracies, |epoch| epoch.validation.accuracy);
+        compare("val_accuracy", &case.validation_accuracies, |epoch| accuracy(&epoch.validation));
         assert_close(&case.name, &end.test_logits, &case.logits, TOLERANCE);
         assert_weights(&case.name, &end.weights, &case.final_weights, TOLERANCE);
     }

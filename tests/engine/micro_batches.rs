@@ -1,12 +1,13 @@
 //! A batch in parts is the batch as a whole, to rounding.
 
-use batchscope::spec::{Input, Shape};
 use super::{ADAM, Path, Ragged, engine};
-use batchscope::kernels::{Engine, Masks, Penalty, Settings, State, Step};
+use batchscope::kernels::{Engine, Masks, Penalties, Penalty, Settings, State, Step};
 use batchscope::model;
+use batchscope::spec::{Input, Objective, Shape};
 
 const ROWS: usize = 70;
-const SHAPE: Shape = Shape { input: Input::Tokens { vocabulary: 20, dim: 4 }, units: 6 };
+const SHAPE: Shape =
+    Shape { input: Input::Tokens { vocabulary: 20, dim: 4 }, units: 6, outputs: 1 };
 
 fn ragged() -> Ragged {
     let row = |row: usize| (0..row * 7 % 13).map(|at| ((row + at * at) % 20) as i32).collect();
@@ -14,8 +15,10 @@ fn ragged() -> Ragged {
 }
 
 fn settings(micro_batch: Option<usize>) -> Settings {
-    let penalties = [Penalty { l1: 0.0, l2: 0.01 }; 3];
-    Settings { micro_batch, penalties, label_weights: [1.0, 2.0], ..Settings::plain(ADAM) }
+    let penalty = Penalty { l1: 0.0, l2: 0.01 };
+    let penalties = Penalties { kernel: penalty, recurrent: penalty, bias: penalty };
+    let objective = Objective { class_weights: vec![1.0, 2.0], ..Objective::binary() };
+    Settings { micro_batch, penalties, ..Settings::plain(objective, ADAM) }
 }
 
 /// Two epochs of batches of 64, the last of which has 6 rows.

@@ -17,8 +17,11 @@ mod trajectory;
 // Ten steps with each optimizer, clipping, penalties, weights of labels, dropout.
 mod updates;
 
+use batchscope::kernels::{
+    self, Arrays, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place,
+    Sequences, Settings, Splits, Step,
+};
 use batchscope::spec::Shape;
-use batchscope::kernels::{self, Arrays, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place, Sequences, Settings, Splits, Step};
 use std::sync::OnceLock;
 
 /// Rows of tokens as an engine takes them.
@@ -86,6 +89,7 @@ macro_rules! battery {
                 gradients_of_saturated_gates_agree_with_finite_differences = gradients,
                 gradients_with_penalties_and_weights_of_labels_agree = gradients,
                 gradients_through_dropout_agree_with_finite_differences = gradients,
+                gradients_of_each_head_and_loss_agree = gradients,
             }
         }
     )*};

@@ -1,8 +1,8 @@
 //! Ten steps of the plain model (`fixtures/torch_trajectory.py`), and what every engine keeps to.
 
-use batchscope::spec::{Input, Shape};
 use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine, plain};
 use batchscope::kernels::{Arrays, Engine, EngineKind, Sequences, Settings, Split, State};
+use batchscope::spec::{Input, Objective, Shape};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -35,8 +35,14 @@ fn fixture() -> Fixture {
 /// The engine of the fixture's model for tokens.
 fn token_engine<'d>(path: Path, fixture: &'d Fixture, ragged: &'d Ragged) -> Box<dyn Engine + 'd> {
     let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
-    let shape = Shape { input, units: fixture.units };
-    engine(path, shape, ragged.sequences(), &fixture.labels, Settings::plain(ADAM))
+    let shape = Shape { input, units: fixture.units, outputs: 1 };
+    engine(
+        path,
+        shape,
+        ragged.sequences(),
+        &fixture.labels,
+        Settings::plain(Objective::binary(), ADAM),
+    )
 }
 
 /// Ten steps lose about three digits of f32's seven to rounding, since Adam divides small numbers.
@@ -72,8 +78,9 @@ pub(super) fn ten_steps_follow_torch(path: Path) {
 
     let (steps, features) = (fixture.steps, fixture.features);
     let sequences = Sequences::Features { values: &fixture.feature_values, steps, features };
-    let shape = Shape { input: Input::Features(features), units: fixture.units };
-    let mut arrays = engine(path, shape, sequences, &fixture.labels, Settings::plain(ADAM));
+    let shape = Shape { input: Input::Features(features), units: fixture.units, outputs: 1 };
+    let mut arrays =
+        engine(path, shape, sequences, &fixture.labels, Settings::plain(Objective::binary(), ADAM));
     follows(arrays.as_mut(), &fixture, &fixture.arrays);
 }
 

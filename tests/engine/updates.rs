@@ -1,9 +1,11 @@
 //! Ten steps with each optimizer, clipping, penalties, weights of labels and dropout, as PyTorch
 //! makes them (`fixtures/torch_updates.py`).
 
-use batchscope::spec::{Input, Shape, mean_loss};
 use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine};
-use batchscope::kernels::{Arrays, Clip, Masks, Optimizer, Penalty, Sequences, Settings, Split, State, Step};
+use batchscope::kernels::{
+    Arrays, Clip, Masks, Optimizer, Penalties, Penalty, Sequences, Settings, Split, State, Step,
+};
+use batchscope::spec::{Input, Objective, Shape};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -70,12 +72,13 @@ struct Trajectory {
     recurrent_masks: Option<Vec<Vec<f32>>>,
 }
 
-/// The fixture's list in the order of [`Settings::penalties`].
-pub(super) fn penalties(list: &[Penalised]) -> [Penalty; 3] {
-    ["weight_ih", "weight_hh", "bias"].map(|name| {
+/// The fixture's list.
+pub(super) fn penalties(list: &[Penalised]) -> Penalties {
+    let of = |name: &str| {
         let found = list.iter().find(|penalised| penalised.parameter == name);
-        found.map_or(Penalty { l1: 0.0, l2: 0.0 }, |p| Penalty { l1: p.l1, l2: p.l2 })
-    })
+        found.map_or(Penalty::default(), |p| Penalty { l1: p.l1, l2: p.l2 })
+    };
+    Penalties { kernel: of("weight_ih"), recurrent: of("weight_hh"), bias: of("bias") }
 }
 
 fn settings(case: &Case) -> (Settings, f64) {
@@ -91,9 +94,10 @@ fn settings(case: &Case) -> (Settings, f64) {
         Clipping::Norm(most) => Clip::Norm(*most),
         Clipping::Value(most) => Clip::Value(*most),
     });
-    let label_weights = case.class_weights.unwrap_or([1.0; 2]);
+    let class_weights = case.class_weights.map_or(Vec::new(), Vec::from);
+    let objective = Objective { class_weights, ..Objective::binary() };
     let penalties = penalties(&case.penalties);
-    (Settings { optimizer, clip, penalties, label_weights, micro_batch: None }, lr)
+    (Settings { objective, optimizer, clip, penalties, micro_batch: None }, lr)
 }
 
 /// Trains ten steps as the fixture did and compares everything that was recorded.
@@ -117,7 +121,7 @@ fn follows(
         engine.train_step(&Step { rows, lr, masks: Some(&masks) }).unwrap();
         let computed = engine.take_computed().unwrap();
         let labels = rows.iter().map(|row| labels[*row as usize]);
-        let loss = mean_loss(&computed.logits, labels, settings.label_weights);
+        let loss = settings.objective.mean_loss(&computed.logits, labels);
         losses.push(loss as f32);
         penalized.push((loss + computed.penalties[0]) as f32);
         norms.push(computed.gradient_norms[0]);
@@ -143,10 +147,10 @@ pub(super) fn every_update_follows_torch(path: Path) {
     assert_eq!(fixture.cases.len(), 11);
     for case in &fixture.cases {
         let (settings, _) = settings(case);
-        let shape = Shape { input: tokens, units };
-        let mut engine = engine(path, shape, ragged.sequences(), labels, settings);
+        let shape = Shape { input: tokens, units, outputs: 1 };
+        let mut engine = engine(path, shape, ragged.sequences(), labels, settings.clone());
         follows(case, &case.tokens, &fixture.first_weights.tokens, labels, engine.as_mut());
-        let shape = Shape { input: Input::Features(features), units };
+        let shape = Shape { input: Input::Features(features), units, outputs: 1 };
         let mut engine = super::engine(path, shape, arrays, labels, settings);
         follows(case, &case.arrays, &fixture.first_weights.arrays, labels, engine.as_mut());
     }

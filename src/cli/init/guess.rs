@@ -40,7 +40,13 @@ impl Guess {
             },
             Self::Arrays(known) => {
                 let (x, y) = &known.arrays.train;
-                Taken { examples: &x.name, labels: y, alternatives: &[], found: &known.train.found, kind: "array" }
+                Taken {
+                    examples: &x.name,
+                    labels: y,
+                    alternatives: &[],
+                    found: &known.train.found,
+                    kind: "array",
+                }
             }
         }
     }
@@ -277,8 +283,7 @@ pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, U
     let is_sequences = |shape: &&ArrayShape| shape.dims.len() == 3;
     let is_labels = |shape: &&ArrayShape| matches!(shape.dims[..], [_] | [_, 1]);
     // One column a class.
-    let has_columns =
-        |shape: &&ArrayShape| matches!(shape.dims[..], [_, classes] if (2..=1000).contains(&classes));
+    let has_columns = |shape: &&ArrayShape| matches!(shape.dims[..], [_, classes] if (2..=1000).contains(&classes));
     let split_of = |name: &str| {
         let name = name.to_lowercase();
         ["train", "val", "test"].into_iter().find(|split| name.contains(split))

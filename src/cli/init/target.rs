@@ -60,7 +60,8 @@ pub(super) fn look(column: &Column, named: bool) -> Option<Target<'_>> {
                 are_classes.then_some(found)?
             } else {
                 let is_taken = named || count > FEW_NUMBERS || !are_whole;
-                (is_taken && (named || !is_counting(&numbers))).then(|| Found::of_numbers(&numbers))?
+                (is_taken && (named || !is_counting(&numbers)))
+                    .then(|| Found::of_numbers(&numbers))?
             }
         }
         (_, None) => {
@@ -118,13 +119,19 @@ mod tests {
     #[test]
     fn few_values_are_classes_many_numbers_are_numbers_and_the_rest_is_neither() {
         assert_eq!(kind(&column("a", |at| ["no", "yes"][at % 2].into())), "no yes");
-        assert_eq!(kind(&column("a", |at| ["red", "blue", "green"][at % 3].into())), "blue green red");
+        assert_eq!(
+            kind(&column("a", |at| ["red", "blue", "green"][at % 3].into())),
+            "blue green red"
+        );
         assert_eq!(kind(&column("a", |at| (8 + at % 4).to_string())), "8 9 10 11", "by size");
         assert_eq!(kind(&column("a", |at| format!("{}", at as f32 / 4.0))), "0 to 14.75");
         assert_eq!(kind(&column("a", |at| (at * 7 % 31).to_string())), "0 to 30");
         assert_eq!(kind(&column("a", |at| at.to_string())), "none", "it numbers the rows");
         assert_eq!(kind(&column("a", |at| format!("user {at}"))), "none");
-        assert_eq!(kind(&column("a", |at| if at == 7 { "".into() } else { (at % 2).to_string() })), "none");
+        assert_eq!(
+            kind(&column("a", |at| if at == 7 { "".into() } else { (at % 2).to_string() })),
+            "none"
+        );
         assert_eq!(kind(&column("a", |at| format!("2024-01-{:02}", 1 + at % 9))), "none");
         assert!(look(&column("a", |at| at.to_string()), true).is_some(), "who names it means it");
     }

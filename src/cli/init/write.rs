@@ -2,8 +2,8 @@
 
 use super::guess::{ArraysGuess, BREAK, Guess, KnownArrays, TableGuess};
 use crate::cli::format::{count, duration};
-use crate::config::Tuned;
 use crate::cli::labels::of_found;
+use crate::config::Tuned;
 use crate::data::{Found, Labelled};
 use std::path::Path;
 
@@ -16,8 +16,7 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
             (table.rows * 6 / 10, section, EMBEDDING, weight)
         }
         Guess::Arrays(known) => {
-            let (section, weight) =
-                (arrays_section(data, known), class_weight(&known.train.found));
+            let (section, weight) = (arrays_section(data, known), class_weight(&known.train.found));
             (training_rows(&known.arrays), section, "", weight)
         }
     };

@@ -2,12 +2,9 @@
 
 use super::schedule;
 use super::{
-    Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction,
-    not_negative, positive,
+    Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction, not_negative, positive,
 };
-use crate::config::{
-    Clip, EarlyStopping, EvaluateEvery, Optimizer, StepsOf, StopAt, TrainSection,
-};
+use crate::config::{Clip, EarlyStopping, EvaluateEvery, Optimizer, StepsOf, StopAt, TrainSection};
 use crate::spec::Unit;
 
 pub(super) fn check(train: &TrainSection) -> Checked {
@@ -111,7 +108,8 @@ fn early_stopping(train: &TrainSection, stopping: &EarlyStopping) -> Checked {
 
 /// A target lies where the metric can get; a loss or an error cannot reach 0.
 fn stop_at(stop: StopAt) -> Checked {
-    let [low, high] = stop.monitor.metric.map_or([0.0, f64::INFINITY], |metric| metric.info().range);
+    let [low, high] =
+        stop.monitor.metric.map_or([0.0, f64::INFINITY], |metric| metric.info().range);
     if stop.value > low && stop.value <= high && stop.value.is_finite() {
         return Ok(());
     }

@@ -44,7 +44,9 @@ fn several(arrays: Vec<Array>) -> Result<Targets, UserError> {
         whole(&array)?;
         count(&array, &mut counts);
         // A class of which a split has no row is one all the same.
-        (0..columns).for_each(|class| drop(counts.entry(class.to_string()).or_default()));
+        for class in 0..columns {
+            counts.entry(class.to_string()).or_default();
+        }
         rows.push(array);
     }
     let classes = in_order(&counts, rows.first().map_or("", |array| &array.name))?;
@@ -301,7 +303,10 @@ mod tests {
     #[test]
     fn several_classes_are_integers_whole_floats_texts_or_one_column_a_class() {
         let (labels, names) = classes(vec![ints(&[5, 3, 10]), ints(&[3])]).unwrap();
-        assert_eq!((labels, names.join(" ")), (vec![vec![1.0, 0.0, 2.0], vec![0.0]], "3 5 10".into()));
+        assert_eq!(
+            (labels, names.join(" ")),
+            (vec![vec![1.0, 0.0, 2.0], vec![0.0]], "3 5 10".into())
+        );
         let floats = y(Numbers::Floats(vec![2.0, 0.0, 1.0]));
         assert_eq!(classes(vec![floats]).unwrap().1.join(" "), "0 1 2");
         let (labels, names) = classes(vec![ints(&[-1, 1, -1])]).unwrap();
@@ -324,7 +329,10 @@ mod tests {
         let error = classes(vec![ints(&[4, 4])]).unwrap_err();
         assert!(error.message.contains("at least two different labels, received 1: `4` (2 rows)"));
         let missing = y(Numbers::Floats(vec![1.0, f32::NAN]));
-        assert_eq!(classes(vec![missing]).unwrap_err().message, "a.npz: `y` holds NaN in row 1 (from 0)");
+        assert_eq!(
+            classes(vec![missing]).unwrap_err().message,
+            "a.npz: `y` holds NaN in row 1 (from 0)"
+        );
     }
 
     #[test]
@@ -350,7 +358,10 @@ mod tests {
         assert_eq!((found.found, found.sorted), (Found::Classes(three), false));
         let found = look(y(Numbers::Floats(vec![0.5, 1.5, 1.0]))).ok().unwrap();
         assert_eq!(found.found, Found::Numbers { mean: 1.0, least: 0.5, most: 1.5 });
-        assert!(matches!(look(ints(&(0..50).collect::<Vec<_>>())).ok().unwrap().found, Found::Numbers { .. }));
+        assert!(matches!(
+            look(ints(&(0..50).collect::<Vec<_>>())).ok().unwrap().found,
+            Found::Numbers { .. }
+        ));
         assert!(look(ints(&[4, 4])).is_err());
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn numbered(array: Array) -> Result<Array, UserError> {
         }
         classes.extend(cells.iter().position(|cell| *cell == 1.0).map(|class| class as i64));
     }
-    Ok(Array { dims: vec![classes.len()], numbers: Numbers::Ints(classes), ..array })
+    Ok(array.with_rows(classes))
 }
 
 const ONE_A_ROW: &str = "labels are one value a row, or one column a class with a single 1 in each row; \

@@ -129,7 +129,9 @@ mod tests {
         let labels: Vec<f32> = keys.iter().map(|key| (key % 5) as f32).collect();
         let free: Vec<u32> = (0..100).collect();
         let rows = deal(&free, &keys, (&labels, 5), &section(true, 1));
-        let of = |part: &[u32], class: usize| part.iter().filter(|row| **row as usize % 5 == class).count();
+        let of = |part: &[u32], class: usize| {
+            part.iter().filter(|row| **row as usize % 5 == class).count()
+        };
         for class in 0..5 {
             let parts = [&rows.train, &rows.validation, &rows.test].map(|part| of(part, class));
             assert_eq!(parts, [14, 4, 2]);

@@ -3,8 +3,8 @@
 //! Time steps go back one by one. Where all gradients have become 0 on the way, all earlier ones are 0
 //! too, and the slab is done. The gradients of weights follow from those of all steps (`weights`).
 
-use super::cell::Backward;
 use super::super::Loss;
+use super::cell::Backward;
 use super::dense::Gradient;
 use super::head::Errors;
 use super::masks::RowMasks;

@@ -14,12 +14,7 @@ pub(super) fn of(
 ) -> Result<Tensor> {
     if let Loss::BinaryCrossentropy = loss {
         let logits = logits.f_reshape([-1])?;
-        return Ok(logits.f_binary_cross_entropy_with_logits(
-            targets,
-            weights,
-            None,
-            reduction,
-        )?);
+        return Ok(logits.f_binary_cross_entropy_with_logits(targets, weights, None, reduction)?);
     }
     let each = of_rows(loss, logits, targets)?;
     let each = weights.map_or(Ok(each.shallow_clone()), |weights| each.f_mul(weights))?;

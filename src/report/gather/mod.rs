@@ -11,8 +11,8 @@ use crate::analysis::{
 use crate::config::{self, Arm, StopAt, Study};
 use crate::spec::Metric;
 use crate::study::{
-    self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, sessions,
-    test_rows, was_extended,
+    self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, sessions, test_rows,
+    was_extended,
 };
 use crate::train::watched;
 use anyhow::Result;
@@ -201,7 +201,10 @@ fn curve(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<V
             seconds,
             accuracy: metrics.validation.get(Metric::Accuracy).unwrap_or(f64::NAN),
             loss: metrics.validation.loss,
-            train: Some([metrics.train.loss, metrics.train.get(Metric::Accuracy).unwrap_or(f64::NAN)]),
+            train: Some([
+                metrics.train.loss,
+                metrics.train.get(Metric::Accuracy).unwrap_or(f64::NAN),
+            ]),
             watched: at_stop(Some(&metrics.train), &metrics.validation),
         });
     }

@@ -46,6 +46,7 @@ fn each<'c>(counts: impl Iterator<Item = (&'c str, usize)>) -> String {
 }
 
 fn numbers(mean: f64, least: f32, most: f32) -> String {
+    let [least, most] = [least, most].map(|end| number(f64::from(end)));
     format!("from {least} to {most}, mean {}", number(mean))
 }
 

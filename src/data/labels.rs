@@ -103,8 +103,10 @@ pub(super) fn in_order(counts: &Counts, column: &str) -> Result<Vec<String>, Use
             ALL_ALIKE,
         ));
     }
-    if counts.len() > MOST_CLASSES {
-        return Err(too_many(counts, column));
+    let rows: usize = counts.values().sum();
+    let is_unlike = counts.len() > FEW_NUMBERS && rows < 2 * counts.len();
+    if counts.len() > MOST_CLASSES || is_unlike {
+        return Err(too_many(counts, column, rows));
     }
     let mut classes: Vec<String> = counts.keys().cloned().collect();
     let Some(mut numbers) = as_numbers(counts) else { return Ok(classes) };
@@ -123,16 +125,19 @@ pub(super) fn in_order(counts: &Counts, column: &str) -> Result<Vec<String>, Use
 const ALL_ALIKE: &str =
     "where all labels are alike there is nothing to learn: name the labels of several classes";
 
-fn too_many(counts: &Counts, column: &str) -> UserError {
+/// Labels that are measurements, texts or names.
+fn too_many(counts: &Counts, column: &str, rows: usize) -> UserError {
     UserError::new(
         format!(
-            "{column} holds {} different labels, and there may be {} classes",
+            "{column} holds {} different labels in {}: there may be {} classes, and most need several \
+             rows",
             count(counts.len() as u64),
+            counted(rows, "row"),
             count(MOST_CLASSES as u64)
         ),
         match as_numbers(counts) {
             Some(_) => format!("to predict the number itself use {LINEAR}"),
-            None => "are these labels? Name the column of labels as `label`".to_owned(),
+            None => "these look like texts or names: let another column be the label".to_owned(),
         },
     )
 }
@@ -167,7 +172,9 @@ pub(super) fn other_than_two(column: &str, counts: &Counts) -> UserError {
     let Some(mut numbers) = numbers else {
         let hint = match n {
             0 | 1 => ALL_ALIKE.to_owned(),
-            _ if n > MOST_CLASSES => "are these labels? Name the column of labels".to_owned(),
+            _ if n > FEW_NUMBERS && counts.values().sum::<usize>() < 2 * n => {
+                "these look like texts or names: let another column be the label".to_owned()
+            }
             _ => format!("for {n} classes use {softmax}"),
         };
         return UserError::new(format!("{rule}: {}", shown(counts)), hint);

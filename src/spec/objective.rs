@@ -218,6 +218,12 @@ pub(super) fn log_sum_exp(outputs: &[f32]) -> f64 {
     most + wide().map(|z| (z - most).exp()).sum::<f64>().ln()
 }
 
+/// The probability of each class: the softmax of K > 1 outputs.
+pub fn probabilities(outputs: &[f32]) -> Vec<f64> {
+    let sum = log_sum_exp(outputs);
+    outputs.iter().map(|z| (f64::from(*z) - sum).exp()).collect()
+}
+
 /// The probability of label 1.
 pub fn probability(logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(logit)).exp())

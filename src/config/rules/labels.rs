@@ -75,6 +75,7 @@ fn each(weights: &ClassWeights, classes: Option<u32>) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{Huber, Loss};
 
     fn checked(dense: &str, class_weight: &str, positive: &str) -> Result<(), String> {
         let dense: DenseSection = serde_yaml::from_str(dense).unwrap();
@@ -113,6 +114,22 @@ mod tests {
         assert!(of("{ activation: softmax }", "{ 0: 1, 2: 3 }").is_err());
         let said = of("{ activation: linear }", "balanced").unwrap_err();
         assert!(said.contains("predicts numbers"), "{said}");
+    }
+
+    #[test]
+    fn a_loss_is_named_with_its_settings_or_without() {
+        let read = |loss: &str| {
+            let train = serde_yaml::from_str::<TrainSection>(&format!("{{ loss: {loss} }}"));
+            train.unwrap().loss.unwrap()
+        };
+        for name in ["categorical_crossentropy", "sparse_categorical_crossentropy"] {
+            assert_eq!(read(name), Loss::of(Activation::Softmax));
+        }
+        assert_eq!(read("mse"), Loss::Mse);
+        assert_eq!(read("huber"), Loss::Huber(Huber { delta: 1.0 }));
+        assert_eq!(read("{ huber: { delta: 2 } }"), Loss::Huber(Huber { delta: 2.0 }));
+        let smooth = "{ categorical_crossentropy: { label_smoothing: 0.1 } }";
+        assert_ne!(read(smooth), Loss::of(Activation::Softmax));
     }
 
     #[test]

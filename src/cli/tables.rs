@@ -1,6 +1,7 @@
 //! The tables that `run`, `check` and `status` print.
 
-use super::format::{bytes, count, counted, duration, in_line, list, points, rate, summary};
+use super::format::{bytes, count, counted, duration, list, points, rate, summary};
+use super::labels;
 use crate::config::{Schedule, Study};
 use crate::data::{Account, SplitFacts};
 use crate::kernels::EngineKind;
@@ -208,14 +209,7 @@ fn arms_and_seeds(plan: &Plan) -> String {
 pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     let study: &Study = &plan.study;
     let facts = &plan.data.facts;
-    let split = |name: &str, split: &SplitFacts| {
-        format!(
-            "{} {name} ({} with label `{}`)",
-            count(split.examples as u64),
-            count(split.positives as u64),
-            in_line(&facts.classes[1])
-        )
-    };
+    let split = |name: &str, split: &SplitFacts| labels::of_split(name, split, &facts.classes);
     let mean = facts.train.steps as f64 / facts.train.examples.max(1) as f64;
     let shapes: Vec<Shape> = study.arms.iter().map(|arm| plan.shape(arm)).collect();
     let shape = shapes[0];
@@ -232,7 +226,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     format!(
         "study  {}: {}{} on {} by {}, {parallel} at a time\n{read}\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
-         model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}\n\
+         model  {embedding}LSTM({}) -> Dense({}, {}), {} parameters{differ}\n\
          margin {} percentage points of accuracy: what differs by less does not matter",
         study.name,
         arms_and_seeds(plan),
@@ -247,6 +241,8 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         split("test", &facts.test),
         facts.train.longest,
         shape.units,
+        shape.outputs,
+        study.arms[0].model.dense.activation.name(),
         count(shape.parameter_count() as u64),
         points(study.margin(None).unwrap_or_default()),
     )

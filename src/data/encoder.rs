@@ -144,7 +144,7 @@ impl Encoder {
         Ok(Self { section: section.clone(), text, masked, facts, rules })
     }
 
-    /// What is known of the study's data: its sizes, and what its labels are called.
+    /// What is known of the study's data: its sizes, and what its classes are called.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -255,6 +255,7 @@ mod tests {
     use super::super::prepare;
     use super::*;
     use crate::config::EmbeddingSection;
+    use crate::spec::Task;
     use std::fs;
 
     const CSV: &str = "text,label\ngood film,1\nbad film,0\ngood good,1\nbad bad,0\nfine,1\nawful,0\n\
@@ -269,7 +270,8 @@ mod tests {
         let section: DataSection = serde_yaml::from_str(&yaml).unwrap();
         let cache = folder.path().join("cache");
         let embedding = EmbeddingSection { dim: 8, mask_zero: false };
-        let prepared = prepare(&section, Some(&embedding), &cache, &mut |_| ()).unwrap();
+        let prepared =
+            prepare(&section, Some(&embedding), Task::Binary, &cache, &mut |_| ()).unwrap();
         let kept = folder.path().join("data");
         prepared.keep(&kept).unwrap();
         let train = {

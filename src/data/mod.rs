@@ -7,9 +7,11 @@
 
 mod account;
 mod arrays;
+mod baseline;
 mod dataset;
 mod encoder;
 mod facts;
+mod found;
 mod guard;
 mod keep;
 mod labels;
@@ -23,11 +25,13 @@ mod source;
 mod split;
 mod table;
 mod text;
+mod warnings;
 
 pub use account::Account;
 pub use dataset::Dataset;
 pub use encoder::{Encoded, Encoder, Inputs};
-pub use facts::{Facts, InTraining, Overlap, SplitFacts};
+pub use facts::{Facts, InTraining, Overlap, SplitFacts, TargetFacts};
+pub use found::Found;
 pub use keep::{kept_hash, kept_vocabulary};
 pub use moment::is_time;
 pub use peek::{

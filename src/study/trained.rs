@@ -215,8 +215,9 @@ impl TrainedRun {
             return Ok(found);
         }
         let section = &self.study.experiment.data;
-        let prepared =
-            data::prepare(section, self.definition.arm.model.embedding.as_ref(), cache, report)?;
+        let Definition { arm, .. } = &self.definition;
+        let embedding = arm.model.embedding.as_ref();
+        let prepared = data::prepare(section, embedding, arm.task(), cache, report)?;
         self.refuse_other_data(&prepared.facts.hash, &self.study_folder.join("study.yaml"))?;
         Ok(prepared)
     }

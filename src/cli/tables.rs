@@ -1,11 +1,11 @@
 //! The tables that `run`, `check` and `status` print.
 
-use super::format::{bytes, count, counted, duration, list, points, rate, summary};
+use super::format::{bytes, count, counted, duration, list, number, points, rate, summary};
 use super::labels;
 use crate::config::{Schedule, Study};
-use crate::data::{Account, SplitFacts};
+use crate::data::{Account, SplitFacts, Windows};
 use crate::kernels::EngineKind;
-use crate::spec::{Input, Shape};
+use crate::spec::{Input, Metric, Shape};
 use crate::stats::{Edge, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
@@ -205,6 +205,45 @@ fn arms_and_seeds(plan: &Plan) -> String {
     }
 }
 
+/// What became of the rows of a series.
+fn windows(found: &Windows) -> String {
+    let Windows { series, too_short, windows, left_out, steps, .. } = *found;
+    let short = match too_short {
+        0 => String::new(),
+        short => format!(" ({} too short for a window)", count(short as u64)),
+    };
+    let out = match left_out {
+        0 => String::new(),
+        out => format!(
+            ", {} left out since they reach from one split into the next",
+            count(out as u64)
+        ),
+    };
+    let series = match series {
+        1 => "1 series".to_owned(),
+        many => format!("{} series", count(many as u64)),
+    };
+    format!("{series}{short}: {} of {steps} steps{out}", counted(windows, "window"))
+}
+
+/// What needs no model scores on validation, where numbers are predicted.
+fn baselines(plan: &Plan) -> Option<String> {
+    let facts = &plan.data.facts;
+    let score = plan.study.score();
+    if !facts.classes.is_empty() {
+        return None;
+    }
+    let said = |name: &str, scores: &BTreeMap<Metric, f64>| {
+        scores.get(&score).map(|value| format!("{name} {}", number(*value)))
+    };
+    let found =
+        [said("the training mean", &facts.baseline), said("the last value", &facts.last_value)];
+    let found: Vec<String> = found.into_iter().flatten().collect();
+    let title = score.info().title;
+    (!found.is_empty())
+        .then(|| format!("{title} on validation without a model: {}", found.join(", ")))
+}
+
 /// The study in three lines: what runs where, on which data, with which model.
 pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     let study: &Study = &plan.study;
@@ -222,6 +261,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         Input::Features(features) => (format!("; {features} features"), String::new()),
     };
     let read = facts.accounts.iter().filter_map(Account::differences);
+    let read = read.chain(facts.windows.iter().map(windows)).chain(baselines(plan));
     let read: String = read.map(|said| format!("read   {said}\n")).collect();
     format!(
         "study  {}: {}{} on {} by {}, {parallel} at a time\n{read}\

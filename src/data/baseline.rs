@@ -3,7 +3,9 @@
 
 use super::dataset::Dataset;
 use super::facts::Facts;
-use crate::spec::{Metric, Rows, Task};
+use crate::config::SeriesSection;
+use crate::kernels::Sequences;
+use crate::spec::{Affine, Metric, Rows, Task};
 use anyhow::Result;
 use std::collections::BTreeMap;
 
@@ -12,17 +14,50 @@ impl Facts {
     /// and is defined there.
     pub(super) fn look_for_baseline(&mut self, dataset: &Dataset, task: Task) -> Result<()> {
         let splits = dataset.splits()?;
-        let answer = answer(splits.train.labels, self.classes.len(), task);
-        let targets = splits.validation.labels;
+        let unit = dataset.unit();
+        let natural =
+            |labels: &[f32]| labels.iter().map(|label| unit.natural(*label)).collect::<Vec<f32>>();
+        let answer = answer(&natural(splits.train.labels), self.classes.len(), task);
+        let targets = &natural(splits.validation.labels)[..];
         let outputs = answer.repeat(targets.len());
-        let rows = Rows::new(&outputs, answer.len(), targets);
-        let judging = Metric::all().filter(|metric| metric.judges(task));
-        let score = |metric: Metric| Some((metric, metric.info().of(&rows)?));
-        // JSON has no infinity.
-        let scores = judging.filter_map(score).filter(|(_, score)| score.is_finite());
-        self.baseline = scores.collect::<BTreeMap<_, _>>();
+        self.baseline = scores(&Rows::new(&outputs, answer.len(), targets), task);
         Ok(())
     }
+}
+
+impl Facts {
+    /// Looks for the scores of the forecast that nothing changes: the target as it was in the last row of the
+    /// window. Only where the model reads it and numbers are predicted.
+    pub(super) fn look_for_last_value(
+        &mut self,
+        dataset: &Dataset,
+        series: &SeriesSection,
+        task: Task,
+    ) -> Result<()> {
+        let validation = dataset.splits()?.validation;
+        let place = series.inputs.iter().position(|input| *input == series.target);
+        let (Some(place), Task::Regression) = (place, task) else { return Ok(()) };
+        let Sequences::Features { values, steps, features } = validation.sequences else {
+            return Ok(());
+        };
+        let scaling = self.scaling.as_ref();
+        let input = scaling.map_or(Affine::NONE, |scaling| scaling.features[place]);
+        let last = |row: &[f32]| input.natural(row[(steps - 1) * features + place]);
+        let outputs: Vec<f32> = values.chunks_exact(steps * features).map(last).collect();
+        let unit = dataset.unit();
+        let targets: Vec<f32> =
+            validation.labels.iter().map(|label| unit.natural(*label)).collect();
+        self.last_value = scores(&Rows::new(&outputs, 1, &targets), task);
+        Ok(())
+    }
+}
+
+/// Every metric that judges the task and is defined of these rows.
+fn scores(rows: &Rows<'_>, task: Task) -> BTreeMap<Metric, f64> {
+    let judging = Metric::all().filter(|metric| metric.judges(task));
+    let score = |metric: Metric| Some((metric, metric.info().of(rows)?));
+    // JSON has no infinity.
+    judging.filter_map(score).filter(|(_, score)| score.is_finite()).collect()
 }
 
 /// The raw outputs of a model that fits these rows with its bias alone.

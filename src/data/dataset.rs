@@ -12,6 +12,7 @@ use super::found::is_sorted;
 use super::text::PADDING;
 use crate::files::{self, Damaged};
 use crate::kernels::{Examples, Sequences, Split, Splits};
+use crate::spec::Affine;
 use anyhow::{Context, Result, ensure};
 use bytemuck::Pod;
 use memmap2::Mmap;
@@ -79,6 +80,9 @@ impl Facts {
             test,
             overlap: None,
             scale: None,
+            scaling: None,
+            windows: None,
+            last_value: BTreeMap::new(),
             baseline: BTreeMap::new(),
         }
     }
@@ -118,7 +122,13 @@ pub(super) enum Part {
 }
 
 impl Part {
-    fn labels(&self) -> &[f32] {
+    pub(super) fn labels(&self) -> &[f32] {
+        match self {
+            Self::Tokens { labels, .. } | Self::Features { labels, .. } => labels,
+        }
+    }
+
+    pub(super) fn labels_mut(&mut self) -> &mut [f32] {
         match self {
             Self::Tokens { labels, .. } | Self::Features { labels, .. } => labels,
         }
@@ -324,6 +334,11 @@ impl Dataset {
     /// What is known of the examples.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// From targets as they are trained to those that they stand for.
+    pub fn unit(&self) -> Affine {
+        self.facts.unit()
     }
 
     /// The examples, where they lie in the file.

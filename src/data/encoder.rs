@@ -5,6 +5,7 @@ use super::arrays::{self, Block};
 use super::dataset::{Dataset, TokenRows};
 use super::facts::Facts;
 use super::keep;
+use super::series;
 use super::source::SourceFile;
 use super::table::{self, Texts};
 use super::text::{HuggingFace, Vocabulary, overgrown, sequence, unpadded, words};
@@ -176,6 +177,12 @@ impl Encoder {
             Rules::Ids(vocabulary) => {
                 arrays::read_inputs(&arrays, file, true, Some(*vocabulary as u32))?
             }
+            Rules::Features(_) if self.section.series.is_some() => {
+                let series = self.section.series.as_ref().context("there is a series")?;
+                let (block, rows) = series::read_inputs(series, &file)?;
+                let values = Values::Arrays(arrays::Sequences::Features(block));
+                return Ok(Inputs { values, rows, kept: Vec::new(), account: None });
+            }
             Rules::Features(_) => arrays::read_inputs(&arrays, file, false, None)?,
         };
         let rows = (0..sequences.len() as u64).collect();
@@ -210,9 +217,14 @@ impl Encoder {
                 })
             }
             (Rules::Features(wanted), Values::Arrays(arrays::Sequences::Features(block))) => {
-                let Block { values, steps, features } = block.clone();
+                let Block { mut values, steps, features } = block.clone();
                 match features == *wanted {
-                    true => Ok(Encoded(EncodedValues::Features { values, steps, features })),
+                    true => {
+                        if let Some(scaling) = &self.facts.scaling {
+                            scaling.scale_features(&mut values);
+                        }
+                        Ok(Encoded(EncodedValues::Features { values, steps, features }))
+                    }
                     false => Err(other_width(features, *wanted)),
                 }
             }

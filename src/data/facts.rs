@@ -2,7 +2,9 @@
 
 use super::account::Account;
 use super::scale::Scale;
-use crate::spec::Metric;
+use super::scaling::Scaling;
+use super::series::Windows;
+use crate::spec::{Affine, Metric};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -34,6 +36,16 @@ pub struct Facts {
     /// since it follows from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Overlap>,
+    /// What became of the rows of a series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
+    /// What the last value of the target before the prediction scores on validation, taken as the prediction;
+    /// as for `overlap`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_value: BTreeMap<Metric, f64>,
+    /// How the numbers were scaled; counts and ranges of targets are of numbers as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
     /// Features of very different scale; as for `overlap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
@@ -47,6 +59,13 @@ impl Facts {
     /// Whether numbers are predicted.
     pub fn are_numbers(&self) -> bool {
         self.classes.is_empty()
+    }
+}
+
+impl Facts {
+    /// From targets as they are trained to those that they stand for.
+    pub fn unit(&self) -> Affine {
+        self.scaling.as_ref().and_then(|scaling| scaling.target).unwrap_or(Affine::NONE)
     }
 }
 

@@ -21,6 +21,8 @@ mod peek;
 mod pool;
 mod prepare;
 mod scale;
+mod scaling;
+mod series;
 mod source;
 mod split;
 mod table;
@@ -39,4 +41,6 @@ pub use peek::{
 };
 pub use prepare::{Prepared, find, prepare};
 pub use scale::{Range, Scale};
+pub use scaling::Scaling;
+pub use series::Windows;
 pub use table::text_lines;

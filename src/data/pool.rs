@@ -4,6 +4,7 @@ use super::account::Account;
 use super::arrays::{self, Block};
 use super::labels::{self, Cells};
 use super::moment;
+use super::series::{self, Windows};
 use super::source::{SourceFile, paths};
 use super::split::Examples;
 use super::table::{self, Table};
@@ -21,6 +22,8 @@ pub(super) struct Pool {
     pub(super) places: Places,
     /// What became of the lines and rows of each table.
     pub(super) accounts: Vec<Account>,
+    /// What became of the rows of a series.
+    pub(super) windows: Option<Windows>,
 }
 
 /// Sequences as the source has them.
@@ -39,6 +42,11 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// Examples of one file.
+    pub(super) fn of_file(name: String, format: TableFormat, rows: Vec<u64>) -> Self {
+        Self { files: vec![(name, format, rows.len())], rows }
+    }
+
     /// The place of an example, as a person finds it.
     pub(super) fn of(&self, example: usize) -> String {
         let file = self.files.iter().find(|(_, _, end)| example < *end);
@@ -56,6 +64,9 @@ pub(super) fn read(
     as_tokens: bool,
     task: Task,
 ) -> Result<Pool> {
+    if let Some(series) = &section.series {
+        return series::read(series, files, task);
+    }
     match (&section.table, &section.arrays) {
         (Some(columns), _) => {
             let tables = files.iter().map(|file| table::read(columns, file));
@@ -97,7 +108,7 @@ fn from_tables(section: &TableSection, tables: Vec<Table>, task: Task) -> Result
     (examples.labels, examples.classes) = (labels, classes.len());
     examples.times = moment::parse(&times, &place)?;
     examples.rows.clone_from(&places.rows);
-    Ok(Pool { sequences: Raw::Texts(texts), examples, classes, places, accounts })
+    Ok(Pool { sequences: Raw::Texts(texts), examples, classes, places, accounts, windows: None })
 }
 
 fn from_arrays(
@@ -134,7 +145,7 @@ fn from_arrays(
         }
     };
     let places = Places { files: Vec::new(), rows: Vec::new() };
-    Ok(Pool { sequences, examples, classes, places, accounts: Vec::new() })
+    Ok(Pool { sequences, examples, classes, places, accounts: Vec::new(), windows: None })
 }
 
 /// The files that a section names, read.

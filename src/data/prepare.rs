@@ -3,6 +3,8 @@
 use super::dataset::{self, Contents, Part, TextTokens, TokenRows};
 use super::facts::{Facts, SplitFacts};
 use super::pool::{self, Pool, Raw};
+use super::scaling::Scaling;
+use super::series::Windows;
 use super::source::{SourceFile, without_paths};
 use super::split::{Rows, split};
 use super::table;
@@ -83,6 +85,12 @@ pub fn prepare(
     prepared.facts.look_for_baseline(&dataset, task)?;
     match &section.arrays {
         Some(arrays) => prepared.facts.look(&dataset, arrays)?,
+        None if section.series.is_some() => {
+            prepared.facts.look_at_windows(&dataset)?;
+            if let Some(series) = &section.series {
+                prepared.facts.look_for_last_value(&dataset, series, task)?;
+            }
+        }
         None => {
             let unknown = source.tokenizer.is_none().then_some(UNKNOWN);
             prepared.facts.look_at_texts(&dataset, unknown)?;
@@ -193,12 +201,12 @@ impl Source<'_> {
     }
 
     fn write(&self, hash: String, path: &Path, report: &mut dyn FnMut(&str)) -> Result<()> {
-        let Pool { sequences, examples, classes, places, accounts } =
+        let Pool { sequences, examples, classes, places, accounts, windows } =
             pool::read(self.section, &self.files, self.tokens, self.task)?;
         let divide = |rows| Divided { rows, labels: &examples.labels, source: &examples.rows };
         let (settings, by) = (&self.section.split, self.section.split_by());
         let mut contents = Contents { accounts, ..Contents::default() };
-        let parts = match sequences {
+        let mut parts = match sequences {
             Raw::Texts(texts) => {
                 report(&format!("tokenising {} texts", texts.len()));
                 match &self.tokenizer {
@@ -243,8 +251,12 @@ impl Source<'_> {
                 divided.features(&block)
             }
         };
-        let facts = Facts::of(hash, &contents, classes, &parts);
+        let mut facts = Facts::of(hash, &contents, classes, &parts);
         check_splits(&facts, self.section)?;
+        let kept = facts.train.examples + facts.validation.examples + facts.test.examples;
+        facts.windows = windows.map(|found| Windows { left_out: found.windows - kept, ..found });
+        let scale = self.section.scale;
+        facts.scaling = scale.map(|rule| Scaling::apply(rule, &mut parts, self.task));
         dataset::write(path, &facts, &contents, &parts)
     }
 
@@ -323,6 +335,10 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
         return Err(UserError::new(
             "the training split is empty",
             match section.split.gap {
+                0 if section.series.is_some() => {
+                    "windows that reach over a cut are in no split: lower `data.series.window`, or use more \
+                     rows"
+                }
                 0 => {
                     "lower `data.split.validation` and `data.split.test`, or use more data; identical \
                      examples stay together"
@@ -336,6 +352,10 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
     }
     let empty = |name: &str| {
         let hint = match section.split.gap {
+            0 if section.series.is_some() => format!(
+                "windows that reach over a cut are in no split: raise `data.split.{name}`, lower \
+                 `data.series.window`, or use more rows"
+            ),
             0 => format!("raise `data.split.{name}`, or use more data"),
             gap => format!(
                 "the gap leaves out {gap} rows before the next split: raise `data.split.{name}`, or \

@@ -14,7 +14,11 @@ impl Facts {
         let missing = splits.iter().filter_map(|(name, split)| self.missing(name, split));
         let rare = splits.iter().filter_map(|(name, split)| self.rare(name, split));
         let texts = [("training", &self.train)].into_iter().chain(splits);
-        let of_targets = self.train.targets.iter().filter_map(targets);
+        let is_scaled = self.scaling.as_ref().is_some_and(|scaling| scaling.target.is_some());
+        let of_targets = self.train.targets.iter();
+        // Scaled ones fit, but for those that are all alike.
+        let of_targets = of_targets.filter(|found| !is_scaled || found.least >= found.most);
+        let of_targets = of_targets.filter_map(targets);
         missing
             .chain(rare)
             .chain(self.alike())
@@ -108,7 +112,7 @@ fn targets(found: &TargetFacts) -> Option<String> {
         format!(
             "the targets of the training split have the mean {} and the standard deviation {}: the \
              model's outputs start near 0, and Adam with a learning rate of 0.001 moves them slowly; \
-             scale the targets before saving, as in `(y - mean) / sd`",
+             add `scale: standard` to `data`",
             number(mean),
             number(sd)
         )
@@ -192,7 +196,7 @@ mod tests {
         );
         let said = of(350.25, 120.0, 10.0, 900.0).unwrap();
         assert!(said.contains("the mean 350.2 and the standard deviation 120:"), "{said}");
-        assert!(said.contains("as in `(y - mean) / sd`"), "{said}");
+        assert!(said.contains("add `scale: standard`"), "{said}");
         assert!(of(50.0, 1.0, 48.0, 52.0).is_some() && of(0.0, 0.01, -0.1, 0.1).is_some());
     }
 }

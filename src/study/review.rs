@@ -71,6 +71,9 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
 fn splits_cut_here(data: &DataSection) -> Option<[f64; 2]> {
     let table = data.table.as_ref().is_some_and(|of| of.path.is_some() && of.split.is_none());
     let arrays = data.arrays.as_ref().is_some_and(|of| of.x_val.is_none() && of.x_test.is_none());
+    if data.series.is_some() {
+        return None;
+    }
     // A gap takes rows out of the shares on purpose.
     (data.split.gap == 0 && (table || arrays)).then_some([data.split.validation, data.split.test])
 }

@@ -9,6 +9,7 @@ mod model;
 mod probe;
 mod schedule;
 mod score;
+mod series;
 mod study;
 mod train;
 mod until;

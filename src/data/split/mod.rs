@@ -45,6 +45,8 @@ pub(super) struct Examples {
     /// Empty when the source names no groups; so for the times, and the splits that it brings.
     pub(super) groups: Vec<String>,
     pub(super) times: Vec<Moment>,
+    /// Of windows: the times of their first row and of their target.
+    pub(super) spans: Vec<[Moment; 2]>,
     pub(super) given: Vec<Split>,
     /// For each example, its line or row in the source.
     pub(super) rows: Vec<u64>,
@@ -75,6 +77,9 @@ pub(super) fn split<K: Ord>(
         let cut = match by {
             SplitBy::Random => random::deal(&free, keys, labels, &section),
             SplitBy::Group => groups::deal(&free, &examples.groups, labels, &section)?,
+            SplitBy::Time if !examples.spans.is_empty() => {
+                ordered::by_span(free, &examples.spans, &section)
+            }
             SplitBy::Time => ordered::by_time(free, &examples.times, &section),
             SplitBy::Order => ordered::by_order(free, &section),
         };

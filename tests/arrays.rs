@@ -188,7 +188,7 @@ fn init_looks_at_the_labels() {
     drop(npz);
     let init = scene.run(&["init", "f.npz"]).expect(0);
     assert!(
-        init.stderr.contains("for labels: numbers (from 0 to 17, mean 8.5)"),
+        init.stderr.contains("for labels: numbers (120 different ones from 0 to 17, mean 8.5)"),
         "{}",
         init.stderr
     );

@@ -7,6 +7,8 @@ pub enum Found {
     Classes(Vec<(String, usize)>),
     /// Numbers.
     Numbers {
+        /// How many different ones there are.
+        distinct: usize,
         /// Their mean.
         mean: f64,
         /// The smallest.
@@ -23,7 +25,10 @@ impl Found {
             values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len().max(1) as f64;
         let least = values.iter().copied().fold(f32::INFINITY, f32::min);
         let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        Self::Numbers { mean, least, most }
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable_by(f32::total_cmp);
+        sorted.dedup();
+        Self::Numbers { distinct: sorted.len(), mean, least, most }
     }
 }
 

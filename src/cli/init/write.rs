@@ -76,8 +76,12 @@ fn head(found: &Found) -> Head {
         Found::Classes(classes) => Head {
             quality,
             dense: format!(
-                "{{ units: {}, activation: softmax }}   # the probability of each class",
-                classes.len()
+                "{{ units: {}, activation: softmax }}   # a probability for each class{}",
+                classes.len(),
+                match classes.iter().all(|(class, _)| class.parse::<f32>().is_ok()) {
+                    true => "; { units: 1, activation: linear } predicts the number",
+                    false => "",
+                }
             ),
             loss: "categorical_crossentropy",
             metric,

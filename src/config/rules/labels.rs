@@ -75,6 +75,7 @@ fn each(weights: &ClassWeights, classes: Option<u32>) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, Study};
     use crate::spec::{Huber, Loss};
 
     fn checked(dense: &str, class_weight: &str, positive: &str) -> Result<(), String> {
@@ -130,6 +131,19 @@ mod tests {
         assert_eq!(read("{ huber: { delta: 2 } }"), Loss::Huber(Huber { delta: 2.0 }));
         let smooth = "{ categorical_crossentropy: { label_smoothing: 0.1 } }";
         assert_ne!(read(smooth), Loss::of(Activation::Softmax));
+    }
+
+    #[test]
+    fn an_arm_s_weights_replace_those_of_the_file() {
+        let text = "study: { arms: [{ batch_size: 8, train: { class_weight: { 0: 4, 1: 5, 2: 6 } } }] }\n\
+                    data: { arrays: { path: a.npz } }\nmodel: { dense: { activation: softmax } }\n\
+                    train: { class_weight: { 0: 1, 1: 2, 2: 3 } }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let Some(ClassWeight::Each(weights)) = &study.arms[0].train.class_weight else { panic!() };
+        assert_eq!(weights.values().collect::<Vec<_>>(), [4.0, 5.0, 6.0]);
+        let again = Source { text: study.to_yaml().unwrap(), ..source };
+        assert_eq!(Study::from_source(&again, "f").unwrap().arms, study.arms);
     }
 
     #[test]

@@ -357,7 +357,7 @@ mod tests {
         let three = vec![("0".into(), 1), ("1".into(), 1), ("2".into(), 2)];
         assert_eq!((found.found, found.sorted), (Found::Classes(three), false));
         let found = look(y(Numbers::Floats(vec![0.5, 1.5, 1.0]))).ok().unwrap();
-        assert_eq!(found.found, Found::Numbers { mean: 1.0, least: 0.5, most: 1.5 });
+        assert_eq!(found.found, Found::Numbers { distinct: 3, mean: 1.0, least: 0.5, most: 1.5 });
         assert!(matches!(
             look(ints(&(0..50).collect::<Vec<_>>())).ok().unwrap().found,
             Found::Numbers { .. }

@@ -81,6 +81,7 @@ impl Facts {
             overlap: None,
             scale: None,
             scaling: None,
+            heavy: None,
             windows: None,
             last_value: BTreeMap::new(),
             baseline: BTreeMap::new(),

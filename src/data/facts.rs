@@ -43,6 +43,10 @@ pub struct Facts {
     /// as for `overlap`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub last_value: BTreeMap<Metric, f64>,
+    /// Rows of examples that come so often that a random split trains on all of them; `None` in files of
+    /// earlier versions, whose splits had them anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heavy: Option<usize>,
     /// How the numbers were scaled; counts and ranges of targets are of numbers as they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,

@@ -9,7 +9,7 @@ use super::source::{SourceFile, without_paths};
 use super::split::{Rows, split};
 use super::table;
 use super::text::{HuggingFace, UNKNOWN, Vocabulary, overgrown, sequence, unpadded, words};
-use crate::config::{DataSection, EmbeddingSection, TextSection, Tokenizer};
+use crate::config::{DataSection, EmbeddingSection, SplitBy, TextSection, Tokenizer};
 use crate::error::UserError;
 use crate::files;
 use crate::spec::Task;
@@ -63,8 +63,16 @@ pub fn prepare(
     // Files of earlier versions have no account of lines and rows: the examples are prepared again.
     let has_accounts =
         |found: &Prepared| section.table.is_none() || !found.facts.accounts.is_empty();
-    let (found, repaired) = match read_cache(cache, &hash)? {
-        Cached::Found(found) if has_accounts(&found) => (Some(*found), None),
+    // Earlier versions let the rows of one example fill a split.
+    let is_random = section.split_by() == SplitBy::Random;
+    let is_current =
+        |found: &Prepared| has_accounts(found) && (!is_random || found.facts.heavy.is_some());
+    let cached = match read_cache(cache, &of_heavy(&hash))? {
+        Cached::None => read_cache(cache, &hash)?,
+        found => found,
+    };
+    let (found, repaired) = match cached {
+        Cached::Found(found) if is_current(&found) => (Some(*found), None),
         Cached::Found(_) | Cached::None => (None, None),
         Cached::Damaged(why) => {
             (None, Some(format!("{why}; they were prepared again from their source")))
@@ -76,7 +84,7 @@ pub fn prepare(
         Some(found) => found,
         None => {
             swept?;
-            source.write(hash.clone(), &prepared_file(cache, &hash), report)?;
+            let hash = source.write(hash, cache, report)?;
             find(cache, &hash)?.context("the prepared data are gone")?
         }
     };
@@ -97,6 +105,13 @@ pub fn prepare(
         }
     }
     Ok(source.named(Prepared { repaired, ..prepared }))
+}
+
+/// The hash of examples of which some come so often that a random split trains on all of them: earlier
+/// versions divided the same source otherwise.
+fn of_heavy(hash: &str) -> String {
+    let text = format!("{hash}, and examples of many rows are trained on");
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 
 /// The section with the values of `positive` and `where` that the columns hold.
@@ -200,10 +215,15 @@ impl Source<'_> {
         found
     }
 
-    fn write(&self, hash: String, path: &Path, report: &mut dyn FnMut(&str)) -> Result<()> {
+    /// Prepares the examples of this hash and writes them; gives the hash under which they stand.
+    fn write(&self, hash: String, cache: &Path, report: &mut dyn FnMut(&str)) -> Result<String> {
         let Pool { sequences, examples, classes, places, accounts, windows } =
             pool::read(self.section, &self.files, self.tokens, self.task)?;
-        let divide = |rows| Divided { rows, labels: &examples.labels, source: &examples.rows };
+        let mut heavy = 0;
+        let mut divide = |rows: Rows| {
+            heavy = rows.heavy;
+            Divided { rows, labels: &examples.labels, source: &examples.rows }
+        };
         let (settings, by) = (&self.section.split, self.section.split_by());
         let mut contents = Contents { accounts, ..Contents::default() };
         let mut parts = match sequences {
@@ -251,13 +271,16 @@ impl Source<'_> {
                 divided.features(&block)
             }
         };
-        let mut facts = Facts::of(hash, &contents, classes, &parts);
+        let hash = if heavy > 0 { of_heavy(&hash) } else { hash };
+        let mut facts = Facts::of(hash.clone(), &contents, classes, &parts);
+        facts.heavy = (by == SplitBy::Random).then_some(heavy);
         check_splits(&facts, self.section)?;
         let kept = facts.train.examples + facts.validation.examples + facts.test.examples;
         facts.windows = windows.map(|found| Windows { left_out: found.windows - kept, ..found });
         let scale = self.section.scale;
         facts.scaling = scale.map(|rule| Scaling::apply(rule, &mut parts, self.task));
-        dataset::write(path, &facts, &contents, &parts)
+        dataset::write(&prepared_file(cache, &hash), &facts, &contents, &parts)?;
+        Ok(hash)
     }
 
     /// Words -> ids, with a vocabulary that knows the training split alone.
@@ -356,7 +379,9 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
                 "windows that reach over a cut are in no split: raise `data.split.{name}`, lower \
                  `data.series.window`, or use more rows"
             ),
-            0 => format!("raise `data.split.{name}`, or use more data"),
+            0 => format!(
+                "raise `data.split.{name}`, or use more data; identical examples stay together"
+            ),
             gap => format!(
                 "the gap leaves out {gap} rows before the next split: raise `data.split.{name}`, or \
                  lower `data.split.gap`"

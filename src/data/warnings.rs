@@ -23,8 +23,19 @@ impl Facts {
             .chain(rare)
             .chain(self.alike())
             .chain(of_targets)
+            .chain(self.repeated())
             .chain(texts.flat_map(|(name, split)| split.text_warnings(name)))
             .collect()
+    }
+
+    /// Examples that come again and again.
+    fn repeated(&self) -> Option<String> {
+        let heavy = self.heavy.filter(|heavy| *heavy > 0)?;
+        Some(format!(
+            "{} are the same few again and again, each a hundredth of all or more: they are all in the \
+             training split, so that none fills another",
+            counted(heavy, "example")
+        ))
     }
 
     /// Labels that a split lacks.

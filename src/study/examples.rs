@@ -7,7 +7,23 @@ use crate::data::{Facts, InTraining, Overlap, Range, Scale};
 /// Warnings of what was found in the rows.
 pub(super) fn warnings(facts: &Facts, section: &DataSection) -> Vec<String> {
     let overlap = facts.overlap.iter().filter_map(|found| shared(found, facts, section));
-    overlap.chain(facts.scale.iter().map(scale)).collect()
+    overlap
+        .chain(facts.scale.iter().map(scale))
+        .chain(smaller_is_positive(facts, section))
+        .collect()
+}
+
+/// Two labels that are numbers, of which the smaller one counts as 1, since labels are sorted as texts.
+fn smaller_is_positive(facts: &Facts, section: &DataSection) -> Option<String> {
+    let [zero, one] = &facts.classes[..] else { return None };
+    let table = section.table.as_ref()?;
+    let is_smaller = one.parse::<f64>().ok()? < zero.parse::<f64>().ok()?;
+    (is_smaller && table.positive.is_none()).then(|| {
+        format!(
+            "the label `{one}` counts as 1 and `{zero}` as 0, since labels are sorted as texts: where that is \
+             not meant, add `positive: \"{zero}\"` to `data.table`"
+        )
+    })
 }
 
 /// Whether so many of these rows weigh enough to be told: one in a hundred.
@@ -151,6 +167,19 @@ mod tests {
             InTraining { repeated: 0, overlapping: 40, most_steps: 29, example: Some([11, 10]) };
         let validation = InTraining::default();
         Overlap { steps: 30, stride, rescaled: false, validation, test: in_training }
+    }
+
+    #[test]
+    fn a_smaller_number_that_counts_as_1_is_told_unless_the_file_says_so() {
+        let told = |classes: [&str; 2], more: &str| {
+            let facts = Facts { classes: classes.map(String::from).to_vec(), ..Facts::default() };
+            warnings(&facts, &section(&format!("{{ table: {{ path: a.csv{more} }} }}")))
+        };
+        let said = told(["+1", "-1"], "").concat();
+        assert!(said.starts_with("the label `-1` counts as 1 and `+1` as 0"), "{said}");
+        assert!(said.ends_with("add `positive: \"+1\"` to `data.table`"), "{said}");
+        assert!(told(["10", "2"], ", positive: \"2\"").is_empty());
+        assert!(told(["0", "1"], "").is_empty() && told(["no", "yes"], "").is_empty());
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct Rows {
     pub(super) train: Vec<u32>,
     pub(super) validation: Vec<u32>,
     pub(super) test: Vec<u32>,
+    /// Rows of examples that come so often that all of them are trained on.
+    pub(super) heavy: usize,
 }
 
 impl Rows {
@@ -84,6 +86,7 @@ pub(super) fn split<K: Ord>(
             SplitBy::Order => ordered::by_order(free, &section),
         };
         rows.train = cut.train;
+        rows.heavy = cut.heavy;
         rows.validation = cut.validation;
         rows.test.extend(cut.test);
         for part in [&mut rows.train, &mut rows.validation, &mut rows.test] {

@@ -24,6 +24,7 @@ pub(super) fn by_order(free: Vec<u32>, section: &SplitSection) -> Rows {
         train: free[..before(validation)].to_vec(),
         validation: free[validation..before(test).max(validation)].to_vec(),
         test: free[test..].to_vec(),
+        heavy: 0,
     }
 }
 

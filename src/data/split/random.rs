@@ -2,7 +2,9 @@
 //!
 //! Identical examples (for text: those with the same words) stay together, or a model would be
 //! tested on what it was trained on: they form a group, and groups are dealt out. With `stratify`,
-//! each label's groups are dealt out apart, so that every split has the same share of each label.
+//! each label's groups are dealt out apart, so that every split has the same share of each label. A group of
+//! many rows, such as a text that stands for `no comment`, would fill a split alone and spoil its shares: it
+//! is trained on, and the splits are cut from all others.
 
 use super::Rows;
 use crate::config::SplitSection;
@@ -20,9 +22,13 @@ pub(super) fn deal<K: Ord>(
 ) -> Rows {
     let mut rng = stream(section.seed, Purpose::Split, 0);
     let mut rows = Rows::default();
-    for mut groups in strata(free, keys, labels, section.stratify) {
+    let stratum = |row: &u32| if section.stratify { labels.0[*row as usize] as usize } else { 0 };
+    let mut strata = strata(free, keys, labels, section.stratify);
+    let heavy = heavy(&mut strata, free.len());
+    for (label, mut groups) in strata.into_iter().enumerate() {
         groups.shuffle(&mut rng);
-        let total: usize = groups.iter().map(Vec::len).sum();
+        let of_heavy = heavy.iter().filter(|row| stratum(row) == label).count();
+        let total = groups.iter().map(Vec::len).sum::<usize>() + of_heavy;
         let wanted = |fraction: f64| (fraction * total as f64).round() as usize;
         let mut groups = groups.into_iter();
         for (into, fraction) in
@@ -36,7 +42,15 @@ pub(super) fn deal<K: Ord>(
         }
         rows.train.extend(groups.flatten());
     }
+    rows.heavy = heavy.len();
+    rows.train.extend(heavy);
     rows
+}
+
+/// Takes out the groups that hold a hundredth of all rows or more, of ten rows at least; gives their rows.
+fn heavy(strata: &mut [Vec<Vec<u32>>], all: usize) -> Vec<u32> {
+    let is_heavy = |group: &mut Vec<u32>| group.len() >= 10 && group.len() * 100 >= all;
+    strata.iter_mut().flat_map(|groups| groups.extract_if(.., is_heavy)).flatten().collect()
 }
 
 /// Groups of identical examples in the order of their first row; one stratum a label, or one in
@@ -112,6 +126,22 @@ mod tests {
         for part in [&rows.train, &rows.validation, &rows.test] {
             let positive = part.iter().filter(|row| labels[**row as usize] > 0.5).count();
             assert_eq!(positive * 3, part.len());
+        }
+    }
+
+    #[test]
+    fn a_text_of_many_rows_is_trained_on_and_spoils_no_split() {
+        // 2,000 rows, half of them positive; every tenth is the same text.
+        let keys: Vec<usize> = (0..2000).map(|row| if row % 10 == 3 { 0 } else { row }).collect();
+        let labels: Vec<f32> = (0..2000).map(|row| f32::from(u8::from(row / 2 % 2 == 0))).collect();
+        for seed in 0..5 {
+            let rows = split(&keys, &labels, &section(true, seed));
+            assert_eq!([rows.validation.len(), rows.test.len()], [400, 200]);
+            for part in [&rows.validation, &rows.test] {
+                let positive = part.iter().filter(|row| labels[**row as usize] > 0.5).count();
+                assert_eq!(positive * 2, part.len());
+                assert!(part.iter().all(|row| keys[*row as usize] != 0));
+            }
         }
     }
 

@@ -564,7 +564,8 @@ mod tests {
                 repaired += 1;
             }
         }
-        assert!(repaired * 7 > written.len() - 7, "{repaired} of {}", written.len() / 7);
+        // Where a name is hit, the file reads as one of an earlier version, and its examples are the same.
+        assert!(repaired * 7 > written.len() - 21, "{repaired} of {}", written.len() / 7);
         // Cut short, and empty.
         for length in [0, 5, 100, written.len() / 2, written.len() - 1] {
             fs::write(&first.path, &written[..length]).unwrap();

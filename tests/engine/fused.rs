@@ -3,8 +3,8 @@
 
 use super::{ADAM, LIBTORCH, Path, Ragged, engine, fused};
 use batchscope::kernels::{
-    Clip, Engine, InstructionSet, Masks, Optimizer, Penalties, Penalty, Sequences, Settings, Split, State,
-    Step,
+    Clip, Engine, InstructionSet, Masks, Optimizer, Penalties, Penalty, Sequences, Settings, Split,
+    State, Step,
 };
 use batchscope::model;
 use batchscope::spec::{Input, Objective, Shape};

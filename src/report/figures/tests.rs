@@ -335,7 +335,7 @@ fn a_curve_of_steps_is_drawn_where_the_critical_batch_size_is_known() {
             }
             arm
         });
-        let declared_target = Some(Target::accuracy(0.8));
+        let declared_target = Some(Target::of_accuracy(0.8));
         let figure =
             drawn(&Results { declared_target, ..results(arms.to_vec()) }, "target").unwrap();
         let read = Read::of(&figure.panels[0]);

@@ -9,7 +9,7 @@ use crate::config::LearningRate;
 use crate::format::{count, list};
 use crate::report::block::{Cell, Table};
 use crate::report::tables::word;
-use crate::report::words;
+use crate::report::words::{self, Scale};
 use std::collections::BTreeSet;
 
 /// A study, its differences and the address of its report.
@@ -81,12 +81,22 @@ pub(super) fn learning_rate(member: &Member) -> String {
     })
 }
 
+/// `validation_accuracy`; `validation_score` where the studies have different ones.
+fn column(members: &[&Member], split: &str) -> String {
+    let score = |member: &Member| member.written.results.score;
+    let one = members.windows(2).all(|pair| score(pair[0]) == score(pair[1]));
+    let name = members.first().filter(|_| one).map_or("score", |first| score(first).name);
+    format!("{split}_{name}")
+}
+
 /// `studies.csv`: one row a study.
 pub(super) fn studies_csv(lines: &[Line]) -> Table {
     let possible = |of: Line| {
         let possible = of.member.says.as_ref().ok()?.possible.iter().map(usize::to_string);
         Some(possible.collect::<Vec<_>>().join(" "))
     };
+    let members: Vec<&Member> = lines.iter().map(|of| of.member).collect();
+    let columns = |split| column(&members, split);
     Table::of(lines.iter().copied())
         .data("study", |of| &of.member.name)
         .data("report", |of| of.link)
@@ -103,10 +113,12 @@ pub(super) fn studies_csv(lines: &[Line]) -> Table {
         .data("batch_size", |of| Some(of.to_use()?.batch_size))
         .data("learning_rate", |of| Some(Cell::Exact(of.to_use()?.learning_rate)))
         .data("learning_rate_rule", |of| learning_rate(of.member))
-        .data("validation_accuracy", |of| {
-            Cell::Accuracy(of.to_use().and_then(|arm| arm.validation))
+        .data(&columns("validation"), |of| {
+            Cell::Score(of.results().into(), of.to_use().and_then(|arm| arm.validation))
         })
-        .data("test_accuracy", |of| Cell::Accuracy(of.to_use().and_then(|arm| arm.test)))
+        .data(&columns("test"), |of| {
+            Cell::Score(of.results().into(), of.to_use().and_then(|arm| arm.test))
+        })
         .data("critical_batch_size", |of| {
             let curve = of.findings().target.as_ref().and_then(|target| target.trade_off);
             let curve = curve.filter(|curve| curve.straddled);
@@ -121,13 +133,19 @@ pub(super) fn differences_csv(members: &[Member]) -> Table {
         let arms = &member.written.report.findings.comparison.arms;
         arms.iter().map(move |arm| (member, arm))
     });
+    let all: Vec<&Member> = members.iter().collect();
+    let scale = |member: &Member| Scale::from(&member.written.results);
     Table::of(arms)
         .data("study", |(member, _)| &member.name)
         .data("arm", |(_, arm)| &arm.name)
         .data("batch_size", |(_, arm)| arm.batch_size)
         .data("role", |(_, arm)| word(arm.role))
-        .data("validation_accuracy", |(_, arm)| Cell::Accuracy(arm.validation))
-        .data("difference", |(_, arm)| Cell::Difference(arm.difference.map(|of| of.estimate)))
+        .data(&column(&all, "validation"), |(member, arm)| {
+            Cell::Score(scale(member), arm.validation)
+        })
+        .data("difference", |(member, arm)| {
+            Cell::Difference(scale(member), arm.difference.map(|of| of.estimate))
+        })
         .data("p_worse", |(_, arm)| arm.p_worse)
         .data("standing", |(_, arm)| word(arm.standing))
         .data("may_be_best", |(_, arm)| arm.may_be_best().map(|may| may.to_string()))

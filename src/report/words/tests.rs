@@ -126,7 +126,7 @@ fn all_confounders() -> Vec<Confounder> {
 
 fn all_claims() -> Vec<String> {
     let sizes = [32, 256];
-    let target = Target::accuracy(0.8);
+    let target = Target::of_accuracy(0.8);
     let ratio = estimate(0.7, 0.1).exp();
     let updates = |known, inexact| Because::Updates {
         target: target.clone(),

@@ -4,6 +4,9 @@
 //! its intervals, p values and numbers of seeds, wherever each run's answer for each row is known. On
 //! validation, where the choices are made, seeds alone are asked about.
 
+#[cfg(test)]
+mod simulation;
+
 use super::{ArmResults, CONFIDENCE, Results, RunResults, Split};
 use crate::stats::{
     Interval, RowNoise, Summary, block_noise, detectable, summarise, wilson_interval,

@@ -36,6 +36,8 @@ mod studies;
 mod tables;
 mod tensorboard;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod words;
 
@@ -135,25 +137,34 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
             Some(run) => bail!("{}: no run of this study can be reported: {run}", folder.display()),
         };
     }
-    let findings = findings(&results);
     let sessions = session_values(folder)?;
     let most_seeds = status.additions.as_ref().map(|additions| additions.max_seeds);
     let source = Source::of(folder, &sessions, most_seeds);
-    let cautions = findings.verdict.cautions.iter();
+    let path = folder.join("report/index.html");
     let report = Report {
-        study: status.study.name.clone(),
-        score: Score { metric: results.score.metric, sign_is_changed: results.score.falls() },
-        answer: answer::answer(&results, &findings, &source),
-        cautions: cautions.map(|of| cautions::sentence(of, &results)).collect(),
-        gap: words::gap_lines(&findings, results.margin),
-        besides: words::besides(&results, &findings),
         rows: rows_left_out(&sessions),
-        findings,
-        path: folder.join("report/index.html"),
+        ..told(&status.study.name, &results, &source, path)
     };
     let mut written = Written { report, results, status, sessions, unwritten: None };
     written.unwritten = write_files(folder, &written).err();
     Ok(Some(written))
+}
+
+/// What results say, in words.
+fn told(study: &str, results: &Results, source: &Source, path: PathBuf) -> Report {
+    let findings = findings(results);
+    let cautions = findings.verdict.cautions.iter();
+    Report {
+        study: study.to_owned(),
+        score: Score { metric: results.score.metric, sign_is_changed: results.score.falls() },
+        answer: answer::answer(results, &findings, source),
+        cautions: cautions.map(|of| cautions::sentence(of, results)).collect(),
+        gap: words::gap_lines(&findings, results.margin),
+        besides: words::besides(results, &findings),
+        rows: Vec::new(),
+        findings,
+        path,
+    }
 }
 
 /// Everything in the folder `report`.

@@ -116,7 +116,8 @@ fn an_arm_that_diverged_is_not_recommended_and_no_seed_changes_that() {
     let some = diverged(arm(128, &[0.9]), &[1, 2]);
     let found = verdict_of([good.to_vec(), vec![some]].concat());
     assert_eq!((found.recommended.as_deref(), found.settled), (Some("batch-32"), true));
-    let runs = Caution::FailedRuns { planned: 11, diverged: 2, failed: 0, unfinished: 0 };
+    let runs =
+        Caution::FailedRuns { planned: 11, diverged: 2, failed: 0, unscored: 0, unfinished: 0 };
     assert_eq!(found.cautions[0], runs);
 }
 

@@ -259,12 +259,78 @@ fn damaged_notes_on_sessions_are_put_aside_and_written_anew() {
         }
         let ended = scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
         let said =
-            "it holds no result: it is put aside as study/environment.json.damaged and written";
+            "it holds no result, and is put aside as study/environment.json.damaged and written";
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
         assert_eq!(scene.read("study/environment.json.damaged"), damaged);
         let found: Value = serde_json::from_str(&scene.read("study/environment.json")).unwrap();
         assert_eq!(found.as_array().unwrap().len(), sessions);
         scene.run(&["report", "study"]).expect(0);
+    }
+}
+
+#[test]
+fn without_the_notes_on_sessions_no_bound_is_narrower_than_with_them() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("seeds: 2", "seeds: 3"));
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    scene.run(&["run", "tiny.yaml", "--out", "study", "--seeds", "4"]).expect(0);
+    let bounds = |what: &str| {
+        let ended = scene.run(&["report", "study", "--json"]).expect(0);
+        let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let comparison = found["reports"][0]["comparison"].clone();
+        assert!(comparison["arms"].is_array(), "{what}: {found}");
+        (comparison, format!("{what}: {}", ended.stderr))
+    };
+    let (with, _) = bounds("with");
+    fs::remove_file(scene.path("study/environment.json")).unwrap();
+    let (without, said) = bounds("without");
+    assert!(said.contains("`environment.json` is missing or was damaged"), "{said}");
+    assert_eq!(with["arms"], without["arms"], "bounds of a sequence both times");
+    // A later session does not make it known again.
+    scene.run(&["run", "tiny.yaml", "--out", "study", "--seeds", "4"]).expect(0);
+    let (after, said) = bounds("after");
+    assert!(said.contains("is missing or was damaged"), "{said}");
+    assert_eq!(with["arms"], after["arms"]);
+}
+
+#[test]
+fn a_run_that_was_copied_into_another_place_counts_for_nothing() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "study"]).expect(0);
+    scene.write("other.yaml", &STUDY.replace("epochs: 3", "epochs: 4"));
+    scene.run(&["run", "other.yaml", "--out", "other"]).expect(0);
+    let more = "text: { max_tokens: 100, length: 11 }";
+    scene.write("data.yaml", &STUDY.replace("text: { max_tokens: 100, length: 12 }", more));
+    scene.run(&["run", "data.yaml", "--out", "of_data"]).expect(0);
+    let cases = [
+        ("study/large/seed-0", "holds the run large/seed-0"),
+        ("study/small/seed-1", "holds the run small/seed-1"),
+        ("other/small/seed-0", "was trained with other settings than the study has"),
+        ("of_data/small/seed-0", "was trained on other data than the study keeps"),
+    ];
+    fs::rename(scene.path(RUN), scene.path("own")).unwrap();
+    for (from, said) in cases {
+        copy(&scene.path(from), &scene.path(RUN));
+        for command in ["status", "report"] {
+            let ended = scene.run(&[command, "study"]);
+            let all = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(all.contains(&format!("{RUN} {said}")), "{command}: {all}");
+        }
+        fs::remove_dir_all(scene.path(RUN)).unwrap();
+    }
+}
+
+/// A folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy(&path, &to),
+            false => drop(fs::copy(&path, &to).unwrap()),
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use super::sink::{Sink, refuse_missing_folder};
 use crate::data::{Account, Inputs, text_lines};
 use crate::error::UserError;
 use crate::kernels::start_libtorch;
-use crate::study::{Prediction, TrainedRun};
+use crate::spec::Task;
+use crate::study::{Answer, Prediction, TrainedRun};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -45,8 +46,9 @@ pub(super) struct PredictArgs {
 const COLUMNS: &str = "Columns of the answer, one row an example, in the order of the input:
   index        its place in the input, from 0: as many rows as examples, so that columns can be joined
   row          its line in a table or in the standard input, its row (from 0) in an array
-  probability  that it belongs to class 1
-  prediction   the class as the study's labels call it; class 1 for a probability above 0.5
+  probability  that it belongs to class 1; of several classes, that of the predicted one; none of numbers
+  prediction   the class as the study's labels call it; class 1 for a probability above 0.5; or the number
+  p_CLASS      of several classes: that it belongs to this one
 In CSV a class that a spreadsheet would run, such as =A1, has an apostrophe in front; -1 has none.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -61,13 +63,17 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
     let sink = Sink::of(&args.output);
     let written = args.format.map_or_else(|| format_of(&args.output, &sink), Ok)?;
     refuse_same_file(&args.input, &args.output)?;
-    refuse_doubled(&args.keep)?;
     if let Sink::File(path) = &sink {
         refuse_missing_folder(path)?;
     }
     let run = TrainedRun::open(&run_of(&args.run, output)?)?;
     start_libtorch()?;
     let encoder = run.encoder()?;
+    let columns = Columns::of(run.task(), &encoder.facts().classes);
+    refuse_doubled(&args.keep, &columns.names())?;
+    if let (Task::Binary, [_, one]) = (run.task(), &encoder.facts().classes[..]) {
+        output.note(&format!("`probability` is that of the label `{one}`"));
+    }
     let (predictions, kept) = match is_standard(&args.input) {
         false => {
             let inputs = encoder.read(&args.input, &args.keep)?;
@@ -88,7 +94,7 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
             (predictions, Vec::new())
         }
     };
-    let answer = Answer { predictions: &predictions, names: &args.keep, kept: &kept };
+    let answer = Table { columns, predictions: &predictions, names: &args.keep, kept: &kept };
     let text = match written {
         OutputFormat::Csv => answer.csv()?,
         OutputFormat::Jsonl => answer.jsonl()?,
@@ -130,15 +136,14 @@ fn format_of(output: &Path, sink: &Sink) -> Result<OutputFormat, UserError> {
 }
 
 /// Each column of the answer has a name of its own.
-fn refuse_doubled(keep: &[String]) -> Result<(), UserError> {
-    let own = ["index", "row", "probability", "prediction"];
+fn refuse_doubled(keep: &[String], own: &[String]) -> Result<(), UserError> {
     let is_doubled =
-        |(at, name): &(usize, &String)| own.contains(&name.as_str()) || keep[..*at].contains(name);
+        |(at, name): &(usize, &String)| own.contains(name) || keep[..*at].contains(name);
     match keep.iter().enumerate().find(is_doubled) {
         None => Ok(()),
         Some((_, name)) => Err(UserError::new(
             format!("`--keep {name}`: the answer has a column of this name already"),
-            "name each column once, and rename those called index, row, probability or prediction",
+            format!("name each column once, and rename those called {}", own.join(", ")),
         )),
     }
 }
@@ -158,26 +163,65 @@ fn refuse_same_file(input: &Path, output: &Path) -> Result<(), UserError> {
     }
 }
 
+/// The columns of what is predicted.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    task: Task,
+    classes: &'a [String],
+}
+
+impl<'a> Columns<'a> {
+    fn of(task: Task, classes: &'a [String]) -> Self {
+        Self { task, classes }
+    }
+
+    fn names(self) -> Vec<String> {
+        let first: &[&str] = match self.task {
+            Task::Binary | Task::Multiclass => &["index", "row", "probability", "prediction"],
+            Task::Regression => &["index", "row", "prediction"],
+        };
+        let each: &[String] = if self.task == Task::Multiclass { self.classes } else { &[] };
+        let each = each.iter().map(|class| format!("p_{class}"));
+        first.iter().map(|name| (*name).to_owned()).chain(each).collect()
+    }
+
+    /// The values of a prediction, in the order of the names.
+    fn values(self, prediction: &Prediction) -> Vec<Value> {
+        let Prediction { index, row, answer } = prediction;
+        let first = [json!(index), json!(row)];
+        let rest = match answer {
+            Answer::Binary { probability, class } => vec![json!(probability), json!(class)],
+            Answer::Class { class, probabilities } => {
+                let most = probabilities.iter().copied().fold(0.0, f64::max);
+                let each = probabilities.iter().map(|p| json!(p));
+                [json!(most), json!(class)].into_iter().chain(each).collect()
+            }
+            Answer::Number(value) => vec![json!(value)],
+        };
+        first.into_iter().chain(rest).collect()
+    }
+}
+
 /// Predictions with the columns that are kept beside them.
-struct Answer<'a> {
+struct Table<'a> {
+    columns: Columns<'a>,
     predictions: &'a [Prediction],
     names: &'a [String],
     /// One list a column.
     kept: &'a [Vec<String>],
 }
 
-impl Answer<'_> {
+impl Table<'_> {
     fn csv(&self) -> Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let names = self.names.iter().map(|name| format::cell(name));
-        let header = ["index", "row", "probability", "prediction"].map(Cow::from);
-        writer.write_record(header.into_iter().chain(names).map(|cell| cell.into_owned()))?;
+        let own = self.columns.names();
+        let header = own.iter().map(|name| format::cell(name)).chain(names);
+        writer.write_record(header.map(Cow::into_owned))?;
         for (at, found) in self.predictions.iter().enumerate() {
-            let Prediction { index, row, probability, class } = found;
-            let numbers = [index.to_string(), row.to_string(), probability.to_string()];
             let kept = self.kept.iter().map(|column| format::cell(&column[at]).into_owned());
-            let class = format::cell(class).into_owned();
-            writer.write_record(numbers.into_iter().chain([class]).chain(kept))?;
+            let own = self.columns.values(found);
+            writer.write_record(own.iter().map(csv_cell).chain(kept))?;
         }
         Ok(String::from_utf8(writer.into_inner()?)?)
     }
@@ -189,7 +233,8 @@ impl Answer<'_> {
     /// One object a prediction; a kept column has its own name, unless a prediction has it.
     fn rows(&self) -> Result<Vec<Value>> {
         let row = |(at, prediction): (usize, &Prediction)| {
-            let mut row = serde_json::to_value(prediction)?;
+            let own = self.columns.names().into_iter().zip(self.columns.values(prediction));
+            let mut row = Value::Object(own.collect());
             for (name, column) in self.names.iter().zip(self.kept) {
                 if row.get(name).is_none() {
                     row[name] = column[at].clone().into();
@@ -201,14 +246,27 @@ impl Answer<'_> {
     }
 }
 
+/// A value without losing a digit; a text such that no spreadsheet runs it.
+fn csv_cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => format::cell(text).into_owned(),
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().map_or_else(String::new, |number| number.to_string())
+        }
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TWO: Columns<'_> = Columns { task: Task::Binary, classes: &[] };
+
     fn predictions() -> Vec<Prediction> {
         let prediction = |index, row, probability, class: &str| {
             let class = class.to_owned();
-            Prediction { index, row, probability, class }
+            Prediction { index, row, answer: Answer::Binary { probability, class } }
         };
         vec![
             prediction(0, 2, 0.1, "no"),
@@ -221,7 +279,7 @@ mod tests {
     #[test]
     fn probabilities_are_written_so_that_no_digit_is_lost() {
         let all = predictions();
-        let answer = Answer { predictions: &all, names: &[], kept: &[] };
+        let answer = Table { columns: TWO, predictions: &all, names: &[], kept: &[] };
         let text = answer.csv().unwrap();
         assert_eq!(
             text,
@@ -230,7 +288,8 @@ mod tests {
         );
         for line in text.lines().skip(1).zip(predictions()) {
             let field = line.0.split(',').nth(2).unwrap();
-            assert_eq!(field.parse::<f64>().unwrap().to_bits(), line.1.probability.to_bits());
+            let Answer::Binary { probability, .. } = line.1.answer else { panic!() };
+            assert_eq!(field.parse::<f64>().unwrap().to_bits(), probability.to_bits());
         }
         let first = answer.jsonl().unwrap().lines().next().unwrap().to_owned();
         let read: Value = serde_json::from_str(&first).unwrap();
@@ -239,12 +298,31 @@ mod tests {
     }
 
     #[test]
+    fn several_classes_and_numbers_have_columns_of_their_own() {
+        let classes = ["a".to_owned(), "=b".to_owned(), "c".to_owned()];
+        let table = |task, answer| {
+            let predictions = [Prediction { index: 0, row: 2, answer }];
+            let columns = Columns { task, classes: &classes };
+            let table = Table { columns, predictions: &predictions, names: &[], kept: &[] };
+            (table.csv().unwrap(), table.jsonl().unwrap())
+        };
+        let answer = Answer::Class { class: "c".into(), probabilities: vec![0.25, 0.125, 0.625] };
+        let (csv, jsonl) = table(Task::Multiclass, answer);
+        let head = "index,row,probability,prediction,p_a,p_=b,p_c";
+        assert_eq!(csv, format!("{head}\n0,2,0.625,c,0.25,0.125,0.625\n"));
+        assert!(jsonl.contains("\"p_=b\":0.125"), "{jsonl}");
+        let (csv, jsonl) = table(Task::Regression, Answer::Number(-1.5));
+        assert_eq!(csv, "index,row,prediction\n0,2,-1.5\n");
+        assert_eq!(jsonl, "{\"index\":0,\"row\":2,\"prediction\":-1.5}\n");
+    }
+
+    #[test]
     fn columns_that_are_kept_stand_beside_the_predictions() {
         let all = predictions();
         let names = ["id", "row"].map(String::from);
         let kept = [["a", "b", "=1", ""], ["w", "x", "y", "z"]];
         let kept = kept.map(|column| column.map(String::from).to_vec());
-        let answer = Answer { predictions: &all, names: &names, kept: &kept };
+        let answer = Table { columns: TWO, predictions: &all, names: &names, kept: &kept };
         let text = answer.csv().unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "index,row,probability,prediction,id,row");

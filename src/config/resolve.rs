@@ -60,6 +60,12 @@ impl Arm {
         arm
     }
 
+    /// The arm with what its sections leave to a default, apart from what depends on the data.
+    pub fn spelled_out(mut self) -> Self {
+        spell_out(&mut self.model, &mut self.train);
+        self
+    }
+
     /// What is minimised.
     pub fn loss(&self) -> Loss {
         self.train.loss.unwrap_or(Loss::of(self.model.dense.activation))
@@ -206,6 +212,13 @@ fn how<'r>(section: &ArmSection, rule: &'r LearningRate) -> Option<&'r LearningR
     }
 }
 
+/// Leaves nothing to a default, as the definition of a run does; gives the loss.
+fn spell_out(model: &mut ModelSection, train: &mut TrainSection) -> Loss {
+    train.optimizer.spell_out();
+    model.dense.spell_out();
+    *train.loss.get_or_insert(Loss::of(model.dense.activation))
+}
+
 fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> {
     let (mut model, mut train) = overlay::sections(section, experiment)?;
     let batch_size = section.effective_batch_size();
@@ -215,13 +228,11 @@ fn arm(section: &ArmSection, experiment: &Experiment) -> Result<Arm, Violation> 
     if let Some(rule) = how {
         rates::apply(rule, batch_size, &mut train)?;
     }
-    train.optimizer.spell_out();
-    let loss = *train.loss.get_or_insert(Loss::of(model.dense.activation));
+    let loss = spell_out(&mut model, &mut train);
     // The score is drawn first.
     let score = experiment.study.score.unwrap_or(Metric::of_task(loss.task()));
     train.metrics.retain(|metric| *metric != score);
     train.metrics.insert(0, score);
-    model.dense.spell_out();
     Ok(Arm {
         name: section.name.clone().unwrap_or_else(|| section.plain_name()),
         batch_size: batch_size as usize,

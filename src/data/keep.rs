@@ -11,6 +11,7 @@
 //! | `checksums.json` | of these files: what was changed or damaged is not used |
 
 use super::dataset::Dataset;
+use super::facts::Facts;
 use super::prepare::Prepared;
 use super::text::{FIRST_WORD, HuggingFace, Vocabulary};
 use crate::error::UserError;
@@ -30,6 +31,13 @@ const SPLITS: &str = "splits.csv";
 const VOCABULARY: &str = "vocabulary.txt";
 const TOKENIZER: &str = "tokenizer.json";
 const CHECKSUMS: &str = "checksums.json";
+
+/// The hash of the data that a study keeps facts of; `None` where these are missing or damaged, which is
+/// told where they are needed.
+pub fn kept_hash(folder: &Path) -> Option<String> {
+    let facts: Facts = json(folder, FACTS).ok()?;
+    Some(facts.hash)
+}
 
 impl Prepared {
     /// Writes the copies into this folder, which is made if need be.

@@ -28,7 +28,7 @@ pub use account::Account;
 pub use dataset::Dataset;
 pub use encoder::{Encoded, Encoder, Inputs};
 pub use facts::{Facts, InTraining, Overlap, SplitFacts};
-pub use keep::kept_vocabulary;
+pub use keep::{kept_hash, kept_vocabulary};
 pub use moment::is_time;
 pub use peek::{
     ArrayShape, Column, Contents, Labelled, PeekedTable, is_split, labelled, peek, word_counts,

@@ -23,4 +23,6 @@ pub use confusion::predicted_class;
 pub use metric::{Better, DefaultMargin, Metric, MetricInfo, Unit};
 pub use metrics::{Metrics, Rows};
 pub use model::{Input, Layer, Param, Role, Shape};
-pub use objective::{Activation, Huber, LabelSmoothing, Loss, Objective, Task, probability};
+pub use objective::{
+    Activation, Huber, LabelSmoothing, Loss, Objective, Task, probabilities, probability,
+};

@@ -14,7 +14,9 @@
 //! `CrossEntropyLoss`, `MSELoss`, `L1Loss` and `HuberLoss`.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 
 /// What the head makes of the dense layer's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -40,23 +42,96 @@ impl Activation {
     }
 }
 
-/// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// What is minimised. A loss with settings may be given by its name alone: `loss: huber`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = allow_names)]
 pub enum Loss {
     /// Of a sigmoid: -ln of the probability of the true one of two labels.
     BinaryCrossentropy,
     /// Of a softmax: -ln of the probability of the true class.
-    #[serde(alias = "sparse_categorical_crossentropy")]
     CategoricalCrossentropy(LabelSmoothing),
     /// Of a linear output: the squared error.
-    #[serde(alias = "mean_squared_error")]
     Mse,
     /// Of a linear output: the absolute error.
-    #[serde(alias = "mean_absolute_error")]
     Mae,
     /// Of a linear output: squared where the error is small, absolute beyond `delta`.
     Huber(Huber),
+}
+
+/// Every name of a loss in experiment files, with the loss that it stands for; the first is its own name.
+const NAMES: [(&str, Loss); 8] = {
+    const CATEGORICAL: Loss =
+        Loss::CategoricalCrossentropy(LabelSmoothing { label_smoothing: 0.0 });
+    [
+        ("binary_crossentropy", Loss::BinaryCrossentropy),
+        ("categorical_crossentropy", CATEGORICAL),
+        ("mse", Loss::Mse),
+        ("mae", Loss::Mae),
+        ("huber", Loss::Huber(Huber { delta: 1.0 })),
+        ("sparse_categorical_crossentropy", CATEGORICAL),
+        ("mean_squared_error", Loss::Mse),
+        ("mean_absolute_error", Loss::Mae),
+    ]
+};
+
+/// Editors offer the names.
+fn allow_names(schema: &mut schemars::Schema) {
+    if let Some(ways) = schema.get_mut("oneOf").and_then(|found| found.as_array_mut()) {
+        let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+        ways.retain(|way| way.get("const").is_none() && way.get("enum").is_none());
+        ways.insert(0, serde_json::json!({ "type": "string", "enum": names }));
+    }
+}
+
+impl<'de> Deserialize<'de> for Loss {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(LossVisitor)
+    }
+}
+
+struct LossVisitor;
+
+impl LossVisitor {
+    fn by_name<E: Error>(name: &str) -> Result<Loss, E> {
+        let found = NAMES.iter().find(|(known, _)| *known == name);
+        found.map(|(_, loss)| *loss).ok_or_else(|| {
+            let known = NAMES[..5].iter().map(|(known, _)| format!("`{known}`"));
+            let known = known.collect::<Vec<_>>().join(", ");
+            E::custom(format!("unknown variant `{name}`, expected one of {known}"))
+        })
+    }
+}
+
+impl<'de> Visitor<'de> for LossVisitor {
+    type Value = Loss;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a loss, or { huber: { delta: 1.0 } }")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Loss, E> {
+        Self::by_name(name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loss, A::Error> {
+        let name: String = map.next_key()?.ok_or_else(|| Error::invalid_length(0, &self))?;
+        let loss = match Self::by_name(&name)? {
+            Loss::CategoricalCrossentropy(_) => Loss::CategoricalCrossentropy(map.next_value()?),
+            Loss::Huber(_) => Loss::Huber(map.next_value()?),
+            _ => {
+                return Err(Error::custom(format!(
+                    "`{name}` has no settings: write its name alone"
+                )));
+            }
+        };
+        match map.next_key::<String>()? {
+            None => Ok(loss),
+            Some(other) => {
+                Err(Error::custom(format!("one loss is wanted, and `{other}` is a second")))
+            }
+        }
+    }
 }
 
 /// `loss.categorical_crossentropy`.
@@ -218,6 +293,12 @@ pub(super) fn log_sum_exp(outputs: &[f32]) -> f64 {
     most + wide().map(|z| (z - most).exp()).sum::<f64>().ln()
 }
 
+/// The probability of each class: the softmax of K > 1 outputs.
+pub fn probabilities(outputs: &[f32]) -> Vec<f64> {
+    let sum = log_sum_exp(outputs);
+    outputs.iter().map(|z| (f64::from(*z) - sum).exp()).collect()
+}
+
 /// The probability of label 1.
 pub fn probability(logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(logit)).exp())
@@ -270,6 +351,27 @@ mod tests {
         close(categorical_cross_entropy(&huge, 0.0, 0.0), 0.0);
         assert!(!categorical_cross_entropy(&[f32::NAN, 0.0], 1.0, 0.0).is_finite());
         assert!(!categorical_cross_entropy(&[f32::INFINITY, 0.0], 1.0, 0.0).is_finite());
+    }
+
+    #[test]
+    fn a_loss_is_named_alone_or_with_its_settings() {
+        let read = |text: &str| serde_json::from_str::<Loss>(text);
+        for (name, loss) in NAMES {
+            assert_eq!(read(&format!("\"{name}\"")).unwrap(), loss);
+        }
+        for (name, loss) in &NAMES[..5] {
+            assert_eq!(loss.name(), *name);
+            let written = serde_json::to_string(loss).unwrap();
+            assert_eq!(read(&written).unwrap(), *loss, "{written}");
+        }
+        let huber = read("{\"huber\": {\"delta\": 0.5}}").unwrap();
+        assert_eq!(huber, Loss::Huber(Huber { delta: 0.5 }));
+        let said = |text: &str| read(text).unwrap_err().to_string();
+        assert!(said("\"hinge\"").contains("unknown variant `hinge`, expected one of `binary_"));
+        assert!(said("{\"mse\": {}}").contains("`mse` has no settings"));
+        assert!(said("{\"huber\": {}, \"mse\": {}}").contains("`mse` is a second"));
+        assert!(said("{}").contains("the name of a loss"));
+        assert!(said("3").contains("the name of a loss"));
     }
 
     #[test]

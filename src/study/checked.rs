@@ -23,7 +23,7 @@ impl RunFolder {
     }
 
     /// What is wrong with a run, and how to repeat it.
-    fn to_repeat(&self, message: String) -> UserError {
+    pub(super) fn to_repeat(&self, message: String) -> UserError {
         UserError::new(
             message,
             format!(

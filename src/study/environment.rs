@@ -2,9 +2,10 @@
 
 use super::additions::Additions;
 use super::folder::StudyFolder;
+use super::folder::run_folders;
 use super::plan::Plan;
 use super::pool::Pool;
-use super::record::wall_clock;
+use super::record::{RunFolder, Status, wall_clock};
 use crate::config::Study;
 use crate::data::{Account, Overlap};
 use crate::error::UserError;
@@ -52,6 +53,10 @@ impl Sessions {
         });
         let path = folder.path().join(NAME);
         let earlier: Option<Vec<Value>> = files::read_json(&path)?;
+        let mut this = this;
+        if are_lost(folder.path(), earlier.as_deref().unwrap_or_default())? {
+            this["earlier_lost"] = json!(true);
+        }
         let sessions = Self { path, earlier: earlier.unwrap_or_default(), this };
         sessions.write()?;
         Ok(sessions)
@@ -72,6 +77,22 @@ impl Sessions {
 }
 
 const NAME: &str = "environment.json";
+/// What is damaged is kept under this name.
+const ASIDE: &str = "environment.json.damaged";
+
+/// Whether there were sessions of which nothing is known: finished runs without one, or a damaged file that
+/// was put aside.
+fn are_lost(folder: &Path, sessions: &[Value]) -> Result<bool> {
+    if folder.join(ASIDE).exists() {
+        return Ok(true);
+    }
+    let is_finished = |run: &PathBuf| {
+        // What is wrong with a record is told with its run.
+        let record = RunFolder::new(run).record().ok().flatten();
+        record.is_some_and(|record| record.status == Status::Finished)
+    };
+    Ok(sessions.is_empty() && run_folders(folder)?.iter().any(is_finished))
+}
 
 /// Puts a damaged `environment.json` aside, since it holds no result and is written anew; sessions in it
 /// that are whole stay. Says so.
@@ -85,13 +106,14 @@ pub fn put_damaged_aside(folder: &Path) -> Result<Option<String>> {
     let whole = |session: &Value| files::unsealed(session.clone()).is_some();
     let sessions: Option<Vec<Value>> = files::read_json(&path).unwrap_or_default();
     let sessions: Vec<Value> = sessions.unwrap_or_default().into_iter().filter(whole).collect();
-    let aside = folder.join(format!("{NAME}.damaged"));
+    let aside = folder.join(ASIDE);
     fs::rename(&path, &aside).with_context(|| format!("cannot rename {}", path.display()))?;
     if !sessions.is_empty() {
         files::write_json(&path, &sessions)?;
     }
     Ok(Some(format!(
-        "{error}; it holds no result: it is put aside as {} and written anew",
+        "{error}; it holds no result, and is put aside as {} and written anew. How often the study was \
+         looked at is no longer known: its bounds are now those of a study that got seeds after a look",
         aside.display()
     )))
 }
@@ -145,6 +167,8 @@ pub struct Session {
     /// By metric, what always giving the same answer comes to on validation: the more frequent class, or the
     /// mean of the training targets.
     pub baselines: BTreeMap<String, f64>,
+    /// Whether there were sessions before it of which nothing is known any more.
+    pub earlier_lost: bool,
 }
 
 impl Session {
@@ -162,6 +186,7 @@ impl Session {
             baselines: baselines
                 .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
                 .collect(),
+            earlier_lost: session["earlier_lost"].as_bool().unwrap_or(false),
         }
     }
 
@@ -188,7 +213,8 @@ impl Session {
                     "the margin is a share of the baseline's {}, which is not known for this data",
                     study.score().info().title
                 ),
-                "give `study.margin` as a number in the unit of the score",
+                "repeat the same `batchscope run`, which looks at the data again, or give `study.margin` as a number \
+                 in the unit of the score",
             )
         })
     }
@@ -207,7 +233,11 @@ impl Plan {
 
 /// The sessions of a study, in order; none before the first one.
 pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
-    Ok(session_values(folder)?.iter().map(Session::read).collect())
+    let values = session_values(folder)?;
+    if are_lost(folder, &values)? && values.is_empty() {
+        return Ok(vec![Session { earlier_lost: true, ..Session::default() }]);
+    }
+    Ok(values.iter().map(Session::read).collect())
 }
 
 /// What of the data's lines and rows made no example in the last session, and why.
@@ -228,7 +258,8 @@ pub fn was_extended(sessions: &[Session]) -> bool {
         is_more
     };
     let added = sessions.iter().filter_map(|session| session.seeds).any(&mut is_more);
-    added || sessions.iter().any(|session| session.until.is_some())
+    // How often results were looked at in sessions that are lost is not known.
+    added || sessions.iter().any(|session| session.until.is_some() || session.earlier_lost)
 }
 
 fn counts(session: &Value, of: &str) -> [Option<usize>; 3] {

@@ -65,7 +65,8 @@ fn unusual(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
             optimizer: by_default(&arm.train.optimizer),
             ..TrainSection::default()
         },
-    };
+    }
+    .spelled_out();
     let json = |arm: &Arm| -> Result<Value> {
         let mut value = serde_json::to_value(arm)?;
         let sections = value.as_object_mut();

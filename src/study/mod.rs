@@ -73,7 +73,7 @@ pub use record::{
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
-pub use trained::{Measurement, Prediction, TrainedRun};
+pub use trained::{Answer, Measurement, Prediction, TrainedRun};
 pub use tuning::Tuning;
 pub use worker::serve;
 

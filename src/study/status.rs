@@ -4,10 +4,11 @@ use super::additions::Additions;
 use super::environment::{sessions, training_examples};
 use super::folder::{in_use, resolved, run_folders};
 use super::plan::Run;
-use super::record::{RunFolder, Status};
+use super::record::{Definition, RunFolder, Status};
 use super::summary::{ArmSummary, summarise};
 use super::tuning::{Tuning, read_undamaged, settled};
 use crate::config::{Arm, Study};
+use crate::data;
 use crate::error::UserError;
 use crate::train::TrainingLength;
 use anyhow::Result;
@@ -95,20 +96,34 @@ impl StudyStatus {
         // off.
         let in_use = in_use(folder);
         // The resolved file has room for finished seeds beyond those that were asked for.
-        let last = sessions(folder)?.pop();
+        let sessions = sessions(folder)?;
+        let is_unknown = sessions.iter().any(|session| session.earlier_lost);
+        let last = sessions.last().cloned();
         let asked = last.as_ref().and_then(|last| last.seeds);
         let additions = last.and_then(|last| last.until);
         study.seeds.truncate(asked.map_or(usize::MAX, |seeds| seeds as usize));
         let (tunings, tuning) = read_undamaged(&study, folder)?;
-        let notes = study.take_finished_of(&settled(&study, &tunings).arms, folder)?;
+        let mut notes = study.take_finished_of(&settled(&study, &tunings).arms, folder)?;
+        if is_unknown {
+            notes.push(LOST.to_owned());
+        }
         let study = settled(&study, &tunings);
         let all = Run::all(&study);
         let planned: BTreeSet<String> = all.iter().map(Run::id).collect();
         let rows = training_examples(folder)?;
+        let data = data::kept_hash(&folder.join("data"));
         let epochs = |arm: &Arm| rows.map(|rows| TrainingLength::new(arm, rows).epochs());
         let of_runs = |runs: &[Run]| -> Result<Vec<RunStatus>> {
             let of_run = |run: &Run| {
-                run_status(&RunFolder::new(&folder.join(run.id())), run.id(), epochs(&run.arm))
+                let files = RunFolder::new(&folder.join(run.id()));
+                let stands = run_status(&files, run.id(), epochs(&run.arm))?;
+                match belongs_elsewhere(&files, run, data.as_deref()) {
+                    Some(UserError { message, hint }) => {
+                        let hint = hint.unwrap_or_default();
+                        Ok(RunStatus { state: RunState::Damaged { message, hint }, ..stands })
+                    }
+                    None => Ok(stands),
+                }
             };
             runs.iter().map(of_run).collect()
         };
@@ -146,6 +161,11 @@ impl StudyStatus {
     }
 }
 
+/// What is said of a study whose sessions are not all known.
+const LOST: &str = "`environment.json` is missing or was damaged, so how often these results were looked at, \
+    and what is known of their data, is lost: the bounds are those of a study that got seeds after a look. \
+    Repeat the same `batchscope run`, which looks at the data again and trains nothing twice";
+
 /// One row an arm, over the finished runs that are whole.
 fn arms_of(
     study: &Study,
@@ -179,4 +199,25 @@ fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Re
         Some(Status::Failed { message }) => RunState::Failed { message },
     };
     Ok(RunStatus { run, state, epochs: files.epochs()?, planned_epochs })
+}
+
+/// Why a finished run is not the one that its study asks for here, and what to do; `None` if it is, or if
+/// it is not finished, as `run` looks before it goes on. `data` is the hash of the study's data.
+fn belongs_elsewhere(files: &RunFolder, run: &Run, data: Option<&str>) -> Option<UserError> {
+    let record = files.record().ok().flatten()?;
+    let Definition { arm, seed, data: of_run, .. } = &record.definition;
+    let is_same = *arm == run.arm.defining() && *seed == run.seed;
+    let is_of_data = data.is_none_or(|data| data == of_run);
+    if record.status != Status::Finished || (is_same && is_of_data) {
+        return None;
+    }
+    let what = match is_same {
+        true => "was trained on other data than the study keeps".to_owned(),
+        false if arm.name != run.arm.name || *seed != run.seed => {
+            format!("holds the run {}/seed-{seed}", arm.name)
+        }
+        false => "was trained with other settings than the study has".to_owned(),
+    };
+    let message = format!("{} {what}", files.path().display());
+    Some(files.to_repeat(message))
 }

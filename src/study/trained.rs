@@ -10,10 +10,9 @@ use crate::config::Study;
 use crate::data::{self, Dataset, Encoder, Inputs, Prepared};
 use crate::error::UserError;
 use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, Splits};
-use crate::spec::{self, Metrics, Objective};
+use crate::spec::{self, Metrics, Objective, Task};
 use crate::train;
 use anyhow::{Context, Result};
-use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,17 +37,35 @@ pub struct Measurement {
 }
 
 /// What a run says of one row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     /// Its place in the input, from 0.
     pub index: u64,
     /// Its line in a table, or its row (from 0) in an array.
     pub row: u64,
-    /// That it belongs to class 1.
-    pub probability: f64,
-    /// The name of the class, which is class 1 for a probability above 0.5.
-    #[serde(rename = "prediction")]
-    pub class: String,
+    /// What is predicted.
+    pub answer: Answer,
+}
+
+/// What is predicted of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// One of two classes.
+    Binary {
+        /// That it belongs to class 1.
+        probability: f64,
+        /// The name of the class, which is class 1 for a probability above 0.5.
+        class: String,
+    },
+    /// One of several classes.
+    Class {
+        /// The name of the most probable one.
+        class: String,
+        /// Of each class, in the order of the facts of the data.
+        probabilities: Vec<f64>,
+    },
+    /// A number.
+    Number(f64),
 }
 
 impl TrainedRun {
@@ -132,12 +149,28 @@ impl TrainedRun {
     pub fn predict(&self, encoder: &Encoder, inputs: &Inputs) -> Result<Vec<Prediction>> {
         let encoded = encoder.encode(inputs)?;
         let logits = self.logits(encoded.sequences(), encoded.len())?;
-        let classes = &encoder.facts().classes;
-        let predict = |(index, (row, logit)): (u64, (&u64, f32))| {
-            let class = classes[usize::from(spec::predicted_class(&[logit]) == 1)].clone();
-            Prediction { index, row: *row, probability: spec::probability(logit), class }
+        let (classes, task) = (&encoder.facts().classes, self.task());
+        let predict = |(index, (row, outputs)): (u64, (&u64, &[f32]))| {
+            let class = || classes[spec::predicted_class(outputs)].clone();
+            let answer = match task {
+                Task::Binary => {
+                    Answer::Binary { probability: spec::probability(outputs[0]), class: class() }
+                }
+                Task::Multiclass => {
+                    let probabilities = spec::probabilities(outputs);
+                    Answer::Class { class: class(), probabilities }
+                }
+                Task::Regression => Answer::Number(f64::from(outputs[0])),
+            };
+            Prediction { index, row: *row, answer }
         };
-        Ok((0..).zip(inputs.rows().iter().zip(logits)).map(predict).collect())
+        let outputs = logits.chunks_exact(self.definition.model.outputs);
+        Ok((0..).zip(inputs.rows().iter().zip(outputs)).map(predict).collect())
+    }
+
+    /// What is asked of the model.
+    pub fn task(&self) -> Task {
+        self.definition.arm.task()
     }
 
     /// The logits of these rows, computed in the order of their lengths, so that little is computed

@@ -10,7 +10,7 @@ use batchscope::config::{
     Per, Schedule, TrainSection,
 };
 use batchscope::kernels::{self, Arrays, Examples, Sequences, Splits, State};
-use batchscope::spec::{Input, Metric, Metrics, Shape};
+use batchscope::spec::{Input, Loss, Metric, Metrics, Shape, Task, probabilities};
 use batchscope::train::{
     self, Callback, EpochMetrics, EpochTimes, Job, Outcome, Position, Trained,
 };
@@ -34,6 +34,8 @@ struct Fixture {
 #[derive(Deserialize)]
 struct Part {
     labels: Vec<f32>,
+    classes: Vec<f32>,
+    numbers: Vec<f32>,
     feature_values: Vec<f32>,
     token_rows: Vec<Vec<i32>>,
 }
@@ -47,6 +49,8 @@ struct Case {
     penalties: Vec<Penalised>,
     class_weights: Option<[f64; 2]>,
     schedule: bool,
+    outputs: usize,
+    loss: Loss,
     learning_rates: Vec<f64>,
     first_weights: Arrays,
     losses: Vec<f64>,
@@ -66,12 +70,17 @@ struct Rows {
 
 impl Rows {
     fn new(part: &Part, order: &[usize], case: &Case, steps: usize) -> Self {
+        let targets = match case.loss.task() {
+            Task::Binary => &part.labels,
+            Task::Multiclass => &part.classes,
+            Task::Regression => &part.numbers,
+        };
         let size = part.feature_values.len() / part.labels.len();
         let features = order.iter().flat_map(|row| &part.feature_values[row * size..][..size]);
         let tokens: Vec<Vec<i32>> =
             order.iter().map(|row| padded(&part.token_rows[*row], case, steps)).collect();
         Self {
-            labels: order.iter().map(|row| part.labels[*row]).collect(),
+            labels: order.iter().map(|row| targets[*row]).collect(),
             features: features.copied().collect(),
             tokens: Ragged::new(&tokens),
         }
@@ -105,12 +114,14 @@ fn arm(fixture: &Fixture, case: &Case) -> Arm {
         shuffle: false,
         optimizer: Optimizer::Adam(adam),
         class_weight: case.class_weights.map(each),
+        loss: Some(case.loss),
         ..TrainSection::default()
     };
     if case.schedule {
         train.schedule = Schedule::Exponential(Exponential { gamma: 0.9, per: Per::Epoch });
     }
     let mut model = ModelSection::default();
+    model.dense.activation = case.loss.activation();
     let found = penalties(&case.penalties);
     let written = |penalty: kernels::Penalty| Penalty { l1: penalty.l1, l2: penalty.l2 };
     model.lstm.kernel_regularizer = written(found.kernel);
@@ -136,7 +147,7 @@ fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Tr
         "features" => Input::Features(fixture.features),
         _ => Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim },
     };
-    let shape = Shape { input, units: fixture.units, outputs: 1 };
+    let shape = Shape { input, units: fixture.units, outputs: case.outputs };
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, best) = (folder.path().join("state"), folder.path().join("best"));
     let in_order: Vec<usize> = (0..fixture.validation.labels.len()).collect();
@@ -173,15 +184,27 @@ fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Tr
     (listener.0, end.unwrap())
 }
 
-fn accuracy(metrics: &Metrics) -> f64 {
-    metrics.get(Metric::Accuracy).unwrap()
+/// Accuracy, or of numbers the mean absolute error.
+fn score(metrics: &Metrics) -> f64 {
+    metrics.get(Metric::Accuracy).or(metrics.get(Metric::Mae)).unwrap()
+}
+
+/// As the fixture has them: of a softmax the logs of the probabilities.
+fn logits(case: &Case, found: &[f32]) -> Vec<f32> {
+    match case.loss.task() {
+        Task::Multiclass => {
+            let of_row = |row: &[f32]| probabilities(row).into_iter().map(|p| p.ln() as f32);
+            found.chunks(case.outputs).flat_map(of_row).collect()
+        }
+        _ => found.to_vec(),
+    }
 }
 
 pub(super) fn three_epochs_follow_keras(path: Path) {
     const TOLERANCE: f64 = 1e-4;
     let fixture: Fixture =
         serde_json::from_str(include_str!("../fixtures/keras_training.json")).unwrap();
-    assert_eq!(fixture.cases.len(), 10);
+    assert_eq!(fixture.cases.len(), 19);
     for case in &fixture.cases {
         let (epochs, end) = trained(path, &fixture, case);
         let compare = |what: &str, expected: &[f64], found: fn(&EpochMetrics) -> f64| {
@@ -190,10 +213,12 @@ pub(super) fn three_epochs_follow_keras(path: Path) {
         };
         compare("learning rate", &case.learning_rates, |epoch| epoch.learning_rate);
         compare("loss", &case.losses, |epoch| epoch.train.loss);
-        compare("accuracy", &case.accuracies, |epoch| accuracy(&epoch.train));
+        compare("accuracy or error", &case.accuracies, |epoch| score(&epoch.train));
         compare("val_loss", &case.validation_losses, |epoch| epoch.validation.loss);
-        compare("val_accuracy", &case.validation_accuracies, |epoch| accuracy(&epoch.validation));
-        assert_close(&case.name, &end.test_logits, &case.logits, TOLERANCE);
+        compare("that of validation", &case.validation_accuracies, |epoch| {
+            score(&epoch.validation)
+        });
+        assert_close(&case.name, &logits(case, &end.test_logits), &case.logits, TOLERANCE);
         assert_weights(&case.name, &end.weights, &case.final_weights, TOLERANCE);
     }
 }

@@ -8,6 +8,8 @@
 mod fused;
 // Gradients against finite differences of an independent model in f64.
 mod gradients;
+// Ten steps with each head and loss.
+mod heads;
 // Whole trainings as Keras does them.
 mod keras;
 // Memory that does not suffice, and gradients summed over parts of a batch.
@@ -82,6 +84,7 @@ macro_rules! battery {
                 a_row_has_the_same_logit_alone_and_beside_longer_rows = trajectory,
                 subnormal_numbers_are_flushed_and_nowhere_else = trajectory,
                 every_update_follows_torch = updates,
+                every_head_and_loss_follows_torch = heads,
                 three_epochs_follow_keras = keras,
                 parts_of_a_batch_give_the_step_of_the_whole_batch = micro_batches,
                 gradients_of_ragged_tokens_agree_with_finite_differences = gradients,

@@ -11,17 +11,7 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
     match caution {
         Caution::SeenInTraining { splits, gap, steps } => seen(splits, *gap, *steps, scale),
         Caution::FailedRuns { planned, diverged, failed, unscored, unfinished } => {
-            let without = format!("left out, since their {} is not defined", scale.title());
-            let parts = [
-                (*diverged, "diverged"),
-                (*failed, "failed"),
-                (*unfinished, "unfinished"),
-                (*unscored, &*without),
-            ];
-            let parts = parts.iter().filter(|(runs, _)| *runs > 0);
-            let parts: Vec<String> =
-                parts.map(|(runs, what)| format!("{} {what}", count(*runs as u64))).collect();
-            format!("Of {}: {}.", counted(*planned, "run"), list(&parts))
+            failed_runs(*planned, [*diverged, *failed, *unfinished, *unscored], scale)
         }
         Caution::Strays(found) => strays(found, scale),
         Caution::NoBetterThanGuessing(Guessing { score }) => guessing(*score, results),
@@ -70,6 +60,16 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
             )
         }
     }
+}
+
+/// Runs that diverged, failed, are not finished or have no score.
+fn failed_runs(planned: usize, counts: [usize; 4], scale: Scale) -> String {
+    let without = format!("left out, since their {} is not defined", scale.title());
+    let what = ["diverged", "failed", "unfinished", &without];
+    let parts = counts.into_iter().zip(what).filter(|(runs, _)| *runs > 0);
+    let parts: Vec<String> =
+        parts.map(|(runs, what)| format!("{} {what}", count(runs as u64))).collect();
+    format!("Of {}: {}.", counted(planned, "run"), list(&parts))
 }
 
 /// Whether it is told above everything that can be folded.
@@ -160,10 +160,9 @@ fn strays(found: &Strays, scale: Scale) -> String {
 fn other_rows(found: &OtherRows, scale: Scale) -> String {
     let rows = count(found.rows as u64);
     if found.interval.is_none() && found.block.is_some() {
-        let score = scale.title();
         return format!(
-            "Sampling error of the test split ({rows} rows): not known for {score}. Intervals on the test split \
-             cover other seeds alone, not other rows."
+            "Sampling error of the test split ({rows} rows): not known. Intervals on the test split cover other \
+             seeds alone, not other rows."
         );
     }
     let Some(interval) = found.interval else {

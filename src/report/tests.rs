@@ -15,6 +15,51 @@ fn score(info: &MetricInfo, accuracy: f64) -> f64 {
     if info.falls() { -error * (1.0 - accuracy) } else { accuracy }
 }
 
+fn one_arm(
+    info: &MetricInfo,
+    place: usize,
+    (size, rate, budget, accuracy): (usize, Rate, Budget, f64),
+) -> ArmResults {
+    let own = 1e-3 * place as f64;
+    let mut arm = arm(size, &[accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]);
+    for (seed, run) in &mut arm.runs {
+        let point = |at: u64| Point {
+            step: 10 * at,
+            examples: 10 * at * size as u64,
+            seconds: at as f64,
+            score: score(info, run.validation - 0.01 * at.abs_diff(6) as f64),
+            loss: 0.5,
+            train: Some([0.4, score(info, run.validation + 0.02)]),
+            watched: None,
+        };
+        run.curve = (1..=7).map(point).collect();
+        run.rows = (0..60).map(|row| ((row + seed) % 5) as f32).collect();
+        run.validation = score(info, run.validation);
+        run.test = run.test.map(|test| score(info, test));
+    }
+    ArmResults { name: format!("a{place}"), rate, budget, ..arm }
+}
+
+fn one_minimum(arm: &ArmResults, seed: u64) -> SharpnessRun {
+    SharpnessRun {
+        arm: arm.name.clone(),
+        batch_size: arm.batch_size,
+        learning_rate: 1e-3,
+        seed,
+        score: arm.runs[&seed].validation,
+        sharpness: Sharpness {
+            loss: 0.1,
+            top_eigenvalue: 3.0 + arm.batch_size as f64 / 64.0 + 0.1 * seed as f64,
+            trace: 40.0,
+            trace_se: 2.0,
+            ball: 0.1,
+            adaptive: 0.2 + seed as f64,
+            keskar: 12.0,
+            edge_of_stability: Some(0.4),
+        },
+    }
+}
+
 /// The five arms of a gap, with curves, answers of test rows, sharpness and lines.
 fn study(metric: Metric) -> Results {
     let info = metric.info();
@@ -25,44 +70,9 @@ fn study(metric: Metric) -> Results {
         (256, Rate::Tuned, Budget::Epochs, 0.83),
         (256, Rate::Tuned, Budget::Steps, 0.84),
     ];
-    let arms = kinds.into_iter().enumerate().map(|(place, (size, rate, budget, accuracy))| {
-        let own = 1e-3 * place as f64;
-        let mut arm = arm(size, &[accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]);
-        for (seed, run) in &mut arm.runs {
-            let point = |at: u64| Point {
-                step: 10 * at,
-                examples: 10 * at * size as u64,
-                seconds: at as f64,
-                score: score(info, run.validation - 0.01 * at.abs_diff(6) as f64),
-                loss: 0.5,
-                train: Some([0.4, score(info, run.validation + 0.02)]),
-                watched: None,
-            };
-            run.curve = (1..=7).map(point).collect();
-            run.rows = (0..60).map(|row| ((row + seed) % 5) as f32).collect();
-            run.validation = score(info, run.validation);
-            run.test = run.test.map(|test| score(info, test));
-        }
-        ArmResults { name: format!("a{place}"), rate, budget, ..arm }
-    });
-    let arms: Vec<ArmResults> = arms.collect();
-    let sharpness = |(place, seed): (usize, u64)| SharpnessRun {
-        arm: format!("a{place}"),
-        batch_size: arms[place].batch_size,
-        learning_rate: 1e-3,
-        seed,
-        score: arms[place].runs[&seed].validation,
-        sharpness: Sharpness {
-            loss: 0.1,
-            top_eigenvalue: 3.0 + place as f64 + 0.1 * seed as f64,
-            trace: 40.0,
-            trace_se: 2.0,
-            ball: 0.1,
-            adaptive: 0.2 + seed as f64,
-            keskar: 12.0,
-            edge_of_stability: Some(0.4),
-        },
-    };
+    let arms: Vec<ArmResults> =
+        kinds.into_iter().enumerate().map(|(place, kind)| one_arm(info, place, kind)).collect();
+    let sharpness = |(place, seed): (usize, u64)| one_minimum(&arms[place], seed);
     let at = |alpha: f64| LinePoint {
         alpha,
         train: [0.1 + (alpha * (1.0 - alpha)).abs(), score(info, 0.9 - alpha * (1.0 - alpha))],

@@ -346,6 +346,11 @@ impl MetricInfo {
         self.tasks.contains(&task)
     }
 
+    /// Whether it has [`Self::row_values`] at all.
+    pub fn has_row_values(&self) -> bool {
+        !matches!(self.compute, Compute::Bins)
+    }
+
     /// The best value that there can be, turned.
     pub fn best(&self) -> f64 {
         self.turned(self.range[usize::from(!self.falls())])

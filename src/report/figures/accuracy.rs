@@ -121,8 +121,8 @@ fn caption(study: &Study, ways: usize) -> String {
         format!(" With {name} {arms} had not been measured yet.")
     });
     let rows = match study.results.reported_split() {
-        Split::Test => ", over test rows too",
-        Split::Validation => "",
+        Split::Test => study.scale().over_rows(","),
+        Split::Validation => String::new(),
     };
     format!(
         "Small dots are runs, large marks means, bars 95 % t intervals ({}{rows}). Grey band: within the \

@@ -17,7 +17,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let validation = panel("on validation", &found.validation, margin, scale);
     let at_best = panel("at each run's best", &found.best, margin, scale);
     let seeds = found.seeds.len();
-    let rows = if found.test.is_some() { ", over test rows too" } else { "" };
+    let rows = if found.test.is_some() { scale.over_rows(",") } else { String::new() };
     let caption = format!(
         "{score} of {small} minus {large}{unit}. The gap is the sum of the other bars: what tuning \
          the learning rate gives {large} more than {small}, what as many steps add, and the rest. Grey \

@@ -32,11 +32,12 @@ fn arms(found: &Decomposition, scale: Scale) -> Block {
 
 fn about(scale: Scale) -> String {
     format!(
-        "Small minus large in {}, paired by seed, with 95 % t intervals; on the test split over test rows too. \
+        "Small minus large in {}, paired by seed, with 95 % t intervals{}. \
          Total = learning rate + updates + residual. *Learning rate*: what tuning gives the large batch more \
          than the small one. *Updates*: what a budget of as many steps adds. *Residual*: the rest. Rates were \
          tuned on validation with separate seeds.",
-        scale.in_unit()
+        scale.in_unit(),
+        scale.over_rows("; on the test split")
     )
 }
 

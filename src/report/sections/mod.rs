@@ -128,7 +128,7 @@ fn factors(found: &[Factor], scale: Scale) -> Vec<Block> {
         sizes.collect::<Vec<_>>().join(", ")
     };
     let Some(first) = found.first() else { return Vec::new() };
-    let rows = if first.split == Split::Test { " over test rows too" } else { "" };
+    let rows = if first.split == Split::Test { scale.over_rows("") } else { String::new() };
     let about = format!(
         "{}, paired by seed, with 95 % t intervals{rows}; p values by Holm.",
         scale.differences_on(first.split)

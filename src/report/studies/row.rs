@@ -7,9 +7,10 @@ use super::comparable::data_hash;
 use crate::analysis::{ArmFinding, Findings, Rate, Results, Sizes};
 use crate::config::LearningRate;
 use crate::format::{count, list};
-use crate::report::block::{Cell, Table};
+use crate::report::block::{Cell, Rows, Table};
 use crate::report::tables::word;
 use crate::report::words::{self, Scale};
+use crate::spec::MetricInfo;
 use std::collections::BTreeSet;
 
 /// A study, its differences and the address of its report.
@@ -81,12 +82,25 @@ pub(super) fn learning_rate(member: &Member) -> String {
     })
 }
 
+/// The score that all studies have; `None` where they have different ones.
+fn one_score(members: &[&Member]) -> Option<&'static MetricInfo> {
+    let mut scores = members.iter().map(|member| member.written.results.score);
+    let first = scores.next()?;
+    scores.all(|score| score == first).then_some(first)
+}
+
 /// `validation_accuracy`; `validation_score` where the studies have different ones.
 fn column(members: &[&Member], split: &str) -> String {
-    let score = |member: &Member| member.written.results.score;
-    let one = members.windows(2).all(|pair| score(pair[0]) == score(pair[1]));
-    let name = members.first().filter(|_| one).map_or("score", |first| score(first).name);
-    format!("{split}_{name}")
+    format!("{split}_{}", one_score(members).map_or("score", |score| score.name))
+}
+
+/// With the names of the scores where they differ.
+fn with_scores<R: Copy>(
+    rows: Rows<R>,
+    members: &[&Member],
+    of: impl Fn(R) -> &'static str,
+) -> Rows<R> {
+    if one_score(members).is_some() { rows } else { rows.data("score", of) }
 }
 
 /// `studies.csv`: one row a study.
@@ -97,8 +111,8 @@ pub(super) fn studies_csv(lines: &[Line]) -> Table {
     };
     let members: Vec<&Member> = lines.iter().map(|of| of.member).collect();
     let columns = |split| column(&members, split);
-    Table::of(lines.iter().copied())
-        .data("study", |of| &of.member.name)
+    let rows = Table::of(lines.iter().copied()).data("study", |of| &of.member.name);
+    with_scores(rows, &members, |of| of.results().score.name)
         .data("report", |of| of.link)
         .data("data", |of| data_hash(of.member))
         .data("training_examples", |of| of.results().examples.train)
@@ -135,8 +149,8 @@ pub(super) fn differences_csv(members: &[Member]) -> Table {
     });
     let all: Vec<&Member> = members.iter().collect();
     let scale = |member: &Member| Scale::from(&member.written.results);
-    Table::of(arms)
-        .data("study", |(member, _)| &member.name)
+    let rows = Table::of(arms).data("study", |(member, _)| &member.name);
+    with_scores(rows, &all, |(member, _)| member.written.results.score.name)
         .data("arm", |(_, arm)| &arm.name)
         .data("batch_size", |(_, arm)| arm.batch_size)
         .data("role", |(_, arm)| word(arm.role))

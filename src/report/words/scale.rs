@@ -180,6 +180,15 @@ impl Scale {
         if self.is_percent() { " points" } else { "" }
     }
 
+    /// After intervals on the test split, with this before it: that they are about other rows too, unless the
+    /// score does not tell what single rows contribute.
+    pub(in crate::report) fn over_rows(self, before: &str) -> String {
+        match self.info.has_row_values() {
+            true => format!("{before} over test rows too"),
+            false => String::new(),
+        }
+    }
+
     /// `points of accuracy`, `F1`: what differences are in.
     pub(in crate::report) fn in_unit(self) -> String {
         let title = self.title();

@@ -98,7 +98,7 @@ fn intervals_of_f1_and_rmse_cover_the_truth_of_other_seeds_and_rows() {
             alone += usize::from(of_seeds.contains(truth(metric)));
         }
         assert!((370..=395).contains(&covered), "{metric:?}: {covered}");
-        assert!(alone < 340, "{metric:?}: {alone}");
+        assert!(alone < 350, "{metric:?}: {alone}");
     }
 }
 

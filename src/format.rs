@@ -88,6 +88,26 @@ pub fn rate(value: f64) -> String {
     if plain.len() > 9 { format!("{value:e}") } else { plain }
 }
 
+/// `350.2`, `120`, `0.01235`, `2.5e9`: a number of the user's to four digits.
+pub fn number(value: f64) -> String {
+    let without_zeros = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        1e-3..1e6 => {
+            let digits = (3 - value.abs().log10().floor() as i32).max(0) as usize;
+            without_zeros(&format!("{value:.digits$}"))
+        }
+        _ => {
+            let text = format!("{value:.3e}");
+            let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+            format!("{}e{power}", without_zeros(digits))
+        }
+    }
+}
+
 /// A command line that a shell reads back as these arguments.
 pub fn command(arguments: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
@@ -198,5 +218,21 @@ mod tests {
         assert_eq!([loss(0.43214), loss(2.306e7)], ["0.4321", "2.31e7"]);
         let rates = [1e-3, 0.00316, 1e30, 1e-9, 0.5, 2.0].map(rate);
         assert_eq!(rates, ["0.001", "0.00316", "1e30", "1e-9", "0.5", "2"]);
+    }
+
+    #[test]
+    fn numbers_have_four_digits() {
+        let cases = [
+            (0.0, "0"),
+            (350.25, "350.2"),
+            (120.0, "120"),
+            (-1234.56, "-1235"),
+            (0.012_345, "0.01235"),
+            (2.5e9, "2.5e9"),
+            (1e-30, "1e-30"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
     }
 }

@@ -172,17 +172,33 @@ fn init_looks_at_the_labels() {
     scene.write("mine.yaml", &other);
     let said = scene.run(&["check", "mine.yaml"]).expect(0).stdout;
     assert!(said.contains("with label `2`"), "{said}");
-    let three = init(&|label| label.min(2)).expect(2).stderr;
-    assert!(three.contains("received 3: `0` (30 rows), `1` (30 rows), `2` (60 rows)"), "{three}");
+    let three = init(&|label| label.min(2)).expect(0);
+    let said = "for labels: 3 classes (`0` 30, `1` 30, `2` 60)";
+    assert!(three.stderr.contains(said), "{}", three.stderr);
+    let head = "  dense: { units: 3, activation: softmax }";
+    assert!(three.stdout.contains(head), "{}", three.stdout);
+    scene.write("mine.yaml", &three.stdout);
+    let said = scene.run(&["check", "mine.yaml"]).expect(0).stdout;
+    assert!(said.contains("72 training (`0` 18, `1` 18, `2` 36)"), "{said}");
 
     let mut npz = Npz::new(&scene, "f.npz");
     npz.add("X_train", &[ROWS as u64, STEPS as u64, 2], &windows(STEPS));
     let targets: Vec<f32> = (0..ROWS).map(|row| row as f32 / 7.0).collect();
     npz.add("y_train", &[ROWS as u64], &targets);
     drop(npz);
-    let said = scene.run(&["init", "f.npz"]).expect(2).stderr;
-    assert!(said.contains("received 120 from 0 to 17"), "{said}");
-    assert!(said.contains("(y_train > "), "{said}");
+    let init = scene.run(&["init", "f.npz"]).expect(0);
+    assert!(
+        init.stderr.contains("for labels: numbers (120 different ones from 0 to 17, mean 8.5)"),
+        "{}",
+        init.stderr
+    );
+    let yaml = init.stdout;
+    assert!(yaml.contains("dense: { units: 1, activation: linear }"), "{yaml}");
+    assert!(yaml.contains("  loss: mse\n") && yaml.contains("metrics: [rmse]"), "{yaml}");
+    assert!(!yaml.contains("accuracy"), "{yaml}");
+    scene.write("numbers.yaml", &yaml);
+    let said = scene.run(&["check", "numbers.yaml"]).expect(0).stdout;
+    assert!(said.contains("72 training (from "), "{said}");
 }
 
 #[test]

@@ -3,6 +3,7 @@ use batchscope::config::{DataSection, EmbeddingSection};
 use batchscope::data::{Dataset, Encoder, Inputs, Prepared, prepare};
 use batchscope::error::UserError;
 use batchscope::kernels::{Sequences, Split};
+use batchscope::spec::{Metric, Task};
 use std::fs;
 use std::path::Path;
 
@@ -29,14 +30,27 @@ impl Files {
     }
 
     fn prepare(&self, yaml: &str, embedding: Option<bool>) -> anyhow::Result<Prepared> {
+        self.prepare_for(Task::Binary, yaml, embedding)
+    }
+
+    fn prepare_for(
+        &self,
+        task: Task,
+        yaml: &str,
+        embedding: Option<bool>,
+    ) -> anyhow::Result<Prepared> {
         let embedding = embedding.map(|mask_zero| EmbeddingSection { dim: 4, mask_zero });
         let cache = self.path().join("cache");
-        prepare(&self.section(yaml), embedding.as_ref(), &cache, &mut |_| ())
+        prepare(&self.section(yaml), embedding.as_ref(), task, &cache, &mut |_| ())
     }
 
     /// What is said of these files, without the folder.
     fn refusal(&self, yaml: &str, embedding: Option<bool>) -> String {
-        let error = self.prepare(yaml, embedding).unwrap_err();
+        self.refusal_for(Task::Binary, yaml, embedding)
+    }
+
+    fn refusal_for(&self, task: Task, yaml: &str, embedding: Option<bool>) -> String {
+        let error = self.prepare_for(task, yaml, embedding).unwrap_err();
         let error = error.downcast_ref::<UserError>().unwrap_or_else(|| panic!("{error:#}"));
         assert!(error.hint.is_some(), "{} has no hint", error.message);
         error.message.replace(&format!("{}/", self.path().display()), "")
@@ -253,7 +267,7 @@ fn values_are_compared_with_columns_without_blanks_around_them_and_as_written() 
     let files = Files::of(&[("t.csv", text.as_bytes())]);
     let of = |yaml: &str| files.prepare(yaml, Some(true)).unwrap().facts;
     let facts = of("{ table: { path: @t.csv, positive: \"+1\" } }");
-    assert_eq!((facts.classes[1].as_str(), facts.train.positives), ("+1", 6));
+    assert_eq!((facts.classes[1].as_str(), facts.train.positives), ("+1", Some(6)));
     let same = of("{ table: { path: @t.csv, positive: \" +1\" } }");
     assert_eq!(same.train, facts.train);
     let said = files.refusal("{ table: { path: @t.csv, positive: \"1\" } }", Some(true));
@@ -302,4 +316,168 @@ fn texts_that_stand_in_two_splits_are_counted_and_a_random_split_keeps_them_in_o
     assert!(test > 0 && example.is_some(), "{test}");
     assert!(repeated("{ table: { path: @parts.csv, split: part } }").1 > 0);
     assert_eq!(repeated("{ table: { path: @parts.csv } }"), (0, 0, None));
+}
+
+/// 60 rows of three words, by turns of one of three subjects, with a number of stars.
+fn subjects() -> String {
+    let row = |at: usize| {
+        let subject = ["sport", "art", "law"][at % 3];
+        let stars = [9, 10, 2, 7][at / 3 % 4];
+        format!("about {subject} w{at},{subject},{stars},{}\n", at as f32 / 4.0 - 5.0)
+    };
+    (0..60).fold("text,subject,stars,price\n".to_owned(), |text, at| text + &row(at))
+}
+
+#[test]
+fn several_classes_are_counted_in_every_split_and_kept_by_name() {
+    let files = Files::of(&[("t.csv", subjects().as_bytes())]);
+    let of = |label: &str| {
+        let yaml = format!("{{ table: {{ path: @t.csv, label: {label} }} }}");
+        files.prepare_for(Task::Multiclass, &yaml, Some(true)).unwrap()
+    };
+    let prepared = of("subject");
+    let facts = &prepared.facts;
+    assert_eq!(facts.classes, ["art", "law", "sport"]);
+    assert_eq!((&facts.train.counts[..], &facts.test.counts[..]), (&[12; 3][..], &[4; 3][..]));
+    assert_eq!((facts.train.positives, facts.train.targets), (None, None));
+    assert!(!facts.sorted_by_label);
+    assert_eq!(of("stars").facts.classes, ["2", "7", "9", "10"], "in the order of numbers");
+    let kept = files.path().join("data");
+    prepared.keep(&kept).unwrap();
+    let labels: serde_json::Value =
+        serde_json::from_slice(&fs::read(kept.join("labels.json")).unwrap()).unwrap();
+    assert_eq!(labels, serde_json::json!({ "0": "art", "1": "law", "2": "sport" }));
+    // The same answer to every row: one of three classes, and ln 3.
+    let score = |metric| facts.baseline[&metric];
+    assert!((score(Metric::LogLoss) - 3f64.ln()).abs() < 1e-6);
+    assert!((score(Metric::Accuracy) - 1.0 / 3.0).abs() < 1e-12);
+    assert!(!facts.baseline.contains_key(&Metric::Auc), "it judges two classes");
+}
+
+#[test]
+fn numbers_are_prepared_as_they_are_and_as_another_data_set_than_classes() {
+    let files = Files::of(&[("t.csv", subjects().as_bytes())]);
+    let yaml = "{ table: { path: @t.csv, label: stars } }";
+    let as_classes = files.prepare_for(Task::Multiclass, yaml, Some(true)).unwrap();
+    let as_numbers = files.prepare_for(Task::Regression, yaml, Some(true)).unwrap();
+    assert_ne!(as_classes.facts.hash, as_numbers.facts.hash);
+    let facts = &as_numbers.facts;
+    assert!(facts.are_numbers() && facts.train.counts.is_empty());
+    let targets = facts.train.targets.unwrap();
+    assert_eq!((targets.least, targets.most), (2.0, 10.0));
+    let dataset = Dataset::open(&as_numbers.path).unwrap();
+    let splits = dataset.splits().unwrap();
+    let n = splits.train.labels.len() as f64;
+    let mean = splits.train.labels.iter().map(|y| f64::from(*y)).sum::<f64>() / n;
+    assert!((targets.mean - mean).abs() < 1e-12);
+    let of_validation = splits.validation.labels;
+    let squares = of_validation.iter().map(|y| (f64::from(*y) - mean).powi(2)).sum::<f64>();
+    let mse = squares / of_validation.len() as f64;
+    assert!((facts.baseline[&Metric::Mse] - mse).abs() < 1e-4);
+    assert!((facts.baseline[&Metric::Rmse] - mse.sqrt()).abs() < 1e-4);
+    let kept = files.path().join("data");
+    as_numbers.keep(&kept).unwrap();
+    assert!(!kept.join("labels.json").exists(), "numbers have no names");
+}
+
+#[test]
+fn two_classes_keep_their_facts_and_have_a_baseline() {
+    let files = Files::of(&[("t.csv", table().as_bytes())]);
+    let prepared = files.prepare("{ table: { path: @t.csv } }", Some(true)).unwrap();
+    let facts = &prepared.facts;
+    assert_eq!(facts.baseline[&Metric::Accuracy].to_bits(), 0.5f64.to_bits());
+    assert_eq!(facts.baseline[&Metric::Auc].to_bits(), 0.5f64.to_bits());
+    assert!((facts.baseline[&Metric::LogLoss] - 2f64.ln()).abs() < 1e-6);
+    let dataset = Dataset::open(&prepared.path).unwrap();
+    let written = serde_json::to_value(dataset.facts()).unwrap();
+    let keys: Vec<&String> = written["train"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        ["examples", "positives", "steps", "longest", "tokens", "unknown", "empty"],
+        "as the first version wrote them"
+    );
+    assert!(written.get("baseline").is_none(), "it follows from the rows");
+    let softmax = files.prepare_for(Task::Multiclass, "{ table: { path: @t.csv } }", Some(true));
+    let softmax = softmax.unwrap().facts;
+    assert_eq!(softmax.classes, facts.classes);
+    assert_ne!(softmax.hash, facts.hash);
+}
+
+#[test]
+fn labels_that_do_not_fit_the_head_are_refused_with_what_does() {
+    let files = Files::of(&[("t.csv", subjects().as_bytes())]);
+    let of = |task, label: &str| {
+        let yaml = format!("{{ table: {{ path: @t.csv, label: {label} }} }}");
+        let error = files.prepare_for(task, &yaml, Some(true)).unwrap_err();
+        let error = error.downcast::<UserError>().unwrap();
+        (error.message, error.hint.unwrap_or_default())
+    };
+    let (message, hint) = of(Task::Binary, "subject");
+    assert!(message.contains("received 3: `art` (20 rows), `law` (20 rows)"), "{message}");
+    assert_eq!(hint, "for 3 classes use `dense: { units: 3, activation: softmax }`");
+    let (message, hint) = of(Task::Binary, "price");
+    assert!(message.contains("received 60 from -5 to 9.75"), "{message}");
+    assert!(hint.contains("activation: linear"), "{hint}");
+    let (message, hint) = of(Task::Regression, "subject");
+    assert!(message.ends_with("t.csv, line 2: `sport` is no number that can be predicted"));
+    assert!(hint.contains("activation: softmax"), "{hint}");
+    let (message, _) = of(Task::Multiclass, "text");
+    assert!(message.contains("holds 60 different labels in 60 rows"), "{message}");
+    let one = Files::of(&[("t.csv", b"text,label\na,x\nb,x\nc,x\n")]);
+    let said = one.refusal_for(Task::Multiclass, "{ table: { path: @t.csv } }", Some(true));
+    assert!(said.contains("at least two different labels, received 1: `x` (3 rows)"), "{said}");
+}
+
+#[test]
+fn targets_that_cannot_be_learned_and_splits_without_a_class_are_told() {
+    let rows = |value: &dyn Fn(usize) -> String| {
+        (0..60).fold("text,label\n".to_owned(), |t, at| t + &format!("w w{at},{}\n", value(at)))
+    };
+    let files = Files::of(&[
+        ("alike.csv", rows(&|_| "3".into()).as_bytes()),
+        ("large.csv", rows(&|at| (at * 37 % 60 * 100).to_string()).as_bytes()),
+        (
+            "late.csv",
+            rows(&|at| ["a", "b", "c"][if at < 40 { at % 3 } else { at % 2 }].into()).as_bytes(),
+        ),
+    ]);
+    let told = |task, file: &str| {
+        let yaml = format!("{{ table: {{ path: @{file}.csv }}, split: {{ by: order }} }}");
+        let facts = files.prepare_for(task, &yaml, Some(true)).unwrap().facts;
+        facts.warnings().remove(0)
+    };
+    assert!(told(Task::Regression, "alike").starts_with("all targets of the training split are 3"));
+    assert!(told(Task::Regression, "large").contains("outputs start near 0"));
+    let said = told(Task::Multiclass, "late");
+    assert!(said.starts_with("no example of the test split has the label `c`"), "{said}");
+}
+
+#[test]
+fn labels_of_arrays_are_integers_one_column_a_class_or_numbers() {
+    let x: Vec<f32> = (0..160).map(|at| at as f32 * 0.01).collect();
+    let classes: Vec<i64> = (0..40).map(|row| [10, 2, 5][row % 3]).collect();
+    let hot: Vec<f32> = (0..40)
+        .flat_map(|row| (0..3).map(move |class| f32::from(u8::from(row % 3 == class))))
+        .collect();
+    let numbers: Vec<f64> = (0..40).map(|row| f64::from(row * 7 % 40) / 8.0).collect();
+    let mut missing = numbers.clone();
+    missing[4] = f64::NAN;
+    let files = Files::of(&[
+        ("x.npy", &npy(&[40, 2, 2], &x)),
+        ("classes.npy", &npy(&[40], &classes)),
+        ("hot.npy", &npy(&[40, 3], &hot)),
+        ("numbers.npy", &npy(&[40, 1], &numbers)),
+        ("missing.npy", &npy(&[40], &missing)),
+    ]);
+    let yaml = |y: &str| format!("{{ arrays: {{ x_train: @x.npy, y_train: @{y}.npy }} }}");
+    let facts = |task, y| files.prepare_for(task, &yaml(y), None).unwrap().facts;
+    assert_eq!(facts(Task::Multiclass, "classes").classes, ["2", "5", "10"]);
+    assert_eq!(facts(Task::Multiclass, "hot").classes, ["0", "1", "2"]);
+    let targets = facts(Task::Regression, "numbers").test.targets.unwrap();
+    assert!(targets.least >= 0.0 && targets.most <= 5.0, "{targets:?}");
+    let refusal = |task, y| files.refusal_for(task, &yaml(y), None);
+    assert_eq!(refusal(Task::Regression, "missing"), "missing.npy holds NaN in row 4 (from 0)");
+    assert!(refusal(Task::Binary, "hot").contains("has the shape [40, 3]"));
+    assert!(refusal(Task::Multiclass, "numbers").contains("and classes are whole numbers"));
+    assert!(refusal(Task::Binary, "classes").contains("received 3: `10`"));
 }

@@ -43,6 +43,7 @@ mod status;
 mod study;
 // What surrounds the program and changes no result: environment, folders that vanish, many runs.
 mod surroundings;
+mod targets;
 // Learning rates that are tuned, and gaps that are taken apart.
 mod tuning;
 // Seeds that are added until it is settled what to use.

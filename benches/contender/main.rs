@@ -26,7 +26,7 @@ use batchscope::kernels::{
     State, Step,
 };
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape};
+use batchscope::spec::{Input, Objective, Shape, Task};
 use serde_json::json;
 use std::path::Path;
 use tch::{Kind, Tensor};
@@ -141,7 +141,7 @@ fn prepare(folder: &Path, experiment: &str) -> Result<()> {
     let source = Source { name: experiment.to_owned(), text, overrides: Vec::new() };
     let experiment = Study::from_source(&source, "bench")?.experiment;
     let embedding = experiment.model.embedding.as_ref();
-    let prepared = data::prepare(&experiment.data, embedding, folder, &mut |_| {})?;
+    let prepared = data::prepare(&experiment.data, embedding, Task::Binary, folder, &mut |_| {})?;
     println!("{}", prepared.path.display());
     Ok(())
 }

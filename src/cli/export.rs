@@ -100,6 +100,15 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
     let head = run.definition.arm.model.dense.activation;
     export::write(format, &Model { shape, masked, head, weights: &run.weights }, &path)?;
     let mut written = vec![path];
+    if let Some(scaling) = run.scaling()? {
+        let beside = folder.join("scaling.json");
+        files::write_json(&beside, &scaling)?;
+        output.note(
+            "the model reads scaled numbers and answers in scaled ones: a value is `offset + factor * scaled`, as \
+             scaling.json has it for each feature and for the target",
+        );
+        written.push(beside);
+    }
     if let Some((name, bytes)) = vocabulary {
         let copy = folder.join(name);
         files::write_atomic(&copy, |file| Ok(file.write_all(&bytes)?))?;

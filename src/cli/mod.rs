@@ -13,6 +13,7 @@ mod format;
 mod growth;
 mod init;
 mod interrupt;
+mod labels;
 mod predict;
 mod progress;
 mod quick;

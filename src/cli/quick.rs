@@ -71,6 +71,8 @@ pub(super) fn quick(args: &QuickArgs, output: Output) -> Result<ExitCode> {
         until_settled: true,
         max_time: Some(args.max_time),
         max_seeds: args.max_seeds,
+        // The file that is written begins with five.
+        seeds: args.max_seeds.filter(|most| *most < 5),
         batch_sizes: args.batch_sizes.clone(),
         device: args.device.clone(),
         workers: args.workers,

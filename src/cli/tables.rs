@@ -1,11 +1,12 @@
 //! The tables that `run`, `check` and `status` print.
 
-use super::format::{bytes, count, counted, duration, in_line, list, points, rate, summary};
+use super::format::{bytes, count, counted, duration, list, number, points, rate, summary};
+use super::labels;
 use crate::config::{Schedule, Study};
-use crate::data::{Account, SplitFacts};
+use crate::data::{Account, SplitFacts, Windows};
 use crate::kernels::EngineKind;
 use crate::report::Scale;
-use crate::spec::{Input, Shape, Unit};
+use crate::spec::{Input, Metric, Shape, Unit};
 use crate::stats::{Edge, Summary, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
@@ -216,18 +217,50 @@ fn margin(plan: &Plan) -> String {
     }
 }
 
+/// What became of the rows of a series.
+fn windows(found: &Windows) -> String {
+    let Windows { series, too_short, windows, left_out, steps, .. } = *found;
+    let short = match too_short {
+        0 => String::new(),
+        short => format!(" ({} too short for a window)", count(short as u64)),
+    };
+    let out = match left_out {
+        0 => String::new(),
+        out => format!(
+            ", {} left out since they reach from one split into the next",
+            count(out as u64)
+        ),
+    };
+    let series = match series {
+        1 => "1 series".to_owned(),
+        many => format!("{} series", count(many as u64)),
+    };
+    format!("{series}{short}: {} of {steps} steps{out}", counted(windows, "window"))
+}
+
+/// What needs no model scores on validation, where numbers are predicted.
+fn baselines(plan: &Plan) -> Option<String> {
+    let facts = &plan.data.facts;
+    let score = plan.study.score();
+    if !facts.classes.is_empty() {
+        return None;
+    }
+    let said = |name: &str, scores: &BTreeMap<Metric, f64>| {
+        scores.get(&score).map(|value| format!("{name} {}", number(*value)))
+    };
+    let found =
+        [said("the training mean", &facts.baseline), said("the last value", &facts.last_value)];
+    let found: Vec<String> = found.into_iter().flatten().collect();
+    let title = score.info().title;
+    (!found.is_empty())
+        .then(|| format!("{title} on validation without a model: {}", found.join(", ")))
+}
+
 /// The study in three lines: what runs where, on which data, with which model.
 pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     let study: &Study = &plan.study;
     let facts = &plan.data.facts;
-    let split = |name: &str, split: &SplitFacts| {
-        format!(
-            "{} {name} ({} with label `{}`)",
-            count(split.examples as u64),
-            count(split.positives as u64),
-            in_line(&facts.classes[1])
-        )
-    };
+    let split = |name: &str, split: &SplitFacts| labels::of_split(name, split, &facts.classes);
     let mean = facts.train.steps as f64 / facts.train.examples.max(1) as f64;
     let shapes: Vec<Shape> = study.arms.iter().map(|arm| plan.shape(arm)).collect();
     let shape = shapes[0];
@@ -240,11 +273,12 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         Input::Features(features) => (format!("; {features} features"), String::new()),
     };
     let read = facts.accounts.iter().filter_map(Account::differences);
+    let read = read.chain(facts.windows.iter().map(windows)).chain(baselines(plan));
     let read: String = read.map(|said| format!("read   {said}\n")).collect();
     format!(
         "study  {}: {}{} on {} by {}, {parallel} at a time\n{read}\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
-         model  {embedding}LSTM({}) -> Dense(1, sigmoid), {} parameters{differ}\n\
+         model  {embedding}LSTM({}) -> Dense({}, {}), {} parameters{differ}\n\
          margin {}: what differs by less does not matter",
         study.name,
         arms_and_seeds(plan),
@@ -259,6 +293,8 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         split("test", &facts.test),
         facts.train.longest,
         shape.units,
+        shape.outputs,
+        study.arms[0].model.dense.activation.name(),
         count(shape.parameter_count() as u64),
         margin(plan),
     )

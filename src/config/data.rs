@@ -1,5 +1,6 @@
 //! `data`: where the examples come from and how they become sequences.
 
+use super::series::SeriesSection;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -18,18 +19,38 @@ pub struct DataSection {
     /// Arrays of floats `[N, T, F]` or of token ids `[N, T]`, with labels `[N]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrays: Option<ArraysSection>,
+    /// A table of measurements, cut into windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesSection>,
     /// How text becomes token ids; for tables only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextSection>,
     /// How the examples are divided into splits.
     #[serde(default)]
     pub split: SplitSection,
+    /// How features of arrays, and numbers that are predicted, are brought to a common range; they stay as
+    /// they are when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScaleRule>,
+}
+
+/// `data.scale`, fitted on the training split. Predictions and scores are in the unit of the targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleRule {
+    /// To the mean 0 and the standard deviation 1.
+    Standard,
+    /// To values from 0 to 1.
+    Minmax,
 }
 
 impl DataSection {
     /// How examples are dealt out where the source does not say: as `split.by` says, else by what
     /// the source names.
     pub fn split_by(&self) -> SplitBy {
+        if self.series.is_some() {
+            return SplitBy::Time;
+        }
         let table = self.table.as_ref();
         let arrays = self.arrays.as_ref();
         let grouped = table.is_some_and(|table| table.group.is_some())
@@ -73,9 +94,10 @@ pub struct TableSection {
     pub quotes: Option<bool>,
     /// The column that holds the text.
     pub text: String,
-    /// The column that holds the label: two values, which become 0 and 1 in sorted order.
+    /// The column that holds the label: two values for a sigmoid, which become 0 and 1 in sorted order;
+    /// any number of values for a softmax, numbers for a linear head.
     pub label: String,
-    /// The value of the label column that counts as 1; the other one counts as 0.
+    /// Of two classes with a sigmoid: the value of the label column that counts as 1; the other one counts as 0.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_text")]
     #[schemars(schema_with = "some_text_schema")]
     pub positive: Option<String>,

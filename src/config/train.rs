@@ -3,9 +3,12 @@
 use super::schedule::{Schedule, Warmup};
 use super::watch::{EarlyStopping, EvaluateEvery, StopAt};
 use crate::spec::{Loss, Metric};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_yaml::with::singleton_map;
+use serde_yaml::{Mapping, Value};
+use std::collections::BTreeMap;
 
 /// `train`: what every arm shares, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,9 +55,14 @@ pub struct TrainSection {
     pub evaluate_every: Option<EvaluateEvery>,
     /// What is minimised; when left out, the loss of the head: `binary_crossentropy`,
     /// `categorical_crossentropy` or `mse`.
-    #[serde(serialize_with = "singleton_map::serialize", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "singleton_map::serialize",
+        deserialize_with = "loss",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(schema_with = "loss_schema")]
     pub loss: Option<Loss>,
-    /// How much the rows of each label count in the training loss.
+    /// How much the rows of each class count in the training loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weight: Option<ClassWeight>,
     /// Rows whose gradients are computed at a time and summed, to save memory; the step is that of
@@ -103,6 +111,26 @@ impl Default for TrainSection {
             engine: EngineChoice::Auto,
         }
     }
+}
+
+/// A loss by its name, as Keras has it, or with settings.
+fn loss<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Loss>, D::Error> {
+    let value = match Value::deserialize(from)? {
+        Value::String(name) if LOSSES_WITH_SETTINGS.contains(&name.as_str()) => {
+            let settings = Value::Mapping(Mapping::new());
+            Value::Mapping([(Value::String(name), settings)].into_iter().collect())
+        }
+        other => other,
+    };
+    singleton_map::deserialize(value).map_err(D::Error::custom)
+}
+
+const LOSSES_WITH_SETTINGS: [&str; 3] =
+    ["categorical_crossentropy", "sparse_categorical_crossentropy", "huber"];
+
+fn loss_schema(generator: &mut SchemaGenerator) -> Schema {
+    let with_settings = generator.subschema_for::<Loss>();
+    json_schema!({ "anyOf": [with_settings, { "enum": LOSSES_WITH_SETTINGS }, { "type": "null" }] })
 }
 
 /// `train.steps_of`: as many steps as so many epochs with this batch size are.
@@ -270,34 +298,75 @@ pub enum Clip {
     Value(f64),
 }
 
-/// `train.class_weight`: `balanced`, or a weight for each label.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// `train.class_weight`: `balanced`, or a weight for each class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected `balanced`, or a weight for each label: {0: 1.0, 1: 3.0}")]
 pub enum ClassWeight {
     /// A rule that gives them.
     Rule(ClassWeightRule),
     /// The weights themselves; they are not normalised.
-    Each(LabelWeights),
+    Each(ClassWeights),
 }
 
 /// Rules for class weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassWeightRule {
-    /// n / (2 * number of training rows with the label).
+    /// n / (K * number of training rows with the label), of K classes.
     Balanced,
 }
 
-/// A weight for each label.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LabelWeights {
-    /// Of rows with label 0.
-    #[serde(rename = "0")]
-    pub negative: f64,
-    /// Of rows with label 1.
-    #[serde(rename = "1")]
-    pub positive: f64,
+/// A weight for each class, by its number: `{0: 1.0, 1: 3.0, 2: 1.0}`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ClassWeights(#[schemars(with = "BTreeMap<String, f64>")] BTreeMap<ClassNumber, f64>);
+
+/// The number of a class, which files that this program writes have as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct ClassNumber(u32);
+
+impl From<&[f64]> for ClassWeights {
+    fn from(weights: &[f64]) -> Self {
+        Self((0..).map(ClassNumber).zip(weights.iter().copied()).collect())
+    }
+}
+
+impl ClassWeights {
+    /// The weights in the order of the classes.
+    pub fn values(&self) -> impl Iterator<Item = f64> {
+        self.0.values().copied()
+    }
+
+    /// Their numbers, in order.
+    pub fn classes(&self) -> impl Iterator<Item = u32> {
+        self.0.keys().map(|class| class.0)
+    }
+}
+
+impl Serialize for ClassNumber {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for ClassNumber {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u32),
+            Text(String),
+        }
+        match Written::deserialize(from)? {
+            Written::Number(class) => Ok(Self(class)),
+            Written::Text(text) => text.parse().map(Self).map_err(D::Error::custom),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ClassWeights {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(from).map(Self)
+    }
 }
 
 /// `train.logging`.

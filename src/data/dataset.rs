@@ -7,15 +7,18 @@
 
 use super::account::Account;
 use super::arrays::Block;
-use super::facts::{Facts, SplitFacts};
+use super::facts::{Facts, SplitFacts, TargetFacts};
+use super::found::is_sorted;
 use super::text::PADDING;
 use crate::files::{self, Damaged};
 use crate::kernels::{Examples, Sequences, Split, Splits};
+use crate::spec::Affine;
 use anyhow::{Context, Result, ensure};
 use bytemuck::Pod;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -58,25 +61,29 @@ impl Facts {
     pub(super) fn of(
         hash: String,
         contents: &Contents,
-        classes: [String; 2],
+        classes: Vec<String>,
         parts: &[Part; 3],
     ) -> Self {
-        let is_positive = |label: &f32| *label > 0.5;
-        let pairs = parts[0].labels().windows(2);
-        let changes = pairs.filter(|pair| is_positive(&pair[0]) != is_positive(&pair[1])).count();
-        let [train, validation, test] = parts.each_ref().map(|part| part.facts(contents.text));
+        let count = classes.len();
+        let sorted_by_label = is_sorted(parts[0].labels(), count > 0);
+        let [train, validation, test] =
+            parts.each_ref().map(|part| part.facts(contents.text, count));
         Self {
             hash,
             vocabulary: contents.vocabulary,
             features: contents.features,
             classes,
-            sorted_by_label: changes == 1,
+            sorted_by_label,
             accounts: contents.accounts.clone(),
             train,
             validation,
             test,
             overlap: None,
             scale: None,
+            scaling: None,
+            windows: None,
+            last_value: BTreeMap::new(),
+            baseline: BTreeMap::new(),
         }
     }
 }
@@ -115,13 +122,19 @@ pub(super) enum Part {
 }
 
 impl Part {
-    fn labels(&self) -> &[f32] {
+    pub(super) fn labels(&self) -> &[f32] {
         match self {
             Self::Tokens { labels, .. } | Self::Features { labels, .. } => labels,
         }
     }
 
-    fn facts(&self, text: Option<TextTokens>) -> SplitFacts {
+    pub(super) fn labels_mut(&mut self) -> &mut [f32] {
+        match self {
+            Self::Tokens { labels, .. } | Self::Features { labels, .. } => labels,
+        }
+    }
+
+    fn facts(&self, text: Option<TextTokens>, classes: usize) -> SplitFacts {
         let labels = self.labels();
         let (steps, longest) = match self {
             Self::Tokens { rows, .. } => {
@@ -130,13 +143,21 @@ impl Part {
             }
             Self::Features { block, .. } => (labels.len() * block.steps, block.steps),
         };
-        let positives = labels.iter().filter(|label| **label > 0.5).count();
+        let mut counts = vec![0; classes];
+        if classes > 0 {
+            labels.iter().for_each(|label| counts[*label as usize] += 1);
+        }
+        let positives = (classes == 2).then(|| counts[1]);
+        if classes == 2 {
+            counts.clear();
+        }
+        let targets = TargetFacts::of(labels).filter(|_| classes == 0);
         let (tokens, unknown, empty) = match (self, text) {
             (Self::Tokens { rows, .. }, Some(text)) => rows.counted(text),
             _ => (0, 0, 0),
         };
         let (examples, steps) = (labels.len(), steps as u64);
-        SplitFacts { examples, positives, steps, longest, tokens, unknown, empty }
+        SplitFacts { examples, positives, counts, targets, steps, longest, tokens, unknown, empty }
     }
 
     fn views(&self, split: &str) -> Result<Vec<(String, TensorView<'_>)>> {
@@ -279,8 +300,12 @@ impl Dataset {
         ensure!(words == 0 || words + 2 == size, "its vocabulary does not fit its words");
         let Splits { train, validation, test } = self.splits()?;
         for examples in [train, validation, test] {
-            let known = examples.labels.iter().all(|label| [0f32, 1.0].contains(label));
-            ensure!(known, "it holds labels that are neither 0 nor 1");
+            let classes = self.facts.classes.len();
+            let known = |label: &f32| match classes {
+                0 => label.is_finite(),
+                _ => label.fract() == 0.0 && (0.0..classes as f32).contains(label),
+            };
+            ensure!(examples.labels.iter().all(known), "it holds labels that cannot be");
             if let Sequences::Tokens { tokens, .. } = examples.sequences {
                 let known = |id: &i32| usize::try_from(*id).is_ok_and(|id| id < size);
                 ensure!(tokens.iter().all(known), "it holds ids outside its vocabulary");
@@ -309,6 +334,11 @@ impl Dataset {
     /// What is known of the examples.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// From targets as they are trained to those that they stand for.
+    pub fn unit(&self) -> Affine {
+        self.facts.unit()
     }
 
     /// The examples, where they lie in the file.

@@ -5,6 +5,7 @@ use super::arrays::{self, Block};
 use super::dataset::{Dataset, TokenRows};
 use super::facts::Facts;
 use super::keep;
+use super::series;
 use super::source::SourceFile;
 use super::table::{self, Texts};
 use super::text::{HuggingFace, Vocabulary, overgrown, sequence, unpadded, words};
@@ -144,7 +145,7 @@ impl Encoder {
         Ok(Self { section: section.clone(), text, masked, facts, rules })
     }
 
-    /// What is known of the study's data: its sizes, and what its labels are called.
+    /// What is known of the study's data: its sizes, and what its classes are called.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -175,6 +176,12 @@ impl Encoder {
             }
             Rules::Ids(vocabulary) => {
                 arrays::read_inputs(&arrays, file, true, Some(*vocabulary as u32))?
+            }
+            Rules::Features(_) if self.section.series.is_some() => {
+                let series = self.section.series.as_ref().context("there is a series")?;
+                let (block, rows) = series::read_inputs(series, &file)?;
+                let values = Values::Arrays(arrays::Sequences::Features(block));
+                return Ok(Inputs { values, rows, kept: Vec::new(), account: None });
             }
             Rules::Features(_) => arrays::read_inputs(&arrays, file, false, None)?,
         };
@@ -210,9 +217,14 @@ impl Encoder {
                 })
             }
             (Rules::Features(wanted), Values::Arrays(arrays::Sequences::Features(block))) => {
-                let Block { values, steps, features } = block.clone();
+                let Block { mut values, steps, features } = block.clone();
                 match features == *wanted {
-                    true => Ok(Encoded(EncodedValues::Features { values, steps, features })),
+                    true => {
+                        if let Some(scaling) = &self.facts.scaling {
+                            scaling.scale_features(&mut values);
+                        }
+                        Ok(Encoded(EncodedValues::Features { values, steps, features }))
+                    }
                     false => Err(other_width(features, *wanted)),
                 }
             }
@@ -255,6 +267,7 @@ mod tests {
     use super::super::prepare;
     use super::*;
     use crate::config::EmbeddingSection;
+    use crate::spec::Task;
     use std::fs;
 
     const CSV: &str = "text,label\ngood film,1\nbad film,0\ngood good,1\nbad bad,0\nfine,1\nawful,0\n\
@@ -269,7 +282,8 @@ mod tests {
         let section: DataSection = serde_yaml::from_str(&yaml).unwrap();
         let cache = folder.path().join("cache");
         let embedding = EmbeddingSection { dim: 8, mask_zero: false };
-        let prepared = prepare(&section, Some(&embedding), &cache, &mut |_| ()).unwrap();
+        let prepared =
+            prepare(&section, Some(&embedding), Task::Binary, &cache, &mut |_| ()).unwrap();
         let kept = folder.path().join("data");
         prepared.keep(&kept).unwrap();
         let train = {

@@ -2,11 +2,14 @@
 
 use super::account::Account;
 use super::scale::Scale;
-use crate::format::counted;
+use super::scaling::Scaling;
+use super::series::Windows;
+use crate::spec::{Affine, Metric};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is known of the examples without reading them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Hash of the source and of all settings that the prepared examples depend on.
     pub hash: String,
@@ -14,10 +17,11 @@ pub struct Facts {
     pub vocabulary: Option<usize>,
     /// F for arrays of floats.
     pub features: Option<usize>,
-    /// What the labels 0 and 1 are called in the source.
-    pub classes: [String; 2],
-    /// Whether the training examples, in their order, have all of one label before all of the
-    /// other: without shuffling, whole batches would then hold one label.
+    /// What the classes are called in the source, in the order of their numbers; none where numbers are
+    /// predicted.
+    pub classes: Vec<String>,
+    /// Whether the training examples, in their order, have all of one label before all of another
+    /// one, or targets that only rise or fall: without shuffling, whole batches would then hold one label.
     pub sorted_by_label: bool,
     /// What became of the lines and rows of each table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -32,62 +36,53 @@ pub struct Facts {
     /// since it follows from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Overlap>,
+    /// What became of the rows of a series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
+    /// What the last value of the target before the prediction scores on validation, taken as the prediction;
+    /// as for `overlap`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_value: BTreeMap<Metric, f64>,
+    /// How the numbers were scaled; counts and ranges of targets are of numbers as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
     /// Features of very different scale; as for `overlap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
+    /// The scores on the validation split of a model that gives every row the same answer, the best one
+    /// for the training split; as for `overlap`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baseline: BTreeMap<Metric, f64>,
 }
 
 impl Facts {
-    /// What is legal but surprising.
-    pub fn warnings(&self) -> Vec<String> {
-        let splits = [("validation", &self.validation), ("test", &self.test)];
-        let of_one = splits.iter().filter(|(_, s)| s.examples > 0 && !s.has_both_labels());
-        let warning = |(name, split): &(&str, &SplitFacts)| {
-            let class = &self.classes[usize::from(split.positives > 0)];
-            format!(
-                "all {} examples of the {name} split have the label `{class}`, so its accuracy says \
-                 nothing of the other",
-                split.examples
-            )
-        };
-        let texts = [("training", &self.train)].into_iter().chain(splits);
-        let rare = splits.iter().filter_map(|(name, split)| self.rare(name, split));
-        of_one
-            .map(warning)
-            .chain(rare)
-            .chain(texts.flat_map(|(name, split)| split.text_warnings(name)))
-            .collect()
+    /// Whether numbers are predicted.
+    pub fn are_numbers(&self) -> bool {
+        self.classes.is_empty()
     }
 }
 
 impl Facts {
-    /// A label of which a split has so few examples that its accuracy is that of the other.
-    fn rare(&self, name: &str, split: &SplitFacts) -> Option<String> {
-        const FEW: usize = 10;
-        let negatives = split.examples - split.positives;
-        let (rare, class) = match split.positives < negatives {
-            true => (split.positives, &self.classes[1]),
-            false => (negatives, &self.classes[0]),
-        };
-        (rare > 0 && rare < FEW && FEW * rare < split.examples).then(|| {
-            format!(
-                "{} of the {} of the {name} split {} the label `{class}`: its accuracy is nearly that of \
-                 always giving the other",
-                rare,
-                counted(split.examples, "example"),
-                if rare == 1 { "has" } else { "have" }
-            )
-        })
+    /// From targets as they are trained to those that they stand for.
+    pub fn unit(&self) -> Affine {
+        self.scaling.as_ref().and_then(|scaling| scaling.target).unwrap_or(Affine::NONE)
     }
 }
 
 /// Counts of one split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SplitFacts {
     /// N
     pub examples: usize,
-    /// Examples with label 1.
-    pub positives: usize,
+    /// Of two classes: examples with label 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positives: Option<usize>,
+    /// Of more classes: examples of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<usize>,
+    /// Of numbers that are predicted: where they lie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<TargetFacts>,
     /// Time steps of all rows together.
     pub steps: u64,
     /// Time steps of the longest row.
@@ -104,29 +99,45 @@ pub struct SplitFacts {
 }
 
 impl SplitFacts {
-    fn text_warnings(&self, name: &str) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.unknown * 2 > self.tokens {
-            warnings.push(format!(
-                "{:.0} % of the words of the {name} split are unknown: the vocabulary has the words \
-                 of the training split, at most `data.text.max_tokens`. Texts without blanks between \
-                 words, as in Chinese, need `data.text.tokenizer`, a `tokenizer.json`",
-                100.0 * self.unknown as f64 / self.tokens as f64
-            ));
+    /// Examples of each class; empty where numbers are predicted.
+    pub fn rows_of_classes(&self) -> Vec<usize> {
+        match self.positives {
+            Some(positives) => vec![self.examples - positives, positives],
+            None => self.counts.clone(),
         }
-        if self.empty > 0 {
-            warnings.push(format!(
-                "{} of the {name} split {} no words",
-                counted(self.empty, "text"),
-                if self.empty == 1 { "has" } else { "have" }
-            ));
-        }
-        warnings
     }
 
-    /// Whether there are examples with label 0 and some with label 1.
-    pub fn has_both_labels(&self) -> bool {
-        (1..self.examples).contains(&self.positives)
+    /// Whether there are examples of every class.
+    pub fn has_all_classes(&self) -> bool {
+        self.rows_of_classes().iter().all(|rows| *rows > 0)
+    }
+}
+
+/// The targets of one split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TargetFacts {
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, of these rows alone (divided by N).
+    pub sd: f64,
+    /// The smallest.
+    #[serde(rename = "min")]
+    pub least: f32,
+    /// The largest.
+    #[serde(rename = "max")]
+    pub most: f32,
+}
+
+impl TargetFacts {
+    /// Of these targets; `None` where there are none.
+    pub(super) fn of(targets: &[f32]) -> Option<Self> {
+        let n = targets.len() as f64;
+        let wide = || targets.iter().map(|target| f64::from(*target));
+        let mean = wide().sum::<f64>() / n;
+        let sd = (wide().map(|target| (target - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let least = targets.iter().copied().reduce(f32::min)?;
+        let most = targets.iter().copied().reduce(f32::max)?;
+        Some(Self { mean, sd, least, most })
     }
 }
 
@@ -171,38 +182,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_of_a_few_examples_among_many_is_told() {
-        let split = |examples, positives| SplitFacts {
-            examples,
-            positives,
-            steps: 0,
-            longest: 0,
-            tokens: 0,
-            unknown: 0,
-            empty: 0,
-        };
-        let told = |validation| -> Vec<String> {
-            let (train, test) = (split(600, 300), split(200, 100));
-            let classes = ["no".to_owned(), "yes".to_owned()];
-            let facts = Facts {
-                hash: String::new(),
-                vocabulary: None,
-                features: None,
-                classes,
-                sorted_by_label: false,
-                accounts: Vec::new(),
-                train,
-                validation,
-                test,
-                overlap: None,
-                scale: None,
-            };
-            facts.warnings()
-        };
-        let said = "1 of the 100 examples of the validation split has the label `yes`: its accuracy is \
-                    nearly that of always giving the other";
-        assert_eq!(told(split(100, 1)), [said]);
-        assert!(told(split(100, 92))[0].starts_with("8 of the 100 examples"));
-        assert!(told(split(100, 10)).is_empty() && told(split(12, 2)).is_empty());
+    fn facts_of_two_classes_keep_their_bytes() {
+        let split = SplitFacts { examples: 5, positives: Some(0), ..SplitFacts::default() };
+        let text = serde_json::to_string(&split).unwrap();
+        assert_eq!(
+            text,
+            "{\"examples\":5,\"positives\":0,\"steps\":0,\"longest\":0,\"tokens\":0,\"unknown\":0,\
+             \"empty\":0}"
+        );
+        assert_eq!(serde_json::from_str::<SplitFacts>(&text).unwrap(), split);
+        let facts = Facts { classes: vec!["no".into(), "yes".into()], ..Facts::default() };
+        let text = serde_json::to_string(&facts).unwrap();
+        assert!(text.contains("\"classes\":[\"no\",\"yes\"],\"sorted_by_label\""), "{text}");
+        assert!(!text.contains("baseline"), "{text}");
+    }
+
+    #[test]
+    fn targets_are_told_by_mean_spread_and_range() {
+        let found = TargetFacts::of(&[1.0, 3.0, 5.0, 7.0]).unwrap();
+        assert_eq!(found, TargetFacts { mean: 4.0, sd: 5f64.sqrt(), least: 1.0, most: 7.0 });
+        assert_eq!(TargetFacts::of(&[]), None);
     }
 }

@@ -4,7 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `facts.json` | counts of each split, sizes, and the hash of the data |
-//! | `labels.json` | what the labels 0 and 1 are called in the source |
+//! | `labels.json` | for classes: what the labels 0, 1, ... are called in the source |
 //! | `splits.csv` | for each example, its split and its line or row in the source |
 //! | `vocabulary.txt` | for words: line n holds the word of id n - 1, as Keras's `get_vocabulary()` |
 //! | `tokenizer.json` | the tokenizer file, when there is one |
@@ -52,8 +52,10 @@ impl Prepared {
         let dataset = Dataset::open(&self.path)?;
         let facts = &self.facts;
         files::write_json(&folder.join(FACTS), facts)?;
-        let [zero, one] = &facts.classes;
-        files::write_json(&folder.join(LABELS), &BTreeMap::from([("0", zero), ("1", one)]))?;
+        if !facts.are_numbers() {
+            let classes: BTreeMap<usize, &String> = facts.classes.iter().enumerate().collect();
+            files::write_json(&folder.join(LABELS), &classes)?;
+        }
         files::write_text(&folder.join(SPLITS), &splits(&dataset)?)?;
         if let Some(tokenizer) = dataset.tokenizer()? {
             files::write_atomic(&folder.join(TOKENIZER), |file| Ok(file.write_all(tokenizer)?))?;

@@ -1,26 +1,53 @@
-//! Labels as people write them -> 0 and 1.
+//! Labels of a table as people write them -> the numbers of classes, or the numbers that are predicted.
 
 use super::table::is_alike;
 use crate::error::UserError;
+use crate::format::{count, counted};
+use crate::spec::Task;
 use std::collections::BTreeMap;
 
-/// Two distinct values become 0 and 1: `positive` is 1 when it is given, else the later one in
-/// sorted order. `column` names the column and `place` the row of each value. Returns the labels
-/// and the two values.
-pub(super) fn binary(
-    values: &[String],
+/// The target of each row, and what the classes are called: none where numbers are predicted.
+pub(super) type Targets = (Vec<f32>, Vec<String>);
+
+/// How often each label comes.
+pub(super) type Counts = BTreeMap<String, usize>;
+
+/// More classes than this are taken for something else.
+pub(super) const MOST_CLASSES: usize = 10_000;
+
+/// More different numbers than this look like measurements.
+pub(super) const FEW_NUMBERS: usize = 20;
+
+/// The cells of a label column, without blanks around them.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'c> {
+    pub(super) values: &'c [String],
+    /// How messages call the column.
+    pub(super) column: &'c str,
+    /// Where a row stands.
+    pub(super) place: &'c dyn Fn(usize) -> String,
+}
+
+/// What a task makes of them. Of two classes `positive` counts as 1.
+pub(super) fn read(
+    cells: Cells<'_>,
+    task: Task,
     positive: Option<&str>,
-    column: &str,
-    place: &dyn Fn(usize) -> String,
-) -> Result<(Vec<f32>, [String; 2]), UserError> {
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-    for (row, value) in values.iter().enumerate() {
-        first.entry(value).or_insert(row);
+) -> Result<Targets, UserError> {
+    match task {
+        Task::Binary => binary(cells, positive),
+        Task::Multiclass => several(cells),
+        Task::Regression => Ok((numbers(cells)?, Vec::new())),
     }
-    let classes: Vec<(&str, usize)> = first.into_iter().collect();
-    let [(a, _), (b, _)] = classes[..] else {
-        return Err(not_two(&classes, column, place));
-    };
+}
+
+/// Two distinct values become 0 and 1: `positive` is 1 when it is given, else the later one in
+/// sorted order.
+fn binary(cells: Cells<'_>, positive: Option<&str>) -> Result<Targets, UserError> {
+    let Cells { values, column, .. } = cells;
+    let counts = counts(values);
+    let classes: Vec<&str> = counts.keys().map(String::as_str).collect();
+    let [a, b] = classes[..] else { return Err(not_two(cells, &counts)) };
     let (zero, one) = match positive.map(str::trim) {
         Some(positive) if positive == a => (b, a),
         Some(positive) if positive != b => {
@@ -40,70 +67,293 @@ pub(super) fn binary(
         _ => (a, b),
     };
     let labels = values.iter().map(|value| f32::from(u8::from(value == one))).collect();
-    Ok((labels, [zero.to_owned(), one.to_owned()]))
+    Ok((labels, vec![zero.to_owned(), one.to_owned()]))
+}
+
+/// Any number of classes from two on, numbered in sorted order.
+fn several(cells: Cells<'_>) -> Result<Targets, UserError> {
+    let counts = counts(cells.values);
+    let classes = in_order(&counts, cells.column)?;
+    let number: BTreeMap<&str, usize> =
+        classes.iter().enumerate().map(|(number, class)| (class.as_str(), number)).collect();
+    let labels = cells.values.iter().map(|value| number[value.as_str()] as f32).collect();
+    Ok((labels, classes))
+}
+
+fn counts(values: &[String]) -> Counts {
+    let mut counts = Counts::new();
+    for value in values {
+        match counts.get_mut(value) {
+            Some(count) => *count += 1,
+            None => drop(counts.insert(value.clone(), 1)),
+        }
+    }
+    counts
+}
+
+/// The classes in the order in which they are numbered: numbers by their size, else as text.
+pub(super) fn in_order(counts: &Counts, column: &str) -> Result<Vec<String>, UserError> {
+    if counts.len() < 2 {
+        return Err(UserError::new(
+            format!(
+                "{column} must hold at least two different labels, received {}: {}",
+                counts.len(),
+                shown(counts)
+            ),
+            ALL_ALIKE,
+        ));
+    }
+    let rows: usize = counts.values().sum();
+    let is_unlike = counts.len() > FEW_NUMBERS && rows < 2 * counts.len();
+    if counts.len() > MOST_CLASSES || is_unlike {
+        return Err(too_many(counts, column, rows));
+    }
+    let mut classes: Vec<String> = counts.keys().cloned().collect();
+    let Some(mut numbers) = as_numbers(counts) else { return Ok(classes) };
+    numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+    #[expect(clippy::float_cmp, reason = "one number, written in two ways")]
+    if let Some(pair) = numbers.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(UserError::new(
+            format!("{column} holds `{}` and `{}`, which are one number", pair[0].1, pair[1].1),
+            "labels are compared as text, so these would be two classes: write it in one way",
+        ));
+    }
+    classes = numbers.into_iter().map(|(_, class)| class.to_owned()).collect();
+    Ok(classes)
+}
+
+const ALL_ALIKE: &str =
+    "where all labels are alike there is nothing to learn: name the labels of several classes";
+
+/// Labels that are measurements, texts or names.
+fn too_many(counts: &Counts, column: &str, rows: usize) -> UserError {
+    UserError::new(
+        format!(
+            "{column} holds {} different labels in {}: there may be {} classes, and most need several \
+             rows",
+            count(counts.len() as u64),
+            counted(rows, "row"),
+            count(MOST_CLASSES as u64)
+        ),
+        match as_numbers(counts) {
+            Some(_) => format!("to predict the number itself use {LINEAR}"),
+            None => "these look like texts or names: let another column be the label".to_owned(),
+        },
+    )
+}
+
+/// The labels as finite numbers, where all of them are.
+fn as_numbers(counts: &Counts) -> Option<Vec<(f64, &str)>> {
+    let number = |label: &str| label.parse().ok().filter(|number: &f64| number.is_finite());
+    // Adding 0 makes -0 a 0.
+    counts.keys().map(|label| Some((number(label)? + 0.0, label.as_str()))).collect()
+}
+
+/// The head that predicts numbers, as messages name it.
+pub(super) const LINEAR: &str = "`dense: { units: 1, activation: linear }`";
+
+/// The labels with how often each comes, the first ones in sorted order.
+pub(super) fn shown(counts: &Counts) -> String {
+    const SHOWN: usize = 8;
+    let one = |(value, count): (&String, &usize)| format!("`{value}` ({})", counted(*count, "row"));
+    let mut each: Vec<String> = counts.iter().take(SHOWN).map(one).collect();
+    if counts.len() > SHOWN {
+        each.push("...".into());
+    }
+    each.join(", ")
+}
+
+/// That a sigmoid needs two labels, what was received, and which head takes these.
+pub(super) fn other_than_two(column: &str, counts: &Counts) -> UserError {
+    let n = counts.len();
+    let rule = format!("{column} must hold two different labels for a sigmoid, received {n}");
+    let softmax = format!("`dense: {{ units: {n}, activation: softmax }}`");
+    let numbers = as_numbers(counts).filter(|_| n > FEW_NUMBERS);
+    let Some(mut numbers) = numbers else {
+        let hint = match n {
+            0 | 1 => ALL_ALIKE.to_owned(),
+            _ if n > FEW_NUMBERS && counts.values().sum::<usize>() < 2 * n => {
+                "these look like texts or names: let another column be the label".to_owned()
+            }
+            _ => format!("for {n} classes use {softmax}"),
+        };
+        return UserError::new(format!("{rule}: {}", shown(counts)), hint);
+    };
+    numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (least, most) = (numbers[0].1, numbers[n - 1].1);
+    let or = match numbers.iter().all(|(number, _)| number.fract() == 0.0) && n <= MOST_CLASSES {
+        true => format!("; for {n} classes use {softmax}"),
+        false => String::new(),
+    };
+    UserError::new(
+        format!("{rule} from {least} to {most}: these look like measurements"),
+        format!("to predict the number itself use {LINEAR}{or}"),
+    )
 }
 
 /// The latest to appear is the likeliest slip, so its row is shown too.
-fn not_two(classes: &[(&str, usize)], column: &str, place: &dyn Fn(usize) -> String) -> UserError {
-    let shown: Vec<String> =
-        classes.iter().take(5).map(|(class, _)| format!("`{class}`")).collect();
-    let more = if classes.len() > 5 { ", ..." } else { "" };
-    let last = classes.iter().max_by_key(|(_, row)| *row).filter(|_| classes.len() > 2);
-    let last = last.map_or(String::new(), |(class, row)| {
-        format!("; `{class}` first comes in {}", place(*row))
+fn not_two(cells: Cells<'_>, counts: &Counts) -> UserError {
+    let UserError { mut message, hint, .. } = other_than_two(cells.column, counts);
+    let first = |class: &String| cells.values.iter().position(|value| value == class);
+    let few = (3..=FEW_NUMBERS).contains(&counts.len());
+    let last = counts.keys().filter(|_| few).filter_map(|class| Some((first(class)?, class))).max();
+    if let Some((row, class)) = last {
+        message += &format!("; `{class}` first comes in {}", (cells.place)(row));
+    }
+    let classes: Vec<&str> = counts.keys().map(String::as_str).collect();
+    let alike = alike(&classes).map_or(String::new(), |[a, b]| {
+        format!("`{a}` and `{b}` differ by capital letters alone; ")
     });
-    let alike = classes.iter().enumerate().find_map(|(at, (class, _))| {
-        let before = classes[..at].iter().find(|(other, _)| is_alike(class, other));
-        before
-            .map(|(other, _)| format!("`{other}` and `{class}` differ by capital letters alone; "))
-    });
-    UserError::new(
-        format!(
-            "{column} must hold two different labels, received {}: {}{more}{last}",
-            classes.len(),
-            shown.join(", ")
+    UserError::new(message, alike + &hint.unwrap_or_default())
+}
+
+/// The first two classes that differ by capital letters alone.
+pub(super) fn alike<'c>(classes: &[&'c str]) -> Option<[&'c str; 2]> {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    classes.iter().find_map(|class| {
+        let before = seen.insert(class.to_lowercase(), class);
+        before.map(|before| [before, *class])
+    })
+}
+
+fn numbers(cells: Cells<'_>) -> Result<Vec<f32>, UserError> {
+    let number = |(row, value): (usize, &String)| match value.parse::<f32>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        read => {
+            let place = (cells.place)(row);
+            Err(not_a_number(&place, cells.column, value, read.is_ok()))
+        }
+    };
+    cells.values.iter().enumerate().map(number).collect()
+}
+
+fn not_a_number(place: &str, column: &str, value: &str, is_float: bool) -> UserError {
+    let message = format!("{place}: `{value}` is no number that can be predicted");
+    let is_large = value.parse().is_ok_and(|wide: f64| wide.is_finite());
+    let with_point = value.replace(',', ".").parse::<f64>().is_ok();
+    let hint = match (is_float, with_point) {
+        (true, _) if is_large => {
+            "all is computed with 32 bits, whose numbers end at 3.4e38: scale the targets"
+                .to_owned()
+        }
+        (true, _) => "a target is missing there: fill it in, or remove the row".to_owned(),
+        (false, true) => "write it with a decimal point and without other marks".to_owned(),
+        (false, false) => format!(
+            "a linear head predicts the numbers of {column}; where they are classes use `dense: {{ \
+             activation: softmax }}`, or `dense: {{ units: 1, activation: sigmoid }}` for two"
         ),
-        alike.unwrap_or_default()
-            + "batchscope compares classifiers with two answers: give it a table of two classes",
-    )
+    };
+    UserError::new(message, hint)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(values: &[&str], positive: Option<&str>) -> Result<(Vec<f32>, [String; 2]), UserError> {
+    fn read(values: &[&str], task: Task, positive: Option<&str>) -> Result<Targets, UserError> {
         let values: Vec<String> = values.iter().map(|value| value.to_string()).collect();
-        binary(&values, positive, "the column `label`", &|row| format!("line {}", row + 2))
+        let place = |row| format!("line {}", row + 2);
+        super::read(
+            Cells { values: &values, column: "the column `label`", place: &place },
+            task,
+            positive,
+        )
+    }
+
+    fn two(values: &[&str], positive: Option<&str>) -> Result<Targets, UserError> {
+        read(values, Task::Binary, positive)
+    }
+
+    fn said(error: UserError) -> (String, String) {
+        (error.message, error.hint.unwrap_or_default())
     }
 
     #[test]
     fn two_values_become_0_and_1_in_sorted_order() {
-        let (labels, classes) = read(&["pos", "neg", "pos"], None).unwrap();
+        let (labels, classes) = two(&["pos", "neg", "pos"], None).unwrap();
         assert_eq!(labels, [1.0, 0.0, 1.0]);
         assert_eq!(classes, ["neg", "pos"]);
+        assert_eq!(two(&["9", "10"], None).unwrap().1, ["10", "9"], "of two, as text");
     }
 
     #[test]
     fn the_positive_value_can_be_named() {
-        let (labels, classes) = read(&["spam", "ham"], Some("ham")).unwrap();
-        assert_eq!((labels, classes), (vec![0.0, 1.0], ["spam".to_owned(), "ham".to_owned()]));
-        let error = read(&["spam", "ham"], Some("Spam")).unwrap_err();
-        assert!(error.message.contains("never holds `Spam`"), "{}", error.message);
-        assert!(error.hint.unwrap().ends_with("`spam` differs by capital letters alone"));
-        assert_eq!(read(&["spam", "ham"], Some(" ham ")).unwrap().1[1], "ham");
+        let (labels, classes) = two(&["spam", "ham"], Some("ham")).unwrap();
+        assert_eq!((labels, classes), (vec![0.0, 1.0], vec!["spam".to_owned(), "ham".to_owned()]));
+        let (message, hint) = said(two(&["spam", "ham"], Some("Spam")).unwrap_err());
+        assert!(message.contains("never holds `Spam`"), "{message}");
+        assert!(hint.ends_with("`spam` differs by capital letters alone"));
+        assert_eq!(two(&["spam", "ham"], Some(" ham ")).unwrap().1[1], "ham");
     }
 
     #[test]
-    fn one_class_or_three_are_refused_by_name() {
-        let error = read(&["a", "a"], None).unwrap_err();
+    fn a_sigmoid_refuses_one_class_and_three_with_counts_and_names_the_head_for_them() {
+        let (message, hint) = said(two(&["a", "a"], None).unwrap_err());
         assert_eq!(
-            error.message,
-            "the column `label` must hold two different labels, received 1: `a`"
+            message,
+            "the column `label` must hold two different labels for a sigmoid, received 1: `a` (2 rows)"
         );
-        let error = read(&["yes", "no", "yes", "maybe", "no"], None).unwrap_err();
-        assert!(error.message.ends_with("`yes`; `maybe` first comes in line 5"), "{error}");
-        let error = read(&["yes", "no", "No"], None).unwrap_err();
-        assert!(error.hint.unwrap().starts_with("`No` and `no` differ by capital letters alone"));
+        assert!(hint.contains("nothing to learn"), "{hint}");
+        let (message, hint) = said(two(&["yes", "no", "yes", "maybe", "no"], None).unwrap_err());
+        assert!(
+            message.ends_with(
+                "received 3: `maybe` (1 row), `no` (2 rows), `yes` (2 rows); `maybe` first comes in \
+                 line 5"
+            ),
+            "{message}"
+        );
+        assert_eq!(hint, "for 3 classes use `dense: { units: 3, activation: softmax }`");
+        let (_, hint) = said(two(&["yes", "no", "No"], None).unwrap_err());
+        assert!(hint.starts_with("`No` and `no` differ by capital letters alone; for 3"), "{hint}");
+    }
+
+    #[test]
+    fn many_numbers_under_a_sigmoid_are_told_as_measurements() {
+        let of = |number: &dyn Fn(usize) -> String| {
+            let values: Vec<String> = (0..50).map(number).collect();
+            said(two(&values.iter().map(String::as_str).collect::<Vec<_>>(), None).unwrap_err())
+        };
+        let (message, hint) = of(&|at| format!("{}", at as f32 / 4.0));
+        assert!(message.ends_with("received 50 from 0 to 12.25: these look like measurements"));
+        assert_eq!(
+            hint,
+            "to predict the number itself use `dense: { units: 1, activation: linear }`"
+        );
+        let (_, hint) = of(&|at| at.to_string());
+        assert!(hint.ends_with("for 50 classes use `dense: { units: 50, activation: softmax }`"));
+    }
+
+    #[test]
+    fn several_classes_are_numbered_in_sorted_order_and_numbers_by_their_size() {
+        let several = |values: &[&str]| read(values, Task::Multiclass, None);
+        let (labels, classes) = several(&["pear", "apple", "fig", "apple"]).unwrap();
+        assert_eq!(
+            (labels, classes.join(" ")),
+            (vec![2.0, 0.0, 1.0, 0.0], "apple fig pear".into())
+        );
+        let (labels, classes) = several(&["10", "9", "-1", "9"]).unwrap();
+        assert_eq!((labels, classes.join(" ")), (vec![2.0, 1.0, 0.0, 1.0], "-1 9 10".into()));
+        assert_eq!(several(&["10", "9", "x"]).unwrap().1, ["10", "9", "x"]);
+        assert_eq!(several(&["b", "a"]).unwrap().1, ["a", "b"], "two are allowed");
+        let (message, hint) = said(several(&["a", "a"]).unwrap_err());
+        assert!(message.ends_with("at least two different labels, received 1: `a` (2 rows)"));
+        assert!(hint.contains("nothing to learn"));
+        let (message, _) = said(several(&["1", "1.0", "2"]).unwrap_err());
+        assert!(message.ends_with("holds `1` and `1.0`, which are one number"), "{message}");
+    }
+
+    #[test]
+    fn numbers_are_read_and_what_is_none_is_named_with_its_line() {
+        let numbers = |values: &[&str]| read(values, Task::Regression, None);
+        let (targets, classes) = numbers(&["1", "-2.5", "1e3", "+0.5"]).unwrap();
+        assert_eq!((targets, classes), (vec![1.0, -2.5, 1000.0, 0.5], vec![]));
+        let refusal = |value: &str| said(numbers(&["1", value]).unwrap_err());
+        let (message, hint) = refusal("good");
+        assert_eq!(message, "line 3: `good` is no number that can be predicted");
+        assert!(hint.contains("`dense: { activation: softmax }`"), "{hint}");
+        assert!(refusal("NaN").1.starts_with("a target is missing"));
+        assert!(refusal("-inf").1.starts_with("a target is missing"));
+        assert!(refusal("1e39").1.contains("3.4e38"));
+        assert!(refusal("1,5").1.contains("decimal point"));
     }
 }

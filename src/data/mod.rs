@@ -7,9 +7,11 @@
 
 mod account;
 mod arrays;
+mod baseline;
 mod dataset;
 mod encoder;
 mod facts;
+mod found;
 mod guard;
 mod keep;
 mod labels;
@@ -19,15 +21,19 @@ mod peek;
 mod pool;
 mod prepare;
 mod scale;
+mod scaling;
+mod series;
 mod source;
 mod split;
 mod table;
 mod text;
+mod warnings;
 
 pub use account::Account;
 pub use dataset::Dataset;
 pub use encoder::{Encoded, Encoder, Inputs};
-pub use facts::{Facts, InTraining, Overlap, SplitFacts};
+pub use facts::{Facts, InTraining, Overlap, SplitFacts, TargetFacts};
+pub use found::Found;
 pub use keep::{kept_hash, kept_vocabulary};
 pub use moment::is_time;
 pub use peek::{
@@ -35,4 +41,6 @@ pub use peek::{
 };
 pub use prepare::{Prepared, find, prepare};
 pub use scale::{Range, Scale};
+pub use scaling::Scaling;
+pub use series::Windows;
 pub use table::text_lines;

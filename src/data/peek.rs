@@ -4,6 +4,7 @@
 
 use super::account::Account;
 use super::facts::Overlap;
+use super::found::Found;
 use super::overlap;
 use super::scale::{self, Scale};
 use super::source::SourceFile;
@@ -60,11 +61,11 @@ pub struct ArrayShape {
 /// Sequences with their labels, as far as an experiment file has to know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labelled {
-    /// What the labels that count as 0 and as 1 are called, with how often each comes.
-    pub classes: [(String, usize); 2],
-    /// The label that has to be named as the one that counts as 1.
+    /// What the labels are.
+    pub found: Found,
+    /// Of two labels, the one that has to be named as the one that counts as 1.
     pub positive: Option<String>,
-    /// Whether all of one label come before all of the other.
+    /// Whether all of one label come before all of another one, or numbers only rise or fall.
     pub sorted: bool,
     /// Whether neighbouring rows share steps.
     pub overlap: Overlap,
@@ -189,8 +190,8 @@ pub fn labelled(path: &Path, x: &ArrayShape, y: &str) -> Result<Labelled> {
         arrays::Sequences::Ids(_) => None,
     };
     let overlap = overlap::neighbours(&sequences);
-    let arrays::LabelsLook { classes, positive, sorted } = labels;
-    Ok(Labelled { classes, positive, sorted, overlap, scale })
+    let arrays::LabelsLook { found, positive, sorted } = labels;
+    Ok(Labelled { found, positive, sorted, overlap, scale })
 }
 
 #[cfg(test)]

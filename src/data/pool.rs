@@ -2,24 +2,28 @@
 
 use super::account::Account;
 use super::arrays::{self, Block};
-use super::labels;
+use super::labels::{self, Cells};
 use super::moment;
+use super::series::{self, Windows};
 use super::source::{SourceFile, paths};
 use super::split::Examples;
 use super::table::{self, Table};
 use crate::config::{ArraysSection, DataSection, TableFormat, TableSection};
 use crate::kernels::Split;
+use crate::spec::Task;
 use anyhow::Result;
 
 /// All examples: their sequences, and what else is known of them.
 pub(super) struct Pool {
     pub(super) sequences: Raw,
     pub(super) examples: Examples,
-    /// What the labels 0 and 1 are called in the source.
-    pub(super) classes: [String; 2],
+    /// What the classes are called in the source; none where numbers are predicted.
+    pub(super) classes: Vec<String>,
     pub(super) places: Places,
     /// What became of the lines and rows of each table.
     pub(super) accounts: Vec<Account>,
+    /// What became of the rows of a series.
+    pub(super) windows: Option<Windows>,
 }
 
 /// Sequences as the source has them.
@@ -38,6 +42,11 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// Examples of one file.
+    pub(super) fn of_file(name: String, format: TableFormat, rows: Vec<u64>) -> Self {
+        Self { files: vec![(name, format, rows.len())], rows }
+    }
+
     /// The place of an example, as a person finds it.
     pub(super) fn of(&self, example: usize) -> String {
         let file = self.files.iter().find(|(_, _, end)| example < *end);
@@ -49,18 +58,26 @@ impl Places {
 
 /// Reads the files of a section, which are those of [`paths`]. With `as_tokens`, arrays hold token
 /// ids.
-pub(super) fn read(section: &DataSection, files: &[SourceFile], as_tokens: bool) -> Result<Pool> {
+pub(super) fn read(
+    section: &DataSection,
+    files: &[SourceFile],
+    as_tokens: bool,
+    task: Task,
+) -> Result<Pool> {
+    if let Some(series) = &section.series {
+        return series::read(series, files, task);
+    }
     match (&section.table, &section.arrays) {
         (Some(columns), _) => {
             let tables = files.iter().map(|file| table::read(columns, file));
-            from_tables(columns, tables.collect::<Result<_>>()?)
+            from_tables(columns, tables.collect::<Result<_>>()?, task)
         }
-        (None, Some(names)) => from_arrays(names, files, as_tokens),
+        (None, Some(names)) => from_arrays(names, files, as_tokens, task),
         (None, None) => unreachable!("config::rules asks for one source"),
     }
 }
 
-fn from_tables(section: &TableSection, tables: Vec<Table>) -> Result<Pool> {
+fn from_tables(section: &TableSection, tables: Vec<Table>, task: Task) -> Result<Pool> {
     let mut places = Places { files: Vec::new(), rows: Vec::new() };
     let (mut texts, mut values, mut times) = (Vec::new(), Vec::new(), Vec::new());
     let (mut examples, mut accounts) = (Examples::default(), Vec::new());
@@ -86,18 +103,25 @@ fn from_tables(section: &TableSection, tables: Vec<Table>) -> Result<Pool> {
     let place = |example: usize| places.of(example);
     let file = places.files.iter().map(|(name, _, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     let column = format!("{file}: column `{}`", section.label);
-    let (labels, classes) = labels::binary(&values, section.positive.as_deref(), &column, &place)?;
-    examples.labels = labels;
+    let cells = Cells { values: &values, column: &column, place: &place };
+    let (labels, classes) = labels::read(cells, task, section.positive.as_deref())?;
+    (examples.labels, examples.classes) = (labels, classes.len());
     examples.times = moment::parse(&times, &place)?;
     examples.rows.clone_from(&places.rows);
-    Ok(Pool { sequences: Raw::Texts(texts), examples, classes, places, accounts })
+    Ok(Pool { sequences: Raw::Texts(texts), examples, classes, places, accounts, windows: None })
 }
 
-fn from_arrays(section: &ArraysSection, files: &[SourceFile], as_tokens: bool) -> Result<Pool> {
+fn from_arrays(
+    section: &ArraysSection,
+    files: &[SourceFile],
+    as_tokens: bool,
+    task: Task,
+) -> Result<Pool> {
     let mut examples = Examples::default();
     let mut ids: Vec<Vec<i32>> = Vec::new();
     let mut block: Option<Block> = None;
-    let arrays::Parts { parts, classes } = arrays::read(section, files, as_tokens)?;
+    let arrays::Parts { parts, classes } = arrays::read(section, files, as_tokens, task)?;
+    examples.classes = classes.len();
     for part in parts {
         let n = part.labels.len();
         examples.labels.extend(part.labels);
@@ -121,7 +145,7 @@ fn from_arrays(section: &ArraysSection, files: &[SourceFile], as_tokens: bool) -
         }
     };
     let places = Places { files: Vec::new(), rows: Vec::new() };
-    Ok(Pool { sequences, examples, classes, places, accounts: Vec::new() })
+    Ok(Pool { sequences, examples, classes, places, accounts: Vec::new(), windows: None })
 }
 
 /// The files that a section names, read.

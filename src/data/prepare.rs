@@ -1,8 +1,10 @@
 //! The user's file -> a prepared file, made once for each content and settings.
 
 use super::dataset::{self, Contents, Part, TextTokens, TokenRows};
-use super::facts::Facts;
+use super::facts::{Facts, SplitFacts};
 use super::pool::{self, Pool, Raw};
+use super::scaling::Scaling;
+use super::series::Windows;
 use super::source::{SourceFile, without_paths};
 use super::split::{Rows, split};
 use super::table;
@@ -10,6 +12,7 @@ use super::text::{HuggingFace, UNKNOWN, Vocabulary, overgrown, sequence, unpadde
 use crate::config::{DataSection, EmbeddingSection, TextSection, Tokenizer};
 use crate::error::UserError;
 use crate::files;
+use crate::spec::Task;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,14 +33,15 @@ pub struct Prepared {
 
 /// Reads, tokenises and splits the examples, or finds that this was done before. The `embedding`
 /// says whether sequences are token ids, and whether padding is left out; `report` hears what is
-/// being done.
+/// being done. The `task` says what labels are.
 ///
 /// # Errors
-/// A [`UserError`] for what is wrong with a file or with the splits; [`files::no_room`] knows the ones of a
+/// A [`UserError`] for what is wrong with a file, with its labels or with the splits; [`files::no_room`] knows the ones of a
 /// full disk.
 pub fn prepare(
     section: &DataSection,
     embedding: Option<&EmbeddingSection>,
+    task: Task,
     cache: &Path,
     report: &mut dyn FnMut(&str),
 ) -> Result<Prepared> {
@@ -51,6 +55,7 @@ pub fn prepare(
         text: section.text.clone().unwrap_or_default(),
         tokens: embedding.is_some(),
         masked: embedding.is_some_and(|embedding| embedding.mask_zero),
+        task,
         files,
         tokenizer: tokenizer_file(section)?,
     };
@@ -77,8 +82,15 @@ pub fn prepare(
     };
     // Looked for each time, so that what was prepared before this was known is looked at too.
     let dataset = dataset::Dataset::open(&prepared.path)?;
+    prepared.facts.look_for_baseline(&dataset, task)?;
     match &section.arrays {
         Some(arrays) => prepared.facts.look(&dataset, arrays)?,
+        None if section.series.is_some() => {
+            prepared.facts.look_at_windows(&dataset)?;
+            if let Some(series) = &section.series {
+                prepared.facts.look_for_last_value(&dataset, series, task)?;
+            }
+        }
         None => {
             let unknown = source.tokenizer.is_none().then_some(UNKNOWN);
             prepared.facts.look_at_texts(&dataset, unknown)?;
@@ -146,6 +158,7 @@ struct Source<'s> {
     text: TextSection,
     tokens: bool,
     masked: bool,
+    task: Task,
     files: Vec<SourceFile>,
     tokenizer: Option<SourceFile>,
 }
@@ -156,6 +169,12 @@ impl Source<'_> {
         let settings = (FORMAT, self.tokens, self.masked, without_paths(self.section));
         let mut hasher = blake3::Hasher::new();
         hasher.update(serde_json::to_string(&settings)?.as_bytes());
+        // Two classes came first, and their hashes stay.
+        hasher.update(match self.task {
+            Task::Binary => b"",
+            Task::Multiclass => b"labels are classes",
+            Task::Regression => b"labels are numbers",
+        });
         for file in self.files.iter().chain(&self.tokenizer) {
             hasher.update(blake3::hash(file.bytes()).as_bytes());
         }
@@ -182,12 +201,12 @@ impl Source<'_> {
     }
 
     fn write(&self, hash: String, path: &Path, report: &mut dyn FnMut(&str)) -> Result<()> {
-        let Pool { sequences, examples, classes, places, accounts } =
-            pool::read(self.section, &self.files, self.tokens)?;
+        let Pool { sequences, examples, classes, places, accounts, windows } =
+            pool::read(self.section, &self.files, self.tokens, self.task)?;
         let divide = |rows| Divided { rows, labels: &examples.labels, source: &examples.rows };
         let (settings, by) = (&self.section.split, self.section.split_by());
         let mut contents = Contents { accounts, ..Contents::default() };
-        let parts = match sequences {
+        let mut parts = match sequences {
             Raw::Texts(texts) => {
                 report(&format!("tokenising {} texts", texts.len()));
                 match &self.tokenizer {
@@ -232,8 +251,12 @@ impl Source<'_> {
                 divided.features(&block)
             }
         };
-        let facts = Facts::of(hash, &contents, classes, &parts);
+        let mut facts = Facts::of(hash, &contents, classes, &parts);
         check_splits(&facts, self.section)?;
+        let kept = facts.train.examples + facts.validation.examples + facts.test.examples;
+        facts.windows = windows.map(|found| Windows { left_out: found.windows - kept, ..found });
+        let scale = self.section.scale;
+        facts.scaling = scale.map(|rule| Scaling::apply(rule, &mut parts, self.task));
         dataset::write(path, &facts, &contents, &parts)
     }
 
@@ -282,13 +305,40 @@ impl Divided<'_> {
     }
 }
 
-/// Every split that is asked for has examples, and training has both labels.
+/// That the training split lacks a class.
+fn class_without_training(facts: &Facts, class: usize) -> UserError {
+    let train = facts.train.examples;
+    if facts.classes.len() == 2 {
+        return UserError::new(
+            format!("the training split has {train} examples, all of one label"),
+            "a classifier needs both: use more data, or `data.split: { by: random, stratify: true }`",
+        );
+    }
+    let rows = |split: &SplitFacts| split.rows_of_classes().get(class).copied().unwrap_or_default();
+    UserError::new(
+        format!(
+            "none of the {train} training examples has the label `{}`, which {} of validation and {} of \
+             the test have",
+            facts.classes[class],
+            rows(&facts.validation),
+            rows(&facts.test)
+        ),
+        "a model learns no label that it never saw: use more data, leave its rows out, or write \
+         `data.split: { by: random, stratify: true }`",
+    )
+}
+
+/// Every split that is asked for has examples, and training has all labels.
 fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
     let train = &facts.train;
     if train.examples == 0 {
         return Err(UserError::new(
             "the training split is empty",
             match section.split.gap {
+                0 if section.series.is_some() => {
+                    "windows that reach over a cut are in no split: lower `data.series.window`, or use more \
+                     rows"
+                }
                 0 => {
                     "lower `data.split.validation` and `data.split.test`, or use more data; identical \
                      examples stay together"
@@ -297,14 +347,15 @@ fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
             },
         ));
     }
-    if !train.has_both_labels() {
-        return Err(UserError::new(
-            format!("the training split has {} examples, all of one label", train.examples),
-            "a classifier needs both: use more data, or `data.split: { by: random, stratify: true }`",
-        ));
+    if let Some(class) = train.rows_of_classes().iter().position(|rows| *rows == 0) {
+        return Err(class_without_training(facts, class));
     }
     let empty = |name: &str| {
         let hint = match section.split.gap {
+            0 if section.series.is_some() => format!(
+                "windows that reach over a cut are in no split: raise `data.split.{name}`, lower \
+                 `data.series.window`, or use more rows"
+            ),
             0 => format!("raise `data.split.{name}`, or use more data"),
             gap => format!(
                 "the gap leaves out {gap} rows before the next split: raise `data.split.{name}`, or \
@@ -350,8 +401,14 @@ mod tests {
     #[test]
     fn the_vocabulary_knows_the_training_split_only() {
         let folder = tempfile::tempdir().unwrap();
-        let prepared =
-            prepare(&section(folder.path()), masked(true), folder.path(), &mut |_| ()).unwrap();
+        let prepared = prepare(
+            &section(folder.path()),
+            masked(true),
+            Task::Binary,
+            folder.path(),
+            &mut |_| (),
+        )
+        .unwrap();
         let facts = &prepared.facts;
         assert_eq!(
             (facts.train.examples, facts.validation.examples, facts.test.examples),
@@ -374,8 +431,14 @@ mod tests {
     #[test]
     fn prepared_examples_change_only_with_the_format() {
         let folder = tempfile::tempdir().unwrap();
-        let prepared =
-            prepare(&section(folder.path()), masked(false), folder.path(), &mut |_| ()).unwrap();
+        let prepared = prepare(
+            &section(folder.path()),
+            masked(false),
+            Task::Binary,
+            folder.path(),
+            &mut |_| (),
+        )
+        .unwrap();
         let dataset = dataset::Dataset::open(&prepared.path).unwrap();
         let splits = dataset.splits().unwrap();
         let mut hasher = blake3::Hasher::new();
@@ -402,7 +465,10 @@ mod tests {
             let section: DataSection = serde_yaml::from_str(&yaml).unwrap();
             let files = [SourceFile::read(&path).unwrap()];
             let marked = table::keeps_cells_with_blanks(section.table.as_ref().unwrap(), &files[0]);
-            (prepare(&section, masked(true), folder.path(), &mut |_| ()).unwrap(), marked.unwrap())
+            (
+                prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap(),
+                marked.unwrap(),
+            )
         };
         let ((plain, unmarked), (blank, marked)) = (hash("en"), hash(" en"));
         assert_eq!((unmarked, marked), (false, true));
@@ -416,13 +482,17 @@ mod tests {
         let mut said = Vec::new();
         let mut section = section(folder.path());
         for _ in 0..2 {
-            prepare(&section, masked(true), folder.path(), &mut |what| said.push(what.to_owned()))
-                .unwrap();
+            prepare(&section, masked(true), Task::Binary, folder.path(), &mut |what| {
+                said.push(what.to_owned())
+            })
+            .unwrap();
         }
         assert_eq!(said.iter().filter(|what| what.starts_with("tokenising")).count(), 1);
         section.split.seed = 1;
-        prepare(&section, masked(true), folder.path(), &mut |what| said.push(what.to_owned()))
-            .unwrap();
+        prepare(&section, masked(true), Task::Binary, folder.path(), &mut |what| {
+            said.push(what.to_owned())
+        })
+        .unwrap();
         assert_eq!(said.iter().filter(|what| what.starts_with("tokenising")).count(), 2);
     }
 
@@ -452,7 +522,8 @@ mod tests {
     fn a_cache_that_is_damaged_anywhere_is_prepared_again_and_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let section = section(folder.path());
-        let again = || prepare(&section, masked(true), folder.path(), &mut |_| ()).unwrap();
+        let again =
+            || prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap();
         let first = again();
         let (whole, written) = (seen(&first), fs::read(&first.path).unwrap());
         let mut repaired = 0;
@@ -504,7 +575,8 @@ mod tests {
     fn a_cache_without_a_checksum_is_read_unless_its_offsets_are_impossible() {
         let folder = tempfile::tempdir().unwrap();
         let section = section(folder.path());
-        let again = || prepare(&section, masked(true), folder.path(), &mut |_| ()).unwrap();
+        let again =
+            || prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ()).unwrap();
         let first = again();
         let (whole, written) = (seen(&first), fs::read(&first.path).unwrap());
         let old = without_checksum(&written, |_| ());

@@ -122,6 +122,9 @@ pub(super) fn paths(section: &DataSection) -> Vec<&Path> {
         let files = [&table.path, &table.train, &table.validation, &table.test];
         return files.into_iter().flatten().map(PathBuf::as_path).collect();
     }
+    if let Some(series) = &section.series {
+        return vec![&series.path];
+    }
     let Some(arrays) = &section.arrays else { return Vec::new() };
     if let Some(path) = &arrays.path {
         return vec![path];
@@ -148,6 +151,9 @@ pub(super) fn without_paths(section: &DataSection) -> DataSection {
         for path in [&mut table.path, &mut table.train, &mut table.validation, &mut table.test] {
             path.as_mut().map(PathBuf::clear);
         }
+    }
+    if let Some(series) = &mut settings.series {
+        series.path.clear();
     }
     if let Some(text) = &mut settings.text
         && let crate::config::Tokenizer::File(path) = &mut text.tokenizer

@@ -9,7 +9,7 @@
 use super::rows;
 use crate::config::LineSection;
 use crate::kernels::{Arrays, Engine, Examples, Split, State};
-use crate::spec::{Metric, Objective, Rows};
+use crate::spec::{Metric, Objective};
 use crate::train::logits_of;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,6 @@ fn measure(
     let Some(logits) = logits_of(engine, split, examples, &rows, stop)? else { return Ok(None) };
     let labels: Vec<f32> = rows.iter().map(|row| examples.labels[*row as usize]).collect();
     let loss = objective.unweighted().mean_loss(&logits, labels.iter().copied());
-    let score = Metric::of_task(objective.task()).info();
-    let score = score.of(&Rows::new(&logits, objective.outputs, &labels));
+    let score = objective.score(Metric::of_task(objective.task()), &logits, &labels);
     Ok(Some([loss, score.unwrap_or(f64::NAN)]))
 }

@@ -25,7 +25,11 @@ impl Source {
         }
         Self {
             folder: folder.display().to_string(),
-            command: without(&command, "--only"),
+            command: without(&command, "--only")
+                .into_iter()
+                // How it was shown does not belong to the study.
+                .filter(|word| !["--json", "--quiet", "-q", "--open"].contains(&word.as_str()))
+                .collect(),
             most_seeds,
         }
     }
@@ -83,6 +87,12 @@ mod tests {
         let set = source("batchscope run a.yaml --only=batch-32 --set study.seeds=3", None);
         let more = "batchscope run a.yaml --set study.seeds=3 --seeds 9";
         assert_eq!(set.with_seeds(9).join(" "), more, "a flag stands above `--set`");
+    }
+
+    #[test]
+    fn how_a_command_was_shown_is_left_out() {
+        let run = source("batchscope run a.yaml --quiet --json --out runs/a --open", None);
+        assert_eq!(run.command.join(" "), "batchscope run a.yaml --out runs/a");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What depends on how the rows of two classes are ranked, or binned, by their logits.
 
-use super::objective::probability;
+use super::loss::probability;
 
 /// Each positive's wins over negatives, and each negative's losses against positives; ties count half. In
 /// the order of the rows, with the number of positives.

@@ -23,9 +23,9 @@
 use super::auc::{auc, auc_row_values, calibration_error};
 use super::confusion::{Confusion, is_among, predicted_class};
 use super::errors::Errors;
+use super::loss::probability;
+use super::loss::{Task, binary_cross_entropy, categorical_cross_entropy, log_sum_exp};
 use super::metrics::{Measured, Rows};
-use super::objective::probability;
-use super::objective::{Task, binary_cross_entropy, categorical_cross_entropy, log_sum_exp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,8 @@
 
 use super::confusion::Confusion;
 use super::errors::Errors;
+use super::loss::Task;
 use super::metric::Metric;
-use super::objective::Task;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -3,26 +3,30 @@
 //!
 //! ```text
 //! model       what the LSTM reads, its units and outputs; each parameter with path, dimensions and role
-//! objective   head and loss -> task; the loss of a row, in f64, from the raw outputs of the head
+//! loss        head and loss -> task; the loss of a row, in f64, from the raw outputs of the head
+//! objective   what a run is trained for; the metrics of what it answers
 //! metric      each metric with name, unit, direction, range and how it is computed
 //! metrics     all metrics of one split, as the records hold them
+//! affine      scaled numbers and those that they stand for
 //! confusion, auc, errors   what several metrics are computed from
 //! ```
 //!
 //! This is a leaf: it imports nothing of this crate.
 
+mod affine;
 mod auc;
 mod confusion;
 mod errors;
+mod loss;
 mod metric;
 mod metrics;
 mod model;
 mod objective;
 
+pub use affine::Affine;
 pub use confusion::predicted_class;
+pub use loss::{Activation, Huber, LabelSmoothing, Loss, Task, probabilities, probability};
 pub use metric::{Better, DefaultMargin, Metric, MetricInfo, Unit};
 pub use metrics::{Metrics, Rows};
 pub use model::{Input, Layer, Param, Role, Shape};
-pub use objective::{
-    Activation, Huber, LabelSmoothing, Loss, Objective, Task, probabilities, probability,
-};
+pub use objective::Objective;

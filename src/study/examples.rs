@@ -20,7 +20,8 @@ fn shared(found: &Overlap, facts: &Facts, section: &DataSection) -> Option<Strin
         ("test", &found.test, facts.test.examples),
         ("validation", &found.validation, facts.validation.examples),
     ];
-    let place = if section.table.is_some() { in_table } else { in_arrays };
+    let place =
+        if section.table.is_some() || section.series.is_some() { in_table } else { in_arrays };
     let told: Vec<(bool, String)> = splits
         .into_iter()
         .filter_map(|(name, of, rows)| in_training(name, of, rows, found.steps, place))

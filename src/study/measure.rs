@@ -155,7 +155,7 @@ fn line(
     let dataset = Dataset::open(&task.dataset)?;
     let splits = dataset.splits()?;
     let settings = train::settings(&definition.arm, &definition.model, splits.train.labels);
-    let objective = settings.objective.clone();
+    let objective = settings.objective.clone().in_unit(dataset.unit());
     let ends = [other, folder].map(|run| run.read_weights(&definition.model));
     let [small, large] = ends;
     let (small, large) = (small?, large?);

@@ -37,6 +37,7 @@ mod finished;
 mod folder;
 mod hyperparameters;
 mod killed;
+mod labels;
 mod measure;
 mod memory;
 mod plan;
@@ -83,8 +84,9 @@ use summary::{failures_of, summarise};
 use tuning::Tuned;
 use until::{Trained, Trainer};
 
-use crate::config::Study;
+use crate::config::{Arm, Study};
 use crate::data;
+use crate::spec::Task;
 use crate::train::{EpochMetrics, Progress};
 use anyhow::Result;
 use std::path::Path;
@@ -163,7 +165,10 @@ pub fn prepare(
     // Whether there is one, and its mask, are the same for all arms (`config::rules`).
     let embedding = study.arms.first().and_then(|arm| arm.model.embedding.as_ref());
     let data = &study.experiment.data;
-    let prepared = data::prepare(data, embedding, cache, &mut |what| observer.on_stage(what))?;
+    // So is the question, too.
+    let task = study.arms.first().map_or(Task::Binary, Arm::task);
+    let report = &mut |what: &str| observer.on_stage(what);
+    let prepared = data::prepare(data, embedding, task, cache, report)?;
     let plan = plan::plan(study, prepared, pool)?;
     memory::refuse_too_large(&plan, pool)?;
     Ok(plan)

@@ -1,5 +1,6 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
+use super::labels;
 use super::pool::Pool;
 use super::protocol::MachineInfo;
 use super::record::Definition;
@@ -176,6 +177,9 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
         EngineKind::Fused => EngineChoice::Fused,
     };
     let runs = Run::all(&study);
+    for arm in &study.arms {
+        labels::refuse_other_classes(arm, &data.facts)?;
+    }
     let weight_files = weight_files(&study.arms, &data)?;
     for arm in &study.arms {
         review::refuse_endless(arm, &TrainingLength::new(arm, data.facts.train.examples))?;

@@ -17,7 +17,7 @@ use anyhow::Result;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Writes them, from `width` logits a row.
+/// Writes them, from `width` logits a row; numbers are in the unit of the targets.
 pub(super) fn write(
     path: &Path,
     dataset: &Dataset,
@@ -25,7 +25,9 @@ pub(super) fn write(
     (logits, width): (&[f32], usize),
 ) -> Result<()> {
     let (rows, targets) = (dataset.rows(Split::Test)?, dataset.splits()?.test.labels);
-    let each = || rows.iter().zip(targets).zip(logits.chunks_exact(width));
+    let unit = dataset.unit();
+    let targets = || targets.iter().map(|target| unit.natural(*target));
+    let each = || rows.iter().zip(targets()).zip(logits.chunks_exact(width));
     files::write_atomic(path, |file| {
         let mut out = BufWriter::new(file);
         match task {

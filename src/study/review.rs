@@ -71,6 +71,9 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
 fn splits_cut_here(data: &DataSection) -> Option<[f64; 2]> {
     let table = data.table.as_ref().is_some_and(|of| of.path.is_some() && of.split.is_none());
     let arrays = data.arrays.as_ref().is_some_and(|of| of.x_val.is_none() && of.x_test.is_none());
+    if data.series.is_some() {
+        return None;
+    }
     // A gap takes rows out of the shares on purpose.
     (data.split.gap == 0 && (table || arrays)).then_some([data.split.validation, data.split.test])
 }
@@ -124,11 +127,12 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
         ));
     }
     if !train.shuffle && facts.sorted_by_label && arm.batch_size < rows {
-        found.push(
-            "with `shuffle: false` and training rows that are sorted by label, most batches hold \
-             one label alone"
-                .to_owned(),
-        );
+        let label = if facts.are_numbers() { "target" } else { "label" };
+        found.push(format!(
+            "with `shuffle: false` and training rows that are sorted by {label}, most batches hold \
+             {}",
+            if facts.are_numbers() { "targets that are nearly alike" } else { "one label alone" }
+        ));
     }
     let watches_auc = |monitor: Monitor| monitor == Monitor::val(Metric::Auc);
     let monitors = [
@@ -139,7 +143,7 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
             _ => None,
         },
     ];
-    if monitors.into_iter().flatten().any(watches_auc) && !facts.validation.has_both_labels() {
+    if monitors.into_iter().flatten().any(watches_auc) && !facts.validation.has_all_classes() {
         found.push(
             "`val_auc` is not defined, since all labels of the validation split are alike: \
              nothing that waits for it will happen"

@@ -7,7 +7,7 @@
 use super::folder::resolved;
 use super::record::{Definition, Record, RunFolder, Status};
 use crate::config::Study;
-use crate::data::{self, Dataset, Encoder, Inputs, Prepared};
+use crate::data::{self, Dataset, Encoder, Inputs, Prepared, Scaling};
 use crate::error::UserError;
 use crate::kernels::{self, Arrays, Device, Engine, Examples, Sequences, Split, Splits};
 use crate::spec::{self, Metrics, Objective, Task};
@@ -133,7 +133,8 @@ impl TrainedRun {
         let mut engine = self.engine(splits)?;
         let logits = train::logits(engine.as_mut(), split, &examples, &|| false)?;
         let asked = &self.definition.arm.train.metrics;
-        let (objective, logits) = (self.objective(), logits.unwrap_or_default());
+        let objective = self.objective().in_unit(dataset.unit());
+        let logits = logits.unwrap_or_default();
         match train::measure(&objective, asked, &logits, &examples, engine.penalty()?) {
             Some(metrics) => Ok(Measurement { examples: examples.len(), metrics }),
             None => Err(UserError::new(
@@ -150,6 +151,7 @@ impl TrainedRun {
         let encoded = encoder.encode(inputs)?;
         let logits = self.logits(encoded.sequences(), encoded.len())?;
         let (classes, task) = (&encoder.facts().classes, self.task());
+        let unit = encoder.facts().unit();
         let predict = |(index, (row, outputs)): (u64, (&u64, &[f32]))| {
             let class = || classes[spec::predicted_class(outputs)].clone();
             let answer = match task {
@@ -160,12 +162,23 @@ impl TrainedRun {
                     let probabilities = spec::probabilities(outputs);
                     Answer::Class { class: class(), probabilities }
                 }
-                Task::Regression => Answer::Number(f64::from(outputs[0])),
+                Task::Regression => Answer::Number(f64::from(unit.natural(outputs[0]))),
             };
             Prediction { index, row: *row, answer }
         };
         let outputs = logits.chunks_exact(self.definition.model.outputs);
         Ok((0..).zip(inputs.rows().iter().zip(outputs)).map(predict).collect())
+    }
+
+    /// How the numbers were scaled that the model reads and answers; `None` where they were not.
+    ///
+    /// # Errors
+    /// Where the study's copy of it is missing or damaged.
+    pub fn scaling(&self) -> Result<Option<Scaling>> {
+        match self.study.experiment.data.scale {
+            None => Ok(None),
+            Some(_) => Ok(self.encoder()?.facts().scaling.clone()),
+        }
     }
 
     /// What is asked of the model.
@@ -215,8 +228,9 @@ impl TrainedRun {
             return Ok(found);
         }
         let section = &self.study.experiment.data;
-        let prepared =
-            data::prepare(section, self.definition.arm.model.embedding.as_ref(), cache, report)?;
+        let Definition { arm, .. } = &self.definition;
+        let embedding = arm.model.embedding.as_ref();
+        let prepared = data::prepare(section, embedding, arm.task(), cache, report)?;
         self.refuse_other_data(&prepared.facts.hash, &self.study_folder.join("study.yaml"))?;
         Ok(prepared)
     }

@@ -15,6 +15,7 @@ use crate::kernels::{
 };
 use crate::model::{self, Names};
 use crate::rng;
+use crate::spec::Objective;
 use crate::train::{self, Job, Outcome, Position, Trained, TrainingLength};
 use anyhow::{Context, Result};
 use std::cell::Cell;
@@ -164,7 +165,8 @@ fn save_outputs(task: &Task, folder: &RunFolder, trained: &Trained) -> Result<()
     if let Some(test) = &trained.test {
         let dataset = Dataset::open(&task.dataset)?;
         let (task_of_arm, width) = (task.definition.arm.task(), task.definition.model.outputs);
-        let logits = (&trained.test_logits[..], width);
+        let objective = Objective::new(task.definition.arm.loss(), width).in_unit(dataset.unit());
+        let logits = (&objective.natural(&trained.test_logits)[..], width);
         predictions::write(&folder.test_predictions(), &dataset, task_of_arm, logits)?;
         draw_test(folder, test, &task.metrics, trained.epochs)?;
     }
@@ -190,7 +192,7 @@ fn train_run(
     let checkpoint = train::load_checkpoint(&path, &run.model, settings.optimizer.moments())?;
     let position = checkpoint.as_ref().map_or_else(Position::default, |(_, at)| at.clone());
     settings.micro_batch = position.micro_batch.or(settings.micro_batch);
-    let objective = settings.objective.clone();
+    let objective = settings.objective.clone().in_unit(dataset.unit());
     let mut engine = kernels::engine(run.engine, task.place, run.model, splits, settings)?;
     let peak_memory = PeakMemory::of(task.place.device);
     let mut recorder = Recorder::resume(

@@ -12,7 +12,7 @@ use crate::config::Schedule;
 use crate::kernels::{Computed, Engine, Split, Step};
 use crate::model;
 use crate::rng;
-use crate::spec::{Metrics, Rows};
+use crate::spec::Metrics;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -264,10 +264,10 @@ fn epoch_metrics(job: &Job<'_>, position: &Position, validation: Metrics) -> Epo
         step: position.step,
         examples: position.examples,
         learning_rate: rate(job, position, position.step - 1),
-        train: Metrics::new(
-            job.objective.task(),
+        train: job.objective.metrics(
             &job.arm.train.metrics,
-            &Rows::new(&position.tally.logits, job.objective.outputs, &labels),
+            &position.tally.logits,
+            &labels,
             position.tally.loss(),
         ),
         validation,

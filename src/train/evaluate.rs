@@ -4,7 +4,7 @@
 //! are measured alike, and in the order of their length, so that little is computed for padding.
 
 use crate::kernels::{Engine, Examples, Split};
-use crate::spec::{Metric, Metrics, Objective, Rows};
+use crate::spec::{Metric, Metrics, Objective};
 use anyhow::Result;
 
 const BATCH: usize = 256;
@@ -58,6 +58,5 @@ pub fn measure(
 ) -> Option<Metrics> {
     let targets = examples.labels;
     let loss = || objective.unweighted().mean_loss(logits, targets.iter().copied()) + penalty;
-    let rows = Rows::new(logits, objective.outputs, targets);
-    (!examples.is_empty()).then(|| Metrics::new(objective.task(), asked, &rows, loss()))
+    (!examples.is_empty()).then(|| objective.metrics(asked, logits, targets, loss()))
 }

@@ -1,6 +1,6 @@
 //! An arm's settings -> what an engine is told once.
 
-use crate::config::{self, AdamForm, Arm, ClassWeight, ClassWeightRule, LabelWeights, LstmSection};
+use crate::config::{self, AdamForm, Arm, ClassWeight, ClassWeightRule, LstmSection};
 use crate::kernels::{Clip, Optimizer, Penalties, Penalty, Settings};
 use crate::spec::{Objective, Shape, Task};
 
@@ -26,7 +26,7 @@ pub fn objective(arm: &Arm, shape: &Shape, targets: &[f32]) -> Objective {
     let class_weights = match objective.task() {
         Task::Regression => Vec::new(),
         Task::Binary | Task::Multiclass => {
-            class_weights(arm.train.class_weight, shape.outputs.max(2), targets)
+            class_weights(arm.train.class_weight.as_ref(), shape.outputs.max(2), targets)
         }
     };
     Objective { class_weights, ..objective }
@@ -65,12 +65,10 @@ fn penalties(lstm: &LstmSection) -> Penalties {
 }
 
 /// How much a row of each class counts; nothing where all count the same.
-fn class_weights(section: Option<ClassWeight>, classes: usize, labels: &[f32]) -> Vec<f32> {
+fn class_weights(section: Option<&ClassWeight>, classes: usize, labels: &[f32]) -> Vec<f32> {
     match section {
         None => Vec::new(),
-        Some(ClassWeight::Each(LabelWeights { negative, positive })) => {
-            vec![negative as f32, positive as f32]
-        }
+        Some(ClassWeight::Each(weights)) => weights.values().map(|weight| weight as f32).collect(),
         Some(ClassWeight::Rule(ClassWeightRule::Balanced)) => {
             let mut counts = vec![0usize; classes];
             labels.iter().for_each(|label| counts[*label as usize] += 1);
@@ -86,7 +84,7 @@ mod tests {
 
     #[test]
     fn balanced_labels_count_the_same_in_all() {
-        let balanced = Some(ClassWeight::Rule(ClassWeightRule::Balanced));
+        let balanced = Some(&ClassWeight::Rule(ClassWeightRule::Balanced));
         let weights = class_weights(balanced, 2, &[0.0, 0.0, 0.0, 1.0]);
         assert_eq!(weights, [4.0f32 / 6.0, 2.0]);
         assert_eq!(class_weights(balanced, 3, &[2.0, 0.0, 2.0])[2], 0.5);

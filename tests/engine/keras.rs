@@ -6,8 +6,8 @@
 use super::updates::{Penalised, penalties};
 use super::{Path, Ragged, assert_close, assert_weights, start};
 use batchscope::config::{
-    Adam, AdamForm, Arm, ClassWeight, Exponential, LabelWeights, ModelSection, Optimizer, Penalty,
-    Per, Schedule, TrainSection,
+    Adam, AdamForm, Arm, ClassWeight, Exponential, ModelSection, Optimizer, Penalty, Per, Schedule,
+    TrainSection,
 };
 use batchscope::kernels::{self, Arrays, Examples, Sequences, Splits, State};
 use batchscope::spec::{Input, Loss, Metric, Metrics, Shape, Task, probabilities};
@@ -108,8 +108,7 @@ fn padded(row: &[i32], case: &Case, steps: usize) -> Vec<i32> {
 
 fn arm(fixture: &Fixture, case: &Case) -> Arm {
     let adam = Adam { lr: case.learning_rates[0], form: AdamForm::Keras, ..Adam::default() };
-    let each =
-        |[negative, positive]: [f64; 2]| ClassWeight::Each(LabelWeights { negative, positive });
+    let each = |weights: [f64; 2]| ClassWeight::Each(weights[..].into());
     let mut train = TrainSection {
         shuffle: false,
         optimizer: Optimizer::Adam(adam),

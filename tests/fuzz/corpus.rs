@@ -5,7 +5,7 @@ use crate::util::npy;
 use anyhow::Result;
 use batchscope::config::{DataSection, EmbeddingSection, Source, Study};
 use batchscope::data::{Encoder, peek, prepare};
-use batchscope::spec::{Input, Shape};
+use batchscope::spec::{Input, Shape, Task};
 
 use batchscope::model::{self, Names};
 use batchscope::{report, study};
@@ -177,9 +177,13 @@ impl Scene {
     fn prepare(&self, yaml: &str, embedding: Option<bool>) -> Result<()> {
         let embedding = embedding.map(|mask_zero| EmbeddingSection { dim: 4, mask_zero });
         let cache = self.folder.join("cache");
-        let prepared = prepare(&self.section(yaml), embedding.as_ref(), &cache, &mut |_| ());
-        fs::remove_dir_all(&cache).ok();
-        prepared.map(drop)
+        let mut prepared = Ok(());
+        for task in [Task::Multiclass, Task::Regression, Task::Binary] {
+            let (section, embedding) = (self.section(yaml), embedding.as_ref());
+            prepared = prepare(&section, embedding, task, &cache, &mut |_| ()).map(drop);
+            fs::remove_dir_all(&cache).ok();
+        }
+        prepared
     }
 
     fn table(&self, format: &str, file: &str) -> Result<()> {
@@ -213,7 +217,9 @@ impl Scene {
         let yaml = "{ table: { path: @t.csv }, text: { length: 4 } }";
         let embedding = EmbeddingSection { dim: 4, mask_zero: true };
         let cache = self.folder.join("cache");
-        let prepared = prepare(&self.section(yaml), Some(&embedding), &cache, &mut |_| ()).unwrap();
+        let prepared =
+            prepare(&self.section(yaml), Some(&embedding), Task::Binary, &cache, &mut |_| ())
+                .unwrap();
         prepared.keep(&self.folder.join("kept")).unwrap();
         fs::remove_dir_all(&cache).unwrap();
         let bytes = fs::read(self.folder.join("kept/vocabulary.txt")).unwrap();

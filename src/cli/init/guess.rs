@@ -1,8 +1,9 @@
 //! Which column holds the texts, which the labels, and what sizes suit them.
 
-use crate::data::{ArrayShape, Column, Labelled, is_split, is_time, word_counts};
+use super::target::{Target, likely, look};
+use crate::cli::labels::of_found;
+use crate::data::{ArrayShape, Column, Found, Labelled, is_split, is_time, word_counts};
 use crate::error::UserError;
-use std::collections::BTreeMap;
 
 /// What is guessed of a data file.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Taken<'a> {
     pub(super) labels: &'a str,
     /// Other columns that could hold the labels.
     pub(super) alternatives: &'a [String],
+    /// What the labels are.
+    pub(super) found: &'a Found,
     /// What they are called in a file of this kind.
     kind: &'static str,
 }
@@ -32,11 +35,18 @@ impl Guess {
                 examples: &table.text,
                 labels: &table.label,
                 alternatives: &table.alternatives,
+                found: &table.found,
                 kind: "column",
             },
             Self::Arrays(known) => {
                 let (x, y) = &known.arrays.train;
-                Taken { examples: &x.name, labels: y, alternatives: &[], kind: "array" }
+                Taken {
+                    examples: &x.name,
+                    labels: y,
+                    alternatives: &[],
+                    found: &known.train.found,
+                    kind: "array",
+                }
             }
         }
     }
@@ -53,7 +63,7 @@ impl Guess {
 impl Taken<'_> {
     /// The line on the terminal.
     pub(super) fn said(&self) -> String {
-        let Self { examples, labels, alternatives, kind } = self;
+        let Self { examples, labels, alternatives, found, kind } = self;
         let what = if *kind == "column" { "texts" } else { "sequences" };
         let others = match alternatives {
             [] => String::new(),
@@ -68,7 +78,12 @@ impl Taken<'_> {
                 format!("; labels could also be {names}{more}: choose with `--label`")
             }
         };
-        format!("took  the {kind} `{examples}` for {what} and `{labels}` for labels{others}")
+        // Two labels are named in the file; several, and numbers, decide the head.
+        let which = match found {
+            Found::Classes(classes) if classes.len() == 2 => String::new(),
+            found => format!(": {}", of_found(found)),
+        };
+        format!("took  the {kind} `{examples}` for {what} and `{labels}` for labels{which}{others}")
     }
 }
 
@@ -93,8 +108,8 @@ pub(super) struct TableGuess {
     /// Whether line breaks of HTML are among the words.
     pub(super) has_breaks: bool,
     pub(super) label: String,
-    /// The two labels in sorted order, with their rows.
-    pub(super) classes: [(String, usize); 2],
+    /// What the labels are.
+    pub(super) found: Found,
     /// Other columns that could be the label.
     pub(super) alternatives: Vec<String>,
     /// How many lines and rows there are, where they differ.
@@ -122,11 +137,7 @@ pub(super) struct KnownArrays {
     pub(super) train: Labelled,
 }
 
-/// Names that labels often have, the likeliest first.
-const LABEL_NAMES: [&str; 8] =
-    ["label", "target", "class", "y", "sentiment", "category", "outcome", "answer"];
-
-/// The text is the column with the most words in a row; the label is a column with two values.
+/// The text is the column with the most words in a row; the label is the likeliest of those that could be.
 pub(super) fn table(
     file: &str,
     columns: &[Column],
@@ -151,15 +162,10 @@ pub(super) fn table(
         Some(column) => vec![column],
         None => columns.iter().filter(|of| of.name != text.name && !is_split(of)).collect(),
     };
-    let binary: Vec<(&Column, [(String, usize); 2])> =
-        candidates.iter().filter_map(|column| Some((*column, two_classes(column)?))).collect();
-    let rank = |column: &Column| {
-        let name = column.name.to_lowercase();
-        LABEL_NAMES.iter().position(|known| *known == name).unwrap_or(LABEL_NAMES.len())
-    };
-    // Of columns that rank alike the last one: labels mostly stand behind what they label.
-    let best = binary.iter().rev().min_by_key(|(column, _)| rank(column));
-    let (label, classes) = best.ok_or_else(|| no_label(file, &candidates))?;
+    let targets: Vec<Target<'_>> =
+        candidates.iter().filter_map(|column| look(column, wanted_label.is_some())).collect();
+    let Target { column: label, found } =
+        likely(&targets).ok_or_else(|| no_label(file, &candidates))?;
     let breaks = text.values.iter().filter(|value| value.contains(BREAK)).count();
     let has_breaks = breaks * 100 >= text.values.len();
     let mut words = match has_breaks {
@@ -179,11 +185,11 @@ pub(super) fn table(
         length: rounded_up(most_words),
         has_breaks,
         label: label.name.clone(),
-        classes: classes.clone(),
-        alternatives: binary
+        found: found.clone(),
+        alternatives: targets
             .iter()
-            .filter(|(column, _)| column.name != label.name)
-            .map(|(column, _)| column.name.clone())
+            .filter(|target| target.column.name != label.name)
+            .map(|target| target.column.name.clone())
             .collect(),
         read: None,
         quotes_are_text: false,
@@ -234,19 +240,6 @@ fn is_numbers(column: &Column) -> bool {
     filled.peek().is_some() && filled.all(|value| is_time(value))
 }
 
-/// The two values of a column with their rows; `None` if it has more, fewer, or empty ones.
-fn two_classes(column: &Column) -> Option<[(String, usize); 2]> {
-    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
-    for value in &column.values {
-        *rows.entry(value.trim()).or_default() += 1;
-        if rows.len() > 2 || value.trim().is_empty() {
-            return None;
-        }
-    }
-    let mut classes = rows.into_iter().map(|(value, rows)| (value.to_owned(), rows));
-    Some([classes.next()?, classes.next()?])
-}
-
 fn no_label(file: &str, candidates: &[&Column]) -> UserError {
     let distinct = |column: &&Column| {
         let values: std::collections::BTreeSet<&str> =
@@ -263,9 +256,12 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
         counts.push(format!("{more} more columns"));
     }
     UserError::new(
-        format!("{file}: no column can be the label, which has two values, one in every row"),
         format!(
-            "different values: {}. Of more than two classes, keep the rows of two in a table of their own",
+            "{file}: no column can be the label, which has a few different values or numbers, one in \
+             every row"
+        ),
+        format!(
+            "different values: {}. A class needs several rows; name the column with `--label`",
             counts.join("; ")
         ),
     )
@@ -286,6 +282,8 @@ fn rounded_up(words: usize) -> usize {
 pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, UserError> {
     let is_sequences = |shape: &&ArrayShape| shape.dims.len() == 3;
     let is_labels = |shape: &&ArrayShape| matches!(shape.dims[..], [_] | [_, 1]);
+    // One column a class.
+    let has_columns = |shape: &&ArrayShape| matches!(shape.dims[..], [_, classes] if (2..=1000).contains(&classes));
     let split_of = |name: &str| {
         let name = name.to_lowercase();
         ["train", "val", "test"].into_iter().find(|split| name.contains(split))
@@ -293,8 +291,11 @@ pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, U
     let pair = |split: &str| {
         let belongs = |shape: &&ArrayShape| split_of(&shape.name).unwrap_or("train") == split;
         let x = shapes.iter().filter(is_sequences).find(belongs)?;
-        let mut labels = shapes.iter().filter(is_labels).filter(belongs);
-        let y = labels.find(|labels| labels.dims[0] == x.dims[0])?;
+        let fits = |labels: &&ArrayShape| labels.dims[0] == x.dims[0];
+        let of = |kind: &dyn Fn(&&ArrayShape) -> bool| {
+            shapes.iter().filter(kind).filter(belongs).find(fits)
+        };
+        let y = of(&is_labels).or_else(|| of(&has_columns))?;
         Some((x.clone(), y.name.clone()))
     };
     let known = || {
@@ -341,7 +342,8 @@ mod tests {
     fn the_text_has_the_most_words_and_the_label_two_values() {
         let guess = table("t.csv", &tickets(), Wanted::default()).unwrap();
         assert_eq!((guess.text.as_str(), guess.label.as_str()), ("body", "urgent"));
-        assert_eq!(guess.classes, [("no".to_owned(), 2), ("yes".to_owned(), 2)]);
+        let two = vec![("no".to_owned(), 2), ("yes".to_owned(), 2)];
+        assert_eq!(guess.found, Found::Classes(two));
         assert_eq!(guess.alternatives, ["seen"]);
         assert_eq!(
             Guess::Table(Box::new(guess)).taken().said(),
@@ -365,7 +367,7 @@ mod tests {
         let error = wanted(None, Some("language")).unwrap_err();
         let hint = error.hint.unwrap();
         assert!(hint.starts_with("different values: `language` has 3 (`"), "{hint}");
-        assert!(hint.ends_with("in a table of their own"), "{hint}");
+        assert!(hint.contains("A class needs several rows"), "{hint}");
     }
 
     #[test]

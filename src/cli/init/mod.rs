@@ -2,6 +2,7 @@
 //! key, which `check` accepts as it is.
 
 mod guess;
+mod target;
 mod write;
 
 use super::diagnostics::{self, Output};

@@ -2,8 +2,9 @@
 
 use super::guess::{ArraysGuess, BREAK, Guess, KnownArrays, TableGuess};
 use crate::cli::format::{count, duration};
+use crate::cli::labels::of_found;
 use crate::config::Tuned;
-use crate::data::Labelled;
+use crate::data::{Found, Labelled};
 use std::path::Path;
 
 /// The file for what was guessed of `data`; it will be called `out`, if it has a name yet.
@@ -11,18 +12,18 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
     let file = out.map_or("FILE.yaml".to_owned(), |path| path.display().to_string());
     let (rows, section, embedding, class_weight) = match guess {
         Guess::Table(table) => {
-            let (section, weight) = (table_section(data, table), class_weight(&table.classes));
+            let (section, weight) = (table_section(data, table), class_weight(&table.found));
             (table.rows * 6 / 10, section, EMBEDDING, weight)
         }
         Guess::Arrays(known) => {
-            let (section, weight) =
-                (arrays_section(data, known), class_weight(&known.train.classes));
+            let (section, weight) = (arrays_section(data, known), class_weight(&known.train.found));
             (training_rows(&known.arrays), section, "", weight)
         }
     };
     let sizes = batch_sizes(rows);
+    let Head { quality, dense, loss, metric } = head(guess.taken().found);
     format!(
-        "# Question: how does batch size affect the accuracy of an LSTM on {data}?\n\
+        "# Question: how does batch size affect the {quality} of an LSTM on {data}?\n\
          # Look through it, then:  batchscope check {file}\n\
          #                         batchscope run {file}\n\
          # For completion of keys in your editor: `batchscope schema > batchscope.schema.json`, and put\n\
@@ -36,14 +37,14 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
          {section}\
          model:\n{embedding}  \
          lstm: {{ units: 64 }}        # size of the LSTM's state\n  \
-         dense: {{ units: 1, activation: sigmoid }}\n\
+         dense: {dense}\n\
          train:\n  \
          epochs: 10                 # passes over the training split\n  \
          optimizer: {{ adam: {{ lr: 1.0e-3 }} }}\n  \
          schedule: constant         # or {{ exponential: {{ gamma: 0.9 }} }}: lr * 0.9^epoch\n  \
-         loss: binary_crossentropy\n\
+         loss: {loss}\n\
          {class_weight}  \
-         metrics: [accuracy]\n  \
+         metrics: [{metric}]\n  \
          device: auto               # auto, cpu, cuda or cuda:N\n",
         data = comment(data),
         name = study_name(out),
@@ -54,11 +55,68 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
     )
 }
 
+/// What the labels ask for.
+struct Head {
+    /// What differs between batch sizes.
+    quality: &'static str,
+    dense: String,
+    loss: &'static str,
+    metric: &'static str,
+}
+
+fn head(found: &Found) -> Head {
+    let (quality, metric) = ("accuracy", "accuracy");
+    match found {
+        Found::Classes(classes) if classes.len() == 2 => Head {
+            quality,
+            dense: "{ units: 1, activation: sigmoid }".to_owned(),
+            loss: "binary_crossentropy",
+            metric,
+        },
+        Found::Classes(classes) => Head {
+            quality,
+            dense: format!(
+                "{{ units: {}, activation: softmax }}   # a probability for each class{}",
+                classes.len(),
+                match classes.iter().all(|(class, _)| class.parse::<f32>().is_ok()) {
+                    true => "; { units: 1, activation: linear } predicts the number",
+                    false => "",
+                }
+            ),
+            loss: "categorical_crossentropy",
+            metric,
+        },
+        Found::Numbers { .. } => Head {
+            quality: "error",
+            dense: "{ units: 1, activation: linear }   # the number itself".to_owned(),
+            loss: "mse",
+            metric: "rmse",
+        },
+    }
+}
+
+/// The labels in a comment.
+fn told(found: &Found) -> String {
+    let rows = |rows: usize| format!("{} rows", count(rows as u64));
+    match found {
+        Found::Classes(classes) => match &classes[..] {
+            [(zero, zeros), (one, ones)] => format!(
+                "{} counts as 0 ({}), {} as 1 ({})",
+                comment(zero),
+                rows(*zeros),
+                comment(one),
+                rows(*ones)
+            ),
+            _ => one_line(&of_found(found)),
+        },
+        Found::Numbers { .. } => of_found(found),
+    }
+}
+
 const EMBEDDING: &str =
     "  embedding: { dim: 64, mask_zero: true }   # a vector a word; padding is skipped\n";
 
 fn table_section(data: &str, table: &TableGuess) -> String {
-    let [(zero, zeros), (one, ones)] = &table.classes;
     let alternatives = match table.alternatives[..] {
         [] => String::new(),
         _ => format!("; also possible: {}", comment(&table.alternatives.join(", "))),
@@ -72,7 +130,7 @@ fn table_section(data: &str, table: &TableGuess) -> String {
          table:\n    \
          path: {path}{read}\n{separator}{quotes}    \
          text: {text}   # {mean:.0} words on average in {rows} rows\n    \
-         label: {label}   # {zero} counts as 0 ({zeros} rows), {one} as 1 ({ones} rows){alternatives}\n{split}  \
+         label: {label}   # {told}{alternatives}\n{split}  \
          text:\n{replace}    \
          max_tokens: 10000        # size of the vocabulary; all rarer words are one unknown word\n    \
          length: {length}   # words of an example; 95 % of the texts have at most {most}; fewer train faster\n    \
@@ -92,16 +150,13 @@ fn table_section(data: &str, table: &TableGuess) -> String {
         }),
         shares = match table.split {
             Some(_) => String::new(),
-            None => [SHARES, VALIDATION, TEST, AT_RANDOM].concat(),
+            None => [SHARES, VALIDATION, TEST, at_random(&table.found)].concat(),
         },
         text = scalar(&table.text),
         mean = table.mean_words,
         rows = count(table.rows as u64),
         label = scalar(&table.label),
-        zero = comment(zero),
-        zeros = count(*zeros as u64),
-        one = comment(one),
-        ones = count(*ones as u64),
+        told = told(&table.found),
         length = table.length,
         most = table.most_words,
     )
@@ -113,8 +168,17 @@ const SHARES: &str =
     "  split:                     # shares of all examples; the rest is for training\n";
 const VALIDATION: &str = "    validation: 0.2          # measured after every epoch\n";
 const TEST: &str = "    test: 0.2                # measured once, after the last epoch\n";
-const AT_RANDOM: &str = "    stratify: true           # each label has the same share in every split\n    \
-                         seed: 0                  # one split for all runs\n";
+const STRATIFIED: &str = "    stratify: true           # each label has the same share in every split\n    \
+                          seed: 0                  # one split for all runs\n";
+const SEED: &str = "    seed: 0                  # one split for all runs\n";
+
+/// Numbers have no shares.
+fn at_random(found: &Found) -> &'static str {
+    match found {
+        Found::Classes(_) => STRATIFIED,
+        Found::Numbers { .. } => SEED,
+    }
+}
 
 fn arrays_section(data: &str, known: &KnownArrays) -> String {
     let KnownArrays { arrays, train } = known;
@@ -124,18 +188,12 @@ fn arrays_section(data: &str, known: &KnownArrays) -> String {
         ("val", arrays.validation.as_ref()),
         ("test", arrays.test.as_ref()),
     ];
-    let [(zero, zeros), (one, ones)] = &train.classes;
-    let (zero, one) = (comment(zero), comment(one));
     for (split, pair) in splits {
         let Some((x, y)) = pair else { continue };
         let shape =
             format!("{} examples, {} time steps, {} features", x.dims[0], x.dims[1], x.dims[2]);
         let labels = match split {
-            "train" => format!(
-                "labels: {zero} counts as 0 ({} rows), {one} as 1 ({} rows)",
-                count(*zeros as u64),
-                count(*ones as u64)
-            ),
+            "train" => format!("labels: {}", told(&train.found)),
             _ => "labels".to_owned(),
         };
         text += &format!("    x_{split}: {}   # {shape}\n", scalar(&x.name));
@@ -163,16 +221,16 @@ fn arrays_split(arrays: &ArraysGuess, train: &Labelled) -> String {
         Some(_) => String::new(),
         None => TEST.to_owned(),
     };
-    let (overlap, sorted) = (&train.overlap, train.sorted);
+    let (overlap, sorted, at_random) = (&train.overlap, train.sorted, at_random(&train.found));
     let Some((gap, stride)) = overlap.span().zip(overlap.stride) else {
-        return format!("{SHARES}{VALIDATION}{test}{AT_RANDOM}");
+        return format!("{SHARES}{VALIDATION}{test}{at_random}");
     };
     let shared = format!("{} of {} time steps", overlap.steps - stride, overlap.steps);
     if sorted {
         return format!(
             "  # Neighbouring rows share {shared}, so a split at random would test what was trained on.\n  \
              # The rows are sorted by label, so that they cannot be divided in order: name the recording\n  \
-             # of each row as `groups_train`.\n{SHARES}{VALIDATION}{test}{AT_RANDOM}"
+             # of each row as `groups_train`.\n{SHARES}{VALIDATION}{test}{at_random}"
         );
     }
     format!(
@@ -193,22 +251,29 @@ fn training_rows(arrays: &ArraysGuess) -> usize {
     }
 }
 
-/// A hint where one label is rare: always giving the other one is right so often that accuracy tells little.
-fn class_weight([(zero, zeros), (one, ones)]: &[(String, usize); 2]) -> String {
-    let (rare, common) = if zeros < ones { (zero, one) } else { (one, zero) };
-    let share = *zeros.min(ones) as f64 / (zeros + ones) as f64;
-    if share >= RARE {
+/// A hint where one label is rare: accuracy tells little of it.
+fn class_weight(found: &Found) -> String {
+    let Found::Classes(classes) = found else { return String::new() };
+    let rows = |(_, rows): &&(String, usize)| *rows;
+    let (Some((rare, fewest)), Some((common, most))) =
+        (classes.iter().min_by_key(rows), classes.iter().max_by_key(rows))
+    else {
+        return String::new();
+    };
+    let all: usize = classes.iter().map(|(_, rows)| rows).sum();
+    let share = |rows: usize| rows as f64 / all as f64;
+    if share(*fewest) * classes.len() as f64 >= 2.0 * RARE {
         return String::new();
     }
     format!(
         "  # class_weight: balanced   # {} is rare: always giving {} is right for {:.1} % of the rows\n",
         comment(rare),
         comment(common),
-        100.0 * (1.0 - share),
+        100.0 * share(*most),
     )
 }
 
-/// The share of rows below which a label is called rare.
+/// Of two labels, the share of rows below which one is called rare; of more, its share of an equal part.
 const RARE: f64 = 0.2;
 
 /// Three sizes that make at least a few steps an epoch with so many training rows.
@@ -323,7 +388,8 @@ mod tests {
 
     #[test]
     fn a_rare_label_is_told_with_what_the_other_one_would_be_right_for() {
-        let classes = |zeros, ones| [("no".to_owned(), zeros), ("yes".to_owned(), ones)];
+        let classes =
+            |zeros, ones| Found::Classes(vec![("no".to_owned(), zeros), ("yes".to_owned(), ones)]);
         assert_eq!(class_weight(&classes(30, 70)), "");
         let told = class_weight(&classes(965, 35));
         assert!(told.contains("`yes` is rare: always giving `no` is right for 96.5 %"), "{told}");

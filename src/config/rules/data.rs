@@ -1,5 +1,6 @@
 //! Rules of `data`.
 
+use super::series;
 use super::{Checked, MOST_STEPS, broken, count};
 use crate::config::{
     ArraysSection, DataSection, SplitBy, SplitSection, TableFormat, TableSection, TextSection,
@@ -29,6 +30,9 @@ fn gap(data: &DataSection) -> Checked {
 }
 
 fn source(data: &DataSection) -> Checked {
+    if let Some(section) = &data.series {
+        return series::check(section, data);
+    }
     match (&data.table, &data.arrays) {
         (Some(_), Some(_)) => Err(broken(
             "data.arrays",
@@ -37,7 +41,7 @@ fn source(data: &DataSection) -> Checked {
         )),
         (None, None) => Err(broken(
             "data",
-            "no source of examples: neither `table` nor `arrays` is given",
+            "no source of examples: none of `table`, `arrays` and `series` is given",
             "add `table: { path: FILE.csv, text: COLUMN, label: COLUMN }`",
         )),
         (Some(table), None) => {
@@ -273,6 +277,20 @@ fn by(data: &DataSection) -> Checked {
     };
     let wrong = |rule: &str, hint: &str| Err(broken("data.split.by", rule, hint));
     let add = |key: &str| format!("add {key}");
+    if data.series.is_some() {
+        return match (data.split.by, data.split.gap) {
+            (None | Some(SplitBy::Time), 0) => Ok(()),
+            (None | Some(SplitBy::Time), _) => Err(broken(
+                "data.split.gap",
+                "no row of a series is in windows of two splits as it is",
+                "remove `gap`",
+            )),
+            (Some(by), _) => wrong(
+                &format!("a series is cut by time, and `{}` would leak", name(by)),
+                "remove `by`",
+            ),
+        };
+    }
     match (data.split.by, group, time) {
         (Some(SplitBy::Group), false, _) => {
             wrong("`group` needs to know the groups", &add(group_key))

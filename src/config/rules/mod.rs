@@ -4,10 +4,12 @@
 //! where it was written.
 
 mod data;
+mod labels;
 mod model;
 mod probe;
 mod schedule;
 mod score;
+mod series;
 mod study;
 mod train;
 mod until;
@@ -53,7 +55,8 @@ pub(super) fn check(experiment: &Experiment) -> Checked {
 /// Checks the sections of one arm; paths are those of the file's own `model` and `train`.
 pub(super) fn arm(model: &ModelSection, train: &TrainSection, data: &DataSection) -> Checked {
     model::check(model, data)?;
-    train::check(train)
+    train::check(train)?;
+    labels::check(&model.dense, train, data)
 }
 
 /// A count that is not 0 and not a slip of the keyboard: larger models or studies than `most` would

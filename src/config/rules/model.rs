@@ -7,6 +7,13 @@ use crate::spec::Activation;
 pub(super) fn check(model: &ModelSection, data: &DataSection) -> Checked {
     lstm(&model.lstm)?;
     dense(&model.dense)?;
+    if model.embedding.is_some() && data.series.is_some() {
+        return Err(broken(
+            "model.embedding",
+            "a series is numbers, and an embedding is for tokens",
+            "remove `embedding`",
+        ));
+    }
     match (&model.embedding, data.table.is_some()) {
         // Whether arrays hold token ids or vectors is told by the arrays alone.
         (Some(embedding), _) => count("model.embedding.dim", embedding.dim, MOST_UNITS),

@@ -4,9 +4,7 @@ use super::schedule;
 use super::{
     Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction, not_negative, positive,
 };
-use crate::config::{
-    ClassWeight, Clip, EarlyStopping, EvaluateEvery, Optimizer, StepsOf, StopAt, TrainSection,
-};
+use crate::config::{Clip, EarlyStopping, EvaluateEvery, Optimizer, StepsOf, StopAt, TrainSection};
 use crate::spec::Unit;
 
 pub(super) fn check(train: &TrainSection) -> Checked {
@@ -28,10 +26,6 @@ pub(super) fn check(train: &TrainSection) -> Checked {
             count("train.evaluate_every.examples", rows, MOST_UPDATES)?;
         }
         None => {}
-    }
-    if let Some(ClassWeight::Each(weights)) = train.class_weight {
-        positive("train.class_weight.0", weights.negative)?;
-        positive("train.class_weight.1", weights.positive)?;
     }
     train.micro_batch.map_or(Ok(()), |rows| count("train.micro_batch", rows, MOST_ROWS))?;
     device(&train.device)

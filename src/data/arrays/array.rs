@@ -51,6 +51,11 @@ impl Array {
         Self { name: name.into(), dims: dims.into(), numbers, damage: None }
     }
 
+    /// The same array with one number a row.
+    pub(super) fn with_rows(self, rows: Vec<i64>) -> Self {
+        Self { dims: vec![rows.len()], numbers: Numbers::Ints(rows), ..self }
+    }
+
     /// Refuses values that a checksum says are damaged.
     pub(super) fn intact(&self) -> Result<(), UserError> {
         self.damage.clone().map_or(Ok(()), Err)

@@ -1,24 +1,112 @@
-//! Labels of arrays -> 0 and 1.
+//! Labels of arrays -> the numbers of classes, or the numbers that are predicted.
 //!
-//! 0 and 1 are taken as they are, and so are truth values; of -1 and 1, -1 counts as 0. Of any other two
-//! values `positive` names the one that counts as 1. All splits are looked at together, since one of
-//! them may hold a single label.
+//! **Two classes.** 0 and 1 are taken as they are, and so are truth values; of -1 and 1, -1 counts as 0.
+//! Of any other two values `positive` names the one that counts as 1.
+//!
+//! **Several classes.** Whole numbers, truth values or texts, numbered in sorted order; or one column a
+//! class, with a 1 in that of the row's class. **Numbers** are taken as they are.
+//!
+//! All splits are looked at together, since one of them may lack a class.
 
+use super::super::found::{Found, is_sorted};
+use super::super::labels::{Counts, FEW_NUMBERS, LINEAR, in_order, other_than_two, shown};
 use super::array::{Array, Numbers};
+use super::one_hot;
 use crate::error::UserError;
+use crate::spec::Task;
 use std::collections::BTreeMap;
 
-/// How often each value comes, by its text.
-type Counts = BTreeMap<String, usize>;
+/// The targets of each array, and what the classes are called: none where numbers are predicted.
+pub(super) type Targets = (Vec<Vec<f32>>, Vec<String>);
 
-/// The labels of each array, and what 0 and 1 are called.
-pub(super) fn binary(
-    arrays: &[Array],
+/// What a task makes of the labels of each split. Of two classes `positive` counts as 1.
+pub(super) fn read(
+    arrays: Vec<Array>,
+    task: Task,
     positive: Option<&str>,
-) -> Result<(Vec<Vec<f32>>, [String; 2]), UserError> {
+) -> Result<Targets, UserError> {
+    match task {
+        Task::Binary => binary(&arrays, positive),
+        Task::Multiclass => several(arrays),
+        Task::Regression => {
+            Ok((arrays.into_iter().map(numbers).collect::<Result<_, _>>()?, Vec::new()))
+        }
+    }
+}
+
+fn several(arrays: Vec<Array>) -> Result<Targets, UserError> {
+    let mut counts = Counts::new();
+    let mut rows: Vec<Array> = Vec::new();
+    for array in arrays {
+        let columns = one_hot::columns(&array.dims);
+        let array = one_hot::numbered(array)?;
+        finite(&array)?;
+        whole(&array)?;
+        count(&array, &mut counts);
+        // A class of which a split has no row is one all the same.
+        for class in 0..columns {
+            counts.entry(class.to_string()).or_default();
+        }
+        rows.push(array);
+    }
+    let classes = in_order(&counts, rows.first().map_or("", |array| &array.name))?;
+    let number: BTreeMap<&str, usize> =
+        classes.iter().enumerate().map(|(number, class)| (class.as_str(), number)).collect();
+    let labels = rows.iter().map(|array| {
+        let label = |at: usize| number[text(&array.numbers, at).as_str()] as f32;
+        (0..len(&array.numbers)).map(label).collect()
+    });
+    Ok((labels.collect(), classes))
+}
+
+/// A label that is a class: a whole number, or a text that says something.
+fn whole(array: &Array) -> Result<(), UserError> {
+    let values = match &array.numbers {
+        Numbers::Floats(values) => values,
+        Numbers::Texts(texts) => return texts_filled(&array.name, texts),
+        Numbers::Ints(_) | Numbers::Times(_) => return Ok(()),
+    };
+    match values.iter().position(|value| value.fract() != 0.0) {
+        None => Ok(()),
+        Some(row) => Err(UserError::new(
+            format!(
+                "{} holds {} in row {row} (from 0), and classes are whole numbers",
+                array.name, values[row]
+            ),
+            format!("to predict the number itself use {LINEAR}"),
+        )),
+    }
+}
+
+fn texts_filled(name: &str, texts: &[String]) -> Result<(), UserError> {
+    match texts.iter().position(|text| text.trim().is_empty()) {
+        None => Ok(()),
+        Some(row) => Err(UserError::new(
+            format!("{name} holds an empty text in row {row} (from 0)"),
+            "a label is missing there: fill it in, or remove the row",
+        )),
+    }
+}
+
+fn numbers(array: Array) -> Result<Vec<f32>, UserError> {
+    finite(&array)?;
+    let Array { name, numbers, .. } = array;
+    let kind = numbers.kind();
+    match numbers {
+        Numbers::Floats(values) => Ok(values),
+        Numbers::Ints(values) => Ok(values.into_iter().map(|value| value as f32).collect()),
+        Numbers::Times(_) | Numbers::Texts(_) => Err(UserError::new(
+            format!("{name} holds {kind}, and a linear head predicts numbers"),
+            "save the numbers that are to be predicted; where these are classes use `dense: { \
+             activation: softmax }`",
+        )),
+    }
+}
+
+fn binary(arrays: &[Array], positive: Option<&str>) -> Result<Targets, UserError> {
     let plain: Option<Vec<Vec<f32>>> = arrays.iter().map(zeros_and_ones).collect();
     if let (Some(labels), None) = (plain, positive) {
-        return Ok((labels, ["0".into(), "1".into()]));
+        return Ok((labels, vec!["0".into(), "1".into()]));
     }
     for array in arrays {
         finite(array)?;
@@ -32,7 +120,7 @@ pub(super) fn binary(
         let is_one = |at: usize| f32::from(u8::from(text(&array.numbers, at) == one));
         (0..len(&array.numbers)).map(is_one).collect()
     });
-    Ok((labels.collect(), [zero, one]))
+    Ok((labels.collect(), vec![zero, one]))
 }
 
 /// Which of the values counts as 0 and which as 1.
@@ -55,50 +143,8 @@ fn classes(name: &str, counts: &Counts, positive: Option<&str>) -> Result<[Strin
                  `data.arrays` (or \"{a}\")"
             ),
         )),
-        _ => Err(not_two(name, counts)),
+        _ => Err(other_than_two(name, counts)),
     }
-}
-
-fn not_two(name: &str, counts: &Counts) -> UserError {
-    /// More values than this are taken for measurements.
-    const CLASSES: usize = 20;
-    let (array, n) = (name.rsplit(": ").next().unwrap_or(name).trim_matches('`'), counts.len());
-    let numbers: Option<Vec<f64>> = counts.keys().map(|value| value.parse().ok()).collect();
-    let Some(mut numbers) = numbers.filter(|_| n > CLASSES) else {
-        let most = counts.iter().max_by_key(|(_, count)| **count).map_or("", |(value, _)| value);
-        return UserError::new(
-            format!("{name} must hold two different labels, received {n}: {}", shown(counts)),
-            format!(
-                "batchscope compares classifiers with two answers: ask for one class against the \
-                 rest, as in `{array} == {most}`, or keep the rows of two classes"
-            ),
-        );
-    };
-    numbers.sort_by(f64::total_cmp);
-    let (least, middle, most) = (numbers[0], numbers[n / 2], numbers[n - 1]);
-    UserError::new(
-        format!(
-            "{name} must hold two different labels, received {n} from {least} to {most}: these look \
-             like measurements"
-        ),
-        format!(
-            "batchscope compares classifiers with two answers: cut them in two, as in \
-             `({array} > {middle}).astype(int)`"
-        ),
-    )
-}
-
-/// The values with how often each comes, the first ones in sorted order.
-fn shown(counts: &Counts) -> String {
-    const SHOWN: usize = 8;
-    let one = |(value, count): (&String, &usize)| {
-        format!("`{value}` ({count} {})", if *count == 1 { "row" } else { "rows" })
-    };
-    let mut each: Vec<String> = counts.iter().take(SHOWN).map(one).collect();
-    if counts.len() > SHOWN {
-        each.push("...".into());
-    }
-    each.join(", ")
 }
 
 /// The labels as they are, where they are 0 and 1.
@@ -147,36 +193,48 @@ fn count(array: &Array, counts: &mut Counts) {
 
 /// What the labels of an array are.
 pub(in crate::data) struct Look {
-    /// What 0 and 1 are called, with how often each comes.
-    pub(in crate::data) classes: [(String, usize); 2],
+    pub(in crate::data) found: Found,
     /// The value that has to be named as `positive`.
     pub(in crate::data) positive: Option<String>,
-    /// Whether all of one label come before all of the other.
+    /// Whether all of one label come before all of the other ones.
     pub(in crate::data) sorted: bool,
 }
 
 /// Looks at labels of which nothing is said yet. Of two values that need a `positive`, the later one in
 /// sorted order is taken for it, as in tables.
-pub(super) fn look(array: &Array) -> Result<Look, UserError> {
-    let array = std::slice::from_ref(array);
-    let (read, positive) = match binary(array, None) {
-        Ok(read) => (read, None),
-        Err(error) => {
-            let mut counts = Counts::new();
-            count(&array[0], &mut counts);
-            let positive = counts.keys().next_back().filter(|_| counts.len() == 2).cloned();
-            match positive {
-                Some(positive) => (binary(array, Some(&positive))?, Some(positive)),
-                None => return Err(error),
-            }
-        }
+pub(super) fn look(array: Array) -> Result<Look, UserError> {
+    // Columns of classes are looked at where they are read.
+    let has_columns = one_hot::columns(&array.dims) > 0;
+    let (mut counts, mut positive) = (Counts::new(), None);
+    if !has_columns {
+        finite(&array)?;
+        count(&array, &mut counts);
+    }
+    let values = match &array.numbers {
+        Numbers::Floats(values) => values.clone(),
+        Numbers::Ints(values) => values.iter().map(|value| *value as f32).collect(),
+        Numbers::Times(_) | Numbers::Texts(_) => Vec::new(),
     };
-    let (labels, [zero, one]) = read;
+    let are_whole = values.iter().all(|value| value.fract() == 0.0);
+    if !has_columns && !values.is_empty() && (counts.len() > FEW_NUMBERS || !are_whole) {
+        let sorted = is_sorted(&values, false);
+        return Ok(Look { found: Found::of_numbers(&values), positive: None, sorted });
+    }
+    let (labels, classes) = match counts.len() {
+        1 | 2 => match binary(std::slice::from_ref(&array), None) {
+            Ok(read) => read,
+            Err(error) => {
+                positive = counts.keys().next_back().filter(|_| counts.len() == 2).cloned();
+                let Some(positive) = &positive else { return Err(error) };
+                binary(std::slice::from_ref(&array), Some(positive))?
+            }
+        },
+        _ => several(vec![array])?,
+    };
     let labels = labels.first().map_or(&[][..], Vec::as_slice);
-    let ones = labels.iter().filter(|label| **label > 0.5).count();
-    let changes = labels.windows(2).filter(|pair| (pair[0] > 0.5) != (pair[1] > 0.5)).count();
-    let classes = [(zero, labels.len() - ones), (one, ones)];
-    Ok(Look { classes, positive, sorted: changes <= 1 })
+    let rows = |class: usize| labels.iter().filter(|label| **label as usize == class).count();
+    let found = classes.into_iter().enumerate().map(|(class, name)| (name, rows(class))).collect();
+    Ok(Look { found: Found::Classes(found), positive, sorted: is_sorted(labels, true) })
 }
 
 #[cfg(test)]
@@ -210,7 +268,7 @@ mod tests {
     #[test]
     fn positive_names_the_label_that_counts_as_1() {
         let (labels, classes) = binary(&[ints(&[1, 2, 2])], Some("1")).unwrap();
-        assert_eq!((&labels[0][..], classes), (&[1.0, 0.0, 0.0][..], ["2".into(), "1".into()]));
+        assert_eq!((&labels[0][..], classes.join(" ")), (&[1.0, 0.0, 0.0][..], "2 1".into()));
         let (labels, _) = binary(&[ints(&[0, 1])], Some("0")).unwrap();
         assert_eq!(labels, [[1.0, 0.0]]);
         let texts = || y(Numbers::Texts(vec!["rest".into(), "walk".into()]));
@@ -226,19 +284,84 @@ mod tests {
         let error = refusal(ints(&[0, 1, 2, 2, 1, 2]), None);
         assert_eq!(
             error.message,
-            "a.npz: `y` must hold two different labels, received 3: `0` (1 row), `1` (2 rows), `2` \
-             (3 rows)"
+            "a.npz: `y` must hold two different labels for a sigmoid, received 3: `0` (1 row), `1` (2 \
+             rows), `2` (3 rows)"
         );
-        assert!(error.hint.unwrap().contains("as in `y == 2`"));
+        assert!(error.hint.unwrap().contains("`dense: { units: 3, activation: softmax }`"));
         let targets = y(Numbers::Floats((0..50).map(|at| at as f32 / 10.0).collect()));
         let error = refusal(targets, None);
         assert!(error.message.contains("received 50 from 0 to 4.9"), "{error}");
-        assert!(error.hint.unwrap().contains("`(y > 2.5).astype(int)`"));
-        let found = look(&ints(&[3, 3, 7])).ok().unwrap();
-        assert_eq!(found.classes, [("3".to_owned(), 2), ("7".to_owned(), 1)]);
-        assert_eq!((found.positive.as_deref(), found.sorted), (Some("7"), true));
-        assert!(look(&ints(&[0, 1, 2])).is_err());
+        assert!(error.hint.unwrap().contains("activation: linear"));
         let missing = y(Numbers::Floats(vec![1.0, f32::NAN]));
         assert_eq!(refusal(missing, None).message, "a.npz: `y` holds NaN in row 1 (from 0)");
+    }
+
+    fn classes(arrays: Vec<Array>) -> Result<Targets, UserError> {
+        read(arrays, Task::Multiclass, None)
+    }
+
+    #[test]
+    fn several_classes_are_integers_whole_floats_texts_or_one_column_a_class() {
+        let (labels, names) = classes(vec![ints(&[5, 3, 10]), ints(&[3])]).unwrap();
+        assert_eq!(
+            (labels, names.join(" ")),
+            (vec![vec![1.0, 0.0, 2.0], vec![0.0]], "3 5 10".into())
+        );
+        let floats = y(Numbers::Floats(vec![2.0, 0.0, 1.0]));
+        assert_eq!(classes(vec![floats]).unwrap().1.join(" "), "0 1 2");
+        let (labels, names) = classes(vec![ints(&[-1, 1, -1])]).unwrap();
+        assert_eq!((&labels[0][..], names.join(" ")), (&[0.0, 1.0, 0.0][..], "-1 1".into()));
+        let texts = y(Numbers::Texts(vec!["sit".into(), " run".into(), "walk".into()]));
+        assert_eq!(classes(vec![texts]).unwrap().0, [[1.0, 0.0, 2.0]]);
+        let hot = Array::of("`y`", &[2, 3], Numbers::Ints(vec![0, 0, 1, 0, 1, 0]));
+        let (labels, names) = classes(vec![hot]).unwrap();
+        assert_eq!((&labels[0][..], names.join(" ")), (&[2.0, 1.0][..], "0 1 2".into()));
+    }
+
+    #[test]
+    fn classes_that_are_no_whole_numbers_or_all_alike_are_refused() {
+        let error = classes(vec![y(Numbers::Floats(vec![1.0, 0.5]))]).unwrap_err();
+        assert_eq!(
+            error.message,
+            "a.npz: `y` holds 0.5 in row 1 (from 0), and classes are whole numbers"
+        );
+        assert!(error.hint.unwrap().contains("activation: linear"));
+        let error = classes(vec![ints(&[4, 4])]).unwrap_err();
+        assert!(error.message.contains("at least two different labels, received 1: `4` (2 rows)"));
+        let missing = y(Numbers::Floats(vec![1.0, f32::NAN]));
+        assert_eq!(
+            classes(vec![missing]).unwrap_err().message,
+            "a.npz: `y` holds NaN in row 1 (from 0)"
+        );
+    }
+
+    #[test]
+    fn numbers_are_taken_as_they_are_and_must_be_there() {
+        let numbers = |array| read(vec![array], Task::Regression, None);
+        assert_eq!(numbers(y(Numbers::Floats(vec![0.5, -3.0]))).unwrap().0, [[0.5, -3.0]]);
+        let (targets, classes) = numbers(ints(&[7, 8])).unwrap();
+        assert_eq!((targets, classes), (vec![vec![7.0, 8.0]], vec![]));
+        let missing = numbers(y(Numbers::Floats(vec![1.0, f32::INFINITY]))).unwrap_err();
+        assert_eq!(missing.message, "a.npz: `y` holds inf in row 1 (from 0)");
+        let texts = numbers(y(Numbers::Texts(vec!["a".into()]))).unwrap_err();
+        assert_eq!(texts.message, "a.npz: `y` holds texts, and a linear head predicts numbers");
+        assert!(texts.hint.unwrap().contains("softmax"));
+    }
+
+    #[test]
+    fn labels_of_which_nothing_is_said_are_two_classes_several_or_numbers() {
+        let found = look(ints(&[3, 3, 7])).ok().unwrap();
+        assert_eq!(found.found, Found::Classes(vec![("3".into(), 2), ("7".into(), 1)]));
+        assert_eq!((found.positive.as_deref(), found.sorted), (Some("7"), true));
+        let found = look(ints(&[0, 2, 1, 2])).ok().unwrap();
+        let three = vec![("0".into(), 1), ("1".into(), 1), ("2".into(), 2)];
+        assert_eq!((found.found, found.sorted), (Found::Classes(three), false));
+        let found = look(y(Numbers::Floats(vec![0.5, 1.5, 1.0]))).ok().unwrap();
+        assert_eq!(found.found, Found::Numbers { distinct: 3, mean: 1.0, least: 0.5, most: 1.5 });
+        assert!(matches!(
+            look(ints(&(0..50).collect::<Vec<_>>())).ok().unwrap().found,
+            Found::Numbers { .. }
+        ));
+        assert!(look(ints(&[4, 4])).is_err());
     }
 }

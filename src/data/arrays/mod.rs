@@ -4,12 +4,14 @@ mod array;
 mod fit;
 mod header;
 mod labels;
+mod one_hot;
 
 use super::moment::{self, Moment};
 use super::source::SourceFile;
 use crate::config::ArraysSection;
 use crate::error::UserError;
 use crate::kernels::Split;
+use crate::spec::Task;
 use anyhow::Result;
 pub(super) use array::Outline;
 use array::{Archive, Array, Numbers};
@@ -76,8 +78,8 @@ pub(super) struct Part {
 /// The arrays of all splits.
 pub(super) struct Parts {
     pub(super) parts: Vec<Part>,
-    /// What the labels 0 and 1 are called.
-    pub(super) classes: [String; 2],
+    /// What the classes are called; none where numbers are predicted.
+    pub(super) classes: Vec<String>,
 }
 
 /// Reads the splits that the section names; `files` are those of [`super::source::paths`]. With
@@ -86,6 +88,7 @@ pub(super) fn read(
     section: &ArraysSection,
     files: &[SourceFile],
     as_tokens: bool,
+    task: Task,
 ) -> Result<Parts> {
     let mut archive = match section.path {
         Some(_) => Archive::npz(&files[0])?,
@@ -103,7 +106,7 @@ pub(super) fn read(
         let name = array.name.clone();
         let sequences = sequences(array, as_tokens, section.vocabulary)?;
         let y = archive.read(y)?;
-        one_a_row(&y, &name, sequences.len())?;
+        fit_rows(&y, &name, sequences.len(), task == Task::Multiclass)?;
         y.intact()?;
         labels.push(y);
         let groups = match groups {
@@ -119,7 +122,7 @@ pub(super) fn read(
         }
         parts.push(Part { split, name, sequences, labels: Vec::new(), groups, times });
     }
-    let (labels, classes) = labels::binary(&labels, section.positive.as_deref())?;
+    let (labels, classes) = labels::read(labels, task, section.positive.as_deref())?;
     for (part, labels) in parts.iter_mut().zip(labels) {
         part.labels = labels;
     }
@@ -148,9 +151,9 @@ pub(super) fn labelled(
     let name = array.name.clone();
     let sequences = sequences(array, as_tokens, None)?;
     let y = archive.read(y)?;
-    one_a_row(&y, &name, sequences.len())?;
+    fit_rows(&y, &name, sequences.len(), true)?;
     y.intact()?;
-    Ok((sequences, labels::look(&y)?))
+    Ok((sequences, labels::look(y)?))
 }
 
 /// The sequences of a file without labels: of an npz file the array called as the study's training
@@ -290,9 +293,17 @@ fn one_a_row(array: &Array, x: &str, n: usize) -> Result<(), UserError> {
         true => Ok(()),
         false => Err(UserError::new(
             format!("{x} has {n} rows and {} has the shape {:?}", array.name, array.dims),
-            "it needs one value a row: the shape [examples] or [examples, 1]; one column a class \
-             becomes that by `y.argmax(axis=1)`",
+            "it needs one value a row: the shape [examples] or [examples, 1]; labels with one column a \
+             class are for `dense: { activation: softmax }`, and become one value by `y.argmax(axis=1)`",
         )),
+    }
+}
+
+/// Labels have a value a row; those of several classes may have a column a class.
+fn fit_rows(array: &Array, x: &str, n: usize, columns: bool) -> Result<(), UserError> {
+    match array.dims[..] {
+        [rows, classes] if columns && rows == n && classes > 1 => Ok(()),
+        _ => one_a_row(array, x, n),
     }
 }
 

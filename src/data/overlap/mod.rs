@@ -52,6 +52,19 @@ impl Facts {
 }
 
 impl Facts {
+    /// Windows of a series share steps with their neighbours and none with another split, as they were cut.
+    pub(super) fn look_at_windows(&mut self, dataset: &Dataset) -> Result<()> {
+        if let Sequences::Features { values, features, .. } = dataset.splits()?.train.sequences {
+            self.scale = scale::of(values, features);
+        }
+        self.overlap = self.windows.as_ref().map(|windows| Overlap {
+            steps: windows.steps,
+            stride: Some(windows.stride),
+            ..Overlap::default()
+        });
+        Ok(())
+    }
+
     /// Looks for texts of validation and test that are in the training split: equal token by token. Those
     /// with words that the vocabulary does not have may differ, and are left out.
     pub(super) fn look_at_texts(&mut self, dataset: &Dataset, unknown: Option<i32>) -> Result<()> {

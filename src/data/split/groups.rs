@@ -15,14 +15,15 @@ use rand::seq::SliceRandom;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Deals out these rows; row r belongs to `groups[r]` and has `labels[r]`, 0 or 1.
+/// Deals out these rows; row r belongs to `groups[r]` and has `labels[r]`, of so many classes.
 pub(super) fn deal(
     free: &[u32],
     groups: &[String],
-    labels: &[f32],
+    (labels, classes): (&[f32], usize),
     section: &SplitSection,
 ) -> Result<Rows, UserError> {
-    let stratum = |row: u32| usize::from(section.stratify && labels[row as usize] > 0.5);
+    let stratum = |row: u32| if section.stratify { labels[row as usize] as usize } else { 0 };
+    let none = vec![0.0; if section.stratify { classes } else { 1 }];
     let mut dealt: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for row in free {
         dealt.entry(&groups[*row as usize]).or_default().push(*row);
@@ -32,22 +33,24 @@ pub(super) fn deal(
     whole.shuffle(&mut stream(section.seed, Purpose::Split, 0));
     whole.sort_by_key(|rows| Reverse(rows.len()));
 
-    let mut totals = [0.0; 2];
+    let mut totals = none.clone();
     free.iter().for_each(|row| totals[stratum(*row)] += 1.0);
     let train = 1.0 - section.validation - section.test;
     let fractions = [train, section.validation, section.test];
-    let mut lacking = fractions.map(|fraction| totals.map(|total| fraction * total));
+    let mut lacking: [Vec<f64>; 3] =
+        fractions.map(|fraction| totals.iter().map(|total| fraction * total).collect());
     let mut rows = Rows::default();
     for group in whole {
-        let mut holds = [0.0; 2];
+        let mut holds = none.clone();
         group.iter().for_each(|row| holds[stratum(*row)] += 1.0);
-        let need = |lacks: &[f64; 2]| holds[0] * lacks[0] + holds[1] * lacks[1];
+        let need =
+            |lacks: &[f64]| holds.iter().zip(lacks).map(|(held, lack)| held * lack).sum::<f64>();
         let open = |split: &usize| fractions[*split] > 0.0;
         // Of equal needs the first split counts, which is the training split.
         let best = (0..3).filter(open).fold(0, |best, split| {
             if need(&lacking[split]) > need(&lacking[best]) + 1e-9 { split } else { best }
         });
-        lacking[best].iter_mut().zip(holds).for_each(|(lack, held)| *lack -= held);
+        lacking[best].iter_mut().zip(&holds).for_each(|(lack, held)| *lack -= held);
         rows.get_mut([Split::Train, Split::Validation, Split::Test][best]).extend(group);
     }
     none_empty(&rows, fractions, count)?;
@@ -90,7 +93,7 @@ mod tests {
     fn split(groups: &[(usize, usize)], section: &SplitSection) -> Result<Rows, UserError> {
         let (names, labels) = rows_of(groups);
         let free: Vec<u32> = (0..names.len() as u32).collect();
-        let rows = deal(&free, &names, &labels, section)?;
+        let rows = deal(&free, &names, (&labels, 2), section)?;
         for name in &names {
             let parts = rows.parts();
             let holding =

@@ -38,11 +38,15 @@ impl Rows {
 /// What is known of each example beside its sequence.
 #[derive(Debug, Default)]
 pub(super) struct Examples {
-    /// 0 or 1.
+    /// The number of each one's class, or the number that is predicted.
     pub(super) labels: Vec<f32>,
+    /// How many classes there are; none where numbers are predicted.
+    pub(super) classes: usize,
     /// Empty when the source names no groups; so for the times, and the splits that it brings.
     pub(super) groups: Vec<String>,
     pub(super) times: Vec<Moment>,
+    /// Of windows: the times of their first row and of their target.
+    pub(super) spans: Vec<[Moment; 2]>,
     pub(super) given: Vec<Split>,
     /// For each example, its line or row in the source.
     pub(super) rows: Vec<u64>,
@@ -66,10 +70,16 @@ pub(super) fn split<K: Ord>(
         if !rows.test.is_empty() {
             section.test = 0.0;
         }
+        // Numbers have no shares to keep.
+        section.stratify &= examples.classes > 0;
         let free = std::mem::take(&mut rows.train);
+        let labels = (&examples.labels[..], examples.classes);
         let cut = match by {
-            SplitBy::Random => random::deal(&free, keys, &examples.labels, &section),
-            SplitBy::Group => groups::deal(&free, &examples.groups, &examples.labels, &section)?,
+            SplitBy::Random => random::deal(&free, keys, labels, &section),
+            SplitBy::Group => groups::deal(&free, &examples.groups, labels, &section)?,
+            SplitBy::Time if !examples.spans.is_empty() => {
+                ordered::by_span(free, &examples.spans, &section)
+            }
             SplitBy::Time => ordered::by_time(free, &examples.times, &section),
             SplitBy::Order => ordered::by_order(free, &section),
         };
@@ -115,7 +125,7 @@ mod tests {
 
     fn examples(given: &[Split]) -> Examples {
         let labels = (0..given.len()).map(|row| (row % 2) as f32).collect();
-        Examples { labels, given: given.to_vec(), ..Examples::default() }
+        Examples { labels, classes: 2, given: given.to_vec(), ..Examples::default() }
     }
 
     fn sizes(given: &[(Split, usize)]) -> [usize; 3] {

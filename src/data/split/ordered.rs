@@ -33,6 +33,32 @@ pub(super) fn by_time(mut free: Vec<u32>, times: &[Moment], section: &SplitSecti
     by_order(free, section)
 }
 
+/// Windows by what they span: training ends before validation begins, and that before the test. Where a
+/// window lies on both sides of a cut it is in no split, so that no row is in two of them. The cuts are at
+/// the targets of which the asked shares come later.
+pub(super) fn by_span(free: Vec<u32>, spans: &[[Moment; 2]], section: &SplitSection) -> Rows {
+    let mut ends: Vec<Moment> = free.iter().map(|row| spans[*row as usize][1]).collect();
+    ends.sort_unstable();
+    let n = ends.len() as f64;
+    let cut = |fraction: f64| {
+        let at = (n * (1.0 - fraction) + 1e-9 * n).floor() as usize;
+        ends.get(at).copied().unwrap_or(Moment::MAX)
+    };
+    let (validation, test) = (cut(section.validation + section.test), cut(section.test));
+    let mut rows = Rows::default();
+    for row in free {
+        let [first, last] = spans[row as usize];
+        if last < validation {
+            rows.train.push(row);
+        } else if first >= validation && last < test {
+            rows.validation.push(row);
+        } else if first >= test {
+            rows.test.push(row);
+        }
+    }
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +96,26 @@ mod tests {
         let rows =
             by_time((0..20).collect(), &times, &SplitSection { gap: 3, ..section(0.2, 0.2) });
         assert_eq!((rows.train.len(), rows.validation, rows.test), (9, vec![7], vec![3, 2, 1, 0]));
+    }
+
+    #[test]
+    fn no_row_is_in_windows_of_two_splits_also_of_several_series() {
+        // Two series of 30 rows, windows of 4 rows with the target in the last one.
+        let spans: Vec<[Moment; 2]> = (0..54).map(|at| [at % 27, at % 27 + 3]).collect();
+        let rows = by_span((0..54).collect(), &spans, &section(0.2, 0.2));
+        let sizes = [rows.train.len(), rows.validation.len(), rows.test.len()];
+        assert_eq!(sizes, [32, 4, 6]);
+        let reach = |part: &[u32]| {
+            let of = |end: usize| -> Vec<Moment> {
+                part.iter().map(|row| spans[*row as usize][end]).collect()
+            };
+            (of(0).into_iter().min().unwrap(), of(1).into_iter().max().unwrap())
+        };
+        let (train, validation, test) =
+            (reach(&rows.train), reach(&rows.validation), reach(&rows.test));
+        assert!(train.1 < validation.0 && validation.1 < test.0);
+        let two = by_span((0..54).collect(), &spans, &section(0.2, 0.0));
+        assert!(two.test.is_empty() && !two.validation.is_empty());
     }
 
     #[test]

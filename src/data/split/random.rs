@@ -10,11 +10,12 @@ use crate::rng::{Purpose, stream};
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 
-/// Deals out these rows; `key` is equal exactly for identical examples, `label` is 0 or 1.
+/// Deals out these rows; `key` is equal exactly for identical examples, labels come with the number of
+/// classes.
 pub(super) fn deal<K: Ord>(
     free: &[u32],
     keys: &[K],
-    labels: &[f32],
+    labels: (&[f32], usize),
     section: &SplitSection,
 ) -> Rows {
     let mut rng = stream(section.seed, Purpose::Split, 0);
@@ -40,12 +41,17 @@ pub(super) fn deal<K: Ord>(
 
 /// Groups of identical examples in the order of their first row; one stratum a label, or one in
 /// all. A group belongs to the label of its first row.
-fn strata<K: Ord>(free: &[u32], keys: &[K], labels: &[f32], stratify: bool) -> Vec<Vec<Vec<u32>>> {
+fn strata<K: Ord>(
+    free: &[u32],
+    keys: &[K],
+    (labels, classes): (&[f32], usize),
+    stratify: bool,
+) -> Vec<Vec<Vec<u32>>> {
     let mut position: BTreeMap<&K, (usize, usize)> = BTreeMap::new();
-    let mut strata: Vec<Vec<Vec<u32>>> = vec![Vec::new(); if stratify { 2 } else { 1 }];
+    let mut strata: Vec<Vec<Vec<u32>>> = vec![Vec::new(); if stratify { classes } else { 1 }];
     for row in free {
         let key = &keys[*row as usize];
-        let stratum = if stratify { usize::from(labels[*row as usize] > 0.5) } else { 0 };
+        let stratum = if stratify { labels[*row as usize] as usize } else { 0 };
         let fresh = (stratum, strata[stratum].len());
         let (stratum, group) = *position.entry(key).or_insert(fresh);
         if group == strata[stratum].len() {
@@ -66,7 +72,7 @@ mod tests {
 
     fn split(keys: &[usize], labels: &[f32], section: &SplitSection) -> Rows {
         let free: Vec<u32> = (0..keys.len() as u32).collect();
-        deal(&free, keys, labels, section)
+        deal(&free, keys, (labels, 2), section)
     }
 
     /// 300 examples, a third positive, each text twice in a row.
@@ -115,5 +121,20 @@ mod tests {
         let rows = |seed| split(&keys, &labels, &section(true, seed));
         assert_eq!(rows(0), rows(0));
         assert_ne!(rows(0), rows(1));
+    }
+
+    #[test]
+    fn every_class_has_its_share_in_every_split() {
+        let keys: Vec<usize> = (0..100).collect();
+        let labels: Vec<f32> = keys.iter().map(|key| (key % 5) as f32).collect();
+        let free: Vec<u32> = (0..100).collect();
+        let rows = deal(&free, &keys, (&labels, 5), &section(true, 1));
+        let of = |part: &[u32], class: usize| {
+            part.iter().filter(|row| **row as usize % 5 == class).count()
+        };
+        for class in 0..5 {
+            let parts = [&rows.train, &rows.validation, &rows.test].map(|part| of(part, class));
+            assert_eq!(parts, [14, 4, 2]);
+        }
     }
 }

@@ -190,7 +190,10 @@ pub(super) fn finds_text_in_quotes(section: &TableSection, file: &SourceFile) ->
     }
 }
 
-fn known(format: Option<TableFormat>, file: &SourceFile) -> Result<TableFormat, UserError> {
+pub(super) fn known(
+    format: Option<TableFormat>,
+    file: &SourceFile,
+) -> Result<TableFormat, UserError> {
     format.ok_or_else(|| {
         UserError::new(
             format!("the name {} does not tell the format of the table", file.name()),
@@ -207,7 +210,7 @@ fn absent(place: &str, column: &str) -> UserError {
 }
 
 /// A cell that must say something.
-fn filled<'c>(
+pub(super) fn filled<'c>(
     (cell, column): (Option<&'c str>, &str),
     place: &dyn Fn() -> String,
 ) -> Result<&'c str, UserError> {

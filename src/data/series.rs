@@ -1,0 +1,317 @@
+//! `data.series`: windows of a table of measurements, each with the target some steps later.
+//!
+//! ```text
+//! rows of one series, by time:   r0 r1 r2 r3 r4 r5 r6 ...
+//! window 3, horizon 1, stride 1: [r0 r1 r2] -> r3,  [r1 r2 r3] -> r4,  [r2 r3 r4] -> r5, ...
+//! ```
+//!
+//! The rows of each `group` are a series of their own: no window crosses from one to the next. An example
+//! spans the time from its first row to that of its target, and the splits are cut by time so that no row
+//! is in examples of two splits (`split/ordered`).
+
+use super::account::Account;
+use super::arrays::Block;
+use super::labels::{self, Cells};
+use super::moment::{self, Moment};
+use super::pool::{Places, Pool, Raw};
+use super::source::SourceFile;
+use super::split::Examples;
+use super::table;
+use crate::config::{SeriesSection, TableFormat};
+use crate::error::UserError;
+use crate::spec::Task;
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What became of the rows of a series.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// Series: one a group.
+    pub series: usize,
+    /// Series with too few rows for a window.
+    pub too_short: usize,
+    /// Windows in all.
+    pub windows: usize,
+    /// Windows that no split has, since their rows lie on both sides of a cut.
+    pub left_out: usize,
+    /// Steps of a window.
+    pub steps: usize,
+    /// Rows between the beginnings of neighbouring windows.
+    pub stride: usize,
+}
+
+/// The rows of a table, in the order of the file.
+struct Measured {
+    /// `[rows][inputs]`
+    inputs: Vec<f32>,
+    targets: Vec<String>,
+    /// Empty where the section names no such column.
+    times: Vec<Moment>,
+    groups: Vec<String>,
+    /// Their lines, or rows in a Parquet file.
+    lines: Vec<u64>,
+    account: Account,
+    format: TableFormat,
+}
+
+impl Measured {
+    /// Reads the columns; new inputs have no targets.
+    fn read(section: &SeriesSection, file: &SourceFile, with_targets: bool) -> Result<Self> {
+        let target = with_targets.then_some(&section.target);
+        let others = [target, section.time.as_ref(), section.group.as_ref()];
+        let named = section.inputs.iter().chain(others.into_iter().flatten());
+        let columns: Vec<&str> = named.map(String::as_str).collect();
+        let table = section.table();
+        let format = table::known(table.format.or_else(|| TableFormat::of(&file.path)), file)?;
+        let (mut inputs, mut lines) = (Vec::new(), Vec::new());
+        let (mut targets, mut times, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let account = table::each_row(&table, file, format, &columns, &mut |line, cells| {
+            let place = || table::place(&file.name(), format, line);
+            let mut cells = cells.iter().zip(&columns).map(|(cell, column)| (*cell, *column));
+            for _ in &section.inputs {
+                let (cell, column) = cells.next().unwrap_or_default();
+                let text = table::filled((cell, column), &place)?;
+                inputs.push(number(text, column, &place)?);
+            }
+            let mut next = || -> Result<String, UserError> {
+                Ok(table::filled(cells.next().unwrap_or_default(), &place)?.to_owned())
+            };
+            if target.is_some() {
+                targets.push(next()?);
+            }
+            if section.time.is_some() {
+                times.push(next()?);
+            }
+            if section.group.is_some() {
+                groups.push(next()?);
+            }
+            lines.push(line);
+            Ok(())
+        })?;
+        let place = |row: usize| table::place(&file.name(), format, lines[row]);
+        let times = moment::parse(&times, &place)?;
+        Ok(Self { inputs, targets, times, groups, account, format, lines })
+    }
+
+    /// The rows of each series, the earliest first.
+    fn series(&self, section: &SeriesSection, file: &SourceFile) -> Result<Vec<Vec<usize>>> {
+        let mut series: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for row in 0..self.lines.len() {
+            let group = self.groups.get(row).map_or("", String::as_str);
+            series.entry(group).or_default().push(row);
+        }
+        let mut series: Vec<Vec<usize>> = series.into_values().collect();
+        if !self.times.is_empty() {
+            for rows in &mut series {
+                rows.sort_by_key(|row| self.times[*row]);
+                let mut pairs = rows.windows(2);
+                let twice = pairs.find(|pair| self.times[pair[0]] == self.times[pair[1]]);
+                if let Some(&[first, second]) = twice {
+                    return Err(self.at_one_time(section, file, [first, second]).into());
+                }
+            }
+        }
+        Ok(series)
+    }
+
+    fn at_one_time(
+        &self,
+        section: &SeriesSection,
+        file: &SourceFile,
+        rows: [usize; 2],
+    ) -> UserError {
+        let [first, second] =
+            rows.map(|row| table::place(&file.name(), self.format, self.lines[row]));
+        let of_group = match &section.group {
+            Some(column) => format!(" of the `{column}` `{}`", self.groups[rows[0]]),
+            None => String::new(),
+        };
+        let hint = match section.group {
+            Some(_) => "keep one of the two rows, or name a finer `group`",
+            None => {
+                "name the column that tells the series apart as `group`, or keep one of the two rows"
+            }
+        };
+        UserError::new(format!("{first} and {second}{of_group} have the same time"), hint)
+    }
+
+    /// When a row was measured: its time, or its place in the series.
+    fn time(&self, row: usize, place: usize) -> Moment {
+        self.times.get(row).copied().unwrap_or(place as Moment)
+    }
+
+    fn inputs_of(&self, row: usize, width: usize) -> &[f32] {
+        &self.inputs[row * width..][..width]
+    }
+}
+
+fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, UserError> {
+    let value = text.parse::<f32>().ok().filter(|value| value.is_finite());
+    value.ok_or_else(|| {
+        UserError::new(
+            format!("{}: `{column}` holds `{text}`, and inputs are finite numbers", place()),
+            "fill gaps before, for example with the value before them, or remove the row",
+        )
+    })
+}
+
+/// The examples of a series.
+pub(super) fn read(section: &SeriesSection, files: &[SourceFile], task: Task) -> Result<Pool> {
+    let file = &files[0];
+    let measured = Measured::read(section, file, true)?;
+    let series = measured.series(section, file)?;
+    let (window, horizon) = (section.window as usize, section.horizon as usize);
+    let width = section.inputs.len();
+    let mut windows = Windows {
+        series: series.len(),
+        steps: window,
+        stride: section.stride as usize,
+        ..Windows::default()
+    };
+    let mut block = Block { values: Vec::new(), steps: window, features: width };
+    let (mut examples, mut targets) = (Examples::default(), Vec::new());
+    for rows in &series {
+        let needed = window + horizon;
+        windows.too_short += usize::from(rows.len() < needed);
+        for first in (0..(rows.len() + 1).saturating_sub(needed)).step_by(windows.stride) {
+            let last = first + needed - 1;
+            for row in &rows[first..first + window] {
+                block.values.extend(measured.inputs_of(*row, width));
+            }
+            let span = [first, last].map(|place| measured.time(rows[place], place));
+            examples.spans.push(span);
+            targets.push(measured.targets[rows[last]].clone());
+            examples.rows.push(measured.lines[rows[last]]);
+        }
+    }
+    windows.windows = targets.len();
+    if targets.is_empty() {
+        return Err(too_short(section, file, &series).into());
+    }
+    let places = Places::of_file(file.name(), measured.format, examples.rows.clone());
+    let place = |example: usize| places.of(example);
+    let column = format!("{}: column `{}`", file.name(), section.target);
+    let cells = Cells { values: &targets, column: &column, place: &place };
+    let (labels, classes) = labels::read(cells, task, None)?;
+    (examples.labels, examples.classes) = (labels, classes.len());
+    Ok(Pool {
+        sequences: Raw::Features(block),
+        examples,
+        classes,
+        places,
+        accounts: vec![measured.account],
+        windows: Some(windows),
+    })
+}
+
+/// One window a row that has enough rows before it, the last of each series among them: what a model is
+/// to predict has no target. Gives the windows, and the line of the last row of each.
+pub(super) fn read_inputs(section: &SeriesSection, file: &SourceFile) -> Result<(Block, Vec<u64>)> {
+    let measured = Measured::read(section, file, false)?;
+    let series = measured.series(section, file)?;
+    let (window, width) = (section.window as usize, section.inputs.len());
+    let mut block = Block { values: Vec::new(), steps: window, features: width };
+    let mut lines = Vec::new();
+    for rows in &series {
+        for rows in rows.windows(window) {
+            for row in rows {
+                block.values.extend(measured.inputs_of(*row, width));
+            }
+            lines.extend(rows.last().map(|row| measured.lines[*row]));
+        }
+    }
+    match lines.is_empty() {
+        true => {
+            Err(too_short(&SeriesSection { horizon: 0, ..section.clone() }, file, &series).into())
+        }
+        false => Ok((block, lines)),
+    }
+}
+
+fn too_short(section: &SeriesSection, file: &SourceFile, series: &[Vec<usize>]) -> UserError {
+    let longest = series.iter().map(Vec::len).max().unwrap_or(0);
+    let (window, horizon) = (section.window, section.horizon);
+    let ahead = if horizon > 0 { format!(" and a horizon of {horizon}") } else { String::new() };
+    UserError::new(
+        format!(
+            "{}: the longest series has {longest} rows, and a window of {window}{ahead} takes {}",
+            file.name(),
+            window + horizon
+        ),
+        "give more rows, or lower `data.series.window`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(more: &str) -> SeriesSection {
+        let yaml = format!("{{ path: s.csv, time: day, inputs: [x], target: y, window: 2{more} }}");
+        serde_yaml::from_str(&yaml).unwrap()
+    }
+
+    const CSV: &str = "day,x,y,shop\n2024-01-03,3,30,a\n2024-01-01,1,10,a\n2024-01-02,2,20,a\n\
+                       2024-01-04,4,40,a\n2024-01-01,7,70,b\n2024-01-02,8,80,b\n";
+
+    fn pool(csv: &str, more: &str) -> Result<Pool> {
+        read(&section(more), &[SourceFile::of("s.csv", csv.as_bytes())], Task::Regression)
+    }
+
+    fn block(pool: &Pool) -> &[f32] {
+        match &pool.sequences {
+            Raw::Features(block) => &block.values,
+            _ => panic!("a series is numbers"),
+        }
+    }
+
+    #[test]
+    fn windows_follow_the_time_and_no_window_crosses_from_one_series_to_the_next() {
+        let found = pool(CSV, ", group: shop").unwrap();
+        assert_eq!(block(&found), [1.0, 2.0, 2.0, 3.0]);
+        assert_eq!(found.examples.labels, [30.0, 40.0]);
+        assert_eq!(found.examples.rows, [2, 5], "the lines of the targets");
+        let windows = found.windows.unwrap();
+        assert_eq!((windows.series, windows.too_short, windows.windows), (2, 1, 2));
+    }
+
+    #[test]
+    fn horizon_and_stride_move_the_target_and_the_next_window() {
+        let csv: String = "day,x,y\n".to_owned()
+            + &(0..8).map(|at| format!("{at},{at},{}\n", 10 * at)).collect::<String>();
+        let found = pool(&csv, ", horizon: 2, stride: 3").unwrap();
+        assert_eq!(block(&found), [0.0, 1.0, 3.0, 4.0]);
+        assert_eq!(found.examples.labels, [30.0, 60.0]);
+        assert_eq!(found.examples.spans[1], [3, 6].map(|day| day * 1_000_000_000));
+        let now = pool(&csv, ", horizon: 0, stride: 5").unwrap();
+        assert_eq!(now.examples.labels, [10.0, 60.0], "the target of the window's last row");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_with_its_place() {
+        let said = |csv: &str, more: &str| pool(csv, more).err().unwrap().to_string();
+        let twice = said(CSV, "");
+        assert!(twice.contains("s.csv, line 3 and s.csv, line 6 have the same time"), "{twice}");
+        let gap = said("day,x,y\n1,2,3\n2,,4\n", "");
+        assert!(gap.contains("line 3: `x` is empty"), "{gap}");
+        let text = said("day,x,y\n1,2,3\n2,n/a,4\n", "");
+        assert!(text.contains("line 3: `x` holds `n/a`, and inputs are finite numbers"), "{text}");
+        let short = said("day,x,y\n1,2,3\n2,2,4\n", "");
+        let expected =
+            "the longest series has 2 rows, and a window of 2 and a horizon of 1 takes 3";
+        assert!(short.contains(expected), "{short}");
+        let none = said("day,x,y\n1,2,3\n2,2,4\n3,2,NaN\n", "");
+        assert!(none.contains("line 4"), "{none}");
+    }
+
+    #[test]
+    fn new_inputs_have_a_window_for_each_row_that_has_enough_before_it() {
+        let file = SourceFile::of("new.csv", b"day,x\n3,3\n1,1\n2,2\n");
+        let (block, lines) = read_inputs(&section(""), &file).unwrap();
+        assert_eq!((&block.values[..], &lines[..]), (&[1.0, 2.0, 2.0, 3.0][..], &[4, 2][..]));
+        let short = SourceFile::of("new.csv", b"day,x\n3,3\n");
+        let said = read_inputs(&section(""), &short).unwrap_err().to_string();
+        assert!(said.contains("a window of 2 takes 2"), "{said}");
+    }
+}

@@ -169,7 +169,7 @@ fn with_json_standard_output_is_one_document() {
         (&"small".into(), &2.into(), &2.into())
     );
     assert_eq!(arm["steps"]["mean"], 27.0, "3 epochs of 9 steps");
-    assert!(arm["test_accuracy"]["sd"].is_number(), "{run}");
+    assert!(arm["test_score"]["sd"].is_number(), "{run}");
     assert_eq!((&run["folder"], &run["unfinished"]), (&"runs/tiny".into(), &0.into()));
     assert_eq!(run["failures"], Value::Array(vec![]));
 

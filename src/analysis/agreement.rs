@@ -37,7 +37,7 @@ pub enum Agreement {
     NothingInCommon,
     /// In some of them, none of those that all tried may be the best.
     TooLittleInCommon,
-    /// Fewer than two of them compare batch sizes by their accuracy.
+    /// Fewer than two of them compare batch sizes by one score.
     TooFew,
 }
 
@@ -75,6 +75,8 @@ pub enum Silence {
     TooFewSeeds,
     /// Its runs were to end at one target, so that it compares what that takes.
     ToTarget,
+    /// It is decided by another score than the first study.
+    OtherScore,
 }
 
 /// What several studies say together.
@@ -240,7 +242,7 @@ mod tests {
         assert_eq!(found.silent, silent.map(|(name, why)| (name.to_owned(), why)));
         assert_eq!(agree(&[many, other]).agreement, Agreement::NothingInCommon);
         let arms = vec![around(32, 0.8), around(64, 0.7)];
-        let target = Results { declared_target: Some(Target::accuracy(0.75)), ..results(arms) };
+        let target = Results { declared_target: Some(Target::of_accuracy(0.75)), ..results(arms) };
         let findings = analyse(&target, &mut generator(1));
         assert_eq!(sizes(&findings), Err(Silence::ToTarget));
     }

@@ -2,7 +2,7 @@
 //! late.
 //!
 //! With equal passes or updates one batch size may still be learning and another overfit. Taken where
-//! its validation accuracy was highest, each run stands for what it can come to. A run that was
+//! its validation score was highest, each run stands for what it can come to. A run that was
 //! measured more often has more chances to have been lucky, so this describes and decides nothing.
 
 use super::{ArmFinding, ArmResults, Comparison, Results, RunResults, compare};
@@ -19,14 +19,14 @@ pub struct AtBest {
 }
 
 impl RunResults {
-    /// The highest validation accuracy that was measured of it.
+    /// The highest validation score that was measured of it.
     pub fn best_validation(&self) -> f64 {
-        self.curve.iter().map(|point| point.accuracy).fold(self.validation, f64::max)
+        self.curve.iter().map(|point| point.score).fold(self.validation, f64::max)
     }
 }
 
 impl Comparison {
-    /// The least accurate of those that differ from the best.
+    /// The worst of those that differ from the best.
     pub fn last(&self) -> Option<&ArmFinding> {
         let behind = |arm: &ArmFinding| Some(arm.difference?.estimate.summary.mean);
         let others = self.arms.iter().filter_map(|arm| Some((arm, behind(arm)?)));

@@ -1,6 +1,6 @@
 //! The same curves read at equal passes, equal steps and equal seconds.
 //!
-//! Which batch size is the most accurate depends on what is held equal: with equal passes over the
+//! Which batch size is the best depends on what is held equal: with equal passes over the
 //! data a small batch makes more updates, with equal updates a large one sees more data, with equal
 //! seconds whichever the machine likes gains. So every run is read at the most that all arms of the
 //! group have, straight between two measurements, and compared as ever: paired by seed. Each epoch
@@ -108,9 +108,9 @@ fn at(run: &RunResults, axis: Axis, amount: f64) -> Option<RunResults> {
     let between = |of: fn(&Point) -> f64| of(a) + share * (of(b) - of(a));
     let seconds = between(|point| point.seconds);
     Some(RunResults {
-        validation: between(|point| point.accuracy),
+        validation: between(|point| point.score),
         test: None,
-        correct: Vec::new(),
+        rows: Vec::new(),
         steps: between(|point| point.step as f64).round() as u64,
         examples: between(|point| point.examples as f64).round() as u64,
         train_seconds: run.train_seconds * seconds / run.seconds.max(f64::MIN_POSITIVE),
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::stats::tests::near;
 
-    /// Accuracy rises with the updates alone, 1 - 100 / (steps + 200), and each epoch has 6,400 rows;
+    /// The score rises with the updates alone, 1 - 100 / (steps + 200), and each epoch has 6,400 rows;
     /// a step takes 1 ms and 0.01 ms a row.
     fn study() -> Results {
         let of = |size: usize| {
@@ -167,13 +167,13 @@ mod tests {
             for (seed, run) in &mut arm.runs {
                 let point = |epoch: u64| {
                     let step = epoch * 6400 / size as u64;
-                    let accuracy = 1.0 - 100.0 / (step as f64 + 200.0) + 1e-4 * *seed as f64;
+                    let score = 1.0 - 100.0 / (step as f64 + 200.0) + 1e-4 * *seed as f64;
                     let seconds = step as f64 * (1e-3 + size as f64 * 1e-5);
-                    let (examples, loss) = (6400 * epoch, 1.0 - accuracy);
-                    Point { step, examples, seconds, accuracy, loss, train: None, watched: None }
+                    let (examples, loss) = (6400 * epoch, 1.0 - score);
+                    Point { step, examples, seconds, score, loss, train: None, watched: None }
                 };
                 run.curve = (1..=8).map(point).collect();
-                run.validation = run.curve[7].accuracy;
+                run.validation = run.curve[7].score;
                 run.seconds = run.curve[7].seconds;
             }
             arm
@@ -201,7 +201,7 @@ mod tests {
     fn between_two_measurements_a_run_goes_straight_and_before_the_first_it_is_not_known() {
         let study = study();
         let run = &study.arms[0].runs[&0];
-        let (a, b) = (run.curve[0].accuracy, run.curve[1].accuracy);
+        let (a, b) = (run.curve[0].score, run.curve[1].score);
         near(at(run, Axis::Steps, 250.0).unwrap().validation, a + (b - a) / 4.0, 1e-12);
         assert_eq!(at(run, Axis::Steps, 199.0), None);
         near(at(run, Axis::Steps, 200.0).unwrap().validation, a, 1e-12);

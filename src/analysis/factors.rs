@@ -4,13 +4,13 @@
 //! penalty, the learning rate of a grid. For each value but the first, and seed by seed,
 //!
 //! ```text
-//! d(B)         = accuracy with the value - with the first one, at batch size B, all else equal
+//! d(B)         = score with the value - with the first one, at batch size B, all else equal
 //! main effect  = mean of d over the batch sizes
 //! interaction  = d(largest B) - d(smallest B)
 //! ```
 //!
 //! Both get paired t intervals; the p values of all factors together are corrected by Holm's method.
-//! Accuracies are those of the test split if all runs have them: nothing is chosen here. Then both are
+//! Scores are those of the test split if all runs have them: nothing is chosen here. Then both are
 //! meant for other test rows too.
 
 use super::estimate::Term;
@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The path by which the learning rate is called.
 const LEARNING_RATE: &str = "lr";
 
-/// A difference in accuracy.
+/// A difference in the score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Effect {
     /// Paired by seed.

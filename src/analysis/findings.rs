@@ -77,7 +77,7 @@ pub struct Findings {
     pub at_best: Option<AtBest>,
     /// What else was varied between them.
     pub factors: Vec<Factor>,
-    /// Those of them that no other beats in both accuracy and cost.
+    /// Those of them that no other beats in both score and cost.
     pub fronts: Vec<Front>,
     /// How noisy gradients are, if that was measured.
     pub noise: Option<NoiseFinding>,
@@ -183,7 +183,7 @@ struct Views {
     fronts: Vec<Front>,
 }
 
-/// None where runs end at a target: they have no budget in common, and their accuracies differ by no
+/// None where runs end at a target: they have no budget in common, and their scores differ by no
 /// more than how far the last steps overshoot.
 fn views(of_main: &Results, main: &GroupFinding) -> Views {
     // Nor where arms that are out were given fewer seeds: who is ahead would be told without them.
@@ -222,11 +222,11 @@ mod tests {
 
     #[test]
     fn the_verdict_rests_on_tuned_arms_and_the_others_are_told_beside_it() {
-        let tuned = |size: usize, accuracies: &[f64]| ArmResults {
+        let tuned = |size: usize, scores: &[f64]| ArmResults {
             name: format!("tuned-{size}"),
             rate: Rate::Tuned,
             facts: ArmFacts::default(),
-            ..arm(size, accuracies)
+            ..arm(size, scores)
         };
         let study = results(vec![
             arm(32, &[0.80, 0.81, 0.80]),
@@ -245,11 +245,11 @@ mod tests {
     }
 
     #[test]
-    fn a_study_whose_runs_end_at_a_target_is_not_judged_by_accuracies() {
+    fn a_study_whose_runs_end_at_a_target_is_not_judged_by_scores() {
         let arms = vec![arm(32, &[0.80, 0.83, 0.78]), arm(256, &[0.79, 0.80, 0.82])];
         let open = analyse(&results(arms.clone()), &mut generator(1)).verdict;
         assert_eq!(open.outcome, Outcome::Undecided);
-        let study = Results { declared_target: Some(Target::accuracy(0.75)), ..results(arms) };
+        let study = Results { declared_target: Some(Target::of_accuracy(0.75)), ..results(arms) };
         let found = analyse(&study, &mut generator(1));
         assert_eq!((found.verdict.outcome, found.verdict.more), (Outcome::ToTarget, None));
         assert!(found.budgets.is_empty() && found.fronts.is_empty());

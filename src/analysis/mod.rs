@@ -1,12 +1,12 @@
 //! What the results of a study say: pure functions of plain numbers.
 //!
 //! ```text
-//! split          on which examples an accuracy is reported
+//! split          on which examples a score is reported
 //! estimate       means over seeds with their uncertainty, over the rows of the test split too
 //! groups         which arms answer the same question
 //! compare        which arm of a group is the best on validation, and how the others stand to it
 //! decomposition  the gap between two batch sizes = learning rate + updates + residual
-//! target         the first step, example and second at which each run reaches an accuracy
+//! target         the first step, example and second at which each run reaches a score
 //! trade_off      S(B) = Smin + Emin / B through them: the critical batch size
 //! audit          what else than the batch size can be behind a difference
 //! claims         what is commonly claimed, one by one
@@ -15,11 +15,11 @@
 //! budgets        the same curves at equal passes, equal updates, equal seconds
 //! at_best        each run where it was best
 //! factors        what else was varied, and whether it matters more for some batch sizes
-//! robust         accuracies of arms that one failed seed does not move
-//! pareto         the arms that no other beats in both accuracy and cost
+//! robust         scores of arms that one failed seed does not move
+//! pareto         the arms that no other beats in both score and cost
 //! noise          how noisy gradients are, beside the critical batch size
 //! minima         whether large batches end in sharper minima, and what that tells
-//! objective      what counts among the arms that are accurate enough
+//! objective      what counts among the arms that are good enough
 //! verdict        what to use and why, in sentences that a newcomer understands
 //! findings       all of it
 //! agreement      whether several studies agree on a batch size
@@ -28,6 +28,10 @@
 //! Decisions (the best arm, who is within the margin, what to use) are made on the validation split
 //! alone; the test split is looked at once, for what is reported. Runs of the same seed are pairs:
 //! they began with the same weights and saw the same order of examples.
+//!
+//! The score is the metric that the study names: accuracy, F1, RMSE. Every score here is *turned*
+//! ([`MetricInfo::turned`]), so that more is better: of a metric that should fall the sign is changed. The
+//! report turns it back before anyone reads it.
 
 mod agreement;
 mod at_best;
@@ -86,6 +90,7 @@ pub use verdict::{
     decide, verdict,
 };
 
+use crate::spec::MetricInfo;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -95,7 +100,9 @@ pub const CONFIDENCE: f64 = 0.95;
 /// The results of a study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Results {
-    /// A difference in accuracy up to this does not matter: declared before the results.
+    /// What decides; all scores are its values, turned.
+    pub score: &'static MetricInfo,
+    /// A difference in the score up to this does not matter: declared before the results.
     pub margin: f64,
     /// Of the arms within it, which one is to be used.
     pub objective: Objective,
@@ -113,8 +120,9 @@ pub struct Results {
     pub features: Option<usize>,
     /// What rows of the splits share with each other.
     pub shared: SharedSteps,
-    /// The share of the more frequent label on validation, if it is known.
-    pub majority: Option<f64>,
+    /// The score on validation of always giving the same answer, if it is known: the more frequent class, or
+    /// the mean of the training targets.
+    pub baseline: Option<f64>,
     /// In the order of the file.
     pub arms: Vec<ArmResults>,
     /// That at which all runs of all arms end, if the file says so.
@@ -127,7 +135,7 @@ pub struct Results {
     pub noise: Vec<NoiseRun>,
     /// Sharpness, of the runs in which it was measured.
     pub sharpness: Vec<SharpnessRun>,
-    /// Losses and accuracies on the line between two solutions.
+    /// Losses and metrics on the line between two solutions.
     pub lines: Vec<Line>,
 }
 
@@ -172,6 +180,8 @@ pub struct ArmResults {
     pub planned: usize,
     /// Seeds whose loss was not finite.
     pub diverged: Vec<u64>,
+    /// Finished runs whose score is not defined, which are left out: AUC where all rows have one label.
+    pub unscored: usize,
     /// Runs that an error ended.
     pub failed: usize,
     /// The finished runs, by seed.
@@ -179,7 +189,7 @@ pub struct ArmResults {
 }
 
 impl ArmResults {
-    /// Validation accuracies minus those of another arm, of each seed that both have.
+    /// Validation scores minus those of another arm, of each seed that both have.
     pub fn minus(&self, other: &Self) -> Vec<(u64, f64)> {
         let pair = |(seed, run): (&u64, &RunResults)| {
             Some((*seed, run.validation - other.runs.get(seed)?.validation))
@@ -191,12 +201,13 @@ impl ArmResults {
 /// One finished run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunResults {
-    /// Validation accuracy of the weights that it ended with.
+    /// Validation score of the weights that it ended with.
     pub validation: f64,
-    /// Their test accuracy.
+    /// Their test score.
     pub test: Option<f64>,
-    /// Whether each example of the test split was classified rightly; empty if not known.
-    pub correct: Vec<bool>,
+    /// What each example of the test split contributes to that: their mean is the score, or nearly so
+    /// ([`MetricInfo::row_values`]). Empty if not known.
+    pub rows: Vec<f32>,
     /// Updates.
     pub steps: u64,
     /// Training rows seen.
@@ -228,10 +239,10 @@ pub struct Point {
     /// Seconds of training and validation so far.
     pub seconds: f64,
     /// On validation.
-    pub accuracy: f64,
+    pub score: f64,
     /// On validation.
     pub loss: f64,
-    /// Means over the training rows since the epoch began, while training; `None` where it was
+    /// Loss and score over the training rows since the epoch began, while training; `None` where it was
     /// measured within an epoch.
     pub train: Option<[f64; 2]>,
     /// The metric at which the run ends, if there is one and it was measured here.
@@ -241,13 +252,14 @@ pub struct Point {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::spec::Metric;
 
-    /// A run with this accuracy and nothing else of interest.
+    /// A run with this score and nothing else of interest.
     pub(crate) fn run(validation: f64) -> RunResults {
         RunResults {
             validation,
             test: Some(validation - 0.01),
-            correct: Vec::new(),
+            rows: Vec::new(),
             steps: 100,
             examples: 1000,
             seconds: 2.0,
@@ -258,22 +270,14 @@ pub(crate) mod tests {
     }
 
     /// A measurement after so many steps, of one row each, with nothing else of interest.
-    pub(crate) fn point(step: u64, accuracy: f64) -> Point {
-        Point {
-            step,
-            examples: step,
-            seconds: 1.0,
-            accuracy,
-            loss: 0.5,
-            train: None,
-            watched: None,
-        }
+    pub(crate) fn point(step: u64, score: f64) -> Point {
+        Point { step, examples: step, seconds: 1.0, score, loss: 0.5, train: None, watched: None }
     }
 
-    /// An arm whose seeds 0, 1, ... have these accuracies.
-    pub(crate) fn arm(batch_size: usize, accuracies: &[f64]) -> ArmResults {
+    /// An arm whose seeds 0, 1, ... have these scores.
+    pub(crate) fn arm(batch_size: usize, scores: &[f64]) -> ArmResults {
         let mut runs: BTreeMap<u64, RunResults> =
-            (0..).zip(accuracies.iter().map(|a| run(*a))).collect();
+            (0..).zip(scores.iter().map(|a| run(*a))).collect();
         for run in runs.values_mut() {
             run.steps = 12_800 / batch_size as u64;
             run.seconds = 1.0 + 64.0 / batch_size as f64;
@@ -286,17 +290,19 @@ pub(crate) mod tests {
             budget: Budget::Epochs,
             facts: ArmFacts::default(),
             settings: BTreeMap::new(),
-            planned: accuracies.len(),
+            planned: scores.len(),
             diverged: Vec::new(),
+            unscored: 0,
             failed: 0,
             runs,
         }
     }
 
-    /// A study of these arms with the margin 0.005.
+    /// A study of accuracy of these arms with the margin 0.005.
     pub(crate) fn results(arms: Vec<ArmResults>) -> Results {
         let examples = Examples { train: Some(6000), validation: Some(2000), test: Some(2000) };
         Results {
+            score: Metric::Accuracy.info(),
             margin: 0.005,
             objective: Objective::Time,
             earlier_margins: Vec::new(),
@@ -306,7 +312,7 @@ pub(crate) mod tests {
             longest: None,
             features: None,
             shared: SharedSteps::default(),
-            majority: None,
+            baseline: None,
             arms,
             declared_target: None,
             tunings: Vec::new(),

@@ -1,4 +1,4 @@
-//! What counts among the arms that are accurate enough.
+//! What counts among the arms that are good enough.
 //!
 //! ```text
 //! time           seconds of training and validation

@@ -1,7 +1,7 @@
-//! What accuracy costs: the arms that no other one beats in both.
+//! What a score costs: the arms that no other one beats in both.
 //!
-//! An arm is on the front of a cost when no other is at least as accurate on validation and cheaper,
-//! or as cheap and more accurate. These are means: neighbours on a front may well be equal.
+//! An arm is on the front of a cost when no other is at least as good on validation and cheaper,
+//! or as cheap and better. These are means: neighbours on a front may well be equal.
 
 use super::{ArmFinding, Comparison, TargetFinding};
 use serde::Serialize;
@@ -47,7 +47,7 @@ impl Price {
 pub struct Front {
     /// In what.
     pub price: Price,
-    /// From the cheapest to the most accurate.
+    /// From the cheapest to the best.
     pub arms: Vec<String>,
     /// Their places in the comparison.
     #[serde(skip)]
@@ -62,8 +62,8 @@ pub fn fronts(comparison: &Comparison, target: Option<&TargetFinding>) -> Vec<Fr
 fn front(comparison: &Comparison, target: Option<&TargetFinding>, price: Price) -> Option<Front> {
     let point = |arm: &'_ ArmFinding| {
         let competes = arm.competes();
-        let accuracy = arm.validation.filter(|_| competes)?.summary.mean;
-        Some((arm.place, price.of(arm, target)?, accuracy))
+        let score = arm.validation.filter(|_| competes)?.summary.mean;
+        Some((arm.place, price.of(arm, target)?, score))
     };
     let mut points: Vec<(usize, f64, f64)> = comparison.arms.iter().filter_map(point).collect();
     points.sort_by(|a, b| a.1.total_cmp(&b.1).then(b.2.total_cmp(&a.2)));
@@ -72,9 +72,9 @@ fn front(comparison: &Comparison, target: Option<&TargetFinding>, price: Price) 
         return None;
     }
     let mut highest = f64::NEG_INFINITY;
-    points.retain(|(_, _, accuracy)| {
-        let better = *accuracy > highest;
-        highest = highest.max(*accuracy);
+    points.retain(|(_, _, score)| {
+        let better = *score > highest;
+        highest = highest.max(*score);
         better
     });
     let places: Vec<usize> = points.into_iter().map(|(place, ..)| place).collect();
@@ -109,13 +109,13 @@ mod tests {
     fn the_time_to_a_target_counts_for_arms_all_of_whose_runs_reach_it() {
         let study = results(vec![arm(16, &[0.82; 2]), arm(32, &[0.85; 2]), arm(64, &[0.80; 2])]);
         let comparison = compare(&study);
-        let mut found = target(&study, &comparison, Target::accuracy(0.7), &mut generator(1));
+        let mut found = target(&study, &comparison, Target::of_accuracy(0.7), &mut generator(1));
         for (arm, (reached, seconds)) in found.arms.iter_mut().zip([(2, 3.0), (2, 2.0), (1, 1.0)]) {
             (arm.runs, arm.reached, arm.seconds) = (2, reached, summarise(&[seconds; 2]));
         }
         let fronts = fronts(&comparison, Some(&found));
         let to_target = fronts.iter().find(|front| front.price == Price::SecondsToTarget).unwrap();
-        // The fastest did not get there once; the slowest is less accurate than the next.
+        // The fastest did not get there once; the slowest is worse than the next.
         assert_eq!(to_target.arms, ["batch-32"]);
     }
 }

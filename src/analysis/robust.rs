@@ -1,4 +1,4 @@
-//! Accuracies of the arms that one failed seed does not move: interquartile means.
+//! Scores of the arms that one failed seed does not move: interquartile means.
 //!
 //! They describe and decide nothing: who is the best and who is within the margin rests on means of
 //! differences, pair by pair. They are computed after everything else, so that nothing else that

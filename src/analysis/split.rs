@@ -1,6 +1,6 @@
-//! Which examples an accuracy is about.
+//! Which examples a score is about.
 //!
-//! The best arm is chosen on validation; accuracies are reported on the test split, which had no say
+//! The best arm is chosen on validation; scores are reported on the test split, which had no say
 //! in it, or on validation where a study has no test split. All runs of a study have the same splits.
 
 use super::{Results, RunResults};
@@ -88,7 +88,7 @@ impl SharedSteps {
 }
 
 impl Results {
-    /// The split of the accuracies that are reported.
+    /// The split of the scores that are reported.
     pub fn reported_split(&self) -> Split {
         let mut runs = self.arms.iter().flat_map(|arm| arm.runs.values());
         match runs.all(|run| run.test.is_some()) {
@@ -97,20 +97,21 @@ impl Results {
         }
     }
 
-    /// The spread that rounding alone gives a sum of accuracies on a split, of whose weights these are
-    /// the squares, added up: each is counted in steps of 1 / n. 0 where n is not known.
+    /// The spread that rounding alone gives a sum of scores on a split, of whose weights these are the
+    /// squares, added up, where each is counted in steps of 1 / n. 0 where n is not known.
     pub(super) fn rounding_sd(&self, split: Split, squares: f64) -> f64 {
         let examples = match split {
             Split::Validation => self.examples.validation,
             Split::Test => self.examples.test,
         };
-        examples.map_or(0.0, |n| (squares / 12.0).sqrt() / n as f64)
+        let steps = examples.filter(|_| self.score.counts_rows);
+        steps.map_or(0.0, |n| (squares / 12.0).sqrt() / n as f64)
     }
 }
 
 impl RunResults {
-    /// Accuracy on a split; `None` for a test split that there is not.
-    pub(super) fn accuracy(&self, split: Split) -> Option<f64> {
+    /// On a split; `None` for a test split that there is not.
+    pub(super) fn score(&self, split: Split) -> Option<f64> {
         match split {
             Split::Validation => Some(self.validation),
             Split::Test => self.test,
@@ -122,8 +123,8 @@ impl RunResults {
         (self.train_seconds > 0.0).then(|| self.examples as f64 / self.train_seconds)
     }
 
-    /// Accuracy on the split that is reported.
-    pub fn reported_accuracy(&self) -> f64 {
+    /// On the split that is reported.
+    pub fn reported_score(&self) -> f64 {
         self.test.unwrap_or(self.validation)
     }
 }

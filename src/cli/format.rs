@@ -1,8 +1,7 @@
 //! Results as people read them.
 
 pub(super) use crate::format::{
-    bytes, cell, command, count, counted, duration, in_line, list, loss, number, percent, points,
-    rate,
+    bytes, cell, command, count, counted, duration, in_line, list, loss, number, points, rate,
 };
 
 use crate::stats::Summary;

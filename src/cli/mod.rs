@@ -107,7 +107,7 @@ enum Command {
     /// earlier: no run begins after that time, those in training end, and the same command goes on.
     ///
     /// With --json: study, folder, arms (name, batch_size, finished, planned, peak_memory, restored,
-    /// micro_batch, and count, mean and sd of steps, validation_accuracy, test_accuracy, seconds and
+    /// micro_batch, and count, mean and sd of steps, validation_score, test_score, seconds and
     /// examples_per_second), failures (run, state, step or message), unfinished, not_retried, tunings
     /// (arm, batch_size, trials, finished, chosen, edge), unmeasured (run and reason, of solutions that
     /// could not be measured), measurements_left, until (first, max_seeds, max_time, looks (seeds,
@@ -129,8 +129,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Say what a study shows, how surely, and which batch size to use
     ///
-    /// Compares the arms by their validation accuracy, seed by seed, against the margin that the
-    /// experiment file declares (`study.margin`). Reads the records alone, also while the study is
+    /// Compares the arms by their validation scores (`study.score`), seed by seed, against the margin that
+    /// the experiment file declares (`study.margin`). Reads the records alone, also while the study is
     /// running, and writes report/index.html, verdict.md, figures and tables in its folder. `run` does
     /// the same at its end.
     ///
@@ -139,13 +139,14 @@ enum Command {
     /// compared. A study without finished runs is left out with a warning, and so is a damaged run,
     /// which makes the exit code 1.
     ///
-    /// With --json: reports, a list of study, path, answer (headline, certainty, label, reason, caveat,
+    /// With --json: reports, a list of study, path, score (metric, sign_is_changed), answer (headline, certainty, label, reason, caveat,
     /// next), caution_texts, gap, besides and rows (sentences), verdict (outcome, recommended, settled,
     /// objective, rivals, more, cautions), group (of the arms compared), comparison (margin, best, seeds,
     /// looks, level, arms), target (target, arms, trade_off, no_trade_off, of_several_rates, fastest,
     /// in_budget), others (groups of arms), decomposition, no_decomposition, tunings, rates, budgets,
-    /// at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies and differences are
-    /// shares of 1. For several studies comparison (agreement, batch_sizes, not_everywhere, silent, said,
+    /// at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies and their differences are
+    /// shares of 1. Of a score that should fall, such as RMSE, scores and differences have the other sign,
+    /// so that more is better; targets have not. For several studies comparison (agreement, batch_sizes, not_everywhere, silent, said,
     /// notes, path), else null. damaged lists the runs that were left out, and why.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study

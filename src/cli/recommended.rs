@@ -1,7 +1,7 @@
 //! The run that stands for a study: the best one by validation of the arm that its report recommends.
 
 use super::diagnostics::{Output, print_warnings};
-use super::format::{counted, percent};
+use super::format::counted;
 use crate::error::UserError;
 use crate::report;
 use anyhow::Result;
@@ -26,11 +26,12 @@ pub(super) fn run_of(folder: &Path, output: Output) -> Result<PathBuf> {
     print_warnings(&found.damaged);
     let how = if found.settled { "recommended" } else { "provisionally recommended, not decided" };
     output.note(&format!(
-        "{}/seed-{}: the best of its {} by validation accuracy, {}, which flatters it; {how}",
+        "{}/seed-{}: the best of its {} by {}, {}, which flatters it; {how}",
         found.arm,
         found.seed,
         counted(found.seeds, "seed"),
-        percent(found.validation)
+        found.scale.on("validation"),
+        found.scale.value(found.validation)
     ));
     Ok(folder.join(&found.arm).join(format!("seed-{}", found.seed)))
 }

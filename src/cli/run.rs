@@ -9,7 +9,7 @@ use super::{
     format, growth, tables,
 };
 use crate::config::Time;
-use crate::report::{self as reports, Report};
+use crate::report::{self as reports, Report, Scale};
 use crate::study::{
     Additions, ArmSummary, Halt, Request, Run, RunEnd, RunState, Selection, StudyFolder,
     StudyOutcome, Tuning, execute, prepare, put_damaged_aside,
@@ -130,14 +130,21 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     let outcome = outcome?;
     interrupt.reporting();
     let file = quick.map(|_| &*args.experiment.file);
-    let ended =
-        Ended { study: &study.name, folder: &path, file, outcome: &outcome, command: &command };
+    let ended = Ended {
+        study: &study.name,
+        scale: Scale::of(&study),
+        folder: &path,
+        file,
+        outcome: &outcome,
+        command: &command,
+    };
     ended.report(args.open, output)
 }
 
 /// A study that was trained, to be reported.
 struct Ended<'e> {
     study: &'e str,
+    scale: Scale,
     folder: &'e Path,
     /// The experiment file, where the command line does not name it.
     file: Option<&'e Path>,
@@ -153,10 +160,10 @@ impl Ended<'_> {
             Err(error) => (None, Some(no_report(self.folder, &error))),
         };
         let answer = written.as_ref().map(Report::text);
-        let table = || tables::results(&self.outcome.arms);
+        let table = || tables::results(&self.outcome.arms, self.scale);
         let parts = [
             Some(answer.unwrap_or_else(table)),
-            notes(self.outcome, self.command),
+            notes(self.outcome, self.scale, self.command),
             Some(self.places()),
         ];
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
@@ -229,9 +236,9 @@ fn document<'o>(
 }
 
 /// What to know and what to do next, if there is something.
-fn notes(outcome: &StudyOutcome, command: &[String]) -> Option<String> {
+fn notes(outcome: &StudyOutcome, scale: Scale, command: &[String]) -> Option<String> {
     let mut lines: Vec<String> = Vec::new();
-    lines.extend(tables::what_numbers_are(&outcome.arms));
+    lines.extend(tables::what_numbers_are(&outcome.arms, scale));
     lines.extend(tables::short_of_memory(&outcome.arms));
     lines.extend(outcome.tunings.iter().filter_map(tables::tuned));
     for (run, end) in &outcome.failures {

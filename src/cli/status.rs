@@ -3,6 +3,7 @@
 use super::diagnostics::Output;
 use super::run::{DIVERGED, curves};
 use super::{SOME_FAILED, growth, tables};
+use crate::report::Scale;
 use crate::study::{Additions, ArmSummary, RunState, RunStatus, Stop, StudyStatus, Tuning};
 use anyhow::Result;
 use clap::Args;
@@ -75,11 +76,13 @@ fn is_over(state: &RunState) -> bool {
 }
 
 fn text(status: &StudyStatus, folder: &Path) -> String {
+    let scale = Scale::of(&status.study);
     let mut parts = vec![headline(status), tables::stand(status)];
     if status.arms.iter().any(|arm| arm.finished > 0) {
-        parts.push(tables::results(&status.arms));
+        parts.push(tables::results(&status.arms, scale));
     }
-    let mut lines: Vec<String> = tables::what_numbers_are(&status.arms).into_iter().collect();
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(tables::what_numbers_are(&status.arms, scale));
     lines.extend(status.additions.as_ref().map(|of| growth::standing(of, status.in_use)));
     lines.extend(status.notes.iter().cloned());
     lines.extend(tuning(status));

@@ -5,8 +5,9 @@ use super::labels;
 use crate::config::{Schedule, Study};
 use crate::data::{Account, SplitFacts, Windows};
 use crate::kernels::EngineKind;
-use crate::spec::{Input, Metric, Shape};
-use crate::stats::{Edge, Trial};
+use crate::report::Scale;
+use crate::spec::{Input, Metric, Shape, Unit};
+use crate::stats::{Edge, Summary, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use std::collections::BTreeMap;
@@ -27,17 +28,13 @@ pub(super) fn table(header: &[&str]) -> Table {
 
 /// What a study found, one row an arm, within 80 columns where the names of arms are short. `--json`
 /// and the report have more.
-pub(super) fn results(arms: &[ArmSummary]) -> String {
-    let mut table = table(&[
-        "arm",
-        "batch size",
-        "runs",
-        "steps",
-        "val. accuracy",
-        "test accuracy",
-        "time",
-        "memory",
-    ]);
+pub(super) fn results(arms: &[ArmSummary], scale: Scale) -> String {
+    let [validation, test] = ["val.", "test"].map(|split| scale.on(split));
+    let score = |score: Option<Summary>| {
+        summary(score, scale.digits(score.map_or(0.0, |score| score.mean)))
+    };
+    let mut table =
+        table(&["arm", "batch size", "runs", "steps", &validation, &test, "time", "memory"]);
     for arm in arms {
         table.add_row([
             arm.name.clone(),
@@ -47,8 +44,8 @@ pub(super) fn results(arms: &[ArmSummary]) -> String {
                 false => format!("{} of {}", arm.finished, arm.planned),
             },
             arm.steps.map_or("-".into(), |steps| count(steps.mean.round() as u64)),
-            summary(arm.validation_accuracy, 3),
-            summary(arm.test_accuracy, 3),
+            score(arm.validation_score),
+            score(arm.test_score),
             arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean)),
             if arm.finished > 0 { bytes(arm.peak_memory) } else { "-".into() },
         ]);
@@ -69,14 +66,17 @@ fn engine(plan: &Plan, pool: &Pool, parallel: usize) -> String {
 }
 
 /// The line under the results that says what they are.
-pub(super) fn what_numbers_are(arms: &[ArmSummary]) -> Option<String> {
+pub(super) fn what_numbers_are(arms: &[ArmSummary], scale: Scale) -> Option<String> {
     let restored = arms.iter().filter(|arm| arm.restored).count();
     let which = match (restored, restored == arms.len()) {
         (0, _) => return None,
         (_, true) => "each run's best epoch",
         _ => "the last epoch, or of the best one for arms that restore it",
     };
-    Some(format!("accuracies are those of {which}"))
+    Some(match scale.title() {
+        "accuracy" => format!("accuracies are those of {which}"),
+        title => format!("{title} is that of {which}"),
+    })
 }
 
 /// What to know of runs whose batches did not fit into memory.
@@ -205,6 +205,18 @@ fn arms_and_seeds(plan: &Plan) -> String {
     }
 }
 
+/// `0.5 percentage points of accuracy`, `0.3 in RMSE`; a share of a baseline that is not known as such.
+fn margin(plan: &Plan) -> String {
+    let score = plan.study.score().info();
+    let Ok(margin) = plan.margin() else {
+        return format!("a share of the baseline's {}", score.title);
+    };
+    match score.unit {
+        Unit::Percent => format!("{} percentage points of {}", points(margin), score.title),
+        _ => format!("{} in {}", Scale::new(score, Some(margin)).amount(margin), score.title),
+    }
+}
+
 /// What became of the rows of a series.
 fn windows(found: &Windows) -> String {
     let Windows { series, too_short, windows, left_out, steps, .. } = *found;
@@ -267,7 +279,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         "study  {}: {}{} on {} by {}, {parallel} at a time\n{read}\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}LSTM({}) -> Dense({}, {}), {} parameters{differ}\n\
-         margin {} percentage points of accuracy: what differs by less does not matter",
+         margin {}: what differs by less does not matter",
         study.name,
         arms_and_seeds(plan),
         match study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum() {
@@ -284,6 +296,6 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         shape.outputs,
         study.arms[0].model.dense.activation.name(),
         count(shape.parameter_count() as u64),
-        points(study.margin(None).unwrap_or_default()),
+        margin(plan),
     )
 }

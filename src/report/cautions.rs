@@ -1,26 +1,20 @@
 //! What to beware of, in sentences.
 
-use super::words::{self, percent_range};
+use super::words::{self, Scale};
 use crate::analysis::{Caution, Guessing, OtherRows, Results, Seen, Strays};
-use crate::format::{count, counted, list, percent, points};
+use crate::format::{count, counted, list};
+use crate::spec::{Metric, Task, Unit};
 
 /// The sentences of a caution.
 pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
+    let scale = Scale::from(results);
     match caution {
-        Caution::SeenInTraining { splits, gap, steps } => seen(splits, *gap, *steps),
-        Caution::FailedRuns { planned, diverged, failed, unfinished } => {
-            let parts = [(*diverged, "diverged"), (*failed, "failed"), (*unfinished, "unfinished")];
-            let parts = parts.iter().filter(|(runs, _)| *runs > 0);
-            let parts: Vec<String> =
-                parts.map(|(runs, what)| format!("{} {what}", count(*runs as u64))).collect();
-            format!("Of {}: {}.", counted(*planned, "run"), list(&parts))
+        Caution::SeenInTraining { splits, gap, steps } => seen(splits, *gap, *steps, scale),
+        Caution::FailedRuns { planned, diverged, failed, unscored, unfinished } => {
+            failed_runs(*planned, [*diverged, *failed, *unfinished, *unscored], scale)
         }
-        Caution::Strays(found) => strays(found),
-        Caution::NoBetterThanGuessing(Guessing { accuracy }) => format!(
-            "Not shown to have learned anything: always predicting the more frequent label is right in {} of \
-             the validation rows.",
-            percent(*accuracy)
-        ),
+        Caution::Strays(found) => strays(found, scale),
+        Caution::NoBetterThanGuessing(Guessing { score }) => guessing(*score, results),
         Caution::Confounded(found) => {
             let said: Vec<String> = found.iter().map(words::confounder).collect();
             format!("Confounded: {}.", said.join("; "))
@@ -30,16 +24,21 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
             list(arms)
         ),
         Caution::FewValidationRows { rows, noise } => format!(
-            "What is said holds for these {} validation rows. Others may shift a difference by {} points \
+            "What is said holds for these {} validation rows. Others may shift a difference by {} \
              (95 %), more than the margin of {}, however many seeds there are.",
             count(*rows as u64),
-            points((noise * 1000.0).round() / 1000.0),
-            points(results.margin)
+            match results.score.unit {
+                Unit::Percent => scale.amount((noise * 1000.0).round() / 1000.0),
+                _ => scale.amount(*noise),
+            },
+            scale.size(results.margin)
+        ),
+        Caution::NoSpread if results.score.counts_rows => format!(
+            "Identical scores for all seeds: the spread is taken from the resolution of {} (1 / rows).",
+            scale.title()
         ),
         Caution::NoSpread => {
-            "Identical scores for all seeds: the spread is taken from the resolution of \
-                              accuracy (1 / rows)."
-                .into()
+            "Identical scores for all seeds: nothing tells how far other seeds would lie.".into()
         }
         Caution::Reopened { seeds, recommended } => {
             let what = recommended.as_ref().map_or(String::new(), |arm| format!(" for {arm}"));
@@ -49,17 +48,28 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
                 counted(*seeds as usize, "seed")
             )
         }
-        Caution::OtherRows(found) => other_rows(found),
+        Caution::OtherRows(found) => other_rows(found, scale),
         Caution::MarginChanged { earlier } => {
-            let earlier: Vec<String> = earlier.iter().map(|margin| points(*margin)).collect();
+            let earlier: Vec<String> = earlier.iter().map(|margin| scale.size(*margin)).collect();
             format!(
-                "The margin was {} points in earlier sessions and is {} now. A margin chosen after the \
+                "The margin was {}{} in earlier sessions and is {} now. A margin chosen after the \
                  results proves nothing.",
                 list(&earlier),
-                points(results.margin)
+                scale.unit(),
+                scale.size(results.margin)
             )
         }
     }
+}
+
+/// Runs that diverged, failed, are not finished or have no score.
+fn failed_runs(planned: usize, counts: [usize; 4], scale: Scale) -> String {
+    let without = format!("left out, since their {} is not defined", scale.title());
+    let what = ["diverged", "failed", "unfinished", &without];
+    let parts = counts.into_iter().zip(what).filter(|(runs, _)| *runs > 0);
+    let parts: Vec<String> =
+        parts.map(|(runs, what)| format!("{} {what}", count(runs as u64))).collect();
+    format!("Of {}: {}.", counted(planned, "run"), list(&parts))
 }
 
 /// Whether it is told above everything that can be folded.
@@ -75,7 +85,7 @@ pub(super) fn is_never_folded(caution: &Caution) -> bool {
     )
 }
 
-fn seen(splits: &[Seen], gap: Option<usize>, steps: usize) -> String {
+fn seen(splits: &[Seen], gap: Option<usize>, steps: usize, scale: Scale) -> String {
     let clause = |seen: &Seen| {
         let of = |rows: usize| {
             format!("{} of {} {} rows", count(rows as u64), count(seen.rows as u64), seen.split)
@@ -95,15 +105,40 @@ fn seen(splits: &[Seen], gap: Option<usize>, steps: usize) -> String {
             " Split in the order of the file with a gap: `data.split: {{ by: order, gap: {gap} }}`."
         )
     });
-    format!("Rows leak: {}. Accuracy on new data will be lower.{advice}", list(&clauses))
+    let worse = if scale.highest() == "lowest" { "higher" } else { "lower" };
+    let score = scale.capital();
+    format!("Rows leak: {}. {score} on new data will be {worse}.{advice}", list(&clauses))
 }
 
-fn strays(found: &Strays) -> String {
+/// What always giving the same answer comes to.
+fn guessing(score: f64, results: &Results) -> String {
+    let scale = Scale::from(results);
+    let value = scale.value(score);
+    match results.score.metric {
+        Metric::Accuracy => format!(
+            "Not shown to have learned anything: always predicting the more frequent label is right in {value} \
+             of the validation rows."
+        ),
+        _ => {
+            let answer = match results.score.judges(Task::Regression) {
+                true => "the mean of the training targets",
+                false => "the more frequent label",
+            };
+            let score = scale.on("validation");
+            format!(
+                "Not shown to have learned anything: always predicting {answer} has a {score} of {value}."
+            )
+        }
+    }
+}
+
+fn strays(found: &Strays, scale: Scale) -> String {
     let Strays { arm, failed, runs, share, all, below } = found;
     let may = match failed {
         0 => format!("up to {:.0} % might (95 %)", 100.0 * share.high),
         _ => format!("{:.0} to {:.0} % may (95 %)", 100.0 * share.low, 100.0 * share.high),
     };
+    let side = if scale.highest() == "lowest" { "above" } else { "below" };
     let others: Vec<String> = all
         .iter()
         .filter(|(of, _)| of != arm)
@@ -115,14 +150,21 @@ fn strays(found: &Strays) -> String {
         many => format!(" In other arms: {many} runs."),
     };
     format!(
-        "{failed} of {} of {arm} failed to converge (validation accuracy below {}); {may}.{others}",
+        "{failed} of {} of {arm} failed to converge ({} {side} {}); {may}.{others}",
         counted(*runs, "run"),
-        percent(*below)
+        scale.on("validation"),
+        scale.value(*below)
     )
 }
 
-fn other_rows(found: &OtherRows) -> String {
+fn other_rows(found: &OtherRows, scale: Scale) -> String {
     let rows = count(found.rows as u64);
+    if found.interval.is_none() && found.block.is_some() {
+        return format!(
+            "Sampling error of the test split ({rows} rows): not known. Intervals on the test split cover other \
+             seeds alone, not other rows."
+        );
+    }
     let Some(interval) = found.interval else {
         return format!(
             "No interval for other test rows: the {rows} test rows share time steps, and it is not known \
@@ -134,9 +176,9 @@ fn other_rows(found: &OtherRows) -> String {
         _ => String::new(),
     };
     format!(
-        "Sampling error of the test split ({rows} rows{blocks}): {} % (95 %, rows alone); more seeds do \
+        "Sampling error of the test split ({rows} rows{blocks}): {} (95 %, rows alone); more seeds do \
          not reduce it.",
-        percent_range(interval)
+        scale.range_with_unit(interval)
     )
 }
 

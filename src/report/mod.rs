@@ -36,6 +36,8 @@ mod studies;
 mod tables;
 mod tensorboard;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod words;
 
@@ -43,11 +45,13 @@ pub use answer::{Answer, Certainty, Next};
 pub use decision::decide;
 pub use recommended::{RecommendedRun, recommended_run};
 pub use studies::{Reports, Together, write_all};
+pub use words::Scale;
 
 use crate::analysis::{self, Findings, Results};
 use crate::error::UserError;
 use crate::files;
 use crate::rng::{Purpose, stream};
+use crate::spec::Metric;
 use crate::study::{StudyStatus, rows_left_out, session_values};
 use anyhow::{Context, Result, bail};
 use block::{Table, csv};
@@ -63,6 +67,9 @@ use std::path::{Path, PathBuf};
 pub struct Report {
     /// The name of the study.
     pub study: String,
+    /// The metric that decides. Its values here are those that are better when they are higher: of a metric
+    /// that should fall the sign is changed.
+    pub score: Score,
     /// The answer in a few words.
     pub answer: Answer,
     /// What they say.
@@ -79,6 +86,15 @@ pub struct Report {
     pub rows: Vec<String>,
     /// The page that was written.
     pub path: PathBuf,
+}
+
+/// The score of a study.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Score {
+    /// The metric.
+    pub metric: Metric,
+    /// Whether it should fall, so that its sign is changed.
+    pub sign_is_changed: bool,
 }
 
 impl Report {
@@ -114,29 +130,41 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     let status = StudyStatus::read(folder)?;
     let results = gather::results(folder, &status)?;
     if results.arms.iter().all(|arm| arm.runs.is_empty() && arm.diverged.is_empty()) {
+        let unscored = results.arms.iter().any(|arm| arm.unscored > 0);
         return match status.damaged().first() {
+            None if unscored => Err(without_score(&results, folder).into()),
             None => Ok(None),
             Some(run) => bail!("{}: no run of this study can be reported: {run}", folder.display()),
         };
     }
-    let findings = findings(&results);
     let sessions = session_values(folder)?;
     let most_seeds = status.additions.as_ref().map(|additions| additions.max_seeds);
     let source = Source::of(folder, &sessions, most_seeds);
-    let cautions = findings.verdict.cautions.iter();
+    let path = folder.join("report/index.html");
     let report = Report {
-        study: status.study.name.clone(),
-        answer: answer::answer(&results, &findings, &source),
-        cautions: cautions.map(|of| cautions::sentence(of, &results)).collect(),
-        gap: words::gap_lines(&findings, results.margin),
-        besides: words::besides(&results, &findings),
         rows: rows_left_out(&sessions),
-        findings,
-        path: folder.join("report/index.html"),
+        ..told(&status.study.name, &results, &source, path)
     };
     let mut written = Written { report, results, status, sessions, unwritten: None };
     written.unwritten = write_files(folder, &written).err();
     Ok(Some(written))
+}
+
+/// What results say, in words.
+fn told(study: &str, results: &Results, source: &Source, path: PathBuf) -> Report {
+    let findings = findings(results);
+    let cautions = findings.verdict.cautions.iter();
+    Report {
+        study: study.to_owned(),
+        score: Score { metric: results.score.metric, sign_is_changed: results.score.falls() },
+        answer: answer::answer(results, &findings, source),
+        cautions: cautions.map(|of| cautions::sentence(of, results)).collect(),
+        gap: words::gap_lines(&findings, results.margin),
+        besides: words::besides(results, &findings),
+        rows: Vec::new(),
+        findings,
+        path,
+    }
 }
 
 /// Everything in the folder `report`.
@@ -168,6 +196,18 @@ fn write_files(folder: &Path, written: &Written) -> Result<()> {
         begun: sessions.first().and_then(|first| first["started"].as_f64()).unwrap_or(0.0),
     };
     tensorboard::write(folder, &report_folder, &study)
+}
+
+/// Where the score of no finished run is defined.
+fn without_score(results: &Results, folder: &Path) -> UserError {
+    UserError::new(
+        format!(
+            "{}: {} is not defined on the validation split for any run of this study",
+            folder.display(),
+            results.score.title
+        ),
+        "name another metric as `study.score`, or split the data so that all labels are in each split",
+    )
 }
 
 /// What results say; the same ones say the same.

@@ -1,12 +1,13 @@
 //! The run that stands for a study: what `evaluate`, `predict` and `export` take of its folder.
 
+use super::words::Scale;
 use super::{findings, gather};
 use crate::study::StudyStatus;
 use anyhow::Result;
 use std::path::Path;
 
 /// The run that stands for a study.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct RecommendedRun {
     /// The arm to use.
     pub arm: String,
@@ -14,10 +15,12 @@ pub struct RecommendedRun {
     pub settled: bool,
     /// Its finished runs.
     pub seeds: usize,
-    /// The one with the highest validation accuracy; of equals the first.
+    /// The one with the best validation score; of equals the first.
     pub seed: u64,
-    /// That accuracy.
+    /// That score, turned so that more is better.
     pub validation: f64,
+    /// How scores are told.
+    pub scale: Scale,
     /// Damaged runs of the study, which are left out.
     pub damaged: Vec<String>,
 }
@@ -37,6 +40,7 @@ pub fn recommended_run(folder: &Path) -> Result<Option<RecommendedRun>> {
             seeds: arm.runs.len(),
             seed: *seed,
             validation: run.validation,
+            scale: (&results).into(),
             damaged: status.damaged(),
         })
     });

@@ -18,6 +18,7 @@
 //! give the same bytes, and TensorBoard, which lists runs by their first event, begins with these.
 
 use super::plot::{Figure, Picture, picture};
+use super::words::Scale;
 use crate::analysis::{ArmResults, CONFIDENCE, Point, Results};
 use crate::events::{Band, BandChart, EventWriter};
 use crate::stats::{Summary, summarise};
@@ -27,35 +28,38 @@ use std::path::Path;
 
 /// What is drawn of each run.
 struct Quantity {
-    tag: &'static str,
-    title: &'static str,
-    of: fn(&Point) -> Option<f64>,
+    tag: String,
+    title: String,
+    of: fn(&Point, Scale) -> Option<f64>,
     /// The least and the most that it can be.
     range: [f64; 2],
 }
 
-const QUANTITIES: [Quantity; 3] = [
-    Quantity {
-        tag: "validation_accuracy",
-        title: "validation accuracy",
-        of: |point| Some(point.accuracy),
-        range: [0.0, 1.0],
-    },
-    Quantity {
-        tag: "validation_loss",
-        title: "validation loss",
-        of: |point| Some(point.loss),
-        range: [0.0, f64::INFINITY],
-    },
-    Quantity {
-        tag: "train_loss",
-        title: "training loss",
-        of: |point| point.train.map(|[loss, _]| loss),
-        range: [0.0, f64::INFINITY],
-    },
-];
+fn quantities(scale: Scale) -> [Quantity; 3] {
+    [
+        Quantity {
+            tag: scale.column("validation"),
+            title: scale.on("validation"),
+            of: |point, scale| Some(scale.natural(point.score)),
+            range: scale.limits(),
+        },
+        Quantity {
+            tag: "validation_loss".into(),
+            title: "validation loss".into(),
+            of: |point, _| Some(point.loss),
+            range: [0.0, f64::INFINITY],
+        },
+        Quantity {
+            tag: "train_loss".into(),
+            title: "training loss".into(),
+            of: |point, _| point.train.map(|[loss, _]| loss),
+            range: [0.0, f64::INFINITY],
+        },
+    ]
+}
 
 /// One point of a band.
+#[derive(Clone, Copy)]
 struct Moment {
     examples: u64,
     /// Spent so far, on average.
@@ -79,13 +83,18 @@ pub(super) struct Study<'s> {
 /// Writes the event files of a study, in its folder and in that of its report.
 pub(super) fn write(folder: &Path, report: &Path, study: &Study) -> Result<()> {
     let title = title(folder, study.name);
+    let scale = Scale::from(study.results);
+    let quantities = quantities(scale);
     let arms = study.results.arms.iter().enumerate();
     for (place, arm) in arms.filter(|(_, arm)| !arm.runs.is_empty()) {
         // TensorBoard lists runs by their first event: arms in the order of the file.
         let begun = study.begun + 1e-3 * place as f64;
         EventWriter::redraw(&folder.join(&arm.name), begun, |events| {
-            let draw = |quantity| draw_band(events, begun, arm, quantity, &band(&title, quantity));
-            QUANTITIES.iter().try_for_each(draw)
+            let mut draw = |quantity: &Quantity| {
+                let moments = moments(arm, quantity, scale);
+                draw_band(events, begun, &moments, &band(&title, quantity))
+            };
+            quantities.iter().try_for_each(&mut draw)
         })?;
     }
     let begun = study.begun + 1e-3 * study.results.arms.len() as f64;
@@ -93,8 +102,8 @@ pub(super) fn write(folder: &Path, report: &Path, study: &Study) -> Result<()> {
         events.text("answer", study.verdict, 0, begun)?;
         draw_figures(events, study.figures, begun)?;
         // TensorBoard shows them from the last to the first.
-        let charts = QUANTITIES.iter().rev().map(|quantity| BandChart {
-            title: quantity.title.to_owned(),
+        let charts = quantities.iter().rev().map(|quantity| BandChart {
+            title: quantity.title.clone(),
             band: band(&title, quantity),
         });
         events.charts(&category(&title, study.results), &charts.collect::<Vec<_>>(), begun)
@@ -138,14 +147,8 @@ fn band(title: &str, quantity: &Quantity) -> Band {
     Band { value: tag("mean"), lower: tag("low"), upper: tag("high") }
 }
 
-fn draw_band(
-    events: &mut EventWriter,
-    begun: f64,
-    arm: &ArmResults,
-    quantity: &Quantity,
-    band: &Band,
-) -> Result<()> {
-    for Moment { examples, seconds, mean, ends: [low, high] } in moments(arm, quantity) {
+fn draw_band(events: &mut EventWriter, begun: f64, moments: &[Moment], band: &Band) -> Result<()> {
+    for Moment { examples, seconds, mean, ends: [low, high] } in moments.iter().copied() {
         let points = [(&*band.value, mean), (&*band.lower, low), (&*band.upper, high)];
         events.scalars(&points, examples as i64, begun + seconds)?;
     }
@@ -153,12 +156,12 @@ fn draw_band(
 }
 
 /// Where every finished run of the arm was measured, in the order of the examples.
-fn moments(arm: &ArmResults, quantity: &Quantity) -> Vec<Moment> {
+fn moments(arm: &ArmResults, quantity: &Quantity, scale: Scale) -> Vec<Moment> {
     let Some(first) = arm.runs.values().next() else { return Vec::new() };
     let at = |examples: u64| -> Option<Vec<[f64; 2]>> {
         let of_run = |curve: &[Point]| {
             let point = curve.iter().rfind(|point| point.examples == examples)?;
-            Some([point.seconds, (quantity.of)(point)?])
+            Some([point.seconds, (quantity.of)(point, scale)?])
         };
         arm.runs.values().map(|run| of_run(&run.curve)).collect()
     };

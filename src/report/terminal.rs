@@ -2,10 +2,11 @@
 
 use super::answer::{Answer, cut, from_best, short, standing, to_use};
 use super::block::{Cell, Table, aligned};
-use super::tables::mean_accuracy;
+use super::tables::mean_score;
+use super::words::Scale;
 use super::{Report, cautions, words};
 use crate::analysis::{ArmFinding, Comparison, Findings};
-use crate::format::{duration, in_line, percent};
+use crate::format::{duration, in_line};
 use crate::stats::Summary;
 
 /// Columns that a terminal has at least.
@@ -86,30 +87,31 @@ fn table(findings: &Findings) -> String {
 
 fn standings(findings: &Findings, letters: usize) -> Table {
     let comparison = &findings.comparison;
+    let scale = Scale::from(comparison);
     if let Some(target) = findings.to_target() {
         return Table::of(&comparison.arms)
             .shown("batch", |arm| cut(&in_line(&short(arm)), letters))
             .shown("reached", |arm| words::reached(target.of(arm)))
             .shown("steps", |arm| Cell::mean(target.of(arm).steps, words::whole))
             .shown("time", |arm| Cell::mean(target.of(arm).seconds, duration))
-            .optional("test", |arm| mean_accuracy(arm.test))
+            .optional("test", |arm| mean_score(scale, arm.test))
             .shown("result", |arm| words::to_target(findings, target, arm))
             .table;
     }
     Table::of(&comparison.arms)
         .shown("batch", |arm| cut(&in_line(&short(arm)), letters))
-        .shown("val. accuracy", |arm| arm.validation.map(|of| with_spread(of.summary)))
+        .shown(&scale.on("val."), |arm| arm.validation.map(|of| with_spread(scale, of.summary)))
         .shown("vs best", |arm| from_best(comparison, arm, 1))
-        .optional("test", |arm| mean_accuracy(arm.test))
+        .optional("test", |arm| mean_score(scale, arm.test))
         .shown("time/run", |arm| Cell::mean(arm.seconds, duration))
         .shown("result", |arm| result(comparison, arm))
         .table
 }
 
-fn with_spread(accuracy: Summary) -> String {
-    match accuracy.sd {
-        Some(sd) => format!("{:.1} ± {:.1} %", 100.0 * accuracy.mean, 100.0 * sd),
-        None => percent(accuracy.mean),
+fn with_spread(scale: Scale, score: Summary) -> String {
+    match score.sd {
+        Some(sd) => scale.spread(score.mean, sd),
+        None => scale.value(score.mean),
     }
 }
 

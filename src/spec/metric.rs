@@ -326,7 +326,7 @@ impl Metric {
 
     /// Whether it is defined for a task.
     pub fn judges(self, task: Task) -> bool {
-        self.info().tasks.contains(&task)
+        self.info().judges(task)
     }
 }
 
@@ -339,6 +339,21 @@ impl MetricInfo {
     /// A value turned so that more is better, and the way back: the sign of one that should fall is changed.
     pub fn turned(&self, value: f64) -> f64 {
         if self.falls() { -value } else { value }
+    }
+
+    /// Whether it is defined for a task.
+    pub fn judges(&self, task: Task) -> bool {
+        self.tasks.contains(&task)
+    }
+
+    /// Whether it has [`Self::row_values`] at all.
+    pub fn has_row_values(&self) -> bool {
+        !matches!(self.compute, Compute::Bins)
+    }
+
+    /// The best value that there can be, turned.
+    pub fn best(&self) -> f64 {
+        self.turned(self.range[usize::from(!self.falls())])
     }
 
     /// Of some rows; `None` where it is not defined, as AUC of rows with one label.

@@ -1,7 +1,7 @@
 //! Learning rates that were tried, and which of them is the best.
 //!
-//! The best has the highest mean validation accuracy. Where runs end at a target, their accuracies say
-//! no more than how far the last steps overshot it: there the best gets to it in the fewest steps, and
+//! The best has the highest mean validation score. Where runs end at a target, their scores say no
+//! more than how far the last steps overshot it: there the best gets to it in the fewest steps, and
 //! one whose runs all get there comes before one of which some do not.
 
 use serde::Serialize;
@@ -14,7 +14,7 @@ const MISSED: f64 = 1e6;
 pub struct Trial {
     /// Before the schedule.
     pub learning_rate: f64,
-    /// Validation accuracies of its finished runs, in the order of their seeds.
+    /// Validation scores of its finished runs, turned so that more is better, in the order of their seeds.
     pub validation: Vec<f64>,
     /// Where its runs end at a target, the steps of each finished one, and nothing for one that did not
     /// get there; empty where they do not.
@@ -56,7 +56,7 @@ impl Trial {
         self.steps_to_target.iter().filter(|steps| steps.is_none()).count()
     }
 
-    /// What rates are compared by, run by run, the higher the better: accuracies, or -ln(steps to the
+    /// What rates are compared by, run by run, the higher the better: scores, or -ln(steps to the
     /// target). `None` where a run diverged or did not get there.
     pub fn scores(&self) -> Option<Vec<f64>> {
         match (self.diverged, &self.steps_to_target[..]) {
@@ -79,7 +79,7 @@ impl Trial {
         match self.scores() {
             Some(scores) => mean(&scores),
             None if self.diverged == 0 => {
-                mean(&self.validation).map(|accuracy| accuracy - MISSED * self.missed() as f64)
+                mean(&self.validation).map(|score| score - MISSED * self.missed() as f64)
             }
             None => None,
         }

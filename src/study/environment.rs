@@ -6,12 +6,15 @@ use super::folder::run_folders;
 use super::plan::Plan;
 use super::pool::Pool;
 use super::record::{RunFolder, Status, wall_clock};
+use crate::config::Study;
 use crate::data::{Account, Overlap};
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use crate::kernels::EngineKind;
+use crate::spec::Metric;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +34,7 @@ impl Sessions {
         pool: &Pool,
         command: &[String],
     ) -> Result<Self> {
+        let margin = plan.margin()?;
         let this = json!({
             "started": wall_clock(),
             "batchscope": env!("CARGO_PKG_VERSION"),
@@ -43,7 +47,7 @@ impl Sessions {
             "cpu": cpu_model(),
             "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             "data": plan.data.facts,
-            "margin": plan.study.margin(None),
+            "margin": margin,
             "seeds": plan.study.seeds.len(),
             "until": null,
         });
@@ -160,28 +164,80 @@ pub struct Session {
     pub overlap: Option<Overlap>,
     /// The margin that it declared; sessions of old versions declared none.
     pub margin: Option<f64>,
+    /// By metric, what always giving the same answer comes to on validation: the more frequent class, or the
+    /// mean of the training targets.
+    pub baselines: BTreeMap<String, f64>,
     /// Whether there were sessions before it of which nothing is known any more.
     pub earlier_lost: bool,
 }
 
+impl Session {
+    fn read(session: &Value) -> Self {
+        let baselines = session["data"]["baseline"].as_object().into_iter().flatten();
+        Self {
+            seeds: session["seeds"].as_u64(),
+            until: serde_json::from_value(session["until"].clone()).ok(),
+            examples: counts(session, "examples"),
+            positives: counts(session, "positives"),
+            longest: session["data"]["train"]["longest"].as_u64().map(|steps| steps as usize),
+            features: session["data"]["features"].as_u64().map(|features| features as usize),
+            overlap: serde_json::from_value(session["data"]["overlap"].clone()).ok(),
+            margin: session["margin"].as_f64(),
+            baselines: baselines
+                .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
+                .collect(),
+            earlier_lost: session["earlier_lost"].as_bool().unwrap_or(false),
+        }
+    }
+
+    /// What always giving the same answer comes to on validation; `None` where that is not known.
+    pub fn baseline(&self, score: Metric) -> Option<f64> {
+        let majority = || {
+            let (rows, positives) = (self.examples[1]?, self.positives[1]?);
+            let share = positives as f64 / rows.max(1) as f64;
+            Some(share.max(1.0 - share))
+        };
+        // Old versions wrote down how many rows have label 1.
+        let known = self.baselines.get(score.name()).copied();
+        known.or_else(|| majority().filter(|_| score == Metric::Accuracy))
+    }
+
+    /// The margin of a study of this data.
+    ///
+    /// # Errors
+    /// Where it is a share of a baseline that is not known.
+    pub fn margin_of(&self, study: &Study) -> Result<f64, UserError> {
+        study.margin(self.baseline(study.score())).ok_or_else(|| {
+            UserError::new(
+                format!(
+                    "the margin is a share of the baseline's {}, which is not known for this data",
+                    study.score().info().title
+                ),
+                "repeat the same `batchscope run`, which looks at the data again, or give `study.margin` as a number \
+                 in the unit of the score",
+            )
+        })
+    }
+}
+
+impl Plan {
+    /// A difference in the score up to this does not matter.
+    ///
+    /// # Errors
+    /// Where it is a share of a baseline that is not known.
+    pub fn margin(&self) -> Result<f64> {
+        let session = Session::read(&json!({ "data": self.data.facts }));
+        Ok(session.margin_of(&self.study)?)
+    }
+}
+
 /// The sessions of a study, in order; none before the first one.
 pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
-    let read = |session: &Value| Session {
-        seeds: session["seeds"].as_u64(),
-        until: serde_json::from_value(session["until"].clone()).ok(),
-        examples: counts(session, "examples"),
-        positives: counts(session, "positives"),
-        longest: session["data"]["train"]["longest"].as_u64().map(|steps| steps as usize),
-        features: session["data"]["features"].as_u64().map(|features| features as usize),
-        overlap: serde_json::from_value(session["data"]["overlap"].clone()).ok(),
-        margin: session["margin"].as_f64(),
-        earlier_lost: session["earlier_lost"].as_bool().unwrap_or(false),
-    };
     let values = session_values(folder)?;
     if are_lost(folder, &values)? && values.is_empty() {
         return Ok(vec![Session { earlier_lost: true, ..Session::default() }]);
     }
-    Ok(values.iter().map(read).collect())
+    Ok(values.iter().map(Session::read).collect())
 }
 
 /// What of the data's lines and rows made no example in the last session, and why.
@@ -221,6 +277,35 @@ pub(super) fn training_examples(folder: &Path) -> Result<Option<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Source;
+
+    #[test]
+    fn what_the_same_answer_for_all_comes_to_is_written_down_or_counted() {
+        let of = |positives: Option<u64>| {
+            let validation = json!({ "examples": 40, "positives": positives });
+            Session::read(
+                &json!({ "data": { "validation": validation, "baseline": { "f1": 0.5 } } }),
+            )
+        };
+        let majority = [Some(10), Some(30), None].map(|count| of(count).baseline(Metric::Accuracy));
+        assert_eq!(majority, [Some(0.75), Some(0.75), None]);
+        assert_eq!(
+            [Metric::F1, Metric::Auc].map(|metric| of(None).baseline(metric)),
+            [Some(0.5), None]
+        );
+    }
+
+    #[test]
+    fn a_margin_that_is_a_share_of_a_baseline_takes_one() {
+        let text = "study: { score: f1, margin: { relative: 0.1 }, arms: [{ batch_size: 8 }] }\n\
+                    data: { table: { path: a.csv } }\nmodel: { embedding: {} }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let known = Session { baselines: [("f1".to_owned(), 0.5)].into(), ..Session::default() };
+        assert_eq!(known.margin_of(&study), Ok(0.05));
+        let unknown = Session::default().margin_of(&study).unwrap_err();
+        assert!(unknown.message.contains("the baseline's F1"), "{unknown:?}");
+    }
 
     #[test]
     fn seeds_that_were_added_after_a_session_are_known_from_the_sessions() {

@@ -5,7 +5,7 @@ use super::plan::Run;
 use super::protocol::RunEnd;
 use super::record::{Record, RunFolder, Status, TimingLine};
 use crate::config::Arm;
-use crate::spec::Metric;
+use crate::spec::Metrics;
 use crate::stats::{self, Summary};
 use crate::train::EpochMetrics;
 use anyhow::Result;
@@ -25,17 +25,17 @@ pub struct ArmSummary {
     pub planned: usize,
     /// Updates of one run, over the finished runs.
     pub steps: Option<Summary>,
-    /// After the last epoch, over the finished runs.
-    pub validation_accuracy: Option<Summary>,
+    /// The study's score after the last epoch, over the finished runs.
+    pub validation_score: Option<Summary>,
     /// With the weights of the last epoch, over the finished runs.
-    pub test_accuracy: Option<Summary>,
+    pub test_score: Option<Summary>,
     /// Seconds of one run.
     pub seconds: Option<Summary>,
     /// Training rows a second of one run.
     pub examples_per_second: Option<Summary>,
     /// The most memory that a run took, in bytes.
     pub peak_memory: u64,
-    /// Whether the accuracies are those of each run's best epoch.
+    /// Whether the scores are those of each run's best epoch.
     pub restored: bool,
     /// The least number of rows whose gradients a run computed at a time because memory was short.
     pub micro_batch: Option<usize>,
@@ -61,15 +61,17 @@ fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> 
     let of = |value: fn(&FinishedRun) -> f64| {
         stats::summarise(&finished.iter().map(value).collect::<Vec<_>>())
     };
-    let tests: Vec<f64> = finished.iter().filter_map(|run| run.test_accuracy).collect();
+    let scores = |value: fn(&FinishedRun) -> Option<f64>| {
+        stats::summarise(&finished.iter().filter_map(value).collect::<Vec<_>>())
+    };
     Ok(ArmSummary {
         name: arm.name.clone(),
         batch_size: arm.batch_size,
         finished: finished.len(),
         planned: runs.len(),
         steps: of(|run| run.last.step as f64),
-        validation_accuracy: of(|run| run.validation_accuracy),
-        test_accuracy: stats::summarise(&tests),
+        validation_score: scores(|run| run.validation_score),
+        test_score: scores(|run| run.test_score),
         seconds: of(FinishedRun::seconds),
         examples_per_second: of(|run| run.last.examples as f64 / run.train_seconds().max(1e-9)),
         peak_memory: finished.iter().map(FinishedRun::peak_memory).max().unwrap_or(0),
@@ -81,10 +83,10 @@ fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> 
 /// What the records of a finished run hold.
 #[derive(Debug, Clone)]
 pub struct FinishedRun {
-    /// Of the weights that it ended with.
-    pub validation_accuracy: f64,
-    /// Of the weights that it ended with.
-    pub test_accuracy: Option<f64>,
+    /// The study's score of the weights that it ended with; `None` where that is not defined.
+    pub validation_score: Option<f64>,
+    /// The same on the test split; `None` without one, too.
+    pub test_score: Option<f64>,
     /// The last epoch.
     pub last: EpochMetrics,
     /// Every epoch.
@@ -113,13 +115,10 @@ impl FinishedRun {
             best.filter(|_| arm.train.restores_best()).and_then(|epoch| epochs.get(epoch as usize));
         let asked = arm.train.micro_batch.map_or(usize::MAX, |rows| rows as usize);
         let taken = record.result.as_ref().and_then(|result| result.micro_batch);
+        let score = |found: &Metrics| found.get(arm.score()).filter(|score| score.is_finite());
         Ok(Some(Self {
-            validation_accuracy: best
-                .unwrap_or(&last)
-                .validation
-                .get(Metric::Accuracy)
-                .unwrap_or(f64::NAN),
-            test_accuracy: record.test().and_then(|metrics| metrics.get(Metric::Accuracy)),
+            validation_score: score(&best.unwrap_or(&last).validation),
+            test_score: record.test().and_then(|found| score(&found)),
             last,
             timing: files.timing()?,
             reached_target,

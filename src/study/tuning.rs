@@ -2,7 +2,7 @@
 //!
 //! Every arm begins with equal numbers of trials: the same rates (or the same shares of a range around
 //! its own rate), each with the same seeds, which no other run has. The best is the one with the
-//! highest mean validation accuracy, or, where runs end at a target, the one that takes them there in
+//! best mean validation score, or, where runs end at a target, the one that takes them there in
 //! the fewest steps; the middle one of equals. A rate of which any run diverged is not taken. While the
 //! best lies at an end of the grid, one more rate is tried beyond it, as far away as its neighbour is
 //! in the logarithm. The test split is never read.
@@ -172,7 +172,9 @@ fn add_run(files: &RunFolder, run: &Run, trial: &mut Trial) -> Result<bool> {
         return Ok(true);
     }
     let Some(finished) = FinishedRun::read(files, &run.arm)? else { return Ok(false) };
-    trial.validation.push(finished.validation_accuracy);
+    // Turned, so that more is better; one that is not defined tells nothing.
+    let score = run.arm.score().info();
+    trial.validation.extend(finished.validation_score.map(|value| score.turned(value)));
     let steps = |reached: bool| reached.then_some(finished.last.step as f64);
     trial.steps_to_target.extend(finished.reached_target.map(steps));
     Ok(true)

@@ -13,37 +13,38 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// A module and the modules of this crate that it may name.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     (
         "cli",
         &[
             "report", "analysis", "study", "export", "train", "data", "kernels", "stats", "config",
-            "files", "format", "error",
+            "spec", "files", "format", "error",
         ],
     ),
     (
         "report",
         &[
-            "study", "analysis", "stats", "train", "probe", "events", "config", "files", "format",
-            "rng", "error",
-        ],
-    ),
-    ("analysis", &["stats", "format"]),
-    (
-        "study",
-        &[
-            "train", "probe", "model", "data", "kernels", "stats", "events", "config", "files",
+            "study", "analysis", "stats", "train", "probe", "events", "config", "spec", "files",
             "format", "rng", "error",
         ],
     ),
-    ("probe", &["train", "model", "kernels", "stats", "config", "rng"]),
-    ("export", &["model", "kernels", "files"]),
-    ("train", &["model", "kernels", "config", "files", "rng"]),
-    ("model", &["kernels", "config", "files", "rng", "error"]),
-    ("data", &["kernels", "config", "files", "format", "rng", "error"]),
-    ("config", &["error"]),
-    ("kernels", &[]),
+    ("analysis", &["stats", "spec", "format"]),
+    (
+        "study",
+        &[
+            "train", "probe", "model", "data", "kernels", "stats", "events", "config", "spec",
+            "files", "format", "rng", "error",
+        ],
+    ),
+    ("probe", &["train", "model", "kernels", "stats", "config", "spec", "rng"]),
+    ("export", &["model", "kernels", "spec", "files"]),
+    ("train", &["model", "kernels", "config", "spec", "files", "rng"]),
+    ("model", &["kernels", "config", "spec", "files", "rng", "error"]),
+    ("data", &["kernels", "config", "spec", "files", "format", "rng", "error"]),
+    ("config", &["spec", "error"]),
+    ("kernels", &["spec"]),
     ("stats", &[]),
+    ("spec", &[]),
     ("events", &["files"]),
     ("rng", &[]),
     ("files", &[]),

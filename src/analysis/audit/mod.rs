@@ -134,7 +134,7 @@ pub enum Confounder {
         /// Whether the model reads it.
         is_read: bool,
     },
-    /// Training loss and accuracy are means while the weights move.
+    /// Training loss and score are means while the weights move.
     RunningMeans {
         /// With dropout on.
         drops: bool,

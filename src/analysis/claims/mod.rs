@@ -3,7 +3,7 @@
 //! A claim is *supported* when the 95 % interval of the effect that it speaks of lies on its side of
 //! 0, *contradicted* when it lies on the other side or is shown to be smaller than the margin, which is
 //! then said, *inconclusive* when neither holds, and *not tested* when the study has no arms that could tell.
-//! Accuracies are those of the test split if there is one: nothing is chosen here.
+//! Scores are those of the test split if there is one: nothing is chosen here.
 
 mod convergence;
 mod cost;
@@ -34,13 +34,13 @@ pub enum ClaimKind {
     MoreMemory,
     /// Larger batches make an epoch faster.
     FasterEpochs,
-    /// The learning rate 1e-3 * 0.9^epoch raises accuracy at batch size 256.
+    /// The learning rate 1e-3 * 0.9^epoch makes the score better at batch size 256.
     FallingRateAt256,
-    /// Another falling learning rate raises accuracy at large batch sizes.
+    /// Another falling learning rate makes the score better at large batch sizes.
     FallingRate,
-    /// Dropout raises accuracy.
+    /// Dropout makes it better.
     Dropout,
-    /// L1 or L2 penalties raise accuracy.
+    /// L1 or L2 penalties make it better.
     Penalties,
 }
 
@@ -52,7 +52,7 @@ pub enum Because {
     Missing(Missing),
     /// The residual of the gap: the small batch size minus the large one, with tuned learning rates.
     Residual {
-        /// Of the accuracies.
+        /// Of the scores.
         split: Split,
         /// Small and large batch size.
         sizes: [usize; 2],
@@ -72,12 +72,12 @@ pub enum Because {
         /// All seeds.
         seeds: usize,
     },
-    /// Sharpness and accuracy.
+    /// Sharpness and score.
     Minima {
         /// Whether the largest batch size ended in sharper minima than the smallest; `None` where neither
         /// is shown.
         sharper: Option<bool>,
-        /// Whether runs in sharper minima were more accurate; `None` where neither is shown.
+        /// Whether runs in sharper minima were better; `None` where neither is shown.
         better: Option<bool>,
     },
     /// Updates of the small batch size to the target over those of the large one.
@@ -197,11 +197,11 @@ pub struct Claim {
     pub arms: Option<[String; 2]>,
     /// On what that rests, or what would test it.
     pub because: Because,
-    /// The effect where it is one of accuracy, as a share of 1, and what it is shown to be.
+    /// The effect where it is one on the score, turned, and what it is shown to be.
     pub effect: Option<Estimate>,
     /// The effect where it is one of something else, as a ratio.
     pub ratio: Option<Ratio>,
-    /// The smallest effect on accuracy that these seeds would find in 80 of 100 studies.
+    /// The smallest effect on the score that these seeds would find in 80 of 100 studies.
     pub detectable: Option<f64>,
 }
 
@@ -210,7 +210,7 @@ impl Claim {
         Self::of_ratio(claim, Finding::NotTested, None, Because::Missing(missing))
     }
 
-    /// That rests on something else than accuracy.
+    /// That rests on something else than the score.
     fn of_ratio(
         claim: ClaimKind,
         finding: Finding,
@@ -221,7 +221,7 @@ impl Claim {
         Self { claim, finding, arms: None, because, effect: None, ratio, detectable: None }
     }
 
-    /// With the effect on accuracy that it rests on.
+    /// With the effect on the score that it rests on.
     fn of_effect(claim: ClaimKind, finding: Finding, effect: Estimate, because: Because) -> Self {
         let (detectable, effect) = (effect.detectable(), Some(effect));
         Self { claim, finding, arms: None, because, effect, ratio: None, detectable }

@@ -1,4 +1,4 @@
-//! Claims that need more than accuracies: `study.probe` measures what they are about.
+//! Claims that need more than scores: `study.probe` measures what they are about.
 
 use super::{Because, Claim, ClaimKind, Finding, Missing};
 use crate::analysis::groups::{have_one_rate, smallest_and_largest};

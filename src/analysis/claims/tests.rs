@@ -7,12 +7,12 @@ fn of(claims: &[Claim], kind: ClaimKind) -> &Claim {
     claims.iter().find(|claim| claim.claim == kind).unwrap()
 }
 
-fn with(batch_size: usize, name: &str, accuracies: &[f64], set: [(&str, &str); 1]) -> ArmResults {
+fn with(batch_size: usize, name: &str, scores: &[f64], set: [(&str, &str); 1]) -> ArmResults {
     let settings = set.map(|(path, value)| (path.to_owned(), value.to_owned()));
     ArmResults {
         name: name.into(),
         settings: settings.into_iter().collect(),
-        ..arm(batch_size, accuracies)
+        ..arm(batch_size, scores)
     }
 }
 
@@ -21,14 +21,14 @@ fn arms_that_differ_in_one_setting_test_the_claim_about_it() {
     let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
     let better = plain.map(|accuracy| accuracy + 0.02);
     let worse = [0.78, 0.80, 0.77, 0.785, 0.80];
-    for (accuracies, expected) in [
+    for (scores, expected) in [
         (better, Finding::Supported),
         (worse, Finding::Contradicted),
         (plain, Finding::Contradicted),
     ] {
         let study = results(vec![
             with(256, "plain", &plain, [("train.schedule", "constant")]),
-            with(256, "falling", &accuracies, [("train.schedule", "lr * 0.9^epoch")]),
+            with(256, "falling", &scores, [("train.schedule", "lr * 0.9^epoch")]),
         ]);
         let claims = claims(&study, &study, None, None, None);
         let found = of(&claims, FallingRateAt256);
@@ -44,10 +44,10 @@ fn arms_with_their_own_tuned_rates_are_alike_and_those_with_other_given_ones_are
     let plain = [0.80, 0.81, 0.79, 0.80, 0.82];
     let better = plain.map(|accuracy| accuracy + 0.02);
     for (rate, expected) in [(Rate::Tuned, Finding::Supported), (Rate::Given, Finding::NotTested)] {
-        let with = |accuracies, dropout, learning_rate| ArmResults {
+        let with = |scores, dropout, learning_rate| ArmResults {
             rate,
             learning_rate,
-            ..with(64, dropout, accuracies, [("model.lstm.dropout", dropout)])
+            ..with(64, dropout, scores, [("model.lstm.dropout", dropout)])
         };
         let study = results(vec![with(&plain, "0.0", 1e-3), with(&better, "0.2", 3e-3)]);
         assert_eq!(of(&claims(&study, &study, None, None, None), Dropout).finding, expected);
@@ -101,10 +101,10 @@ fn the_best_of_several_kinds_is_judged_as_the_best_of_several() {
     let kinds = |count: usize| {
         let mut arms = vec![with(64, "plain", &plain, [("model.lstm.dropout", "0.0")])];
         for kind in 1..=count {
-            let accuracies = if kind == 1 { better } else { plain };
+            let scores = if kind == 1 { better } else { plain };
             let dropout = format!("0.{kind}");
             let settings = [("model.lstm.dropout", dropout.as_str())];
-            arms.push(with(64, &format!("dropped-{kind}"), &accuracies, settings));
+            arms.push(with(64, &format!("dropped-{kind}"), &scores, settings));
         }
         of(&claims(&results(arms.clone()), &results(arms), None, None, None), Dropout).clone()
     };
@@ -138,8 +138,8 @@ fn the_schedule_of_the_claim_is_judged_and_another_one_under_its_own_name() {
         let study = results(arms);
         claims(&study, &study, None, None, None).swap_remove(6)
     };
-    let schedule = |size, name, accuracies: &[f64; 5], value| {
-        with(size, name, accuracies, [("train.schedule", value)])
+    let schedule = |size, name, scores: &[f64; 5], value| {
+        with(size, name, scores, [("train.schedule", value)])
     };
     // A larger batch size and a schedule that does more do not stand in for it.
     let others = vec![
@@ -204,7 +204,7 @@ fn reaching(batch_size: usize, steps: [u64; 3]) -> ArmResults {
 
 #[test]
 fn how_fast_larger_batches_converge_is_told_by_the_updates_to_the_target() {
-    let target = Target::accuracy(0.8);
+    let target = Target::of_accuracy(0.8);
     let of = |large| {
         let study = results(vec![reaching(32, [200, 210, 190]), reaching(256, large)]);
         of(&claims(&study, &study, Some(&target), None, None), FewerUpdates).clone()

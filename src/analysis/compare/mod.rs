@@ -3,7 +3,7 @@
 //! ```text
 //! candidates   arms with finished runs, of more than half of the others' seeds, of which none diverged
 //! seeds        those that all candidates have finished
-//! best         the candidate with the highest mean validation accuracy over these seeds
+//! best         the candidate with the highest mean validation score over these seeds
 //! difference   arm - best, seed by seed, over these seeds (of other arms over those that both have)
 //! standing     equivalent, out or undecided, by `pairs`
 //! ```
@@ -12,8 +12,9 @@
 //! recommended: the seeds that survived are not a fair sample of what it does. An arm that is out may
 //! have fewer seeds than the others: it was given no more.
 //!
-//! Accuracies are counted in steps of 1 / n for n rows. Equal differences are therefore known to a
-//! step alone, and a spread below that of rounding two of them, sqrt(2 / 12) / n, is taken for it.
+//! A score that counts rows, as accuracy does, has steps of 1 / n for n rows. Equal differences are
+//! therefore known to a step alone, and a spread below that of rounding two of them, sqrt(2 / 12) / n, is
+//! taken for it.
 
 mod pairs;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use pairs::Looks;
 
 use super::estimate::Term;
 use super::{ArmResults, Estimate, Results, RunResults, Split};
+use crate::spec::MetricInfo;
 use crate::stats::{
     InterquartileMean, Interval, Standing, Summary, equivalence_p, sign_flip_p, summarise,
 };
@@ -53,7 +55,7 @@ pub struct Difference {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The highest mean validation accuracy.
+    /// The highest mean validation score.
     Best,
     /// Compared with it, and possibly recommended.
     Candidate,
@@ -127,7 +129,9 @@ pub struct ArmFinding {
 /// All arms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// The margin, in accuracy.
+    /// What is compared, turned.
+    pub score: &'static MetricInfo,
+    /// The margin, in the unit of the score.
     pub margin: f64,
     /// The best arm, by its place.
     pub best: Option<usize>,
@@ -153,7 +157,7 @@ impl Serialize for Comparison {
             level: f64,
             arms: &'c [ArmFinding],
         }
-        let Self { margin, best, seeds, looks, level, arms } = self;
+        let Self { score: _, margin, best, seeds, looks, level, arms } = self;
         let best = best.filter(|_| !self.has_too_few_seeds());
         Shown { margin: *margin, best, seeds, looks: *looks, level: *level, arms }
             .serialize(serializer)
@@ -162,7 +166,7 @@ impl Serialize for Comparison {
 
 impl ArmFinding {
     /// On a split, over all its finished runs; `None` where they have none.
-    pub fn accuracy(&self, split: Split) -> Option<&Estimate> {
+    pub fn score(&self, split: Split) -> Option<&Estimate> {
         match split {
             Split::Validation => self.validation.as_ref(),
             Split::Test => self.test.as_ref(),
@@ -248,8 +252,8 @@ pub fn compare(results: &Results) -> Comparison {
             arm.seeds_needed = pairs.seeds_needed(place, POWER);
         }
     }
-    let (margin, looks, level) = (results.margin, results.looks, pairs.level());
-    Comparison { margin, best, seeds, looks, level, arms }
+    let Results { score, margin, looks, .. } = *results;
+    Comparison { score, margin, best, seeds, looks, level: pairs.level(), arms }
 }
 
 /// How an arm stands beside the best, from runs of the same seeds.
@@ -299,8 +303,8 @@ fn describe(place: usize, results: &Results) -> ArmFinding {
         planned: arm.planned,
         finished: arm.runs.len(),
         diverged: arm.diverged.len(),
-        validation: results.accuracy_of(arm, Split::Validation),
-        test: results.accuracy_of(arm, Split::Test),
+        validation: results.score_of(arm, Split::Validation),
+        test: results.score_of(arm, Split::Test),
         steps: summarise(&all(|run| run.steps as f64)),
         examples: summarise(&all(|run| run.examples as f64)),
         seconds: summarise(&all(|run| run.seconds)),
@@ -324,9 +328,8 @@ fn paired<'r>(
 
 /// The first of each pair minus the second, of those that have the split.
 fn minus<'r>(split: Split, pairs: &[(&'r RunResults, &'r RunResults)]) -> Vec<[Term<'r>; 2]> {
-    let both = |(a, b): &&(&RunResults, &RunResults)| {
-        a.accuracy(split).is_some() && b.accuracy(split).is_some()
-    };
+    let both =
+        |(a, b): &&(&RunResults, &RunResults)| a.score(split).is_some() && b.score(split).is_some();
     pairs.iter().filter(both).map(|(a, b)| [(1.0, *a), (-1.0, *b)]).collect()
 }
 
@@ -337,7 +340,7 @@ fn difference(
 ) -> Option<Difference> {
     let sums = minus(split, pairs);
     let estimate = results.estimate(split, &sums)?;
-    let value = |[(_, a), (_, b)]: &[Term; 2]| Some(a.accuracy(split)? - b.accuracy(split)?);
+    let value = |[(_, a), (_, b)]: &[Term; 2]| Some(a.score(split)? - b.score(split)?);
     let values: Vec<f64> = sums.iter().filter_map(value).collect();
     Some(Difference {
         estimate,

@@ -2,12 +2,12 @@
 //! may lie from the best of the others.
 //!
 //! ```text
-//! d_ij          mean validation accuracy of i minus that of j, seed by seed, over seeds that both have
+//! d_ij          mean validation score of i minus that of j, seed by seed, over seeds that both have
 //! l_ij, u_ij    its one-sided bounds, each at the level a / (k - 1) for k arms
 //! out           u_ij < 0 for some j:            i is worse than some arm
 //! equivalent    l_ij > -margin for every j that is not out: no arm that may be the best is better by
 //!               the margin or more
-//! from best     max(-1, min l_ij) to min(u_ij): i minus the best of the others
+//! from best     min l_ij to min u_ij: i minus the best of the others, as far as the score's range goes
 //! ```
 //!
 //! These are multiple comparisons with the best (Hsu 1984, Ann. Stat. 12). Both errors that matter, that
@@ -87,6 +87,8 @@ pub(super) struct Pairs {
     beaten: Vec<bool>,
     looks: Looks,
     margin: f64,
+    /// No difference is larger.
+    most: f64,
 }
 
 impl Pairs {
@@ -117,7 +119,8 @@ impl Pairs {
             differences.iter().map(|row| row.iter().map(bounds).collect()).collect();
         let is_worse = |found: &Interval| found.high < 0.0;
         let beaten = bounds.iter().map(|row| row.iter().flatten().any(is_worse)).collect();
-        Self { arms, differences, bounds, beaten, looks, margin: results.margin }
+        let (margin, most) = (results.margin, results.score.range[1] - results.score.range[0]);
+        Self { arms, differences, bounds, beaten, looks, margin, most }
     }
 
     /// The one-sided level of each bound.
@@ -153,14 +156,16 @@ impl Pairs {
     /// An arm minus the best of the others: the bounds by which it was decided how it stands. `None`
     /// where nothing bounds it.
     pub(super) fn minus_best(&self, i: usize) -> Option<Interval> {
-        let low = |j: usize| self.bounds[i][j].map_or(-1.0, |bounds| bounds.low.max(-1.0));
-        let high = self.others(i).map(|j| self.bounds[i][j].map_or(1.0, |bounds| bounds.high));
+        let low =
+            |j: usize| self.bounds[i][j].map_or(-self.most, |bounds| bounds.low.max(-self.most));
+        let high =
+            self.others(i).map(|j| self.bounds[i][j].map_or(self.most, |bounds| bounds.high));
         // Without a rival that may be better, the closest of the others.
         let closest = || self.bounds[i].iter().flatten().map(|bounds| bounds.low);
         let low = self.rivals(i).map(low).reduce(f64::min);
         let low = low.or_else(|| closest().reduce(f64::min))?;
-        let high = high.reduce(f64::min)?.min(1.0);
-        (low > -1.0 || high < 1.0).then_some(Interval { low, high })
+        let high = high.reduce(f64::min)?.min(self.most);
+        (low > -self.most || high < self.most).then_some(Interval { low, high })
     }
 
     /// The chance, were it the best, of being seen so far behind some other arm: below the level where

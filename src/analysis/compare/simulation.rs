@@ -20,10 +20,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StudentT};
 
-/// In accuracy.
+/// In the unit of the score.
 const MARGIN: f64 = 0.005;
 
-/// How accuracies vary between seeds.
+/// How scores vary between seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Noise {
     Normal,
@@ -42,7 +42,7 @@ struct Simulated {
 }
 
 impl Simulated {
-    /// Arms with these true accuracies; `sd` is that of a paired difference, in margins. The last arm
+    /// Arms with these true scores; `sd` is that of a paired difference, in margins. The last arm
     /// is the fastest.
     fn new(truth: &[f64], sd: f64, noise: Noise, looks: Looks) -> Self {
         let arms = truth

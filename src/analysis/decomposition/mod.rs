@@ -14,7 +14,7 @@
 //! residual       = a0' - a3
 //! ```
 //!
-//! Each is small minus large, so a positive part is accuracy that the large batch lacks, and total =
+//! Each is small minus large, so a positive part is what the large batch lacks, and total =
 //! learning rate + updates + residual for every seed. The rates were chosen with seeds of their own.
 //! a3 sees the data L / S times as often and may overfit, which would count as residual; so the parts
 //! are given at each run's best measurement too (on validation, where the longer run has more looks).
@@ -112,15 +112,15 @@ pub struct GapArm {
     pub learning_rate: f64,
     /// Mean updates of its runs.
     pub updates: f64,
-    /// Validation accuracy.
+    /// Validation score.
     pub validation: Estimate,
-    /// Test accuracy.
+    /// Test score.
     pub test: Option<Estimate>,
 }
 
 impl GapArm {
     /// On a split; on validation where there is no test split.
-    pub fn accuracy(&self, split: Split) -> &Estimate {
+    pub fn score(&self, split: Split) -> &Estimate {
         match (split, &self.test) {
             (Split::Test, Some(test)) => test,
             _ => &self.validation,
@@ -141,8 +141,8 @@ pub struct OddSeed {
     pub seed: u64,
     /// Of a0 and a1, the batch size whose run lies farther from its others.
     pub batch_size: usize,
-    /// That run's accuracy.
-    pub accuracy: f64,
+    /// That run's score.
+    pub score: f64,
     /// Of the others of its arm.
     pub others: [f64; 2],
     /// The gap without it.

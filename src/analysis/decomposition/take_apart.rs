@@ -127,28 +127,28 @@ fn odd_seed(
     seeds: &[u64],
     runs: &[[&RunResults; 5]],
 ) -> Option<OddSeed> {
-    let accuracy = |of: &[&RunResults; 5], arm: usize| of[arm].accuracy(split);
+    let score = |of: &[&RunResults; 5], arm: usize| of[arm].score(split);
     let gaps: Option<Vec<f64>> =
-        runs.iter().map(|of| Some(accuracy(of, 0)? - accuracy(of, 1)?)).collect();
+        runs.iter().map(|of| Some(score(of, 0)? - score(of, 1)?)).collect();
     let place = odd_one_out(&gaps?)?;
     let without = [&runs[..place], &runs[place + 1..]].concat();
     let of_arm = |arm: usize| -> Option<(f64, Vec<f64>)> {
-        let others: Option<Vec<f64>> = without.iter().map(|of| accuracy(of, arm)).collect();
-        Some((accuracy(&runs[place], arm)?, others?))
+        let others: Option<Vec<f64>> = without.iter().map(|of| score(of, arm)).collect();
+        Some((score(&runs[place], arm)?, others?))
     };
     let distance = |(own, others): &(f64, Vec<f64>)| {
         (own - others.iter().sum::<f64>() / others.len() as f64).abs()
     };
     let (small, large) = (of_arm(0)?, of_arm(1)?);
     let arm = if distance(&small) >= distance(&large) { 0 } else { 1 };
-    let (accuracy, others) = if arm == 0 { small } else { large };
+    let (score, others) = if arm == 0 { small } else { large };
     Some(OddSeed {
         seed: seeds[place],
         batch_size: arms[arm].batch_size,
-        accuracy,
+        score,
         others: [
-            others.iter().copied().fold(1.0, f64::min),
-            others.iter().copied().fold(0.0, f64::max),
+            others.iter().copied().fold(f64::INFINITY, f64::min),
+            others.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         ],
         without: part(results, split, &without, &SIGNS[0])?.estimate,
     })
@@ -171,7 +171,7 @@ fn find(
     }
 }
 
-/// How the accuracies of the five arms make each part: total, learning rate, updates, residual.
+/// How the scores of the five arms make each part: total, learning rate, updates, residual.
 const SIGNS: [[f64; 5]; 4] = [
     [1.0, -1.0, 0.0, 0.0, 0.0],
     [1.0, -1.0, -1.0, 1.0, 0.0],

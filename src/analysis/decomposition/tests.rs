@@ -5,8 +5,8 @@ use crate::analysis::{ArmResults, Budget, Rate, Results};
 use crate::stats::tests::{generator, near, normals};
 use crate::stats::{least_errors_to_margin, seeds_to_settle};
 
-/// The five arms with these accuracies on every seed, and the same noise for a seed in all.
-fn study(accuracies: [f64; 5], noise: f64, own: f64) -> Results {
+/// The five arms with these scores on every seed, and the same noise for a seed in all.
+fn study(scores: [f64; 5], noise: f64, own: f64) -> Results {
     let mut rng = generator(7);
     let common = normals(&mut rng, 8, 0.0, noise);
     let kinds = [
@@ -20,7 +20,7 @@ fn study(accuracies: [f64; 5], noise: f64, own: f64) -> Results {
     for (index, (size, rate, budget)) in kinds.into_iter().enumerate() {
         let own = normals(&mut rng, 8, 0.0, own);
         let values: Vec<f64> =
-            common.iter().zip(&own).map(|(a, b)| accuracies[index] + a + b).collect();
+            common.iter().zip(&own).map(|(a, b)| scores[index] + a + b).collect();
         arms.push(ArmResults { name: format!("a{index}"), rate, budget, ..arm(size, &values) });
     }
     let steps_of_small = arms[2].runs[&0].steps;
@@ -28,8 +28,8 @@ fn study(accuracies: [f64; 5], noise: f64, own: f64) -> Results {
     Results { decompose: Some([32, 256]), ..results(arms) }
 }
 
-fn found(accuracies: [f64; 5]) -> Decomposition {
-    decompose(&study(accuracies, 0.02, 5e-4)).unwrap().unwrap()
+fn found(scores: [f64; 5]) -> Decomposition {
+    decompose(&study(scores, 0.02, 5e-4)).unwrap().unwrap()
 }
 
 fn means(parts: &Parts) -> [f64; 4] {
@@ -87,7 +87,7 @@ fn with_answers(mut study: Results, rows: usize) -> Results {
             let right = (run.test.unwrap() * rows as f64).round() as usize;
             let first = place * rows / 5;
             let is_right = |row: usize| (row + rows - first) % rows < right;
-            run.correct = (0..rows).map(is_right).collect();
+            run.rows = (0..rows).map(|row| f32::from(u8::from(is_right(row)))).collect();
         }
     }
     study
@@ -171,7 +171,7 @@ fn the_one_seed_that_makes_the_gap_uncertain_is_named() {
     assert_eq!(of(&study), None);
     study.arms[0].runs.get_mut(&6).unwrap().test = Some(0.70);
     let odd = of(&study).unwrap();
-    assert_eq!((odd.seed, odd.batch_size, odd.accuracy), (6, 32, 0.70));
+    assert_eq!((odd.seed, odd.batch_size, odd.score), (6, 32, 0.70));
     near(odd.without.summary.mean, 0.01, 2e-3);
     assert!(odd.others[0] > 0.83 && odd.others[1] < 0.85, "{odd:?}");
 }

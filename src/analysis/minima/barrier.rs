@@ -7,6 +7,7 @@
 //! `f(a)` at the weights `(1 - a) small + a large`, as measured by `probe::line`.
 
 use crate::analysis::{Estimate, Line, LinePoint};
+use crate::spec::MetricInfo;
 use serde::Serialize;
 
 /// Of places on the line.
@@ -23,9 +24,12 @@ pub struct Barrier {
     pub large: String,
     /// The rise of the training loss above the line between its ends, over the seeds.
     pub loss: Estimate,
-    /// The lowest training accuracy on the way, the ends among it, over the seeds.
-    pub accuracy: Estimate,
-    /// The training accuracy at the two ends, means over the seeds.
+    /// The lines' metric.
+    #[serde(skip)]
+    pub metric: &'static MetricInfo,
+    /// The worst that it is in training on the way, the ends among it, over the seeds.
+    pub worst: Estimate,
+    /// What it is in training at the two ends, means over the seeds.
     pub ends: [f64; 2],
 }
 
@@ -53,12 +57,13 @@ pub(super) fn barriers(lines: &[Line]) -> Vec<Barrier> {
     let of_pair = |[small, large]: [&str; 2]| {
         let of_it = || lines.iter().filter(|line| line.small == small && line.large == large);
         let rises: Vec<f64> = of_it().filter_map(rise).collect();
-        let lowest: Vec<f64> = of_it().filter_map(lowest_accuracy).collect();
+        let worst: Vec<f64> = of_it().filter_map(worst).collect();
         Some(Barrier {
             small: small.to_owned(),
             large: large.to_owned(),
             loss: Estimate::of(&rises, 0.0)?,
-            accuracy: Estimate::of(&lowest, 0.0)?,
+            metric: of_it().next()?.metric,
+            worst: Estimate::of(&worst, 0.0)?,
             ends: [0.0, 1.0].map(|end| mean_at(of_it(), end)),
         })
     };
@@ -82,12 +87,12 @@ fn rise(line: &Line) -> Option<f64> {
     between(line).map(|point| above(point.alpha, point.train[0])).reduce(f64::max)
 }
 
-fn lowest_accuracy(line: &Line) -> Option<f64> {
+fn worst(line: &Line) -> Option<f64> {
     between(line).map(|point| point.train[1]).reduce(f64::min)
 }
 
-/// The mean training accuracy at an end.
+/// The mean of the metric in training at an end.
 fn mean_at<'l>(lines: impl Iterator<Item = &'l Line>, end: f64) -> f64 {
-    let accuracies: Vec<f64> = lines.filter_map(|line| Some(at(line, end)?.train[1])).collect();
-    accuracies.iter().sum::<f64>() / accuracies.len().max(1) as f64
+    let values: Vec<f64> = lines.filter_map(|line| Some(at(line, end)?.train[1])).collect();
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }

@@ -1,6 +1,7 @@
 //! How sharp the minimum is in which a run ended, and what lies between two of them.
 
 use crate::analysis::{ArmResults, Results};
+use crate::spec::MetricInfo;
 use crate::stats::summarise;
 use serde::Serialize;
 
@@ -39,7 +40,7 @@ pub struct SharpnessRun {
     /// Its seed.
     pub seed: u64,
     /// On the test split; validation where there is none.
-    pub accuracy: f64,
+    pub score: f64,
     /// Where it ended.
     pub sharpness: Sharpness,
 }
@@ -77,7 +78,7 @@ impl MeasuredArm<'_> {
 pub struct LinePoint {
     /// 0 at the small batch's solution, 1 at the large one's.
     pub alpha: f64,
-    /// Loss and accuracy on a part of the training split.
+    /// Loss, and the line's metric turned, on a part of the training split.
     pub train: [f64; 2],
     /// On the validation split.
     pub validation: [f64; 2],
@@ -92,6 +93,9 @@ pub struct Line {
     pub large: String,
     /// The seed of both.
     pub seed: u64,
+    /// What was measured beside the loss: that by which the task is mostly judged.
+    #[serde(skip)]
+    pub metric: &'static MetricInfo,
     /// In ascending order of alpha.
     pub points: Vec<LinePoint>,
 }

@@ -1,9 +1,9 @@
-//! What the sharpness of minima says: are those of large batches sharper, does sharpness tell
-//! accuracy, and is there a barrier between two solutions?
+//! What the sharpness of minima says: are those of large batches sharper, does sharpness tell the
+//! score, and is there a barrier between two solutions?
 //!
 //! ```text
 //! ratio      sharpness of the largest batch size / of the smallest, seed by seed, in logarithms
-//! tau        Kendall's rank correlation of sharpness and accuracy over all runs, and over runs that
+//! tau        Kendall's rank correlation of sharpness and score over all runs, and over runs that
 //!            had one learning rate (`rank`)
 //! barrier    how far the training loss rises on the line between two solutions (`barrier`)
 //! ```
@@ -49,7 +49,7 @@ pub struct SharpnessFinding {
     pub runs: usize,
     /// Their seeds.
     pub seeds: usize,
-    /// The split of the accuracies.
+    /// The split of the scores.
     pub split: Split,
     /// By measure; empty with one batch size.
     pub sharper: Vec<Sharper>,
@@ -162,7 +162,7 @@ impl SharpnessFinding {
         self.sharper.iter().find(|found| found.measure == measure)
     }
 
-    /// Whether a measure tells accuracy.
+    /// Whether a measure tells the score.
     pub fn rank_correlation(&self, measure: &str) -> Option<&RankCorrelation> {
         self.rank_correlations.iter().find(|found| found.measure == measure)
     }
@@ -178,7 +178,7 @@ impl SharpnessFinding {
         side(self.ratio("top_eigenvalue").and_then(|found| found.log_ratio.interval))
     }
 
-    /// Whether runs in sharper minima have a lower accuracy (`Less`) or a higher one (`Greater`), by the
+    /// Whether runs in sharper minima have a lower score (`Less`) or a higher one (`Greater`), by the
     /// largest curvature and by adaptive sharpness, among all runs, among those of one learning rate
     /// and among those at like training losses; else `Equal`.
     pub fn sharper_is_better(&self) -> Ordering {
@@ -202,9 +202,10 @@ mod tests {
     use super::super::tests::{arm, results};
     use super::*;
     use crate::analysis::{Line, LinePoint, Sharpness};
+    use crate::spec::Metric;
     use crate::stats::tests::{generator, near};
 
-    /// Runs whose accuracies and curvatures the test says, of batch sizes 32 and 256.
+    /// Runs whose scores and curvatures the test says, of batch sizes 32 and 256.
     fn study(of: impl Fn(usize, u64) -> (f64, f64, f64)) -> Results {
         let mut study = results(vec![arm(32, &[0.8; 8]), arm(256, &[0.8; 8])]);
         for batch_size in [32, 256] {
@@ -215,7 +216,7 @@ mod tests {
                     batch_size,
                     learning_rate,
                     seed,
-                    accuracy,
+                    score: accuracy,
                     sharpness: Sharpness {
                         loss: if batch_size == 32 { 0.1 } else { 0.3 },
                         top_eigenvalue: curvature,
@@ -283,7 +284,7 @@ mod tests {
         for run in &mut study.sharpness {
             let trained_on = run.batch_size == 32;
             run.sharpness.loss = if trained_on { 0.01 } else { 0.3 };
-            run.accuracy += if trained_on { 0.8 } else { 0.9 };
+            run.score += if trained_on { 0.8 } else { 0.9 };
             run.sharpness.top_eigenvalue += if trained_on { 2.0 } else { 6.0 };
             run.sharpness.adaptive += if trained_on { 1.0 } else { 3.0 };
         }
@@ -306,14 +307,14 @@ mod tests {
                 let accuracy = if inside { 1.0 - rise / 2.0 } else { 0.1 };
                 LinePoint { alpha, train: [loss, accuracy], validation: [loss, accuracy] }
             };
-            let points = (0..13).map(point).collect();
-            Line { small: "batch-32".into(), large: "batch-256".into(), seed, points }
+            let (metric, points) = (Metric::Accuracy.info(), (0..13).map(point).collect());
+            Line { small: "batch-32".into(), large: "batch-256".into(), seed, metric, points }
         };
         let mut study = results(vec![arm(32, &[0.8; 3]), arm(256, &[0.8; 3])]);
         study.lines = vec![line(0, 0.5), line(1, 0.6), line(2, 0.4)];
         let humped = found(&study);
         near(humped.barriers[0].loss.summary.mean, 0.5, 1e-12);
-        near(humped.barriers[0].accuracy.summary.mean, 0.75, 1e-12);
+        near(humped.barriers[0].worst.summary.mean, 0.75, 1e-12);
         assert_eq!((humped.barriers.len(), humped.barriers[0].is_shown()), (1, Some(true)));
         study.lines = vec![line(0, 0.0), line(1, 0.001), line(2, 0.0)];
         assert_eq!(found(&study).barriers[0].is_shown(), Some(false));

@@ -1,4 +1,4 @@
-//! Does sharpness tell accuracy? Kendall's tau of the two over runs, with intervals by resampling whole
+//! Does sharpness tell the score? Kendall's tau of the two over runs, with intervals by resampling whole
 //! seeds: runs of one seed have their first weights and order of rows in common.
 //!
 //! Learning rates move both, and curvature falls as the training loss does. So tau is also taken within
@@ -19,7 +19,7 @@ pub const LIKE_LOSSES: f64 = 1.5;
 /// Fewer seeds give no interval of a rank correlation.
 const SEEDS: usize = 3;
 
-/// Whether runs in sharper minima have another accuracy, by one measure.
+/// Whether runs in sharper minima have another score, by one measure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RankCorrelation {
     /// The measure, as in tables.
@@ -61,7 +61,7 @@ pub(super) fn rank_correlation(
         let of_seed = |seed: u64| runs.iter().filter(move |run| run.seed == seed);
         let drawn = drawn.iter().flat_map(|index| of_seed(seeds[*index]));
         let ranked =
-            |run: &SharpnessRun| Ranked { x: of(run), y: run.accuracy, stratum: stratum(run) };
+            |run: &SharpnessRun| Ranked { x: of(run), y: run.score, stratum: stratum(run) };
         kendall_tau(&drawn.map(ranked).collect::<Vec<_>>())
     };
     let mut estimate = |stratum: &dyn Fn(&SharpnessRun) -> usize| {

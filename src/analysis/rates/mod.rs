@@ -1,7 +1,7 @@
 //! Which learning rate suits which batch size.
 //!
 //! For each batch size several rates were tried, by tuning or in a grid. The best one is that with
-//! the highest mean validation accuracy, or, where runs end at a target, that with the fewest steps to
+//! the highest mean validation score, or, where runs end at a target, that with the fewest steps to
 //! it (the highest mean of -ln steps); between the rates that were tried the optimum is that of
 //! the parabola in ln lr through it and its two neighbours. Over at least three batch sizes
 //!
@@ -33,7 +33,7 @@ pub const MORE_STEPS: f64 = 1.2;
 pub struct RateOptimum {
     /// Examples per step.
     pub batch_size: usize,
-    /// Of the rates that were tried, the most accurate on validation, or the first at the target.
+    /// Of the rates that were tried, the best on validation, or the first at the target.
     pub best: f64,
     /// The top of the parabola through it and its neighbours; `best` where it lies at an end.
     pub optimum: f64,
@@ -124,7 +124,7 @@ pub struct RateFinding {
 }
 
 impl RateFinding {
-    /// Whether rates were compared by the steps to a target, not by accuracies.
+    /// Whether rates were compared by the steps to a target, not by scores.
     pub fn is_to_target(&self) -> bool {
         self.tried.iter().flat_map(|of| &of.trials).any(Trial::ends_at_target)
     }

@@ -114,7 +114,7 @@ fn in_a_grid_whose_runs_end_at_a_target_the_fewest_steps_tell_which_rate_suits()
         (0..4).map(|place| with(size, rates[place], at(place))).collect::<Vec<_>>()
     };
     let study = Results {
-        declared_target: Some(Target::accuracy(0.7)),
+        declared_target: Some(Target::of_accuracy(0.7)),
         ..results([(16, 1), (64, 2)].map(grid).concat())
     };
     let found = rates(&study, &mut generator(10)).unwrap();

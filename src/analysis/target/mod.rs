@@ -72,17 +72,17 @@ impl TargetFinding {
     }
 }
 
-/// The highest accuracy that all candidates come to on average, less the margin: a target that most
+/// The highest score that all candidates come to on average, less the margin: a target that most
 /// runs of each reach. `None` when there is no candidate with a curve.
 pub fn default_target(results: &Results, comparison: &Comparison) -> Option<Target> {
     let highest = |arm: &ArmResults| {
-        let top = |curve: &[Point]| curve.iter().map(|point| point.accuracy).reduce(f64::max);
+        let top = |curve: &[Point]| curve.iter().map(|point| point.score).reduce(f64::max);
         let tops: Vec<f64> = arm.runs.values().filter_map(|run| top(&run.curve)).collect();
         summarise(&tops).map(|summary| summary.mean)
     };
     let candidates = results.arms.iter().zip(&comparison.arms).filter(|(_, arm)| arm.competes());
     let lowest = candidates.filter_map(|(arm, _)| highest(arm)).reduce(f64::min)?;
-    Some(Target::accuracy(lowest - results.margin))
+    Some(Target::of_score(results.score, lowest - results.margin))
 }
 
 /// What each arm takes to a target, and the curve through them.
@@ -222,12 +222,12 @@ mod tests {
             let mut arm = arm(batch_size, &[0.85, 0.85, 0.85]);
             let steps = 50.0 + 6400.0 / batch_size as f64;
             for run in arm.runs.values_mut() {
-                let point = |(at, accuracy)| Point {
+                let point = |(at, score)| Point {
                     step: (steps * at) as u64,
                     examples: (steps * at) as u64 * batch_size as u64,
                     seconds: steps * at * batch_size as f64 / 1000.0,
-                    accuracy,
-                    loss: 1.0 - accuracy,
+                    score,
+                    loss: 1.0 - score,
                     train: None,
                     watched: None,
                 };
@@ -244,7 +244,7 @@ mod tests {
     fn the_planted_critical_batch_size_is_found_and_the_fastest_one() {
         let study = planted();
         let comparison = compare(&study);
-        let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
+        let found = target(&study, &comparison, Target::of_accuracy(0.8), &mut generator(2));
         let curve = found.trade_off.unwrap();
         near(curve.critical, 128.0, 3.0);
         near(curve.smallest_steps, 50.0, 2.0);
@@ -258,7 +258,7 @@ mod tests {
             .iter_mut()
             .flat_map(|arm| arm.runs.values_mut())
             .for_each(|r| r.examples = 19_200);
-        let found = target(&given, &comparison, Target::accuracy(0.8), &mut generator(2));
+        let found = target(&given, &comparison, Target::of_accuracy(0.8), &mut generator(2));
         near(found.in_budget.unwrap().batch_size, 256.0, 8.0);
     }
 
@@ -267,17 +267,17 @@ mod tests {
         let mut study = planted();
         study.arms[1].batch_size = 16;
         let comparison = compare(&study);
-        let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
+        let found = target(&study, &comparison, Target::of_accuracy(0.8), &mut generator(2));
         assert_eq!(found.no_trade_off, Some(NoTradeOff::Twins));
         let mut study = planted();
         study.arms[1].settings.insert("train.epochs".into(), "3".into());
         assert!(
-            target(&study, &comparison, Target::accuracy(0.8), &mut generator(2))
+            target(&study, &comparison, Target::of_accuracy(0.8), &mut generator(2))
                 .trade_off
                 .is_some()
         );
         study.arms[1].settings.insert("train.schedule".into(), "constant".into());
-        let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
+        let found = target(&study, &comparison, Target::of_accuracy(0.8), &mut generator(2));
         assert_eq!(found.no_trade_off, Some(NoTradeOff::Setting("train.schedule".into())));
     }
 
@@ -292,10 +292,10 @@ mod tests {
             points.for_each(|point| point.step += point.step / 5);
         }
         let alone = compare(&study);
-        let alone = target(&study, &alone, Target::accuracy(0.8), &mut generator(2));
+        let alone = target(&study, &alone, Target::of_accuracy(0.8), &mut generator(2));
         study.arms.splice(0..0, slower);
         let comparison = compare(&study);
-        let found = target(&study, &comparison, Target::accuracy(0.8), &mut generator(2));
+        let found = target(&study, &comparison, Target::of_accuracy(0.8), &mut generator(2));
         assert_eq!((alone.of_several_rates, found.of_several_rates), (false, true));
         assert_eq!(found.trade_off, alone.trade_off);
     }

@@ -12,6 +12,7 @@
 //! al. 2019, JMLR 20:112, define steps to result; dropping the runs that fail would flatter).
 
 use crate::analysis::Point;
+use crate::spec::MetricInfo;
 use serde::Serialize;
 
 /// A metric and the value of it that is to be reached.
@@ -19,38 +20,36 @@ use serde::Serialize;
 pub struct Target {
     /// As files call it: `val_accuracy`, `val_loss`, ...
     pub metric: String,
-    /// Of the metric.
+    /// Of the metric, not turned.
     #[serde(rename = "target")]
     pub value: f64,
     /// Whether it is reached from above.
     #[serde(skip)]
     pub falls: bool,
+    /// Whether the metric is the score of the study.
+    #[serde(skip)]
+    pub is_score: bool,
 }
 
-const ACCURACY: &str = "val_accuracy";
-
 impl Target {
-    /// An accuracy on validation.
-    pub fn accuracy(value: f64) -> Self {
-        Self { metric: ACCURACY.into(), value, falls: false }
+    /// A score on validation, turned.
+    pub fn of_score(score: &MetricInfo, turned: f64) -> Self {
+        let (metric, value) = (format!("val_{}", score.name), score.turned(turned));
+        Self { metric, value, falls: score.falls(), is_score: true }
     }
 
     /// The metric there; `None` where it was not measured.
     fn at(&self, point: &Point) -> Option<f64> {
-        match &*self.metric {
-            ACCURACY => Some(point.accuracy),
-            _ => point.watched,
+        match (self.is_score, self.falls) {
+            (true, true) => Some(-point.score),
+            (true, false) => Some(point.score),
+            (false, _) => point.watched,
         }
     }
 
     /// Whether this value of the metric is there or beyond.
     fn is_reached_by(&self, value: f64) -> bool {
         if self.falls { value <= self.value } else { value >= self.value }
-    }
-
-    /// Whether it is an accuracy on validation.
-    pub fn is_accuracy(&self) -> bool {
-        self.metric == ACCURACY
     }
 }
 
@@ -114,28 +113,36 @@ pub fn reach(curve: &[Point], target: &Target) -> Option<Reach> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::spec::Metric;
+
+    impl Target {
+        /// An accuracy on validation.
+        pub(crate) fn of_accuracy(value: f64) -> Self {
+            Self::of_score(Metric::Accuracy.info(), value)
+        }
+    }
     use crate::stats::tests::near;
 
-    pub(in crate::analysis::target) fn curve(accuracies: &[f64]) -> Vec<Point> {
-        let point = |(epoch, accuracy): (usize, &f64)| {
+    pub(in crate::analysis::target) fn curve(scores: &[f64]) -> Vec<Point> {
+        let point = |(epoch, score): (usize, &f64)| {
             let step = 10 * (epoch as u64 + 1);
             Point {
                 step,
                 examples: 32 * step,
                 seconds: step as f64 / 5.0,
-                accuracy: *accuracy,
-                loss: 1.0 - accuracy,
+                score: *score,
+                loss: 1.0 - score,
                 train: None,
                 watched: None,
             }
         };
-        accuracies.iter().enumerate().map(point).collect()
+        scores.iter().enumerate().map(point).collect()
     }
 
     #[test]
     fn a_run_reaches_a_target_between_two_epochs_before_the_first_or_never() {
         let run = curve(&[0.6, 0.7, 0.65, 0.8]);
-        let at = |accuracy| reach(&run, &Target::accuracy(accuracy));
+        let at = |score| reach(&run, &Target::of_accuracy(score));
         let Some(Reach::At(cost)) = at(0.65) else { panic!("between 1 and 2") };
         near(cost.steps, 15.0, 1e-9);
         near(cost.examples, 480.0, 1e-9);
@@ -144,7 +151,7 @@ pub(super) mod tests {
         assert!(matches!(at(0.9), Some(Reach::Never(Cost { steps: 40.0, .. }))));
         let Some(Reach::At(cost)) = at(0.7) else { panic!("at 2") };
         near(cost.steps, 20.0, 1e-9);
-        assert_eq!(reach(&[], &Target::accuracy(0.5)), None);
+        assert_eq!(reach(&[], &Target::of_accuracy(0.5)), None);
     }
 
     #[test]
@@ -153,11 +160,15 @@ pub(super) mod tests {
         for (point, watched) in run.iter_mut().zip([Some(0.7), None, Some(0.5), Some(0.2)]) {
             point.watched = watched;
         }
-        let loss = |value| Target { metric: "val_loss".into(), value, falls: true };
+        let loss =
+            |value| Target { metric: "val_loss".into(), value, falls: true, is_score: false };
         let Some(Reach::At(cost)) = reach(&run, &loss(0.6)) else { panic!("between 1 and 3") };
         near(cost.steps, 20.0, 1e-9);
         assert!(matches!(reach(&run, &loss(0.7)), Some(Reach::Before(Cost { steps: 10.0, .. }))));
         assert!(matches!(reach(&run, &loss(0.1)), Some(Reach::Never(Cost { steps: 40.0, .. }))));
-        assert!(Target::accuracy(0.84).is_accuracy() && !loss(0.35).is_accuracy());
+        let rmse = Target::of_score(Metric::Rmse.info(), -0.6);
+        assert_eq!((&*rmse.metric, rmse.value, rmse.falls), ("val_rmse", 0.6, true));
+        run.iter_mut().for_each(|point| point.score = -point.score);
+        assert!(matches!(reach(&run, &rmse), Some(Reach::Before(Cost { steps: 10.0, .. }))));
     }
 }

@@ -7,12 +7,15 @@ use crate::analysis::{
 use crate::stats::{Interval, wilson_interval};
 use serde::Serialize;
 
-/// A run failed to converge when its validation accuracy misses the median run's by more than this share
+/// A run failed to converge when its validation score misses the median run's by more than this share
 /// of the way down to guessing.
 const STRAY: f64 = 0.25;
 
-/// The median run must be so much better than guessing, for that to tell.
+/// The median run must be so much better than guessing, for that to tell: of rows that are counted.
 const LEARNED: f64 = 0.1;
+
+/// Of other scores, this share of the way from guessing to the best score that there is.
+const LEARNED_SHARE: f64 = 0.2;
 
 /// Something that weakens what the study shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,12 +38,14 @@ pub enum Caution {
         diverged: usize,
         /// An error ended them.
         failed: usize,
+        /// They are finished, and their score is not defined.
+        unscored: usize,
         /// They are not finished.
         unfinished: usize,
     },
     /// Runs that failed to converge, and how many may.
     Strays(Strays),
-    /// Always giving the more frequent label is not shown to do worse.
+    /// Always giving the same answer is not shown to do worse.
     NoBetterThanGuessing(Guessing),
     /// What else than the batch size differs between the arms.
     Confounded(Vec<Confounder>),
@@ -53,7 +58,7 @@ pub enum Caution {
         /// 95 % of other splits of that size would move a difference by at most this.
         noise: f64,
     },
-    /// Several seeds came to the same accuracy, to the row.
+    /// Several seeds came to the same score, to the row.
     NoSpread,
     /// It was settled at the first look, and no longer is with the bounds for seeds that were added.
     Reopened {
@@ -62,7 +67,7 @@ pub enum Caution {
         /// The arm that was to be used.
         recommended: Option<String>,
     },
-    /// What other rows could have made of the test accuracy.
+    /// What other rows could have made of the test score.
     OtherRows(OtherRows),
     /// Earlier sessions declared other margins.
     MarginChanged {
@@ -99,25 +104,25 @@ pub struct Strays {
     pub share: Interval,
     /// Runs of all arms that failed to converge, as arm and seed.
     pub all: Vec<(String, u64)>,
-    /// Below this validation accuracy a run counts as failed to converge.
+    /// Below this validation score a run counts as failed to converge.
     pub below: f64,
 }
 
-/// The score of always giving the more frequent label.
+/// The score of always giving the same answer: the more frequent class, or the mean.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Guessing {
-    /// Its accuracy on validation.
-    pub accuracy: f64,
+    /// On validation.
+    pub score: f64,
 }
 
-/// What other rows could have made of the test accuracy.
+/// What other rows could have made of the test score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OtherRows {
     /// Test rows.
     pub rows: usize,
     /// Rows that count as one, since they share time steps; `None` where it is not known which do.
     pub block: Option<usize>,
-    /// The accuracy on other rows (95 %), of the rows alone.
+    /// The score on other rows (95 %), of the rows alone; `None` where that is not known.
     pub interval: Option<Interval>,
 }
 
@@ -168,7 +173,7 @@ fn seen_in_training(results: &Results) -> Option<Caution> {
         (Split::Test, shared.test, examples.test),
         (Split::Validation, shared.validation, examples.validation),
     ];
-    // One row in a hundred moves an accuracy by less than the margin.
+    // One row in a hundred moves a score by less than the margin.
     let matters = |count: usize, rows: usize| count > 0 && 100 * count >= rows.max(1);
     let seen = splits.into_iter().filter_map(|(split, found, rows)| {
         let rows = rows?;
@@ -195,11 +200,13 @@ fn failed_runs(results: &Results) -> Option<Caution> {
     let sum = |of: fn(&ArmResults) -> usize| results.arms.iter().map(of).sum::<usize>();
     let (planned, finished) = (sum(|arm| arm.planned), sum(|arm| arm.runs.len()));
     let (diverged, failed) = (sum(|arm| arm.diverged.len()), sum(|arm| arm.failed));
-    let unfinished = planned.saturating_sub(finished + diverged + failed);
-    (diverged + failed + unfinished > 0).then_some(Caution::FailedRuns {
+    let unscored = sum(|arm| arm.unscored);
+    let unfinished = planned.saturating_sub(finished + diverged + failed + unscored);
+    (diverged + failed + unscored + unfinished > 0).then_some(Caution::FailedRuns {
         planned,
         diverged,
         failed,
+        unscored,
         unfinished,
     })
 }
@@ -214,8 +221,13 @@ fn strays(
         results.arms.iter().flat_map(|arm| arm.runs.values()).map(|run| run.validation).collect();
     all.sort_by(f64::total_cmp);
     let median = *all.get(all.len() / 2)?;
-    let guessing = results.majority.unwrap_or(0.5);
-    if median - guessing < LEARNED {
+    let counts_rows = results.score.counts_rows;
+    let guessing = results.baseline.or(counts_rows.then_some(0.5))?;
+    let learned = match counts_rows {
+        true => LEARNED,
+        false => LEARNED_SHARE * (results.score.best() - guessing),
+    };
+    if median - guessing < learned {
         // Where most runs learned little, one that is lower did not fail to.
         return None;
     }
@@ -248,17 +260,17 @@ fn test_disagrees(comparison: &Comparison) -> Option<Caution> {
     enough.then_some(Caution::TestDisagrees(better))
 }
 
-/// Whether always giving the more frequent label does as well, as far as is shown.
+/// Whether always giving the same answer does as well, as far as is shown.
 fn no_better_than_guessing(results: &Results, recommended: Option<&ArmFinding>) -> Option<Caution> {
-    let (accuracy, estimate) = (results.majority?, recommended?.validation?);
+    let (score, estimate) = (results.baseline?, recommended?.validation?);
     let lowest = estimate.interval.map_or(estimate.summary.mean, |interval| interval.low);
-    (lowest <= accuracy).then_some(Caution::NoBetterThanGuessing(Guessing { accuracy }))
+    (lowest <= score).then_some(Caution::NoBetterThanGuessing(Guessing { score }))
 }
 
-/// Whether all of several seeds came to the same accuracy, on either split.
+/// Whether all of several seeds came to the same score, on either split.
 fn is_still(arm: &ArmResults) -> bool {
     let equal = |split| {
-        let mut bits = arm.runs.values().map(|run| run.accuracy(split).map(f64::to_bits));
+        let mut bits = arm.runs.values().map(|run| run.score(split).map(f64::to_bits));
         let first = bits.next().flatten();
         first.is_some() && bits.all(|other| other == first)
     };
@@ -284,13 +296,16 @@ fn few_validation_rows(
     (noise > results.margin).then_some(Caution::FewValidationRows { rows, noise })
 }
 
-/// What other rows could have made of the test accuracy.
+/// What other rows could have made of the test score.
 fn other_rows(results: &Results, recommended: Option<&ArmFinding>) -> Option<Caution> {
     let (test, rows) = (recommended?.test?, results.examples.test?);
     let block = results.shared.block();
-    let interval = block.map(|block| match test.summary.rows {
-        Some(noise) => noise.interval(test.summary.mean, CONFIDENCE),
-        None => wilson_interval(test.summary.mean, (rows / block).max(1), CONFIDENCE),
+    let interval = block.and_then(|block| match test.summary.rows {
+        Some(noise) => Some(noise.interval(test.summary.mean, CONFIDENCE)),
+        None if results.score.counts_rows => {
+            Some(wilson_interval(test.summary.mean, (rows / block).max(1), CONFIDENCE))
+        }
+        None => None,
     });
     Some(Caution::OtherRows(OtherRows { rows, block, interval }))
 }

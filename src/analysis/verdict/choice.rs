@@ -1,4 +1,4 @@
-//! Which of the arms that are accurate enough to use: the one with the least of what the study's
+//! Which of the arms that are good enough to use: the one with the least of what the study's
 //! objective names, and whether that is shown. Of arms that are equal in it, the fastest.
 
 use crate::analysis::estimate::paired;

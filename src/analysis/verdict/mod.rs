@@ -45,7 +45,7 @@ pub enum Outcome {
     Decided,
     /// What is not decided can.
     Undecided,
-    /// All runs end at one accuracy, so that what it takes to get there is compared.
+    /// All runs end at one target, so that what it takes to get there is compared.
     ToTarget,
 }
 
@@ -61,7 +61,7 @@ pub struct Verdict {
     pub recommended: Option<String>,
     /// Whether no number of further seeds can change the recommendation.
     pub settled: bool,
-    /// What counted among the arms that are accurate enough.
+    /// What counted among the arms that are good enough.
     pub objective: Objective,
     /// Arms that take as much as the recommended one, to within the measurement.
     pub rivals: Vec<Rival>,

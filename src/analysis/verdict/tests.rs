@@ -25,10 +25,10 @@ fn diverged(arm: ArmResults, seeds: &[u64]) -> ArmResults {
 fn reaching(batch_size: usize, seconds: &[f64]) -> ArmResults {
     let mut found = arm(batch_size, &vec![0.8; seconds.len()]);
     for (run, seconds) in found.runs.values_mut().zip(seconds) {
-        let point = |share: f64, accuracy: f64| Point {
+        let point = |share: f64, score: f64| Point {
             examples: (1000.0 * share) as u64,
             seconds: seconds * share,
-            ..point((100.0 * share) as u64, accuracy)
+            ..point((100.0 * share) as u64, score)
         };
         run.curve = vec![point(0.5, 0.6), point(1.0, 0.8)];
     }
@@ -36,7 +36,7 @@ fn reaching(batch_size: usize, seconds: &[f64]) -> ArmResults {
 }
 
 fn to_target(arms: Vec<ArmResults>) -> Verdict {
-    let declared_target = Some(Target::accuracy(0.8));
+    let declared_target = Some(Target::of_accuracy(0.8));
     of(&Results { declared_target, ..results(arms) })
 }
 
@@ -116,7 +116,8 @@ fn an_arm_that_diverged_is_not_recommended_and_no_seed_changes_that() {
     let some = diverged(arm(128, &[0.9]), &[1, 2]);
     let found = verdict_of([good.to_vec(), vec![some]].concat());
     assert_eq!((found.recommended.as_deref(), found.settled), (Some("batch-32"), true));
-    let runs = Caution::FailedRuns { planned: 11, diverged: 2, failed: 0, unfinished: 0 };
+    let runs =
+        Caution::FailedRuns { planned: 11, diverged: 2, failed: 0, unscored: 0, unfinished: 0 };
     assert_eq!(found.cautions[0], runs);
 }
 
@@ -158,14 +159,14 @@ fn an_arm_that_diverged_or_is_unfinished_is_not_the_fastest_to_a_target() {
 #[test]
 fn what_is_no_better_than_guessing_and_what_the_test_split_contradicts_is_told() {
     let mut study = results(vec![arm(32, &[0.940, 0.941, 0.939]), arm(64, &[0.930, 0.931, 0.929])]);
-    study.majority = Some(0.94);
+    study.baseline = Some(0.94);
     for (seed, run) in &mut study.arms[1].runs {
         run.test = Some(0.96 + 0.001 * *seed as f64);
     }
     let cautions = of(&study).cautions;
-    assert_eq!(cautions[0], Caution::NoBetterThanGuessing(Guessing { accuracy: 0.94 }));
+    assert_eq!(cautions[0], Caution::NoBetterThanGuessing(Guessing { score: 0.94 }));
     assert!(cautions.contains(&Caution::TestDisagrees(vec!["batch-64".into()])), "{cautions:?}");
-    study.majority = Some(0.5);
+    study.baseline = Some(0.5);
     assert!(!matches!(of(&study).cautions[0], Caution::NoBetterThanGuessing(_)));
 }
 

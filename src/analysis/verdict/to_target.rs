@@ -1,4 +1,4 @@
-//! A study whose runs end at a target: not how accurate they become, but what it takes them.
+//! A study whose runs end at a target: not how good they become, but what it takes them.
 
 use crate::analysis::{ArmFinding, Comparison, TargetFinding};
 

@@ -12,10 +12,11 @@ mod words;
 pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to_use};
 
 use super::source::Source;
+use super::words::Scale;
 use crate::analysis::{
     ArmFinding, ArmResults, Comparison, Findings, Objective, Outcome, Rate, Results,
 };
-use crate::format::{count, counted, duration, percent, points};
+use crate::format::{count, counted, duration};
 use crate::stats::Standing;
 use serde::Serialize;
 
@@ -60,7 +61,8 @@ pub struct Next {
 /// The answer of a study.
 pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) -> Answer {
     let verdict = &findings.verdict;
-    let story = Story { results, findings, comparison: &findings.comparison };
+    let (comparison, scale) = (&findings.comparison, Scale::from(results));
+    let story = Story { results, findings, comparison, scale };
     let (headline, label, reason) = story.headline();
     let leaks = story.leaks();
     let certainty = match verdict.outcome {
@@ -91,6 +93,7 @@ struct Story<'s> {
     results: &'s Results,
     findings: &'s Findings,
     comparison: &'s Comparison,
+    scale: Scale,
 }
 
 impl Story<'_> {
@@ -160,13 +163,15 @@ impl Story<'_> {
         let is_open = |arm: &&ArmFinding| arm.competes() && arm.standing != Some(Standing::Out);
         let open = self.comparison.arms.iter().filter(is_open);
         let most = open.filter_map(|arm| arm.from_best.map(|i| i.high.max(-i.low)));
-        let possible = match most.reduce(f64::max).filter(|most| *most < 1.0) {
-            Some(most) => format!("; differences up to {} points remain possible", tenths(most)),
+        let possible = match most.reduce(f64::max).filter(|most| *most < self.scale.width()) {
+            Some(most) => {
+                format!("; differences up to {} remain possible", self.scale.about(most))
+            }
             None => "; with so few common seeds any difference remains possible".into(),
         };
         let lead = match is_tied(self.comparison) {
-            true => "The highest means are equal".into(),
-            false => format!("The highest mean is that of {}", long(best)),
+            true => format!("The {} means are equal", self.scale.highest()),
+            false => format!("The {} mean is that of {}", self.scale.highest(), long(best)),
         };
         (
             format!("No clear winner after {seeds}"),
@@ -198,30 +203,32 @@ impl Story<'_> {
     }
 
     fn reason(&self, arm: &ArmFinding) -> String {
-        let margin = points(self.comparison.margin);
+        let margin = self.scale.amount(self.comparison.margin);
         let best = self.comparison.best();
         let objective = self.findings.verdict.objective;
         match (self.findings.verdict.outcome, best) {
             (Outcome::ToTarget, _) => self.to_target(arm),
             (Outcome::ClearlyBetter, _) => {
-                let by = arm.from_best.map_or(String::new(), |by| {
-                    format!(" by {} to {} points", tenths(by.low), tenths(by.high))
-                });
+                let by = arm
+                    .from_best
+                    .map_or(String::new(), |by| format!(" by {}", self.scale.lead(by)));
                 let next =
                     if self.comparison.arms.len() > 2 { "the next best" } else { "the other" };
-                format!("More accurate than {next}{by}.")
+                format!("{} {next}{by}.", self.scale.better_than())
             }
             (Outcome::NoDifference, _) => format!(
-                "{} are equally accurate (within {margin} points), and it is {}{}.",
+                "{} are {} (within {margin}), and it is {}{}.",
                 match self.comparison.arms.len() {
                     2 => "Both".to_owned(),
                     all => format!("All {all}"),
                 },
+                self.scale.equal(),
                 first(objective),
                 self.not_shown()
             ),
             (_, Some(best)) if !self.comparison.is_best(arm) => format!(
-                "As accurate as {}, the best (within {margin} points){}{}.",
+                "As {} as {}, the best (within {margin}){}{}.",
+                self.scale.good(),
                 short(best),
                 self.saving(arm, best),
                 self.not_shown()
@@ -232,13 +239,15 @@ impl Story<'_> {
                     others.filter(|other| other.place != arm.place).collect();
                 match others.is_empty() {
                     true if self.findings.verdict.settled => {
-                        format!("No other can be more accurate by {margin} points or more.")
+                        format!("No other can be {} by {margin} or more.", self.scale.better())
                     }
-                    true => "It has the highest mean.".into(),
+                    true => format!("It has the {} mean.", self.scale.highest()),
                     false => format!(
-                        "It has the highest mean; {} {} as accurate (within {margin} points), and none is {}.",
+                        "It has the {} mean; {} {} as {} (within {margin}), and none is {}.",
+                        self.scale.highest(),
                         names(&others),
                         if others.len() == 1 { "is" } else { "are" },
+                        self.scale.good(),
                         less(objective)
                     ),
                 }
@@ -253,7 +262,7 @@ impl Story<'_> {
         let steps = of_arm.steps.map_or("-".into(), |steps| count(steps.mean.round() as u64));
         format!(
             "Reaches {} after {seconds} and {steps} steps on average{}.",
-            crate::report::words::target(&target.target),
+            crate::report::words::target(&target.target, self.scale),
             self.not_shown()
         )
     }
@@ -282,8 +291,9 @@ impl Story<'_> {
     }
 
     fn test(&self, arm: &ArmFinding) -> String {
-        arm.test
-            .map_or(String::new(), |test| format!(" Test accuracy {}.", percent(test.summary.mean)))
+        arm.test.map_or(String::new(), |test| {
+            format!(" {} {}.", self.scale.on("Test"), self.scale.value(test.summary.mean))
+        })
     }
 
     /// The most important thing to know beside it.
@@ -346,12 +356,6 @@ fn first(objective: Objective) -> &'static str {
         Objective::Examples => "the one with the fewest examples",
         Objective::LargestBatch => "the largest",
     }
-}
-
-/// A difference without its sign, in points.
-fn tenths(difference: f64) -> String {
-    let points = 100.0 * difference.abs();
-    if points < 0.1 { format!("{points:.2}") } else { format!("{points:.1}") }
 }
 
 fn times(ratio: f64) -> String {

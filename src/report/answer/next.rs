@@ -4,6 +4,7 @@ use super::{Next, Story};
 use crate::analysis::{Caution, Outcome};
 use crate::format::{command, counted, duration};
 use crate::report::source::Source;
+use crate::spec::Task;
 
 impl Story<'_> {
     /// What to do now.
@@ -16,8 +17,13 @@ impl Story<'_> {
             return Some(Next { command: None, what: what.into() });
         }
         if self.learned_nothing() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
-            let what = "Let the model learn first: train longer, tune the learning rate, or weigh a rare \
-                        label (`class_weight`).";
+            let what = match self.results.score.judges(Task::Regression) {
+                true => "Let the model learn first: train longer, or tune the learning rate.",
+                false => {
+                    "Let the model learn first: train longer, tune the learning rate, or weigh a rare label \
+                     (`class_weight`)."
+                }
+            };
             return Some(Next { command: None, what: what.into() });
         }
         match (verdict.outcome, verdict.more) {
@@ -63,7 +69,7 @@ impl Story<'_> {
         }
     }
 
-    /// Whether always giving the more frequent label may do as well.
+    /// Whether always giving the same answer may do as well.
     pub(super) fn learned_nothing(&self) -> bool {
         let mut cautions = self.findings.verdict.cautions.iter();
         cautions.any(|caution| matches!(caution, Caution::NoBetterThanGuessing(_)))

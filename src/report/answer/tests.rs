@@ -130,7 +130,7 @@ fn a_leak_takes_the_green_from_a_decision() {
 #[test]
 fn models_that_learned_nothing_decide_nothing() {
     let arms = vec![arm(32, &around(0.8)), arm(256, &around(0.799))];
-    let found = of(&Results { majority: Some(0.81), ..results(arms) });
+    let found = of(&Results { baseline: Some(0.81), ..results(arms) });
     assert_eq!((found.certainty, found.label.as_str()), (Certainty::Tentative, NOTHING_LEARNED));
     let [command, what] = next(&found);
     assert!(command.is_empty() && what.starts_with("Let the model learn first"), "{what}");

@@ -1,8 +1,8 @@
 //! Arms and how they stand, in a few words: the same ones on the page, in `verdict.md` and in the terminal.
 
 use crate::analysis::{ArmFinding, Comparison, Findings, Outcome};
-use crate::format::{count, list, signed_points_to};
-use crate::report::words;
+use crate::format::{count, list};
+use crate::report::words::{self, Scale};
 use crate::stats::Interval;
 
 /// `32`, or the name of an arm that has one of its own.
@@ -49,10 +49,14 @@ pub(in crate::report) fn to_use(findings: &Findings) -> Option<usize> {
 
 /// A word for how an arm came out.
 pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> &'static str {
+    let scale = Scale::from(comparison);
     match comparison.has_too_few_seeds() && arm.finished > 0 && arm.diverged == 0 {
         true => "too few seeds",
-        false if comparison.is_best(arm) && is_tied(comparison) => "equal highest mean",
-        false => words::result(arm),
+        false if comparison.is_best(arm) && is_tied(comparison) => match scale.highest() {
+            "lowest" => "equal lowest mean",
+            _ => "equal highest mean",
+        },
+        false => words::result(arm, scale),
     }
 }
 
@@ -62,8 +66,8 @@ pub(in crate::report) fn is_tied(comparison: &Comparison) -> bool {
     comparison.arms.iter().filter_map(mean).any(|mean| mean.abs() < 1e-12)
 }
 
-/// `-0.20 (-0.45, +0.10)`: from the best, with the bounds that decide, in points with so many decimals;
-/// `best` for itself.
+/// `-0.20 (-0.45, +0.10)`: from the best, with the bounds that decide, in points with so many decimals if
+/// it is one of points; `best` for itself.
 pub(in crate::report) fn from_best(
     comparison: &Comparison,
     arm: &ArmFinding,
@@ -76,10 +80,11 @@ pub(in crate::report) fn from_best(
         return "best".into();
     }
     let Some(difference) = &arm.difference else { return "-".into() };
-    let points = |value: f64| signed_points_to(value, decimals);
-    let mean = points(difference.estimate.summary.mean);
-    match arm.from_best {
-        Some(Interval { low, high }) => format!("{mean} ({}, {})", points(low), points(high)),
+    let scale = Scale::from(comparison);
+    let signed = |value: f64| scale.signed_to(scale.natural(value), decimals);
+    let mean = scale.signed_to(difference.estimate.summary.mean, decimals);
+    match arm.from_best.map(|ends| scale.natural_ends(ends)) {
+        Some(Interval { low, high }) => format!("{mean} ({}, {})", signed(low), signed(high)),
         None => mean,
     }
 }

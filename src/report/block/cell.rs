@@ -1,8 +1,8 @@
 //! One value of a table.
 
 use crate::analysis::Estimate;
-use crate::format::{count, percent, signed_points};
-use crate::report::words::{percent_range, points_range};
+use crate::format::count;
+use crate::report::words::Scale;
 use crate::stats::{InterquartileMean, Interval, Summary};
 
 /// What stands for a value that does not exist.
@@ -23,15 +23,15 @@ pub(in crate::report) enum Cell {
     /// With all its digits: what was set, such as a learning rate.
     Exact(f64),
     /// `72.6 % (71.0 to 74.2, n = 3)`
-    Accuracy(Option<Estimate>),
+    Score(Scale, Option<Estimate>),
     /// `72.6 % (71.0 to 74.2, n = 3)`
-    InterquartileMean(Option<InterquartileMean>),
-    /// `-0.63 (-3.10 to +1.90, n = 3)`, in points.
-    Difference(Option<Estimate>),
+    InterquartileMean(Scale, Option<InterquartileMean>),
+    /// `-0.63 (-3.10 to +1.90, n = 3)`: of accuracies in points.
+    Difference(Scale, Option<Estimate>),
     /// `+0.53 (+0.22 to +0.84)`
     Value(Option<f64>, Option<Interval>),
-    /// `-3.10 to +1.90`, in points.
-    Between(Option<Interval>),
+    /// `-3.10 to +1.90`: of accuracies in points.
+    Between(Scale, Option<Interval>),
 }
 
 impl Cell {
@@ -52,14 +52,18 @@ impl Cell {
             Self::Count(value) => count(*value),
             Self::Number(value, shown) => shown(*value),
             Self::Exact(value) => value.to_string(),
-            Self::Accuracy(Some(of)) => accuracy(of.summary.mean, of.interval, of.summary.count),
-            Self::InterquartileMean(Some(of)) => accuracy(of.value, of.interval, of.count),
-            Self::Difference(Some(of)) => difference(of),
+            Self::Score(scale, Some(of)) => {
+                score(*scale, of.summary.mean, of.interval, of.summary.count)
+            }
+            Self::InterquartileMean(scale, Some(of)) => {
+                score(*scale, of.value, of.interval, of.count)
+            }
+            Self::Difference(scale, Some(of)) => difference(*scale, of),
             Self::Value(Some(value), None) => format!("{value:+.2}"),
             Self::Value(Some(value), Some(ends)) => {
                 format!("{value:+.2} ({:+.2} to {:+.2})", ends.low, ends.high)
             }
-            Self::Between(Some(ends)) => points_range(*ends),
+            Self::Between(scale, Some(ends)) => scale.signed_range(*ends),
             _ => MISSING.into(),
         }
     }
@@ -79,12 +83,16 @@ impl Cell {
             Self::Count(value) => one(value.to_string()),
             Self::Exact(value) => one(value.to_string()),
             Self::Number(value, _) => vec![of(Some(*value))],
-            Self::Between(interval) => ends(*interval).into(),
-            Self::Value(value, interval) => with_ends(*value, *interval),
-            Self::InterquartileMean(found) => {
-                with_ends(found.map(|of| of.value), found.and_then(|of| of.interval))
+            Self::Between(scale, interval) => {
+                ends(interval.map(|ends| scale.natural_ends(ends))).into()
             }
-            Self::Accuracy(found) | Self::Difference(found) => {
+            Self::Value(value, interval) => with_ends(*value, *interval),
+            Self::InterquartileMean(scale, found) => with_ends(
+                found.map(|of| scale.natural(of.value)),
+                found.and_then(|of| Some(scale.natural_ends(of.interval?))),
+            ),
+            Self::Score(scale, found) | Self::Difference(scale, found) => {
+                let found = found.map(|of| scale.natural_estimate(of));
                 let summary = found.map(|of| of.summary);
                 let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
                 let sd = number(summary.and_then(|summary| summary.sd));
@@ -97,19 +105,19 @@ impl Cell {
     }
 }
 
-fn accuracy(value: f64, interval: Option<Interval>, count: usize) -> String {
-    let value = percent(value);
+fn score(scale: Scale, value: f64, interval: Option<Interval>, count: usize) -> String {
+    let value = scale.value(value);
     match interval {
-        Some(interval) => format!("{value} ({}, n = {count})", percent_range(interval)),
+        Some(interval) => format!("{value} ({}, n = {count})", scale.range(interval)),
         None => format!("{value} (n = {count})"),
     }
 }
 
-fn difference(estimate: &Estimate) -> String {
-    let mean = signed_points(estimate.summary.mean);
+fn difference(scale: Scale, estimate: &Estimate) -> String {
+    let mean = scale.signed(estimate.summary.mean);
     match estimate.interval {
         Some(interval) => {
-            format!("{mean} ({}, n = {})", points_range(interval), estimate.summary.count)
+            format!("{mean} ({}, n = {})", scale.signed_range(interval), estimate.summary.count)
         }
         None => format!("{mean} (n = 1)"),
     }
@@ -128,6 +136,7 @@ fn three_digits(value: f64) -> String {
 
 fn number(value: Option<f64>) -> String {
     // Nine digits hold what was measured; more would differ with the order of a sum.
+    let value = value.filter(|value| value.is_finite());
     let text = value.map(|value| format!("{value:.9}")).unwrap_or_default();
     let shorter = text.trim_end_matches('0').trim_end_matches('.');
     if text.contains('.') { shorter.to_owned() } else { text }
@@ -178,6 +187,7 @@ impl<V: Into<Cell>> From<Option<V>> for Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Metric;
 
     #[test]
     fn numbers_are_plain_as_data_and_have_three_digits_for_a_reader() {
@@ -192,13 +202,14 @@ mod tests {
 
     #[test]
     fn an_estimate_is_five_columns_of_data_and_what_is_missing_keeps_them() {
+        let scale = Scale::new(Metric::Accuracy.info(), None);
         let names = |cell: Cell| cell.values("x").into_iter().map(|(name, _)| name).collect();
         let expected = ["x", "x_sd", "x_low", "x_high", "x_seeds"];
-        let found: Vec<String> = names(Cell::Accuracy(None));
+        let found: Vec<String> = names(Cell::Score(scale, None));
         assert_eq!(found, expected);
         let found: Vec<String> = names(Cell::Value(None, None));
         assert_eq!(found, ["x", "x_low", "x_high"]);
-        assert_eq!(Cell::Difference(None).shown(), "-");
-        assert!(Cell::Difference(None).is_missing() && !Cell::Count(0).is_missing());
+        assert_eq!(Cell::Difference(scale, None).shown(), "-");
+        assert!(Cell::Difference(scale, None).is_missing() && !Cell::Count(0).is_missing());
     }
 }

@@ -1,4 +1,4 @@
-//! Tables as CSV: accuracies and differences as shares of 1, times in seconds, memory in bytes. No text is
+//! Tables as CSV: scores and differences as they are measured, shares as shares of 1, times in seconds, memory in bytes. No text is
 //! a formula to a spreadsheet.
 
 use super::Table;

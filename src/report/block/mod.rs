@@ -46,7 +46,7 @@ impl Block {
 /// A part of the report with a title of its own.
 pub(super) struct Section {
     /// Above it.
-    pub(super) title: &'static str,
+    pub(super) title: String,
     /// The names of the figures that belong to it.
     pub(super) figures: &'static [&'static str],
     /// None where the study has no data for it.

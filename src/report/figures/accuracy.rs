@@ -1,13 +1,13 @@
-//! Accuracy against batch size: at the end of the runs, one panel a group of comparable arms, and
+//! The score against batch size: at the end of the runs, one panel a group of comparable arms, and
 //! with equal epochs, steps and time as `analysis::budgets` reads them off the curves.
 
 use super::{ASIDE, Figure, Study, beside, range};
 use crate::analysis::{
     ArmFinding, ArmResults, AtBest, BudgetFinding, Comparison, Estimate, GroupView, Split,
 };
-use crate::format::{percent, points};
-use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
-use crate::report::words;
+use crate::report::plot::{Axis, Chart, Mark, Panel, Spread};
+use crate::report::words::{self, Scale};
+use crate::stats::Interval;
 
 /// What one panel shows.
 struct View<'s> {
@@ -17,7 +17,7 @@ struct View<'s> {
     comparison: &'s Comparison,
     /// The estimates of all arms on the axis.
     findings: Vec<&'s ArmFinding>,
-    /// Whose accuracies the axis has room for: panels of the same ones have the same scale.
+    /// Whose scores the axis has room for: panels of the same ones have the same scale.
     scale: Vec<&'s ArmResults>,
     split: Split,
 }
@@ -37,9 +37,10 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     let at_best = study.findings.at_best.iter().map(at_best);
     let views = at_end.into_iter().chain(equal(study).map(with_equal)).chain(at_best);
     let panels: Vec<Panel> = views.map(|view| panel(study, &view)).collect();
+    let score = study.scale().capital();
     let title = match panels.len() > ways {
-        true => "Accuracy by batch size, and by what is held equal".into(),
-        false => "Accuracy by batch size".into(),
+        true => format!("{score} by batch size, and by what is held equal"),
+        false => format!("{score} by batch size"),
     };
     Some(Figure { name: "accuracy", title, caption, panels, legend })
 }
@@ -103,15 +104,16 @@ fn caption(study: &Study, ways: usize) -> String {
         1 => String::new(),
         _ => format!(" The first {ways} panels have the same scale."),
     };
+    let score = study.scale().on("validation");
     let equal = match equal(study).next() {
-        None => "",
+        None => String::new(),
         Some(_) => {
-            " Panels with equal amounts show validation accuracy where the shortest run ends."
+            format!(" Panels with equal amounts show {score} where the shortest run ends.")
         }
     };
     let best = match study.findings.at_best {
-        None => "",
-        Some(_) => " The last panel shows each run at its best validation accuracy.",
+        None => String::new(),
+        Some(_) => format!(" The last panel shows each run at its best {score}."),
     };
     let all = study.findings.budgets.iter();
     let unread = all.filter(|budget| !budget.unread.is_empty()).map(|budget| {
@@ -119,35 +121,38 @@ fn caption(study: &Study, ways: usize) -> String {
         format!(" With {name} {arms} had not been measured yet.")
     });
     let rows = match study.results.reported_split() {
-        Split::Test => ", over test rows too",
-        Split::Validation => "",
+        Split::Test => study.scale().over_rows(","),
+        Split::Validation => String::new(),
     };
     format!(
         "Small dots are runs, large marks means, bars 95 % t intervals ({}{rows}). Grey band: within the \
-         margin of {} points below the best mean. Overlapping bars do not show that sizes are equal; the \
+         margin of {} {} the best mean. Overlapping bars do not show that sizes are equal; the \
          table of paired differences does.{each}{equal}{best}{}",
         study.seeds(),
-        points(study.results.margin),
+        study.scale().amount(study.results.margin),
+        if study.results.score.falls() { "above" } else { "below" },
         unread.collect::<String>()
     )
 }
 
 fn panel(study: &Study, view: &View) -> Panel {
-    let label = format!("{} accuracy", view.split);
-    let y = Axis::over(&label, Spread::Linear, Unit::Percent, shown(study, view));
+    let scale = study.scale();
+    let shown = shown(study, view).into_iter().map(|turned| scale.natural(turned));
+    let y = Axis::over(&scale.on(view.split), Spread::Linear, scale.axis(), shown);
+    let [least, most] = scale.limits();
     let x = Axis::of_batch_sizes(&study.sizes());
-    let mut chart = Chart::new(&view.title, x, y.within(0.0, 1.0));
-    if let Some(best) = view.comparison.best().and_then(|best| best.accuracy(view.split)) {
+    let mut chart = Chart::new(&view.title, x, y.within(least, most));
+    if let Some(best) = view.comparison.best().and_then(|best| best.score(view.split)) {
         let (margin, best) = (study.results.margin, best.summary);
-        let says = format!("within {} points of the best mean", points(margin));
-        chart.between_y([best.mean - margin, best.mean], &says);
+        let says = format!("within {} of the best mean", scale.amount(margin));
+        chart.between_y(scale.natural_pair([best.mean - margin, best.mean]), &says);
     }
-    let means = view.arms.iter().filter_map(|arm| Some((*arm, view.accuracy(arm)?)));
+    let means = view.arms.iter().filter_map(|arm| Some((*arm, view.score(arm)?)));
     let means: Vec<(&ArmResults, &Estimate)> = means.collect();
     if view.is_plain() {
-        let line: Vec<[f64; 2]> =
-            means.iter().map(|(arm, of)| [arm.batch_size as f64, of.summary.mean]).collect();
-        chart.reference(&line, "means");
+        let mean = |of: &Estimate| scale.natural(of.summary.mean);
+        let line = means.iter().map(|(arm, of)| [arm.batch_size as f64, mean(of)]);
+        chart.reference(&line.collect::<Vec<_>>(), "means");
     }
     for (arm, of) in &means {
         draw_arm(study, &mut chart, arm, of, Place::of(study, &view.arms, arm));
@@ -155,23 +160,22 @@ fn panel(study: &Study, view: &View) -> Panel {
     chart.finish()
 }
 
-/// The accuracies that an axis has room for. A bar of two seeds may be wider than everything: it is
+/// The scores that an axis has room for, turned. A bar of two seeds may be wider than everything: it is
 /// shown as far as twice the data.
 fn shown(study: &Study, view: &View) -> Vec<f64> {
-    let runs =
-        view.scale.iter().flat_map(|arm| arm.runs.values()).map(|run| run.reported_accuracy());
+    let runs = view.scale.iter().flat_map(|arm| arm.runs.values()).map(|run| run.reported_score());
     let mut shown: Vec<f64> = runs.collect();
     let [low, high] = range(shown.iter().copied());
     let room = 1.5 * (high - low).max(study.results.margin);
-    let bars = view.scale.iter().filter_map(|arm| ends(view.accuracy(arm)?)).flatten();
+    let bars = view.scale.iter().filter_map(|arm| ends(study.scale(), view.score(arm)?)).flatten();
     shown.extend(bars.map(|end| end.clamp(low - room, high + room)));
     shown
 }
 
-/// The ends of the interval of a mean, cut to what an accuracy can be.
-fn ends(estimate: &Estimate) -> Option<[f64; 2]> {
-    let interval = estimate.interval?;
-    Some([interval.low.max(0.0), interval.high.min(1.0)])
+/// The ends of the interval of a mean, cut to what the score can be; turned.
+fn ends(scale: Scale, estimate: &Estimate) -> Option<[f64; 2]> {
+    let Interval { low, high } = scale.within_limits(estimate.interval?);
+    Some(scale.natural_pair([low, high]))
 }
 
 impl View<'_> {
@@ -183,8 +187,8 @@ impl View<'_> {
         self.arms.windows(2).all(alike)
     }
 
-    fn accuracy(&self, arm: &ArmResults) -> Option<&Estimate> {
-        self.findings.iter().find(|found| found.name == arm.name)?.accuracy(self.split)
+    fn score(&self, arm: &ArmResults) -> Option<&Estimate> {
+        self.findings.iter().find(|found| found.name == arm.name)?.score(self.split)
     }
 }
 
@@ -214,17 +218,19 @@ impl Place {
 }
 
 fn draw_arm(study: &Study, chart: &mut Chart, arm: &ArmResults, of: &Estimate, place: Place) {
+    let scale = study.scale();
     let (x, mark): (f64, Mark) = (arm.batch_size as f64, study.mark(arm));
     for (at, (seed, run)) in arm.runs.iter().enumerate() {
-        let accuracy = run.reported_accuracy();
-        let says = format!("{}, seed {seed}: {}", arm.name, percent(accuracy));
+        let score = run.reported_score();
+        let says = format!("{}, seed {seed}: {}", arm.name, scale.value(score));
         let shift = place.seeds + place.narrow * beside(at, arm.runs.len());
-        chart.seed(x, accuracy, shift, mark, &says);
+        chart.seed(x, scale.natural(score), shift, mark, &says);
     }
-    let mut says = format!("{}: {} on average", arm.name, percent(of.summary.mean));
-    if let Some([low, high]) = ends(of) {
-        chart.interval(x, [low, high], place.mean, mark);
-        says += &format!(", 95 % interval {} to {}", percent(low), percent(high));
+    let mut says = format!("{}: {} on average", arm.name, scale.value(of.summary.mean));
+    if let Some(ends) = ends(scale, of) {
+        chart.interval(x, scale.natural_pair(ends), place.mean, mark);
+        let [low, high] = if scale.falls() { [ends[1], ends[0]] } else { ends };
+        says += &format!(", 95 % interval {} to {}", scale.value(low), scale.value(high));
     }
-    chart.mean(x, of.summary.mean, place.mean, mark, &says);
+    chart.mean(x, scale.natural(of.summary.mean), place.mean, mark, &says);
 }

@@ -3,7 +3,6 @@
 
 use super::{Figure, Study, curves};
 use crate::analysis::{ArmFinding, Comparison, Role};
-use crate::format::{points, signed_points};
 use crate::report::answer::{cut, short, standing};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 use crate::stats::Interval;
@@ -38,8 +37,8 @@ fn caption(study: &Study, has_difference: bool) -> String {
     match has_difference {
         true => format!(
             "Left: means with the bounds that decide (wrong in at most 5 of 100 studies), and small marks for \
-             seeds; grey: less than the margin of {} points. {curves}",
-            points(study.results.margin)
+             seeds; grey: less than the margin of {}. {curves}",
+            study.scale().amount(study.results.margin)
         ),
         false => curves.into(),
     }
@@ -75,9 +74,10 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
     let best_runs = of(best);
     let seeds_of = |arm: &ArmFinding| of(arm).minus(best_runs);
     let margin = study.results.margin;
-    let label = "validation accuracy minus the best (points)";
-    let shown = shown(&arms, margin, &seeds_of);
-    let x = Axis::over(label, Spread::Linear, Unit::Points, shown.iter().copied());
+    let scale = study.scale();
+    let label = format!("{} minus the best{}", scale.on("validation"), scale.unit_of_column());
+    let shown = shown(&arms, margin, &seeds_of).into_iter().map(|turned| scale.natural(turned));
+    let x = Axis::over(&label, Spread::Linear, scale.axis_of_differences(), shown);
     let [low, high] = x.ends();
     // Room for a word at the right.
     let x = x.within_room(low, high + 0.38 * (high - low));
@@ -89,26 +89,27 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
     let ticks = arms.iter().enumerate().map(|(at, arm)| (height(at), name(arm))).collect();
     let y = Axis::over("", Spread::Linear, Unit::Plain, [0.35, arms.len() as f64 + 0.65]);
     let mut chart = Chart::new("Difference from the best", x, y.with_ticks(ticks));
-    chart.between_x([-margin, margin], &format!("within the margin of {} points", points(margin)));
+    chart.between_x([-margin, margin], &format!("within the margin of {}", scale.amount(margin)));
     let ends = [low, high];
     for (at, arm) in arms.iter().enumerate() {
         let (mark, y) = (study.mark(of(arm)), height(at));
         if arm.role == Role::Best {
-            chart.mean(0.0, y, 0.0, mark, &format!("{}: highest mean", arm.name));
+            chart.mean(0.0, y, 0.0, mark, &format!("{}: {} mean", arm.name, scale.highest()));
             chart.word_at_right(y, standing(comparison, arm));
             continue;
         }
         for (seed, value) in seeds_of(arm) {
-            let says = format!("{}, seed {seed}: {}", arm.name, signed_points(value));
-            chart.seed_below(value.clamp(ends[0], ends[1]), y, mark, &says);
+            let says = format!("{}, seed {seed}: {}", arm.name, scale.signed(value));
+            chart.seed_below(scale.natural(value).clamp(ends[0], ends[1]), y, mark, &says);
         }
         let mean = arm.difference.map_or(0.0, |difference| difference.estimate.summary.mean);
-        let mut says = format!("{}: {} points", arm.name, signed_points(mean));
+        let mut says = format!("{}: {}", arm.name, scale.difference(mean));
         if let Some(Interval { low, high }) = arm.from_best {
-            chart.interval_x(y, [low, high], ends, mark);
-            says += &format!(", between {} and {}", signed_points(low), signed_points(high));
+            chart.interval_x(y, scale.natural_pair([low, high]), ends, mark);
+            let (low, high) = if scale.falls() { (high, low) } else { (low, high) };
+            says += &format!(", between {} and {}", scale.signed(low), scale.signed(high));
         }
-        chart.mean(mean.clamp(ends[0], ends[1]), y, 0.0, mark, &says);
+        chart.mean(scale.natural(mean).clamp(ends[0], ends[1]), y, 0.0, mark, &says);
         chart.word_at_right(y, standing(comparison, arm));
     }
     Some(chart.finish())

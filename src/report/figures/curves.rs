@@ -1,22 +1,46 @@
-//! Learning curves: validation accuracy against epochs (and so examples), updates and seconds, and
+//! Learning curves: the validation score against epochs (and so examples), updates and seconds, and
 //! validation loss against epochs.
 
 use super::{Figure, Study, range};
 use crate::analysis::{ArmResults, Point};
 use crate::format::{count, counted};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
+use crate::report::words::Scale;
 
 /// What is drawn upwards.
 #[derive(Clone, Copy)]
-struct Height {
-    label: &'static str,
-    unit: Unit,
-    of: fn(&Point) -> f64,
+enum Height {
+    Score(Scale),
+    Loss,
 }
 
-const ACCURACY: Height =
-    Height { label: "validation accuracy", unit: Unit::Percent, of: |point| point.accuracy };
-const LOSS: Height = Height { label: "validation loss", unit: Unit::Plain, of: |point| point.loss };
+impl Height {
+    fn of(self, point: &Point) -> f64 {
+        match self {
+            Self::Score(scale) => scale.natural(point.score),
+            Self::Loss => point.loss,
+        }
+    }
+
+    /// Its axis, with room for these.
+    fn axis(self, values: impl IntoIterator<Item = f64>) -> Axis {
+        match self {
+            Self::Score(scale) => {
+                let y = Axis::over(&scale.on("validation"), Spread::Linear, scale.axis(), values);
+                let [least, most] = scale.limits();
+                y.within(least, most)
+            }
+            Self::Loss => Axis::over("validation loss", Spread::Linear, Unit::Plain, values),
+        }
+    }
+
+    fn unit(self) -> Unit {
+        match self {
+            Self::Score(scale) => scale.axis(),
+            Self::Loss => Unit::Plain,
+        }
+    }
+}
 
 /// The curve of an arm: `[x, mean, lowest, highest]` at each point that all seeds have.
 type Curve = Vec<[f64; 4]>;
@@ -32,26 +56,28 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         Some(_) => ("by epoch", "epochs"),
         None => ("by example", "examples seen"),
     };
+    let score = Height::Score(study.scale());
     let panels = vec![
-        panel(study, &arms, (title, label), &passes, ACCURACY),
-        panel(study, &arms, ("by step", "steps"), &|p| p.step as f64, ACCURACY),
-        panel(study, &arms, ("by time", "seconds"), &|p| p.seconds, ACCURACY),
-        panel(study, &arms, ("loss", label), &passes, LOSS),
+        panel(study, &arms, (title, label), &passes, score),
+        panel(study, &arms, ("by step", "steps"), &|p| p.step as f64, score),
+        panel(study, &arms, ("by time", "seconds"), &|p| p.seconds, score),
+        panel(study, &arms, ("loss", label), &passes, Height::Loss),
     ];
     let caption = caption(study, &arms, rows);
     let (title, legend) = ("Learning curves".into(), study.legend(&arms));
     Some(Figure { name: "curves", title, caption, panels, legend })
 }
 
-/// Validation accuracy by epoch alone, beside the answer.
+/// The validation score by epoch alone, beside the answer.
 pub(super) fn first(study: &Study) -> Option<Panel> {
     let arms = study.few_arms();
     let rows = study.results.examples.train?;
     let passes = |point: &Point| point.examples as f64 / rows as f64;
-    let title = "Validation accuracy by epoch";
+    let title = study.scale().on("Validation") + " by epoch";
+    let score = Height::Score(study.scale());
     arms.iter()
         .any(|arm| common(arm) > 1)
-        .then(|| panel(study, &arms, (title, "epochs"), &passes, ACCURACY))
+        .then(|| panel(study, &arms, (&title, "epochs"), &passes, score))
 }
 
 /// What these curves show: how many seeds and measurements, what bands there are, what is cut off.
@@ -77,25 +103,28 @@ fn caption(study: &Study, arms: &[&ArmResults], rows: Option<usize>) -> String {
     };
     let examples = rows
         .map_or(String::new(), |rows| format!(" One epoch is {} examples.", count(rows as u64)));
-    format!("Validation. {lines}{measured}{cut}{examples}{}{}", rising(arms), study.which_arms())
+    let rising = rising(arms, study.scale());
+    format!("Validation. {lines}{measured}{cut}{examples}{rising}{}", study.which_arms())
 }
 
 /// A sentence on arms whose loss rises again, where there are any.
-fn rising(arms: &[&ArmResults]) -> String {
+fn rising(arms: &[&ArmResults], scale: Scale) -> String {
     let rises = |arm: &&&ArmResults| {
         let losses: Vec<f64> =
-            curve(arm, &|p| p.step as f64, LOSS.of).iter().map(|p| p[1]).collect();
+            curve(arm, &|p| p.step as f64, Height::Loss).iter().map(|p| p[1]).collect();
         let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
         losses.last().is_some_and(|last| *last > 1.05 * least)
     };
     let names: Vec<&str> = arms.iter().filter(rises).map(|arm| arm.name.as_str()).collect();
     match names.is_empty() {
         true => String::new(),
-        false => format!(
-            " The loss of {} ends at least 5 % above its least: rising loss at flat accuracy means \
-             overconfidence.",
-            names.join(", ")
-        ),
+        false => {
+            let meaning = match scale.title() {
+                "accuracy" => ": rising loss at flat accuracy means overconfidence",
+                _ => "",
+            };
+            format!(" The loss of {} ends at least 5 % above its least{meaning}.", names.join(", "))
+        }
     }
 }
 
@@ -112,7 +141,7 @@ fn panel(
     height: Height,
 ) -> Panel {
     let drawn: Vec<(&ArmResults, Curve)> =
-        arms.iter().map(|arm| (*arm, curve(arm, of, height.of))).collect();
+        arms.iter().map(|arm| (*arm, curve(arm, of, height))).collect();
     let all = || drawn.iter().flat_map(|(_, points)| points);
     // Updates span as many octaves as batch sizes do.
     let ends = drawn.iter().filter_map(|(_, points)| points.last()).map(|point| point[0]);
@@ -120,9 +149,7 @@ fn panel(
     let spread = if longest > 6.0 * shortest { Spread::Log10 } else { Spread::Linear };
     let x = Axis::over(label, spread, Unit::Plain, all().map(|point| point[0]));
     let heights = all().flat_map(|point| [point[2], point[3]]);
-    let y = Axis::over(height.label, Spread::Linear, height.unit, heights);
-    let y = if height.unit == Unit::Percent { y.within(0.0, 1.0) } else { y };
-    let mut chart = Chart::new(title, x, y);
+    let mut chart = Chart::new(title, x, height.axis(heights));
     for (arm, points) in drawn.iter().filter(|(arm, _)| arm.runs.len() > 1) {
         let band: Vec<[f64; 3]> = points.iter().map(|p| [p[0], p[2], p[3]]).collect();
         chart.band(&band, study.mark(arm), &format!("{}: all seeds", arm.name));
@@ -133,7 +160,7 @@ fn panel(
         chart.line(&line, mark, name);
         for [x, mean, low, high] in points {
             let at = short(*x);
-            let [mean_says, low, high] = [mean, low, high].map(|v| height.unit.written(*v));
+            let [mean_says, low, high] = [mean, low, high].map(|v| height.unit().written(*v));
             let says = match arm.runs.len() {
                 1 => format!("{name}, {label} {at}: {mean_says}"),
                 _ => format!("{name}, {label} {at}: {mean_says} on average, seeds {low} to {high}"),
@@ -144,13 +171,13 @@ fn panel(
     chart.finish()
 }
 
-fn curve(arm: &ArmResults, of: &dyn Fn(&Point) -> f64, height: fn(&Point) -> f64) -> Curve {
+fn curve(arm: &ArmResults, of: &dyn Fn(&Point) -> f64, height: Height) -> Curve {
     let seeds = arm.runs.len() as f64;
     let at = |at: usize| {
         let points = || arm.runs.values().map(move |run| &run.curve[at]);
         let x = points().map(of).sum::<f64>() / seeds;
-        let mean = points().map(height).sum::<f64>() / seeds;
-        let [low, high] = range(points().map(height));
+        let mean = points().map(|point| height.of(point)).sum::<f64>() / seeds;
+        let [low, high] = range(points().map(|point| height.of(point)));
         [x, mean, low, high]
     };
     (0..common(arm)).map(at).collect()

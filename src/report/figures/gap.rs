@@ -2,8 +2,8 @@
 
 use super::{Figure, Study};
 use crate::analysis::{Decomposition, Part, Parts};
-use crate::format::{points, signed_points};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
+use crate::report::words::Scale;
 
 /// Under the bars, in the order of the sum.
 const NAMES: [&str; 4] = ["gap", "= rate", "+ steps", "+ rest"];
@@ -12,19 +12,21 @@ const BELOW: f64 = 36.0;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
     let found = study.findings.decomposition.as_ref()?;
-    let margin = study.results.margin;
-    let test = found.test.as_ref().map(|parts| panel("on the test split", parts, margin));
-    let validation = panel("on validation", &found.validation, margin);
-    let at_best = panel("at each run's best", &found.best, margin);
+    let (margin, scale) = (study.results.margin, study.scale());
+    let test = found.test.as_ref().map(|parts| panel("on the test split", parts, margin, scale));
+    let validation = panel("on validation", &found.validation, margin, scale);
+    let at_best = panel("at each run's best", &found.best, margin, scale);
     let seeds = found.seeds.len();
-    let rows = if found.test.is_some() { ", over test rows too" } else { "" };
+    let rows = if found.test.is_some() { scale.over_rows(",") } else { String::new() };
     let caption = format!(
-        "Accuracy of {small} minus {large}, in points. The gap is the sum of the other bars: what tuning \
+        "{score} of {small} minus {large}{unit}. The gap is the sum of the other bars: what tuning \
          the learning rate gives {large} more than {small}, what as many steps add, and the rest. Grey \
-         band: the margin ({margin} points). Bars: 95 % t intervals, paired by seed (n = {seeds}){rows}.",
+         band: the margin ({margin}). Bars: 95 % t intervals, paired by seed (n = {seeds}){rows}.",
         small = found.small,
         large = found.large,
-        margin = points(margin),
+        score = scale.capital(),
+        unit = if scale.unit().is_empty() { "" } else { ", in points" },
+        margin = scale.amount(margin),
     );
     Some(Figure {
         name: "gap",
@@ -43,7 +45,7 @@ fn mean(part: &Part) -> f64 {
     part.estimate.summary.mean
 }
 
-fn panel(title: &str, parts: &Parts, margin: f64) -> Panel {
+fn panel(title: &str, parts: &Parts, margin: f64, scale: Scale) -> Panel {
     let parts = parts.all();
     let means = || parts.iter().map(|part| mean(part));
     let most = means().fold(margin, |most, mean| most.max(mean.abs()));
@@ -52,7 +54,8 @@ fn panel(title: &str, parts: &Parts, margin: f64) -> Panel {
     let shown = whiskers
         .flat_map(|ends| [ends.low, ends.high].map(|end| end.clamp(-3.0 * most, 3.0 * most)));
     let shown = means().chain(shown).chain([0.0, -margin, margin]);
-    let y = Axis::over("points", Spread::Linear, Unit::Points, shown);
+    let shown = shown.map(|turned| scale.natural(turned));
+    let y = Axis::over(scale.axis_label(), Spread::Linear, scale.axis_of_differences(), shown);
     let x = Axis::over("", Spread::Linear, Unit::Plain, [-0.6, 3.6]).within(-0.6, 3.6);
     let x = x.with_ticks((0u8..).map(f64::from).zip(NAMES.map(String::from)).collect());
     let lowest = y.ends()[0];
@@ -62,15 +65,14 @@ fn panel(title: &str, parts: &Parts, margin: f64) -> Panel {
     let classes = ["bar total", "bar part", "bar part", "bar residual"];
     for (at, part) in parts.into_iter().enumerate() {
         let (x, mean) = (at as f64, mean(part));
-        let size = signed_points(mean);
-        let mut says = format!("{}: {size} points", NAMES[at]);
+        let size = scale.signed(mean);
+        let mut says = format!("{}: {size}{}", NAMES[at], scale.unit());
         if let Some(ends) = part.estimate.interval {
-            let (low, high) = (signed_points(ends.low), signed_points(ends.high));
-            says += &format!(", 95 % interval {low} to {high}");
+            says += &format!(", 95 % interval {}", scale.signed_range(ends));
         }
-        chart.area([x - 0.36, x + 0.36], [0.0, mean], classes[at], &says);
+        chart.area([x - 0.36, x + 0.36], [0.0, scale.natural(mean)], classes[at], &says);
         if let Some(ends) = part.estimate.interval {
-            chart.interval(x, [ends.low, ends.high], 0.0, Mark::plain());
+            chart.interval(x, scale.natural_pair([ends.low, ends.high]), 0.0, Mark::plain());
         }
         // Under its name, where nothing else stands.
         chart.text(x, lowest, [0.0, BELOW], "mid", &size);

@@ -2,14 +2,18 @@
 
 use super::{Figure, Measure, Study};
 use crate::analysis::RunResults;
-use crate::format::signed_points;
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
+use crate::report::words::Scale;
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
-    study.arms().flat_map(|arm| arm.runs.values()).find_map(accuracy_gap)?;
+    study.arms().flat_map(|arm| arm.runs.values()).find_map(score_gap)?;
+    let scale = study.scale();
+    // The worse minus the better of two, so that what is above 0 is a gap.
+    let minus =
+        if scale.falls() { "validation minus training" } else { "training minus validation" };
     let panels = vec![
-        panel(study, "accuracy: training minus validation", Unit::Points, accuracy_gap),
-        panel(study, "loss: validation minus training", Unit::Plain, loss_gap),
+        panel(study, &format!("{}: {minus}", scale.title()), Some(scale), score_gap),
+        panel(study, "loss: validation minus training", None, loss_gap),
     ];
     let caption = format!(
         "0 = no gap; higher = more overfitting. After the last epoch; small dots are seeds, large marks \
@@ -20,9 +24,10 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     Some(Figure { name: "generalisation", title, caption, panels, legend: Vec::new() })
 }
 
-fn accuracy_gap(run: &RunResults) -> Option<f64> {
+/// By how much training is better, whichever way that is.
+fn score_gap(run: &RunResults) -> Option<f64> {
     let last = run.curve.last()?;
-    Some(last.train?[1] - last.accuracy)
+    Some(last.train?[1] - last.score)
 }
 
 fn loss_gap(run: &RunResults) -> Option<f64> {
@@ -30,16 +35,22 @@ fn loss_gap(run: &RunResults) -> Option<f64> {
     Some(last.loss - last.train?[0])
 }
 
-fn panel(study: &Study, title: &str, unit: Unit, gap: fn(&RunResults) -> Option<f64>) -> Panel {
-    let written = |gap: f64| match unit {
-        Unit::Points => format!("{} points", signed_points(gap)),
-        _ => format!("{gap:+.4}"),
+fn panel(
+    study: &Study,
+    title: &str,
+    scale: Option<Scale>,
+    gap: fn(&RunResults) -> Option<f64>,
+) -> Panel {
+    let written = |gap: f64| match scale {
+        Some(scale) => scale.difference(scale.natural(gap)),
+        None => format!("{gap:+.4}"),
     };
     let measure = Measure { of: &gap, spread: Spread::Linear, written: &written };
     let (runs, bars) = measure.all(study);
     let most = runs.iter().fold(0f64, |most, gap| most.max(gap.abs()));
     let bars = bars.into_iter().map(|end| end.clamp(-2.0 * most, 2.0 * most));
-    let label = if unit == Unit::Points { "points" } else { "loss" };
+    let label = scale.map_or("loss", Scale::axis_label);
+    let unit = scale.map_or(Unit::Plain, Scale::axis_of_differences);
     let y = Axis::over(label, Spread::Linear, unit, runs.into_iter().chain(bars).chain([0.0]));
     let sizes = study.sizes();
     let mut chart = Chart::new(title, Axis::of_batch_sizes(&sizes), y);

@@ -1,23 +1,24 @@
-//! What lies between two solutions: loss and accuracy on the straight line from one to the other, of
+//! What lies between two solutions: loss and metric on the straight line from one to the other, of
 //! all seeds together.
 
 use super::range;
 use crate::analysis::{Line, LinePoint};
 use crate::format::counted;
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit, short};
+use crate::report::words::Scale;
 
 /// What is drawn of a point.
 type Value<'v> = &'v dyn Fn(&LinePoint) -> f64;
 
-/// Loss and accuracy; none where no line was measured.
+/// Loss and metric; none where no line was measured.
 pub(super) fn panels(lines: &[Line]) -> Vec<Panel> {
     let lines = of_one_pair(lines);
-    match lines.is_empty() {
-        true => Vec::new(),
-        false => {
-            vec![panel(&lines, "loss", 0, Unit::Plain), panel(&lines, "accuracy", 1, Unit::Percent)]
-        }
-    }
+    let Some(first) = lines.first() else { return Vec::new() };
+    let scale = Scale::new(first.metric, None);
+    vec![
+        panel(&lines, "loss", Unit::Plain, &|[loss, _]| loss),
+        panel(&lines, scale.title(), scale.axis(), &|[_, value]| scale.natural(value)),
+    ]
 }
 
 /// What they show; empty where there are none.
@@ -49,7 +50,7 @@ fn of_one_pair(lines: &[Line]) -> Vec<&Line> {
     lines.iter().filter(|line| first.is_some_and(|first| is_like(line, first))).collect()
 }
 
-fn panel(lines: &[&Line], label: &str, which: usize, unit: Unit) -> Panel {
+fn panel(lines: &[&Line], label: &str, unit: Unit, of: &dyn Fn([f64; 2]) -> f64) -> Panel {
     let points = || lines.iter().flat_map(|line| &line.points);
     let x = Axis::over(
         "from the small batch (0) to the large one (1)",
@@ -57,16 +58,16 @@ fn panel(lines: &[&Line], label: &str, which: usize, unit: Unit) -> Panel {
         Unit::Plain,
         points().map(|point| point.alpha),
     );
-    let all = points().flat_map(|point| [point.train[which], point.validation[which]]);
+    let all = points().flat_map(|point| [of(point.train), of(point.validation)]);
     let y = Axis::over(label, Spread::Linear, unit, all);
     let [low, high] = y.ends();
     let mut chart = Chart::new(&format!("{label} between two solutions"), x, y);
     for (end, arm) in [(0.0, &lines[0].small), (1.0, &lines[0].large)] {
         chart.reference(&[[end, low], [end, high]], arm);
     }
-    course(&mut chart, lines, ("training", Mark::plain(), unit), &|point| point.train[which]);
+    course(&mut chart, lines, ("training", Mark::plain(), unit), &|point| of(point.train));
     let validation = ("validation", Mark::dashed(1), unit);
-    course(&mut chart, lines, validation, &|point| point.validation[which]);
+    course(&mut chart, lines, validation, &|point| of(point.validation));
     chart.finish()
 }
 

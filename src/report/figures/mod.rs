@@ -20,7 +20,7 @@ mod target;
 mod tests;
 
 use super::plot::{Chart, Figure, Mark, Spread};
-use super::words;
+use super::words::{self, Scale};
 use crate::analysis::{ArmResults, CONFIDENCE, Findings, Results, RunResults};
 use crate::stats::summarise;
 use std::collections::BTreeSet;
@@ -67,6 +67,11 @@ fn distinct(sizes: impl Iterator<Item = usize>) -> Vec<usize> {
 }
 
 impl<'s> Study<'s> {
+    /// How its score is told.
+    fn scale(&self) -> Scale {
+        self.results.into()
+    }
+
     /// All batch sizes, ascending.
     fn sizes(&self) -> Vec<usize> {
         distinct(self.results.arms.iter().map(|arm| arm.batch_size))
@@ -96,7 +101,7 @@ impl<'s> Study<'s> {
         self.results.arms.iter().filter(|arm| !arm.runs.is_empty())
     }
 
-    /// At most eight arms: all, or for each batch size the one with the highest accuracy.
+    /// At most eight arms: all, or for each batch size the one with the best score.
     fn few_arms(&self) -> Vec<&'s ArmResults> {
         let all: Vec<&ArmResults> = self.arms().collect();
         if all.len() <= 8 {
@@ -113,10 +118,11 @@ impl<'s> Study<'s> {
     }
 
     /// A sentence where [`Study::few_arms`] leaves some out.
-    fn which_arms(&self) -> &'static str {
+    fn which_arms(&self) -> String {
+        let (highest, score) = (self.scale().highest(), self.scale().on("validation"));
         match self.arms().count() {
-            0..=8 => "",
-            _ => " Of each batch size the arm with the highest validation accuracy is shown.",
+            0..=8 => String::new(),
+            _ => format!(" Of each batch size the arm with the {highest} {score} is shown."),
         }
     }
 

@@ -1,8 +1,8 @@
-//! Accuracy against what it costs: which arms no other beats in both.
+//! The score against what it costs: which arms no other beats in both.
 
 use super::{Figure, Study, range};
 use crate::analysis::{ArmFinding, ArmResults, Front, NEGLIGIBLE_RATIO, Price, RunResults, reach};
-use crate::format::{bytes, count, duration, percent};
+use crate::format::{bytes, count, duration};
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit};
 use crate::report::words;
 
@@ -18,16 +18,23 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         study.findings.target.as_ref().filter(|_| to_target).map_or(String::new(), |target| {
             format!(
                 " Target: {}; arms of which a run missed it have no mark.",
-                words::target(&target.target)
+                words::target(&target.target, study.scale())
             )
         });
     let caption = format!(
         "Small dots are runs, large marks means ({}), bars 95 % t intervals. Dashed: arms that no other \
-         beats in both means (Pareto front). Validation accuracy; time and memory of this machine.{target}",
-        study.seeds()
+         beats in both means (Pareto front). {}; time and memory of this machine.{target}",
+        study.seeds(),
+        study.scale().on("Validation")
     );
     let legend = study.legend(&arms);
-    Some(Figure { name: "pareto", title: "Accuracy vs. cost".into(), caption, panels, legend })
+    Some(Figure {
+        name: "pareto",
+        title: study.scale().capital() + " vs. cost",
+        caption,
+        panels,
+        legend,
+    })
 }
 
 /// Whether arms differ in the price: a few pages of memory more are no matter.
@@ -86,33 +93,41 @@ fn panel(study: &Study, front: &Front) -> Panel {
     let [low, high] = range(prices());
     let spread = if high > 8.0 * low { Spread::Log10 } else { Spread::Linear };
     let x = Axis::over(label, spread, unit, prices());
-    let accuracies = runs().map(|run| run.validation);
-    let y = Axis::over("validation accuracy", Spread::Linear, Unit::Percent, accuracies);
-    let y = y.within(0.0, 1.0);
+    let scale = study.scale();
+    let scores = runs().map(|run| scale.natural(run.validation));
+    let y = Axis::over(&scale.on("validation"), Spread::Linear, scale.axis(), scores);
+    let y = y.within(scale.limits()[0], scale.limits()[1]);
     let mut chart = Chart::new(title, x, y);
     let mean = |arm: &ArmFinding| {
         let price = front.price.of(arm, study.findings.target.as_ref())?;
-        Some([price, arm.validation?.summary.mean])
+        Some([price, scale.natural(arm.validation?.summary.mean)])
     };
     let all = &study.findings.comparison.arms;
     let line: Vec<[f64; 2]> = front.places.iter().filter_map(|place| mean(&all[*place])).collect();
-    chart.reference(&line, "no arm is both cheaper and more accurate than these");
+    let says = format!("no arm is both cheaper and {} than these", scale.better());
+    chart.reference(&line, &says);
     for (_, arm) in &arms {
         for (seed, run) in &arm.runs {
             let Some(price) = of_run(study, front.price, run) else { continue };
-            let (accuracy, cost) = (percent(run.validation), written(front.price, price));
-            let says = format!("{}, seed {seed}: {accuracy} for {cost}", arm.name);
-            chart.seed(price, run.validation, 0.0, study.mark(arm), &says);
+            let (score, cost) = (scale.value(run.validation), written(front.price, price));
+            let says = format!("{}, seed {seed}: {score} for {cost}", arm.name);
+            chart.seed(price, scale.natural(run.validation), 0.0, study.mark(arm), &says);
         }
     }
     for (found, arm) in &arms {
-        let Some([price, accuracy]) = mean(found) else { continue };
+        let Some([price, score]) = mean(found) else { continue };
         if let Some(interval) = found.validation.and_then(|found| found.interval) {
-            chart.interval(price, [interval.low, interval.high], 0.0, study.mark(arm));
+            chart.interval(
+                price,
+                scale.natural_pair([interval.low, interval.high]),
+                0.0,
+                study.mark(arm),
+            );
         }
         let cost = written(front.price, price);
-        let says = format!("{}: {} for {cost} on average", arm.name, percent(accuracy));
-        chart.mean(price, accuracy, 0.0, study.mark(arm), &says);
+        let says =
+            format!("{}: {} for {cost} on average", arm.name, scale.value(scale.natural(score)));
+        chart.mean(price, score, 0.0, study.mark(arm), &says);
     }
     chart.finish()
 }

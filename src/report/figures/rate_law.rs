@@ -2,7 +2,6 @@
 
 use super::{Figure, Study};
 use crate::analysis::{MORE_STEPS, RateFinding, RateOptimum, RateScaling};
-use crate::format::points;
 use crate::report::plot::{Axis, Chart, Mark, Spread, Unit, short};
 use crate::report::words;
 use crate::stats::{Edge, Interval};
@@ -88,10 +87,14 @@ fn caption(study: &Study, found: &RateFinding) -> String {
         (None, None) => String::new(),
     };
     let (by, good) = match found.is_to_target() {
-        true => ("steps to the target", format!("take at most {MORE_STEPS} times as many steps")),
+        true => (
+            "steps to the target".to_owned(),
+            format!("take at most {MORE_STEPS} times as many steps"),
+        ),
         false => {
-            let margin = points(study.results.margin);
-            ("validation accuracy", format!("come within {margin} points"))
+            let scale = study.scale();
+            let margin = scale.amount(study.results.margin);
+            (scale.on("validation"), format!("come within {margin}"))
         }
     };
     format!(

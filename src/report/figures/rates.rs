@@ -1,10 +1,11 @@
-//! What each learning rate and batch size came to, as a map: validation accuracy, or the steps to the
+//! What each learning rate and batch size came to, as a map: the validation score, or the steps to the
 //! target at which runs end.
 
 use super::{Figure, Study, range};
 use crate::analysis::{RateFinding, RateOptimum};
 use crate::format::count;
 use crate::report::plot::{Axis, Chart, Spread, Unit, short};
+use crate::report::words::Scale;
 use crate::stats::{Trial, summarise};
 
 /// Shades of the style sheet, from the worst to the best.
@@ -19,11 +20,12 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     rates.dedup();
     let x = places("batch size", found.tried.iter().map(|of| of.batch_size.to_string()));
     let y = places("learning rate", rates.iter().map(|rate| short(*rate)));
+    let scale = study.scale();
     let title = match found.is_to_target() {
-        true => "typical steps to the target",
-        false => "mean validation accuracy in percent",
+        true => "typical steps to the target".to_owned(),
+        false => format!("mean {}{}", scale.on("validation"), scale.in_percent()),
     };
-    let mut chart = Chart::new(title, x, y);
+    let mut chart = Chart::new(&title, x, y);
     let ends = range(trials(found).filter_map(mean));
     let words = found.tried.len() <= WIDE;
     let row = |rate: f64| rates.iter().take_while(|other| **other < rate).count() as f64;
@@ -33,7 +35,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
             let at = [column as f64, row(trial.learning_rate)];
             let about = format!("batch {}, rate {}", tuning.batch_size, short(trial.learning_rate));
             let at_edge = best.is_some_and(|best| is_best(best, trial) && best.edge.is_some());
-            draw_cell(&mut chart, trial, at, ends, &about, [at_edge, words]);
+            draw_cell(&mut chart, trial, scale, (at, ends), &about, [at_edge, words]);
         }
         if let Some(best) = best {
             let (x, y) = (column as f64, row(best.best));
@@ -73,8 +75,8 @@ fn places(label: &str, names: impl Iterator<Item = String>) -> Axis {
 fn draw_cell(
     chart: &mut Chart,
     trial: &Trial,
-    [x, y]: [f64; 2],
-    [low, high]: [f64; 2],
+    scale: Scale,
+    ([x, y], [low, high]): ([f64; 2], [f64; 2]),
     about: &str,
     [at_edge, words]: [bool; 2],
 ) {
@@ -95,7 +97,7 @@ fn draw_cell(
     let shade = ((share * SHADES as f64) as usize).min(SHADES - 1);
     let (number, told) = match trial.typical_steps() {
         Some(steps) => (count(steps.round() as u64), "steps, typically"),
-        None => (format!("{:.1}", 100.0 * mean), "% on average"),
+        None => scale.number_and_unit(mean),
     };
     let says = format!("{about}: {number} {told}, n = {}", trial.validation.len());
     chart.area(across, up, &format!("h{shade}"), &says);

@@ -2,7 +2,6 @@
 
 use super::{ASIDE, Figure, Study, beside, distinct, interval_of, line};
 use crate::analysis::SharpnessRun;
-use crate::format::percent;
 use crate::report::plot::{Axis, Chart, Panel, Spread, Unit, short};
 
 pub(super) fn draw(study: &Study) -> Option<Figure> {
@@ -18,7 +17,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
     for (title, label, of) in measures {
         panels.extend(panel(study, title, label, of));
     }
-    panels.extend(against_accuracy(study));
+    panels.extend(against_score(study));
     panels.extend(line::panels(&study.results.lines));
     if panels.is_empty() {
         return None;
@@ -82,22 +81,24 @@ fn panel(
     Some(chart.finish())
 }
 
-/// Accuracy against the largest eigenvalue: does one tell the other?
-fn against_accuracy(study: &Study) -> Option<Panel> {
+/// The score against the largest eigenvalue: does one tell the other?
+fn against_score(study: &Study) -> Option<Panel> {
     let runs = &study.results.sharpness;
     let values = || runs.iter().map(|run| run.sharpness.top_eigenvalue);
     if runs.len() < 3 || values().any(|value| value <= 0.0) {
         return None;
     }
     let x = Axis::over("largest Hessian eigenvalue", Spread::Log10, Unit::Plain, values());
-    let accuracies = runs.iter().map(|run| run.accuracy);
-    let label = format!("{} accuracy", study.results.reported_split());
-    let y = Axis::over(&label, Spread::Linear, Unit::Percent, accuracies).within(0.0, 1.0);
-    let mut chart = Chart::new("does sharpness tell accuracy?", x, y);
+    let scale = study.scale();
+    let scores = runs.iter().map(|run| scale.natural(run.score));
+    let label = scale.on(study.results.reported_split());
+    let y = Axis::over(&label, Spread::Linear, scale.axis(), scores);
+    let y = y.within(scale.limits()[0], scale.limits()[1]);
+    let mut chart = Chart::new(&format!("does sharpness tell {}?", scale.title()), x, y);
     for run in runs {
-        let says = format!("{}, seed {}: {}", run.arm, run.seed, percent(run.accuracy));
+        let says = format!("{}, seed {}: {}", run.arm, run.seed, scale.value(run.score));
         let mark = study.mark_of_size(run.batch_size, 0);
-        chart.mean(run.sharpness.top_eigenvalue, run.accuracy, 0.0, mark, &says);
+        chart.mean(run.sharpness.top_eigenvalue, scale.natural(run.score), 0.0, mark, &says);
     }
     Some(chart.finish())
 }

@@ -33,7 +33,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         "To reach {}: one mark a run ({}), bars 95 % t intervals where all runs reach it. Dashed: doubling \
          the batch halves the steps.{fitted}{band} Arrow up: never reached; arrow down: reached before the \
          first measurement.",
-        words::target(&target.target),
+        words::target(&target.target, study.scale()),
         study.seeds()
     );
     let title = "Training needed to reach the target".into();

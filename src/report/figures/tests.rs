@@ -5,6 +5,7 @@ use crate::analysis::{
     SharpnessRun, Target, analyse,
 };
 use crate::report::plot::Panel;
+use crate::spec::Metric;
 use crate::stats::Interval;
 use crate::stats::tests::generator;
 
@@ -34,7 +35,7 @@ fn planted() -> Results {
         batch_size,
         learning_rate: 1e-3,
         seed,
-        accuracy: 0.8 + 0.01 * seed as f64,
+        score: 0.8 + 0.01 * seed as f64,
         sharpness: Sharpness {
             loss: 0.1,
             top_eigenvalue: 3.0 + batch_size as f64 / 64.0,
@@ -55,6 +56,7 @@ fn planted() -> Results {
         small: "batch-32".into(),
         large: "batch-256".into(),
         seed,
+        metric: Metric::Accuracy.info(),
         points: [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]
             .map(|alpha| {
                 let LinePoint { train: [loss, accuracy], .. } = at(alpha);
@@ -201,9 +203,9 @@ fn with_curve(mut arm: ArmResults) -> ArmResults {
     for run in arm.runs.values_mut() {
         let point = |at: u64| {
             let (examples, step) = (800 * at, 800 * at / arm.batch_size as u64);
-            let accuracy = run.validation - 0.01 * (16 - at) as f64;
+            let score = run.validation - 0.01 * (16 - at) as f64;
             let seconds = 2e-3 * step as f64;
-            Point { step, examples, seconds, accuracy, loss: 0.5, train: None, watched: None }
+            Point { step, examples, seconds, score, loss: 0.5, train: None, watched: None }
         };
         run.curve = (1..=16).map(point).collect();
         (run.steps, run.examples) = (run.curve[15].step, 12_800);
@@ -321,11 +323,11 @@ fn a_curve_of_steps_is_drawn_where_the_critical_batch_size_is_known() {
             let mut arm = arm(size, &[0.85, 0.85, 0.85]);
             let takes = steps(size as f64);
             for run in arm.runs.values_mut() {
-                let point = |(share, accuracy): (f64, f64)| Point {
+                let point = |(share, score): (f64, f64)| Point {
                     step: (takes * share) as u64,
                     examples: (takes * share) as u64 * size as u64,
                     seconds: takes * share,
-                    accuracy,
+                    score,
                     loss: 0.5,
                     train: None,
                     watched: None,
@@ -335,7 +337,7 @@ fn a_curve_of_steps_is_drawn_where_the_critical_batch_size_is_known() {
             }
             arm
         });
-        let declared_target = Some(Target::accuracy(0.8));
+        let declared_target = Some(Target::of_accuracy(0.8));
         let figure =
             drawn(&Results { declared_target, ..results(arms.to_vec()) }, "target").unwrap();
         let read = Read::of(&figure.panels[0]);

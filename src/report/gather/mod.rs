@@ -9,7 +9,7 @@ use crate::analysis::{
     SharedSteps, Target, Tuning,
 };
 use crate::config::{self, Arm, StopAt, Study};
-use crate::spec::Metric;
+use crate::spec::{MetricInfo, Metrics};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, sessions, test_rows,
     was_extended,
@@ -24,11 +24,12 @@ use std::path::Path;
 pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     let study = &status.study.experiment.study;
     let sessions = sessions(folder)?;
-    // TODO-SCORE
-    let margin = status.study.margin(None).unwrap_or_default();
+    let score = status.study.score();
+    let margin = sessions.last().unwrap_or(&Session::default()).margin_of(&status.study)?;
     let settings = differing_settings(&status.study.arms)?;
     let arms = status.study.arms.iter().zip(settings);
     let mut results = Results {
+        score: score.info(),
         margin,
         objective: objective(study.objective),
         earlier_margins: earlier_margins(&sessions, margin),
@@ -38,9 +39,14 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         longest: sessions.last().and_then(|last| last.longest),
         features: sessions.last().and_then(|last| last.features),
         shared: sessions.last().map(shared).unwrap_or_default(),
-        majority: sessions.last().and_then(majority),
+        baseline: sessions
+            .last()
+            .and_then(|last| last.baseline(score))
+            .map(|of| score.info().turned(of)),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
-        declared_target: common_stop(&status.study.arms).map(target).transpose()?,
+        declared_target: common_stop(&status.study.arms)
+            .map(|stop| target(stop, score.info()))
+            .transpose()?,
         tunings: status.tunings.iter().filter_map(tuning).collect(),
         decompose: study.decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
@@ -85,6 +91,7 @@ fn without_runs(arm: &Arm, settings: BTreeMap<String, String>, study: &Study) ->
         settings,
         planned: study.seeds_of(&arm.name).count(),
         diverged: Vec::new(),
+        unscored: 0,
         failed: 0,
         runs: BTreeMap::new(),
     }
@@ -103,26 +110,23 @@ fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) ->
     }
     let files = RunFolder::new(&folder.join(run.id()));
     if let Some(finished) = FinishedRun::read(&files, &run.arm)? {
-        let found = of_run(&finished, &files, run.arm.train.stop_at)?;
-        let accuracy = found.reported_accuracy();
+        let Some(found) = of_run(&finished, &files, run)? else {
+            arm.unscored += 1;
+            return Ok(());
+        };
+        let score = found.reported_score();
         arm.runs.insert(run.seed, found);
         results.noise.extend(probes::noise(run, &files)?);
-        results.sharpness.extend(probes::sharpness(run, &files, accuracy)?);
+        results.sharpness.extend(probes::sharpness(run, &files, score)?);
         results.lines.extend(probes::line(run, &files)?);
     }
     Ok(())
 }
 
-fn target(stop: StopAt) -> Result<Target> {
-    let metric = serde_json::from_value(serde_json::to_value(stop.monitor)?)?;
-    Ok(Target { metric, value: stop.value, falls: stop.monitor.should_fall() })
-}
-
-/// On validation.
-fn majority(session: &Session) -> Option<f64> {
-    let (rows, positives) = (session.examples[1]?, session.positives[1]?);
-    let share = positives as f64 / rows.max(1) as f64;
-    Some(share.max(1.0 - share))
+fn target(stop: StopAt, score: &MetricInfo) -> Result<Target> {
+    let metric: String = serde_json::from_value(serde_json::to_value(stop.monitor)?)?;
+    let is_score = metric.strip_prefix("val_") == Some(score.name);
+    Ok(Target { metric, value: stop.value, falls: stop.monitor.should_fall(), is_score })
 }
 
 /// A split without examples counts as none.
@@ -154,27 +158,31 @@ fn tuning(found: &study::Tuning) -> Option<Tuning> {
     })
 }
 
-fn of_run(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<RunResults> {
-    Ok(RunResults {
-        validation: run.validation_accuracy,
-        test: run.test_accuracy,
-        correct: test_rows(files)?.map_or(Vec::new(), |rows| {
-            let values = Metric::Accuracy.info().row_values(&rows.rows()).unwrap_or_default();
-            values.into_iter().map(|right| right > 0.5).collect()
-        }),
-        steps: run.last.step,
-        examples: run.last.examples,
-        seconds: run.seconds(),
-        train_seconds: run.train_seconds(),
-        peak_memory: run.peak_memory(),
-        curve: curve(run, files, stop)?,
-    })
+/// `None` where its score on validation is not defined.
+fn of_run(found: &FinishedRun, files: &RunFolder, run: &Run) -> Result<Option<RunResults>> {
+    let score = run.arm.score().info();
+    let Some(validation) = found.validation_score else { return Ok(None) };
+    let turned = |value| score.turned(value);
+    let of_rows = test_rows(files)?.and_then(|rows| score.row_values(&rows.rows()));
+    Ok(Some(RunResults {
+        validation: turned(validation),
+        test: found.test_score.map(turned),
+        rows: of_rows.unwrap_or_default().into_iter().map(|value| turned(value) as f32).collect(),
+        steps: found.last.step,
+        examples: found.last.examples,
+        seconds: found.seconds(),
+        train_seconds: found.train_seconds(),
+        peak_memory: found.peak_memory(),
+        curve: curve(found, files, &run.arm)?,
+    }))
 }
 
 /// The measurements of validation, those within an epoch before that of its end. A run that ended
-/// within an epoch was measured twice after its last step; the end of the epoch stands for both.
-fn curve(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<Vec<Point>> {
-    let at_stop = |train, validation| watched(stop?.monitor, train, validation);
+/// within an epoch was measured twice after its last step; the end of the epoch stands for both. Where the
+/// score is not defined, there is no measurement.
+fn curve(run: &FinishedRun, files: &RunFolder, arm: &Arm) -> Result<Vec<Point>> {
+    let score = |found: &Metrics| Some(arm.score().info().turned(found.get(arm.score())?));
+    let at_stop = |train, validation| watched(arm.train.stop_at?.monitor, train, validation);
     let within = files.evaluations()?;
     let times = files.evaluation_timing()?;
     let mut within = within.iter().zip(&times).peekable();
@@ -183,30 +191,27 @@ fn curve(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<V
     for (metrics, timing) in run.epochs.iter().zip(&run.timing) {
         while let Some((found, times)) = within.next_if(|(found, _)| found.step <= metrics.step) {
             if found.step < metrics.step {
-                curve.push(Point {
+                curve.extend(score(&found.validation).map(|score| Point {
                     step: found.step,
                     examples: found.examples,
                     seconds: seconds + times.train_seconds + times.validation_seconds,
-                    accuracy: found.validation.get(Metric::Accuracy).unwrap_or(f64::NAN),
+                    score,
                     loss: found.validation.loss,
                     train: None,
                     watched: at_stop(None, &found.validation),
-                });
+                }));
             }
         }
         seconds += timing.train_seconds + timing.validation_seconds;
-        curve.push(Point {
+        curve.extend(score(&metrics.validation).map(|of_validation| Point {
             step: metrics.step,
             examples: metrics.examples,
             seconds,
-            accuracy: metrics.validation.get(Metric::Accuracy).unwrap_or(f64::NAN),
+            score: of_validation,
             loss: metrics.validation.loss,
-            train: Some([
-                metrics.train.loss,
-                metrics.train.get(Metric::Accuracy).unwrap_or(f64::NAN),
-            ]),
+            train: score(&metrics.train).map(|score| [metrics.train.loss, score]),
             watched: at_stop(Some(&metrics.train), &metrics.validation),
-        });
+        }));
     }
     Ok(curve)
 }
@@ -215,7 +220,8 @@ fn curve(run: &FinishedRun, files: &RunFolder, stop: Option<StopAt>) -> Result<V
 fn earlier_margins(sessions: &[Session], margin: f64) -> Vec<f64> {
     let mut others: Vec<f64> = Vec::new();
     for declared in sessions.iter().filter_map(|session| session.margin) {
-        let is = |other: &f64| other.to_bits() == declared.to_bits();
+        // A share of a baseline may have been rounded on its way through a file.
+        let is = |other: &f64| (other - declared).abs() <= 1e-9 * declared.abs();
         if !is(&margin) && !others.iter().any(is) {
             others.push(declared);
         }
@@ -226,16 +232,6 @@ fn earlier_margins(sessions: &[Session], margin: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_more_frequent_label_is_counted_on_validation() {
-        let of = |positives| {
-            let examples = [Some(10), Some(40), None];
-            let positives = [Some(1), positives, None];
-            majority(&Session { examples, positives, ..Session::default() })
-        };
-        assert_eq!([of(Some(10)), of(Some(30)), of(None)], [Some(0.75), Some(0.75), None]);
-    }
 
     #[test]
     fn margins_of_other_sessions_are_remembered() {

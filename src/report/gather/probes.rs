@@ -1,7 +1,8 @@
-//! What was measured beside accuracy, as plain numbers.
+//! What was measured beside the score, as plain numbers.
 
 use crate::analysis::{Line, LinePoint, NoisePoint, NoiseRun, Sharpness, SharpnessRun};
 use crate::probe::{LinePointRecord, NoiseLine};
+use crate::spec::Metric;
 use crate::study::{Run, RunFolder};
 use anyhow::Result;
 
@@ -18,12 +19,8 @@ pub(super) fn noise(run: &Run, files: &RunFolder) -> Result<Option<NoiseRun>> {
     Ok((!points.is_empty()).then_some(NoiseRun { arm, batch_size, seed: run.seed, points }))
 }
 
-/// How sharp the minimum of a run with this accuracy is; `None` if it was not measured.
-pub(super) fn sharpness(
-    run: &Run,
-    files: &RunFolder,
-    accuracy: f64,
-) -> Result<Option<SharpnessRun>> {
+/// How sharp the minimum of a run with this score is; `None` if it was not measured.
+pub(super) fn sharpness(run: &Run, files: &RunFolder, score: f64) -> Result<Option<SharpnessRun>> {
     let (arm, batch_size) = (run.arm.name.clone(), run.arm.batch_size);
     let learning_rate = run.arm.train.optimizer.lr();
     Ok(files.sharpness()?.map(|found| SharpnessRun {
@@ -31,7 +28,7 @@ pub(super) fn sharpness(
         batch_size,
         learning_rate,
         seed: run.seed,
-        accuracy,
+        score,
         sharpness: Sharpness {
             loss: found.loss,
             top_eigenvalue: found.top_eigenvalue,
@@ -47,16 +44,20 @@ pub(super) fn sharpness(
 
 /// The line that ends in a run's minimum; `None` if it was not measured.
 pub(super) fn line(run: &Run, files: &RunFolder) -> Result<Option<Line>> {
+    // `probe::line` measures that by which the task is mostly judged.
+    let metric = Metric::of_task(run.arm.task()).info();
+    let turned = |[loss, value]: [f64; 2]| [loss, metric.turned(value)];
     let point = |found: &LinePointRecord| LinePoint {
         alpha: found.alpha,
-        train: found.train,
-        validation: found.validation,
+        train: turned(found.train),
+        validation: turned(found.validation),
     };
     Ok(files.line()?.map(|found| Line {
         // `<arm>/seed-<seed>`
         small: found.from.split('/').next().unwrap_or(&found.from).to_owned(),
         large: run.arm.name.clone(),
         seed: run.seed,
+        metric,
         points: found.points.iter().map(point).collect(),
     }))
 }

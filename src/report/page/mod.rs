@@ -113,7 +113,7 @@ fn folded(parts: &Parts) -> Result<Vec<Context>> {
         let own = parts.figures.iter().filter(|figure| section.figures.contains(&figure.name));
         let (drawn, text) = (figures_html(own)?, html(&section.blocks));
         if !(drawn.is_empty() && text.is_empty()) {
-            folded.push(context! { title => section.title, drawn, text });
+            folded.push(context! { title => &section.title, drawn, text });
         }
     }
     Ok(folded)

@@ -12,6 +12,8 @@ const TEMPLATE: &str = include_str!("studies.html");
 pub(in crate::report) struct StudiesParts<'p> {
     /// The agreement in a few words.
     pub(in crate::report) headline: &'p str,
+    /// What the columns of batch sizes hold.
+    pub(in crate::report) about: &'p str,
     /// The agreement in sentences.
     pub(in crate::report) said: &'p [String],
     /// The studies.
@@ -37,6 +39,7 @@ pub(in crate::report) fn studies_page(parts: &StudiesParts) -> Result<String> {
     let context = context! {
         count => lines.len(),
         headline => parts.headline,
+        about => parts.about,
         said => parts.said.to_vec(),
         header => parts.table.titles(),
         rows => lines.iter().zip(parts.links).map(row).collect::<Vec<_>>(),

@@ -26,6 +26,8 @@ pub(in crate::report) enum Unit {
     Percent,
     /// Shares of 1 in percentage points, with their sign.
     Points,
+    /// As they are, with their sign.
+    Signed,
     /// Bytes.
     Bytes,
 }
@@ -172,6 +174,8 @@ impl Unit {
         match self {
             Unit::Plain => short(value),
             Unit::Percent => format!("{} %", short(100.0 * value)),
+            Unit::Signed if value > 0.0 && short(value) != "0" => format!("+{}", short(value)),
+            Unit::Signed => short(value),
             Unit::Points if short(100.0 * value) == "0" => "0".into(),
             Unit::Points if value > 0.0 => format!("+{}", short(100.0 * value)),
             Unit::Points => short(100.0 * value),

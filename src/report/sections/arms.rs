@@ -2,49 +2,56 @@
 
 use super::{Block, Table};
 use crate::analysis::{Comparison, Findings, GroupFinding, Looks, Results};
-use crate::format::{duration, points, signed_points};
+use crate::format::duration;
 use crate::report::answer::{from_best, standing};
 use crate::report::block::Cell;
+use crate::report::words::Scale;
 use crate::report::{tables, words};
 use crate::stats::Standing;
 
 /// One row an arm: the table beside the answer. Where runs end at a target, what it takes to reach it.
 pub(in crate::report) fn standings(findings: &Findings) -> Table {
     let comparison = &findings.comparison;
+    let scale = Scale::from(comparison);
     if let Some(target) = findings.to_target() {
         return Table::of(&comparison.arms)
             .shown("batch size", words::arm)
             .shown("runs that reached it", |arm| words::reached(target.of(arm)))
             .shown("steps", |arm| Cell::mean(target.of(arm).steps, words::whole))
             .shown("time", |arm| Cell::mean(target.of(arm).seconds, duration))
-            .shown("test accuracy", |arm| tables::mean_accuracy(arm.test))
+            .shown(&scale.on("test"), |arm| tables::mean_score(scale, arm.test))
             .shown("result", |arm| words::to_target(findings, target, arm))
             .table;
     }
     Table::of(&comparison.arms)
         .shown("batch size", words::arm)
-        .shown("test accuracy", |arm| tables::mean_accuracy(arm.test))
-        .shown("validation accuracy", |arm| tables::mean_accuracy(arm.validation))
+        .shown(&scale.on("test"), |arm| tables::mean_score(scale, arm.test))
+        .shown(&scale.on("validation"), |arm| tables::mean_score(scale, arm.validation))
         .shown("time per run", |arm| Cell::mean(arm.seconds, duration))
-        .shown("vs best (points)", |arm| from_best(comparison, arm, 2))
+        .shown(&format!("vs best{}", scale.unit_of_column()), |arm| from_best(comparison, arm, 2))
         .shown("result", |arm| standing(comparison, arm))
         .table
 }
 
 /// The data, and a row an arm of the group on which the verdict rests.
-pub(super) fn accuracy_and_cost(results: &Results, findings: &Findings) -> Vec<Block> {
+pub(super) fn score_and_cost(results: &Results, findings: &Findings) -> Vec<Block> {
     let table = Block::Table(tables::arms(results, findings.groups().take(1)));
     let mut blocks = vec![Block::Paragraph(data(results)), table];
     if findings.comparison.arms.iter().any(|arm| arm.validation_iqm.is_some()) {
-        blocks.push(Block::text(IQM));
+        blocks.push(Block::Paragraph(interquartile_mean(results.into())));
     }
     blocks
 }
 
-const IQM: &str = "\
-*Interquartile mean*: the mean test accuracy without the lowest and the highest quarter of the seeds (validation \
-accuracy without a test split), with a 95 % bootstrap interval over seeds. Seeds that failed to converge pull it \
-less than the plain mean, by which the arms are compared.";
+fn interquartile_mean(scale: Scale) -> String {
+    format!(
+        "*Interquartile mean*: the mean {} without the lowest and the highest quarter of the seeds ({} without \
+         a test split), with a 95 % bootstrap interval over seeds. Seeds that failed to converge pull it less \
+         than the plain mean, by which the arms are compared.",
+        scale.on("test"),
+        scale.on("validation")
+    )
+}
 
 fn data(results: &Results) -> String {
     let [train, validation, test] = results.examples.texts();
@@ -53,9 +60,9 @@ fn data(results: &Results) -> String {
         Some(_) => "Of those that always reach the target",
     };
     format!(
-        "{train} training, {validation} validation and {test} test examples. Margin: {} points. {enough} \
+        "{train} training, {validation} validation and {test} test examples. Margin: {}. {enough} \
          the one is recommended that {} (`study.objective`).",
-        points(results.margin),
+        Scale::from(results).amount(results.margin),
         words::objective(results.objective)
     )
 }
@@ -78,12 +85,12 @@ fn meaning(comparison: &Comparison) -> String {
     };
     format!(
         "Differences are paired by seed, on validation. An arm is *out* when some other arm is shown to be \
-         better. It is *equivalent* when no arm that may be the best is better by the margin of {} points. \
+         better. It is *equivalent* when no arm that may be the best is better by the margin of {}. \
          Else it is *undecided*. Both are decided by {bounds}: each bound is one-sided at {:.1} %, so that \
          at most 5 in 100 studies decide wrongly. *Seeds needed* would show an arm to be equivalent in 80 \
          of 100 studies in which it is equal to the others. The test split decided nothing. The runs that \
          won by luck are the ones reported: expect a little less of new seeds.",
-        points(comparison.margin),
+        Scale::from(comparison).amount(comparison.margin),
         100.0 * comparison.level
     )
 }
@@ -100,12 +107,13 @@ pub(super) fn others(groups: &[GroupFinding]) -> Vec<Block> {
 }
 
 fn comparisons(comparison: &Comparison) -> Block {
+    let scale = Scale::from(comparison);
     let compared = comparison.arms.iter().filter_map(|arm| Some((arm, arm.difference.as_ref()?)));
     let rows = Table::of(compared)
         .shown("arm", |(arm, _)| &arm.name)
-        .shown("validation difference", |(_, found)| signed_points(found.estimate.summary.mean))
-        .shown("between", |(arm, _)| Cell::Between(arm.from_best))
-        .shown("result", |(arm, _)| words::result(arm))
+        .shown("validation difference", |(_, found)| scale.signed(found.estimate.summary.mean))
+        .shown("between", |(arm, _)| Cell::Between(scale, arm.from_best))
+        .shown("result", |(arm, _)| words::result(arm, scale))
         .shown("could be best", |(arm, _)| {
             arm.may_be_best().map(|may| if may { "yes" } else { "no" })
         })
@@ -114,7 +122,7 @@ fn comparisons(comparison: &Comparison) -> Block {
             (needed, _) => needed.map(|seeds| seeds.to_string()),
         })
         .shown("test difference", |(arm, _)| {
-            Cell::Difference(arm.test_difference.map(|found| found.estimate))
+            Cell::Difference(scale, arm.test_difference.map(|found| found.estimate))
         });
     Block::Table(rows.table)
 }

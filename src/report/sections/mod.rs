@@ -17,6 +17,7 @@ pub(super) use arms::standings;
 
 use super::block::{Block, Cell, Section, Table};
 use super::cautions::is_never_folded;
+use super::words::Scale;
 use super::{Report, tables, words};
 use crate::analysis::{Claim, Effect, Factor, Finding, Findings, Front, Price, Results, Split};
 use crate::format::count;
@@ -25,29 +26,43 @@ use std::slice;
 /// All of them; those that the study has no data for are empty.
 pub(super) fn sections(results: &Results, report: &Report) -> Vec<Section> {
     let findings = &report.findings;
-    let all: [(_, &[_], _); 18] = [
-        ("Caveats", &[], caveats(report)),
-        ("Findings", &[], found(report)),
-        ("Accuracy and cost", &["accuracy", "cost"], arms::accuracy_and_cost(results, findings)),
-        ("Statistics", &[], arms::statistics(&findings.comparison)),
-        ("Steps to the target", &["target"], target::steps(results, findings.target.as_ref())),
-        ("The gap in numbers", &["gap"], gap::gap(report)),
-        ("Other groups of arms", &[], arms::others(&findings.others)),
-        ("Tuned learning rates", &[], rates::tuned(&findings.tunings)),
+    let scale = Scale::from(results);
+    let score = scale.capital();
+    let all: [(String, &[_], _); 18] = [
+        ("Caveats".into(), &[], caveats(report)),
+        ("Findings".into(), &[], found(report)),
         (
-            "Learning rate by batch size",
+            format!("{score} and cost"),
+            &["accuracy", "cost"],
+            arms::score_and_cost(results, findings),
+        ),
+        ("Statistics".into(), &[], arms::statistics(&findings.comparison)),
+        (
+            "Steps to the target".into(),
+            &["target"],
+            target::steps(results, findings.target.as_ref()),
+        ),
+        ("The gap in numbers".into(), &["gap"], gap::gap(report)),
+        ("Other groups of arms".into(), &[], arms::others(&findings.others)),
+        ("Tuned learning rates".into(), &[], rates::tuned(&findings.tunings, scale)),
+        (
+            "Learning rate by batch size".into(),
             &["rates", "rate-law"],
             rates::rates(findings.rates.as_ref()),
         ),
-        ("Equal epochs, steps and time", &[], budgets(findings)),
-        ("Other factors", &[], factors(&findings.factors)),
-        ("Accuracy against cost (Pareto front)", &["pareto"], fronts(&findings.fronts)),
-        ("Sharpness of the minima", &["sharpness"], minima(results, findings)),
-        ("Confounders", &[], audit(findings)),
-        ("Common claims", &[], claims(&findings.claims)),
-        ("Learning curves", &["curves"], Vec::new()),
-        ("Generalization gap", &["generalisation"], Vec::new()),
-        ("Gradient noise", &["noise"], Vec::new()),
+        ("Equal epochs, steps and time".into(), &[], budgets(findings)),
+        ("Other factors".into(), &[], factors(&findings.factors, scale)),
+        (
+            format!("{score} against cost (Pareto front)"),
+            &["pareto"],
+            fronts(&findings.fronts, scale),
+        ),
+        ("Sharpness of the minima".into(), &["sharpness"], minima(results, findings)),
+        ("Confounders".into(), &[], audit(findings)),
+        ("Common claims".into(), &[], claims(&findings.claims, scale)),
+        ("Learning curves".into(), &["curves"], Vec::new()),
+        ("Generalization gap".into(), &["generalisation"], Vec::new()),
+        ("Gradient noise".into(), &["noise"], Vec::new()),
     ];
     all.into_iter().map(|(title, figures, blocks)| Section { title, figures, blocks }).collect()
 }
@@ -82,14 +97,14 @@ fn budgets(findings: &Findings) -> Vec<Block> {
         };
         let (equal, amount) = (words::equal(found.axis), words::amount(found.axis, found.amount));
         blocks.push(Block::text(format!("With {equal} ({amount}{unread}):")));
-        blocks.push(Block::Table(tables::budgets(slice::from_ref(found), None)));
+        blocks.push(Block::Table(tables::budgets(slice::from_ref(found), None, findings.into())));
     }
     if !blocks.is_empty() {
         blocks.push(Block::text(BUDGETS));
     }
     if let Some(found) = &findings.at_best {
         blocks.push(Block::text("Each run where it was best on validation:"));
-        blocks.push(Block::Table(tables::budgets(&[], Some(found))));
+        blocks.push(Block::Table(tables::budgets(&[], Some(found), findings.into())));
         blocks.push(Block::text(AT_BEST));
     }
     blocks
@@ -103,20 +118,20 @@ Read off the curves where the shortest run ends, by linear interpolation between
 been planned so short would have ended elsewhere in its schedule.";
 
 /// What else was varied.
-fn factors(found: &[Factor]) -> Vec<Block> {
+fn factors(found: &[Factor], scale: Scale) -> Vec<Block> {
     let effect = |effect: &Effect| {
         let p = effect.p_holm.map_or(String::new(), |p| format!(", p (Holm) = {p:.3}"));
-        Cell::Difference(Some(effect.estimate)).shown() + &p
+        Cell::Difference(scale, Some(effect.estimate)).shown() + &p
     };
     let sizes = |factor: &Factor| {
         let sizes = factor.batch_sizes.iter().map(|size| count(*size as u64));
         sizes.collect::<Vec<_>>().join(", ")
     };
     let Some(first) = found.first() else { return Vec::new() };
-    let rows = if first.split == Split::Test { " over test rows too" } else { "" };
+    let rows = if first.split == Split::Test { scale.over_rows("") } else { String::new() };
     let about = format!(
-        "Points of {} accuracy, paired by seed, with 95 % t intervals{rows}; p values by Holm.",
-        first.split
+        "{}, paired by seed, with 95 % t intervals{rows}; p values by Holm.",
+        scale.differences_on(first.split)
     );
     let table = Table::of(found)
         .shown("what", |of| format!("{}: {} minus {}", of.path, of.value, of.reference))
@@ -128,7 +143,7 @@ fn factors(found: &[Factor]) -> Vec<Block> {
 }
 
 /// The arms that no other beats in both.
-fn fronts(found: &[Front]) -> Vec<Block> {
+fn fronts(found: &[Front], scale: Scale) -> Vec<Block> {
     let price = |front: &Front| match front.price {
         Price::Seconds => "seconds of a run",
         Price::Steps => "steps",
@@ -136,16 +151,17 @@ fn fronts(found: &[Front]) -> Vec<Block> {
         Price::Memory => "memory",
         Price::SecondsToTarget => "seconds to the target",
     };
-    let about = "Arms that no other beats in both mean validation accuracy and cost.";
+    let score = scale.on("validation");
+    let about = format!("Arms that no other beats in both mean {score} and cost.");
     let table = Table::of(found)
         .shown("cost", price)
-        .shown("from the cheapest to the most accurate", |front| front.arms.join(", "))
+        .shown(&format!("from the cheapest to the {}", scale.best()), |front| front.arms.join(", "))
         .table;
     some(found, || vec![Block::Table(table), Block::text(about)])
 }
 
 /// How sharp minima are: means over the runs of each arm, how they were come by, and whether they tell
-/// accuracy.
+/// the score.
 fn minima(results: &Results, findings: &Findings) -> Vec<Block> {
     let Some(found) = findings.sharpness.as_ref().filter(|found| found.runs > 0) else {
         return Vec::new();
@@ -153,10 +169,10 @@ fn minima(results: &Results, findings: &Findings) -> Vec<Block> {
     let mut blocks = vec![Block::Table(tables::sharpness_arms(results)), Block::text(MINIMA)];
     if !found.rank_correlations.is_empty() {
         blocks.push(Block::Paragraph(format!(
-            "Rank correlation (Kendall's tau) with {} accuracy, 95 % CI by bootstrap over seeds:",
-            found.split
+            "Rank correlation (Kendall's tau) with {}, 95 % CI by bootstrap over seeds:",
+            Scale::from(results).on(found.split)
         )));
-        blocks.push(Block::Table(tables::sharpness_and_accuracy(Some(found))));
+        blocks.push(Block::Table(tables::sharpness_and_score(Some(found))));
     }
     blocks
 }
@@ -174,11 +190,13 @@ fn audit(findings: &Findings) -> Vec<Block> {
 }
 
 /// What is commonly claimed: those claims that this study tests, and the names of the others.
-fn claims(claims: &[Claim]) -> Vec<Block> {
+fn claims(claims: &[Claim], scale: Scale) -> Vec<Block> {
     let is_tested = |claim: &&Claim| claim.finding != Finding::NotTested;
     let (tested, others): (Vec<&Claim>, Vec<&Claim>) = claims.iter().partition(is_tested);
-    let others: Vec<&str> = others.into_iter().map(|claim| words::claim(claim.claim)).collect();
-    let mut blocks = some(&tested, || vec![Block::Table(tables::claims(tested.iter().copied()))]);
+    let others: Vec<String> =
+        others.into_iter().map(|claim| words::claim(claim.claim, scale)).collect();
+    let mut blocks =
+        some(&tested, || vec![Block::Table(tables::claims(tested.iter().copied(), scale))]);
     blocks.extend(some(&others, || {
         let others = others.join("; ");
         vec![Block::text(format!("Not tested here (`tables/claims.csv` says why): {others}."))]

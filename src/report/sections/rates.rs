@@ -2,18 +2,21 @@
 
 use super::{Block, Table};
 use crate::analysis::{RateFinding, Tuning};
-use crate::format::{count, percent};
+use crate::format::count;
 use crate::report::block::Cell;
+use crate::report::words::Scale;
 use crate::report::{tables, words};
 use crate::stats::{Trial, summarise};
 
 /// How they were tuned.
-pub(super) fn tuned(tunings: &[Tuning]) -> Vec<Block> {
+pub(super) fn tuned(tunings: &[Tuning], scale: Scale) -> Vec<Block> {
     let to_target = tunings.iter().flat_map(|of| &of.trials).any(Trial::ends_at_target);
-    let each =
-        if to_target { "steps to the target with each" } else { "validation accuracy of each" };
+    let each = match to_target {
+        true => "steps to the target with each".to_owned(),
+        false => format!("{} of each", scale.on("validation")),
+    };
     let tried = |tuning: &Tuning| {
-        let trial = |trial: &Trial| format!("{}: {}", trial.learning_rate, outcome(trial));
+        let trial = |trial: &Trial| format!("{}: {}", trial.learning_rate, outcome(trial, scale));
         tuning.trials.iter().map(trial).collect::<Vec<_>>().join(", ")
     };
     super::some(tunings, || {
@@ -22,17 +25,17 @@ pub(super) fn tuned(tunings: &[Tuning]) -> Vec<Block> {
             .shown("batch size", |tuning| tuning.batch_size)
             .shown("chosen", |tuning| Cell::Exact(tuning.chosen))
             .shown("where it lies", |tuning| words::place_of(tuning))
-            .shown(each, tried);
+            .shown(&each, tried);
         vec![Block::Table(rows.table)]
     })
 }
 
 /// What came of a learning rate that was tried.
-fn outcome(trial: &Trial) -> String {
+fn outcome(trial: &Trial, scale: Scale) -> String {
     match (trial.diverged, trial.missed(), summarise(&trial.validation)) {
-        (0, 0, Some(accuracy)) => match trial.typical_steps() {
+        (0, 0, Some(score)) => match trial.typical_steps() {
             Some(steps) => count(steps.round() as u64),
-            None => percent(accuracy.mean),
+            None => scale.value(score.mean),
         },
         (0, missed, Some(runs)) => format!("{missed} of {} did not get there", runs.count),
         _ => "diverged".into(),

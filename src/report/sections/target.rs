@@ -4,7 +4,7 @@ use super::{Block, Table};
 use crate::analysis::{CONFIDENCE, Results, TargetFinding};
 use crate::format::{count, duration};
 use crate::report::block::Cell;
-use crate::report::words::{self, whole};
+use crate::report::words::{self, Scale, whole};
 use crate::stats::Summary;
 
 /// The target, a row an arm, and the curve through them.
@@ -20,7 +20,7 @@ pub(super) fn steps(results: &Results, target: Option<&TargetFinding>) -> Vec<Bl
         .shown("epochs", |arm| Some(format!("{:.2}", arm.examples.and_then(epochs)?)))
         .shown("time", |arm| Cell::mean(arm.seconds, duration));
     vec![
-        Block::Paragraph(format!("Target: {}.", words::target(&target.target))),
+        Block::Paragraph(format!("Target: {}.", words::target(&target.target, results.into()))),
         Block::Paragraph(about(results, target)),
         Block::Table(rows.table),
         Block::Paragraph(trade_off(target)),
@@ -29,11 +29,12 @@ pub(super) fn steps(results: &Results, target: Option<&TargetFinding>) -> Vec<Bl
 
 fn about(results: &Results, target: &TargetFinding) -> String {
     let source = match results.declared_target.is_some() {
-        true => "The target is the one at which the file ends all runs.",
-        false => {
-            "The target is the accuracy to which each arm's runs come at their best, on average, less the margin; \
-             it was chosen from the results, so this describes them and decides nothing."
-        }
+        true => "The target is the one at which the file ends all runs.".to_owned(),
+        false => format!(
+            "The target is the {} to which each arm's runs come at their best, on average, less the margin; it was \
+             chosen from the results, so this describes them and decides nothing.",
+            Scale::from(results).title()
+        ),
     };
     let rates = match target.of_several_rates {
         true => {

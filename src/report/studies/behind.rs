@@ -2,8 +2,7 @@
 
 use super::Member;
 use crate::analysis::ArmFinding;
-use crate::format::signed_points;
-use crate::report::words::points_range;
+use crate::report::words::Scale;
 use crate::stats::Interval;
 use std::collections::BTreeSet;
 
@@ -15,6 +14,7 @@ pub(super) struct Behind<'m> {
     pub(super) mean: f64,
     /// The bounds that decide.
     pub(super) interval: Option<Interval>,
+    pub(super) scale: Scale,
 }
 
 impl Behind<'_> {
@@ -22,28 +22,31 @@ impl Behind<'_> {
     pub(super) fn text(&self) -> String {
         match (self.seeds.is_empty(), self.interval) {
             (true, _) => "best".into(),
-            (false, None) => signed_points(self.mean),
-            (false, Some(ends)) => format!("{} ({})", signed_points(self.mean), points_range(ends)),
+            (false, None) => self.scale.signed(self.mean),
+            (false, Some(ends)) => {
+                format!("{} ({})", self.scale.signed(self.mean), self.scale.signed_range(ends))
+            }
         }
     }
 }
 
 /// For each batch size of a study the arm with the smallest difference, ascending. None where runs end at
-/// one accuracy: theirs differ by what the last steps overshoot.
+/// one target: theirs differ by what the last steps overshoot.
 pub(super) fn behind<'m>(member: &Member<'m>) -> Vec<Behind<'m>> {
     let written = member.written;
     let findings = &written.report.findings;
     let comparison = &findings.comparison;
     let results = |arm: &ArmFinding| findings.results(&written.results, arm);
     let best = comparison.best().filter(|_| written.results.declared_target.is_none());
+    let scale = Scale::from(comparison);
     let Some(best) = best.map(results) else { return Vec::new() };
     let of = |finding: &'m ArmFinding| {
         if comparison.is_best(finding) {
-            return Some(Behind { finding, seeds: Vec::new(), mean: 0.0, interval: None });
+            return Some(Behind { finding, seeds: Vec::new(), mean: 0.0, interval: None, scale });
         }
         let mean = finding.difference?.estimate.summary.mean;
         let seeds = results(finding).minus(best);
-        Some(Behind { finding, seeds, mean, interval: finding.from_best })
+        Some(Behind { finding, seeds, mean, interval: finding.from_best, scale })
     };
     let mut arms: Vec<Behind> = comparison.arms.iter().filter_map(of).collect();
     arms.sort_by(|a, b| {

@@ -1,16 +1,18 @@
 //! What about several studies can be compared, and what not.
 
 use super::Member;
+use crate::analysis::Results;
 use crate::config;
-use crate::format::{list, points};
+use crate::format::list;
 use crate::report::block::Table;
-use crate::report::words;
+use crate::report::words::{self, Scale};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-/// Parts of the file that change no accuracy, or that the table of studies tells.
-const SHOWN_ELSEWHERE: [&str; 10] = [
+/// Parts of the file that change no score, or that the table of studies tells.
+const SHOWN_ELSEWHERE: [&str; 11] = [
+    "study.score",
     "study.name",
     "study.arms",
     "study.grid",
@@ -30,7 +32,14 @@ pub(super) fn data_hash<'w>(member: &Member<'w>) -> Option<&'w str> {
 
 /// In sentences, what matters most first.
 pub(super) fn notes(members: &[Member]) -> Vec<String> {
-    let all = [data(members), splits(members), margins(members), ways(members), runs(members)];
+    let all = [
+        scores(members),
+        data(members),
+        splits(members),
+        margins(members),
+        ways(members),
+        runs(members),
+    ];
     let last =
         "Intervals cover other seeds of one study; nothing is corrected for the number of studies.";
     let machines = machines(members);
@@ -47,17 +56,36 @@ fn names(members: &[Member], holds: impl Fn(&Member) -> bool) -> Vec<String> {
     members.iter().filter(|member| holds(member)).map(|member| member.name.clone()).collect()
 }
 
+fn scores(members: &[Member]) -> Option<String> {
+    let told = by_study(members, |member| member.written.results.score.title)?;
+    Some(format!("The scores differ: {told}. Only studies with the same score can be compared."))
+}
+
+/// `accuracies`, `values of F1`
+fn values(members: &[Member]) -> String {
+    match members.first().map_or("", |first| first.written.results.score.title) {
+        "accuracy" => "accuracies".into(),
+        title => format!("values of {title}"),
+    }
+}
+
 fn data(members: &[Member]) -> Option<String> {
+    let values = values(members);
     let hashes = distinct(members, |member| data_hash(member).map(str::to_owned));
     Some(match (hashes.len(), hashes.contains(&None)) {
-        (_, true) => "Data unknown for some studies: do not compare their accuracies with others'.",
-        (1, _) => {
-            "Same rows in the same splits: accuracies can be compared. The studies share test rows and \
-             seeds, so that agreement proves less than on other data."
+        (_, true) => {
+            format!("Data unknown for some studies: do not compare their {values} with others'.")
         }
-        _ => "The studies differ in their data: compare differences within each, not accuracies.",
-    }
-    .to_owned())
+        (1, _) => format!(
+            "Same rows in the same splits: {values} can be compared. The studies share test rows and seeds, so \
+             that agreement proves less than on other data."
+        ),
+        _ => {
+            format!(
+                "The studies differ in their data: compare differences within each, not {values}."
+            )
+        }
+    })
 }
 
 fn splits(members: &[Member]) -> Option<String> {
@@ -68,8 +96,10 @@ fn splits(members: &[Member]) -> Option<String> {
 }
 
 fn margins(members: &[Member]) -> Option<String> {
-    let told = by_study(members, |member| points(member.written.results.margin))?;
-    Some(format!("The margins differ: {told} points."))
+    let margin = |results: &Results| Scale::from(results).size(results.margin);
+    let told = by_study(members, |member| margin(&member.written.results))?;
+    let unit = members.first().map_or("", |first| Scale::from(&first.written.results).unit());
+    Some(format!("The margins differ: {told}{unit}."))
 }
 
 /// How the arms on which a verdict rests came by rate and budget.

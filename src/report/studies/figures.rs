@@ -2,17 +2,21 @@
 
 use super::Member;
 use super::behind::Behind;
-use crate::format::{points, signed_points};
 use crate::report::figures::{ASIDE, beside};
-use crate::report::plot::{Axis, Chart, Figure, Mark, Panel, Spread, Unit};
+use crate::report::plot::{Axis, Chart, Figure, Mark, Panel, Spread};
+use crate::report::words::Scale;
 
 /// The names of its file, and of one that earlier reports wrote.
 pub(super) const NAMES: [&str; 2] = ["differences", "together"];
 
 /// One panel a study that compares batch sizes, on the same scale.
 pub(super) fn draw(members: &[Member], all: &[Vec<Behind>]) -> Vec<Figure> {
-    let drawn: Vec<(&Member, &Vec<Behind>)> =
-        members.iter().zip(all).filter(|(_, arms)| !arms.is_empty()).collect();
+    let Some(first) = members.first() else { return Vec::new() };
+    let (score, of) = (first.written.results.score, Scale::from(&first.written.results));
+    let is_drawn = |(member, arms): &(&Member, &Vec<Behind>)| {
+        !arms.is_empty() && member.written.results.score == score
+    };
+    let drawn: Vec<(&Member, &Vec<Behind>)> = members.iter().zip(all).filter(is_drawn).collect();
     if drawn.is_empty() {
         return Vec::new();
     }
@@ -23,10 +27,13 @@ pub(super) fn draw(members: &[Member], all: &[Vec<Behind>]) -> Vec<Figure> {
     vec![Figure {
         name: "differences",
         title: "Difference from the best batch size, by study".into(),
-        caption: "Validation accuracy minus that of the best arm of the study, which is at 0, paired by \
-                  seed. Small dots are seeds, large marks means, bars the bounds that decide. Grey band: the \
-                  margin. Of several arms of one batch size the most accurate is shown."
-            .into(),
+        caption: format!(
+            "{} minus that of the best arm of the study, which is at 0, paired by seed. Small dots are seeds, \
+             large marks means, bars the bounds that decide. Grey band: the margin. Of several arms of one batch \
+             size the {} is shown.",
+            of.on("Validation"),
+            of.best()
+        ),
         panels: panels.collect(),
         legend: Vec::new(),
     }]
@@ -47,24 +54,28 @@ fn scale(drawn: &[(&Member, &Vec<Behind>)]) -> Vec<f64> {
 
 fn panel(member: &Member, arms: &[Behind], mark: Mark, scale: &[f64]) -> Panel {
     let sizes: Vec<usize> = arms.iter().map(|arm| arm.finding.batch_size).collect();
-    let y = Axis::over("points", Spread::Linear, Unit::Points, scale.iter().copied());
+    let of = Scale::from(&member.written.results);
+    let natural = |turned: f64| of.natural(turned);
+    let shown = scale.iter().copied().map(natural);
+    let y = Axis::over(of.axis_label(), Spread::Linear, of.axis_of_differences(), shown);
     let x = Axis::of_batch_sizes(&sizes);
     let ends = x.ends();
     let mut chart = Chart::new(&member.name, x, y);
     let margin = member.written.results.margin;
-    chart.between_y([-margin, 0.0], &format!("within the margin of {} points", points(margin)));
+    let says = format!("within the margin of {}", of.amount(margin));
+    chart.between_y(of.natural_pair([-margin, 0.0]), &says);
     chart.reference(&[[ends[0], 0.0], [ends[1], 0.0]], "the best of the study");
     for arm in arms {
         let x = arm.finding.batch_size as f64;
         for (at, (seed, value)) in arm.seeds.iter().enumerate() {
-            let says = format!("{}, seed {seed}: {}", arm.finding.name, signed_points(*value));
-            chart.seed(x, *value, ASIDE + beside(at, arm.seeds.len()), mark, &says);
+            let says = format!("{}, seed {seed}: {}", arm.finding.name, of.signed(*value));
+            chart.seed(x, natural(*value), ASIDE + beside(at, arm.seeds.len()), mark, &says);
         }
         if let Some(interval) = arm.interval {
-            chart.interval(x, [interval.low, interval.high], 0.0, mark);
+            chart.interval(x, of.natural_pair([interval.low, interval.high]), 0.0, mark);
         }
         let says = format!("{}, {}: {}", member.name, arm.finding.name, arm.text());
-        chart.mean(x, arm.mean, 0.0, mark, &says);
+        chart.mean(x, natural(arm.mean), 0.0, mark, &says);
     }
     chart.finish()
 }

@@ -143,7 +143,8 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     let members = members(all);
     let voice = |member: &Member| Voice { name: member.name.clone(), says: member.says.clone() };
     let agreed = agree(&members.iter().map(voice).collect::<Vec<_>>());
-    let said = words::agreement(&agreed);
+    let scale = words::Scale::from(&members[0].written.results);
+    let said = words::agreement(&agreed, scale);
     let notes = comparable::notes(&members);
     let all: Vec<_> = members.iter().map(behind::behind).collect();
     let links = members.iter().map(|member| paths::link(folder, &member.written.report.path));
@@ -158,7 +159,8 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     write_table(&place.join("differences.csv"), &row::differences_csv(&members))?;
     let settings = comparable::settings(&members)?;
     let page = studies_page(&StudiesParts {
-        headline: &headline(&agreed),
+        headline: &headline(&agreed, scale),
+        about: &about(scale),
         said: &said,
         table: &row::table(&lines),
         links: &links,
@@ -182,16 +184,28 @@ fn members(all: &[Written]) -> Vec<Member<'_>> {
             _ => name.clone(),
         }
     };
-    let member =
-        |written| Member { name: name(written), written, says: sizes(&written.report.findings) };
+    let says = |written: &Written| match written.results.score == all[0].results.score {
+        true => sizes(&written.report.findings),
+        false => Err(Silence::OtherScore),
+    };
+    let member = |written| Member { name: name(written), written, says: says(written) };
     all.iter().map(member).collect()
 }
 
-fn headline(agreed: &Agreed) -> String {
+/// What the columns of batch sizes hold.
+fn about(scale: words::Scale) -> String {
+    let unit = if scale.unit().is_empty() { "" } else { ", in points" };
+    format!(
+        "Columns of batch sizes: {} minus the best of the study{unit} (95 % CI).",
+        scale.on("validation")
+    )
+}
+
+fn headline(agreed: &Agreed, scale: words::Scale) -> String {
     match agreed.agreement {
         Agreement::Agree => format!("Yes: {}", words::sizes(&agreed.batch_sizes)),
         Agreement::Disagree => "No".into(),
-        Agreement::Differ => "Not on the most accurate".into(),
+        Agreement::Differ => format!("Not on the {}", scale.best()),
         Agreement::Open => "Not settled".into(),
         Agreement::TooLittleInCommon => "Too little in common".into(),
         Agreement::NothingInCommon => "No batch size in common".into(),

@@ -7,9 +7,10 @@ use super::comparable::data_hash;
 use crate::analysis::{ArmFinding, Findings, Rate, Results, Sizes};
 use crate::config::LearningRate;
 use crate::format::{count, list};
-use crate::report::block::{Cell, Table};
+use crate::report::block::{Cell, Rows, Table};
 use crate::report::tables::word;
-use crate::report::words;
+use crate::report::words::{self, Scale};
+use crate::spec::MetricInfo;
 use std::collections::BTreeSet;
 
 /// A study, its differences and the address of its report.
@@ -81,14 +82,37 @@ pub(super) fn learning_rate(member: &Member) -> String {
     })
 }
 
+/// The score that all studies have; `None` where they have different ones.
+fn one_score(members: &[&Member]) -> Option<&'static MetricInfo> {
+    let mut scores = members.iter().map(|member| member.written.results.score);
+    let first = scores.next()?;
+    scores.all(|score| score == first).then_some(first)
+}
+
+/// `validation_accuracy`; `validation_score` where the studies have different ones.
+fn column(members: &[&Member], split: &str) -> String {
+    format!("{split}_{}", one_score(members).map_or("score", |score| score.name))
+}
+
+/// With the names of the scores where they differ.
+fn with_scores<R: Copy>(
+    rows: Rows<R>,
+    members: &[&Member],
+    of: impl Fn(R) -> &'static str,
+) -> Rows<R> {
+    if one_score(members).is_some() { rows } else { rows.data("score", of) }
+}
+
 /// `studies.csv`: one row a study.
 pub(super) fn studies_csv(lines: &[Line]) -> Table {
     let possible = |of: Line| {
         let possible = of.member.says.as_ref().ok()?.possible.iter().map(usize::to_string);
         Some(possible.collect::<Vec<_>>().join(" "))
     };
-    Table::of(lines.iter().copied())
-        .data("study", |of| &of.member.name)
+    let members: Vec<&Member> = lines.iter().map(|of| of.member).collect();
+    let columns = |split| column(&members, split);
+    let rows = Table::of(lines.iter().copied()).data("study", |of| &of.member.name);
+    with_scores(rows, &members, |of| of.results().score.name)
         .data("report", |of| of.link)
         .data("data", |of| data_hash(of.member))
         .data("training_examples", |of| of.results().examples.train)
@@ -103,10 +127,12 @@ pub(super) fn studies_csv(lines: &[Line]) -> Table {
         .data("batch_size", |of| Some(of.to_use()?.batch_size))
         .data("learning_rate", |of| Some(Cell::Exact(of.to_use()?.learning_rate)))
         .data("learning_rate_rule", |of| learning_rate(of.member))
-        .data("validation_accuracy", |of| {
-            Cell::Accuracy(of.to_use().and_then(|arm| arm.validation))
+        .data(&columns("validation"), |of| {
+            Cell::Score(of.results().into(), of.to_use().and_then(|arm| arm.validation))
         })
-        .data("test_accuracy", |of| Cell::Accuracy(of.to_use().and_then(|arm| arm.test)))
+        .data(&columns("test"), |of| {
+            Cell::Score(of.results().into(), of.to_use().and_then(|arm| arm.test))
+        })
         .data("critical_batch_size", |of| {
             let curve = of.findings().target.as_ref().and_then(|target| target.trade_off);
             let curve = curve.filter(|curve| curve.straddled);
@@ -121,13 +147,19 @@ pub(super) fn differences_csv(members: &[Member]) -> Table {
         let arms = &member.written.report.findings.comparison.arms;
         arms.iter().map(move |arm| (member, arm))
     });
-    Table::of(arms)
-        .data("study", |(member, _)| &member.name)
+    let all: Vec<&Member> = members.iter().collect();
+    let scale = |member: &Member| Scale::from(&member.written.results);
+    let rows = Table::of(arms).data("study", |(member, _)| &member.name);
+    with_scores(rows, &all, |(member, _)| member.written.results.score.name)
         .data("arm", |(_, arm)| &arm.name)
         .data("batch_size", |(_, arm)| arm.batch_size)
         .data("role", |(_, arm)| word(arm.role))
-        .data("validation_accuracy", |(_, arm)| Cell::Accuracy(arm.validation))
-        .data("difference", |(_, arm)| Cell::Difference(arm.difference.map(|of| of.estimate)))
+        .data(&column(&all, "validation"), |(member, arm)| {
+            Cell::Score(scale(member), arm.validation)
+        })
+        .data("difference", |(member, arm)| {
+            Cell::Difference(scale(member), arm.difference.map(|of| of.estimate))
+        })
         .data("p_worse", |(_, arm)| arm.p_worse)
         .data("standing", |(_, arm)| word(arm.standing))
         .data("may_be_best", |(_, arm)| arm.may_be_best().map(|may| may.to_string()))

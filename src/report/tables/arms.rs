@@ -4,7 +4,8 @@ use super::{mean, over_seeds, word};
 use crate::analysis::{ArmFinding, CONFIDENCE, Difference, Findings, GroupView, Results, Split};
 use crate::format::bytes;
 use crate::report::block::{Cell, Rows, Table};
-use crate::report::words::{self, whole};
+use crate::report::words::{self, Scale, whole};
+use crate::stats::Interval;
 
 /// `arms.csv`: one row an arm of each group in which it was compared, the group of the verdict first. The
 /// report shows that group.
@@ -12,6 +13,7 @@ pub(in crate::report) fn arms<'f>(
     results: &Results,
     groups: impl IntoIterator<Item = GroupView<'f>>,
 ) -> Table {
+    let scale = Scale::from(results);
     let rows =
         groups.into_iter().flat_map(|of| of.comparison.arms.iter().map(move |arm| (of, arm)));
     let rows = Table::of(rows)
@@ -24,18 +26,19 @@ pub(in crate::report) fn arms<'f>(
         .data("runs_finished", |(_, arm)| arm.finished)
         .data("runs_diverged", |(_, arm)| arm.diverged)
         .shown("runs", |(_, arm)| runs(arm))
-        .both("validation accuracy", "validation_accuracy", |(_, arm)| {
-            Cell::Accuracy(arm.validation)
+        .both(&scale.on("validation"), &scale.column("validation"), |(_, arm)| {
+            Cell::Score(scale, arm.validation)
         })
-        .both("test accuracy", "test_accuracy", |(_, arm)| Cell::Accuracy(arm.test))
-        .data("validation_accuracy_iqm", |(_, arm)| Cell::InterquartileMean(arm.validation_iqm))
-        .data("test_accuracy_iqm", |(_, arm)| Cell::InterquartileMean(arm.test_iqm))
+        .both(&scale.on("test"), &scale.column("test"), |(_, arm)| Cell::Score(scale, arm.test))
+        .data(&(scale.column("validation") + "_iqm"), |(_, arm)| {
+            Cell::InterquartileMean(scale, arm.validation_iqm)
+        })
+        .data(&(scale.column("test") + "_iqm"), |(_, arm)| {
+            Cell::InterquartileMean(scale, arm.test_iqm)
+        })
         .optional("interquartile mean", |(_, arm)| {
-            Cell::InterquartileMean(if arm.test.is_some() {
-                arm.test_iqm
-            } else {
-                arm.validation_iqm
-            })
+            let of_test = arm.test.is_some();
+            Cell::InterquartileMean(scale, if of_test { arm.test_iqm } else { arm.validation_iqm })
         })
         .both("steps", "steps", |(_, arm)| Cell::mean(arm.steps, whole))
         .data("examples", |(_, arm)| mean(arm.examples))
@@ -98,6 +101,13 @@ impl<'f> Compared<'f> {
 
 /// `comparisons.csv`: one row an arm that was compared with the best of its group, and split.
 pub(in crate::report) fn comparisons(findings: &Findings) -> Table {
+    let scale = Scale::from(findings);
+    // Turned back, the lower bound of what should fall is the upper one.
+    let bounds = |row: Compared<'_>| {
+        let summary = &row.found.estimate.summary;
+        let (low, high) = (summary.lower_bound(0.95)?, summary.upper_bound(0.95)?);
+        Some(scale.natural_ends(Interval { low, high }))
+    };
     let rows = findings.groups().flat_map(|of| {
         of.comparison.arms.iter().flat_map(move |arm| {
             let splits =
@@ -112,17 +122,17 @@ pub(in crate::report) fn comparisons(findings: &Findings) -> Table {
         .data("arm", |row| &row.arm.name)
         .data("best", |row| row.of.comparison.best().map(|best| &best.name))
         .data("split", |row| row.split.to_string())
-        .data("difference", |row| Cell::Difference(Some(row.found.estimate)))
-        .data("over_seeds_alone", |row| over_seeds(&row.found.estimate))
-        .data("lower_bound_95", |row| row.found.estimate.summary.lower_bound(0.95))
-        .data("upper_bound_95", |row| row.found.estimate.summary.upper_bound(0.95))
+        .data("difference", |row| Cell::Difference(scale, Some(row.found.estimate)))
+        .data("over_seeds_alone", |row| over_seeds(scale, &row.found.estimate))
+        .data("lower_bound_95", |row| Some(bounds(row)?.low))
+        .data("upper_bound_95", |row| Some(bounds(row)?.high))
         .data("margin", |row| Cell::Exact(row.of.comparison.margin))
         .data("p", |row| row.found.p)
         .data("p_worse", |row| row.decided()?.p_worse)
         .data("p_sign_flip", |row| row.found.p_sign_flip)
         .data("p_equivalence", |row| row.found.p_equivalence)
         .data("standing", |row| word(row.decided()?.standing))
-        .data("from_best", |row| Cell::Between(row.decided().and_then(|arm| arm.from_best)))
+        .data("from_best", |row| Cell::Between(scale, row.decided().and_then(|arm| arm.from_best)))
         .data("may_be_best", |row| Some(row.decided()?.may_be_best()?.to_string()))
         .data("seeds_needed", |row| row.decided()?.seeds_needed)
         .table

@@ -1,16 +1,16 @@
 //! What was found beside the comparison of arms.
 
-use super::{mean_accuracy, over_seeds, word};
+use super::{mean_score, over_seeds, word};
 use crate::analysis::{
     AtBest, BudgetFinding, Claim, Confounder, Findings, MORE_STEPS, RateFinding, Tuning, Weight,
 };
-use crate::format::points;
 use crate::report::block::{Cell, Table};
-use crate::report::words;
+use crate::report::words::{self, Scale};
 use crate::stats::{Trial, summarise};
 
 /// `decomposition.csv`: one row a part of the gap and split.
 pub(in crate::report) fn decomposition(findings: &Findings) -> Table {
+    let scale = Scale::from(findings);
     let rows = findings.decomposition.iter().flat_map(|found| {
         let on = [("validation", &found.validation), ("validation, best measurement", &found.best)];
         let on = on.into_iter().chain(found.test.iter().map(|parts| ("test", parts)));
@@ -24,14 +24,15 @@ pub(in crate::report) fn decomposition(findings: &Findings) -> Table {
         .data("large", |(found, ..)| found.large)
         .data("split", |(_, split, ..)| split)
         .data("part", |(_, _, name, _)| name)
-        .data("small_minus_large", |(.., part)| Cell::Difference(Some(part.estimate)))
+        .data("small_minus_large", |(.., part)| Cell::Difference(scale, Some(part.estimate)))
         .data("p", |(.., part)| part.p)
-        .data("over_seeds_alone", |(.., part)| over_seeds(&part.estimate))
+        .data("over_seeds_alone", |(.., part)| over_seeds(scale, &part.estimate))
         .table
 }
 
 /// `learning_rates.csv`: one row a learning rate that was tried for an arm.
 pub(in crate::report) fn learning_rates(findings: &Findings) -> Table {
+    let scale = Scale::from(findings);
     let is_chosen = |(tuning, trial): (&Tuning, &Trial)| {
         trial.learning_rate.to_bits() == tuning.chosen.to_bits()
     };
@@ -40,7 +41,9 @@ pub(in crate::report) fn learning_rates(findings: &Findings) -> Table {
         .data("arm", |(tuning, _)| &tuning.arm)
         .data("batch_size", |(tuning, _)| tuning.batch_size)
         .data("learning_rate", |(_, trial)| Cell::Exact(trial.learning_rate))
-        .data("validation_accuracy", |(_, trial)| Some(summarise(&trial.validation)?.mean))
+        .data(&scale.column("validation"), |(_, trial)| {
+            Some(scale.natural(summarise(&trial.validation)?.mean))
+        })
         .data("steps_to_target", |(_, trial)| trial.typical_steps())
         .data("runs_finished", |(_, trial)| trial.validation.len())
         .data("runs_missing_target", |(_, trial)| trial.missed())
@@ -125,7 +128,11 @@ pub(in crate::report) fn trade_off(findings: &Findings) -> Table {
 }
 
 /// `budgets.csv`: one row an arm and what is held equal, and one an arm at its best measurements.
-pub(in crate::report) fn budgets(equal: &[BudgetFinding], at_best: Option<&AtBest>) -> Table {
+pub(in crate::report) fn budgets(
+    equal: &[BudgetFinding],
+    at_best: Option<&AtBest>,
+    scale: Scale,
+) -> Table {
     let equal = equal.iter().map(|found| (Some(found), &found.comparison));
     let at_best = at_best.into_iter().map(|found| (None, &found.comparison));
     let all = equal.chain(at_best);
@@ -137,20 +144,21 @@ pub(in crate::report) fn budgets(equal: &[BudgetFinding], at_best: Option<&AtBes
         .data("amount", |(equal, _)| Some(equal?.amount))
         .both("arm", "arm", |(_, arm)| &arm.name)
         .data("batch_size", |(_, arm)| arm.batch_size)
-        .data("validation_accuracy", |(_, arm)| Cell::Accuracy(arm.validation))
-        .shown("validation accuracy", |(_, arm)| mean_accuracy(arm.validation))
+        .data(&scale.column("validation"), |(_, arm)| Cell::Score(scale, arm.validation))
+        .shown(&scale.on("validation"), |(_, arm)| mean_score(scale, arm.validation))
         .data("role", |(_, arm)| word(arm.role))
         .both("minus the best", "difference", |(_, arm)| {
-            Cell::Difference(arm.difference.map(|found| found.estimate))
+            Cell::Difference(scale, arm.difference.map(|found| found.estimate))
         })
         .data("p_worse", |(_, arm)| arm.p_worse)
         .data("standing", |(_, arm)| word(arm.standing))
-        .shown("standing", |(_, arm)| words::result(arm))
+        .shown("standing", |(_, arm)| words::result(arm, scale))
         .table
 }
 
 /// `factors.csv`: one row an effect of a setting, or how it changes with the batch size.
 pub(in crate::report) fn factors(findings: &Findings) -> Table {
+    let scale = Scale::from(findings);
     let rows = findings.factors.iter().flat_map(|factor| {
         let more = factor.interaction.iter().map(move |effect| (factor, "interaction", effect));
         [(factor, "main", &factor.main)].into_iter().chain(more)
@@ -162,7 +170,7 @@ pub(in crate::report) fn factors(findings: &Findings) -> Table {
         .data("batch_sizes", |(factor, ..)| spaced(&factor.batch_sizes))
         .data("split", |(factor, ..)| factor.split.to_string())
         .data("effect", |(_, kind, _)| kind)
-        .data("difference", |(.., effect)| Cell::Difference(Some(effect.estimate)))
+        .data("difference", |(.., effect)| Cell::Difference(scale, Some(effect.estimate)))
         .data("p", |(.., effect)| effect.p)
         .data("p_holm", |(.., effect)| effect.p_holm)
         .data("detectable", |(.., effect)| effect.detectable)
@@ -193,24 +201,28 @@ pub(in crate::report) fn audit(found: &[Confounder]) -> Table {
 }
 
 /// `claims.csv`: one row a claim.
-pub(in crate::report) fn claims<'c>(claims: impl IntoIterator<Item = &'c Claim>) -> Table {
+pub(in crate::report) fn claims<'c>(
+    claims: impl IntoIterator<Item = &'c Claim>,
+    scale: Scale,
+) -> Table {
     let arm = |claim: &'c Claim, at: usize| Some(&claim.arms.as_ref()?[at]);
     Table::of(claims)
-        .both("claim", "claim", |claim| words::claim(claim.claim))
+        .both("claim", "claim", |claim| words::claim(claim.claim, scale))
         .data("finding", |claim| word(claim.finding))
         .shown("here", |claim| Cell::Sentence(format!("**{}**", words::finding(claim.finding))))
         .data("arm", |claim| arm(claim, 0))
         .data("against", |claim| arm(claim, 1))
         .shown("arms", |claim| claim.arms.as_ref().map(|arms| arms.join(", ")))
-        .both("because", "because", |claim| Cell::Sentence(words::because(claim)))
-        .data("effect", |claim| Cell::Difference(claim.effect))
+        .both("because", "because", |claim| Cell::Sentence(words::because(claim, scale)))
+        .data("effect", |claim| Cell::Difference(scale, claim.effect))
         .data("ratio", |claim| {
             let ratio = claim.ratio;
             Cell::Value(ratio.map(|of| of.value), ratio.and_then(|of| of.interval))
         })
         // Upwards, so that what is named would be found.
-        .both("detectable (points)", "detectable", |claim| {
-            Some(Cell::Number(claim.detectable?, |least| points((least * 1e4).ceil() / 1e4)))
+        .data("detectable", |claim| claim.detectable)
+        .shown(&format!("detectable{}", scale.unit_of_column()), |claim| {
+            Some(scale.size(scale.upwards(claim.detectable?)))
         })
         .table
 }

@@ -11,12 +11,12 @@ pub(super) use findings::{
     audit, best_learning_rates, budgets, claims, decomposition, factors, learning_rates, pareto,
     rate_law, trade_off,
 };
-pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_accuracy, sharpness_arms};
+pub(super) use probes::{lines, noise_scale, sharpness, sharpness_and_score, sharpness_arms};
 pub(super) use runs::runs;
 
 use super::block::{Cell, Table};
+use super::words::Scale;
 use crate::analysis::{CONFIDENCE, Estimate, Findings, Results};
-use crate::format::percent;
 use crate::stats::Summary;
 use serde::Serialize;
 
@@ -29,14 +29,14 @@ fn mean(summary: Option<Summary>) -> Option<f64> {
     summary.map(|summary| summary.mean)
 }
 
-/// Its mean in percent.
-pub(super) fn mean_accuracy(accuracy: Option<Estimate>) -> Cell {
-    Cell::mean(accuracy.map(|accuracy| accuracy.summary), percent)
+/// Its mean.
+pub(super) fn mean_score(scale: Scale, score: Option<Estimate>) -> Cell {
+    score.map(|score| scale.value(score.summary.mean)).into()
 }
 
 /// The interval without the noise of the test rows.
-fn over_seeds(estimate: &Estimate) -> Cell {
-    Cell::Between(estimate.summary.over_seeds().interval(CONFIDENCE))
+fn over_seeds(scale: Scale, estimate: &Estimate) -> Cell {
+    Cell::Between(scale, estimate.summary.over_seeds().interval(CONFIDENCE))
 }
 
 /// All CSV files of a study by name; those without rows have none.
@@ -50,15 +50,15 @@ pub(super) fn files(results: &Results, findings: &Findings) -> [(&'static str, T
         ("best_learning_rates.csv", best_learning_rates(findings.rates.as_ref())),
         ("rate_law.csv", rate_law(findings)),
         ("trade_off.csv", trade_off(findings)),
-        ("budgets.csv", budgets(&findings.budgets, findings.at_best.as_ref())),
+        ("budgets.csv", budgets(&findings.budgets, findings.at_best.as_ref(), results.into())),
         ("factors.csv", factors(findings)),
         ("pareto.csv", pareto(findings)),
         ("audit.csv", audit(&findings.audit)),
-        ("claims.csv", claims(&findings.claims)),
+        ("claims.csv", claims(&findings.claims, results.into())),
         ("noise_scale.csv", noise_scale(results)),
         ("sharpness.csv", sharpness(results)),
         ("sharpness_arms.csv", sharpness_arms(results)),
-        ("sharpness_and_accuracy.csv", sharpness_and_accuracy(findings.sharpness.as_ref())),
+        ("sharpness_and_accuracy.csv", sharpness_and_score(findings.sharpness.as_ref())),
         ("lines.csv", lines(results)),
     ]
 }

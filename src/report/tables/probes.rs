@@ -1,7 +1,8 @@
-//! What was measured beside accuracy.
+//! What was measured beside the score.
 
 use crate::analysis::{MeasuredArm, NoiseScale, Results, SharpnessFinding, SharpnessRun};
 use crate::report::block::{Cell, Rows, Table};
+use crate::report::words::Scale;
 
 /// `noise_scale.csv`: one row a run and measurement.
 pub(in crate::report) fn noise_scale(results: &Results) -> Table {
@@ -27,11 +28,12 @@ fn scale<R: Copy>(rows: Rows<R>, name: &str, of: impl Fn(R) -> Option<NoiseScale
 
 /// `sharpness.csv`: one row a run.
 pub(in crate::report) fn sharpness(results: &Results) -> Table {
+    let scale = Scale::from(results);
     Table::of(&results.sharpness)
         .data("arm", |run| &run.arm)
         .data("batch_size", |run| run.batch_size)
         .data("seed", |run| run.seed)
-        .data("accuracy", |run| run.accuracy)
+        .data(results.score.name, |run| scale.natural(run.score))
         .data("train_loss", |run| run.sharpness.loss)
         .data("top_eigenvalue", |run| run.sharpness.top_eigenvalue)
         .data("trace", |run| run.sharpness.trace)
@@ -65,8 +67,8 @@ pub(in crate::report) fn sharpness_arms(results: &Results) -> Table {
     measures.into_iter().fold(rows, mean).table
 }
 
-/// `sharpness_and_accuracy.csv`: whether each measure tells accuracy, among all runs and among like ones.
-pub(in crate::report) fn sharpness_and_accuracy(found: Option<&SharpnessFinding>) -> Table {
+/// `sharpness_and_accuracy.csv`: whether each measure tells the score, among all runs and among like ones.
+pub(in crate::report) fn sharpness_and_score(found: Option<&SharpnessFinding>) -> Table {
     Table::of(found.into_iter().flat_map(|found| &found.rank_correlations))
         .data("measure", |of| of.measure)
         .shown("measure", |of| match of.measure {
@@ -86,6 +88,7 @@ pub(in crate::report) fn sharpness_and_accuracy(found: Option<&SharpnessFinding>
 
 /// `lines.csv`: one row a point.
 pub(in crate::report) fn lines(results: &Results) -> Table {
+    let name = results.lines.first().map_or("", |line| line.metric.name);
     let points = results.lines.iter().flat_map(|line| line.points.iter().map(move |at| (line, at)));
     Table::of(points)
         .data("small", |(line, _)| &line.small)
@@ -93,8 +96,8 @@ pub(in crate::report) fn lines(results: &Results) -> Table {
         .data("seed", |(line, _)| line.seed)
         .data("alpha", |(_, at)| at.alpha)
         .data("train_loss", |(_, at)| at.train[0])
-        .data("train_accuracy", |(_, at)| at.train[1])
+        .data(&format!("train_{name}"), |(line, at)| line.metric.turned(at.train[1]))
         .data("validation_loss", |(_, at)| at.validation[0])
-        .data("validation_accuracy", |(_, at)| at.validation[1])
+        .data(&format!("validation_{name}"), |(line, at)| line.metric.turned(at.validation[1]))
         .table
 }

@@ -2,20 +2,23 @@
 
 use crate::analysis::{Cost, Reach, Results, RunResults, Target, reach};
 use crate::report::block::{Cell, Table};
+use crate::report::words::Scale;
 
 /// `runs.csv`: one row a finished run. The target is the one that the verdict tells of.
 pub(in crate::report) fn runs(results: &Results, target: Option<&Target>) -> Table {
+    let scale = Scale::from(results);
     let runs = results.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
     let rows = Table::of(runs.map(|(arm, (seed, run))| (arm, *seed, run)))
         .data("arm", |(arm, ..)| &arm.name)
         .data("batch_size", |(arm, ..)| arm.batch_size)
         .data("learning_rate", |(arm, ..)| Cell::Exact(arm.learning_rate))
         .data("seed", |(_, seed, _)| seed)
-        .data("validation_accuracy", |(.., run)| run.validation)
-        .data("best_validation_accuracy", |(.., run)| {
-            run.curve.iter().map(|point| point.accuracy).reduce(f64::max)
+        .data(&scale.column("validation"), |(.., run)| scale.natural(run.validation))
+        .data(&scale.column("best_validation"), |(.., run)| {
+            let best = run.curve.iter().map(|point| point.score).reduce(f64::max);
+            best.map(|best| scale.natural(best))
         })
-        .data("test_accuracy", |(.., run)| run.test)
+        .data(&scale.column("test"), |(.., run)| run.test.map(|test| scale.natural(test)))
         .data("steps", |(.., run)| run.steps)
         .data("examples", |(.., run)| run.examples)
         .data("seconds", |(.., run)| rounded(run.seconds, 1e3))

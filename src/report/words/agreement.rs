@@ -1,11 +1,12 @@
 //! What several studies say together.
 
+use super::Scale;
 use crate::analysis::{Agreed, Agreement, Silence};
 use crate::format::{count, list};
 
 /// The answer first, then what was not counted.
-pub(in crate::report) fn agreement(agreed: &Agreed) -> Vec<String> {
-    let mut said = vec![answer(agreed)];
+pub(in crate::report) fn agreement(agreed: &Agreed, scale: Scale) -> Vec<String> {
+    let mut said = vec![answer(agreed, scale)];
     if !agreed.not_everywhere.is_empty() {
         said.push(format!("Not tried in all, so left out: {}.", sizes(&agreed.not_everywhere)));
     }
@@ -21,7 +22,7 @@ pub(in crate::report) fn sizes(sizes: &[usize]) -> String {
     format!("batch size{plural} {}", list(&words))
 }
 
-fn answer(agreed: &Agreed) -> String {
+fn answer(agreed: &Agreed, scale: Scale) -> String {
     let named = sizes(&agreed.batch_sizes);
     match agreed.agreement {
         Agreement::Agree => {
@@ -37,10 +38,12 @@ fn answer(agreed: &Agreed) -> String {
         Agreement::Open => format!("Undecided: {named} could be best in all studies."),
         Agreement::NothingInCommon => "No batch size was tried in all studies.".into(),
         Agreement::TooLittleInCommon => format!(
-            "Too little in common: all tried only {named}, and in at least one another is more accurate."
+            "Too little in common: all tried only {named}, and in at least one another is {}.",
+            scale.better()
         ),
         Agreement::TooFew => {
-            "Fewer than two studies compare batch sizes by accuracy over several seeds.".into()
+            let score = scale.title();
+            format!("Fewer than two studies compare batch sizes by {score} over several seeds.")
         }
     }
 }
@@ -52,5 +55,6 @@ pub(in crate::report) fn silence(why: Silence) -> &'static str {
         Silence::OneArm => "it has one arm alone",
         Silence::TooFewSeeds => "it has fewer than three seeds",
         Silence::ToTarget => "its runs end at one target",
+        Silence::OtherScore => "it is decided by another score than the first study",
     }
 }

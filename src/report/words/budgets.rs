@@ -1,8 +1,8 @@
 //! What is held equal between batch sizes, and each run at its best.
 
-use super::{arm, ci, points_range, whole};
+use super::{Scale, arm, whole};
 use crate::analysis::{AtBest, Axis, BudgetFinding, Comparison, Flip, flips};
-use crate::format::{duration, list, signed_points};
+use crate::format::{duration, list};
 
 /// `12,800 examples`
 pub(in crate::report) fn amount(axis: Axis, amount: f64) -> String {
@@ -23,15 +23,15 @@ pub(in crate::report) fn equal(axis: Axis) -> &'static str {
 }
 
 /// How the answer depends on what is held equal; nothing for one budget alone.
-pub(super) fn budgets(found: &[BudgetFinding]) -> Vec<String> {
+pub(super) fn budgets(found: &[BudgetFinding], scale: Scale) -> Vec<String> {
     if found.len() < 2 {
         return Vec::new();
     }
-    let mut said: Vec<String> = found.iter().filter_map(budget).collect();
+    let mut said: Vec<String> = found.iter().filter_map(|found| budget(found, scale)).collect();
     if found.iter().filter(|found| found.compares()).count() < 2 {
         return said;
     }
-    let flips: Vec<String> = flips(found).iter().map(flip).collect();
+    let flips: Vec<String> = flips(found).iter().map(|of| flip(of, scale)).collect();
     said.push(match flips.is_empty() {
         true => "The ranking does not significantly reverse between equal epochs, steps and time."
             .into(),
@@ -40,7 +40,7 @@ pub(super) fn budgets(found: &[BudgetFinding]) -> Vec<String> {
     said
 }
 
-fn budget(found: &BudgetFinding) -> Option<String> {
+fn budget(found: &BudgetFinding, scale: Scale) -> Option<String> {
     let what = format!("With {} ({})", equal(found.axis), amount(found.axis, found.amount));
     if !found.compares() {
         return Some(format!(
@@ -48,7 +48,7 @@ fn budget(found: &BudgetFinding) -> Option<String> {
             list(&found.unread)
         ));
     }
-    let best = best_and_last(&found.comparison)?;
+    let best = best_and_last(&found.comparison, scale)?;
     let unread = match found.unread.is_empty() {
         true => String::new(),
         false => format!("; {} not yet measured", list(&found.unread)),
@@ -56,27 +56,28 @@ fn budget(found: &BudgetFinding) -> Option<String> {
     Some(format!("{what} {best}{unread}."))
 }
 
-/// `32 is most accurate, 256 least: -0.75 points (95 % CI ...)`
-fn best_and_last(comparison: &Comparison) -> Option<String> {
+/// `32 is most accurate, 256 least: -0.75 points (95 % CI ...)`, `32 is best, 256 worst: +0.31 (...)`
+fn best_and_last(comparison: &Comparison, scale: Scale) -> Option<String> {
     let (best, last) = (comparison.best()?, comparison.last()?);
     let found = last.difference?.estimate;
-    let range = found.interval.map_or(String::new(), |ends| ci(&points_range(ends)));
-    let mean = signed_points(found.summary.mean);
-    Some(format!("{} is most accurate, {} least: {mean} points{range}", arm(best), arm(last)))
+    let least = if scale.best() == "best" { "worst" } else { "least" };
+    let found = scale.difference_with_ci(&found);
+    Some(format!("{} is {}, {} {least}: {found}", arm(best), scale.best(), arm(last)))
 }
 
-fn flip(flip: &Flip) -> String {
+fn flip(flip: &Flip, scale: Scale) -> String {
     let ahead: Vec<String> = flip.ahead.iter().map(|axis| equal(*axis).to_owned()).collect();
     format!(
-        "{} is best with {}, but {} points behind with {}",
+        "{} is best with {}, but {}{} behind with {}",
         arm(flip.arm),
         list(&ahead),
-        signed_points(flip.difference).trim_start_matches('-'),
+        scale.signed(flip.difference).trim_start_matches(['-', '+']),
+        scale.unit(),
         equal(flip.behind)
     )
 }
 
-/// Which is the most accurate with each run at its best.
-pub(super) fn at_best(found: &AtBest) -> Option<String> {
-    Some(format!("At each run's best epoch {}.", best_and_last(&found.comparison)?))
+/// Which is the best with each run at its best.
+pub(super) fn at_best(found: &AtBest, scale: Scale) -> Option<String> {
+    Some(format!("At each run's best epoch {}.", best_and_last(&found.comparison, scale)?))
 }

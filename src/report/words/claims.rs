@@ -1,12 +1,12 @@
 //! What is commonly claimed of batch sizes.
 
-use super::{difference, ratio, size};
+use super::{Scale, ratio, size};
 use crate::analysis::{Because, Claim, ClaimKind, Finding, Known, Missing};
 use crate::format::bytes;
 
 /// The claim.
-pub(in crate::report) fn claim(kind: ClaimKind) -> &'static str {
-    match kind {
+pub(in crate::report) fn claim(kind: ClaimKind, scale: Scale) -> String {
+    let said = match kind {
         ClaimKind::NoiseGeneralises => {
             "the noise of small batches leads to solutions that generalise better"
         }
@@ -16,12 +16,19 @@ pub(in crate::report) fn claim(kind: ClaimKind) -> &'static str {
         ClaimKind::MoreMemory => "larger batches need more memory",
         ClaimKind::FasterEpochs => "larger batches make an epoch faster",
         ClaimKind::FallingRateAt256 => {
-            "a falling learning rate (1e-3 * 0.9^epoch) raises accuracy at batch size 256"
+            let improves = scale.improves(false);
+            return format!(
+                "a falling learning rate (1e-3 * 0.9^epoch) {improves} at batch size 256"
+            );
         }
-        ClaimKind::FallingRate => "a falling learning rate raises accuracy at large batch sizes",
-        ClaimKind::Dropout => "dropout raises accuracy",
-        ClaimKind::Penalties => "L1 or L2 penalties raise accuracy",
-    }
+        ClaimKind::FallingRate => {
+            let improves = scale.improves(false);
+            return format!("a falling learning rate {improves} at large batch sizes");
+        }
+        ClaimKind::Dropout => return format!("dropout {}", scale.improves(false)),
+        ClaimKind::Penalties => return format!("L1 or L2 penalties {}", scale.improves(true)),
+    };
+    said.to_owned()
 }
 
 /// What the study says of it.
@@ -35,11 +42,11 @@ pub(in crate::report) fn finding(finding: Finding) -> &'static str {
 }
 
 /// On what that rests, or what would test it; a clause without a stop.
-pub(in crate::report) fn because(claim: &Claim) -> String {
+pub(in crate::report) fn because(claim: &Claim, scale: Scale) -> String {
     match &claim.because {
         Because::Missing(missing) => self::missing(missing).into(),
-        Because::Minima { sharper, better } => minima(*sharper, *better),
-        Because::Residual { .. } | Because::Setting { .. } => effect(claim),
+        Because::Minima { sharper, better } => minima(*sharper, *better, scale),
+        Because::Residual { .. } | Because::Setting { .. } => effect(claim, scale),
         Because::Noise { .. } | Because::Memory { .. } | Because::Speed { .. } => of_ratio(claim),
         Because::Updates { target, sizes, times, known, inexact, seeds } => {
             let [small, large] = sizes.map(size);
@@ -53,14 +60,15 @@ pub(in crate::report) fn because(claim: &Claim) -> String {
                 (some, Known::Exactly) => format!("; {some} of {seeds} seeds left out"),
                 (some, _) => format!("; of {some} of {seeds} seeds only a bound is known"),
             };
-            let (to, ratio) = (super::target(target), ratio(times));
+            let (to, ratio) = (super::target(target, scale), ratio(times));
             format!("to {to}: ratio of steps, {small} over {large}, {least}{ratio}{rest}")
         }
     }
 }
 
-/// An effect on accuracy.
-fn effect(claim: &Claim) -> String {
+/// An effect on the score.
+fn effect(claim: &Claim, scale: Scale) -> String {
+    let difference = |of| scale.difference_with_ci(of);
     let effect = claim.effect.as_ref().map_or("unknown".to_owned(), difference);
     let small = |is_small: bool| if is_small { ", shown to be within the margin" } else { "" };
     match &claim.because {
@@ -71,7 +79,8 @@ fn effect(claim: &Claim) -> String {
                 format!("; mostly overfitting: {} at each run's best", difference(best))
             });
             format!(
-                "{split} accuracy of {} minus {} with tuned rates and {steps}: {effect}{best}{}",
+                "{} of {} minus {} with tuned rates and {steps}: {effect}{best}{}",
+                scale.on(split),
                 size(sizes[0]),
                 size(sizes[1]),
                 small(*is_small)
@@ -128,16 +137,15 @@ fn of_ratio(claim: &Claim) -> String {
     }
 }
 
-fn minima(sharper: Option<bool>, better: Option<bool>) -> String {
+fn minima(sharper: Option<bool>, better: Option<bool>, scale: Scale) -> String {
     let first = match sharper {
         Some(true) => "the largest batch size ended in sharper minima",
         Some(false) => "the largest batch size ended in flatter minima",
         None => "no significant difference in sharpness",
     };
     let second = match better {
-        Some(false) => "sharper minima were less accurate",
-        Some(true) => "sharper minima were more accurate",
-        None => "sharpness does not tell accuracy",
+        Some(better) => format!("sharper minima {}", scale.were(better)),
+        None => format!("sharpness does not tell {}", scale.title()),
     };
     format!("{first}; {second}")
 }

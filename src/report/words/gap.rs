@@ -1,10 +1,10 @@
 //! The gap between a small and a large batch size.
 
-use super::{difference, percent_range, sample, size, whole};
+use super::{Scale, sample, size, whole};
 use crate::analysis::{
     Budget, Decomposition, GapArm, NoDecomposition, Part, Rate, Remainder, Split,
 };
-use crate::format::{count, counted, percent, points};
+use crate::format::{count, counted};
 use crate::stats::{Interval, side};
 use std::cmp::Ordering;
 
@@ -12,15 +12,17 @@ use std::cmp::Ordering;
 pub(in crate::report) const PARTS: [&str; 4] = ["total", "learning rate", "updates", "residual"];
 
 /// The gap, then each of its parts, then what would tell more.
-pub(super) fn gap(found: &Decomposition, margin: f64) -> Vec<String> {
+pub(super) fn gap(found: &Decomposition, margin: f64, scale: Scale) -> Vec<String> {
     let parts = found.parts();
-    let with = |said: String, part: &Part| format!("{said}: {}.", difference(&part.estimate));
-    let mut said = vec![total(found, margin)];
+    let with = |said: String, part: &Part| {
+        format!("{said}: {}.", scale.difference_with_ci(&part.estimate))
+    };
+    let mut said = vec![total(found, margin, scale)];
     said.push(with(rate(found), &parts.learning_rate));
     said.push(with(steps(found), &parts.updates));
-    said.push(with(residual(found, margin), &parts.residual));
-    said.extend(odd_seed(found));
-    said.extend(what_would_tell(found, margin));
+    said.push(with(residual(found, margin, scale), &parts.residual));
+    said.extend(odd_seed(found, scale));
+    said.extend(what_would_tell(found, margin, scale));
     said
 }
 
@@ -51,27 +53,27 @@ fn sizes(found: &Decomposition) -> [String; 2] {
     [found.small, found.large].map(size)
 }
 
-fn total(found: &Decomposition, margin: f64) -> String {
+fn total(found: &Decomposition, margin: f64, scale: Scale) -> String {
     let ([small, large], total) = (sizes(found), &found.parts().total);
     let shown = match shown(total) {
         _ if found.is_total_immaterial(margin) => {
-            format!("{small} and {large} are equivalent within {} points", points(margin))
+            format!("{small} and {large} are equivalent within {}", scale.amount(margin))
         }
-        Ordering::Greater => format!("{small} is more accurate than {large}"),
-        Ordering::Less => format!("{large} is more accurate than {small}"),
+        Ordering::Greater => format!("{small} {} {large}", scale.stands(true)),
+        Ordering::Less => format!("{large} {} {small}", scale.stands(true)),
         Ordering::Equal => format!("{small} and {large} do not differ significantly"),
     };
-    let accuracy = |arm: &GapArm| {
-        let mean = percent(arm.accuracy(found.split()).summary.mean);
+    let score = |arm: &GapArm| {
+        let mean = scale.value(arm.score(found.split()).summary.mean);
         format!("{mean} after {} steps", whole(arm.updates))
     };
     let [of_small, of_large, ..] = &found.arms;
     format!(
-        "With the file's settings {shown} ({} and {}). {} accuracy, {small} minus {large}: {}, {}.",
-        accuracy(of_small),
-        accuracy(of_large),
-        if found.split() == Split::Test { "Test" } else { "Validation" },
-        difference(&total.estimate),
+        "With the file's settings {shown} ({} and {}). {}, {small} minus {large}: {}, {}.",
+        score(of_small),
+        score(of_large),
+        scale.on(if found.split() == Split::Test { "Test" } else { "Validation" }),
+        scale.difference_with_ci(&total.estimate),
         sample(&total.estimate.summary)
     )
 }
@@ -96,7 +98,7 @@ fn steps(found: &Decomposition) -> String {
     }
 }
 
-fn residual(found: &Decomposition, margin: f64) -> String {
+fn residual(found: &Decomposition, margin: f64, scale: Scale) -> String {
     let [small, large] = sizes(found);
     let equal = match found.unequal_updates() {
         None => "its own learning rate and as many steps",
@@ -104,8 +106,12 @@ fn residual(found: &Decomposition, margin: f64) -> String {
     };
     match found.remainder {
         Remainder::Immaterial => "The batch size itself has no material effect".into(),
-        Remainder::LargeWorse => format!("{large} is less accurate than {small} even with {equal}"),
-        Remainder::LargeBetter => format!("{large} is more accurate than {small} with {equal}"),
+        Remainder::LargeWorse => {
+            format!("{large} {} {small} even with {equal}", scale.stands(false))
+        }
+        Remainder::LargeBetter => {
+            format!("{large} {} {small} with {equal}", scale.stands(true))
+        }
         Remainder::AtTheEndAlone if found.is_immaterial_at_best(margin) => {
             "The rest is overfitting of the longest runs, not the batch size itself".into()
         }
@@ -117,33 +123,33 @@ fn residual(found: &Decomposition, margin: f64) -> String {
     }
 }
 
-fn odd_seed(found: &Decomposition) -> Option<String> {
+fn odd_seed(found: &Decomposition, scale: Scale) -> Option<String> {
     let odd = found.odd_seed.as_ref()?;
     let [low, high] = odd.others;
     Some(format!(
-        "One outlier: with seed {}, {} reaches {}, with the other seeds {} %. Without it the gap is {}.",
+        "One outlier: with seed {}, {} reaches {}, with the other seeds {}. Without it the gap is {}.",
         odd.seed,
         size(odd.batch_size),
-        percent(odd.accuracy),
-        percent_range(Interval { low, high }),
-        difference(&odd.without)
+        scale.value(odd.score),
+        scale.range_with_unit(Interval { low, high }),
+        scale.difference_with_ci(&odd.without)
     ))
 }
 
 /// Where the residual is open, or overfitting.
-fn what_would_tell(found: &Decomposition, margin: f64) -> Option<String> {
+fn what_would_tell(found: &Decomposition, margin: f64, scale: Scale) -> Option<String> {
     match found.remainder {
         Remainder::AtTheEndAlone => Some(format!(
             "Overfitting after each run's best makes {} of the residual on validation. \
              `train.early_stopping: {{ patience: 2, restore_best_weights: true }}` prevents it.",
-            difference(&found.overfitting)
+            scale.difference_with_ci(&found.overfitting)
         )),
-        Remainder::Open => Some(undecided(found, margin)),
+        Remainder::Open => Some(undecided(found, margin, scale)),
         Remainder::Immaterial | Remainder::LargeWorse | Remainder::LargeBetter => None,
     }
 }
 
-fn undecided(found: &Decomposition, margin: f64) -> String {
+fn undecided(found: &Decomposition, margin: f64, scale: Scale) -> String {
     let needed = match (found.seeds_needed, found.rows_needed) {
         _ if found.seeds.len() < 2 => "one seed cannot tell".to_owned(),
         (None, Some(rows)) => format!(
@@ -153,6 +159,5 @@ fn undecided(found: &Decomposition, margin: f64) -> String {
         (None, None) => "no feasible number of seeds would tell".to_owned(),
         (Some(needed), _) => format!("about {} in all would tell", counted(needed, "seed")),
     };
-    let margin = points(margin);
-    format!("Undecided whether the residual exceeds {margin} points: {needed}.")
+    format!("Undecided whether the residual exceeds {}: {needed}.", scale.amount(margin))
 }

@@ -1,15 +1,15 @@
 //! Sharpness of minima, and what lies between two solutions.
 
-use super::{ci, ci_of, ratio};
+use super::{Scale, ci, ci_of, ratio};
 use crate::analysis::{Barrier, RankCorrelation, Sharper, SharpnessFinding};
-use crate::format::{counted, percent};
+use crate::format::counted;
 use crate::stats::side;
 use std::cmp::Ordering;
 
 /// What three decimals show.
 const ROUNDING: f64 = 5e-4;
 
-pub(super) fn minima(found: &SharpnessFinding) -> Vec<String> {
+pub(super) fn minima(found: &SharpnessFinding, scale: Scale) -> Vec<String> {
     let mut said: Vec<String> = found.ratio("top_eigenvalue").map(sharper).into_iter().collect();
     said.extend(found.unlike_losses().map(|[small, large]| {
         format!(
@@ -17,7 +17,7 @@ pub(super) fn minima(found: &SharpnessFinding) -> Vec<String> {
              whatever the batch size."
         )
     }));
-    said.extend(tells_accuracy(found));
+    said.extend(tells_score(found, scale));
     said.extend(found.edges.map(|[small, large]| {
         format!(
             "Edge of stability (at 1 curvature limits Adam's steps): {small:.2} with the smallest batch \
@@ -45,7 +45,7 @@ fn sharper(found: &Sharper) -> String {
     )
 }
 
-fn tells_accuracy(found: &SharpnessFinding) -> Option<String> {
+fn tells_score(found: &SharpnessFinding, scale: Scale) -> Option<String> {
     let tau = |of: &RankCorrelation| {
         let range = |ends: crate::stats::Interval| format!("{:+.2} to {:+.2}", ends.low, ends.high);
         format!("{:+.2}{}", of.tau, of.interval.map_or(String::new(), |ends| ci(&range(ends))))
@@ -53,9 +53,8 @@ fn tells_accuracy(found: &SharpnessFinding) -> Option<String> {
     let top = tau(found.rank_correlation("top_eigenvalue")?);
     let adaptive = tau(found.rank_correlation("adaptive")?);
     let shown = match found.sharper_is_better() {
-        Ordering::Less => "Sharper minima were less accurate (a relation, not a cause)",
-        Ordering::Greater => "Sharper minima were more accurate (a relation, not a cause)",
-        Ordering::Equal => "No evidence that sharpness explains accuracy",
+        Ordering::Equal => format!("No evidence that sharpness explains {}", scale.title()),
+        side => format!("Sharper minima {} (a relation, not a cause)", scale.were(side.is_gt())),
     };
     Some(format!(
         "{shown}: Kendall's tau {top} by largest curvature, {adaptive} by adaptive sharpness, over {}.",
@@ -75,14 +74,17 @@ fn barrier(found: &Barrier) -> String {
         Some(false) => "one valley",
         None => "undecided whether these are separate valleys",
     };
-    let (lowest, [from, to]) = (found.accuracy.summary.mean, found.ends);
-    let accuracy = match lowest < from.min(to) - ROUNDING {
-        true => format!("falls to {}", percent(lowest)),
-        false => format!("goes from {} to {}", percent(from), percent(to)),
+    let (worst, [from, to]) = (found.worst.summary.mean, found.ends);
+    let scale = Scale::new(found.metric, None);
+    let course = match worst < from.min(to) - ROUNDING {
+        true if found.metric.falls() => format!("rises to {}", scale.value(worst)),
+        true => format!("falls to {}", scale.value(worst)),
+        false => format!("goes from {} to {}", scale.value(from), scale.value(to)),
     };
     format!(
-        "On the line from {} to {} the training loss {rise}, {seeds}: {meaning}. Training accuracy \
-         {accuracy}.",
-        found.small, found.large
+        "On the line from {} to {} the training loss {rise}, {seeds}: {meaning}. {} {course}.",
+        found.small,
+        found.large,
+        scale.on("Training")
     )
 }

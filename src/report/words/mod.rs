@@ -1,6 +1,7 @@
 //! All sentences about what `analysis` found, each in one template: typed facts -> short plain lines.
 //!
 //! ```text
+//! scale        the score: its name, how values are written, how one is better
 //! gap          a gap between two batch sizes, taken apart
 //! confounders  what else than the batch size can be behind a difference
 //! claims       what is commonly claimed
@@ -22,6 +23,7 @@ mod gap;
 mod minima;
 mod noise;
 mod rates;
+mod scale;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -32,19 +34,19 @@ pub(super) use claims::{because, claim, finding};
 pub(super) use confounders::{confounder, name as confounder_name};
 pub(super) use gap::PARTS;
 pub(super) use rates::{no_scaling, power};
+pub use scale::Scale;
 pub(super) use target::{critical_batch, no_trade_off, reached, target, to_target};
 
 use crate::analysis::{
-    ArmFinding, Budget, Estimate, Findings, Objective, Outcome, Rate, Ratio, Results, Role, Tuning,
-    Way,
+    ArmFinding, Budget, Findings, Objective, Outcome, Rate, Ratio, Results, Role, Tuning, Way,
 };
-use crate::format::{count, counted, signed_points};
+use crate::format::{count, counted};
 use crate::stats::{Edge, Interval, Standing, Summary, tied_end};
 
 /// The gap between two batch sizes, a line a part; why it could not be taken apart, where it was asked for.
 pub(super) fn gap_lines(findings: &Findings, margin: f64) -> Vec<String> {
     match (&findings.decomposition, &findings.no_decomposition) {
-        (Some(found), _) => gap::gap(found, margin),
+        (Some(found), _) => gap::gap(found, margin, findings.into()),
         (None, Some(reason)) => vec![gap::no_gap(reason)],
         (None, None) => Vec::new(),
     }
@@ -57,7 +59,8 @@ pub(super) fn besides(results: &Results, findings: &Findings) -> Vec<String> {
         _ => beside_the_comparison(results, findings),
     };
     besides.extend(findings.noise.iter().flat_map(noise::noise));
-    besides.extend(findings.sharpness.iter().flat_map(minima::minima));
+    let scale = Scale::from(findings);
+    besides.extend(findings.sharpness.iter().flat_map(|found| minima::minima(found, scale)));
     besides
 }
 
@@ -67,8 +70,9 @@ fn beside_the_comparison(results: &Results, findings: &Findings) -> Vec<String> 
     let scaling = findings.rates.as_ref().and_then(|rates| rates.scaling.as_ref());
     let mut said: Vec<String> = curve.map(critical_batch).into_iter().collect();
     said.extend(scaling.map(rates::scaling));
-    said.extend(budgets::budgets(&findings.budgets));
-    said.extend(findings.at_best.as_ref().and_then(budgets::at_best));
+    let scale = Scale::from(findings);
+    said.extend(budgets::budgets(&findings.budgets, scale));
+    said.extend(findings.at_best.as_ref().and_then(|found| budgets::at_best(found, scale)));
     said
 }
 
@@ -93,8 +97,9 @@ pub(super) fn way(way: Way) -> &'static str {
 }
 
 /// A word for how an arm came out.
-pub(super) fn result(arm: &ArmFinding) -> &'static str {
+pub(super) fn result(arm: &ArmFinding, scale: Scale) -> &'static str {
     match (arm.role, arm.standing) {
+        (Role::Best, _) if scale.highest() == "lowest" => "lowest mean",
         (Role::Best, _) => "highest mean",
         (Role::Diverged, _) => "diverged",
         (Role::Unfinished, _) => "no finished run",
@@ -150,23 +155,6 @@ fn size(batch_size: usize) -> String {
 /// `400`
 pub(super) fn whole(value: f64) -> String {
     count(value.max(0.0).round() as u64)
-}
-
-/// `-2.27 points (95 % CI -8.61 to +4.07)`
-fn difference(estimate: &Estimate) -> String {
-    let ends = estimate.interval.map_or(String::new(), |ends| ci(&points_range(ends)));
-    format!("{} points{ends}", signed_points(estimate.summary.mean))
-}
-
-/// `71.0 to 74.2`, in percent: what an accuracy cannot be is cut off.
-pub(super) fn percent_range(interval: Interval) -> String {
-    let end = |end: f64| format!("{:.1}", 100.0 * end.clamp(0.0, 1.0));
-    format!("{} to {}", end(interval.low), end(interval.high))
-}
-
-/// `-3.10 to +1.90`
-pub(super) fn points_range(interval: Interval) -> String {
-    format!("{} to {}", signed_points(interval.low), signed_points(interval.high))
 }
 
 /// ` (95 % CI -8.61 to +4.07)`

@@ -1,15 +1,16 @@
 //! What it takes to a target, and up to which batch size larger batches save steps.
 
-use super::{ci, whole};
+use super::{Scale, ci, whole};
 use crate::analysis::{
     ArmFinding, ArmTarget, Findings, NoTradeOff, Target, TargetFinding, TradeOff,
 };
-use crate::format::percent;
 
-/// `84.0 % on validation`, `val_loss 0.35`
-pub(in crate::report) fn target(target: &Target) -> String {
-    match target.is_accuracy() {
-        true => format!("{} on validation", percent(target.value)),
+/// `84.0 % on validation`, `RMSE 12.3 on validation`, `val_loss 0.35`
+pub(in crate::report) fn target(target: &Target, scale: Scale) -> String {
+    let turned = if target.falls { -target.value } else { target.value };
+    match target.is_score {
+        true if scale.title() == "accuracy" => format!("{} on validation", scale.value(turned)),
+        true => format!("{} {} on validation", scale.title(), scale.value(turned)),
         false => format!("{} {}", target.metric, target.value),
     }
 }

@@ -5,12 +5,19 @@ use super::*;
 use crate::analysis::tests::{arm as arm_of, results};
 use crate::analysis::{
     Agreed, Agreement, At, AtBest, Axis, Barrier, Because, BudgetFinding, Claim, ClaimKind,
-    Comparison, Confounder, Decomposition, Finding, Fit, GapArm, Given, Known, Median, Missing,
-    NoDecomposition, NoScaling, NoTradeOff, NoiseArm, NoiseFinding, NoiseMedian, OddSeed, Part,
-    Parts, RankCorrelation, RateScaling, Remainder, Sharper, SharpnessFinding, Silence, Split,
-    Target, TradeOff, Updates, compare,
+    Comparison, Confounder, Decomposition, Estimate, Finding, Fit, GapArm, Given, Known, Median,
+    Missing, NoDecomposition, NoScaling, NoTradeOff, NoiseArm, NoiseFinding, NoiseMedian, OddSeed,
+    Part, Parts, RankCorrelation, RateScaling, Remainder, Sharper, SharpnessFinding, Silence,
+    Split, Target, TradeOff, Updates, compare,
 };
+use crate::spec::Metric;
 use crate::stats::RowNoise;
+
+const ACCURACY: Metric = Metric::Accuracy;
+
+fn scale(metric: Metric) -> Scale {
+    Scale::new(metric.info(), Some(0.005))
+}
 
 fn estimate(mean: f64, sd: f64) -> Estimate {
     Estimate::from(Summary { count: 5, mean, sd: Some(sd), rows: None })
@@ -54,14 +61,14 @@ fn decomposition(remainder: Remainder, means: [f64; 4]) -> Decomposition {
     }
 }
 
-fn gaps() -> Vec<String> {
+fn gaps(metric: Metric) -> Vec<String> {
     let worse = decomposition(Remainder::LargeWorse, [0.03, 0.02, 0.015, 0.03]);
     let mut stopped = decomposition(Remainder::Open, [0.0, -0.02, -0.02, 0.0]);
     (stopped.arms[4].updates, stopped.seeds_needed) = (120.0, Some(40));
     stopped.odd_seed = Some(OddSeed {
         seed: 3,
         batch_size: 256,
-        accuracy: 0.7,
+        score: 0.7,
         others: [0.81, 0.83],
         without: estimate(0.01, 0.002),
     });
@@ -77,7 +84,8 @@ fn gaps() -> Vec<String> {
     few_rows.validation.total.estimate.summary.rows = Some(noise);
     let better = decomposition(Remainder::LargeBetter, [0.0, 0.0, 0.0, -0.03]);
     let all = [worse, stopped, overfitted, same, few_rows, better];
-    let mut said: Vec<String> = all.iter().flat_map(|found| gap::gap(found, 0.005)).collect();
+    let gap = |found| gap::gap(found, 0.005, scale(metric));
+    let mut said: Vec<String> = all.iter().flat_map(gap).collect();
     let (rate, budget) = (Rate::Tuned, Budget::Steps);
     let missing = [
         NoDecomposition::Diverged("large".into()),
@@ -124,9 +132,9 @@ fn all_confounders() -> Vec<Confounder> {
     ]
 }
 
-fn all_claims() -> Vec<String> {
+fn all_claims(metric: Metric) -> Vec<String> {
     let sizes = [32, 256];
-    let target = Target::accuracy(0.8);
+    let target = Target::of_score(metric.info(), 0.8);
     let ratio = estimate(0.7, 0.1).exp();
     let updates = |known, inexact| Because::Updates {
         target: target.clone(),
@@ -179,10 +187,10 @@ fn all_claims() -> Vec<String> {
         ratio: Some(ratio),
         detectable: None,
     };
-    all.into_iter().map(|because| claims::because(&of(because))).collect()
+    all.into_iter().map(|because| claims::because(&of(because), scale(metric))).collect()
 }
 
-fn names_of_claims() -> Vec<String> {
+fn names_of_claims(metric: Metric) -> Vec<String> {
     let kinds = [
         ClaimKind::NoiseGeneralises,
         ClaimKind::SmoothGradients,
@@ -195,17 +203,18 @@ fn names_of_claims() -> Vec<String> {
         ClaimKind::Dropout,
         ClaimKind::Penalties,
     ];
-    kinds.map(|kind| claim(kind).to_owned()).to_vec()
+    kinds.map(|kind| claim(kind, scale(metric))).to_vec()
 }
 
-/// The first is the best where these are the accuracies.
+/// The first is the best where these are the scores.
 fn comparison(first: f64, second: f64) -> Comparison {
     let seeds = |mean: f64, own: f64| [mean, mean + 0.001 + own, mean - 0.001];
     let arms = vec![arm_of(32, &seeds(first, 1e-4)), arm_of(256, &seeds(second, 0.0))];
     compare(&results(arms))
 }
 
-fn what_is_held_equal() -> Vec<String> {
+fn what_is_held_equal(metric: Metric) -> Vec<String> {
+    let budgets = |found: &[BudgetFinding]| budgets::budgets(found, scale(metric));
     let of = |axis, amount, comparison| BudgetFinding {
         axis,
         amount,
@@ -216,15 +225,15 @@ fn what_is_held_equal() -> Vec<String> {
     let epochs = of(Axis::Examples, 51_200.0, comparison(0.85, 0.80));
     let mut steps = of(Axis::Steps, 400.0, comparison(0.85, 0.84));
     let flipped = of(Axis::Seconds, 12.0, comparison(0.80, 0.85));
-    let mut said = budgets::budgets(&[epochs.clone(), steps.clone()]);
-    said.extend(budgets::budgets(&[epochs.clone(), flipped]));
+    let mut said = budgets(&[epochs.clone(), steps.clone()]);
+    said.extend(budgets(&[epochs.clone(), flipped]));
     steps.unread = vec!["batch-32".into()];
-    said.extend(budgets::budgets(&[epochs.clone(), steps.clone()]));
+    said.extend(budgets(&[epochs.clone(), steps.clone()]));
     steps.comparison.arms.truncate(1);
-    said.extend(budgets::budgets(&[epochs.clone(), steps]));
-    assert!(budgets::budgets(&[epochs]).is_empty());
+    said.extend(budgets(&[epochs.clone(), steps]));
+    assert!(budgets(&[epochs]).is_empty());
     let best = AtBest { comparison: comparison(0.80, 0.85), arms: Vec::new() };
-    said.extend(budgets::at_best(&best));
+    said.extend(budgets::at_best(&best, scale(metric)));
     said
 }
 
@@ -253,7 +262,7 @@ fn noise_scales() -> Vec<String> {
     [rise, apart, unknown, bounds].iter().flat_map(noise::noise).collect()
 }
 
-fn sharpness() -> Vec<String> {
+fn sharpness(metric: Metric) -> Vec<String> {
     let tau = |measure, tau: f64, ends: Option<[f64; 2]>| {
         let interval = ends.map(|[low, high]| Interval { low, high });
         RankCorrelation {
@@ -288,13 +297,14 @@ fn sharpness() -> Vec<String> {
         small: "batch-32".into(),
         large: "batch-256".into(),
         loss: estimate(rise, sd),
-        accuracy: estimate(lowest, 0.01),
+        metric: metric.info(),
+        worst: estimate(lowest, 0.01),
         ends: [0.9, 0.95],
     };
     let mut worse = of(1.0, -1.0, Some([-0.8, -0.2]));
     worse.barriers = vec![barrier(0.5, 0.1, 0.75), barrier(0.0, 0.0, 0.9), barrier(0.06, 0.1, 0.9)];
     let all = [worse, of(-1.0, 1.0, Some([0.2, 0.8])), of(0.0, 1.0, None)];
-    all.iter().flat_map(minima::minima).collect()
+    all.iter().flat_map(|found| minima::minima(found, scale(metric))).collect()
 }
 
 fn lines_and_curves() -> Vec<String> {
@@ -326,7 +336,7 @@ fn lines_and_curves() -> Vec<String> {
     said
 }
 
-fn agreements() -> Vec<String> {
+fn agreements(metric: Metric) -> Vec<String> {
     let of = |agreement, batch_sizes: &[usize]| Agreed {
         agreement,
         batch_sizes: batch_sizes.to_vec(),
@@ -338,6 +348,7 @@ fn agreements() -> Vec<String> {
         ("b", Silence::OneArm),
         ("c", Silence::TooFewSeeds),
         ("d", Silence::ToTarget),
+        ("e", Silence::OtherScore),
     ];
     let silent = silent.map(|(name, why)| (name.to_owned(), why)).to_vec();
     let all = [
@@ -349,7 +360,7 @@ fn agreements() -> Vec<String> {
         of(Agreement::TooLittleInCommon, &[64]),
         Agreed { silent, ..of(Agreement::TooFew, &[]) },
     ];
-    all.iter().flat_map(agreement).collect()
+    all.iter().flat_map(|found| agreement(found, scale(metric))).collect()
 }
 
 fn names() -> Vec<String> {
@@ -369,14 +380,14 @@ fn names() -> Vec<String> {
 fn all_sentences_read_as_in_the_file() {
     let named = |found: &Confounder| format!("{}: {}", confounder_name(found), confounder(found));
     let topics: [(&str, Vec<String>); 9] = [
-        ("gap", gaps()),
+        ("gap", gaps(ACCURACY)),
         ("confounders", all_confounders().iter().map(named).collect()),
-        ("claims", [names_of_claims(), all_claims()].concat()),
-        ("budgets", what_is_held_equal()),
+        ("claims", [names_of_claims(ACCURACY), all_claims(ACCURACY)].concat()),
+        ("budgets", what_is_held_equal(ACCURACY)),
         ("noise", noise_scales()),
-        ("minima", sharpness()),
+        ("minima", sharpness(ACCURACY)),
         ("rates and target", lines_and_curves()),
-        ("agreement", agreements()),
+        ("agreement", agreements(ACCURACY)),
         ("names", names()),
     ];
     let text: Vec<String> = topics
@@ -388,9 +399,44 @@ fn all_sentences_read_as_in_the_file() {
     assert!(text == std::fs::read_to_string(file).unwrap(), "{text}");
 }
 
+/// Everything that names the score.
+fn about(metric: Metric) -> String {
+    let all = [
+        gaps(metric),
+        names_of_claims(metric),
+        all_claims(metric),
+        what_is_held_equal(metric),
+        sharpness(metric),
+        agreements(metric),
+    ];
+    all.concat().join("\n")
+}
+
+#[test]
+fn no_sentence_of_another_score_speaks_of_accuracy_or_of_points() {
+    for metric in [Metric::F1, Metric::Rmse, Metric::LogLoss, Metric::BalancedAccuracy] {
+        let said = about(metric).replace("balanced accuracy", "");
+        let is_percent = metric == Metric::BalancedAccuracy;
+        for word in ["accura", " points"].iter().take(if is_percent { 1 } else { 2 }) {
+            let found: Vec<&str> = said.lines().filter(|line| line.contains(word)).collect();
+            assert!(found.is_empty(), "{metric:?}: {found:#?}");
+        }
+    }
+    for said in ["32 has a lower RMSE than 256", "dropout lowers RMSE", "Training RMSE rises to"] {
+        assert!(about(Metric::Rmse).contains(said), "{said}: {}", about(Metric::Rmse));
+    }
+}
+
 #[test]
 fn no_clause_is_longer_than_25_words() {
-    let said = [gaps(), all_claims(), what_is_held_equal(), noise_scales(), sharpness()].concat();
+    let said = [
+        gaps(ACCURACY),
+        all_claims(ACCURACY),
+        what_is_held_equal(ACCURACY),
+        noise_scales(),
+        sharpness(ACCURACY),
+    ]
+    .concat();
     let all = said.iter().flat_map(|text| text.split_inclusive(['.', ';', ':']));
     // Numbers in brackets are looked up, not read.
     let words = |part: &str| {

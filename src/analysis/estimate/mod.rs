@@ -4,6 +4,9 @@
 //! its intervals, p values and numbers of seeds, wherever each run's answer for each row is known. On
 //! validation, where the choices are made, seeds alone are asked about.
 
+#[cfg(test)]
+mod simulation;
+
 use super::{ArmResults, CONFIDENCE, Results, RunResults, Split};
 use crate::stats::{
     Interval, RowNoise, Summary, block_noise, detectable, summarise, wilson_interval,
@@ -72,18 +75,18 @@ impl From<Summary> for Estimate {
     }
 }
 
-/// A run, and the weight of its accuracy in a sum.
+/// A run, and the weight of its score in a sum.
 pub(super) type Term<'r> = (f64, &'r RunResults);
 
 impl Results {
-    /// The mean of sums of accuracies, one sum a seed: of an arm, of the difference of two, or of more.
+    /// The mean of sums of scores, one sum a seed: of an arm, of the difference of two, or of more.
     /// `None` without a seed, or where a run has no such split.
     pub(super) fn estimate<'r, T>(&self, split: Split, sums: &[T]) -> Option<Estimate>
     where
         T: AsRef<[Term<'r>]>,
     {
         let sum = |terms: &T| -> Option<f64> {
-            terms.as_ref().iter().map(|(w, run)| Some(w * run.accuracy(split)?)).sum()
+            terms.as_ref().iter().map(|(w, run)| Some(w * run.score(split)?)).sum()
         };
         let values: Vec<f64> = sums.iter().map(sum).collect::<Option<_>>()?;
         let squares = sums.first()?.as_ref().iter().map(|(weight, _)| weight * weight).sum();
@@ -95,9 +98,9 @@ impl Results {
 }
 
 impl Results {
-    /// The accuracy of an arm on a split, over its finished runs that have it.
-    pub(super) fn accuracy_of(&self, arm: &ArmResults, split: Split) -> Option<Estimate> {
-        let runs = arm.runs.values().filter(|run| run.accuracy(split).is_some());
+    /// The score of an arm on a split, over its finished runs that have it.
+    pub(super) fn score_of(&self, arm: &ArmResults, split: Split) -> Option<Estimate> {
+        let runs = arm.runs.values().filter(|run| run.score(split).is_some());
         let found = self.estimate(split, &runs.map(|run| [(1.0, run)]).collect::<Vec<_>>())?;
         Some(match split {
             Split::Validation => found,
@@ -106,12 +109,15 @@ impl Results {
     }
 
     /// Where nearly all test rows are right, or wrong, t intervals are too narrow: rows that no run gets
-    /// wrong have no spread. There the interval is at least that of Wilson for so many rows.
+    /// wrong have no spread. There the interval is at least that of Wilson for so many rows, if the score
+    /// counts rows.
     fn with_few_wrong_rows(&self, found: Estimate) -> Estimate {
         let mean = found.summary.mean;
         let rows = self.examples.test.zip(self.shared.block()).map(|(rows, block)| rows / block);
         match (found.interval, rows) {
-            (Some(interval), Some(rows)) if (mean - 0.5).abs() > NEARLY_ALL - 0.5 => {
+            (Some(interval), Some(rows))
+                if self.score.counts_rows && (mean - 0.5).abs() > NEARLY_ALL - 0.5 =>
+            {
                 let wilson = wilson_interval(mean, rows.max(1), CONFIDENCE);
                 let (low, high) = (interval.low.min(wilson.low), interval.high.max(wilson.high));
                 Estimate { interval: Some(Interval { low, high }), ..found }
@@ -121,16 +127,15 @@ impl Results {
     }
 }
 
-/// `None` where it is not known of each run which rows it got right.
+/// `None` where it is not known of each run what each row contributes.
 fn noise_of_rows<'r>(sums: &[impl AsRef<[Term<'r>]>], block: usize) -> Option<RowNoise> {
     let mut runs = sums.iter().flat_map(|terms| terms.as_ref());
-    let rows = runs.next()?.1.correct.len();
-    if runs.any(|(_, run)| run.correct.len() != rows) {
+    let rows = runs.next()?.1.rows.len();
+    if runs.any(|(_, run)| run.rows.len() != rows) {
         return None;
     }
     block_noise(sums.len(), rows, block, |seed, row| {
-        let right = |(weight, run): &Term| weight * f64::from(u8::from(run.correct[row]));
-        sums[seed].as_ref().iter().map(right).sum()
+        sums[seed].as_ref().iter().map(|(weight, run)| weight * f64::from(run.rows[row])).sum()
     })
 }
 
@@ -143,9 +148,9 @@ mod tests {
 
     /// A run that gets every row right but each `every`th, from `first` on.
     fn wrong_in(first: usize, every: usize) -> RunResults {
-        let correct: Vec<bool> = (0..200).map(|row| row % every != first).collect();
-        let right = correct.iter().filter(|right| **right).count() as f64 / 200.0;
-        RunResults { test: Some(right), correct, ..run(0.8) }
+        let rows: Vec<f32> =
+            (0..200).map(|row| f32::from(u8::from(row % every != first))).collect();
+        RunResults { test: Some(f64::from(rows.iter().sum::<f32>()) / 200.0), rows, ..run(0.8) }
     }
 
     #[test]
@@ -156,7 +161,7 @@ mod tests {
         let on_test = study.estimate(Split::Test, &sums).unwrap();
         near(on_test.summary.mean, -0.05, 1e-12);
         // Each seed says the same; 80 of 200 rows tell the two apart.
-        let wrong = |run: &RunResults, row: usize| f64::from(u8::from(!run.correct[row]));
+        let wrong = |run: &RunResults, row: usize| 1.0 - f64::from(run.rows[row]);
         let differ: f64 = (0..200).map(|row| (wrong(&a, row) - wrong(&b, row)).powi(2)).sum();
         let error = ((differ / 200.0 - 0.05f64.powi(2)) / 199.0).sqrt();
         near(on_test.summary.rows.unwrap().error, error, 1e-12);
@@ -186,10 +191,10 @@ mod tests {
         let mut study = results(vec![crate::analysis::tests::arm(32, &[0.9; 5])]);
         study.examples.test = Some(20);
         study.arms[0].runs.values_mut().for_each(|run| run.test = Some(1.0));
-        let interval = study.accuracy_of(&study.arms[0], Split::Test).unwrap().interval.unwrap();
+        let interval = study.score_of(&study.arms[0], Split::Test).unwrap().interval.unwrap();
         near(interval.low, 20.0 / (20.0 + 3.8415), 1e-4);
         study.arms[0].runs.values_mut().for_each(|run| run.test = Some(0.9));
-        let interval = study.accuracy_of(&study.arms[0], Split::Test).unwrap().interval.unwrap();
+        let interval = study.score_of(&study.arms[0], Split::Test).unwrap().interval.unwrap();
         assert!(interval.high - interval.low < 0.1, "{interval:?}");
     }
 

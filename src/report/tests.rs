@@ -1,0 +1,223 @@
+//! A whole study of another score than accuracy, from its numbers to everything that is said of it.
+
+use super::*;
+use crate::analysis::tests::{arm, results};
+use crate::analysis::{
+    ArmFinding, ArmResults, Budget, Line, LinePoint, Point, Rate, Sharpness, SharpnessRun, Tuning,
+};
+use crate::config::{Source as File, Study};
+use crate::spec::{MetricInfo, Unit};
+use crate::stats::Trial;
+
+/// A score that is as good as this accuracy, turned: errors are ten times the share of wrong rows.
+fn score(info: &MetricInfo, accuracy: f64) -> f64 {
+    let error = if info.unit == Unit::Target { 10.0 } else { 1.0 };
+    if info.falls() { -error * (1.0 - accuracy) } else { accuracy }
+}
+
+fn one_arm(
+    info: &MetricInfo,
+    place: usize,
+    (size, rate, budget, accuracy): (usize, Rate, Budget, f64),
+) -> ArmResults {
+    let own = 1e-3 * place as f64;
+    let mut arm = arm(size, &[accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]);
+    for (seed, run) in &mut arm.runs {
+        let point = |at: u64| Point {
+            step: 10 * at,
+            examples: 10 * at * size as u64,
+            seconds: at as f64,
+            score: score(info, run.validation - 0.01 * at.abs_diff(6) as f64),
+            loss: 0.5,
+            train: Some([0.4, score(info, run.validation + 0.02)]),
+            watched: None,
+        };
+        run.curve = (1..=7).map(point).collect();
+        run.rows = (0..60).map(|row| ((row + seed) % 5) as f32).collect();
+        run.validation = score(info, run.validation);
+        run.test = run.test.map(|test| score(info, test));
+    }
+    ArmResults { name: format!("a{place}"), rate, budget, ..arm }
+}
+
+fn one_minimum(arm: &ArmResults, seed: u64) -> SharpnessRun {
+    SharpnessRun {
+        arm: arm.name.clone(),
+        batch_size: arm.batch_size,
+        learning_rate: 1e-3,
+        seed,
+        score: arm.runs[&seed].validation,
+        sharpness: Sharpness {
+            loss: 0.1,
+            top_eigenvalue: 3.0 + arm.batch_size as f64 / 64.0 + 0.1 * seed as f64,
+            trace: 40.0,
+            trace_se: 2.0,
+            ball: 0.1,
+            adaptive: 0.2 + seed as f64,
+            keskar: 12.0,
+            edge_of_stability: Some(0.4),
+        },
+    }
+}
+
+/// The five arms of a gap, with curves, answers of test rows, sharpness and lines.
+fn study(metric: Metric) -> Results {
+    let info = metric.info();
+    let kinds = [
+        (32, Rate::Given, Budget::Epochs, 0.85),
+        (256, Rate::Given, Budget::Epochs, 0.80),
+        (32, Rate::Tuned, Budget::Epochs, 0.86),
+        (256, Rate::Tuned, Budget::Epochs, 0.83),
+        (256, Rate::Tuned, Budget::Steps, 0.84),
+    ];
+    let arms: Vec<ArmResults> =
+        kinds.into_iter().enumerate().map(|(place, kind)| one_arm(info, place, kind)).collect();
+    let sharpness = |(place, seed): (usize, u64)| one_minimum(&arms[place], seed);
+    let at = |alpha: f64| LinePoint {
+        alpha,
+        train: [0.1 + (alpha * (1.0 - alpha)).abs(), score(info, 0.9 - alpha * (1.0 - alpha))],
+        validation: [0.4, score(info, 0.8)],
+    };
+    let line = |seed: u64| Line {
+        small: "a2".into(),
+        large: "a3".into(),
+        seed,
+        metric: info,
+        points: [0.0, 0.5, 1.0].map(at).to_vec(),
+    };
+    let tuning = |place: usize| Tuning {
+        arm: format!("a{place}"),
+        batch_size: arms[place].batch_size,
+        trials: [(1e-3, 0.8), (1e-2, 0.85), (1e-1, 0.7)]
+            .map(|(learning_rate, accuracy)| Trial {
+                learning_rate,
+                validation: vec![score(info, accuracy), score(info, accuracy + 0.01)],
+                ..Trial::default()
+            })
+            .to_vec(),
+        chosen: 1e-2,
+        edge: None,
+    };
+    Results {
+        score: info,
+        margin: if info.unit == Unit::Target { 0.05 } else { 0.005 },
+        baseline: Some(score(info, 0.5)),
+        earlier_margins: vec![0.01],
+        decompose: Some([32, 256]),
+        tunings: [2, 3].map(tuning).to_vec(),
+        sharpness: [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2)].map(sharpness).to_vec(),
+        lines: vec![line(0), line(1), line(2)],
+        ..results(arms.clone())
+    }
+}
+
+/// Everything that is said of results, by where.
+fn said(results: &Results) -> Vec<(String, String)> {
+    let command = ["batchscope", "run", "x.yaml"].map(String::from).to_vec();
+    let source = Source { folder: "runs/x".into(), command, most_seeds: None };
+    let report = told("x", results, &source, "runs/x/report/index.html".into());
+    let sections = sections::sections(results, &report);
+    let figures = figures::draw(&figures::Study { results, findings: &report.findings });
+    let name = results.score.name;
+    let head = if name == "rmse" { "dense: { activation: linear }" } else { "dense: {}" };
+    let text = format!(
+        "study: {{ score: {name}, margin: 0.05, arms: [{{ batch_size: 32 }}, {{ batch_size: 256 }}] }}\n\
+         data: {{ table: {{ path: a.csv }} }}\nmodel: {{ embedding: {{}}, {head} }}\n"
+    );
+    let study = Study::from_source(&File { name: "x".into(), text, overrides: vec![] }, "x");
+    let parts = page::Parts {
+        report: &report,
+        results,
+        sections: &sections,
+        figures: &figures,
+        tables: &[],
+        study: &study.unwrap(),
+        sessions: &[],
+    };
+    let mut all = vec![
+        ("verdict.md".to_owned(), verdict::page(&report, &sections)),
+        ("page".to_owned(), page::page(&parts).unwrap()),
+        ("terminal".to_owned(), report.text()),
+    ];
+    for (name, table) in tables::files(results, &report.findings) {
+        all.push((name.to_owned(), csv(&table).unwrap()));
+    }
+    all.extend(figures.iter().map(|figure| (figure.name.to_owned(), figure.file())));
+    all
+}
+
+/// Letters of one another's neighbourhood, for a message.
+fn around(text: &str, word: &str) -> Option<String> {
+    let at = text.to_lowercase().find(word)?;
+    let letters = |from: usize, to: usize| text.get(from..to).map(str::to_owned);
+    Some(
+        (0..8)
+            .find_map(|shift| letters(at.saturating_sub(80 + shift), at + 40))
+            .unwrap_or_default(),
+    )
+}
+
+#[test]
+fn a_study_of_another_score_speaks_of_that_score_alone() {
+    for (metric, title, column) in
+        [(Metric::F1, "F1", "validation_f1"), (Metric::Rmse, "RMSE", "validation_rmse")]
+    {
+        let said = said(&study(metric));
+        for (place, text) in &said {
+            // The names of a figure and of its place.
+            let text = text.replace("id=\"accuracy\"", "").replace("accuracy.svg", "");
+            assert_eq!(around(&text, "accura"), None, "{metric:?}, {place}");
+            for word in ["nan ", ">nan", " points", "+inf"] {
+                assert_eq!(around(&text, word), None, "{metric:?}, {place}");
+            }
+        }
+        let text = |wanted: &str| &said.iter().find(|(place, _)| place == wanted).unwrap().1;
+        for place in ["verdict.md", "page", "terminal", "accuracy", "curves", "gap", "sharpness"] {
+            assert!(text(place).contains(title), "{metric:?}, {place}");
+        }
+        for place in ["runs.csv", "arms.csv", "learning_rates.csv", "budgets.csv"] {
+            assert!(text(place).contains(column), "{metric:?}, {place}: {}", text(place));
+        }
+    }
+}
+
+#[test]
+fn an_error_is_shown_as_it_is_and_the_lowest_is_the_best() {
+    let said = said(&study(Metric::Rmse));
+    let text = |wanted: &str| &said.iter().find(|(place, _)| place == wanted).unwrap().1;
+    let verdict = text("verdict.md");
+    // Tuned arms decide: errors of 10 (1 - 0.86) and 10 (1 - 0.83), on test 0.1 more.
+    for part in ["Use a2", "| 1.50 | 1.40 |", "| 1.80 | 1.70 |", "+0.300", "lowest mean", "RMSE"] {
+        assert!(verdict.contains(part), "{part}: {verdict}");
+    }
+    let runs = text("runs.csv");
+    assert!(runs.lines().any(|line| line.starts_with("a2,32,0.001,0,1.4,")), "{runs}");
+    // The margin lies above the best mean, and natural values stand beside the axis.
+    assert!(
+        text("accuracy").contains("above the best mean") || text("page").contains("above the best")
+    );
+    let comparisons = text("comparisons.csv");
+    let row = comparisons.lines().find(|line| line.contains("a3,a2,validation")).unwrap();
+    let numbers: Vec<f64> = row.split(',').filter_map(|cell| cell.parse().ok()).collect();
+    // The mean, its spread, and the ends of its interval, from low to high.
+    assert!((numbers[0] - 0.3).abs() < 1e-6 && numbers[2] < 0.3 && 0.3 < numbers[3], "{row}");
+}
+
+#[test]
+fn a_metric_that_falls_decides_as_its_mirror_image_that_rises() {
+    let rising = findings(&study(Metric::F1));
+    // A Brier score of 1 - F1, seed by seed.
+    let falling = findings(&study(Metric::Brier));
+    assert_eq!(rising.verdict.recommended, falling.verdict.recommended);
+    assert_eq!(rising.verdict.outcome, falling.verdict.outcome);
+    assert_eq!(rising.verdict.more, falling.verdict.more);
+    for (a, b) in rising.comparison.arms.iter().zip(&falling.comparison.arms) {
+        assert_eq!((a.standing, a.role, a.seeds_needed), (b.standing, b.role, b.seeds_needed));
+        let low = |of: &ArmFinding| of.from_best.map_or(0.0, |ends| ends.low);
+        assert!((low(a) - low(b)).abs() < 1e-9);
+    }
+    let kinds = |of: &Findings| -> Vec<_> {
+        of.claims.iter().map(|claim| (claim.claim, claim.finding)).collect()
+    };
+    assert_eq!(kinds(&rising), kinds(&falling));
+}

@@ -1,0 +1,447 @@
+//! The score in words: its name, how a value and a difference are written, and how one is said to be better.
+//!
+//! `analysis` has scores turned, so that more is better. Everything here takes them so, and turns them back:
+//! a reader sees an RMSE, and differences with the sign that an RMSE has.
+//!
+//! ```text
+//!              a value    a difference    better
+//! percent      72.6 %     -0.63 points    is more accurate than
+//! a number     0.812      -0.0063         has a higher F1 than
+//! an error     12.3       +0.31           has a lower RMSE than
+//! ```
+
+use crate::analysis::{Comparison, Estimate, Findings, Results, Split};
+use crate::config::Study;
+use crate::format::{percent, points, signed_points_to};
+use crate::report::plot::Unit as PlotUnit;
+use crate::spec::{Metric, MetricInfo, Unit};
+use crate::stats::Interval;
+
+/// Digits after the point of a number without a unit, at least.
+const PLAIN: i32 = 3;
+/// Digits where no margin says how many are needed.
+const DIGITS: i32 = 4;
+
+/// The score of a study as it is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    info: &'static MetricInfo,
+    /// Digits after the point that the margin needs.
+    needed: Option<i32>,
+}
+
+impl Scale {
+    /// Of a metric, with the digits that a margin needs.
+    pub fn new(info: &'static MetricInfo, margin: Option<f64>) -> Self {
+        let margin = margin.filter(|margin| *margin > 0.0 && margin.is_finite());
+        let needed = margin.map(|margin| (-margin.log10()).ceil() as i32);
+        let needed = match info.unit {
+            Unit::Plain => Some(needed.unwrap_or(PLAIN).max(PLAIN)),
+            _ => needed,
+        };
+        Self { info, needed }
+    }
+
+    /// Of a study, as far as its file tells the margin.
+    pub fn of(study: &Study) -> Self {
+        Self::new(study.score().info(), study.margin(None))
+    }
+
+    /// `accuracy`, `F1`
+    pub fn title(self) -> &'static str {
+        self.info.title
+    }
+
+    /// `Accuracy`, `F1`, at the beginning of a sentence.
+    pub(in crate::report) fn capital(self) -> String {
+        let (first, rest) = self.info.title.split_at(1);
+        first.to_uppercase() + rest
+    }
+
+    /// `validation_accuracy`, as a column of data.
+    pub(in crate::report) fn column(self, before: &str) -> String {
+        format!("{before}_{}", self.info.name)
+    }
+
+    /// `validation accuracy`
+    pub fn on(self, split: impl std::fmt::Display) -> String {
+        format!("{split} {}", self.info.title)
+    }
+
+    /// Whether less is better.
+    pub(in crate::report) fn falls(self) -> bool {
+        self.info.falls()
+    }
+
+    fn is_percent(self) -> bool {
+        self.info.unit == Unit::Percent
+    }
+
+    fn is_accuracy(self) -> bool {
+        self.info.metric == Metric::Accuracy
+    }
+
+    /// A score, or a difference of two, as it is measured.
+    pub(in crate::report) fn natural(self, turned: f64) -> f64 {
+        self.info.turned(turned)
+    }
+
+    /// The same of an interval.
+    pub(in crate::report) fn natural_ends(self, turned: Interval) -> Interval {
+        match self.info.falls() {
+            true => Interval { low: -turned.high, high: -turned.low },
+            false => turned,
+        }
+    }
+
+    /// The same of a mean.
+    pub(in crate::report) fn natural_estimate(self, turned: Estimate) -> Estimate {
+        let mut natural = turned;
+        natural.summary.mean = self.natural(turned.summary.mean);
+        natural.interval = turned.interval.map(|ends| self.natural_ends(ends));
+        natural
+    }
+
+    /// The least and the largest value that it can have.
+    pub(in crate::report) fn limits(self) -> [f64; 2] {
+        self.info.range
+    }
+
+    /// No difference can be larger.
+    pub(in crate::report) fn width(self) -> f64 {
+        self.info.range[1] - self.info.range[0]
+    }
+
+    /// An interval cut to what the score can be.
+    pub(in crate::report) fn within_limits(self, turned: Interval) -> Interval {
+        let [least, most] = self.info.range;
+        let Interval { low, high } = self.natural_ends(turned);
+        Interval { low: low.clamp(least, most), high: high.clamp(least, most) }
+    }
+
+    /// Digits after the point of a value like this.
+    pub fn digits(self, value: f64) -> usize {
+        let by_size = || DIGITS - 1 - value.abs().max(1e-9).log10().floor() as i32;
+        match self.info.unit {
+            Unit::Percent => 3,
+            _ => self.needed.unwrap_or_else(by_size).clamp(0, 12) as usize,
+        }
+    }
+
+    fn written(self, natural: f64) -> String {
+        format!("{natural:.*}", self.digits(natural))
+    }
+
+    /// `72.6 %`, `0.812`
+    pub fn value(self, turned: f64) -> String {
+        let natural = self.natural(turned);
+        if self.is_percent() { percent(natural) } else { self.written(natural) }
+    }
+
+    /// `72.6 ± 0.4 %`, `0.812 ± 0.004`
+    pub(in crate::report) fn spread(self, turned: f64, sd: f64) -> String {
+        let natural = self.natural(turned);
+        match self.is_percent() {
+            true => format!("{:.1} ± {:.1} %", 100.0 * natural, 100.0 * sd),
+            false => format!("{} ± {sd:.*}", self.written(natural), self.digits(natural)),
+        }
+    }
+
+    /// `71.0 to 74.2`, without its unit: what the score cannot be is cut off.
+    pub(in crate::report) fn range(self, turned: Interval) -> String {
+        let Interval { low, high } = self.within_limits(turned);
+        match self.is_percent() {
+            true => format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high),
+            false => format!("{} to {}", self.written(low), self.written(high)),
+        }
+    }
+
+    /// `71.0 to 74.2 %`
+    pub(in crate::report) fn range_with_unit(self, turned: Interval) -> String {
+        self.range(turned) + if self.is_percent() { " %" } else { "" }
+    }
+
+    /// ` in percent`, after the name of numbers without their unit.
+    pub(in crate::report) fn in_percent(self) -> &'static str {
+        if self.is_percent() { " in percent" } else { "" }
+    }
+
+    /// A mean without its unit, and what is said after it.
+    pub(in crate::report) fn number_and_unit(self, turned: f64) -> (String, &'static str) {
+        let natural = self.natural(turned);
+        match self.is_percent() {
+            true => (format!("{:.1}", 100.0 * natural), "% on average"),
+            false => (self.written(natural), "on average"),
+        }
+    }
+
+    /// ` points`, after a difference.
+    pub fn unit(self) -> &'static str {
+        if self.is_percent() { " points" } else { "" }
+    }
+
+    /// After intervals on the test split, with this before it: that they are about other rows too, unless the
+    /// score does not tell what single rows contribute.
+    pub(in crate::report) fn over_rows(self, before: &str) -> String {
+        match self.info.has_row_values() {
+            true => format!("{before} over test rows too"),
+            false => String::new(),
+        }
+    }
+
+    /// `points of accuracy`, `F1`: what differences are in.
+    pub(in crate::report) fn in_unit(self) -> String {
+        let title = self.title();
+        if self.is_percent() { format!("points of {title}") } else { title.to_owned() }
+    }
+
+    /// `Points of test accuracy`, `Differences in test F1`: what differences on a split are in.
+    pub(in crate::report) fn differences_on(self, split: Split) -> String {
+        let on = self.on(split);
+        match self.is_percent() {
+            true => format!("Points of {on}"),
+            false => format!("Differences in {on}"),
+        }
+    }
+
+    /// ` (points)`, after what is a column of differences.
+    pub(in crate::report) fn unit_of_column(self) -> &'static str {
+        if self.is_percent() { " (points)" } else { "" }
+    }
+
+    /// `-0.63`, without its unit, with so many digits after the point if it is one of points.
+    pub(in crate::report) fn signed_to(self, turned: f64, decimals: usize) -> String {
+        let natural = self.natural(turned);
+        if natural.is_infinite() {
+            return if natural > 0.0 { "+∞".into() } else { "-∞".into() };
+        }
+        if self.is_percent() {
+            return signed_points_to(natural, decimals);
+        }
+        // As many digits as points have, which are hundredths.
+        let more = decimals as i32 - 1;
+        let decimals = (self.needed.unwrap_or(DIGITS - 1) + more).clamp(0, 12) as usize;
+        let text = format!("{natural:+.decimals$}");
+        let is_zero = text[1..].bytes().all(|b| b == b'0' || b == b'.');
+        if is_zero { text[1..].to_owned() } else { text }
+    }
+
+    /// `-0.63`, `+0.0012`
+    pub(in crate::report) fn signed(self, turned: f64) -> String {
+        self.signed_to(turned, 2)
+    }
+
+    /// `-0.63 points`, `+0.0012`
+    pub(in crate::report) fn difference(self, turned: f64) -> String {
+        self.signed(turned) + self.unit()
+    }
+
+    /// `-3.10 to +1.90`
+    pub(in crate::report) fn signed_range(self, turned: Interval) -> String {
+        let Interval { low, high } = turned;
+        let (low, high) = if self.info.falls() { (high, low) } else { (low, high) };
+        format!("{} to {}", self.signed(low), self.signed(high))
+    }
+
+    /// `-2.27 points (95 % CI -8.61 to +4.07)`
+    pub(in crate::report) fn difference_with_ci(self, estimate: &Estimate) -> String {
+        let ends = estimate.interval.map(|ends| super::ci(&self.signed_range(ends)));
+        self.difference(estimate.summary.mean) + &ends.unwrap_or_default()
+    }
+
+    /// `0.5`, a margin or another size of a difference, with the digits that it needs.
+    pub(in crate::report) fn size(self, difference: f64) -> String {
+        if self.is_percent() {
+            return points(difference.abs());
+        }
+        let digits = 1 - difference.abs().max(1e-9).log10().floor() as i32;
+        let text = format!("{:.*}", digits.clamp(0, 12) as usize, difference.abs());
+        match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => text,
+        }
+    }
+
+    /// A difference rounded upwards, so that one that is named would be found.
+    pub(in crate::report) fn upwards(self, difference: f64) -> f64 {
+        let times = match self.is_percent() {
+            true => 1e4,
+            false => 10f64.powf(1.0 - difference.abs().max(1e-9).log10().floor()),
+        };
+        (difference * times).ceil() / times
+    }
+
+    /// `0.5 points`, `0.012`
+    pub fn amount(self, difference: f64) -> String {
+        self.size(difference) + self.unit()
+    }
+
+    /// `0.1 to 1.6 points`: how much one is better, at least and at most.
+    pub(in crate::report) fn lead(self, by: Interval) -> String {
+        format!("{} to {}{}", self.tenths(by.low), self.tenths(by.high), self.unit())
+    }
+
+    /// `1.6 points`, a difference without its sign.
+    pub(in crate::report) fn about(self, difference: f64) -> String {
+        self.tenths(difference) + self.unit()
+    }
+
+    fn tenths(self, difference: f64) -> String {
+        let size = 100.0 * difference.abs();
+        match self.is_percent() {
+            true if size < 0.1 => format!("{size:.2}"),
+            true => format!("{size:.1}"),
+            false => self.signed(difference).trim_start_matches(['+', '-']).to_owned(),
+        }
+    }
+
+    /// `highest`, of what is best.
+    pub(in crate::report) fn highest(self) -> &'static str {
+        if self.info.falls() { "lowest" } else { "highest" }
+    }
+
+    fn higher(self, is_better: bool) -> &'static str {
+        if is_better == self.info.falls() { "lower" } else { "higher" }
+    }
+
+    /// `is more accurate than`, `has a lower RMSE than`, of a better one; or of a worse one.
+    pub(in crate::report) fn stands(self, is_better: bool) -> String {
+        match (self.is_accuracy(), is_better) {
+            (true, true) => "is more accurate than".into(),
+            (true, false) => "is less accurate than".into(),
+            (false, _) => format!("has a {} {} than", self.higher(is_better), self.title()),
+        }
+    }
+
+    /// `were more accurate`, `had a lower RMSE`
+    pub(in crate::report) fn were(self, is_better: bool) -> String {
+        match (self.is_accuracy(), is_better) {
+            (true, true) => "were more accurate".into(),
+            (true, false) => "were less accurate".into(),
+            (false, _) => format!("had a {} {}", self.higher(is_better), self.title()),
+        }
+    }
+
+    /// `More accurate than`, `Lower RMSE than`
+    pub(in crate::report) fn better_than(self) -> String {
+        match self.is_accuracy() {
+            true => "More accurate than".into(),
+            false => {
+                let better = if self.info.falls() { "Lower" } else { "Higher" };
+                format!("{better} {} than", self.title())
+            }
+        }
+    }
+
+    /// `equally accurate`, `equal in F1`
+    pub(in crate::report) fn equal(self) -> String {
+        match self.is_accuracy() {
+            true => "equally accurate".into(),
+            false => format!("equal in {}", self.title()),
+        }
+    }
+
+    /// `accurate`, `good`: as much so as another.
+    pub(in crate::report) fn good(self) -> &'static str {
+        if self.is_accuracy() { "accurate" } else { "good" }
+    }
+
+    /// `more accurate`, `better`
+    pub(in crate::report) fn better(self) -> &'static str {
+        if self.is_accuracy() { "more accurate" } else { "better" }
+    }
+
+    /// `most accurate`, `best`
+    pub(in crate::report) fn best(self) -> &'static str {
+        if self.is_accuracy() { "most accurate" } else { "best" }
+    }
+
+    /// `raises accuracy`, `lower RMSE`: what a setting does, or several do.
+    pub(in crate::report) fn improves(self, several: bool) -> String {
+        let what = if self.info.falls() { "lower" } else { "raise" };
+        format!("{what}{} {}", if several { "" } else { "s" }, self.title())
+    }
+
+    /// Its axis.
+    pub(in crate::report) fn axis(self) -> PlotUnit {
+        if self.is_percent() { PlotUnit::Percent } else { PlotUnit::Plain }
+    }
+
+    /// What stands beside an axis of differences.
+    pub(in crate::report) fn axis_label(self) -> &'static str {
+        if self.is_percent() { "points" } else { self.title() }
+    }
+
+    /// The ends of something, from low to high.
+    pub(in crate::report) fn natural_pair(self, [low, high]: [f64; 2]) -> [f64; 2] {
+        let ends = self.natural_ends(Interval { low, high });
+        [ends.low, ends.high]
+    }
+
+    /// The axis of differences.
+    pub(in crate::report) fn axis_of_differences(self) -> PlotUnit {
+        if self.is_percent() { PlotUnit::Points } else { PlotUnit::Signed }
+    }
+}
+
+impl From<&Results> for Scale {
+    fn from(results: &Results) -> Self {
+        Self::new(results.score, Some(results.margin))
+    }
+}
+
+impl From<&Comparison> for Scale {
+    fn from(comparison: &Comparison) -> Self {
+        Self::new(comparison.score, Some(comparison.margin))
+    }
+}
+
+impl From<&Findings> for Scale {
+    fn from(findings: &Findings) -> Self {
+        Self::from(&findings.comparison)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(metric: Metric, margin: f64) -> Scale {
+        Scale::new(metric.info(), Some(margin))
+    }
+
+    #[test]
+    fn a_score_is_written_in_its_own_unit_with_the_digits_that_its_margin_needs() {
+        let ends = Interval { low: -0.0861, high: 0.0407 };
+        let accuracy = of(Metric::Accuracy, 0.005);
+        assert_eq!(accuracy.value(0.7257), "72.6 %");
+        assert_eq!(accuracy.difference(-0.0063), "-0.63 points");
+        assert_eq!(accuracy.signed_range(ends), "-8.61 to +4.07");
+        assert_eq!([accuracy.amount(0.005), accuracy.about(0.0161)], ["0.5 points", "1.6 points"]);
+        let f1 = of(Metric::F1, 0.005);
+        assert_eq!([f1.value(0.7257), f1.difference(-0.0063)], ["0.726", "-0.0063"]);
+        assert_eq!([f1.amount(0.005), f1.about(0.0161)], ["0.005", "0.0161"]);
+        // Turned: better ones are higher.
+        let rmse = of(Metric::Rmse, 0.3);
+        assert_eq!([rmse.value(-12.345), rmse.difference(-0.31)], ["12.3", "+0.31"]);
+        assert_eq!(rmse.signed_range(ends), "-0.04 to +0.09");
+        assert_eq!(rmse.range(Interval { low: -12.0, high: 0.5 }), "0.0 to 12.0");
+        assert_eq!([rmse.amount(0.3), of(Metric::Rmse, 31.4).amount(31.4)], ["0.3", "31"]);
+        assert_eq!(of(Metric::Rmse, 31.4).value(-1234.5), "1234");
+        assert_eq!(Scale::new(Metric::Mae.info(), None).value(-0.0123456), "0.01235");
+    }
+
+    #[test]
+    fn what_is_better_is_said_as_of_that_score() {
+        let said = |metric: Metric| {
+            let scale = of(metric, 0.01);
+            [scale.stands(true), scale.stands(false), scale.improves(false), scale.column("test")]
+        };
+        let accuracy = ["is more accurate than", "is less accurate than", "raises accuracy"];
+        assert_eq!(said(Metric::Accuracy)[..3], accuracy);
+        let rmse = ["has a lower RMSE than", "has a higher RMSE than", "lowers RMSE", "test_rmse"];
+        assert_eq!(said(Metric::Rmse), rmse);
+        assert_eq!(said(Metric::F1)[..2], ["has a higher F1 than", "has a lower F1 than"]);
+        assert_eq!(of(Metric::BalancedAccuracy, 0.01).capital(), "Balanced accuracy");
+    }
+}

@@ -186,6 +186,13 @@ impl ArmFinding {
 }
 
 impl Comparison {
+    /// Whether runs of all arms but one diverged: no seed tells what there is to choose.
+    pub fn is_one_left(&self) -> bool {
+        let diverged = self.arms.iter().filter(|arm| arm.role == Role::Diverged).count();
+        let competing = self.arms.iter().filter(|arm| arm.competes()).count();
+        competing == 1 && diverged > 0 && diverged + 1 == self.arms.len()
+    }
+
     /// Whether so few seeds are common that nothing is said of which arm is better.
     pub fn has_too_few_seeds(&self) -> bool {
         self.seeds.len() < LEAST_SEEDS

@@ -260,11 +260,33 @@ fn test_disagrees(comparison: &Comparison) -> Option<Caution> {
     enough.then_some(Caution::TestDisagrees(better))
 }
 
-/// Whether always giving the same answer does as well, as far as is shown.
+/// Whether always giving the same answer does as well, as far as is shown on other rows too: of many arms
+/// and seeds on the same few rows, some are above it by chance.
 fn no_better_than_guessing(results: &Results, recommended: Option<&ArmFinding>) -> Option<Caution> {
-    let (score, estimate) = (results.baseline?, recommended?.validation?);
-    let lowest = estimate.interval.map_or(estimate.summary.mean, |interval| interval.low);
+    let (score, arm) = (results.baseline?, recommended?);
+    let estimate = arm.validation?;
+    let mean = estimate.summary.mean;
+    let of_seeds = estimate.interval.map_or(0.0, |interval| mean - interval.low);
+    let of_rows = 1.96 * validation_row_error(results, arm).unwrap_or(0.0);
+    let lowest = mean - of_seeds.hypot(of_rows);
     (lowest <= score).then_some(Caution::NoBetterThanGuessing(Guessing { score }))
+}
+
+/// The sampling error of an arm's validation score by its rows: as that of the test rows, or for a share of
+/// rows from the share itself.
+fn validation_row_error(results: &Results, arm: &ArmFinding) -> Option<f64> {
+    let rows = results.examples.validation? as f64;
+    match arm.test.and_then(|test| test.summary.rows) {
+        Some(noise) => {
+            let independent = (rows / noise.block as f64).max(1.0);
+            Some(noise.error * (noise.rows as f64 / independent).sqrt())
+        }
+        None if results.score.counts_rows => {
+            let share = arm.validation?.summary.mean.clamp(0.0, 1.0);
+            Some((share * (1.0 - share) / rows).sqrt())
+        }
+        None => None,
+    }
 }
 
 /// Whether all of several seeds came to the same score, on either split.

@@ -32,7 +32,8 @@ pub fn decide(results: &Results) -> Decision {
     let is_out =
         |arm: &&ArmFinding| arm.standing == Some(Standing::Out) || arm.role == Role::Diverged;
     let out = comparison.arms.iter().filter(is_out);
-    let nothing_is_left = comparison.arms.iter().all(|arm| arm.role == Role::Diverged);
+    let nothing_is_left =
+        comparison.is_one_left() || comparison.arms.iter().all(|arm| arm.role == Role::Diverged);
     Decision {
         settled: settled || nothing_is_left,
         recommended: choice.of(&comparison.equivalent()).map(|arm| arm.name.clone()),

@@ -118,6 +118,7 @@ fn outcome(comparison: &Comparison, choice: Choice, to_target: bool) -> Outcome 
     let out = of(Standing::Out);
     match comparison.arms.len() {
         1 => Outcome::OneArm,
+        _ if comparison.is_one_left() => Outcome::OneArm,
         _ if comparison.has_too_few_seeds() => Outcome::TooFewSeeds,
         _ if to_target => Outcome::ToTarget,
         _ if !is_settled(comparison, choice) => Outcome::Undecided,

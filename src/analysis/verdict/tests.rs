@@ -53,6 +53,10 @@ fn nothing_one_arm_and_two_seeds_have_no_comparison() {
     assert_eq!(answer(&wild), (Outcome::NothingToCompare, None, false));
     let one = verdict_of(vec![arm(32, &[0.8, 0.81])]);
     assert_eq!(answer(&one), (Outcome::OneArm, Some("batch-32"), false));
+    // More seeds of the one that is left tell nothing.
+    let left = results(vec![arm(32, &around(0.8)), diverged(arm(64, &[]), &[0, 1, 2, 3])]);
+    assert_eq!(answer(&of(&left)), (Outcome::OneArm, Some("batch-32"), false));
+    assert!(decide(&left).settled);
     // However clear it looks.
     let two = verdict_of(vec![arm(32, &[0.9, 0.9]), arm(64, &[0.1, 0.1])]);
     assert_eq!(answer(&two), (Outcome::TooFewSeeds, None, false));
@@ -168,6 +172,19 @@ fn what_is_no_better_than_guessing_and_what_the_test_split_contradicts_is_told()
     assert!(cautions.contains(&Caution::TestDisagrees(vec!["batch-64".into()])), "{cautions:?}");
     study.baseline = Some(0.5);
     assert!(!matches!(of(&study).cautions[0], Caution::NoBetterThanGuessing(_)));
+}
+
+#[test]
+fn what_lies_above_guessing_by_the_chance_of_the_rows_is_not_shown_to_have_learned() {
+    let guesses = |rows| {
+        let mut study = results(vec![arm(32, &around(0.53)), arm(64, &around(0.49))]);
+        study.baseline = Some(0.5);
+        study.examples.validation = Some(rows);
+        let cautions = of(&study).cautions;
+        cautions.iter().any(|caution| matches!(caution, Caution::NoBetterThanGuessing(_)))
+    };
+    // 1.96 standard errors of 160 rows are 7.7 points, of 4,000 rows 1.5.
+    assert_eq!([guesses(160), guesses(4000)], [true, false]);
 }
 
 #[test]

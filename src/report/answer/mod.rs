@@ -102,6 +102,15 @@ impl Story<'_> {
         let verdict = &self.findings.verdict;
         match (verdict.outcome, self.findings.recommended()) {
             (Outcome::TooFewSeeds, _) => self.too_early(),
+            (Outcome::OneArm, Some(arm)) if self.comparison.is_one_left() => (
+                format!("Nothing to compare {} with", long(arm)),
+                "the others diverged".into(),
+                format!(
+                    "Runs of all other batch sizes diverged: give them lower learning rates, or tune these \
+                     (`learning_rate: tuned`).{}",
+                    self.test(arm)
+                ),
+            ),
             (Outcome::OneArm, Some(arm)) => (
                 format!("Nothing to compare {} with", long(arm)),
                 "one arm alone".into(),

@@ -3,7 +3,7 @@
 use super::words::{self, Scale};
 use crate::analysis::{Caution, Guessing, OtherRows, Results, Seen, Strays};
 use crate::format::{count, counted, list};
-use crate::spec::{Metric, Task, Unit};
+use crate::spec::{Metric, Unit};
 
 /// The sentences of a caution.
 pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
@@ -119,16 +119,11 @@ fn guessing(score: f64, results: &Results) -> String {
             "Not shown to have learned anything: always predicting the more frequent label is right in {value} \
              of the validation rows."
         ),
-        _ => {
-            let answer = match results.score.judges(Task::Regression) {
-                true => "the mean of the training targets",
-                false => "the more frequent label",
-            };
-            let score = scale.on("validation");
-            format!(
-                "Not shown to have learned anything: always predicting {answer} has a {score} of {value}."
-            )
-        }
+        _ => format!(
+            "Not shown to have learned anything: a model that gives every row the same answer has a {} of \
+             {value}.",
+            scale.on("validation")
+        ),
     }
 }
 

@@ -197,9 +197,9 @@ impl Session {
             let share = positives as f64 / rows.max(1) as f64;
             Some(share.max(1.0 - share))
         };
-        // Old versions wrote down how many rows have label 1.
-        let known = self.baselines.get(score.name()).copied();
-        known.or_else(|| majority().filter(|_| score == Metric::Accuracy))
+        // Of two labels the more frequent one of validation counts, as old versions wrote it down.
+        let counted = majority().filter(|_| score == Metric::Accuracy);
+        counted.or_else(|| self.baselines.get(score.name()).copied())
     }
 
     /// The margin of a study of this data.

@@ -96,6 +96,10 @@ fn splits(members: &[Member]) -> Option<String> {
 }
 
 fn margins(members: &[Member]) -> Option<String> {
+    if scores(members).is_some() {
+        // Of different scores they cannot be compared either.
+        return None;
+    }
     let margin = |results: &Results| Scale::from(results).size(results.margin);
     let told = by_study(members, |member| margin(&member.written.results))?;
     let unit = members.first().map_or("", |first| Scale::from(&first.written.results).unit());

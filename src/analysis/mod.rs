@@ -123,6 +123,8 @@ pub struct Results {
     /// The score on validation of always giving the same answer, if it is known: the more frequent class, or
     /// the mean of the training targets.
     pub baseline: Option<f64>,
+    /// What the last value of a series comes to, taken as the forecast; `None` of other data.
+    pub last_value: Option<f64>,
     /// In the order of the file.
     pub arms: Vec<ArmResults>,
     /// That at which all runs of all arms end, if the file says so.
@@ -313,6 +315,7 @@ pub(crate) mod tests {
             features: None,
             shared: SharedSteps::default(),
             baseline: None,
+            last_value: None,
             arms,
             declared_target: None,
             tunings: Vec::new(),

@@ -167,13 +167,18 @@ pub struct Session {
     /// By metric, what always giving the same answer comes to on validation: the more frequent class, or the
     /// mean of the training targets.
     pub baselines: BTreeMap<String, f64>,
+    /// By metric, what the last value of a series comes to on validation, taken as the forecast.
+    pub last_values: BTreeMap<String, f64>,
     /// Whether there were sessions before it of which nothing is known any more.
     pub earlier_lost: bool,
 }
 
 impl Session {
     fn read(session: &Value) -> Self {
-        let baselines = session["data"]["baseline"].as_object().into_iter().flatten();
+        let scores = |of: &str| {
+            let found = session["data"][of].as_object().into_iter().flatten();
+            found.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect()
+        };
         Self {
             seeds: session["seeds"].as_u64(),
             until: serde_json::from_value(session["until"].clone()).ok(),
@@ -183,9 +188,8 @@ impl Session {
             features: session["data"]["features"].as_u64().map(|features| features as usize),
             overlap: serde_json::from_value(session["data"]["overlap"].clone()).ok(),
             margin: session["margin"].as_f64(),
-            baselines: baselines
-                .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
-                .collect(),
+            baselines: scores("baseline"),
+            last_values: scores("last_value"),
             earlier_lost: session["earlier_lost"].as_bool().unwrap_or(false),
         }
     }

@@ -17,6 +17,7 @@ use crate::analysis::{
     ArmFinding, ArmResults, Comparison, Findings, Objective, Outcome, Rate, Results,
 };
 use crate::format::{count, counted, duration};
+use crate::spec::Task;
 use crate::stats::Standing;
 use serde::Serialize;
 
@@ -301,8 +302,26 @@ impl Story<'_> {
 
     fn test(&self, arm: &ArmFinding) -> String {
         arm.test.map_or(String::new(), |test| {
-            format!(" {} {}.", self.scale.on("Test"), self.scale.value(test.summary.mean))
+            let score = self.scale.value(test.summary.mean);
+            format!(" {} {score}.{}", self.scale.on("Test"), self.without_model())
         })
+    }
+
+    /// Where numbers are predicted: what needs no model comes to.
+    fn without_model(&self) -> String {
+        let Results { score, baseline, last_value, .. } = self.results;
+        if !score.judges(Task::Regression) {
+            return String::new();
+        }
+        let said = |value: Option<f64>, name: &str| {
+            value.map(|value| format!("{} ({name})", self.scale.value(value)))
+        };
+        let found = [said(*last_value, "the last value"), said(*baseline, "the training mean")];
+        let found: Vec<String> = found.into_iter().flatten().collect();
+        match found.is_empty() {
+            true => String::new(),
+            false => format!(" Without a model, on validation: {}.", found.join(", ")),
+        }
     }
 
     /// The most important thing to know beside it.

@@ -43,6 +43,10 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
             .last()
             .and_then(|last| last.baseline(score))
             .map(|of| score.info().turned(of)),
+        last_value: sessions
+            .last()
+            .and_then(|last| last.last_values.get(score.name()))
+            .map(|of| score.info().turned(*of)),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
         declared_target: common_stop(&status.study.arms)
             .map(|stop| target(stop, score.info()))

@@ -1,6 +1,6 @@
 //! `data.series`: windows of a table of measurements.
 
-use super::data::{TableFormat, TableSection};
+use super::table::{TableFormat, TableSection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use super::account::Account;
 use super::arrays::Block;
 use super::facts::{Facts, SplitFacts, TargetFacts};
 use super::found::is_sorted;
+use super::scaling::Scaling;
 use super::text::PADDING;
 use crate::files::{self, Damaged};
 use crate::kernels::{Examples, Sequences, Split, Splits};
@@ -129,10 +130,20 @@ impl Part {
         }
     }
 
-    pub(super) fn labels_mut(&mut self) -> &mut [f32] {
+    /// Values `[..., F]`, of which tokens have none.
+    pub(super) fn values(&self) -> (&[f32], usize) {
         match self {
-            Self::Tokens { labels, .. } | Self::Features { labels, .. } => labels,
+            Self::Tokens { .. } => (&[], 0),
+            Self::Features { block, .. } => (&block.values, block.features),
         }
+    }
+
+    pub(super) fn scale(&mut self, scaling: &Scaling) {
+        if let Self::Features { block, .. } = self {
+            scaling.scale_features(&mut block.values);
+        }
+        let (Self::Tokens { labels, .. } | Self::Features { labels, .. }) = self;
+        scaling.scale_targets(labels);
     }
 
     fn facts(&self, text: Option<TextTokens>, classes: usize) -> SplitFacts {

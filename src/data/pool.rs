@@ -4,7 +4,7 @@ use super::account::Account;
 use super::arrays::{self, Block};
 use super::labels::{self, Cells};
 use super::moment;
-use super::series::{self, Windows};
+use super::series::{self, Cut, Windows};
 use super::source::{SourceFile, paths};
 use super::split::Examples;
 use super::table::{self, Table};
@@ -42,11 +42,6 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Examples of one file.
-    pub(super) fn of_file(name: String, format: TableFormat, rows: Vec<u64>) -> Self {
-        Self { files: vec![(name, format, rows.len())], rows }
-    }
-
     /// The place of an example, as a person finds it.
     pub(super) fn of(&self, example: usize) -> String {
         let file = self.files.iter().find(|(_, _, end)| example < *end);
@@ -65,7 +60,7 @@ pub(super) fn read(
     task: Task,
 ) -> Result<Pool> {
     if let Some(series) = &section.series {
-        return series::read(series, files, task);
+        return Ok(of_series(series::read(series, &files[0], task)?, &files[0]));
     }
     match (&section.table, &section.arrays) {
         (Some(columns), _) => {
@@ -75,6 +70,14 @@ pub(super) fn read(
         (None, Some(names)) => from_arrays(names, files, as_tokens, task),
         (None, None) => unreachable!("config::rules asks for one source"),
     }
+}
+
+fn of_series(cut: Cut, file: &SourceFile) -> Pool {
+    let Cut { block, examples, classes, account, format, windows } = cut;
+    let rows = examples.rows.clone();
+    let places = Places { files: vec![(file.name(), format, rows.len())], rows };
+    let (sequences, accounts) = (Raw::Features(block), vec![account]);
+    Pool { sequences, examples, classes, places, accounts, windows: Some(windows) }
 }
 
 fn from_tables(section: &TableSection, tables: Vec<Table>, task: Task) -> Result<Pool> {

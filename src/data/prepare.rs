@@ -277,8 +277,12 @@ impl Source<'_> {
         check_splits(&facts, self.section)?;
         let kept = facts.train.examples + facts.validation.examples + facts.test.examples;
         facts.windows = windows.map(|found| Windows { left_out: found.windows - kept, ..found });
-        let scale = self.section.scale;
-        facts.scaling = scale.map(|rule| Scaling::apply(rule, &mut parts, self.task));
+        if let Some(rule) = self.section.scale {
+            let train = &parts[0];
+            let scaling = Scaling::fit(rule, train.values(), train.labels(), self.task);
+            parts.iter_mut().for_each(|part| part.scale(&scaling));
+            facts.scaling = Some(scaling);
+        }
         dataset::write(&prepared_file(cache, &hash), &facts, &contents, &parts)?;
         Ok(hash)
     }

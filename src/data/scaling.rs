@@ -9,7 +9,6 @@
 //! splits leaks. What never varies is only moved. The training split is scaled, the others and new inputs
 //! are scaled with it, and predictions are brought back.
 
-use super::dataset::Part;
 use crate::config::ScaleRule;
 use crate::spec::{Affine, Task};
 use serde::{Deserialize, Serialize};
@@ -24,29 +23,27 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Fits a rule to the training part, which is the first, and scales all parts.
-    pub(super) fn apply(rule: ScaleRule, parts: &mut [Part; 3], task: Task) -> Self {
-        let features = match &parts[0] {
-            Part::Features { block, .. } => (0..block.features)
-                .map(|feature| {
-                    let values = block.values.iter().skip(feature).step_by(block.features.max(1));
-                    fit(rule, values.copied())
-                })
-                .collect(),
-            Part::Tokens { .. } => Vec::new(),
+    /// Fits a rule to the training split: values `[..., F]`, of which tokens have none, and targets.
+    pub(super) fn fit(
+        rule: ScaleRule,
+        (values, features): (&[f32], usize),
+        targets: &[f32],
+        task: Task,
+    ) -> Self {
+        let of_feature = |feature: usize| {
+            fit(rule, values.iter().skip(feature).step_by(features.max(1)).copied())
         };
-        let target =
-            (task == Task::Regression).then(|| fit(rule, parts[0].labels().iter().copied()));
-        let scaling = Self { features, target };
-        for part in parts {
-            if let Part::Features { block, .. } = part {
-                scaling.scale_features(&mut block.values);
-            }
-            if let Some(target) = target {
-                part.labels_mut().iter_mut().for_each(|value| *value = target.scaled(*value));
-            }
+        Self {
+            features: (0..features).map(of_feature).collect(),
+            target: (task == Task::Regression).then(|| fit(rule, targets.iter().copied())),
         }
-        scaling
+    }
+
+    /// Scales targets where they are numbers.
+    pub(super) fn scale_targets(&self, targets: &mut [f32]) {
+        if let Some(target) = self.target {
+            targets.iter_mut().for_each(|value| *value = target.scaled(*value));
+        }
     }
 
     /// Scales values `[..., F]`.
@@ -79,44 +76,31 @@ fn fit(rule: ScaleRule, values: impl Iterator<Item = f32> + Clone) -> Affine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arrays::Block;
     use super::*;
 
-    fn part(values: &[f32], labels: &[f32]) -> Part {
-        let block = Block { values: values.to_vec(), steps: 1, features: 2 };
-        Part::Features { block, labels: labels.to_vec(), source: vec![0; labels.len()] }
-    }
+    const TRAIN: [f32; 4] = [1.0, 7.0, 3.0, 7.0];
 
-    fn scaled(rule: ScaleRule, task: Task) -> (Scaling, Vec<Vec<f32>>, Vec<Vec<f32>>) {
-        let mut parts = [
-            part(&[1.0, 7.0, 3.0, 7.0], &[10.0, 30.0]),
-            part(&[5.0, 7.0], &[50.0]),
-            part(&[], &[]),
-        ];
-        let scaling = Scaling::apply(rule, &mut parts, task);
-        let values = parts.iter().map(|part| match part {
-            Part::Features { block, .. } => block.values.clone(),
-            Part::Tokens { .. } => unreachable!(),
-        });
-        let values = values.collect();
-        (scaling, values, parts.iter().map(|part| part.labels().to_vec()).collect())
+    /// What these features and targets of another split become.
+    fn scaled(rule: ScaleRule, task: Task) -> (Vec<f32>, Vec<f32>) {
+        let scaling = Scaling::fit(rule, (&TRAIN, 2), &[10.0, 30.0], task);
+        let (mut values, mut targets) = (vec![1.0, 7.0, 5.0, 7.0], vec![10.0, 50.0]);
+        scaling.scale_features(&mut values);
+        scaling.scale_targets(&mut targets);
+        (values, targets)
     }
 
     #[test]
     fn the_training_split_decides_and_what_never_varies_is_only_moved() {
-        let (scaling, values, labels) = scaled(ScaleRule::Standard, Task::Regression);
-        assert_eq!(values[0], [-1.0, 0.0, 1.0, 0.0]);
-        assert_eq!(values[1], [3.0, 0.0], "beyond what training has");
-        assert_eq!((&labels[0][..], &labels[1][..]), (&[-1.0, 1.0][..], &[3.0][..]));
-        assert_eq!(scaling.target, Some(Affine { offset: 20.0, factor: 10.0 }));
-        let (_, values, labels) = scaled(ScaleRule::Minmax, Task::Regression);
-        assert_eq!((&values[0][..], &labels[1][..]), (&[0.0, 0.0, 1.0, 0.0][..], &[2.0][..]));
+        let standard = scaled(ScaleRule::Standard, Task::Regression);
+        assert_eq!(standard, (vec![-1.0, 0.0, 3.0, 0.0], vec![-1.0, 3.0]));
+        let minmax = scaled(ScaleRule::Minmax, Task::Regression);
+        assert_eq!(minmax, (vec![0.0, 0.0, 2.0, 0.0], vec![0.0, 2.0]));
     }
 
     #[test]
-    fn numbers_of_classes_are_no_numbers() {
-        let (scaling, values, labels) = scaled(ScaleRule::Standard, Task::Binary);
-        assert_eq!((scaling.target, &labels[0][..]), (None, &[10.0, 30.0][..]));
-        assert_eq!(values[0], [-1.0, 0.0, 1.0, 0.0]);
+    fn numbers_of_classes_are_no_numbers_and_tokens_have_no_features() {
+        assert_eq!(scaled(ScaleRule::Standard, Task::Binary).1, [10.0, 50.0]);
+        let tokens = Scaling::fit(ScaleRule::Standard, (&[], 0), &[1.0, 3.0], Task::Regression);
+        assert_eq!((tokens.features.len(), tokens.target.unwrap().offset), (0, 2.0));
     }
 }

@@ -13,7 +13,6 @@ use super::account::Account;
 use super::arrays::Block;
 use super::labels::{self, Cells};
 use super::moment::{self, Moment};
-use super::pool::{Places, Pool, Raw};
 use super::source::SourceFile;
 use super::split::Examples;
 use super::table;
@@ -156,9 +155,18 @@ fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, U
     })
 }
 
+/// The windows of a series, before they are divided into splits.
+pub(super) struct Cut {
+    pub(super) block: Block,
+    pub(super) examples: Examples,
+    pub(super) classes: Vec<String>,
+    pub(super) account: Account,
+    pub(super) format: TableFormat,
+    pub(super) windows: Windows,
+}
+
 /// The examples of a series.
-pub(super) fn read(section: &SeriesSection, files: &[SourceFile], task: Task) -> Result<Pool> {
-    let file = &files[0];
+pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Result<Cut> {
     let measured = Measured::read(section, file, true)?;
     let series = measured.series(section, file)?;
     let (window, horizon) = (section.window as usize, section.horizon as usize);
@@ -189,20 +197,14 @@ pub(super) fn read(section: &SeriesSection, files: &[SourceFile], task: Task) ->
     if targets.is_empty() {
         return Err(too_short(section, file, &series).into());
     }
-    let places = Places::of_file(file.name(), measured.format, examples.rows.clone());
-    let place = |example: usize| places.of(example);
+    let lines = examples.rows.clone();
+    let place = |example: usize| table::place(&file.name(), measured.format, lines[example]);
     let column = format!("{}: column `{}`", file.name(), section.target);
     let cells = Cells { values: &targets, column: &column, place: &place };
     let (labels, classes) = labels::read(cells, task, None)?;
     (examples.labels, examples.classes) = (labels, classes.len());
-    Ok(Pool {
-        sequences: Raw::Features(block),
-        examples,
-        classes,
-        places,
-        accounts: vec![measured.account],
-        windows: Some(windows),
-    })
+    let (account, format) = (measured.account, measured.format);
+    Ok(Cut { block, examples, classes, account, format, windows })
 }
 
 /// One window a row that has enough rows before it, the last of each series among them: what a model is
@@ -255,24 +257,17 @@ mod tests {
     const CSV: &str = "day,x,y,shop\n2024-01-03,3,30,a\n2024-01-01,1,10,a\n2024-01-02,2,20,a\n\
                        2024-01-04,4,40,a\n2024-01-01,7,70,b\n2024-01-02,8,80,b\n";
 
-    fn pool(csv: &str, more: &str) -> Result<Pool> {
-        read(&section(more), &[SourceFile::of("s.csv", csv.as_bytes())], Task::Regression)
-    }
-
-    fn block(pool: &Pool) -> &[f32] {
-        match &pool.sequences {
-            Raw::Features(block) => &block.values,
-            _ => panic!("a series is numbers"),
-        }
+    fn pool(csv: &str, more: &str) -> Result<Cut> {
+        read(&section(more), &SourceFile::of("s.csv", csv.as_bytes()), Task::Regression)
     }
 
     #[test]
     fn windows_follow_the_time_and_no_window_crosses_from_one_series_to_the_next() {
         let found = pool(CSV, ", group: shop").unwrap();
-        assert_eq!(block(&found), [1.0, 2.0, 2.0, 3.0]);
+        assert_eq!(found.block.values, [1.0, 2.0, 2.0, 3.0]);
         assert_eq!(found.examples.labels, [30.0, 40.0]);
         assert_eq!(found.examples.rows, [2, 5], "the lines of the targets");
-        let windows = found.windows.unwrap();
+        let windows = found.windows;
         assert_eq!((windows.series, windows.too_short, windows.windows), (2, 1, 2));
     }
 
@@ -281,7 +276,7 @@ mod tests {
         let csv: String = "day,x,y\n".to_owned()
             + &(0..8).map(|at| format!("{at},{at},{}\n", 10 * at)).collect::<String>();
         let found = pool(&csv, ", horizon: 2, stride: 3").unwrap();
-        assert_eq!(block(&found), [0.0, 1.0, 3.0, 4.0]);
+        assert_eq!(found.block.values, [0.0, 1.0, 3.0, 4.0]);
         assert_eq!(found.examples.labels, [30.0, 60.0]);
         assert_eq!(found.examples.spans[1], [3, 6].map(|day| day * 1_000_000_000));
         let now = pool(&csv, ", horizon: 0, stride: 5").unwrap();

@@ -1,6 +1,6 @@
 //! How many rows of each class were taken for each class, and what follows from that.
 
-use super::metrics::Rows;
+use super::rows::Rows;
 
 /// Counts `[K][K]`: rows of a class (first) that were taken for a class (second).
 #[derive(Debug, Clone, PartialEq)]

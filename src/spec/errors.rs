@@ -1,6 +1,6 @@
 //! Sums over the errors of predicted numbers.
 
-use super::metrics::Rows;
+use super::rows::Rows;
 
 /// Sums over rows with target y and error e. Targets are taken from their mean, so that squares of large
 /// ones lose no digits.

@@ -257,6 +257,25 @@ pub fn probability(logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(logit)).exp())
 }
 
+/// The squared distance of the probabilities from the true class; of two classes that of label 1 alone.
+pub(super) fn brier(outputs: &[f32], target: f32) -> f64 {
+    if let [logit] = outputs {
+        return (probability(*logit) - f64::from(target)).powi(2);
+    }
+    let sum = log_sum_exp(outputs);
+    let p = |k: usize| (f64::from(outputs[k]) - sum).exp();
+    let hit = |k: usize| f64::from(u8::from(k == target as usize));
+    (0..outputs.len()).map(|k| (p(k) - hit(k)).powi(2)).sum()
+}
+
+/// -ln p of the true class.
+pub(super) fn log_loss(outputs: &[f32], target: f32) -> f64 {
+    match outputs {
+        [logit] => binary_cross_entropy(*logit, target),
+        _ => categorical_cross_entropy(outputs, target, 0.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,9 +23,9 @@
 use super::auc::{auc, auc_row_values, calibration_error};
 use super::confusion::{Confusion, is_among, predicted_class};
 use super::errors::Errors;
-use super::loss::probability;
-use super::loss::{Task, binary_cross_entropy, categorical_cross_entropy, log_sum_exp};
-use super::metrics::{Measured, Rows};
+use super::loss::{Task, brier, log_loss};
+use super::measured::Measured;
+use super::rows::Rows;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -400,23 +400,6 @@ impl MetricInfo {
             Compute::Ranks => auc_row_values(rows.outputs, rows.targets),
             Compute::Bins => None,
         }
-    }
-}
-
-fn brier(outputs: &[f32], target: f32) -> f64 {
-    if let [logit] = outputs {
-        return (probability(*logit) - f64::from(target)).powi(2);
-    }
-    let sum = log_sum_exp(outputs);
-    let p = |k: usize| (f64::from(outputs[k]) - sum).exp();
-    let hit = |k: usize| f64::from(u8::from(k == target as usize));
-    (0..outputs.len()).map(|k| (p(k) - hit(k)).powi(2)).sum()
-}
-
-fn log_loss(outputs: &[f32], target: f32) -> f64 {
-    match outputs {
-        [logit] => binary_cross_entropy(*logit, target),
-        _ => categorical_cross_entropy(outputs, target, 0.0),
     }
 }
 

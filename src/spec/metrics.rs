@@ -1,61 +1,13 @@
 //! All metrics of one split, as the records hold them: `{"loss": ..., "accuracy": ..., ...}`.
 
-use super::confusion::Confusion;
-use super::errors::Errors;
 use super::loss::Task;
+use super::measured::Measured;
 use super::metric::Metric;
+use super::rows::Rows;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::cell::OnceCell;
 use std::fmt;
-
-/// Rows of a split: raw outputs of the head `[N][K]` and targets `[N]`, which are numbers of classes (0 or
-/// 1 of two) or the numbers that are predicted.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'r> {
-    pub(super) outputs: &'r [f32],
-    pub(super) width: usize,
-    pub(super) targets: &'r [f32],
-}
-
-impl<'r> Rows<'r> {
-    /// Rows with `width` outputs each.
-    pub fn new(outputs: &'r [f32], width: usize, targets: &'r [f32]) -> Self {
-        debug_assert_eq!(outputs.len(), width * targets.len());
-        Self { outputs, width, targets }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.targets.len()
-    }
-
-    /// Outputs and target, row by row.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&'r [f32], f32)> + use<'r> {
-        self.outputs.chunks_exact(self.width).zip(self.targets.iter().copied())
-    }
-}
-
-/// Rows, and what several metrics are computed from, made once.
-pub(super) struct Measured<'r> {
-    pub(super) rows: Rows<'r>,
-    confusion: OnceCell<Confusion>,
-    errors: OnceCell<Errors>,
-}
-
-impl<'r> Measured<'r> {
-    pub(super) fn new(rows: Rows<'r>) -> Self {
-        Self { rows, confusion: OnceCell::new(), errors: OnceCell::new() }
-    }
-
-    pub(super) fn confusion(&self) -> &Confusion {
-        self.confusion.get_or_init(|| Confusion::of(&self.rows))
-    }
-
-    pub(super) fn errors(&self) -> &Errors {
-        self.errors.get_or_init(|| Errors::of(&self.rows))
-    }
-}
 
 /// The metrics of one split: those that are recorded of every run of the task, and those that were asked
 /// for beside them.

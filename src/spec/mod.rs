@@ -7,6 +7,7 @@
 //! objective   what a run is trained for; the metrics of what it answers
 //! metric      each metric with name, unit, direction, range and how it is computed
 //! metrics     all metrics of one split, as the records hold them
+//! rows        raw outputs and targets; `measured` what several metrics have in common
 //! affine      scaled numbers and those that they stand for
 //! confusion, auc, errors   what several metrics are computed from
 //! ```
@@ -18,15 +19,18 @@ mod auc;
 mod confusion;
 mod errors;
 mod loss;
+mod measured;
 mod metric;
 mod metrics;
 mod model;
 mod objective;
+mod rows;
 
 pub use affine::Affine;
 pub use confusion::predicted_class;
 pub use loss::{Activation, Huber, LabelSmoothing, Loss, Task, probabilities, probability};
 pub use metric::{Better, DefaultMargin, Metric, MetricInfo, Unit};
-pub use metrics::{Metrics, Rows};
+pub use metrics::Metrics;
 pub use model::{Input, Layer, Param, Role, Shape};
 pub use objective::Objective;
+pub use rows::Rows;

@@ -3,7 +3,8 @@
 use super::affine::Affine;
 use super::loss::{Loss, Task};
 use super::metric::Metric;
-use super::metrics::{Metrics, Rows};
+use super::metrics::Metrics;
+use super::rows::Rows;
 use std::borrow::Cow;
 
 /// What a run is trained for: the loss, the outputs that it reads, and what each class counts.

@@ -87,7 +87,7 @@ mod tests {
         let balanced = Some(&ClassWeight::Rule(ClassWeightRule::Balanced));
         let weights = class_weights(balanced, 2, &[0.0, 0.0, 0.0, 1.0]);
         assert_eq!(weights, [4.0f32 / 6.0, 2.0]);
-        assert_eq!(class_weights(balanced, 3, &[2.0, 0.0, 2.0])[2], 0.5);
+        assert_eq!(class_weights(balanced, 3, &[2.0, 0.0, 2.0])[2].to_bits(), 0.5f32.to_bits());
         assert!(class_weights(None, 2, &[1.0]).is_empty());
     }
 }

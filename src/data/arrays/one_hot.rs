@@ -35,14 +35,19 @@ pub(super) fn numbered(array: Array) -> Result<Array, UserError> {
     };
     let mut classes = Vec::with_capacity(array.dims[0]);
     for (row, cells) in values.chunks_exact(width).enumerate() {
-        let ones = cells.iter().filter(|cell| **cell == 1.0).count();
-        let zeros = cells.iter().filter(|cell| **cell == 0.0).count();
+        let ones = cells.iter().filter(|cell| is(1.0, cell)).count();
+        let zeros = cells.iter().filter(|cell| is(0.0, cell)).count();
         if ones != 1 || zeros + 1 != width {
             return Err(refusal(&array.name, row, cells));
         }
-        classes.extend(cells.iter().position(|cell| *cell == 1.0).map(|class| class as i64));
+        classes.extend(cells.iter().position(|cell| is(1.0, cell)).map(|class| class as i64));
     }
     Ok(array.with_rows(classes))
+}
+
+/// Exactly: a probability near 1 is no mark.
+fn is(mark: f32, cell: &f32) -> bool {
+    [mark].contains(cell)
 }
 
 const ONE_A_ROW: &str = "labels are one value a row, or one column a class with a single 1 in each row; \

@@ -16,7 +16,7 @@ fn table() -> String {
 
 fn study(label: &str, dense: &str, train: &str) -> String {
     format!(
-        "study: {{ seeds: 1, grid: {{ batch_size: [8, 16] }} }}\n\
+        "study: {{ seeds: 2, grid: {{ batch_size: [8, 16] }} }}\n\
          data: {{ table: {{ path: t.csv, label: {label} }}, text: {{ length: 6 }} }}\n\
          model: {{ embedding: {{ dim: 4 }}, lstm: {{ units: 4 }}, dense: {dense} }}\n\
          train: {{ epochs: 2, device: cpu{train} }}\n"

@@ -186,9 +186,11 @@ impl ArmFinding {
 }
 
 impl Comparison {
-    /// Whether runs of all arms but one diverged: no seed tells what there is to choose.
+    /// Whether all arms but one diverged so often that nothing is left of them to compare with: no seed
+    /// of the one tells what there is to choose.
     pub fn is_one_left(&self) -> bool {
-        let diverged = self.arms.iter().filter(|arm| arm.role == Role::Diverged).count();
+        let is_gone = |arm: &&ArmFinding| arm.role == Role::Diverged && arm.finished < LEAST_SEEDS;
+        let diverged = self.arms.iter().filter(is_gone).count();
         let competing = self.arms.iter().filter(|arm| arm.competes()).count();
         competing == 1 && diverged > 0 && diverged + 1 == self.arms.len()
     }

@@ -128,6 +128,9 @@ pub(super) struct ArraysGuess {
     pub(super) train: (ArrayShape, String),
     pub(super) validation: Option<(ArrayShape, String)>,
     pub(super) test: Option<(ArrayShape, String)>,
+    /// The array of groups or of times that divides the training rows, if there is one and they are divided.
+    pub(super) groups: Option<String>,
+    pub(super) times: Option<String>,
 }
 
 /// Arrays whose training rows and labels were looked at.
@@ -281,7 +284,17 @@ fn rounded_up(words: usize) -> usize {
 /// `train`, `val` or `test` in its name.
 pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, UserError> {
     let is_sequences = |shape: &&ArrayShape| shape.dims.len() == 3;
-    let is_labels = |shape: &&ArrayShape| matches!(shape.dims[..], [_] | [_, 1]);
+    let says = |shape: &ArrayShape, words: &[&str]| {
+        let name = shape.name.to_lowercase();
+        // `sentiment` has a `time` in it.
+        let mut parts = name.split(|c: char| !c.is_alphabetic());
+        parts.any(|part| words.iter().any(|word| part.starts_with(word)))
+    };
+    let is_groups = |shape: &ArrayShape| says(shape, &["group", "subject", "person", "user"]);
+    let is_times = |shape: &ArrayShape| says(shape, &["time", "date", "day"]);
+    let is_labels = |shape: &&ArrayShape| {
+        matches!(shape.dims[..], [_] | [_, 1]) && !is_groups(shape) && !is_times(shape)
+    };
     // One column a class.
     let has_columns = |shape: &&ArrayShape| matches!(shape.dims[..], [_, classes] if (2..=1000).contains(&classes));
     let split_of = |name: &str| {
@@ -316,7 +329,27 @@ pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, U
             ),
         )
     })?;
-    Ok(ArraysGuess { train, validation: pair("val"), test: pair("test") })
+    let (validation, test) = (pair("val"), pair("test"));
+    let paired = [Some(&train), validation.as_ref(), test.as_ref()];
+    let is_paired = |shape: &&ArrayShape| paired.iter().flatten().any(|(x, _)| x == *shape);
+    if let Some(alone) = shapes.iter().filter(is_sequences).find(|shape| !is_paired(shape)) {
+        return Err(UserError::new(
+            format!(
+                "{file}: `{}` {:?} has no labels [{}] beside it",
+                alone.name, alone.dims, alone.dims[0]
+            ),
+            format!("its arrays are {}: add the labels, or save the file without it", known()),
+        ));
+    }
+    // Where the file brings splits, the training rows are not divided by them.
+    let of_rows = |is: &dyn Fn(&ArrayShape) -> bool| {
+        let fits = |shape: &&ArrayShape| shape.dims[..] == [train.0.dims[0]] && is(shape);
+        let found = shapes.iter().find(fits).filter(|_| validation.is_none() && test.is_none());
+        found.map(|shape| shape.name.clone())
+    };
+    let groups = of_rows(&is_groups);
+    let times = of_rows(&is_times).filter(|_| groups.is_none());
+    Ok(ArraysGuess { train, validation, test, groups, times })
 }
 
 #[cfg(test)]
@@ -414,5 +447,20 @@ mod tests {
         let plain = [shape("x", &[9, 1, 1]), shape("y", &[9])];
         assert_eq!(arrays("a.npz", &plain).unwrap().train.1, "y");
         assert!(arrays("a.npz", &plain[..1]).unwrap_err().hint.unwrap().contains("`x` [9, 1, 1]"));
+        let divided = [
+            shape("X_train", &[60, 4, 2]),
+            shape("groups_train", &[60]),
+            shape("times_train", &[60]),
+            shape("sentiment", &[60]),
+        ];
+        let guess = arrays("a.npz", &divided).unwrap();
+        assert_eq!(
+            (guess.train.1.as_str(), guess.groups.as_deref()),
+            ("sentiment", Some("groups_train"))
+        );
+        assert_eq!(guess.times, None, "groups go first");
+        let alone = [shapes[0].clone(), shapes[1].clone(), shapes[2].clone()];
+        let said = arrays("a.npz", &alone).unwrap_err().message;
+        assert!(said.contains("`X_val` [20, 4, 2] has no labels [20] beside it"), "{said}");
     }
 }

@@ -199,6 +199,12 @@ fn arrays_section(data: &str, known: &KnownArrays) -> String {
         text += &format!("    x_{split}: {}   # {shape}\n", scalar(&x.name));
         text += &format!("    y_{split}: {}   # {labels}\n", scalar(y));
     }
+    if let Some(groups) = &arrays.groups {
+        text += &format!("    groups_train: {}   # no group is in two splits\n", scalar(groups));
+    }
+    if let Some(times) = &arrays.times {
+        text += &format!("    times_train: {}   # the latest rows test\n", scalar(times));
+    }
     if let Some(positive) = &train.positive {
         text += &format!("    positive: {}   # the label that counts as 1\n", scalar(positive));
     }
@@ -222,6 +228,12 @@ fn arrays_split(arrays: &ArraysGuess, train: &Labelled) -> String {
         None => TEST.to_owned(),
     };
     let (overlap, sorted, at_random) = (&train.overlap, train.sorted, at_random(&train.found));
+    if arrays.groups.is_some() {
+        return format!("{SHARES}{VALIDATION}{test}{at_random}");
+    }
+    if arrays.times.is_some() {
+        return format!("{SHARES}{VALIDATION}{test}");
+    }
     let Some((gap, stride)) = overlap.span().zip(overlap.stride) else {
         return format!("{SHARES}{VALIDATION}{test}{at_random}");
     };

@@ -1,4 +1,4 @@
-//! Studies of stacked, bidirectional and GRU layers from the file to records, resumed, asked and exported.
+//! Studies of stacked, bidirectional and GRU layers from the file to records, asked and exported.
 
 use crate::util::{STUDY, Scene};
 use batchscope::kernels::{Device, EngineKind};
@@ -46,16 +46,16 @@ fn a_study_of_layers_is_run_by_libtorch_recorded_and_put_to_use() {
 }
 
 #[test]
-fn a_run_of_layers_is_the_same_whether_it_is_made_at_once_or_goes_on() {
+fn a_run_of_layers_repeats_to_the_bit() {
     let scene = Scene::new();
     scene.write("tiny.yaml", &study(DEEP));
     let weights = |folder: &str| {
         fs::read(scene.path(&format!("{folder}/large/seed-0/weights.safetensors"))).unwrap()
     };
-    for folder in ["once", "twice"] {
+    for folder in ["once", "again"] {
         scene.run(&["run", "tiny.yaml", "--out", folder]).expect(0);
     }
-    assert!(weights("once") == weights("twice"));
+    assert!(weights("once") == weights("again"));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn what_cannot_be_a_model_is_an_error_that_says_what_can() {
         scene.write("tiny.yaml", &study(layers));
         scene.run(&[&["check", "tiny.yaml"], rest].concat()).expect(2).stderr
     };
-    let nine = format!("layers: [{}]", vec!["{ gru: { units: 2 } }"; 9].join(", "));
+    let nine = format!("layers: [{}]", ["{ gru: { units: 2 } }"; 9].join(", "));
     for (layers, expected) in [
         (nine.as_str(), "must list one to 8 layers, received 9"),
         ("layers: []", "must list one to 8 layers, received 0"),

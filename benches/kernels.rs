@@ -12,7 +12,7 @@ use batchscope::kernels::{
     Settings, Split, Splits, State, Step, micro,
 };
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape};
+use batchscope::spec::{Input, Objective, Shape, Stack};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl Scene {
         let labels = (0..ROWS).map(|row| (row % 2) as f32).collect();
         Self {
             name,
-            shape: Shape { input, units: UNITS, outputs: 1 },
+            shape: Shape { input, layers: Stack::lstm(UNITS), outputs: 1 },
             values,
             tokens,
             offsets,

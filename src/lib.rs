@@ -22,7 +22,7 @@
 //! - **study**: all runs of one YAML file. **arm**: one configuration in it. **run**: one arm with one
 //!   seed. **step**: one optimizer update. **epoch**, **split**, **batch** as everywhere.
 //! - Dimensions: `B` batch rows, `T` time steps, `F` input features, `H` units, `V` vocabulary, `N`
-//!   examples. Gates are in the order `i f g o`. *Kernel* means compute code only.
+//!   examples. Gates of an LSTM are in the order `i f g o`, of a GRU `r z n`. *Kernel* means compute code only.
 
 pub mod analysis;
 pub mod cli;

@@ -1,4 +1,6 @@
 use crate::util::{STUDY, Scene};
+use batchscope::kernels::{Device, EngineKind};
+use batchscope::spec::{Input, Shape, Stack};
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use std::fs;
@@ -34,7 +36,8 @@ fn the_engine_that_serves_is_recorded_and_a_study_never_changes_it() {
     let scene = Scene::new();
     scene.write("tiny.yaml", STUDY);
     scene.run(&["run", "tiny.yaml", "--instructions", "portable"]).expect(0);
-    let served = batchscope::kernels::EngineKind::best_for(batchscope::kernels::Device::Cpu).name();
+    let plain = Shape { input: Input::Features(3), layers: Stack::lstm(5), outputs: 1 };
+    let served = EngineKind::best_for(Device::Cpu, &plain).name();
     let record = json(&scene.read(&format!("runs/tiny/{}/record.json", RUNS[0])));
     assert_eq!(record["definition"]["engine"], served);
     assert!(scene.read("runs/tiny/study.yaml").contains(&format!("engine: {served}")));

@@ -29,6 +29,8 @@ mod init;
 mod layers;
 // What is measured beside accuracy: noise, sharpness, lines between solutions.
 mod probe;
+// Stacked, bidirectional and GRU layers, from the file to exports.
+mod recurrent;
 // The report: one page, its figures.
 mod report;
 // Interrupted studies that go on to the same bits.

@@ -26,7 +26,7 @@ use batchscope::kernels::{
     State, Step,
 };
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape, Task};
+use batchscope::spec::{Input, Objective, Shape, Stack, Task};
 use serde_json::json;
 use std::path::Path;
 use tch::{Kind, Tensor};
@@ -90,7 +90,7 @@ fn train(folder: &Path, batch_size: usize, threads: i32, by: (EngineKind, Device
         Sequences::Tokens { .. } => Input::Tokens { vocabulary: VOCABULARY, dim: EMBEDDING },
         Sequences::Features { features, .. } => Input::Features(features),
     };
-    let shape = Shape { input, units: UNITS, outputs: 1 };
+    let shape = Shape { input, layers: Stack::lstm(UNITS), outputs: 1 };
     let none = Examples { labels: &[], ..examples };
     let splits = Splits { train: examples, validation: none, test: none };
     let mut engine = engine(by, threads, shape, splits)?;

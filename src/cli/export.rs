@@ -57,6 +57,9 @@ torch:
           last = states[torch.arange(len(tokens)), (lengths - 1).clamp(min=0)]
           return torch.sigmoid(self.dense(last * (lengths > 0).unsqueeze(1)))
   model.load_state_dict(safetensors.torch.load_file('model.safetensors'))
+  Layers of `model.layers` that are all alike are one torch.nn.LSTM `lstm` or torch.nn.GRU `gru`, with
+  num_layers and bidirectional; others a torch.nn.ModuleList `rnn` of modules with one layer each. Those
+  with two directions need torch.nn.utils.rnn.pack_padded_sequence where rows differ in length.
 keras:
   model = keras.models.load_model('model.keras')                 # tokens [B, T], 0 is padding
 onnx:

@@ -278,7 +278,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     format!(
         "study  {}: {}{} on {} by {}, {parallel} at a time\n{read}\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
-         model  {embedding}LSTM({}) -> Dense({}, {}), {} parameters{differ}\n\
+         model  {embedding}{} -> Dense({}, {}), {} parameters{differ}\n\
          margin {}: what differs by less does not matter",
         study.name,
         arms_and_seeds(plan),
@@ -292,7 +292,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         split("validation", &facts.validation),
         split("test", &facts.test),
         facts.train.longest,
-        shape.units,
+        shape.layers.title(),
         shape.outputs,
         study.arms[0].model.dense.activation.name(),
         count(shape.parameter_count() as u64),

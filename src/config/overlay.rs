@@ -1,7 +1,8 @@
 //! An arm's `model` and `train`: those of the file, with the arm's own keys over them.
 //!
 //! Keys are merged one by one, down to single values. A choice (`optimizer`, `schedule`, ...) of
-//! another kind replaces the file's choice as a whole, and a budget replaces the file's budget.
+//! another kind replaces the file's choice as a whole, a budget replaces the file's budget, and lists such as
+//! `layers` are replaced as a whole.
 
 use super::arms::Origin;
 use super::load::explain;
@@ -13,6 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
 const BUDGETS: [&str; 4] = ["epochs", "steps", "examples", "steps_of"];
+/// Two ways to give the recurrent layers.
+const LAYERS: [&str; 2] = ["lstm", "layers"];
 /// Sections of which one key chooses the kind of the rest.
 const CHOICES: [&str; 7] =
     ["optimizer", "schedule", "clip", "warmup", "class_weight", "stop_at", "init"];
@@ -27,7 +30,11 @@ pub(super) fn sections(
     arm: &ArmSection,
     file: &Experiment,
 ) -> Result<(ModelSection, TrainSection), Violation> {
-    let model = merge_over(&file.model, arm.model.as_ref(), "model")?;
+    let mut model = file.model.clone();
+    if arm.model.as_ref().is_some_and(|own| own.get("lstm").is_some()) {
+        model.name_one_lstm();
+    }
+    let model = merge_over(&model, arm.model.as_ref(), "model")?;
     let shared = SHARED.iter().find(|key| arm.train.as_ref().is_some_and(|t| t.get(key).is_some()));
     if let Some(key) = shared {
         let rule = format!("`{key}` is the same for all arms");
@@ -224,6 +231,11 @@ fn merge(base: &mut Value, over: &Mapping) {
     if BUDGETS.iter().any(|key| over.contains_key(*key)) {
         BUDGETS.iter().for_each(|key| drop(base.remove(*key)));
     }
+    for (given, other) in [(LAYERS[0], LAYERS[1]), (LAYERS[1], LAYERS[0])] {
+        if over.contains_key(given) && base.contains_key(other) {
+            base.remove(other);
+        }
+    }
     for (key, value) in over {
         match (base.get_mut(key), value) {
             (Some(old @ Value::Mapping(_)), Value::Mapping(new)) if !is_other(key, old, new) => {
@@ -263,7 +275,8 @@ mod tests {
         let (model, train) = laid(
             "{ batch_size: 1, model: { lstm: { dropout: 0.3 } }, train: { optimizer: { adam: { lr: 0.1 } } } }",
         );
-        assert_eq!((model.lstm.units, model.lstm.dropout.to_bits()), (8, 0.3f64.to_bits()));
+        let lstm = model.lstm.unwrap();
+        assert_eq!((lstm.units, lstm.dropout.to_bits()), (8, 0.3f64.to_bits()));
         let adam = Adam { lr: 0.1, beta_1: 0.8, ..Adam::default() };
         assert_eq!(train.optimizer, Optimizer::Adam(adam));
         assert_eq!((train.epochs, train.clip), (Some(4), Some(Clip::Norm(1.0))));
@@ -283,6 +296,13 @@ mod tests {
         assert_eq!(train.schedule, Schedule::Constant);
         let (_, train) = laid("{ batch_size: 1, examples: 9, train: { clip: null } }");
         assert_eq!((train.epochs, train.examples, train.clip), (None, Some(9), None));
+    }
+
+    #[test]
+    fn layers_of_an_arm_replace_the_lstm_of_the_file() {
+        let (model, _) = laid("{ batch_size: 1, model: { layers: [{ gru: { units: 3 } }] } }");
+        assert_eq!(model.lstm, None);
+        assert_eq!(model.layers.unwrap()[0].sizes(), crate::spec::Recurrent::gru(3));
     }
 
     #[test]

@@ -118,6 +118,7 @@ impl Study {
         let own = resolved.iter().map(|(section, arm)| (arm.name.clone(), section.seeds));
         let fewer = own.filter_map(|(name, own)| Some((name, u64::from(own?)))).collect();
         let spelled_out = |(section, arm)| spelled_out(section, &arm, &rule);
+        experiment.model.name_one_lstm();
         let study = &mut experiment.study;
         if let Some(first) = arms.first() {
             study.score.get_or_insert(first.score());
@@ -215,7 +216,7 @@ fn how<'r>(section: &ArmSection, rule: &'r LearningRate) -> Option<&'r LearningR
 /// Leaves nothing to a default, as the definition of a run does; gives the loss.
 fn spell_out(model: &mut ModelSection, train: &mut TrainSection) -> Loss {
     train.optimizer.spell_out();
-    model.dense.spell_out();
+    model.spell_out();
     *train.loss.get_or_insert(Loss::of(model.dense.activation))
 }
 

@@ -77,11 +77,16 @@ impl Model<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Stack;
     use std::fs;
 
-    pub(super) const TEXT: Shape =
-        Shape { input: Input::Tokens { vocabulary: 7, dim: 3 }, units: 2, outputs: 1 };
-    pub(super) const ARRAYS: Shape = Shape { input: Input::Features(3), units: 2, outputs: 1 };
+    pub(super) const TEXT: Shape = Shape {
+        input: Input::Tokens { vocabulary: 7, dim: 3 },
+        layers: Stack::lstm(2),
+        outputs: 1,
+    };
+    pub(super) const ARRAYS: Shape =
+        Shape { input: Input::Features(3), layers: Stack::lstm(2), outputs: 1 };
 
     #[test]
     fn the_same_model_gives_the_same_bytes_in_every_format() {

@@ -4,22 +4,24 @@
 //! tokens [B, T] i64 -> Transpose -> Gather(embedding.weight) -> [T, B, F]      text
 //! features [B, T, F] f32 -> Transpose -> [T, B, F]                             arrays
 //! lengths [B] i64: the steps of each row; those after them are not read        masked text
-//! LSTM -> state at each row's last step [B, H] -> Gemm -> [B, K]
+//! LSTM or GRU -> states of all steps [T, D, B, H] -> [T, B, D H] -> the next layer
+//! the last one -> state at each row's last step [B, D H] -> Gemm -> [B, K]
 //!     -> Sigmoid -> probability [B, 1]; Softmax -> probabilities [B, K]; nothing -> prediction [B, 1]
 //! ```
 //!
-//! ONNX's LSTM wants its gates in the order `i o f c`, where `c` is our `g`, and two biases. A row
+//! ONNX's LSTM wants its gates in the order `i o f c`, where `c` is our `g`, and two biases; its GRU `z r h`,
+//! where `h` is our `n`, and `linear_before_reset`. Both directions, D = 2, stand in one array. A row
 //! of length 0 has the state 0, as in every engine: runtimes differ in what their LSTM does with
 //! such a row, so it runs one step there and its state is multiplied by 0.
 
 use super::Model;
 use super::proto::{
     AttributeProto, Dimension, DimensionProto, FLOAT, GraphProto, INT_ATTRIBUTE, INT32, INT64,
-    INTS_ATTRIBUTE, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
-    TensorTypeProto, TypeProto, ValueInfoProto,
+    INTS_ATTRIBUTE, ModelProto, NodeProto, OperatorSetIdProto, STRING_ATTRIBUTE, TensorProto,
+    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use crate::files;
-use crate::spec::{Activation, Layer, Param, Role};
+use crate::spec::{Activation, Cell, Layer, Param, Recurrent, Role};
 use anyhow::Result;
 use prost::Message;
 use std::io::Write;
@@ -74,8 +76,6 @@ fn graph(model: &Model<'_>) -> GraphProto {
     };
     let lengths =
         value("lengths", INT64, &[named("B")], "the tokens of each row before its padding");
-    let lstm_inputs = ["vectors", "lstm.W", "lstm.R", "lstm.B", "steps"];
-    let lstm_inputs = &lstm_inputs[..if has_lengths(model) { 5 } else { 4 }];
     if has_lengths(model) {
         node.push(op("Max", &["lengths", "one"], "at_least_one"));
         node.push(with_int(op("Cast", &["at_least_one"], "steps"), "to", i64::from(INT32)));
@@ -83,11 +83,7 @@ fn graph(model: &Model<'_>) -> GraphProto {
         node.push(with_int(op("Cast", &["is_not_empty"], "weight"), "to", i64::from(FLOAT)));
         node.push(op("Unsqueeze", &["weight", "one"], "weights"));
     }
-    let mut lstm = op("LSTM", lstm_inputs, "last_state");
-    // Its first output, the states of all steps, is not used.
-    lstm.output.insert(0, String::new());
-    node.push(with_int(lstm, "hidden_size", model.shape.units as i64));
-    node.push(op("Squeeze", &["last_state", "zero"], "state"));
+    recurrent_layers(model, &mut node);
     let state = if has_lengths(model) { "state_or_zero" } else { "state" };
     if has_lengths(model) {
         node.push(op("Mul", &["state", "weights"], state));
@@ -111,6 +107,71 @@ fn graph(model: &Model<'_>) -> GraphProto {
     }
 }
 
+/// The recurrent layers: from `vectors` to `state`.
+fn recurrent_layers(model: &Model<'_>, node: &mut Vec<NodeProto>) {
+    let mut read = "vectors".to_owned();
+    for (index, layer) in model.shape.layers.iter().enumerate() {
+        let name = layer_name(index, layer);
+        let of = |part: &str| format!("{name}.{part}");
+        let weights = ["W", "R", "B"].map(of);
+        let [w, r, b] = &weights;
+        let inputs = [read.as_str(), w, r, b, "steps"];
+        let inputs = &inputs[..if has_lengths(model) { 5 } else { 4 }];
+        let is_last = index + 1 == model.shape.layers.len();
+        // The first output has the states of all steps, the second the last ones.
+        let (output, of_all) = match (is_last, of("states")) {
+            (true, _) => ("last_state".to_owned(), String::new()),
+            (false, states) => (states.clone(), states),
+        };
+        let mut step = op(layer.cell.title(), inputs, &output);
+        if is_last {
+            step.output.insert(0, of_all);
+        }
+        step = with_int(step, "hidden_size", layer.units as i64);
+        if layer.cell == Cell::Gru {
+            step = with_int(step, "linear_before_reset", 1);
+        }
+        if layer.bidirectional {
+            step = with_text(step, "direction", "bidirectional");
+        }
+        node.push(step);
+        read = match is_last {
+            true if !layer.bidirectional => {
+                node.push(op("Squeeze", &["last_state", "zero"], "state"));
+                return;
+            }
+            // [D, B, H] -> [B, D H]
+            true => side_by_side(node, "last_state", &[1, 0, 2], ("two_axes", "state")),
+            // [T, D, B, H] -> [T, B, D H]
+            false => {
+                let outputs = of("outputs");
+                side_by_side(node, &of("states"), &[0, 2, 1, 3], ("three_axes", &outputs))
+            }
+        };
+    }
+}
+
+/// Moves the axis of directions before that of units and makes one of both.
+fn side_by_side(
+    node: &mut Vec<NodeProto>,
+    from: &str,
+    order: &[i64],
+    (dims, to): (&str, &str),
+) -> String {
+    let turned = format!("{from}_by_row");
+    node.push(with_ints(op("Transpose", &[from], &turned), "perm", order));
+    node.push(op("Reshape", &[&turned, dims], to));
+    to.to_owned()
+}
+
+/// `lstm`, `gru_1`
+fn layer_name(index: usize, layer: &Recurrent) -> String {
+    match index {
+        0 => layer.cell.name().to_owned(),
+        _ => format!("{}_{index}", layer.cell.name()),
+    }
+}
+
 /// How a head's answer is called, and what it is.
 fn answer(head: Activation) -> (&'static str, &'static str) {
     match head {
@@ -121,35 +182,64 @@ fn answer(head: Activation) -> (&'static str, &'static str) {
 }
 
 fn initializers(model: &Model<'_>) -> Vec<TensorProto> {
-    let h = model.shape.units;
     let mut tensors = Vec::new();
-    for (Param { path, dims, layer, role }, values) in model.parameters() {
-        tensors.push(match (layer, role) {
-            (Layer::Lstm, Role::Kernel) => {
-                floats("lstm.W", &[1, dims[0], dims[1]], &gates_iofc(values, h))
-            }
-            (Layer::Lstm, Role::Recurrent) => {
-                floats("lstm.R", &[1, dims[0], dims[1]], &gates_iofc(values, h))
-            }
-            (Layer::Lstm, _) => {
-                let both = [gates_iofc(values, h), vec![0.0; 4 * h]].concat();
-                floats("lstm.B", &[1, 8 * h], &both)
-            }
-            _ => floats(path, &dims, values),
-        });
+    let embedding = model.parameters().filter(|(p, _)| p.layer == Layer::Embedding);
+    tensors.extend(embedding.map(|(p, values)| floats(&p.path, &p.dims, values)));
+    for (index, layer) in model.shape.layers.iter().enumerate() {
+        tensors.extend(of_layer(model, index, layer));
     }
-    tensors.push(integer("zero", 0));
+    let dense = model.parameters().filter(|(p, _)| p.layer == Layer::Dense);
+    tensors.extend(dense.map(|(p, values)| floats(&p.path, &p.dims, values)));
+    let layers = &model.shape.layers;
+    let ends_both_ways = layers[layers.len() - 1].bidirectional;
+    if has_lengths(model) || !ends_both_ways {
+        tensors.push(integer("zero", 0));
+    }
     if has_lengths(model) {
         tensors.push(integer("one", 1));
+    }
+    if layers.len() > 1 {
+        tensors.push(integers("three_axes", &[0, 0, -1]));
+    }
+    if ends_both_ways {
+        tensors.push(integers("two_axes", &[0, -1]));
     }
     tensors
 }
 
-/// Blocks of rows in the order `i f g o` -> `i o f g`.
-fn gates_iofc(values: &[f32], units: usize) -> Vec<f32> {
-    let columns = values.len() / (4 * units);
-    let gate = |gate: usize| &values[gate * units * columns..(gate + 1) * units * columns];
-    [gate(0), gate(3), gate(1), gate(2)].concat()
+/// The three arrays of a layer, in each of them one direction after the other.
+fn of_layer(model: &Model<'_>, index: usize, layer: &Recurrent) -> [TensorProto; 3] {
+    let (g, h, name) = (layer.cell.gates(), layer.units, layer_name(index, layer));
+    let gather = |wanted: Role| -> Vec<f32> {
+        let is_wanted = |p: &Param| {
+            let of_layer = matches!(p.layer, Layer::Recurrent { index: i, .. } if i == index);
+            of_layer && p.role == wanted
+        };
+        let found = model.parameters().filter(|(p, _)| is_wanted(p));
+        found.flat_map(|(_, values)| gates(layer.cell, values, h)).collect()
+    };
+    let (first, mut second) = (gather(Role::Bias), gather(Role::RecurrentBias));
+    second.resize(first.len(), 0.0);
+    let pairs = first.chunks_exact(g * h).zip(second.chunks_exact(g * h));
+    let bias = pairs.flat_map(|(first, second)| [first, second].concat()).collect::<Vec<f32>>();
+    let (kernel, d) = (gather(Role::Kernel), layer.directions());
+    let f = kernel.len() / (d * g * h);
+    [
+        floats(&format!("{name}.W"), &[d, g * h, f], &kernel),
+        floats(&format!("{name}.R"), &[d, g * h, h], &gather(Role::Recurrent)),
+        floats(&format!("{name}.B"), &[d, 2 * g * h], &bias),
+    ]
+}
+
+/// Blocks of rows in our order -> in that of ONNX: `i f g o` -> `i o f g`, `r z n` -> `z r n`.
+fn gates(cell: Cell, values: &[f32], units: usize) -> Vec<f32> {
+    let size = values.len() / cell.gates();
+    debug_assert_eq!(size % units, 0);
+    let gate = |gate: usize| &values[gate * size..(gate + 1) * size];
+    match cell {
+        Cell::Lstm => [gate(0), gate(3), gate(1), gate(2)].concat(),
+        Cell::Gru => [gate(1), gate(0), gate(2)].concat(),
+    }
 }
 
 fn op(kind: &str, inputs: &[&str], output: &str) -> NodeProto {
@@ -164,13 +254,26 @@ fn op(kind: &str, inputs: &[&str], output: &str) -> NodeProto {
 
 fn with_int(mut node: NodeProto, name: &str, value: i64) -> NodeProto {
     let (name, ints) = (name.to_owned(), Vec::new());
-    node.attribute.push(AttributeProto { name, i: Some(value), ints, kind: INT_ATTRIBUTE });
+    node.attribute.push(AttributeProto {
+        name,
+        i: Some(value),
+        s: None,
+        ints,
+        kind: INT_ATTRIBUTE,
+    });
+    node
+}
+
+fn with_text(mut node: NodeProto, name: &str, value: &str) -> NodeProto {
+    let (name, s) = (name.to_owned(), Some(value.to_owned()));
+    let kind = STRING_ATTRIBUTE;
+    node.attribute.push(AttributeProto { name, i: None, s, ints: Vec::new(), kind });
     node
 }
 
 fn with_ints(mut node: NodeProto, name: &str, values: &[i64]) -> NodeProto {
     let (name, ints) = (name.to_owned(), values.to_vec());
-    node.attribute.push(AttributeProto { name, i: None, ints, kind: INTS_ATTRIBUTE });
+    node.attribute.push(AttributeProto { name, i: None, s: None, ints, kind: INTS_ATTRIBUTE });
     node
 }
 
@@ -185,8 +288,13 @@ fn floats(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
 
 /// A constant of one integer, as an axis or to compare with.
 fn integer(name: &str, value: i64) -> TensorProto {
-    let raw_data = value.to_le_bytes().to_vec();
-    TensorProto { dims: vec![1], data_type: INT64, name: name.to_owned(), raw_data }
+    integers(name, &[value])
+}
+
+fn integers(name: &str, values: &[i64]) -> TensorProto {
+    let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let dims = vec![values.len() as i64];
+    TensorProto { dims, data_type: INT64, name: name.to_owned(), raw_data }
 }
 
 fn named(name: &str) -> Dimension {
@@ -211,8 +319,35 @@ fn value(name: &str, kind: i32, dims: &[Dimension], doc: &str) -> ValueInfoProto
 mod tests {
     use super::super::tests::{ARRAYS, TEXT};
     use super::*;
-    use crate::spec::Shape;
+    use crate::spec::{Shape, Stack};
     use std::collections::BTreeSet;
+
+    /// Models of several layers: text that ends in two directions, arrays that end in one.
+    fn deep() -> [Shape; 2] {
+        let (lstm, gru) = (Recurrent::lstm(2), Recurrent::gru(3));
+        let stack = |layers: &[Recurrent]| Stack::new(layers).unwrap();
+        [
+            Shape { layers: stack(&[lstm, gru.both_ways()]), ..TEXT },
+            Shape { layers: stack(&[lstm.both_ways(), gru, lstm]), ..ARRAYS },
+        ]
+    }
+
+    #[test]
+    fn each_layer_has_one_array_of_each_kind_for_both_directions() {
+        let graph = read_back(deep()[0], true);
+        let dims = |name: &str| {
+            graph.initializer.iter().find(|tensor| tensor.name == name).unwrap().dims.clone()
+        };
+        assert_eq!(dims("lstm.W"), [1, 8, 3]);
+        assert_eq!(dims("gru_1.W"), [2, 9, 2]);
+        assert_eq!(dims("gru_1.R"), [2, 9, 3]);
+        assert_eq!(dims("gru_1.B"), [2, 18]);
+        assert_eq!(dims("dense.weight"), [1, 6]);
+        let gru = graph.node.iter().find(|node| node.op_type == "GRU").unwrap();
+        let attributes: Vec<&str> = gru.attribute.iter().map(|a| a.name.as_str()).collect();
+        assert_eq!(attributes, ["hidden_size", "linear_before_reset", "direction"]);
+        assert_eq!(gru.attribute[2].s.as_deref(), Some("bidirectional"));
+    }
 
     /// The graph as it is read back from bytes.
     fn read_back(shape: Shape, masked: bool) -> GraphProto {
@@ -227,7 +362,17 @@ mod tests {
 
     #[test]
     fn every_name_that_a_node_reads_was_given_before_and_all_weights_are_used() {
-        for (shape, masked) in [(TEXT, true), (TEXT, false), (ARRAYS, false), (ARRAYS, true)] {
+        let [two, mixed] = deep();
+        for (shape, masked) in [
+            (TEXT, true),
+            (TEXT, false),
+            (ARRAYS, false),
+            (ARRAYS, true),
+            (two, true),
+            (two, false),
+            (mixed, true),
+            (mixed, false),
+        ] {
             let graph = read_back(shape, masked);
             let inputs = graph.input.iter().map(|input| input.name.clone());
             let constants = graph.initializer.iter().map(|tensor| tensor.name.clone());
@@ -276,7 +421,10 @@ mod tests {
     fn gates_are_put_into_the_order_of_onnx() {
         // Two units, two columns; the value tells the gate.
         let rows = [[0.0; 4], [1.0; 4], [2.0; 4], [3.0; 4]].concat();
-        assert_eq!(gates_iofc(&rows, 2), [[0.0; 4], [3.0; 4], [1.0; 4], [2.0; 4]].concat());
+        let expected = [[0.0; 4], [3.0; 4], [1.0; 4], [2.0; 4]].concat();
+        assert_eq!(gates(Cell::Lstm, &rows, 2), expected);
+        let expected = [[1.0; 4], [0.0; 4], [2.0; 4]].concat();
+        assert_eq!(gates(Cell::Gru, &rows[..12], 2), expected);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(super) const INT64: i32 = 7;
 
 /// `AttributeProto.AttributeType`.
 pub(super) const INT_ATTRIBUTE: i32 = 2;
+pub(super) const STRING_ATTRIBUTE: i32 = 3;
 pub(super) const INTS_ATTRIBUTE: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
@@ -73,6 +74,8 @@ pub(super) struct AttributeProto {
     pub(super) name: String,
     #[prost(int64, optional, tag = "3")]
     pub(super) i: Option<i64>,
+    #[prost(string, optional, tag = "4")]
+    pub(super) s: Option<String>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub(super) ints: Vec<i64>,
     #[prost(int32, tag = "20")]

@@ -1,25 +1,38 @@
 //! The mathematics of one model, behind one interface with several implementations.
 //!
-//! The model is LSTM(H) -> Dense(1), with an embedding before it for tokens. For a row with input
-//! vectors x_0 .. x_{L-1} of size F, from h = c = 0:
+//! The model is one to eight recurrent layers -> Dense(K), with an embedding before them for tokens. For a
+//! row with input vectors x_0 .. x_{L-1} of size F, from h = c = 0:
 //!
 //! ```text
-//! z      = weight_ih x_t + weight_hh h + bias             [4H], gates in the order i f g o
-//! i,f,o  = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o)       g = tanh(z_g)
-//! c      = f * c + i * g                                  h = o * tanh(c)
+//! LSTM   z = weight_ih x_t + weight_hh h + bias           [4H], gates in the order i f g o
+//!        i,f,o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o)     g = tanh(z_g)
+//!        c = f * c + i * g                                    h = o * tanh(c)
+//! GRU    a = weight_ih x_t + bias                         [3H], gates in the order r z n
+//!        b = weight_hh h + recurrent_bias                 [3H]
+//!        r,z = sigmoid(a_r + b_r), sigmoid(a_z + b_z)         n = tanh(a_n + r * b_n)
+//!        h = (1 - z) * n + z * h
+//! ```
+//!
+//! A bidirectional layer has a second set of weights that reads x_{L-1} .. x_0. Each layer but the last
+//! hands h_t on as the next one's x_t, the last one h_{L-1}; both directions side by side, the reverse one
+//! at t with what it has when it has read x_t, so that its last is that of x_0.
+//!
+//! ```text
 //! logit  = dense.weight h_{L-1} + dense.bias              a row of length 0 has h = 0
 //! loss   = mean over the rows of a batch of  weight * (softplus(logit) - label * logit)
 //!          + sum over the penalised arrays of  l1 * sum |w| + l2 * sum w^2
 //! ```
 //!
 //! Dropout multiplies x_t by a mask of its row, and h by a mask of its row and gate, before the
-//! weights; a mask is the same at every time step ([`Masks`]).
+//! weights; a mask is the same at every time step, and each direction of each layer has its own
+//! ([`Masks`]). A GRU's z * h is without mask.
 //!
 //! An [`Engine`] holds the parameters and the optimizer's state, knows the examples, and is asked
 //! for steps and predictions by row number, so each engine keeps the data where it is fastest.
 //! Engines return *logits*; losses and metrics are computed from them in one place
 //! (`train::metrics`), for all engines alike. The libtorch engine is the reference: every other
-//! must pass its tests.
+//! must pass its tests. [`supports`] says what an engine cannot do; what it does not refuse there, it
+//! does.
 
 #[allow(clippy::needless_range_loop, reason = "kernels index several arrays by one number")]
 mod fused;
@@ -38,7 +51,7 @@ pub use libtorch::{
 pub use settings::{Clip, Masks, Optimizer, Penalties, Penalty, Settings, Step};
 
 use crate::spec::{Input, Loss, Objective, Shape};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 /// Arrays of f32 in the order of [`Shape::parameters`], each row-major.
@@ -268,13 +281,30 @@ impl EngineKind {
         }
     }
 
-    /// The faster one for a device. Without vector instructions the fused engine would have to
-    /// emulate each multiplication, so there it is libtorch.
-    pub fn best_for(device: Device) -> Self {
+    /// The fastest one that can train this model on a device. Without vector instructions the fused
+    /// engine would have to emulate each multiplication, so there it is libtorch.
+    pub fn best_for(device: Device, shape: &Shape) -> Self {
         let emulates = cfg!(target_arch = "x86_64") && !InstructionSet::Avx2.is_available();
-        match device {
-            Device::Cpu if !emulates => Self::Fused,
+        match supports(Self::Fused, shape, device) {
+            Ok(()) if !emulates => Self::Fused,
             _ => Self::Libtorch,
+        }
+    }
+}
+
+/// Whether an engine can train this model on this device.
+///
+/// # Errors
+/// Says why it cannot, as the end of a sentence about it.
+pub fn supports(kind: EngineKind, shape: &Shape, device: Device) -> Result<(), String> {
+    match (kind, device, shape.lstm()) {
+        (EngineKind::Libtorch, ..) | (EngineKind::Fused, Device::Cpu, Some(_)) => Ok(()),
+        (EngineKind::Fused, Device::Cuda(_), _) => {
+            Err("works on the processor, and the device is `cuda`".to_owned())
+        }
+        (EngineKind::Fused, Device::Cpu, None) => {
+            let title = shape.layers.title();
+            Err(format!("computes one LSTM in one direction, and the model has {title}"))
         }
     }
 }
@@ -287,6 +317,9 @@ pub fn engine<'d>(
     splits: Splits<'d>,
     settings: Settings,
 ) -> Result<Box<dyn Engine + 'd>> {
+    if let Err(reason) = supports(kind, &shape, place.device) {
+        bail!("the engine `{}` {reason}", kind.name());
+    }
     match kind {
         EngineKind::Libtorch => {
             Ok(Box::new(libtorch::Libtorch::new(place.device, shape, splits, settings)?))

@@ -1,7 +1,7 @@
 //! What an engine is told: once for a run, and for each step.
 
 use super::Objective;
-use crate::spec::Role;
+use crate::spec::{Layer, Param, Role};
 use serde::{Deserialize, Serialize};
 
 /// What stays the same during a run.
@@ -13,8 +13,9 @@ pub struct Settings {
     pub optimizer: Optimizer,
     /// Keeps gradients small.
     pub clip: Option<Clip>,
-    /// Penalties on the parameters of the LSTM.
-    pub penalties: Penalties,
+    /// Penalties on the parameters of each recurrent layer, both directions alike; layers beyond the list
+    /// have none.
+    pub penalties: Vec<Penalties>,
     /// Rows whose gradients are computed at a time and summed; `None` for the whole batch.
     pub micro_batch: Option<usize>,
 }
@@ -22,8 +23,17 @@ pub struct Settings {
 impl Settings {
     /// A loss and an update rule, and nothing else.
     pub fn plain(objective: Objective, optimizer: Optimizer) -> Self {
-        let penalties = Penalties::default();
-        Self { objective, optimizer, clip: None, penalties, micro_batch: None }
+        Self { objective, optimizer, clip: None, penalties: Vec::new(), micro_batch: None }
+    }
+
+    /// The penalty on a parameter.
+    pub fn penalty_on(&self, parameter: &Param) -> Penalty {
+        match parameter.layer {
+            Layer::Recurrent { index, .. } => {
+                self.penalties.get(index).map_or_else(Penalty::default, |p| p.of(parameter.role))
+            }
+            Layer::Embedding | Layer::Dense => Penalty::default(),
+        }
     }
 }
 
@@ -44,7 +54,8 @@ impl Penalties {
         match role {
             Role::Kernel => self.kernel,
             Role::Recurrent => self.recurrent,
-            Role::Bias => self.bias,
+            // Keras keeps both of a GRU in one array.
+            Role::Bias | Role::RecurrentBias => self.bias,
             Role::Embedding => Penalty::default(),
         }
     }
@@ -120,17 +131,18 @@ pub struct Step<'s> {
     pub rows: &'s [u32],
     /// This step's learning rate.
     pub lr: f64,
-    /// What is dropped; `None` for nothing.
-    pub masks: Option<&'s Masks>,
+    /// What is dropped in each direction of each recurrent layer, in the order of
+    /// [`Shape::directions`](crate::spec::Shape::directions); `None` for nothing.
+    pub masks: Option<&'s [Masks]>,
 }
 
-/// Dropout masks of one step: each value is 0 or 1 / (1 - share dropped). An empty list drops
-/// nothing. Masks are one a row (shared by all gates) or four a row (one a gate, in the order
-/// i f g o).
+/// Dropout masks of one step and direction: each value is 0 or 1 / (1 - share dropped). An empty list
+/// drops nothing. Masks are one a row (shared by all gates) or G a row (one a gate, in the order of the
+/// cell's gates: four of an LSTM, three of a GRU).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Masks {
-    /// `[B, 1, F]` without `recurrent`, `[B, 4, F]` with it.
+    /// `[B, 1, F]` without `recurrent`, `[B, G, F]` with it.
     pub input: Vec<f32>,
-    /// `[B, 4, H]`
+    /// `[B, G, H]`
     pub recurrent: Vec<f32>,
 }

@@ -3,24 +3,26 @@
 //! ```text
 //!                    Keras
 //! embedding.weight   uniform in +-0.05
-//! lstm.weight_ih     Glorot uniform over the whole [F, 4H]: +-sqrt(6 / (F + 4H))
-//! lstm.weight_hh     orthogonal over the whole [H, 4H]: its H rows are orthonormal
-//! lstm.bias          0, and 1 for the forget gate
+//! *.weight_ih        Glorot uniform over the whole [F, G H]: +-sqrt(6 / (F + G H))
+//! *.weight_hh        orthogonal over the whole [H, G H]: its H rows are orthonormal
+//! *.bias             0, and 1 for the forget gate of an LSTM
+//! *.recurrent_bias   0
 //! dense.weight       Glorot uniform over [H, K]
 //! dense.bias         0
 //!                    torch
 //! embedding.weight   normal, mean 0 and variance 1
-//! lstm.weight_ih     uniform in +-1/sqrt(H), as all of the LSTM and the dense layer
-//! lstm.bias          the sum of two such values: torch has two bias vectors
+//! *.weight_ih        uniform in +-1/sqrt(H), as all of a recurrent layer
+//! lstm.bias          the sum of two such values: torch has two bias vectors; a GRU's stay two
+//! dense.*            uniform in +-1/sqrt of its inputs
 //! ```
 //!
-//! Sources: `keras/src/layers/rnn/lstm.py`, `keras/src/initializers/random_initializers.py`;
+//! G is 4 for an LSTM and 3 for a GRU. Sources: `keras/src/layers/rnn/{lstm,gru,bidirectional}.py`, `keras/src/initializers/random_initializers.py`;
 //! `torch/nn/modules/{rnn,linear,sparse}.py`. Each array is drawn in the order of
 //! [`Shape::parameters`] from one stream of the seed.
 
 use crate::kernels::Arrays;
 use crate::rng::{Purpose, stream};
-use crate::spec::{Layer, Param, Role, Shape};
+use crate::spec::{Cell, Layer, Param, Role, Shape};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
@@ -28,20 +30,26 @@ use rand_distr::StandardNormal;
 pub fn keras(shape: &Shape, seed: u64) -> Arrays {
     let mut rng = stream(seed, Purpose::Initialisation, 0);
     let parameters = shape.parameters();
-    parameters.iter().map(|parameter| array(parameter, &mut rng)).collect()
+    parameters.iter().map(|parameter| array(shape, parameter, &mut rng)).collect()
 }
 
 /// First weights as torch draws them.
 pub fn torch(shape: &Shape, seed: u64) -> Arrays {
     let mut rng = stream(seed, Purpose::Initialisation, 0);
-    let limit = 1.0 / (shape.units as f64).sqrt();
     let array = |parameter: Param| {
         let count = parameter.count();
+        let width = match parameter.layer {
+            Layer::Recurrent { index, .. } => shape.layers[index].units,
+            Layer::Embedding | Layer::Dense => shape.state_width(),
+        };
+        let limit = 1.0 / (width as f64).sqrt();
         match (parameter.layer, parameter.role) {
             (Layer::Embedding, _) => {
                 (0..count).map(|_| rng.sample::<f32, _>(StandardNormal)).collect()
             }
-            (Layer::Lstm, Role::Bias) => {
+            (Layer::Recurrent { index, .. }, Role::Bias)
+                if shape.layers[index].cell == Cell::Lstm =>
+            {
                 let (first, second) =
                     (uniform(count, limit, &mut rng), uniform(count, limit, &mut rng));
                 first.iter().zip(second).map(|(a, b)| a + b).collect()
@@ -52,17 +60,17 @@ pub fn torch(shape: &Shape, seed: u64) -> Arrays {
     shape.parameters().into_iter().map(array).collect()
 }
 
-fn array(parameter: &Param, rng: &mut impl Rng) -> Vec<f32> {
+fn array(shape: &Shape, parameter: &Param, rng: &mut impl Rng) -> Vec<f32> {
     let (count, dims) = (parameter.count(), &parameter.dims);
     match (parameter.layer, parameter.role) {
         (_, Role::Embedding) => uniform(count, 0.05, rng),
         (_, Role::Kernel) => uniform(count, (6.0 / (dims[0] + dims[1]) as f64).sqrt(), rng),
         (_, Role::Recurrent) => orthonormal_columns(dims[0], dims[1], rng),
-        (Layer::Lstm, Role::Bias) => {
+        (Layer::Recurrent { index, .. }, Role::Bias) if shape.layers[index].cell == Cell::Lstm => {
             let units = count / 4;
             (0..count).map(|at| f32::from(u8::from(at / units == 1))).collect()
         }
-        (_, Role::Bias) => vec![0.0; count],
+        (_, Role::Bias | Role::RecurrentBias) => vec![0.0; count],
     }
 }
 
@@ -97,10 +105,13 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Input;
+    use crate::spec::{Input, Recurrent, Stack};
 
-    const SHAPE: Shape =
-        Shape { input: Input::Tokens { vocabulary: 50, dim: 8 }, units: 6, outputs: 1 };
+    const SHAPE: Shape = Shape {
+        input: Input::Tokens { vocabulary: 50, dim: 8 },
+        layers: Stack::lstm(6),
+        outputs: 1,
+    };
 
     #[test]
     fn recurrent_weights_have_orthonormal_rows_in_keras_layout() {
@@ -132,6 +143,36 @@ mod tests {
         let bias = &keras(&SHAPE, 1)[3];
         let expected: Vec<f32> = [[0.0; 6], [1.0; 6], [0.0; 6], [0.0; 6]].concat();
         assert_eq!(bias, &expected);
+    }
+
+    #[test]
+    fn each_layer_and_direction_is_drawn_as_its_own_sizes_say() {
+        let layers = [Recurrent::gru(6).both_ways(), Recurrent::lstm(4)];
+        let shape = Shape { layers: Stack::new(&layers).unwrap(), ..SHAPE };
+        let by_path = |weights: Arrays| -> std::collections::BTreeMap<String, Vec<f32>> {
+            shape.parameters().into_iter().map(|p| p.path).zip(weights).collect()
+        };
+        let largest = |array: &[f32]| array.iter().fold(0f32, |max, value| max.max(value.abs()));
+        let drawn = by_path(keras(&shape, 1));
+        for (path, limit) in [
+            ("gru.weight_ih", (6.0f32 / (8.0 + 18.0)).sqrt()),
+            ("gru.reverse.weight_ih", (6.0f32 / (8.0 + 18.0)).sqrt()),
+            ("lstm_1.weight_ih", (6.0f32 / (12.0 + 16.0)).sqrt()),
+        ] {
+            let largest = largest(&drawn[path]);
+            assert!(largest <= limit && largest > 0.9 * limit, "{path}: {largest}");
+        }
+        assert_ne!(drawn["gru.weight_hh"], drawn["gru.reverse.weight_hh"]);
+        assert_eq!(drawn["gru.bias"], [0.0; 18]);
+        assert_eq!(drawn["gru.recurrent_bias"], [0.0; 18]);
+        assert_eq!(drawn["lstm_1.bias"][4..8], [1.0; 4]);
+        let drawn = by_path(torch(&shape, 1));
+        for path in ["gru.weight_hh", "gru.bias", "gru.reverse.recurrent_bias"] {
+            let largest = largest(&drawn[path]);
+            assert!(largest <= 1.0 / 6f32.sqrt() && largest > 0.3, "{path}: {largest}");
+        }
+        assert!(largest(&drawn["dense.weight"]) <= 0.5);
+        assert!(largest(&drawn["lstm_1.bias"]) > 0.5, "two values are summed");
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! The model: optional embedding -> LSTM(units) -> Dense(outputs).
+//! The model: optional embedding -> recurrent layers -> Dense(outputs).
 //!
 //! This layer turns the `model` section into sizes and first weights, and reads and writes weights
 //! files; the mathematics is in [`crate::kernels`].
 
 mod init;
+// What torch calls the parameters of recurrent layers.
+mod torch_names;
 mod weights;
 
 pub use init::{keras, torch};
@@ -11,9 +13,9 @@ pub use weights::{
     Names, parse_weights, read_sealed_weights, read_weights, write_sealed_weights, write_weights,
 };
 
-use crate::config::{Init, ModelSection};
+use crate::config::{Init, LayerSection, ModelSection};
 use crate::kernels::Arrays;
-use crate::spec::{Input, Shape};
+use crate::spec::{Input, Recurrent, Shape, Stack};
 use anyhow::Result;
 
 /// The sizes of the model for data with this vocabulary (text) or this many features (arrays).
@@ -32,7 +34,9 @@ pub fn shape(
         _ => Input::Features(features.unwrap_or_default()),
     };
     let outputs = section.dense.units.map_or(classes, |units| units as usize);
-    Shape { input, units: section.lstm.units as usize, outputs }
+    let layers: Vec<Recurrent> = section.recurrent().iter().map(LayerSection::sizes).collect();
+    let layers = Stack::new(&layers).expect("rules of the file: one to eight layers");
+    Shape { input, layers, outputs }
 }
 
 /// The first weights of every run with this seed.

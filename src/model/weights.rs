@@ -10,15 +10,17 @@
 //! dense.bias         dense.bias
 //! ```
 //!
-//! Layouts and the order of the gates are the same. torch's LSTM adds two bias vectors: written, the
-//! second is 0; read, they are summed. A torch module's attributes may have any names: the LSTM is
-//! known by `*.weight_ih_l0`, the dense layer by the one bias that is left, and the embedding by the
-//! one weight that is left then. A file must hold the model's weights and nothing else.
+//! Other recurrent layers are in [`super::torch_names`]. Layouts and the order of the gates are the same.
+//! torch's LSTM adds two bias vectors: written, the second is 0; read, they are summed. A torch module's
+//! attributes may have any names: recurrent layers are known by `*.weight_ih_l0`, the dense layer by the one
+//! bias that is left, and the embedding by the one weight that is left then. A file must hold the model's
+//! weights and nothing else.
 
+use super::torch_names::Modules;
 use crate::error::UserError;
 use crate::files;
 use crate::kernels::Arrays;
-use crate::spec::{Input, Layer, Param, Role, Shape};
+use crate::spec::{Cell, Input, Layer, Param, Role, Shape};
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::json;
@@ -45,7 +47,7 @@ pub fn write_sealed_weights(path: &Path, shape: &Shape, weights: &Arrays) -> Res
     let views: Result<Vec<_>> = named
         .map(|(parameter, values)| {
             let view = TensorView::new(Dtype::F32, parameter.dims, bytemuck::cast_slice(values))?;
-            Ok((parameter.path.to_owned(), view))
+            Ok((parameter.path, view))
         })
         .collect();
     let bytes = files::seal_tensors(views?, SEAL, json!({}))?;
@@ -64,17 +66,20 @@ pub fn read_sealed_weights(path: &Path, shape: &Shape) -> Result<Arrays> {
 
 /// Writes the weights of a model; the file is replaced as a whole.
 pub fn write_weights(path: &Path, shape: &Shape, weights: &Arrays, names: Names) -> Result<()> {
-    let no_bias = vec![0f32; 4 * shape.units];
+    let widest = shape.layers.iter().map(|layer| layer.units).max().unwrap_or_default();
+    let (no_bias, modules) = (vec![0f32; 4 * widest], Modules::of(shape));
     let mut tensors: Vec<(String, Vec<usize>, &[f32])> = Vec::new();
-    for (Param { path, dims, layer, role }, values) in shape.parameters().into_iter().zip(weights) {
-        match (names, layer, role) {
-            (Names::Torch, Layer::Lstm, Role::Bias) => {
-                tensors.push(("lstm.bias_ih_l0".into(), dims.clone(), values));
-                tensors.push(("lstm.bias_hh_l0".into(), dims, &no_bias));
-            }
-            (Names::Torch, Layer::Lstm, _) => tensors.push((format!("{path}_l0"), dims, values)),
-            _ => tensors.push((path.to_owned(), dims, values)),
+    for (parameter, values) in shape.parameters().into_iter().zip(weights) {
+        let named = |role| match names {
+            Names::Own => None,
+            Names::Torch => modules.name(&parameter, role),
+        };
+        if let (Some(second), true) = (named(Role::RecurrentBias), is_lstm_bias(shape, &parameter))
+        {
+            tensors.push((second, parameter.dims.clone(), &no_bias[..values.len()]));
         }
+        let name = named(parameter.role).unwrap_or_else(|| parameter.path.clone());
+        tensors.push((name, parameter.dims, values));
     }
     let views = tensors.into_iter().map(|(name, dims, values)| {
         Ok((name, TensorView::new(Dtype::F32, dims, bytemuck::cast_slice(values))?))
@@ -98,7 +103,8 @@ pub fn parse_weights(path: &Path, bytes: &[u8], shape: &Shape) -> Result<Arrays>
             "from torch, write one with `safetensors.torch.save_file(model.state_dict(), path)`",
         )
     })?;
-    let own = tensors.names().contains(&"lstm.weight_ih");
+    let own = ["lstm.weight_ih", "gru.weight_ih"];
+    let own = tensors.names().iter().any(|name| own.contains(name));
     let file = WeightsFile { file, tensors };
     if own { file.own(shape) } else { file.torch(shape) }
 }
@@ -112,23 +118,27 @@ struct WeightsFile<'b> {
 impl WeightsFile<'_> {
     fn own(&self, shape: &Shape) -> Result<Arrays> {
         let parameters = shape.parameters();
-        let known: Vec<&str> = parameters.iter().map(|parameter| parameter.path).collect();
-        let arrays = parameters.iter().map(|p| self.values(p.path, p.path, &p.dims));
+        let known: Vec<&str> = parameters.iter().map(|p| p.path.as_str()).collect();
+        let arrays = parameters.iter().map(|p| self.values(&p.path, &p.path, &p.dims));
         let arrays = arrays.collect::<Result<_>>()?;
         self.refuse_others(&known)?;
         Ok(arrays)
     }
 
     fn torch(&self, shape: &Shape) -> Result<Arrays> {
-        let lstm = self.lstm_prefix()?;
-        let of_lstm = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
-            .map(|name| format!("{lstm}{name}"));
-        let [weight_ih, weight_hh, bias_ih, bias_hh] = &of_lstm;
-        let others = self.names(|name| !of_lstm.iter().any(|of_lstm| of_lstm == name));
+        let parameters = shape.parameters();
+        let modules = self.modules(shape)?;
+        let torch_name = |p: &Param, role| modules.name(p, role);
+        let names = parameters.iter().flat_map(|p| {
+            let second = is_lstm_bias(shape, p).then_some(Role::RecurrentBias);
+            [Some(p.role), second].into_iter().flatten().filter_map(|role| torch_name(p, role))
+        });
+        let recurrent: Vec<String> = names.collect();
+        let others = self.names(|name| !recurrent.iter().any(|other| other == name));
         let dense = the_one(&others, ".bias", |_| true);
         let dense = dense.ok_or_else(|| self.unclear("dense layer", "*.bias", &others))?;
         let dense = [format!("{dense}.weight"), format!("{dense}.bias")];
-        let mut known: Vec<&str> = of_lstm.iter().chain(&dense).map(String::as_str).collect();
+        let mut known: Vec<&str> = recurrent.iter().chain(&dense).map(String::as_str).collect();
         let mut embedding = String::new();
         if matches!(shape.input, Input::Tokens { .. }) {
             let found = the_one(&others, ".weight", |name| name != dense[0]);
@@ -137,39 +147,43 @@ impl WeightsFile<'_> {
             known.push(&embedding);
         }
         let mut arrays = Arrays::new();
-        for Param { path, dims, layer, role } in shape.parameters() {
-            let values = |name: &str| self.values(name, path, &dims);
-            arrays.push(match (layer, role) {
+        for parameter in &parameters {
+            let values = |name: &str| self.values(name, &parameter.path, &parameter.dims);
+            let of_module = |role| values(&torch_name(parameter, role).unwrap_or_default());
+            arrays.push(match (parameter.layer, parameter.role) {
                 (Layer::Embedding, _) => values(&embedding)?,
-                (Layer::Lstm, Role::Recurrent) => values(weight_hh)?,
-                (Layer::Lstm, Role::Bias) => {
-                    let recurrent = values(bias_hh)?;
-                    values(bias_ih)?.iter().zip(recurrent).map(|(ih, hh)| ih + hh).collect()
-                }
-                (Layer::Lstm, _) => values(weight_ih)?,
                 (Layer::Dense, Role::Bias) => values(&dense[1])?,
                 (Layer::Dense, _) => values(&dense[0])?,
+                (Layer::Recurrent { .. }, Role::Bias) if is_lstm_bias(shape, parameter) => {
+                    let recurrent = of_module(Role::RecurrentBias)?;
+                    of_module(Role::Bias)?.iter().zip(recurrent).map(|(ih, hh)| ih + hh).collect()
+                }
+                (Layer::Recurrent { .. }, role) => of_module(role)?,
             });
         }
         self.refuse_others(&known)?;
         Ok(arrays)
     }
 
-    /// What stands before `weight_ih_l0`, such as `lstm.`.
-    fn lstm_prefix(&self) -> Result<String, UserError> {
+    /// The modules of the recurrent layers, known by what stands before `weight_ih_l0`, such as `lstm.`.
+    fn modules(&self, shape: &Shape) -> Result<Modules, UserError> {
         let found = self.names(|name| name.ends_with("weight_ih_l0"));
-        match &found[..] {
-            [only] => Ok(only.trim_end_matches("weight_ih_l0").to_owned()),
-            _ => Err(UserError::new(
-                format!(
-                    "{}: weights of one LSTM were expected, `lstm.weight_ih` or `*.weight_ih_l0`; \
-                     {} match",
-                    self.file,
-                    found.len()
-                ),
-                self.holds(),
-            )),
-        }
+        let prefixes: Vec<String> =
+            found.iter().map(|name| name.trim_end_matches("weight_ih_l0").to_owned()).collect();
+        Modules::found(shape, &prefixes).ok_or_else(|| {
+            let what = match shape.lstm() {
+                Some(_) => "one LSTM".to_owned(),
+                None => shape.layers.title(),
+            };
+            let first = &shape.directions()[0];
+            let message = format!(
+                "{}: weights of {what} were expected, `{}.weight_ih` or `*.weight_ih_l0`; {} match",
+                self.file,
+                first.cell.name(),
+                found.len()
+            );
+            UserError::new(message, self.holds())
+        })
     }
 
     /// The values of a tensor that must have these dimensions.
@@ -222,7 +236,7 @@ impl WeightsFile<'_> {
 
     fn unclear(&self, layer: &str, pattern: &str, others: &[&str]) -> UserError {
         let message = format!(
-            "{}: beside the LSTM's tensors, exactly one `{pattern}` is expected for the {layer}; \
+            "{}: beside the tensors of recurrent layers, exactly one `{pattern}` is expected for the {layer}; \
              there are {}",
             self.file,
             listed(others)
@@ -237,7 +251,7 @@ impl WeightsFile<'_> {
             true => Ok(()),
             false => Err(UserError::new(
                 format!("{}: this model has no place for {}", self.file, listed(&others)),
-                "the model is one LSTM layer in one direction and one dense layer, with an embedding \
+                "the model has the recurrent layers of `model` and one dense layer, with an embedding \
                  for text only",
             )),
         }
@@ -245,6 +259,14 @@ impl WeightsFile<'_> {
 
     fn holds(&self) -> String {
         format!("the file holds {}", listed(&self.names(|_| true)))
+    }
+}
+
+/// Whether a parameter is an LSTM's bias, for which torch has two.
+fn is_lstm_bias(shape: &Shape, parameter: &Param) -> bool {
+    match (parameter.layer, parameter.role) {
+        (Layer::Recurrent { index, .. }, Role::Bias) => shape.layers[index].cell == Cell::Lstm,
+        _ => false,
     }
 }
 
@@ -270,18 +292,22 @@ fn shape_hint(parameter: &str) -> &'static str {
         "lstm.weight_ih" => {
             "its sizes are 4 * `model.lstm.units` and `model.embedding.dim`, or the features of arrays"
         }
-        _ => "the sizes follow from `model.lstm.units`",
+        _ => "the sizes follow from `units` in `model.lstm` or `model.layers`",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{Recurrent, Stack};
     use std::path::PathBuf;
 
-    const TEXT: Shape =
-        Shape { input: Input::Tokens { vocabulary: 7, dim: 3 }, units: 2, outputs: 1 };
-    const ARRAYS: Shape = Shape { input: Input::Features(3), units: 2, outputs: 1 };
+    const TEXT: Shape = Shape {
+        input: Input::Tokens { vocabulary: 7, dim: 3 },
+        layers: Stack::lstm(2),
+        outputs: 1,
+    };
+    const ARRAYS: Shape = Shape { input: Input::Features(3), layers: Stack::lstm(2), outputs: 1 };
 
     type Tensor = (&'static str, Dtype, Vec<usize>, Vec<u8>);
 
@@ -335,6 +361,69 @@ mod tests {
         }
     }
 
+    fn deep(layers: &[Recurrent]) -> Shape {
+        Shape { layers: Stack::new(layers).unwrap(), ..TEXT }
+    }
+
+    #[test]
+    fn weights_of_several_layers_come_back_to_the_bit_under_either_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let (lstm, gru) = (Recurrent::lstm(2), Recurrent::gru(3));
+        for layers in [
+            vec![lstm, lstm],
+            vec![gru],
+            vec![gru.both_ways(), gru.both_ways()],
+            vec![lstm.both_ways(), gru, lstm],
+        ] {
+            let shape = deep(&layers);
+            let weights = crate::model::torch(&shape, 3);
+            for names in [Names::Own, Names::Torch] {
+                write_weights(&path, &shape, &weights, names).unwrap();
+                assert_eq!(read_weights(&path, &shape).unwrap(), weights, "{layers:?} {names:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_layers_have_the_names_of_torch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let names = |layers: &[Recurrent]| -> Vec<String> {
+            let shape = deep(layers);
+            let weights = crate::model::keras(&shape, 3);
+            write_weights(&path, &shape, &weights, Names::Torch).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            let file = SafeTensors::deserialize(&bytes).unwrap();
+            let mut names: Vec<String> = file.names().into_iter().map(String::from).collect();
+            names.retain(|name| !name.starts_with("dense") && !name.starts_with("embedding"));
+            names.sort();
+            names
+        };
+        let of_module = |prefix: &str, ends: &[&str]| -> Vec<String> {
+            let kinds = ["bias_hh", "bias_ih", "weight_hh", "weight_ih"];
+            let each = kinds.iter().flat_map(|kind| ends.iter().map(move |end| (kind, end)));
+            each.map(|(kind, end)| format!("{prefix}.{kind}_{end}")).collect()
+        };
+        let (lstm, gru) = (Recurrent::lstm(2), Recurrent::gru(3));
+        let same = names(&[gru.both_ways(), gru.both_ways()]);
+        assert_eq!(same, of_module("gru", &["l0", "l0_reverse", "l1", "l1_reverse"]));
+        let mixed = names(&[lstm.both_ways(), gru]);
+        let expected = [of_module("rnn.0", &["l0", "l0_reverse"]), of_module("rnn.1", &["l0"])];
+        assert_eq!(mixed, expected.concat());
+    }
+
+    #[test]
+    fn modules_of_one_layer_each_are_told_by_their_numbers_and_by_nothing_else() {
+        let shape = deep(&[Recurrent::lstm(2), Recurrent::lstm(2)]);
+        let found = |names: [&str; 2]| Modules::found(&shape, &names.map(String::from));
+        let expected = Modules::Each(vec!["lstm1.".into(), "lstm2.".into()]);
+        assert_eq!(found(["lstm2.", "lstm1."]), Some(expected));
+        assert_eq!(found(["encoder.", "decoder."]), None);
+        assert_eq!(found(["lstm1.", "rnn2."]), None);
+        assert_eq!(found(["lstm1.", "lstm01."]), None);
+    }
+
     #[test]
     fn a_torch_module_may_call_its_layers_anything_and_its_biases_are_summed() {
         let folder = tempfile::tempdir().unwrap();
@@ -364,7 +453,7 @@ mod tests {
         let message = refused(&TEXT, &tensors);
         assert!(message.contains("the tensor `rnn.weight_hh_l0` is missing | the file holds `emb"));
 
-        let other = Shape { units: 3, ..TEXT };
+        let other = Shape { layers: Stack::lstm(3), ..TEXT };
         assert_eq!(
             refused(&other, &torch()),
             "/w.safetensors: `rnn.weight_ih_l0` has the shape [8, 3], and `lstm.weight_ih` of this \

@@ -163,7 +163,7 @@ mod tests {
         self, Device, EngineKind, Examples, Sequences, Settings, Split, Splits, State, Step,
     };
     use crate::model;
-    use crate::spec::{Input, Objective, Shape};
+    use crate::spec::{Input, Objective, Shape, Stack};
 
     const SECTION: NoiseScaleSection = NoiseScaleSection { rows: 4096, checkpoints: 8 };
     const ADAM: Optimizer = Optimizer::Adam {
@@ -208,7 +208,11 @@ mod tests {
         let sequences = Sequences::Tokens { tokens: &tokens, offsets: &offsets };
         let examples = Examples { sequences, labels: &labels };
         let splits = Splits { train: examples, validation: examples, test: examples };
-        let shape = Shape { input: Input::Tokens { vocabulary: 14, dim: 4 }, units: 5, outputs: 1 };
+        let shape = Shape {
+            input: Input::Tokens { vocabulary: 14, dim: 4 },
+            layers: Stack::lstm(5),
+            outputs: 1,
+        };
         let place = Device::Cpu.into();
         let mut engine =
             kernels::engine(kind, place, shape, splits, Settings::plain(Objective::binary(), ADAM))

@@ -183,13 +183,13 @@ fn edge_of_stability(
 mod tests {
     use super::*;
     use crate::kernels::{self, Device, Examples, Sequences};
-    use crate::spec::{Input, Objective, Shape};
+    use crate::spec::{Input, Objective, Shape, Stack};
 
     /// Every measure from its definition, with the whole Hessian of a model of 14 weights.
     #[test]
     fn all_measures_are_those_of_their_definitions() {
         kernels::tests::start_libtorch_once();
-        let shape = Shape { input: Input::Features(1), units: 1, outputs: 1 };
+        let shape = Shape { input: Input::Features(1), layers: Stack::lstm(1), outputs: 1 };
         let values: Vec<f32> = (0..60).map(|at| (1.3 * at as f32).sin()).collect();
         let labels: Vec<f32> = (0..20).map(|at| (at % 2) as f32).collect();
         let sequences = Sequences::Features { values: &values, steps: 3, features: 1 };

@@ -2,7 +2,8 @@
 //! head answers, the loss that is minimised, and the metrics by which answers are judged.
 //!
 //! ```text
-//! model       what the LSTM reads, its units and outputs; each parameter with path, dimensions and role
+//! model       what the model reads, its layers and outputs; each parameter with path, dimensions and role
+//! stack       the recurrent layers, each with its cell, units and directions
 //! loss        head and loss -> task; the loss of a row, in f64, from the raw outputs of the head
 //! objective   what a run is trained for; the metrics of what it answers
 //! metric      each metric with name, unit, direction, range and how it is computed
@@ -25,12 +26,14 @@ mod metrics;
 mod model;
 mod objective;
 mod rows;
+mod stack;
 
 pub use affine::Affine;
 pub use confusion::predicted_class;
 pub use loss::{Activation, Huber, LabelSmoothing, Loss, Task, probabilities, probability};
 pub use metric::{Better, DefaultMargin, Metric, MetricInfo, Unit};
 pub use metrics::Metrics;
-pub use model::{Input, Layer, Param, Role, Shape};
+pub use model::{Direction, Input, Layer, Param, Role, Shape};
 pub use objective::Objective;
 pub use rows::Rows;
+pub use stack::{Cell, MOST_LAYERS, Recurrent, Stack};

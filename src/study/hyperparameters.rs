@@ -1,6 +1,6 @@
 //! The columns of TensorBoard's HPARAMS tab: what tells the arms of studies apart.
 
-use crate::config::{Arm, ModelSection, Optimizer, TrainSection, is_under, leaves};
+use crate::config::{Arm, LayerSection, ModelSection, Optimizer, TrainSection, is_under, leaves};
 use crate::events::Hyperparameter;
 use anyhow::Result;
 use serde_json::Value;
@@ -38,7 +38,8 @@ pub(super) fn differing(arm: &Arm, all: &[Arm]) -> Result<Vec<(String, Hyperpara
 /// it: budgets, penalties, clipping, warm-up, Adam's decays, `micro_batch`. The seed is left out: the
 /// seeds of an arm are one row.
 fn hyperparameters(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
-    let (lstm, train) = (&arm.model.lstm, &arm.train);
+    let train = &arm.train;
+    let layers = arm.model.recurrent();
     let number = |value: f64| Hyperparameter::Number(value);
     let text = |value: &str| Hyperparameter::Text(value.to_owned());
     let usual = [
@@ -47,12 +48,18 @@ fn hyperparameters(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
         ("lr", number(train.optimizer.lr())),
         ("optimizer", text(train.optimizer.name())),
         ("schedule", text(&train.schedule.to_string())),
-        ("units", number(f64::from(lstm.units))),
-        ("dropout", number(lstm.dropout)),
-        ("recurrent_dropout", number(lstm.recurrent_dropout)),
     ];
-    let usual = usual.map(|(name, value)| (name.to_owned(), value));
-    Ok(usual.into_iter().chain(unusual(arm)?).collect())
+    // Several layers stand among what is unusual, as a whole.
+    let of_lstm = match &layers[..] {
+        [LayerSection::Lstm(lstm)] => vec![
+            ("units", number(f64::from(lstm.units))),
+            ("dropout", number(lstm.dropout)),
+            ("recurrent_dropout", number(lstm.recurrent_dropout)),
+        ],
+        _ => Vec::new(),
+    };
+    let usual = usual.into_iter().chain(of_lstm).map(|(name, value)| (name.to_owned(), value));
+    Ok(usual.chain(unusual(arm)?).collect())
 }
 
 /// By their paths in the file, without the section.

@@ -12,7 +12,7 @@ use crate::config::Arm;
 use crate::error::UserError;
 use crate::format;
 use crate::kernels::Device;
-use crate::spec::{Param, Role, Shape};
+use crate::spec::{Direction, Param, Role, Shape};
 use crate::train;
 use std::fs;
 use std::path::Path;
@@ -36,8 +36,11 @@ impl Needed {
         let parameters =
             shape.parameters().iter().map(|p| product(&p.dims)).fold(0, u64::saturating_add);
         let state = parameters.saturating_mul(VALUE * (2 + moments as u64));
-        // Four gates, the cell and the state at each step, and what is read there.
-        let step = 6 * shape.units as u64 + shape.features() as u64;
+        // The gates, the carry and the state of each direction at each step, and what is read there.
+        let of = |d: &Direction| (d.cell.gates() as u64 + 2) * d.units as u64;
+        let inputs = shape.layers.iter().rev().skip(1).map(|layer| layer.width() as u64);
+        let inputs = inputs.sum::<u64>() + shape.features() as u64;
+        let step = shape.directions().iter().map(of).sum::<u64>() + inputs;
         Self { parameters, state, workspace: step.saturating_mul(VALUE * steps as u64) }
     }
 
@@ -116,10 +119,17 @@ fn smaller(shape: &Shape) -> String {
             format::count(dims[0] as u64),
             format::count(dims[1] as u64)
         ),
-        _ => format!(
-            "lower `model.lstm.units`, which is {}: weights grow with its square, and 64 is usual",
-            format::count(shape.units as u64)
-        ),
+        _ => {
+            let units = shape.layers.iter().map(|layer| layer.units).max().unwrap_or_default();
+            let (key, is) = match shape.lstm() {
+                Some(_) => ("`model.lstm.units`", "is"),
+                None => ("`units` in `model.layers`", "is up to"),
+            };
+            format!(
+                "lower {key}, which {is} {}: weights grow with its square, and 64 is usual",
+                format::count(units as u64)
+            )
+        }
     }
 }
 
@@ -147,7 +157,7 @@ fn of_machine(root: &Path) -> Option<Limit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Input;
+    use crate::spec::{Input, Stack};
 
     fn limit(gigabytes: u64) -> Limit {
         Limit { bytes: gigabytes * 1_000_000_000, called: "this machine".into() }
@@ -160,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_model_beyond_the_memory_is_refused_with_the_numbers_and_what_to_change() {
-        let huge = Shape { input: Input::Features(3), units: 65_536, outputs: 1 };
+        let huge = Shape { input: Input::Features(3), layers: Stack::lstm(65_536), outputs: 1 };
         let error = refusal(&huge, 1, 24).unwrap();
         assert_eq!(
             error.message,
@@ -171,13 +181,14 @@ mod tests {
         assert!(error.hint.unwrap().contains("lower `model.lstm.units`, which is 65,536"));
         assert_eq!(refusal(&huge, 1, 300), None);
         let words = Input::Tokens { vocabulary: 500_000_000, dim: 64 };
-        let error = refusal(&Shape { input: words, units: 8, outputs: 1 }, 1, 24).unwrap();
+        let error =
+            refusal(&Shape { input: words, layers: Stack::lstm(8), outputs: 1 }, 1, 24).unwrap();
         assert!(error.hint.unwrap().contains("500,000,000 vectors of 64"));
     }
 
     #[test]
     fn runs_that_do_not_fit_beside_each_other_are_told_how_many_do() {
-        let large = Shape { input: Input::Features(3), units: 16_384, outputs: 1 };
+        let large = Shape { input: Input::Features(3), layers: Stack::lstm(16_384), outputs: 1 };
         let error = refusal(&large, 4, 40).unwrap();
         assert!(error.message.ends_with("too little for 4 runs at a time"), "{error}");
         assert!(error.hint.unwrap().starts_with("write `--workers 2`"));

@@ -9,7 +9,7 @@ use super::tuning::{Tuning, settled};
 use crate::config::{Arm, EngineChoice, Init, ModelSection, Study};
 use crate::data::{Facts, Prepared};
 use crate::error::UserError;
-use crate::kernels::{Device, EngineKind};
+use crate::kernels::{self, Device, EngineKind};
 use crate::model;
 use crate::spec::Shape;
 use crate::train::TrainingLength;
@@ -171,7 +171,9 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     if train.device == "auto" {
         train.device = if devices[0] == Device::Cpu { "cpu" } else { "cuda" }.to_owned();
     }
-    let engine = engine(train.engine, devices[0])?;
+    let shapes: Vec<(&str, Shape)> =
+        study.arms.iter().map(|arm| (arm.name.as_str(), shape(&arm.model, &data.facts))).collect();
+    let engine = engine(train.engine, devices[0], &shapes)?;
     train.engine = match engine {
         EngineKind::Libtorch => EngineChoice::Libtorch,
         EngineKind::Fused => EngineChoice::Fused,
@@ -192,16 +194,32 @@ fn shape(model: &ModelSection, facts: &Facts) -> Shape {
     model::shape(model, facts.vocabulary, facts.features, facts.classes.len())
 }
 
-fn engine(choice: EngineChoice, device: Device) -> Result<EngineKind, UserError> {
-    match (choice, device) {
-        (EngineChoice::Fused, Device::Cuda(_)) => Err(UserError::new(
-            "the engine `fused` works on the processor, and the device is `cuda`",
-            "use `--device cpu`, or `--set train.engine=libtorch`",
-        )),
-        (EngineChoice::Auto, device) => Ok(EngineKind::best_for(device)),
-        (EngineChoice::Fused, Device::Cpu) => Ok(EngineKind::Fused),
-        (EngineChoice::Libtorch, _) => Ok(EngineKind::Libtorch),
+/// The engine of all arms, so that nothing but what the file says differs between them: the one that was
+/// asked for, or the best one for the model that leaves the least choice.
+fn engine(
+    choice: EngineChoice,
+    device: Device,
+    shapes: &[(&str, Shape)],
+) -> Result<EngineKind, UserError> {
+    let asked = match choice {
+        EngineChoice::Fused => EngineKind::Fused,
+        EngineChoice::Libtorch => EngineKind::Libtorch,
+        EngineChoice::Auto => {
+            let mut best = shapes.iter().map(|(_, shape)| EngineKind::best_for(device, shape));
+            let all_fused = best.all(|kind| kind == EngineKind::Fused);
+            return Ok(if all_fused { EngineKind::Fused } else { EngineKind::Libtorch });
+        }
+    };
+    for (arm, shape) in shapes {
+        let Err(reason) = kernels::supports(asked, shape, device) else { continue };
+        let message = format!("arm `{arm}`: the engine `{}` {reason}", asked.name());
+        let hint = match device {
+            Device::Cuda(_) => "use `--device cpu`, or `--set train.engine=libtorch`",
+            Device::Cpu => "use `--set train.engine=auto`, which takes libtorch for this model",
+        };
+        return Err(UserError::new(message, hint));
     }
+    Ok(asked)
 }
 
 /// The content of these files defines runs, not their names.
@@ -252,14 +270,30 @@ fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{Input, Recurrent, Stack};
 
     #[test]
     fn an_engine_that_was_asked_for_serves_or_is_an_error() {
         let cuda = Device::Cuda(0);
-        assert_eq!(engine(EngineChoice::Auto, cuda).unwrap(), EngineKind::Libtorch);
-        assert_eq!(engine(EngineChoice::Libtorch, Device::Cpu).unwrap(), EngineKind::Libtorch);
-        assert_eq!(engine(EngineChoice::Fused, Device::Cpu).unwrap(), EngineKind::Fused);
-        let error = engine(EngineChoice::Fused, cuda).unwrap_err();
+        let of = |choice, device, layers| {
+            let plain = Shape { input: Input::Features(3), layers: Stack::lstm(4), outputs: 1 };
+            engine(choice, device, &[("a", plain), ("b", Shape { layers, ..plain })])
+        };
+        let plain = |choice, device| of(choice, device, Stack::lstm(4));
+        assert_eq!(plain(EngineChoice::Auto, cuda).unwrap(), EngineKind::Libtorch);
+        assert_eq!(plain(EngineChoice::Libtorch, Device::Cpu).unwrap(), EngineKind::Libtorch);
+        assert_eq!(plain(EngineChoice::Fused, Device::Cpu).unwrap(), EngineKind::Fused);
+        let error = plain(EngineChoice::Fused, cuda).unwrap_err();
         assert!(error.to_string().contains("processor"), "{error}");
+
+        let gru = Stack::one(Recurrent::gru(5));
+        assert_eq!(of(EngineChoice::Auto, Device::Cpu, gru).unwrap(), EngineKind::Libtorch);
+        assert_eq!(of(EngineChoice::Libtorch, Device::Cpu, gru).unwrap(), EngineKind::Libtorch);
+        let error = of(EngineChoice::Fused, Device::Cpu, gru).unwrap_err();
+        assert_eq!(
+            error.message,
+            "arm `b`: the engine `fused` computes one LSTM in one direction, and the model has GRU(5)"
+        );
+        assert!(error.hint.unwrap().contains("train.engine=auto"));
     }
 }

@@ -182,7 +182,7 @@ impl Callback for Recorder<'_> {
         let mut lines = Vec::new();
         for (parameter, values) in shape.parameters().iter().zip(weights) {
             let Some(histogram) = Histogram::of(values) else { continue };
-            lines.push(HistogramLine { epoch, parameter: parameter.path.to_owned(), histogram });
+            lines.push(HistogramLine { epoch, parameter: parameter.path.clone(), histogram });
         }
         self.logs.histograms.append(&lines)?;
         self.logs.histograms.sync()?;

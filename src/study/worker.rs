@@ -274,8 +274,8 @@ fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Resul
     let mut batches = order.chunks(arm.batch_size).cycle();
     let mut step = || -> Result<()> {
         let rows = batches.next().unwrap_or_default();
-        let masks = train::masks(&arm.model.lstm, &run.model, run.seed, 0, rows);
-        engine.train_step(&Step { rows, lr, masks: masks.as_ref() })?;
+        let masks = train::masks(&arm.model, &run.model, run.seed, 0, rows);
+        engine.train_step(&Step { rows, lr, masks: masks.as_deref() })?;
         engine.take_computed().map(drop)
     };
     step()?;

@@ -155,13 +155,13 @@ fn arrays(tensors: &SafeTensors<'_>, prefix: &str, shape: &Shape) -> Result<Arra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Input, Task};
+    use crate::spec::{Input, Stack, Task};
 
     #[test]
     fn what_was_saved_is_read_back_to_the_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint/state.safetensors");
-        let shape = Shape { input: Input::Features(3), units: 2, outputs: 1 };
+        let shape = Shape { input: Input::Features(3), layers: Stack::lstm(2), outputs: 1 };
         let adam = crate::train::optimizer(&crate::config::TrainSection::default().optimizer);
         let mut state = State::new(crate::model::keras(&shape, 5), &adam);
         state.moments[0][1][3] = 1e-39;
@@ -172,7 +172,7 @@ mod tests {
         assert!(load(&path, &shape, 2).unwrap().is_none());
         save(&path, &shape, &state, &position).unwrap();
         assert_eq!(load(&path, &shape, 2).unwrap().unwrap(), (state, position));
-        let other = Shape { units: 3, ..shape };
+        let other = Shape { layers: Stack::lstm(3), ..shape };
         assert!(format!("{:#}", load(&path, &other, 2).unwrap_err()).contains("cannot be used"));
     }
 
@@ -180,7 +180,7 @@ mod tests {
     fn a_flipped_bit_anywhere_is_seen_and_files_of_earlier_versions_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.safetensors");
-        let shape = Shape { input: Input::Features(2), units: 1, outputs: 1 };
+        let shape = Shape { input: Input::Features(2), layers: Stack::lstm(1), outputs: 1 };
         let adam = crate::train::optimizer(&crate::config::TrainSection::default().optimizer);
         let state = State::new(crate::model::keras(&shape, 5), &adam);
         let position = Position { epoch: 2, seconds: 0.25, ..Position::default() };

@@ -1,39 +1,65 @@
 //! Which inputs and states a step drops.
 //!
 //! As Keras has it: each row of a batch has its own masks, the same at every time step; one mask
-//! for the inputs, or one a gate as soon as states are dropped too; 1 / (1 - share) where something
-//! is kept. Source: `keras/src/layers/rnn/{lstm,dropout_rnn_cell}.py` (3.15).
+//! for the inputs, or one a gate as soon as states are dropped too (four of an LSTM, three of a GRU);
+//! 1 / (1 - share) where something is kept. Each layer has masks of its own, and each direction of it.
+//! Source: `keras/src/layers/rnn/{lstm,gru,bidirectional,dropout_rnn_cell}.py` (3.15).
 //!
 //! A row's masks depend on the seed, the epoch and the row alone, so every batch size drops the
-//! same.
+//! same. They are drawn one direction after the other, of each the inputs' first.
 
-use crate::config::LstmSection;
+use crate::config::{LayerSection, ModelSection};
 use crate::kernels::Masks;
 use crate::rng::{Purpose, part};
-use crate::spec::Shape;
+use crate::spec::{Direction, Shape};
 use rand::Rng;
 
-/// The masks of one step on these rows; `None` when nothing is dropped.
+/// What one direction of a layer drops.
+struct Drops {
+    /// The shares of inputs and states.
+    shares: [f64; 2],
+    /// How many values of each a row has a mask for.
+    counts: [usize; 2],
+}
+
+impl Drops {
+    fn of(layers: &[LayerSection], direction: &Direction) -> Self {
+        let settings = layers[direction.index].settings();
+        let shares = [settings.dropout, settings.recurrent_dropout];
+        let all = direction.cell.gates();
+        let gates = if settings.recurrent_dropout > 0.0 { all } else { 1 };
+        let inputs = if settings.dropout > 0.0 { gates * direction.features } else { 0 };
+        let states = if settings.recurrent_dropout > 0.0 { all * direction.units } else { 0 };
+        Self { shares, counts: [inputs, states] }
+    }
+}
+
+/// The masks of one step on these rows, one each direction of the model's layers; `None` when nothing is
+/// dropped.
 pub fn masks(
-    lstm: &LstmSection,
+    model: &ModelSection,
     shape: &Shape,
     seed: u64,
     epoch: u64,
     rows: &[u32],
-) -> Option<Masks> {
-    let gates = if lstm.recurrent_dropout > 0.0 { 4 } else { 1 };
-    let inputs = if lstm.dropout > 0.0 { gates * shape.features() } else { 0 };
-    let states = if lstm.recurrent_dropout > 0.0 { 4 * shape.units } else { 0 };
-    if inputs + states == 0 {
+) -> Option<Vec<Masks>> {
+    let layers = model.recurrent();
+    let drops: Vec<Drops> = shape.directions().iter().map(|d| Drops::of(&layers, d)).collect();
+    let count = drops.iter().flat_map(|drops| drops.counts).sum();
+    if count == 0 {
         return None;
     }
-    let mut masks = Masks::default();
+    let mut all = vec![Masks::default(); drops.len()];
     for row in rows {
-        let mut rng = part(seed, Purpose::Dropout, epoch, u64::from(*row), inputs + states);
-        masks.input.extend((0..inputs).map(|_| draw(lstm.dropout, &mut rng)));
-        masks.recurrent.extend((0..states).map(|_| draw(lstm.recurrent_dropout, &mut rng)));
+        let mut rng = part(seed, Purpose::Dropout, epoch, u64::from(*row), count);
+        for (masks, Drops { shares: [input, state], counts: [inputs, states] }) in
+            all.iter_mut().zip(&drops)
+        {
+            masks.input.extend((0..*inputs).map(|_| draw(*input, &mut rng)));
+            masks.recurrent.extend((0..*states).map(|_| draw(*state, &mut rng)));
+        }
     }
-    Some(masks)
+    Some(all)
 }
 
 /// 0 with this probability, else what keeps the mean at 1.
@@ -45,13 +71,32 @@ fn draw(share: f64, rng: &mut impl Rng) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Input;
+    use crate::config::RecurrentSection;
+    use crate::spec::{Input, Recurrent, Stack};
 
-    const SHAPE: Shape = Shape { input: Input::Features(10), units: 6, outputs: 1 };
+    const SHAPE: Shape = Shape { input: Input::Features(10), layers: Stack::lstm(6), outputs: 1 };
 
     fn drawn(dropout: f64, recurrent_dropout: f64, epoch: u64, rows: &[u32]) -> Option<Masks> {
-        let lstm = LstmSection { dropout, recurrent_dropout, ..LstmSection::default() };
-        masks(&lstm, &SHAPE, 1, epoch, rows)
+        let lstm = RecurrentSection { dropout, recurrent_dropout, ..RecurrentSection::default() };
+        let model = ModelSection { lstm: Some(lstm), ..ModelSection::default() };
+        masks(&model, &SHAPE, 1, epoch, rows).map(|mut all| all.remove(0))
+    }
+
+    #[test]
+    fn each_direction_has_masks_of_its_own_with_as_many_gates_as_its_cell() {
+        let layers = "layers: [{ bidirectional: { gru: { units: 4, dropout: 0.5, recurrent_dropout: \
+                      0.5 } } }, { lstm: { units: 3 } }, { lstm: { units: 2, dropout: 0.5 } }]";
+        let model: ModelSection = serde_yaml::from_str(layers).unwrap();
+        let sizes: Vec<Recurrent> = model.recurrent().iter().map(LayerSection::sizes).collect();
+        let shape = Shape { layers: Stack::new(&sizes).unwrap(), ..SHAPE };
+        let found = masks(&model, &shape, 1, 0, &[5, 6]).unwrap();
+        let counts: Vec<_> = found.iter().map(|m| (m.input.len(), m.recurrent.len())).collect();
+        let way = (2 * 3 * 10, 2 * 3 * 4);
+        assert_eq!(counts, [way, way, (0, 0), (2 * 3, 0)]);
+        assert_ne!(found[0], found[1]);
+        let alone = masks(&model, &shape, 1, 0, &[6]).unwrap();
+        assert_eq!(found[1].recurrent[12..], alone[1].recurrent);
+        assert_eq!(found[3].input[3..], alone[3].input);
     }
 
     #[test]

@@ -50,7 +50,6 @@ pub(super) fn train_epoch(
     let order = order(job, position.epoch);
     let batches: Vec<&[u32]> = order.chunks(job.arm.batch_size).collect();
     let length = job.training_length();
-    let lstm = &job.arm.model.lstm;
     let every = job.arm.train.evaluate_every;
     let (mut clock, mut since) = (Instant::now(), Instant::now());
     let mut unread: Vec<Unread<'_>> = Vec::new();
@@ -72,12 +71,12 @@ pub(super) fn train_epoch(
             since = Instant::now();
         }
         let rows = batches[position.batch as usize];
-        let masks = dropout::masks(lstm, &job.shape, job.seed, position.epoch, rows);
+        let masks = dropout::masks(&job.arm.model, &job.shape, job.seed, position.epoch, rows);
         let lr = rate(job, position, position.step);
         if let Some(threads) = callback.threads() {
             engine.set_threads(threads)?;
         }
-        engine.train_step(&Step { rows, lr, masks: masks.as_ref() })?;
+        engine.train_step(&Step { rows, lr, masks: masks.as_deref() })?;
         unread.push(Unread { rows, lr });
         position.batch += 1;
         position.step += 1;

@@ -1,6 +1,6 @@
 //! An arm's settings -> what an engine is told once.
 
-use crate::config::{self, AdamForm, Arm, ClassWeight, ClassWeightRule, LstmSection};
+use crate::config::{self, AdamForm, Arm, ClassWeight, ClassWeightRule, LayerSection};
 use crate::kernels::{Clip, Optimizer, Penalties, Penalty, Settings};
 use crate::spec::{Objective, Shape, Task};
 
@@ -15,7 +15,7 @@ pub fn settings(arm: &Arm, shape: &Shape, targets: &[f32]) -> Settings {
         objective: objective(arm, shape, targets),
         optimizer: optimizer(&train.optimizer),
         clip,
-        penalties: penalties(&arm.model.lstm),
+        penalties: arm.model.recurrent().iter().map(penalties).collect(),
         micro_batch: train.micro_batch.map(|rows| rows as usize),
     }
 }
@@ -55,12 +55,13 @@ pub fn optimizer(section: &config::Optimizer) -> Optimizer {
     }
 }
 
-fn penalties(lstm: &LstmSection) -> Penalties {
+fn penalties(layer: &LayerSection) -> Penalties {
+    let settings = layer.settings();
     let of = |penalty: config::Penalty| Penalty { l1: penalty.l1, l2: penalty.l2 };
     Penalties {
-        kernel: of(lstm.kernel_regularizer),
-        recurrent: of(lstm.recurrent_regularizer),
-        bias: of(lstm.bias_regularizer),
+        kernel: of(settings.kernel_regularizer),
+        recurrent: of(settings.recurrent_regularizer),
+        bias: of(settings.bias_regularizer),
     }
 }
 

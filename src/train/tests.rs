@@ -5,7 +5,7 @@ use crate::config::{
     EarlyStopping, EvaluateEvery, Monitor, Plateau, Schedule, StopAt, TrainSection,
 };
 use crate::kernels::{Computed, Examples, Sequences, Step};
-use crate::spec::{Input, Metric};
+use crate::spec::{Input, Metric, Stack};
 use std::cell::Cell;
 
 /// An engine whose one weight remembers the order of all rows it was trained on, and the rates.
@@ -93,7 +93,7 @@ fn sessions(train: TrainSection, patiences: &[u32]) -> Sessions {
     let sequences = Sequences::Features { values: &[0.0; 22], steps: 1, features: 1 };
     let examples = Examples { sequences, labels: &labels };
     let splits = Splits { train: examples, validation: examples, test: examples };
-    let shape = Shape { input: Input::Features(1), units: 1, outputs: 1 };
+    let shape = Shape { input: Input::Features(1), layers: Stack::lstm(1), outputs: 1 };
     let arm = Arm { name: "a".to_owned(), batch_size: 4, model: Default::default(), train };
     let objective = Objective::binary();
     let job = Job {

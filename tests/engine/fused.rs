@@ -7,7 +7,7 @@ use batchscope::kernels::{
     State, Step,
 };
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape};
+use batchscope::spec::{Input, Objective, Shape, Stack};
 
 /// Examples of one kind.
 struct Examples {
@@ -40,7 +40,11 @@ impl Examples {
         let rows: Vec<Vec<i32>> = draws.chunks(41).map(row).collect();
         let small = |row: &Vec<i32>| row.iter().filter(|token| **token < 9).count() * 2 > row.len();
         let labels = rows.iter().map(|row| f32::from(u8::from(small(row)))).collect();
-        let shape = Shape { input: Input::Tokens { vocabulary: 50, dim }, units, outputs: 1 };
+        let shape = Shape {
+            input: Input::Tokens { vocabulary: 50, dim },
+            layers: Stack::lstm(units),
+            outputs: 1,
+        };
         Self { shape, ragged: Ragged::new(&rows), values: vec![], steps: 0, labels }
     }
 
@@ -48,7 +52,8 @@ impl Examples {
         let values = noise(rows * steps * features, 3);
         let label = |row: &[f32]| f32::from(u8::from(row.iter().sum::<f32>() > 0.0));
         let labels = values.chunks(steps * features).map(label).collect();
-        let shape = Shape { input: Input::Features(features), units, outputs: 1 };
+        let shape =
+            Shape { input: Input::Features(features), layers: Stack::lstm(units), outputs: 1 };
         Self { shape, ragged: Ragged::new(&[]), values, steps, labels }
     }
 
@@ -72,7 +77,7 @@ impl Examples {
             let keep = |draw: f32| if draw < -0.6 { 0.0 } else { 1.25 };
             noise(count, seed).into_iter().map(keep).collect()
         };
-        let (f, h) = (self.shape.features(), self.shape.units);
+        let (f, h) = (self.shape.features(), self.shape.lstm().unwrap());
         Masks { input: draw(rows * input * f, 11), recurrent: draw(rows * recurrent * h, 12) }
     }
 
@@ -96,7 +101,7 @@ fn settings() -> Settings {
     let penalties = Penalties { kernel: penalty, recurrent: penalty, bias: penalty };
     let clip = Some(Clip::Norm(0.5));
     let objective = Objective { class_weights: vec![1.0, 2.0], ..Objective::binary() };
-    Settings { clip, penalties, ..Settings::plain(objective, ADAM) }
+    Settings { clip, penalties: vec![penalties], ..Settings::plain(objective, ADAM) }
 }
 
 /// What every set of instructions and any number of threads must give to the bit.
@@ -116,7 +121,7 @@ fn bits(path: Path) -> Vec<Trained> {
         for (input, recurrent) in [(1, 0), (0, 4), (4, 4)] {
             let mut engine = scene.engine(path, settings());
             let rows: Vec<u32> = (0..20).collect();
-            let masks = scene.masks(rows.len(), input, recurrent);
+            let masks = [scene.masks(rows.len(), input, recurrent)];
             for _ in 0..2 {
                 let step = Step { rows: &rows, lr: 0.01, masks: Some(&masks) };
                 engine.train_step(&step).unwrap();

@@ -8,7 +8,10 @@ use batchscope::kernels::{
     Arrays, Device, Examples, LossSurface, Masks, Optimizer, Penalties, Penalty, Sequences,
     Settings, State, Step,
 };
-use batchscope::spec::{Huber, Input, LabelSmoothing, Loss, Objective, Shape};
+use batchscope::spec::{
+    Cell, Direction, Huber, Input, LabelSmoothing, Layer, Loss, Objective, Param, Recurrent, Role,
+    Shape, Stack,
+};
 
 /// The model in f64.
 struct Reference<'r> {
@@ -17,7 +20,8 @@ struct Reference<'r> {
     /// The input vectors of each row.
     rows: Vec<Row<'r>>,
     labels: &'r [f32],
-    masks: &'r Masks,
+    /// One each direction, or none.
+    masks: &'r [Masks],
 }
 
 enum Row<'r> {
@@ -57,39 +61,58 @@ impl Reference<'_> {
             let weight = objective.class_weights.get(label as usize).map_or(1.0, |w| f64::from(*w));
             weight * loss_of(objective.loss, &self.logits(parameters, row), f64::from(label))
         });
-        let lstm = &parameters[parameters.len() - 5..];
-        let Penalties { kernel, recurrent, bias } = self.settings.penalties;
-        let penalties =
-            [kernel, recurrent, bias].into_iter().zip(lstm).map(|(penalty, weights)| {
-                weights.iter().map(|w| penalty.l1 * w.abs() + penalty.l2 * w * w).sum::<f64>()
-            });
+        let of_shape = self.shape.parameters();
+        let penalties = of_shape.iter().zip(parameters).map(|(parameter, weights)| {
+            let Penalty { l1, l2 } = self.penalty_on(parameter);
+            weights.iter().map(|w| l1 * w.abs() + l2 * w * w).sum::<f64>()
+        });
         losses.sum::<f64>() / n + penalties.sum::<f64>()
     }
 
-    fn logits(&self, parameters: &[Vec<f64>], row: usize) -> Vec<f64> {
-        let (f, h) = (self.shape.features(), self.shape.units);
-        let [.., weight_ih, weight_hh, bias, dense, dense_bias] = parameters else { panic!() };
-        let (mut state, mut carry) = (vec![0.0; h], vec![0.0; h]);
-        for step in 0..self.steps(row) {
-            let x = self.input(parameters, row, step);
-            let mut z = bias.clone();
-            for (index, z) in z.iter_mut().enumerate() {
-                let gate = index / h;
-                let inputs =
-                    (0..f).map(|k| x[k] * self.input_mask(row, gate, k) * weight_ih[index * f + k]);
-                let states = (0..h).map(|k| {
-                    state[k] * self.recurrent_mask(row, gate, k) * weight_hh[index * h + k]
-                });
-                *z += inputs.sum::<f64>() + states.sum::<f64>();
-            }
-            for unit in 0..h {
-                let [i, forget, o] = [0, 1, 3].map(|gate| sigmoid(z[gate * h + unit]));
-                carry[unit] = forget * carry[unit] + i * z[2 * h + unit].tanh();
-                state[unit] = o * carry[unit].tanh();
-            }
+    fn penalty_on(&self, parameter: &Param) -> Penalty {
+        let Layer::Recurrent { index, .. } = parameter.layer else { return Penalty::default() };
+        let found = self.settings.penalties.get(index).copied().unwrap_or_default();
+        match parameter.role {
+            Role::Kernel => found.kernel,
+            Role::Recurrent => found.recurrent,
+            _ => found.bias,
         }
-        let dot = |weights: &[f64]| state.iter().zip(weights).map(|(a, b)| a * b).sum::<f64>();
-        dense.chunks(h).zip(dense_bias).map(|(weights, bias)| dot(weights) + bias).collect()
+    }
+
+    fn logits(&self, parameters: &[Vec<f64>], row: usize) -> Vec<f64> {
+        let mut values: Vec<Vec<f64>> =
+            (0..self.steps(row)).map(|step| self.input(parameters, row, step)).collect();
+        let mut at = usize::from(matches!(self.shape.input, Input::Tokens { .. }));
+        let (mut number, mut last) = (0, Vec::new());
+        for layer in self.shape.layers.iter() {
+            let mut sides = Vec::new();
+            last.clear();
+            for reverse in [false, true].into_iter().take(layer.directions()) {
+                let arrays = if layer.cell == Cell::Lstm { 3 } else { 4 };
+                let weights = &parameters[at..at + arrays];
+                (at, number) = (at + arrays, number + 1);
+                if reverse {
+                    values.reverse();
+                }
+                let mask = Mask { of: self.masks.get(number - 1), row, gates: layer.cell.gates() };
+                let mut states = run(layer, weights, &values, &mask);
+                last.extend(states.last().cloned().unwrap_or(vec![0.0; layer.units]));
+                if reverse {
+                    values.reverse();
+                    states.reverse();
+                }
+                sides.push(states);
+            }
+            let beside = |step: usize| sides.iter().flat_map(|side| side[step].clone()).collect();
+            values = (0..values.len()).map(beside).collect();
+        }
+        let [.., dense, dense_bias] = parameters else { panic!() };
+        let dot = |weights: &[f64]| last.iter().zip(weights).map(|(a, b)| a * b).sum::<f64>();
+        dense
+            .chunks(last.len())
+            .zip(dense_bias)
+            .map(|(weights, bias)| dot(weights) + bias)
+            .collect()
     }
 
     fn steps(&self, row: usize) -> usize {
@@ -107,18 +130,6 @@ impl Reference<'_> {
                 values[step * f..][..f].iter().map(|value| f64::from(*value)).collect()
             }
         }
-    }
-
-    fn input_mask(&self, row: usize, gate: usize, k: usize) -> f64 {
-        let f = self.shape.features();
-        let gates = if self.masks.recurrent.is_empty() { 1 } else { 4 };
-        let at = (row * gates + gate % gates) * f + k;
-        self.masks.input.get(at).map_or(1.0, |value| f64::from(*value))
-    }
-
-    fn recurrent_mask(&self, row: usize, gate: usize, k: usize) -> f64 {
-        let at = (row * 4 + gate) * self.shape.units + k;
-        self.masks.recurrent.get(at).map_or(1.0, |value| f64::from(*value))
     }
 
     /// Central differences, whose error is of the order of 1e-10.
@@ -140,6 +151,66 @@ impl Reference<'_> {
         }
         gradient
     }
+}
+
+/// The masks of one row and direction.
+struct Mask<'m> {
+    of: Option<&'m Masks>,
+    row: usize,
+    gates: usize,
+}
+
+impl Mask<'_> {
+    fn input(&self, gate: usize, k: usize, width: usize) -> f64 {
+        let Some(masks) = self.of else { return 1.0 };
+        let gates = if masks.recurrent.is_empty() { 1 } else { self.gates };
+        let at = (self.row * gates + gate % gates) * width + k;
+        masks.input.get(at).map_or(1.0, |value| f64::from(*value))
+    }
+
+    fn state(&self, gate: usize, k: usize, units: usize) -> f64 {
+        let Some(masks) = self.of else { return 1.0 };
+        let at = (self.row * self.gates + gate) * units + k;
+        masks.recurrent.get(at).map_or(1.0, |value| f64::from(*value))
+    }
+}
+
+/// The states of one direction at each step, from inputs in the order in which it reads them.
+fn run(layer: &Recurrent, weights: &[Vec<f64>], inputs: &[Vec<f64>], mask: &Mask) -> Vec<Vec<f64>> {
+    let (g, h) = (layer.cell.gates(), layer.units);
+    let (mut state, mut carry) = (vec![0.0; h], vec![0.0; h]);
+    let mut states = Vec::new();
+    for x in inputs {
+        let f = x.len();
+        let of_input = |row: usize| {
+            let terms = (0..f).map(|k| x[k] * mask.input(row / h, k, f) * weights[0][row * f + k]);
+            terms.sum::<f64>() + weights[2][row]
+        };
+        let of_state = |row: usize| {
+            let terms =
+                (0..h).map(|k| state[k] * mask.state(row / h, k, h) * weights[1][row * h + k]);
+            terms.sum::<f64>() + weights.get(3).map_or(0.0, |bias| bias[row])
+        };
+        let a: Vec<f64> = (0..g * h).map(of_input).collect();
+        let b: Vec<f64> = (0..g * h).map(of_state).collect();
+        for unit in 0..h {
+            let sum = |gate: usize| a[gate * h + unit] + b[gate * h + unit];
+            match layer.cell {
+                Cell::Lstm => {
+                    let [i, forget, o] = [0, 1, 3].map(|gate| sigmoid(sum(gate)));
+                    carry[unit] = forget * carry[unit] + i * sum(2).tanh();
+                    state[unit] = o * carry[unit].tanh();
+                }
+                Cell::Gru => {
+                    let (r, z) = (sigmoid(sum(0)), sigmoid(sum(1)));
+                    let n = (a[2 * h + unit] + r * b[2 * h + unit]).tanh();
+                    state[unit] = (1.0 - z) * n + z * state[unit];
+                }
+            }
+        }
+        states.push(state.clone());
+    }
+    states
 }
 
 /// Numbers that look like noise and need no generator.
@@ -174,14 +245,19 @@ impl Scene {
             (0..*length).map(|step| ((3 * row + 5 * step) % 11) as i32).collect()
         };
         let token_rows: Vec<Vec<i32>> = lengths.iter().enumerate().map(row).collect();
-        let shape = Shape { input: Input::Tokens { vocabulary: 11, dim }, units, outputs: 1 };
+        let shape = Shape {
+            input: Input::Tokens { vocabulary: 11, dim },
+            layers: Stack::lstm(units),
+            outputs: 1,
+        };
         let ragged = Ragged::new(&token_rows);
         let labels = (0..lengths.len()).map(|row| (row % 2) as f32).collect();
         Self { shape, ragged, token_rows, values: vec![], steps: 0, labels }
     }
 
     fn features(rows: usize, steps: usize, features: usize, units: usize, scale: f64) -> Self {
-        let shape = Shape { input: Input::Features(features), units, outputs: 1 };
+        let shape =
+            Shape { input: Input::Features(features), layers: Stack::lstm(units), outputs: 1 };
         let values = noise(rows * steps * features, 9.0, scale);
         let labels = (0..rows).map(|row| (row % 2) as f32).collect();
         Self { shape, ragged: Ragged::new(&[]), token_rows: vec![], values, steps, labels }
@@ -232,7 +308,7 @@ const DESCENT: Optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false };
 
 /// Compares the gradients of both sides, entry by entry.
 #[track_caller]
-fn assert_gradient(path: Path, scene: &Scene, masks: &Masks, change: impl Fn(&mut Settings)) {
+fn assert_gradient(path: Path, scene: &Scene, masks: &[Masks], change: impl Fn(&mut Settings)) {
     let mut settings = Settings::plain(Objective::binary(), DESCENT);
     change(&mut settings);
     let first = weights(&scene.shape);
@@ -245,11 +321,13 @@ fn assert_gradient(path: Path, scene: &Scene, masks: &Masks, change: impl Fn(&mu
     let mut engine = engine(path, scene.shape, scene.sequences(), labels, settings.clone());
     engine.set_state(&State::new(first.clone(), &settings.optimizer)).unwrap();
     let all: Vec<u32> = (0..labels.len() as u32).collect();
-    if *masks == Masks::default() && settings.penalties == Penalties::default() {
+    if masks.is_empty() && settings.penalties.is_empty() {
         assert_same(&engine.gradient(&all).unwrap(), &expected);
         assert_eq!(engine.state().unwrap().parameters, first, "the weights moved");
     }
-    engine.train_step(&Step { rows: &all, lr: 1.0, masks: Some(masks) }).unwrap();
+    engine
+        .train_step(&Step { rows: &all, lr: 1.0, masks: (!masks.is_empty()).then_some(masks) })
+        .unwrap();
     let computed = engine.take_computed().unwrap();
     let after = engine.state().unwrap().parameters;
     let mut squares = 0.0;
@@ -270,32 +348,32 @@ fn assert_gradient(path: Path, scene: &Scene, masks: &Masks, change: impl Fn(&mu
 }
 
 pub(super) fn gradients_of_ragged_tokens_agree_with_finite_differences(path: Path) {
-    let none = Masks::default();
-    assert_gradient(path, &Scene::tokens(&[7, 3, 1, 5, 0, 7, 2], 4, 5), &none, |_| ());
-    assert_gradient(path, &Scene::tokens(&[1], 3, 7), &none, |_| ());
-    assert_gradient(path, &Scene::tokens(&[0, 0, 4], 1, 1), &none, |_| ());
+    assert_gradient(path, &Scene::tokens(&[7, 3, 1, 5, 0, 7, 2], 4, 5), &[], |_| ());
+    assert_gradient(path, &Scene::tokens(&[1], 3, 7), &[], |_| ());
+    assert_gradient(path, &Scene::tokens(&[0, 0, 4], 1, 1), &[], |_| ());
 }
 
 pub(super) fn gradients_of_features_agree_with_finite_differences(path: Path) {
-    let none = Masks::default();
-    assert_gradient(path, &Scene::features(5, 6, 3, 5, 1.0), &none, |_| ());
-    assert_gradient(path, &Scene::features(1, 1, 1, 1, 1.0), &none, |_| ());
-    assert_gradient(path, &Scene::features(3, 9, 17, 16, 1.0), &none, |_| ());
+    assert_gradient(path, &Scene::features(5, 6, 3, 5, 1.0), &[], |_| ());
+    assert_gradient(path, &Scene::features(1, 1, 1, 1, 1.0), &[], |_| ());
+    assert_gradient(path, &Scene::features(3, 9, 17, 16, 1.0), &[], |_| ());
 }
 
 pub(super) fn gradients_of_saturated_gates_agree_with_finite_differences(path: Path) {
-    assert_gradient(path, &Scene::features(4, 5, 3, 4, 60.0), &Masks::default(), |_| ());
+    assert_gradient(path, &Scene::features(4, 5, 3, 4, 60.0), &[], |_| ());
 }
+
+const PENALTIES: Penalties = Penalties {
+    kernel: Penalty { l1: 0.01, l2: 0.0 },
+    recurrent: Penalty { l1: 0.0, l2: 0.02 },
+    bias: Penalty { l1: 0.03, l2: 0.01 },
+};
 
 pub(super) fn gradients_with_penalties_and_weights_of_labels_agree(path: Path) {
     let weighted = |settings: &mut Settings| settings.objective.class_weights = vec![0.5, 3.0];
-    assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), weighted);
-    assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &Masks::default(), |settings| {
-        settings.penalties = Penalties {
-            kernel: Penalty { l1: 0.01, l2: 0.0 },
-            recurrent: Penalty { l1: 0.0, l2: 0.02 },
-            bias: Penalty { l1: 0.03, l2: 0.01 },
-        };
+    assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &[], weighted);
+    assert_gradient(path, &Scene::tokens(&[4, 2, 5], 3, 4), &[], |settings| {
+        settings.penalties = vec![PENALTIES];
         settings.objective.class_weights = vec![0.5, 3.0];
     });
 }
@@ -306,13 +384,13 @@ pub(super) fn gradients_of_each_head_and_loss_agree(path: Path) {
             settings.objective = Objective::new(loss, outputs);
         };
         let tokens = Scene::tokens(&[4, 2, 0, 5, 7], 3, 4).with_head(loss, outputs);
-        assert_gradient(path, &tokens, &Masks::default(), objective);
+        assert_gradient(path, &tokens, &[], objective);
         let features = Scene::features(19, 3, 2, 5, 1.0).with_head(loss, outputs);
-        assert_gradient(path, &features, &Masks::default(), objective);
+        assert_gradient(path, &features, &[], objective);
     }
     let (loss, outputs) = HEADS[1];
     let scene = Scene::features(6, 3, 2, 5, 1.0).with_head(loss, outputs);
-    assert_gradient(path, &scene, &Masks::default(), |settings| {
+    assert_gradient(path, &scene, &[], |settings| {
         settings.objective = Objective::new(loss, outputs);
         settings.objective.class_weights = vec![0.5, 2.0, 1.0];
     });
@@ -330,14 +408,80 @@ const HEADS: [(Loss, usize); 6] = [
 
 pub(super) fn gradients_through_dropout_agree_with_finite_differences(path: Path) {
     for scene in [Scene::tokens(&[5, 0, 2, 4], 3, 4), Scene::features(3, 4, 5, 6, 1.0)] {
-        let (b, f, h) = (scene.labels.len(), scene.shape.features(), scene.shape.units);
-        let masks = |input: usize, recurrent: usize| Masks {
-            input: mask(b * input * f, 0.3),
-            recurrent: mask(b * recurrent * h, 0.4),
+        let (b, f, h) = (scene.labels.len(), scene.shape.features(), scene.shape.state_width());
+        let masks = |input: usize, recurrent: usize| {
+            [Masks { input: mask(b * input * f, 0.3), recurrent: mask(b * recurrent * h, 0.4) }]
         };
         assert_gradient(path, &scene, &masks(1, 0), |_| ());
         assert_gradient(path, &scene, &masks(0, 4), |_| ());
         assert_gradient(path, &scene, &masks(4, 4), |_| ());
+    }
+}
+
+/// Models that are not one LSTM.
+fn stacks() -> Vec<Stack> {
+    let (lstm, gru) = (Recurrent::lstm(3), Recurrent::gru(4));
+    let all: [&[Recurrent]; 6] = [
+        &[gru],
+        &[lstm, Recurrent::lstm(4)],
+        &[lstm.both_ways()],
+        &[gru.both_ways()],
+        &[gru.both_ways(), lstm],
+        &[lstm.both_ways(), gru, lstm.both_ways()],
+    ];
+    all.iter().map(|layers| Stack::new(layers).unwrap()).collect()
+}
+
+/// Ragged tokens and features for each of [`stacks`].
+fn deep_scenes() -> Vec<Scene> {
+    let scenes = stacks().into_iter().flat_map(|layers| {
+        let scenes = [Scene::tokens(&[5, 3, 1, 0, 5], 3, 1), Scene::features(3, 4, 3, 1, 1.0)];
+        scenes.map(|scene| Scene { shape: Shape { layers, ..scene.shape }, ..scene })
+    });
+    scenes.collect()
+}
+
+pub(super) fn gradients_of_several_layers_agree_with_finite_differences(path: Path) {
+    for scene in deep_scenes() {
+        assert_gradient(path, &scene, &[], |_| ());
+        assert_gradient(path, &scene, &[], |settings| settings.micro_batch = Some(2));
+    }
+}
+
+pub(super) fn gradients_of_several_layers_through_dropout_agree(path: Path) {
+    for scene in deep_scenes() {
+        let b = scene.labels.len();
+        let masks = |input: bool, recurrent: bool| -> Vec<Masks> {
+            let of = |d: Direction| {
+                let gates = if recurrent { d.cell.gates() } else { 1 };
+                let drop = |wanted: bool, count: usize, share| {
+                    if wanted { mask(b * count, share) } else { vec![] }
+                };
+                // The second direction drops something else than the first.
+                let share = if d.reverse { 0.5 } else { 0.3 };
+                Masks {
+                    input: drop(input, gates * d.features, share),
+                    recurrent: drop(recurrent, gates * d.units, share + 0.1),
+                }
+            };
+            scene.shape.directions().into_iter().map(of).collect()
+        };
+        assert_gradient(path, &scene, &masks(true, false), |_| ());
+        assert_gradient(path, &scene, &masks(false, true), |_| ());
+        assert_gradient(path, &scene, &masks(true, true), |s| s.micro_batch = Some(2));
+    }
+}
+
+pub(super) fn gradients_of_several_layers_with_penalties_agree(path: Path) {
+    for scene in deep_scenes() {
+        assert_gradient(path, &scene, &[], |settings| {
+            // None on the first layer where there are three.
+            let layers = scene.shape.layers.len();
+            settings.penalties = vec![PENALTIES; layers];
+            if layers == 3 {
+                settings.penalties[0] = Penalties::default();
+            }
+        });
     }
 }
 
@@ -351,7 +495,7 @@ fn assert_surface(device: Device, rounding: [f64; 2], scene: &Scene, objective: 
         .map(|array| array.iter().map(|w| f64::from(*w)).collect())
         .collect();
     let (rows, labels) = (scene.rows(), &scene.labels);
-    let masks = &Masks::default();
+    let masks: &[Masks] = &[];
     let reference = Reference { shape: scene.shape, settings: &settings, rows, labels, masks };
     let train = Examples { sequences: scene.sequences(), labels };
     let all: Vec<u32> = (0..labels.len() as u32).rev().collect();
@@ -379,6 +523,9 @@ fn assert_surfaces(device: Device, rounding: [f64; 2]) {
     check(Scene::features(5, 6, 3, 5, 1.0), [1.0; 2]);
     // More rows than are computed at a time.
     check(Scene::features(300, 2, 2, 2, 1.0), [2.0, 1.0]);
+    for scene in deep_scenes() {
+        check(scene, [1.0, 2.0]);
+    }
     for (loss, outputs) in HEADS {
         let scene = Scene::features(5, 4, 3, 5, 1.0).with_head(loss, outputs);
         assert_surface(device, rounding, &scene, &Objective::new(loss, outputs));

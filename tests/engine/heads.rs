@@ -2,7 +2,7 @@
 
 use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine, plain};
 use batchscope::kernels::{Arrays, Engine, Sequences, Settings, Split, State};
-use batchscope::spec::{Input, Loss, Objective, Shape};
+use batchscope::spec::{Input, Loss, Objective, Shape, Stack};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -77,7 +77,7 @@ pub(super) fn every_head_and_loss_follows_torch(path: Path) {
             (Input::Features(features), arrays, &case.arrays),
         ];
         for (input, sequences, expected) in models {
-            let shape = Shape { input, units: fixture.units, outputs: case.outputs };
+            let shape = Shape { input, layers: Stack::lstm(fixture.units), outputs: case.outputs };
             let settings = Settings::plain(case.objective(), ADAM);
             let mut engine = engine(path, shape, sequences, &case.targets, settings);
             follows(case, fixture.lr, expected, engine.as_mut());

@@ -1,4 +1,5 @@
-//! The whole trainer against Keras 3's `model.fit` over three epochs (`fixtures/keras_training.py`).
+//! The whole trainer against Keras 3's `model.fit` over three epochs (`fixtures/keras_training.py`), and of
+//! models with other recurrent layers (`fixtures/keras_layers.py`).
 //!
 //! The fixture names the order of the rows in each epoch. So each epoch is trained on its own, on
 //! rows in that order and without shuffling, from the checkpoint of the one before.
@@ -6,11 +7,11 @@
 use super::updates::{Penalised, penalties};
 use super::{Path, Ragged, assert_close, assert_weights, start};
 use batchscope::config::{
-    Adam, AdamForm, Arm, ClassWeight, Exponential, ModelSection, Optimizer, Penalty, Per, Schedule,
-    TrainSection,
+    Adam, AdamForm, Arm, ClassWeight, Exponential, LayerSection, ModelSection, Optimizer, Penalty,
+    Per, RecurrentSection, Schedule, TrainSection,
 };
 use batchscope::kernels::{self, Arrays, Examples, Sequences, Splits, State};
-use batchscope::spec::{Input, Loss, Metric, Metrics, Shape, Task, probabilities};
+use batchscope::spec::{Input, Loss, Metric, Metrics, Shape, Stack, Task, probabilities};
 use batchscope::train::{
     self, Callback, EpochMetrics, EpochTimes, Job, Outcome, Position, Trained,
 };
@@ -47,6 +48,8 @@ struct Case {
     padding: Option<String>,
     mask: bool,
     penalties: Vec<Penalised>,
+    /// Of the one LSTM that the cases have which name none.
+    layers: Option<Vec<LayerSection>>,
     class_weights: Option<[f64; 2]>,
     schedule: bool,
     outputs: usize,
@@ -123,9 +126,14 @@ fn arm(fixture: &Fixture, case: &Case) -> Arm {
     model.dense.activation = case.loss.activation();
     let found = penalties(&case.penalties);
     let written = |penalty: kernels::Penalty| Penalty { l1: penalty.l1, l2: penalty.l2 };
-    model.lstm.kernel_regularizer = written(found.kernel);
-    model.lstm.recurrent_regularizer = written(found.recurrent);
-    model.lstm.bias_regularizer = written(found.bias);
+    let lstm = RecurrentSection {
+        units: fixture.units as u32,
+        kernel_regularizer: written(found.kernel),
+        recurrent_regularizer: written(found.recurrent),
+        bias_regularizer: written(found.bias),
+        ..RecurrentSection::default()
+    };
+    model.layers = Some(case.layers.clone().unwrap_or(vec![LayerSection::Lstm(lstm)]));
     Arm { name: case.name.clone(), batch_size: fixture.batch_size, model, train }
 }
 
@@ -146,12 +154,13 @@ fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Tr
         "features" => Input::Features(fixture.features),
         _ => Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim },
     };
-    let shape = Shape { input, units: fixture.units, outputs: case.outputs };
+    let mut arm = arm(fixture, case);
+    let layers: Vec<_> = arm.model.recurrent().iter().map(LayerSection::sizes).collect();
+    let shape = Shape { input, layers: Stack::new(&layers).unwrap(), outputs: case.outputs };
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, best) = (folder.path().join("state"), folder.path().join("best"));
     let in_order: Vec<usize> = (0..fixture.validation.labels.len()).collect();
     let validation = Rows::new(&fixture.validation, &in_order, case, fixture.steps);
-    let mut arm = arm(fixture, case);
     let (mut listener, mut end) = (Listener::default(), None);
     for epoch in 0..fixture.epochs {
         arm.train.epochs = Some(epoch + 1);
@@ -200,10 +209,17 @@ fn logits(case: &Case, found: &[f32]) -> Vec<f32> {
 }
 
 pub(super) fn three_epochs_follow_keras(path: Path) {
+    all_follow(path, include_str!("../fixtures/keras_training.json"), 19);
+}
+
+pub(super) fn three_epochs_of_several_layers_follow_keras(path: Path) {
+    all_follow(path, include_str!("../fixtures/keras_layers.json"), 13);
+}
+
+fn all_follow(path: Path, fixture: &str, cases: usize) {
     const TOLERANCE: f64 = 1e-4;
-    let fixture: Fixture =
-        serde_json::from_str(include_str!("../fixtures/keras_training.json")).unwrap();
-    assert_eq!(fixture.cases.len(), 19);
+    let fixture: Fixture = serde_json::from_str(fixture).unwrap();
+    assert_eq!(fixture.cases.len(), cases);
     for case in &fixture.cases {
         let (epochs, end) = trained(path, &fixture, case);
         let compare = |what: &str, expected: &[f64], found: fn(&EpochMetrics) -> f64| {

@@ -3,11 +3,11 @@
 use super::{ADAM, Path, Ragged, engine};
 use batchscope::kernels::{Engine, Masks, Penalties, Penalty, Settings, State, Step};
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape};
+use batchscope::spec::{Input, Objective, Shape, Stack};
 
 const ROWS: usize = 70;
 const SHAPE: Shape =
-    Shape { input: Input::Tokens { vocabulary: 20, dim: 4 }, units: 6, outputs: 1 };
+    Shape { input: Input::Tokens { vocabulary: 20, dim: 4 }, layers: Stack::lstm(6), outputs: 1 };
 
 fn ragged() -> Ragged {
     let row = |row: usize| (0..row * 7 % 13).map(|at| ((row + at * at) % 20) as i32).collect();
@@ -18,7 +18,7 @@ fn settings(micro_batch: Option<usize>) -> Settings {
     let penalty = Penalty { l1: 0.0, l2: 0.01 };
     let penalties = Penalties { kernel: penalty, recurrent: penalty, bias: penalty };
     let objective = Objective { class_weights: vec![1.0, 2.0], ..Objective::binary() };
-    Settings { micro_batch, penalties, ..Settings::plain(objective, ADAM) }
+    Settings { micro_batch, penalties: vec![penalties], ..Settings::plain(objective, ADAM) }
 }
 
 /// Two epochs of batches of 64, the last of which has 6 rows.
@@ -29,7 +29,7 @@ fn trained(engine: &mut dyn Engine) -> (State, Vec<f32>) {
         for rows in all.chunks(64) {
             let input = (0..rows.len() * 4).map(|at| if at % 5 == 0 { 0.0 } else { 1.25 });
             let masks = Masks { input: input.collect(), recurrent: vec![] };
-            engine.train_step(&Step { rows, lr: 0.01, masks: Some(&masks) }).unwrap();
+            engine.train_step(&Step { rows, lr: 0.01, masks: Some(&[masks]) }).unwrap();
         }
     }
     let logits = engine.take_computed().unwrap().logits;

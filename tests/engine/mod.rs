@@ -122,6 +122,26 @@ battery! {
     on_portable = crate::engine::fused(batchscope::kernels::InstructionSet::Portable);
 }
 
+/// The tests of models that libtorch alone computes, on the processor and on a GPU.
+macro_rules! layers {
+    ($($(#[$ignore:meta])* $module:ident = $path:expr;)*) => {$(
+        mod $module {
+            battery! { @tests $path; $(#[$ignore])*;
+                three_epochs_of_several_layers_follow_keras = keras,
+                gradients_of_several_layers_agree_with_finite_differences = gradients,
+                gradients_of_several_layers_through_dropout_agree = gradients,
+                gradients_of_several_layers_with_penalties_agree = gradients,
+            }
+        }
+    )*};
+}
+
+layers! {
+    layers_on_libtorch = crate::engine::LIBTORCH;
+    #[ignore = "needs a CUDA device"]
+    layers_on_cuda = crate::engine::libtorch(batchscope::kernels::Device::Cuda(0));
+}
+
 /// An engine whose three splits are the same examples.
 fn engine<'d>(
     path: Path,

@@ -2,7 +2,7 @@
 
 use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine, plain};
 use batchscope::kernels::{Arrays, Engine, EngineKind, Sequences, Settings, Split, State};
-use batchscope::spec::{Input, Objective, Shape};
+use batchscope::spec::{Input, Objective, Shape, Stack};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ fn fixture() -> Fixture {
 /// The engine of the fixture's model for tokens.
 fn token_engine<'d>(path: Path, fixture: &'d Fixture, ragged: &'d Ragged) -> Box<dyn Engine + 'd> {
     let input = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
-    let shape = Shape { input, units: fixture.units, outputs: 1 };
+    let shape = Shape { input, layers: Stack::lstm(fixture.units), outputs: 1 };
     engine(
         path,
         shape,
@@ -78,7 +78,8 @@ pub(super) fn ten_steps_follow_torch(path: Path) {
 
     let (steps, features) = (fixture.steps, fixture.features);
     let sequences = Sequences::Features { values: &fixture.feature_values, steps, features };
-    let shape = Shape { input: Input::Features(features), units: fixture.units, outputs: 1 };
+    let shape =
+        Shape { input: Input::Features(features), layers: Stack::lstm(fixture.units), outputs: 1 };
     let mut arrays =
         engine(path, shape, sequences, &fixture.labels, Settings::plain(Objective::binary(), ADAM));
     follows(arrays.as_mut(), &fixture, &fixture.arrays);

@@ -5,7 +5,7 @@ use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engi
 use batchscope::kernels::{
     Arrays, Clip, Masks, Optimizer, Penalties, Penalty, Sequences, Settings, Split, State, Step,
 };
-use batchscope::spec::{Input, Objective, Shape};
+use batchscope::spec::{Input, Objective, Shape, Stack};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -96,7 +96,7 @@ fn settings(case: &Case) -> (Settings, f64) {
     });
     let class_weights = case.class_weights.map_or(Vec::new(), Vec::from);
     let objective = Objective { class_weights, ..Objective::binary() };
-    let penalties = penalties(&case.penalties);
+    let penalties = vec![penalties(&case.penalties)];
     (Settings { objective, optimizer, clip, penalties, micro_batch: None }, lr)
 }
 
@@ -118,7 +118,7 @@ fn follows(
         };
         let masks =
             Masks { input: at(&expected.input_masks), recurrent: at(&expected.recurrent_masks) };
-        engine.train_step(&Step { rows, lr, masks: Some(&masks) }).unwrap();
+        engine.train_step(&Step { rows, lr, masks: Some(&[masks]) }).unwrap();
         let computed = engine.take_computed().unwrap();
         let labels = rows.iter().map(|row| labels[*row as usize]);
         let loss = settings.objective.mean_loss(&computed.logits, labels);
@@ -147,10 +147,11 @@ pub(super) fn every_update_follows_torch(path: Path) {
     assert_eq!(fixture.cases.len(), 11);
     for case in &fixture.cases {
         let (settings, _) = settings(case);
-        let shape = Shape { input: tokens, units, outputs: 1 };
+        let shape = Shape { input: tokens, layers: Stack::lstm(units), outputs: 1 };
         let mut engine = engine(path, shape, ragged.sequences(), labels, settings.clone());
         follows(case, &case.tokens, &fixture.first_weights.tokens, labels, engine.as_mut());
-        let shape = Shape { input: Input::Features(features), units, outputs: 1 };
+        let shape =
+            Shape { input: Input::Features(features), layers: Stack::lstm(units), outputs: 1 };
         let mut engine = super::engine(path, shape, arrays, labels, settings);
         follows(case, &case.arrays, &fixture.first_weights.arrays, labels, engine.as_mut());
     }

@@ -5,7 +5,7 @@ use crate::util::npy;
 use anyhow::Result;
 use batchscope::config::{DataSection, EmbeddingSection, Source, Study};
 use batchscope::data::{Encoder, peek, prepare};
-use batchscope::spec::{Input, Shape, Task};
+use batchscope::spec::{Input, Shape, Stack, Task};
 
 use batchscope::model::{self, Names};
 use batchscope::{report, study};
@@ -68,7 +68,8 @@ pub(super) const TARGETS: &[Target] = &[
     target("resolved study", "study/study.yaml", 30, Scene::records),
 ];
 
-const SHAPE: Shape = Shape { input: Input::Tokens { vocabulary: 9, dim: 3 }, units: 4, outputs: 1 };
+const SHAPE: Shape =
+    Shape { input: Input::Tokens { vocabulary: 9, dim: 3 }, layers: Stack::lstm(4), outputs: 1 };
 
 const YAML: &str = "\
 study:

@@ -46,9 +46,10 @@ const MOST_ROWS: u32 = 16_777_216;
 const MOST_STEPS: u32 = 1_048_576;
 const MOST_UNITS: u32 = 65_536;
 
-/// Checks `study` and `data`.
+/// Checks `study` and `data`, and that the file's own `model` can be laid under arms.
 pub(super) fn check(experiment: &Experiment) -> Checked {
     study::check(experiment)?;
+    model::layers_are_given_once(&experiment.model)?;
     data::check(&experiment.data)
 }
 

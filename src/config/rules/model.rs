@@ -1,11 +1,11 @@
 //! Rules of `model`.
 
 use super::{Checked, MOST_UNITS, broken, count, fraction, not_negative};
-use crate::config::{DataSection, DenseSection, LstmSection, ModelSection};
-use crate::spec::Activation;
+use crate::config::{DataSection, DenseSection, ModelSection, RecurrentSection};
+use crate::spec::{Activation, MOST_LAYERS};
 
 pub(super) fn check(model: &ModelSection, data: &DataSection) -> Checked {
-    lstm(&model.lstm)?;
+    layers(model)?;
     dense(&model.dense)?;
     if model.embedding.is_some() && data.series.is_some() {
         return Err(broken(
@@ -51,10 +51,39 @@ fn dense(dense: &DenseSection) -> Checked {
     }
 }
 
-fn lstm(lstm: &LstmSection) -> Checked {
-    count("model.lstm.units", lstm.units, MOST_UNITS)?;
+/// Whether the layers stand in one of the two places for them.
+pub(super) fn layers_are_given_once(model: &ModelSection) -> Checked {
+    match (&model.lstm, &model.layers) {
+        (Some(_), Some(_)) => Err(broken(
+            "model.layers",
+            "the model gives its layers twice, as `lstm` and as `layers`",
+            "keep one of them: `lstm: { .. }` is short for `layers: [ { lstm: { .. } } ]`",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn layers(model: &ModelSection) -> Checked {
+    layers_are_given_once(model)?;
+    let Some(layers) = &model.layers else {
+        return model.lstm.as_ref().map_or(Ok(()), |lstm| recurrent("model.lstm", lstm));
+    };
+    if !(1..=MOST_LAYERS).contains(&layers.len()) {
+        return Err(broken(
+            "model.layers",
+            format!("must list one to {MOST_LAYERS} layers, received {}", layers.len()),
+            "`layers: [ { lstm: { units: 64 } }, { lstm: { units: 32 } } ]` is two",
+        ));
+    }
+    layers.iter().enumerate().try_for_each(|(index, layer)| {
+        recurrent(&format!("model.layers[{index}].{}", layer.path()), layer.settings())
+    })
+}
+
+fn recurrent(path: &str, lstm: &RecurrentSection) -> Checked {
+    count(&format!("{path}.units"), lstm.units, MOST_UNITS)?;
     for (key, share) in [("dropout", lstm.dropout), ("recurrent_dropout", lstm.recurrent_dropout)] {
-        fraction(&format!("model.lstm.{key}"), share, "0.2 drops a fifth, 0 nothing")?;
+        fraction(&format!("{path}.{key}"), share, "0.2 drops a fifth, 0 nothing")?;
     }
     let penalties = [
         ("kernel_regularizer", lstm.kernel_regularizer),
@@ -62,8 +91,8 @@ fn lstm(lstm: &LstmSection) -> Checked {
         ("bias_regularizer", lstm.bias_regularizer),
     ];
     for (key, penalty) in penalties {
-        not_negative(&format!("model.lstm.{key}.l1"), penalty.l1)?;
-        not_negative(&format!("model.lstm.{key}.l2"), penalty.l2)?;
+        not_negative(&format!("{path}.{key}.l1"), penalty.l1)?;
+        not_negative(&format!("{path}.{key}.l2"), penalty.l2)?;
     }
     Ok(())
 }

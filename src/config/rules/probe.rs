@@ -1,7 +1,8 @@
 //! Rules of `study.probe`.
 
 use super::{Checked, MOST_ROWS, broken, count};
-use crate::config::{Arm, ProbeSection, StudySection};
+use crate::config::{Arm, LayerSection, ProbeSection, StudySection};
+use crate::spec::Recurrent;
 
 pub(super) fn check(probe: &ProbeSection) -> Checked {
     if let Some(noise) = probe.noise_scale {
@@ -52,7 +53,11 @@ pub(in crate::config) fn line(study: &StudySection, arms: &[Arm]) -> Checked {
             },
         ));
     };
-    let sizes = |arm: &Arm| (arm.model.lstm.units, arm.model.embedding.as_ref().map(|e| e.dim));
+    let sizes = |arm: &Arm| {
+        let layers = arm.model.recurrent();
+        let layers: Vec<Recurrent> = layers.iter().map(LayerSection::sizes).collect();
+        (layers, arm.model.embedding.as_ref().map(|e| e.dim))
+    };
     let differs = match () {
         () if small.name == large.name => "are one",
         () if sizes(small) != sizes(large) => "have models of different sizes",

@@ -30,9 +30,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new(shape: &Shape) -> Self {
-        let (units, outputs) = (shape.units, shape.outputs);
-        Self { features: shape.features(), units, panels: units.div_ceil(GROUP), outputs }
+    /// That of a model that is one LSTM; no other one has a layout here.
+    pub(super) fn new(shape: &Shape) -> Option<Self> {
+        let (units, outputs) = (shape.lstm()?, shape.outputs);
+        let panels = units.div_ceil(GROUP);
+        Some(Self { features: shape.features(), units, panels, outputs })
     }
 
     /// H, rounded up to whole groups.
@@ -156,14 +158,16 @@ impl Layout {
 mod tests {
     use super::super::super::Input;
     use super::*;
+    use crate::spec::Stack;
 
     #[test]
     fn what_is_packed_comes_back_and_no_place_is_used_twice() {
         for (features, units, outputs) in
             [(1, 1, 1), (3, 5, 2), (16, 16, 16), (17, 33, 40), (64, 64, 1)]
         {
-            let shape = Shape { input: Input::Features(features), units, outputs };
-            let layout = Layout::new(&shape);
+            let shape =
+                Shape { input: Input::Features(features), layers: Stack::lstm(units), outputs };
+            let layout = Layout::new(&shape).unwrap();
             let mut next = 0f32;
             let arrays: Arrays = shape
                 .parameters()

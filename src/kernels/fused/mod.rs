@@ -56,12 +56,15 @@ use self::slab::{Inputs, Source, Workspace, refill};
 use self::table::Table;
 use self::threads::Threads;
 use super::{
-    Arrays, Computed, Device, Engine, Examples, Input, Masks, Penalties, Penalty, Place, Sequences,
+    Arrays, Computed, Engine, Examples, Input, Masks, Penalties, Penalty, Place, Sequences,
     Settings, Shape, Split, Splits, State, Step,
 };
 use crate::spec::{Layer, Role};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::ops::Range;
+
+/// The one recurrent layer of its models.
+const LSTM: Layer = Layer::Recurrent { index: 0, reverse: false };
 
 /// One run's parameters, optimizer state and memory.
 pub(super) struct Fused<'d> {
@@ -89,8 +92,8 @@ impl<'d> Fused<'d> {
         splits: Splits<'d>,
         settings: Settings,
     ) -> Result<Self> {
-        ensure!(place.device == Device::Cpu, "the engine `fused` works on the processor only");
         let instructions = Instructions::new(place.instructions)?;
+        let layout = Layout::new(&shape).context("the engine `fused` computes one LSTM")?;
         let has_embedding = matches!(shape.input, Input::Tokens { .. });
         let zeros: Arrays =
             shape.parameters().iter().map(|parameter| vec![0.0; parameter.count()]).collect();
@@ -99,7 +102,7 @@ impl<'d> Fused<'d> {
             shape,
             splits,
             settings,
-            parameters: Parameters::new(instructions, Layout::new(&shape), has_embedding),
+            parameters: Parameters::new(instructions, layout, has_embedding),
             instructions,
             workspaces: Vec::new(),
             threads: Threads::new(1)?,
@@ -170,7 +173,7 @@ impl<'d> Fused<'d> {
     /// Logits in the order of `rows`, and the gradient in `gradient` and `table`.
     fn gradients(&mut self, step: &Step<'_>) -> Vec<f32> {
         let none = Masks::default();
-        let masks = step.masks.unwrap_or(&none);
+        let masks = step.masks.and_then(<[Masks]>::first).unwrap_or(&none);
         let examples = self.splits.train;
         let slabs = batch::slabs(&examples, step.rows, self.settings.micro_batch.unwrap_or(SLAB));
         let once = self.look_up(&examples, &slabs, masks);
@@ -228,7 +231,8 @@ impl<'d> Fused<'d> {
     /// The arrays that are penalised: where they lie, piece by piece.
     fn penalised(&self) -> impl Iterator<Item = (Range<usize>, Penalty)> + use<'d> {
         let layout = self.parameters.layout;
-        let Penalties { kernel: input, recurrent: state, bias } = self.settings.penalties;
+        let penalties = self.settings.penalties.first().copied().unwrap_or_default();
+        let Penalties { kernel: input, recurrent: state, bias } = penalties;
         let panels = (0..layout.panels).flat_map(move |panel| {
             [(layout.input_weights(panel), input), (layout.state_weights(panel), state)]
         });
@@ -270,7 +274,7 @@ impl<'d> Fused<'d> {
         for (array, parameter) in arrays.iter().zip(&shapes) {
             ensure!(array.len() == parameter.count(), "`{}` has another size", parameter.path);
         }
-        let first = self.shape.place(Layer::Lstm, Role::Kernel);
+        let first = self.shape.place(LSTM, Role::Kernel);
         Ok((arrays[..first].first().map_or(&[], Vec::as_slice), &arrays[first..]))
     }
 }

@@ -4,7 +4,7 @@
 //! start, `[N, T]` tokens or `[N, T, F]` features, and only row numbers travel.
 
 use super::super::{Examples, Sequences, Split, Splits};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tch::{Device, Kind, Tensor};
 
 /// One batch of B rows, trimmed to T, the steps of its longest row.
@@ -16,6 +16,9 @@ pub(super) struct Batch {
     pub(super) ends: Option<Tensor>,
     /// `[B, 1]`, 0 for rows without any step, 1 for others; `None` when there are no such rows.
     pub(super) not_empty: Option<Tensor>,
+    /// Where in the flattened inputs `[T * B]` each step's counterpart from the other end of its row lies,
+    /// `[T * B]` i64; for models that read rows in reverse.
+    reversed: Option<Tensor>,
 }
 
 impl Batch {
@@ -29,16 +32,19 @@ impl Batch {
             inputs: to(self.inputs)?.f_to_kind(kind)?,
             ends: self.ends.map(to).transpose()?,
             not_empty: not_empty.transpose()?,
+            reversed: self.reversed.map(to).transpose()?,
         })
     }
 
-    pub(super) fn shallow_clone(&self) -> Self {
-        let clone = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
-        Self {
-            inputs: self.inputs.shallow_clone(),
-            ends: clone(&self.ends),
-            not_empty: clone(&self.not_empty),
-        }
+    /// Values `[T, B, F]` with each row's steps in the opposite order; what lies after its end stays there.
+    pub(super) fn reverse(&self, values: &Tensor) -> Result<Tensor> {
+        let Some(reversed) = &self.reversed else {
+            bail!("a batch without an order in reverse is read in reverse")
+        };
+        let [t, b, f] = values.size()[..] else {
+            bail!("values are not steps by rows by features")
+        };
+        Ok(values.f_reshape([-1, f])?.f_index_select(0, reversed)?.f_reshape([t, b, f])?)
     }
 }
 
@@ -83,6 +89,7 @@ impl Resident {
         split: Split,
         examples: &Examples<'_>,
         rows: &[u32],
+        in_reverse: bool,
     ) -> Result<Batch> {
         let lengths: Vec<usize> = rows.iter().map(|row| examples.steps(*row)).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
@@ -98,7 +105,19 @@ impl Resident {
             inputs,
             ends: self.ends(&lengths, longest)?,
             not_empty: self.not_empty(&lengths)?,
+            reversed: in_reverse.then(|| self.reversed(&lengths, longest)).transpose()?,
         })
+    }
+
+    fn reversed(&self, lengths: &[usize], longest: usize) -> Result<Tensor> {
+        let b = lengths.len();
+        let mut places = Vec::with_capacity(longest * b);
+        for step in 0..longest {
+            let from = |length: &usize| if step < *length { length - 1 - step } else { step };
+            let row = lengths.iter().enumerate();
+            places.extend(row.map(|(column, length)| (from(length) * b + column) as i64));
+        }
+        Ok(Tensor::f_from_slice(&places)?.f_to_device(self.device)?)
     }
 
     fn ends(&self, lengths: &[usize], longest: usize) -> Result<Option<Tensor>> {

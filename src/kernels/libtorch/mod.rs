@@ -1,17 +1,18 @@
-//! The reference engine: libtorch's autograd over oneDNN's LSTM on CPU and cuDNN's on CUDA.
+//! The reference engine: libtorch's autograd over oneDNN's layers on CPU and cuDNN's on CUDA.
 //!
 //! Batches are time-major `[T, B, F]`. Rows are aligned at their first step and a batch is trimmed
 //! to its longest row; a row's state is read at its own last step. Steps after that are computed
 //! and thrown away, which gives the same numbers as a mask that holds the state, without packed
 //! sequences, which libtorch's oneDNN and persistent cuDNN paths do not serve.
 //!
-//! torch has two bias vectors, whose sum moves at double rate under Adam; the second is fixed at 0
-//! here.
+//! torch's LSTM has two bias vectors, whose sum moves at double rate under Adam; the second is fixed at 0
+//! here. Those of a GRU are two parameters, as in Keras and torch: the reset gate acts on one of them.
 
 mod batch;
 mod forward;
 mod loss;
 mod memory;
+mod recurrent;
 mod shim;
 mod surface;
 mod update;
@@ -19,14 +20,15 @@ mod update;
 pub use self::surface::LossSurface;
 
 use self::batch::Resident;
-use self::forward::{DeviceMasks, Weights};
+use self::forward::{Weights, no_biases};
 pub use self::memory::is_about_memory;
 use self::memory::is_out_of_memory;
+use self::recurrent::DeviceMasks;
 use self::shim::SubnormalsFlushed;
 use super::{
     Arrays, Computed, Device, Engine, Penalty, Settings, Shape, Split, Splits, State, Step,
 };
-use crate::spec::{Layer, Param};
+use crate::spec::Param;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
@@ -97,8 +99,8 @@ pub(super) struct Libtorch<'d> {
     updates: u64,
     /// The same as the one f32 that libtorch's fused Adam reads.
     step: Tensor,
-    /// torch's second bias vector, which stays 0.
-    no_bias: Tensor,
+    /// torch's second bias vectors of LSTMs, which stay 0.
+    no_biases: Vec<Tensor>,
     settings: Settings,
     /// What training steps computed since it was last taken.
     computed: Computed,
@@ -144,7 +146,7 @@ impl<'d> Libtorch<'d> {
             moments: Vec::new(),
             updates: 0,
             step: Tensor::new(),
-            no_bias: Tensor::f_zeros([4 * shape.units as i64], (Kind::Float, device))?,
+            no_biases: no_biases(&shape, Kind::Float, device)?,
             settings,
             computed: Computed::default(),
             waiting: Waiting::default(),
@@ -157,7 +159,7 @@ impl<'d> Libtorch<'d> {
         Weights {
             shape: self.shape,
             parameters: &self.parameters,
-            no_bias: &self.no_bias,
+            no_biases: &self.no_biases,
             device: self.device,
         }
     }
@@ -167,11 +169,12 @@ impl<'d> Libtorch<'d> {
         &self,
         split: Split,
         rows: &[u32],
-        masks: Option<&DeviceMasks>,
+        masks: Option<&[DeviceMasks]>,
         training: bool,
     ) -> Result<Tensor> {
-        let batch = self.resident.batch(split, &self.splits.get(split), rows)?;
-        self.weights().logits(batch, rows.len(), masks, training)
+        let in_reverse = self.shape.reads_in_reverse();
+        let batch = self.resident.batch(split, &self.splits.get(split), rows, in_reverse)?;
+        self.weights().logits(&batch, masks, training)
     }
 
     /// The gradient of the mean loss of these rows and their logits `[B, K]`, summed over
@@ -182,11 +185,10 @@ impl<'d> Libtorch<'d> {
         let mut sum: Vec<Tensor> = Vec::new();
         let mut logits = Vec::new();
         for (index, rows) in step.rows.chunks(most).enumerate() {
-            let upload = |masks| {
-                DeviceMasks::upload(masks, &self.shape, index * most, rows.len(), self.device)
-            };
+            let part = (index * most, rows.len());
+            let upload = |masks| forward::upload(masks, &self.shape, part, self.device);
             let masks = step.masks.map(upload).transpose()?;
-            let outputs = self.forward(Split::Train, rows, masks.as_ref(), true)?;
+            let outputs = self.forward(Split::Train, rows, masks.as_deref(), true)?;
             let loss = self.mean_loss(&outputs, rows)?;
             let share = rows.len() as f64 / all as f64;
             let loss = if share < 1.0 { loss.f_mul_scalar(share)? } else { loss };
@@ -236,11 +238,9 @@ impl<'d> Libtorch<'d> {
 
     /// The arrays that are penalised, as indices of the parameters.
     fn penalised(&self) -> impl Iterator<Item = (usize, Penalty)> {
-        let of_lstm = |(_, parameter): &(usize, Param)| parameter.layer == Layer::Lstm;
-        let parameters = self.shape.parameters().into_iter().enumerate().filter(of_lstm);
-        let penalties = self.settings.penalties;
+        let parameters = self.shape.parameters().into_iter().enumerate();
         parameters
-            .map(move |(index, parameter)| (index, penalties.of(parameter.role)))
+            .map(|(index, parameter)| (index, self.settings.penalty_on(&parameter)))
             .filter(|(_, penalty)| !penalty.is_none())
     }
 

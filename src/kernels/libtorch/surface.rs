@@ -9,7 +9,7 @@
 
 use super::super::{Device, Examples, Loss, Objective, Shape, Split};
 use super::batch::{Batch, Resident};
-use super::forward::Weights;
+use super::forward::{Weights, no_biases};
 use super::{loss, values};
 use crate::spec::Param;
 use anyhow::{Result, ensure};
@@ -25,12 +25,11 @@ pub struct LossSurface {
     loss: Loss,
     batches: Vec<FixedBatch>,
     rows: usize,
-    no_bias: Tensor,
+    no_biases: Vec<Tensor>,
 }
 
 struct FixedBatch {
     inputs: Batch,
-    rows: usize,
     labels: Tensor,
     /// How much each row counts.
     weights: Tensor,
@@ -54,7 +53,7 @@ impl LossSurface {
         sorted.sort_by_key(|row| (train.steps(*row), *row));
         let host = Resident::on_host();
         let fix = |rows: &[u32]| -> Result<FixedBatch> {
-            let inputs = host.batch(Split::Train, train, rows)?;
+            let inputs = host.batch(Split::Train, train, rows, shape.reads_in_reverse())?;
             let of_rows = |value: &dyn Fn(f32) -> f64| -> Result<Tensor> {
                 let values: Vec<f64> =
                     rows.iter().map(|row| value(train.labels[*row as usize])).collect();
@@ -62,15 +61,14 @@ impl LossSurface {
             };
             Ok(FixedBatch {
                 inputs: inputs.in_f64(device)?,
-                rows: rows.len(),
                 labels: of_rows(&|label| f64::from(label))?,
                 weights: of_rows(&|target| f64::from(objective.weight(target)))?,
             })
         };
         let batches = sorted.chunks(ROWS).map(fix).collect::<Result<_>>()?;
-        let no_bias = Tensor::f_zeros([4 * shape.units as i64], (Kind::Double, device))?;
+        let no_biases = no_biases(&shape, Kind::Double, device)?;
         let loss = objective.loss;
-        Ok(Self { shape, device, loss, batches, rows: rows.len(), no_bias })
+        Ok(Self { shape, device, loss, batches, rows: rows.len(), no_biases })
     }
 
     /// How many rows.
@@ -115,7 +113,7 @@ impl LossSurface {
     }
 
     fn weights<'w>(&'w self, parameters: &'w [Tensor]) -> Weights<'w> {
-        Weights { shape: self.shape, parameters, no_bias: &self.no_bias, device: self.device }
+        Weights { shape: self.shape, parameters, no_biases: &self.no_biases, device: self.device }
     }
 
     fn summed_loss(
@@ -124,12 +122,7 @@ impl LossSurface {
         batch: &FixedBatch,
         training: bool,
     ) -> Result<Tensor> {
-        let logits = self.weights(parameters).logits(
-            batch.inputs.shallow_clone(),
-            batch.rows,
-            None,
-            training,
-        )?;
+        let logits = self.weights(parameters).logits(&batch.inputs, None, training)?;
         loss::of(self.loss, &logits, &batch.labels, Some(&batch.weights), Reduction::Sum)
     }
 

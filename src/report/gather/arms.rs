@@ -1,13 +1,16 @@
 //! What the settings of an arm mean for the analysis.
 
 use crate::analysis::ArmFacts;
-use crate::config::{Arm, Optimizer, Per, Schedule, StopAt, Study};
+use crate::config::{Arm, LayerSection, Optimizer, Per, RecurrentSection, Schedule, StopAt, Study};
 
 /// What the audit of confounders needs to know of an arm.
 pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
-    let (lstm, train) = (&arm.model.lstm, &arm.train);
-    let penalties = [&lstm.kernel_regularizer, &lstm.recurrent_regularizer, &lstm.bias_regularizer];
-    let pulls = penalties.iter().any(|penalty| penalty.l1 > 0.0 || penalty.l2 > 0.0);
+    let (layers, train) = (arm.model.recurrent(), &arm.train);
+    let layers = || layers.iter().map(LayerSection::settings);
+    let penalties = |layer: &RecurrentSection| {
+        [layer.kernel_regularizer, layer.recurrent_regularizer, layer.bias_regularizer]
+    };
+    let pulls = layers().flat_map(penalties).any(|penalty| penalty.l1 > 0.0 || penalty.l2 > 0.0);
     let (beta_2, decays) = match &train.optimizer {
         Optimizer::Adam(adam) => (Some(adam.beta_2), false),
         Optimizer::Adamw(adamw) => (Some(adamw.beta_2), adamw.weight_decay > 0.0),
@@ -22,7 +25,7 @@ pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
     ArmFacts {
         beta_2,
         penalised: pulls || decays,
-        drops: lstm.dropout > 0.0 || lstm.recurrent_dropout > 0.0,
+        drops: layers().any(|layer| layer.dropout > 0.0 || layer.recurrent_dropout > 0.0),
         patience: stopping.or(plateau),
         schedule_by_epoch: by_epoch(&train.schedule),
         padding_is_read: !masked && study.experiment.data.text.is_some(),

@@ -84,7 +84,7 @@ pub(super) fn page(parts: &Parts) -> Result<String> {
 
 /// `LSTM(64), 6,395 training examples, 5 seeds per batch size`
 fn kicker(parts: &Parts) -> String {
-    let units = parts.study.arms.first().map_or(0, |arm| arm.model.lstm.units);
+    let layers = parts.study.arms.first().map(|arm| arm.model.title());
     let rows = parts.results.examples.train;
     let rows = rows.map(|rows| format!("{} training examples", count(rows as u64)));
     let comparison = &parts.report.findings.comparison;
@@ -92,7 +92,7 @@ fn kicker(parts: &Parts) -> String {
     let fewer = comparison.arms.iter().any(|arm| arm.finished < seeds);
     let up_to = if fewer { "up to " } else { "" };
     let seeds = (seeds > 0).then(|| format!("{up_to}{} per batch size", counted(seeds, "seed")));
-    let all = [Some(format!("LSTM({units})")), rows, seeds];
+    let all = [layers, rows, seeds];
     all.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 

@@ -176,7 +176,7 @@ pub(crate) fn disturb(
     blow: impl Fn(&Child),
 ) -> (usize, Ended) {
     let run = scene.path(study).join(FIRST_RUN);
-    for epochs in [40, 160, 640] {
+    for epochs in [40, 160, 640, 2560] {
         scene.write("tiny.yaml", &text.replace("EPOCHS", &epochs.to_string()));
         let program = scene.start(&["run", "tiny.yaml", "--workers", "1", "--out", study]);
         wait_for(&program, "six epochs", || line_count(&run.join("metrics.jsonl")) >= 6);

@@ -241,11 +241,7 @@ impl Source<'_> {
                         divided.tokens(|row| sequence(ids[row].clone(), &self.text, self.masked))
                     }
                     None => {
-                        let of_text = |(row, raw): (usize, &String)| {
-                            words(raw, &self.text).map_err(|why| overgrown(&places.of(row), &why))
-                        };
-                        let words = texts.iter().enumerate().map(of_text);
-                        let words: Vec<Vec<String>> = words.collect::<Result<_, _>>()?;
+                        let words = self.words(&texts, &places)?;
                         let divided = divide(split(&words, &examples, settings, by)?);
                         let (parts, vocabulary) = self.number(&words, &divided);
                         contents.vocabulary = Some(vocabulary.len());
@@ -277,14 +273,29 @@ impl Source<'_> {
         check_splits(&facts, self.section)?;
         let kept = facts.train.examples + facts.validation.examples + facts.test.examples;
         facts.windows = windows.map(|found| Windows { left_out: found.windows - kept, ..found });
-        if let Some(rule) = self.section.scale {
-            let train = &parts[0];
-            let scaling = Scaling::fit(rule, train.values(), train.labels(), self.task);
-            parts.iter_mut().for_each(|part| part.scale(&scaling));
-            facts.scaling = Some(scaling);
-        }
+        facts.scaling = self.scale(&mut parts);
         dataset::write(&prepared_file(cache, &hash), &facts, &contents, &parts)?;
         Ok(hash)
+    }
+
+    /// The words of each text.
+    fn words(
+        &self,
+        texts: &[String],
+        places: &pool::Places,
+    ) -> Result<Vec<Vec<String>>, UserError> {
+        let of_text = |(row, raw): (usize, &String)| {
+            words(raw, &self.text).map_err(|why| overgrown(&places.of(row), &why))
+        };
+        texts.iter().enumerate().map(of_text).collect()
+    }
+
+    /// Scales all parts by what the first, the training split, has.
+    fn scale(&self, parts: &mut [Part; 3]) -> Option<Scaling> {
+        let rule = self.section.scale?;
+        let scaling = Scaling::fit(rule, parts[0].values(), parts[0].labels(), self.task);
+        parts.iter_mut().for_each(|part| part.scale(&scaling));
+        Some(scaling)
     }
 
     /// Words -> ids, with a vocabulary that knows the training split alone.

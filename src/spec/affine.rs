@@ -40,7 +40,8 @@ mod tests {
     #[test]
     fn what_was_scaled_comes_back_and_no_scale_keeps_every_bit() {
         let affine = Affine { offset: 1000.0, factor: 250.0 };
-        assert_eq!([affine.scaled(1500.0), affine.natural(2.0)], [2.0, 1500.0]);
+        let found = [affine.scaled(1500.0), affine.natural(2.0)];
+        assert_eq!(found.map(f32::to_bits), [2.0f32, 1500.0].map(f32::to_bits));
         for value in [f32::NAN, -0.0, f32::INFINITY, 1e-40] {
             assert_eq!(Affine::NONE.natural(value).to_bits(), value.to_bits());
             assert_eq!(Affine::NONE.scaled(value).to_bits(), value.to_bits());

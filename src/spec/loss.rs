@@ -339,10 +339,13 @@ mod tests {
 
     #[test]
     fn losses_of_numbers_are_keras_s() {
-        let of = |loss: Loss| [0.5f32, 3.0].map(|z| loss.of_row(&[z], 1.0));
-        assert_eq!(of(Loss::Mse), [0.25, 4.0]);
-        assert_eq!(of(Loss::Mae), [0.5, 2.0]);
-        assert_eq!(of(Loss::Huber(Huber::default())), [0.125, 1.5]);
-        assert_eq!(of(Loss::Huber(Huber { delta: 0.25 })), [0.25 * 0.5 - 0.03125, 0.5 - 0.03125]);
+        let check = |loss: Loss, expected: [f64; 2]| {
+            let found = [0.5f32, 3.0].map(|z| loss.of_row(&[z], 1.0));
+            found.into_iter().zip(expected).for_each(|(found, expected)| close(found, expected));
+        };
+        check(Loss::Mse, [0.25, 4.0]);
+        check(Loss::Mae, [0.5, 2.0]);
+        check(Loss::Huber(Huber::default()), [0.125, 1.5]);
+        check(Loss::Huber(Huber { delta: 0.25 }), [0.25 * 0.5 - 0.03125, 0.5 - 0.03125]);
     }
 }

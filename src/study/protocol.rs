@@ -64,7 +64,7 @@ pub enum Measure {
 pub(super) enum Report {
     MachineInfo(MachineInfo),
     Progress(Progress),
-    Epoch(EpochMetrics, TimingLine),
+    Epoch(Box<EpochMetrics>, TimingLine),
     Ended(RunEnd),
     /// The disk takes no more: the run stopped as it is saved, and the study is to stop too.
     NoRoom(NoRoom),

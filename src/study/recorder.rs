@@ -170,7 +170,7 @@ impl Callback for Recorder<'_> {
         self.logs.metrics.append_line(metrics)?;
         files::append_sealed_line(&self.folder.timing_log(), &timing)?;
         self.curves.draw_epoch(metrics, &timing)?;
-        (self.emit)(Report::Epoch(*metrics, timing));
+        (self.emit)(Report::Epoch(Box::new(*metrics), timing));
         Ok(())
     }
 

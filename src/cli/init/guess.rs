@@ -280,18 +280,35 @@ fn rounded_up(words: usize) -> usize {
     words.next_multiple_of(unit).max(unit)
 }
 
+/// Whether a part of a name begins with one of these words: `sentiment` has a `time` in it.
+fn says(shape: &ArrayShape, words: &[&str]) -> bool {
+    let name = shape.name.to_lowercase();
+    let mut parts = name.split(|c: char| !c.is_alphabetic());
+    parts.any(|part| words.iter().any(|word| part.starts_with(word)))
+}
+
+fn is_groups(shape: &ArrayShape) -> bool {
+    says(shape, &["group", "subject", "person", "user"])
+}
+
+fn is_times(shape: &ArrayShape) -> bool {
+    says(shape, &["time", "date", "day"])
+}
+
+fn without_labels(file: &str, alone: &ArrayShape, known: &str) -> UserError {
+    UserError::new(
+        format!(
+            "{file}: `{}` {:?} has no labels [{}] beside it",
+            alone.name, alone.dims, alone.dims[0]
+        ),
+        format!("its arrays are {known}: add the labels, or save the file without it"),
+    )
+}
+
 /// Sequences have three axes and labels one; what belongs together has as many rows, and says
 /// `train`, `val` or `test` in its name.
 pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, UserError> {
     let is_sequences = |shape: &&ArrayShape| shape.dims.len() == 3;
-    let says = |shape: &ArrayShape, words: &[&str]| {
-        let name = shape.name.to_lowercase();
-        // `sentiment` has a `time` in it.
-        let mut parts = name.split(|c: char| !c.is_alphabetic());
-        parts.any(|part| words.iter().any(|word| part.starts_with(word)))
-    };
-    let is_groups = |shape: &ArrayShape| says(shape, &["group", "subject", "person", "user"]);
-    let is_times = |shape: &ArrayShape| says(shape, &["time", "date", "day"]);
     let is_labels = |shape: &&ArrayShape| {
         matches!(shape.dims[..], [_] | [_, 1]) && !is_groups(shape) && !is_times(shape)
     };
@@ -333,13 +350,7 @@ pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, U
     let paired = [Some(&train), validation.as_ref(), test.as_ref()];
     let is_paired = |shape: &&ArrayShape| paired.iter().flatten().any(|(x, _)| x == *shape);
     if let Some(alone) = shapes.iter().filter(is_sequences).find(|shape| !is_paired(shape)) {
-        return Err(UserError::new(
-            format!(
-                "{file}: `{}` {:?} has no labels [{}] beside it",
-                alone.name, alone.dims, alone.dims[0]
-            ),
-            format!("its arrays are {}: add the labels, or save the file without it", known()),
-        ));
+        return Err(without_labels(file, alone, &known()));
     }
     // Where the file brings splits, the training rows are not divided by them.
     let of_rows = |is: &dyn Fn(&ArrayShape) -> bool| {

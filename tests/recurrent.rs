@@ -1,8 +1,9 @@
 //! Studies of stacked, bidirectional and GRU layers from the file to records, asked and exported.
 
-use crate::util::{STUDY, Scene};
+use crate::util::{FIRST_RUN, STUDY, Scene, disturb, send, workers};
 use batchscope::kernels::{Device, EngineKind};
 use batchscope::spec::{Input, Recurrent, Shape, Stack};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -42,6 +43,23 @@ fn a_study_of_layers_is_run_by_libtorch_recorded_and_put_to_use() {
     scene.run(&["predict", RUN, "--input", "reviews.csv"]).expect(0);
     for format in ["torch", "keras", "onnx"] {
         scene.run(&["export", RUN, "--format", format]).expect(0);
+    }
+}
+
+#[test]
+fn a_run_of_layers_that_is_killed_goes_on_to_the_same_bits() {
+    let scene = Scene::new();
+    let text = study(DEEP).replace("epochs: 3", "epochs: EPOCHS");
+    disturb(&scene, &text, "killed", |study| {
+        workers(study).into_iter().for_each(|worker| send(Signal::SIGKILL, worker));
+    });
+    for folder in ["killed", "whole"] {
+        scene.run(&["run", "tiny.yaml", "--out", folder, "--only", FIRST_RUN]).expect(0);
+    }
+    for file in ["metrics.jsonl", "record.json", "weights.safetensors"] {
+        let of =
+            |study: &str| fs::read(scene.path(&format!("{study}/{FIRST_RUN}/{file}"))).unwrap();
+        assert!(of("killed") == of("whole"), "{file}");
     }
 }
 

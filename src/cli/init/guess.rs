@@ -230,9 +230,10 @@ fn text_column<'c>(
         Some((column, words)) if words > 1.0 => Ok(column),
         _ => Err(UserError::new(
             format!("{file}: no column holds texts of more than one word"),
-            "name the column with `--text COLUMN`; for a series of numbers cut windows [examples, \
-             time steps, features] with a label each, save them with `numpy.savez(\"windows.npz\", \
-             X_train=X, y_train=y)`, and give `init` that file",
+            "name the column with `--text COLUMN`; a table of measurements is read with `data.series` in an \
+             experiment file, which cuts the windows (docs/experiment-files.md#series); windows [examples, \
+             time steps, features] that are cut already are saved with `numpy.savez(\"windows.npz\", \
+             X_train=X, y_train=y)` and given to `init`",
         )),
     }
 }

@@ -1,7 +1,7 @@
 //! A folder of its own for each test, small data, and the program as a user runs it.
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
 use nix::unistd::Pid;
 use npyz::WriterBuilder;
 use std::fs;
@@ -76,6 +76,11 @@ impl Scene {
     /// Starts the program and leaves it alone.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = self.batchscope(arguments);
+        // Safety: a signal's default is set, and nothing else, between fork and exec.
+        unsafe {
+            // Under `nohup` the tests ignore it, and what they start would too.
+            command.pre_exec(|| Ok(signal(Signal::SIGHUP, SigHandler::SigDfl).map(drop)?));
+        }
         // A process group of its own, as a shell gives each command of a terminal.
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().unwrap()
     }

@@ -273,7 +273,7 @@ impl Source<'_> {
         check_splits(&facts, self.section)?;
         let kept = facts.train.examples + facts.validation.examples + facts.test.examples;
         facts.windows = windows.map(|found| Windows { left_out: found.windows - kept, ..found });
-        facts.scaling = self.scale(&mut parts);
+        facts.scaling = self.scale(&mut parts)?;
         dataset::write(&prepared_file(cache, &hash), &facts, &contents, &parts)?;
         Ok(hash)
     }
@@ -291,11 +291,17 @@ impl Source<'_> {
     }
 
     /// Scales all parts by what the first, the training split, has.
-    fn scale(&self, parts: &mut [Part; 3]) -> Option<Scaling> {
-        let rule = self.section.scale?;
+    fn scale(&self, parts: &mut [Part; 3]) -> Result<Option<Scaling>, UserError> {
+        let Some(rule) = self.section.scale else { return Ok(None) };
         let scaling = Scaling::fit(rule, parts[0].values(), parts[0].labels(), self.task);
+        if scaling.features.is_empty() && scaling.target.is_none() {
+            return Err(UserError::new(
+                "`data.scale` has nothing to scale: tokens are no numbers, and labels are classes",
+                "remove `scale`",
+            ));
+        }
         parts.iter_mut().for_each(|part| part.scale(&scaling));
-        Some(scaling)
+        Ok(Some(scaling))
     }
 
     /// Words -> ids, with a vocabulary that knows the training split alone.
@@ -436,6 +442,16 @@ mod tests {
         fs::write(&path, CSV).unwrap();
         let yaml = format!("table: {{ path: {} }}\ntext: {{ length: 4 }}\n", path.display());
         serde_yaml::from_str(&yaml).unwrap()
+    }
+
+    #[test]
+    fn a_scale_of_texts_with_classes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let scale = Some(crate::config::ScaleRule::Standard);
+        let section = DataSection { scale, ..section(folder.path()) };
+        let found = prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ());
+        let said = found.unwrap_err().to_string();
+        assert!(said.contains("`data.scale` has nothing to scale"), "{said}");
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn series_of_numbers_with_dates_are_no_texts_and_a_million_columns_end_at_once()
     scene.write("t.csv", &(0..20).fold("date,light,used\n".to_owned(), |text, at| text + &row(at)));
     let ended = scene.run(&["init", "t.csv"]).expect(2);
     assert!(ended.stderr.contains("no column holds texts"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("cut windows"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`data.series` in an experiment file"), "{}", ended.stderr);
     let header: Vec<String> = (0..1_000_000).map(|at| format!("c{at}")).collect();
     scene.write("wide.csv", &format!("{}\n{}1\n", header.join(","), "1,".repeat(999_999)));
     let ended = scene.run(&["init", "wide.csv"]).expect(2);

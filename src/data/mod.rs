@@ -25,6 +25,7 @@ mod scaling;
 mod series;
 mod source;
 mod split;
+mod split_rules;
 mod table;
 mod text;
 mod warnings;

@@ -3,11 +3,10 @@
 use super::schedule::{Schedule, Warmup};
 use super::watch::{EarlyStopping, EvaluateEvery, StopAt};
 use crate::spec::{Loss, Metric};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_yaml::with::singleton_map;
-use serde_yaml::{Mapping, Value};
 use std::collections::BTreeMap;
 
 /// `train`: what every arm shares, unless it says otherwise.
@@ -55,12 +54,8 @@ pub struct TrainSection {
     pub evaluate_every: Option<EvaluateEvery>,
     /// What is minimised; when left out, the loss of the head: `binary_crossentropy`,
     /// `categorical_crossentropy` or `mse`.
-    #[serde(
-        serialize_with = "singleton_map::serialize",
-        deserialize_with = "loss",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(schema_with = "loss_schema")]
+    #[serde(with = "singleton_map", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Loss>")]
     pub loss: Option<Loss>,
     /// How much the rows of each class count in the training loss.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,26 +106,6 @@ impl Default for TrainSection {
             engine: EngineChoice::Auto,
         }
     }
-}
-
-/// A loss by its name, as Keras has it, or with settings.
-fn loss<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Loss>, D::Error> {
-    let value = match Value::deserialize(from)? {
-        Value::String(name) if LOSSES_WITH_SETTINGS.contains(&name.as_str()) => {
-            let settings = Value::Mapping(Mapping::new());
-            Value::Mapping([(Value::String(name), settings)].into_iter().collect())
-        }
-        other => other,
-    };
-    singleton_map::deserialize(value).map_err(D::Error::custom)
-}
-
-const LOSSES_WITH_SETTINGS: [&str; 3] =
-    ["categorical_crossentropy", "sparse_categorical_crossentropy", "huber"];
-
-fn loss_schema(generator: &mut SchemaGenerator) -> Schema {
-    let with_settings = generator.subschema_for::<Loss>();
-    json_schema!({ "anyOf": [with_settings, { "enum": LOSSES_WITH_SETTINGS }, { "type": "null" }] })
 }
 
 /// `train.steps_of`: as many steps as so many epochs with this batch size are.

@@ -278,12 +278,8 @@ pub(super) fn log_loss(outputs: &[f32], target: f32) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::close;
     use super::*;
-
-    #[track_caller]
-    fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
-    }
 
     #[test]
     fn binary_losses_agree_with_the_definition_and_do_not_overflow() {

@@ -1,11 +1,13 @@
-//! Rules of what is said of labels: the head decides whether they are two classes, several, or numbers.
+//! Rules of what is said of labels: the head decides whether they are two classes, several, or numbers, and
+//! so which losses there are.
 
 use super::{Checked, broken, positive};
 use crate::config::{ClassWeight, ClassWeights, DataSection, DenseSection, TrainSection};
-use crate::spec::Activation;
+use crate::spec::{Activation, Loss};
 
 pub(super) fn check(dense: &DenseSection, train: &TrainSection, data: &DataSection) -> Checked {
     named_positive(dense, data)?;
+    of_head(dense, train)?;
     match (&train.class_weight, dense.activation) {
         (None, _) => Ok(()),
         (Some(_), Activation::Linear) => Err(broken(
@@ -29,10 +31,10 @@ pub(super) fn check(dense: &DenseSection, train: &TrainSection, data: &DataSecti
 fn named_positive(dense: &DenseSection, data: &DataSection) -> Checked {
     let table = data.table.as_ref().and_then(|table| table.positive.as_ref());
     let arrays = data.arrays.as_ref().and_then(|arrays| arrays.positive.as_ref());
-    let (path, _) = match (table, arrays, dense.activation) {
+    let path = match (table, arrays, dense.activation) {
         (_, _, Activation::Sigmoid) | (None, None, _) => return Ok(()),
-        (Some(positive), ..) => ("data.table.positive", positive),
-        (_, Some(positive), _) => ("data.arrays.positive", positive),
+        (Some(_), ..) => "data.table.positive",
+        (None, Some(_), _) => "data.arrays.positive",
     };
     let received = dense.activation.name();
     let hint = match dense.activation {
@@ -46,6 +48,32 @@ fn named_positive(dense: &DenseSection, data: &DataSection) -> Checked {
         "`positive` names one of two classes for `activation: sigmoid`, and the head is `{received}`"
     );
     Err(broken(path, rule, hint))
+}
+
+/// Each loss is that of one head.
+fn of_head(dense: &DenseSection, train: &TrainSection) -> Checked {
+    let Some(loss) = train.loss else { return Ok(()) };
+    let (own, head) = (loss.activation(), dense.activation);
+    if own == head {
+        return Ok(());
+    }
+    let instead = match own {
+        Activation::Sigmoid => {
+            "tell two classes apart with `dense: { units: 1, activation: sigmoid }`"
+        }
+        Activation::Softmax => "tell several classes apart with `dense: { activation: softmax }`",
+        Activation::Linear => "predict numbers with `dense: { units: 1, activation: linear }`",
+    };
+    Err(broken(
+        "train.loss",
+        format!(
+            "`{}` needs `activation: {}`, and the head is `{}`",
+            loss.name(),
+            own.name(),
+            head.name()
+        ),
+        &format!("write `loss: {}`, or {instead}", Loss::of(head).name()),
+    ))
 }
 
 /// A weight for each class from 0 on, and for no other; K is not known where it follows from the data.
@@ -76,7 +104,7 @@ fn each(weights: &ClassWeights, classes: Option<u32>) -> Checked {
 mod tests {
     use super::*;
     use crate::config::{Source, Study};
-    use crate::spec::{Huber, Loss};
+    use crate::spec::Huber;
 
     fn checked(dense: &str, class_weight: &str, positive: &str) -> Result<(), String> {
         let dense: DenseSection = serde_yaml::from_str(dense).unwrap();
@@ -115,6 +143,30 @@ mod tests {
         assert!(of("{ activation: softmax }", "{ 0: 1, 2: 3 }").is_err());
         let said = of("{ activation: linear }", "balanced").unwrap_err();
         assert!(said.contains("predicts numbers"), "{said}");
+    }
+
+    #[test]
+    fn a_loss_is_that_of_the_head() {
+        let of = |head: &str, loss: &str| {
+            checked(&format!("{{ activation: {head} }}"), &format!("{{ loss: {loss} }}"), "")
+        };
+        for (head, losses) in [
+            ("sigmoid", &["binary_crossentropy"][..]),
+            ("softmax", &["sparse_categorical_crossentropy"]),
+            ("linear", &["mse", "mae", "huber"]),
+        ] {
+            losses.iter().for_each(|loss| of(head, loss).unwrap());
+        }
+        let said = of("sigmoid", "mse").unwrap_err();
+        assert_eq!(said, "`mse` needs `activation: linear`, and the head is `sigmoid`");
+        for (head, loss) in [
+            ("linear", "binary_crossentropy"),
+            ("softmax", "binary_crossentropy"),
+            ("softmax", "{ huber: { delta: 1 } }"),
+            ("sigmoid", "categorical_crossentropy"),
+        ] {
+            assert!(of(head, loss).is_err(), "{head} {loss}");
+        }
     }
 
     #[test]

@@ -18,8 +18,8 @@
 //! at t with what it has when it has read x_t, so that its last is that of x_0.
 //!
 //! ```text
-//! logit  = dense.weight h_{L-1} + dense.bias              a row of length 0 has h = 0
-//! loss   = mean over the rows of a batch of  weight * (softplus(logit) - label * logit)
+//! output = dense.weight h_{L-1} + dense.bias              [K], a row of length 0 has h = 0
+//! loss   = mean over the rows of a batch of  weight * (loss of the row)
 //!          + sum over the penalised arrays of  l1 * sum |w| + l2 * sum w^2
 //! ```
 //!
@@ -29,8 +29,8 @@
 //!
 //! An [`Engine`] holds the parameters and the optimizer's state, knows the examples, and is asked
 //! for steps and predictions by row number, so each engine keeps the data where it is fastest.
-//! Engines return *logits*; losses and metrics are computed from them in one place
-//! (`train::metrics`), for all engines alike. The libtorch engine is the reference: every other
+//! Engines return *logits*, the raw outputs; losses ([`Loss`]) and metrics are computed from them in one
+//! place, [`crate::spec`], for all engines alike. The libtorch engine is the reference: every other
 //! must pass its tests. [`supports`] says what an engine cannot do; what it does not refuse there, it
 //! does.
 

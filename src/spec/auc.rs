@@ -27,7 +27,11 @@ fn wins(logits: &[f32], labels: &[f32]) -> (Vec<f64>, f64) {
 
 /// `None` where all labels are alike.
 pub(super) fn auc(logits: &[f32], labels: &[f32]) -> Option<f64> {
-    let (won, positives) = wins(logits, labels);
+    of_wins(&wins(logits, labels), labels)
+}
+
+/// The share of all pairs that the positives won.
+fn of_wins((won, positives): &(Vec<f64>, f64), labels: &[f32]) -> Option<f64> {
     let pairs = positives * (won.len() as f64 - positives);
     let of_positives = won.iter().zip(labels).filter(|(_, label)| **label > 0.5);
     (pairs > 0.0).then(|| of_positives.map(|(won, _)| won).sum::<f64>() / pairs)
@@ -35,8 +39,9 @@ pub(super) fn auc(logits: &[f32], labels: &[f32]) -> Option<f64> {
 
 /// The jackknife's pseudo-values, all at once: without a row, its wins and its pairs are missing.
 pub(super) fn auc_row_values(logits: &[f32], labels: &[f32]) -> Option<Vec<f64>> {
-    let all = auc(logits, labels)?;
-    let (won, positives) = wins(logits, labels);
+    let wins = wins(logits, labels);
+    let all = of_wins(&wins, labels)?;
+    let (won, positives) = wins;
     let n = won.len() as f64;
     let negatives = n - positives;
     let of_row = |(won, label): (&f64, &f32)| {

@@ -133,12 +133,8 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::close;
     use super::*;
-
-    #[track_caller]
-    fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
-    }
 
     #[test]
     fn a_row_is_taken_for_positive_where_the_sigmoid_in_f32_is_above_one_half() {

@@ -298,7 +298,7 @@ impl Metric {
         self.info().name
     }
 
-    /// The one by which a task is judged unless the file names another.
+    /// The default score of a task.
     pub fn of_task(task: Task) -> Self {
         match task {
             Task::Binary | Task::Multiclass => Self::Accuracy,

@@ -37,3 +37,11 @@ pub use model::{Direction, Input, Layer, Param, Role, Shape};
 pub use objective::Objective;
 pub use rows::Rows;
 pub use stack::{Cell, MOST_LAYERS, Recurrent, Stack};
+
+#[cfg(test)]
+mod tests {
+    #[track_caller]
+    pub(super) fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
+    }
+}

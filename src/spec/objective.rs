@@ -91,12 +91,8 @@ impl Objective {
 #[cfg(test)]
 mod tests {
     use super::super::loss::binary_cross_entropy;
+    use super::super::tests::close;
     use super::*;
-
-    #[track_caller]
-    fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
-    }
 
     #[test]
     fn weights_of_classes_multiply_and_are_not_normalised() {

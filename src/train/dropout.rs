@@ -14,6 +14,14 @@ use crate::rng::{Purpose, part};
 use crate::spec::{Direction, Shape};
 use rand::Rng;
 
+/// What the steps of a run drop.
+pub struct Dropout {
+    /// One entry each direction of the model's layers.
+    directions: Vec<Drops>,
+    /// How many values a row's masks have in all.
+    count: usize,
+}
+
 /// What one direction of a layer drops.
 struct Drops {
     /// The shares of inputs and states.
@@ -34,32 +42,34 @@ impl Drops {
     }
 }
 
-/// The masks of one step on these rows, one each direction of the model's layers; `None` when nothing is
-/// dropped.
-pub fn masks(
-    model: &ModelSection,
-    shape: &Shape,
-    seed: u64,
-    epoch: u64,
-    rows: &[u32],
-) -> Option<Vec<Masks>> {
-    let layers = model.recurrent();
-    let drops: Vec<Drops> = shape.directions().iter().map(|d| Drops::of(&layers, d)).collect();
-    let count = drops.iter().flat_map(|drops| drops.counts).sum();
-    if count == 0 {
-        return None;
+impl Dropout {
+    /// Of a model of these sizes.
+    pub fn of(model: &ModelSection, shape: &Shape) -> Self {
+        let layers = model.recurrent();
+        let directions: Vec<Drops> =
+            shape.directions().iter().map(|direction| Drops::of(&layers, direction)).collect();
+        let count = directions.iter().flat_map(|drops| drops.counts).sum();
+        Self { directions, count }
     }
-    let mut all = vec![Masks::default(); drops.len()];
-    for row in rows {
-        let mut rng = part(seed, Purpose::Dropout, epoch, u64::from(*row), count);
-        for (masks, Drops { shares: [input, state], counts: [inputs, states] }) in
-            all.iter_mut().zip(&drops)
-        {
-            masks.input.extend((0..*inputs).map(|_| draw(*input, &mut rng)));
-            masks.recurrent.extend((0..*states).map(|_| draw(*state, &mut rng)));
+
+    /// The masks of one step on these rows, one each direction of the model's layers; `None` when nothing
+    /// is dropped.
+    pub fn masks(&self, seed: u64, epoch: u64, rows: &[u32]) -> Option<Vec<Masks>> {
+        if self.count == 0 {
+            return None;
         }
+        let mut all = vec![Masks::default(); self.directions.len()];
+        for row in rows {
+            let mut rng = part(seed, Purpose::Dropout, epoch, u64::from(*row), self.count);
+            for (masks, Drops { shares: [input, state], counts: [inputs, states] }) in
+                all.iter_mut().zip(&self.directions)
+            {
+                masks.input.extend((0..*inputs).map(|_| draw(*input, &mut rng)));
+                masks.recurrent.extend((0..*states).map(|_| draw(*state, &mut rng)));
+            }
+        }
+        Some(all)
     }
-    Some(all)
 }
 
 /// 0 with this probability, else what keeps the mean at 1.
@@ -79,7 +89,7 @@ mod tests {
     fn drawn(dropout: f64, recurrent_dropout: f64, epoch: u64, rows: &[u32]) -> Option<Masks> {
         let lstm = RecurrentSection { dropout, recurrent_dropout, ..RecurrentSection::default() };
         let model = ModelSection { lstm: Some(lstm), ..ModelSection::default() };
-        masks(&model, &SHAPE, 1, epoch, rows).map(|mut all| all.remove(0))
+        Dropout::of(&model, &SHAPE).masks(1, epoch, rows).map(|mut all| all.remove(0))
     }
 
     #[test]
@@ -89,12 +99,13 @@ mod tests {
         let model: ModelSection = serde_yaml::from_str(layers).unwrap();
         let sizes: Vec<Recurrent> = model.recurrent().iter().map(LayerSection::sizes).collect();
         let shape = Shape { layers: Stack::new(&sizes).unwrap(), ..SHAPE };
-        let found = masks(&model, &shape, 1, 0, &[5, 6]).unwrap();
+        let dropout = Dropout::of(&model, &shape);
+        let found = dropout.masks(1, 0, &[5, 6]).unwrap();
         let counts: Vec<_> = found.iter().map(|m| (m.input.len(), m.recurrent.len())).collect();
         let way = (2 * 3 * 10, 2 * 3 * 4);
         assert_eq!(counts, [way, way, (0, 0), (2 * 3, 0)]);
         assert_ne!(found[0], found[1]);
-        let alone = masks(&model, &shape, 1, 0, &[6]).unwrap();
+        let alone = dropout.masks(1, 0, &[6]).unwrap();
         assert_eq!(found[1].recurrent[12..], alone[1].recurrent);
         assert_eq!(found[3].input[3..], alone[3].input);
     }

@@ -1,6 +1,6 @@
 //! One epoch: the steps, then what is measured, recorded and saved at its end.
 
-use super::dropout;
+use super::dropout::Dropout;
 use super::evaluate::logits;
 use super::schedule::{learning_rate, warmup_steps};
 use super::watch::{PlateauState, Stopping, monitored, reaches};
@@ -49,7 +49,7 @@ pub(super) fn train_epoch(
 ) -> Result<Option<Early>> {
     let order = order(job, position.epoch);
     let batches: Vec<&[u32]> = order.chunks(job.arm.batch_size).collect();
-    let length = job.training_length();
+    let (length, dropout) = (job.training_length(), Dropout::of(&job.arm.model, &job.shape));
     let every = job.arm.train.evaluate_every;
     let (mut clock, mut since) = (Instant::now(), Instant::now());
     let mut unread: Vec<Unread<'_>> = Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn train_epoch(
             since = Instant::now();
         }
         let rows = batches[position.batch as usize];
-        let masks = dropout::masks(&job.arm.model, &job.shape, job.seed, position.epoch, rows);
+        let masks = dropout.masks(job.seed, position.epoch, rows);
         let lr = rate(job, position, position.step);
         if let Some(threads) = callback.threads() {
             engine.set_threads(threads)?;

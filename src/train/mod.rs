@@ -19,7 +19,7 @@ mod training_length;
 mod watch;
 
 pub use checkpoint::{Position, load as load_checkpoint};
-pub use dropout::masks;
+pub use dropout::Dropout;
 pub use evaluate::{logits, logits_of, measure};
 pub use schedule::{learning_rate, warmup_steps};
 pub use settings::{objective, optimizer, settings};

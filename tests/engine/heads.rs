@@ -1,17 +1,15 @@
 //! Ten steps with each head and loss, as PyTorch makes them (`fixtures/torch_heads.py`).
 
-use super::{ADAM, ALL, BATCHES, Path, Ragged, assert_close, assert_weights, engine, plain};
-use batchscope::kernels::{Arrays, Engine, Sequences, Settings, Split, State};
-use batchscope::spec::{Input, Loss, Objective, Shape, Stack};
+use super::recorded::{Recorded, Sizes};
+use super::{ADAM, BATCHES, Path, Ragged, engine, plain};
+use batchscope::kernels::{Arrays, Engine, Settings, State};
+use batchscope::spec::{Loss, Objective};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Fixture {
-    units: usize,
-    dim: usize,
-    vocabulary: usize,
-    features: usize,
-    steps: usize,
+    #[serde(flatten)]
+    sizes: Sizes,
     lr: f64,
     token_rows: Vec<Vec<i32>>,
     feature_values: Vec<f32>,
@@ -32,9 +30,8 @@ struct Case {
 #[derive(Deserialize)]
 struct Trajectory {
     first_weights: Arrays,
-    losses: Vec<f64>,
-    final_weights: Vec<Vec<f64>>,
-    final_logits: Vec<f64>,
+    #[serde(flatten)]
+    recorded: Recorded,
 }
 
 impl Case {
@@ -46,38 +43,31 @@ impl Case {
 
 /// Trains ten steps as the fixture did and compares everything that was recorded.
 fn follows(case: &Case, lr: f64, expected: &Trajectory, engine: &mut dyn Engine) {
-    const TOLERANCE: f64 = 1e-5;
-    let name = &case.name;
     engine.set_state(&State::new(expected.first_weights.clone(), &ADAM)).unwrap();
     let mut losses = Vec::new();
-    for step in 0..expected.losses.len() {
+    for step in 0..expected.recorded.losses.len() {
         let rows = BATCHES[step % 3];
         engine.train_step(&plain(rows, lr)).unwrap();
         let logits = engine.take_computed().unwrap().logits;
         let targets = rows.iter().map(|row| case.targets[*row as usize]);
         losses.push(case.objective().mean_loss(&logits, targets) as f32);
     }
-    assert_close(&format!("{name}, losses"), &losses, &expected.losses, TOLERANCE);
-    let logits = engine.predict(Split::Test, &ALL).unwrap();
-    assert_close(&format!("{name}, logits"), &logits, &expected.final_logits, TOLERANCE);
-    assert_weights(name, &engine.state().unwrap().parameters, &expected.final_weights, TOLERANCE);
+    expected.recorded.compare(&case.name, &losses, engine);
 }
 
 pub(super) fn every_head_and_loss_follows_torch(path: Path) {
     let fixture: Fixture =
         serde_json::from_str(include_str!("../fixtures/torch_heads.json")).unwrap();
     let ragged = Ragged::new(&fixture.token_rows);
-    let tokens = Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim };
-    let (steps, features) = (fixture.steps, fixture.features);
-    let arrays = Sequences::Features { values: &fixture.feature_values, steps, features };
+    let (sizes, values) = (&fixture.sizes, &fixture.feature_values);
     assert_eq!(fixture.cases.len(), 6);
     for case in &fixture.cases {
         let models = [
-            (tokens, ragged.sequences(), &case.tokens),
-            (Input::Features(features), arrays, &case.arrays),
+            (sizes.tokens(), ragged.sequences(), &case.tokens),
+            (sizes.features(), sizes.sequences(values), &case.arrays),
         ];
         for (input, sequences, expected) in models {
-            let shape = Shape { input, layers: Stack::lstm(fixture.units), outputs: case.outputs };
+            let shape = sizes.shape(input, case.outputs);
             let settings = Settings::plain(case.objective(), ADAM);
             let mut engine = engine(path, shape, sequences, &case.targets, settings);
             follows(case, fixture.lr, expected, engine.as_mut());

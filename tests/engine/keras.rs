@@ -4,14 +4,15 @@
 //! The fixture names the order of the rows in each epoch. So each epoch is trained on its own, on
 //! rows in that order and without shuffling, from the checkpoint of the one before.
 
+use super::recorded::Sizes;
 use super::updates::{Penalised, penalties};
 use super::{Path, Ragged, assert_close, assert_weights, start};
 use batchscope::config::{
     Adam, AdamForm, Arm, ClassWeight, Exponential, LayerSection, ModelSection, Optimizer, Penalty,
     Per, RecurrentSection, Schedule, TrainSection,
 };
-use batchscope::kernels::{self, Arrays, Examples, Sequences, Splits, State};
-use batchscope::spec::{Input, Loss, Metric, Metrics, Shape, Stack, Task, probabilities};
+use batchscope::kernels::{self, Arrays, Examples, Splits, State};
+use batchscope::spec::{Loss, Metric, Metrics, Shape, Stack, Task, probabilities};
 use batchscope::train::{
     self, Callback, EpochMetrics, EpochTimes, Job, Outcome, Position, Trained,
 };
@@ -19,11 +20,8 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Fixture {
-    units: usize,
-    dim: usize,
-    vocabulary: usize,
-    features: usize,
-    steps: usize,
+    #[serde(flatten)]
+    sizes: Sizes,
     batch_size: usize,
     epochs: u64,
     orders: Vec<Vec<usize>>,
@@ -90,9 +88,8 @@ impl Rows {
     }
 
     fn examples(&self, fixture: &Fixture, case: &Case) -> Examples<'_> {
-        let (steps, features) = (fixture.steps, fixture.features);
         let sequences = match case.input.as_str() {
-            "features" => Sequences::Features { values: &self.features, steps, features },
+            "features" => fixture.sizes.sequences(&self.features),
             _ => self.tokens.sequences(),
         };
         Examples { sequences, labels: &self.labels }
@@ -127,7 +124,7 @@ fn arm(fixture: &Fixture, case: &Case) -> Arm {
     let found = penalties(&case.penalties);
     let written = |penalty: kernels::Penalty| Penalty { l1: penalty.l1, l2: penalty.l2 };
     let lstm = RecurrentSection {
-        units: fixture.units as u32,
+        units: fixture.sizes.units as u32,
         kernel_regularizer: written(found.kernel),
         recurrent_regularizer: written(found.recurrent),
         bias_regularizer: written(found.bias),
@@ -151,8 +148,8 @@ impl Callback for Listener {
 fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Trained) {
     start(path.place.device);
     let input = match case.input.as_str() {
-        "features" => Input::Features(fixture.features),
-        _ => Input::Tokens { vocabulary: fixture.vocabulary, dim: fixture.dim },
+        "features" => fixture.sizes.features(),
+        _ => fixture.sizes.tokens(),
     };
     let mut arm = arm(fixture, case);
     let layers: Vec<_> = arm.model.recurrent().iter().map(LayerSection::sizes).collect();
@@ -160,12 +157,12 @@ fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Tr
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, best) = (folder.path().join("state"), folder.path().join("best"));
     let in_order: Vec<usize> = (0..fixture.validation.labels.len()).collect();
-    let validation = Rows::new(&fixture.validation, &in_order, case, fixture.steps);
+    let validation = Rows::new(&fixture.validation, &in_order, case, fixture.sizes.steps);
     let (mut listener, mut end) = (Listener::default(), None);
     for epoch in 0..fixture.epochs {
         arm.train.epochs = Some(epoch + 1);
         let order = &fixture.orders[epoch as usize];
-        let rows = Rows::new(&fixture.training, order, case, fixture.steps);
+        let rows = Rows::new(&fixture.training, order, case, fixture.sizes.steps);
         let measured = validation.examples(fixture, case);
         let splits =
             Splits { train: rows.examples(fixture, case), validation: measured, test: measured };

@@ -14,6 +14,8 @@ mod heads;
 mod keras;
 // Memory that does not suffice, and gradients summed over parts of a batch.
 mod micro_batches;
+// What several fixtures hold alike.
+mod recorded;
 // Ten steps of the plain model; states, order, subnormal numbers.
 mod trajectory;
 // Ten steps with each optimizer, clipping, penalties, weights of labels, dropout.

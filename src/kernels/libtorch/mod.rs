@@ -102,6 +102,8 @@ pub(super) struct Libtorch<'d> {
     /// torch's second bias vectors of LSTMs, which stay 0.
     no_biases: Vec<Tensor>,
     settings: Settings,
+    /// The parameters that are penalised, by their index.
+    penalised: Vec<(usize, Penalty)>,
     /// What training steps computed since it was last taken.
     computed: Computed,
     /// The same of later steps, still on the device.
@@ -134,8 +136,11 @@ impl<'d> Libtorch<'d> {
                 device
             }
         };
+        let parameters = shape.parameters();
         let zeros: Arrays =
-            shape.parameters().iter().map(|parameter| vec![0.0; parameter.count()]).collect();
+            parameters.iter().map(|parameter| vec![0.0; parameter.count()]).collect();
+        let penalties = parameters.iter().map(|parameter| settings.penalty_on(parameter));
+        let penalised = penalties.enumerate().filter(|(_, penalty)| !penalty.is_none()).collect();
         let optimizer = settings.optimizer;
         let mut engine = Self {
             shape,
@@ -148,6 +153,7 @@ impl<'d> Libtorch<'d> {
             step: Tensor::new(),
             no_biases: no_biases(&shape, Kind::Float, device)?,
             settings,
+            penalised,
             computed: Computed::default(),
             waiting: Waiting::default(),
         };
@@ -236,14 +242,6 @@ impl<'d> Libtorch<'d> {
         }
     }
 
-    /// The arrays that are penalised, as indices of the parameters.
-    fn penalised(&self) -> impl Iterator<Item = (usize, Penalty)> {
-        let parameters = self.shape.parameters().into_iter().enumerate();
-        parameters
-            .map(|(index, parameter)| (index, self.settings.penalty_on(&parameter)))
-            .filter(|(_, penalty)| !penalty.is_none())
-    }
-
     /// Takes what waits from the device.
     fn collect(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
@@ -263,8 +261,8 @@ impl<'d> Libtorch<'d> {
     }
 
     fn penalty_tensor(&self) -> Result<Tensor> {
-        let penalised: Vec<_> =
-            self.penalised().map(|(index, penalty)| (&self.parameters[index], penalty)).collect();
+        let weights = |(index, penalty): &(usize, Penalty)| (&self.parameters[*index], *penalty);
+        let penalised: Vec<_> = self.penalised.iter().map(weights).collect();
         update::penalty(&penalised)
     }
 
@@ -313,11 +311,11 @@ impl Engine for Libtorch<'_> {
     fn train_step(&mut self, step: &Step<'_>) -> Result<()> {
         let _flushed = SubnormalsFlushed::enter();
         let (mut gradients, logits) = self.gradients_that_fit(step)?;
-        if self.penalised().next().is_some() {
+        if !self.penalised.is_empty() {
             self.waiting.penalties.push(self.penalty_tensor()?);
         }
-        for (index, penalty) in self.penalised() {
-            update::penalise(&mut gradients[index], &self.parameters[index], penalty)?;
+        for (index, penalty) in &self.penalised {
+            update::penalise(&mut gradients[*index], &self.parameters[*index], *penalty)?;
         }
         let norm = update::norm(&gradients)?;
         if let Some(clip) = self.settings.clip {

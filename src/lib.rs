@@ -13,8 +13,9 @@
 //!  \   \    \-> stats, events
 //!   \   \-> report -> study, analysis -> stats
 //!    \-> export -> model
-//! leaves, which import nothing above them:
-//!     config, rng, stats, kernels, events, files, format, error
+//! config, kernels -> spec
+//! leaves, which import none of these:
+//!     spec, rng, stats, events, files, format, error
 //! ```
 //!
 //! # Words

@@ -1,9 +1,9 @@
 //! Every run where it was best: what the batch sizes come to when nothing ends them too early or too
 //! late.
 //!
-//! With equal passes or updates one batch size may still be learning and another overfit. Taken where
-//! its validation score was highest, each run stands for what it can come to. A run that was
-//! measured more often has more chances to have been lucky, so this describes and decides nothing.
+//! With equal passes or updates one batch size may still be learning and another overfit. So each run is
+//! also taken at its best measurement on validation. A run that was measured more often has more chances
+//! of a lucky measurement, so this describes and decides nothing.
 
 use super::{ArmFinding, ArmResults, Comparison, Results, RunResults, compare};
 use serde::Serialize;

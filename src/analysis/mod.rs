@@ -120,10 +120,10 @@ pub struct Results {
     pub features: Option<usize>,
     /// What rows of the splits share with each other.
     pub shared: SharedSteps,
-    /// The score on validation of always giving the same answer, if it is known: the more frequent class, or
-    /// the mean of the training targets.
+    /// The validation score of a model that always gives the same answer, if it is known: the more frequent
+    /// class, or the mean of the training targets.
     pub baseline: Option<f64>,
-    /// What the last value of a series comes to, taken as the forecast; `None` of other data.
+    /// The validation score of the forecast that a series keeps its last value; `None` for other data.
     pub last_value: Option<f64>,
     /// In the order of the file.
     pub arms: Vec<ArmResults>,
@@ -274,6 +274,20 @@ pub(crate) mod tests {
     /// A measurement after so many steps, of one row each, with nothing else of interest.
     pub(crate) fn point(step: u64, score: f64) -> Point {
         Point { step, examples: step, seconds: 1.0, score, loss: 0.5, train: None, watched: None }
+    }
+
+    /// A minimum of this curvature and adaptive sharpness, with nothing else of interest.
+    pub(crate) fn sharpness(top_eigenvalue: f64, adaptive: f64) -> Sharpness {
+        Sharpness {
+            loss: 0.1,
+            top_eigenvalue,
+            trace: 40.0,
+            trace_se: 2.0,
+            ball: 0.1,
+            adaptive,
+            keskar: 12.0,
+            edge_of_stability: Some(0.4),
+        }
     }
 
     /// An arm whose seeds 0, 1, ... have these scores.

@@ -115,7 +115,7 @@ mod tests {
         }
         let fronts = fronts(&comparison, Some(&found));
         let to_target = fronts.iter().find(|front| front.price == Price::SecondsToTarget).unwrap();
-        // The fastest did not get there once; the slowest is worse than the next.
+        // A run of the fastest arm missed the target; the slowest arm has a worse score than the next.
         assert_eq!(to_target.arms, ["batch-32"]);
     }
 }

@@ -73,9 +73,9 @@ pub(super) fn what_numbers_are(arms: &[ArmSummary], scale: Scale) -> Option<Stri
         (_, true) => "each run's best epoch",
         _ => "the last epoch, or of the best one for arms that restore it",
     };
-    Some(match scale.title() {
-        "accuracy" => format!("accuracies are those of {which}"),
-        title => format!("{title} is that of {which}"),
+    Some(match scale.is_accuracy() {
+        true => format!("accuracies are those of {which}"),
+        false => format!("{} is that of {which}", scale.title()),
     })
 }
 

@@ -14,18 +14,13 @@ impl Facts {
     /// and is defined there.
     pub(super) fn look_for_baseline(&mut self, dataset: &Dataset, task: Task) -> Result<()> {
         let splits = dataset.splits()?;
-        let unit = dataset.unit();
-        let natural =
-            |labels: &[f32]| labels.iter().map(|label| unit.natural(*label)).collect::<Vec<f32>>();
-        let answer = answer(&natural(splits.train.labels), self.classes.len(), task);
-        let targets = &natural(splits.validation.labels)[..];
+        let answer = answer(&self.natural(splits.train.labels), self.classes.len(), task);
+        let targets = self.natural(splits.validation.labels);
         let outputs = answer.repeat(targets.len());
-        self.baseline = scores(&Rows::new(&outputs, answer.len(), targets), task);
+        self.baseline = scores(&Rows::new(&outputs, answer.len(), &targets), task);
         Ok(())
     }
-}
 
-impl Facts {
     /// Looks for the scores of the forecast that nothing changes: the target as it was in the last row of the
     /// window. Only where the model reads it and numbers are predicted.
     pub(super) fn look_for_last_value(
@@ -44,11 +39,15 @@ impl Facts {
         let input = scaling.map_or(Affine::NONE, |scaling| scaling.features[place]);
         let last = |row: &[f32]| input.natural(row[(steps - 1) * features + place]);
         let outputs: Vec<f32> = values.chunks_exact(steps * features).map(last).collect();
-        let unit = dataset.unit();
-        let targets: Vec<f32> =
-            validation.labels.iter().map(|label| unit.natural(*label)).collect();
+        let targets = self.natural(validation.labels);
         self.last_value = scores(&Rows::new(&outputs, 1, &targets), task);
         Ok(())
+    }
+
+    /// Targets as they are in the source.
+    fn natural(&self, targets: &[f32]) -> Vec<f32> {
+        let unit = self.unit();
+        targets.iter().map(|target| unit.natural(*target)).collect()
     }
 }
 
@@ -63,15 +62,17 @@ fn scores(rows: &Rows<'_>, task: Task) -> BTreeMap<Metric, f64> {
 /// The raw outputs of a model that fits these rows with its bias alone.
 fn answer(targets: &[f32], classes: usize, task: Task) -> Vec<f32> {
     let n = targets.len() as f64;
-    let share = |class: usize| {
-        targets.iter().filter(|target| **target as usize == class).count() as f64 / n
+    let shares = || -> Vec<f64> {
+        let mut rows = vec![0usize; classes];
+        targets.iter().for_each(|class| rows[*class as usize] += 1);
+        rows.into_iter().map(|rows| rows as f64 / n).collect()
     };
     match task {
         Task::Binary => {
-            let p = share(1);
+            let p = shares()[1];
             vec![(p / (1.0 - p)).ln() as f32]
         }
-        Task::Multiclass => (0..classes).map(|class| share(class).ln() as f32).collect(),
+        Task::Multiclass => shares().into_iter().map(|share| share.ln() as f32).collect(),
         Task::Regression => {
             vec![(targets.iter().map(|target| f64::from(*target)).sum::<f64>() / n) as f32]
         }

@@ -39,8 +39,8 @@ pub struct Facts {
     /// What became of the rows of a series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,
-    /// What the last value of the target before the prediction scores on validation, taken as the prediction;
-    /// as for `overlap`.
+    /// The validation scores of the forecast that a series keeps its last value. Not part of the prepared
+    /// file, as `overlap`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub last_value: BTreeMap<Metric, f64>,
     /// Rows of examples that come so often that a random split trains on all of them; `None` in files of
@@ -53,8 +53,8 @@ pub struct Facts {
     /// Features of very different scale; as for `overlap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
-    /// The scores on the validation split of a model that gives every row the same answer, the best one
-    /// for the training split; as for `overlap`.
+    /// The validation scores of a model that gives every row the same answer, the best one for the
+    /// training split. Not part of the prepared file, as `overlap`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub baseline: BTreeMap<Metric, f64>,
 }
@@ -64,9 +64,7 @@ impl Facts {
     pub fn are_numbers(&self) -> bool {
         self.classes.is_empty()
     }
-}
 
-impl Facts {
     /// From targets as they are trained to those that they stand for.
     pub fn unit(&self) -> Affine {
         self.scaling.as_ref().and_then(|scaling| scaling.target).unwrap_or(Affine::NONE)

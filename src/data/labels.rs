@@ -16,7 +16,7 @@ pub(super) type Counts = BTreeMap<String, usize>;
 pub(super) const MOST_CLASSES: usize = 10_000;
 
 /// More different numbers than this look like measurements.
-pub(super) const FEW_NUMBERS: usize = 20;
+pub const FEW_NUMBERS: usize = 20;
 
 /// The cells of a label column, without blanks around them.
 #[derive(Clone, Copy)]
@@ -103,10 +103,8 @@ pub(super) fn in_order(counts: &Counts, column: &str) -> Result<Vec<String>, Use
             ALL_ALIKE,
         ));
     }
-    let rows: usize = counts.values().sum();
-    let is_unlike = counts.len() > FEW_NUMBERS && rows < 2 * counts.len();
-    if counts.len() > MOST_CLASSES || is_unlike {
-        return Err(too_many(counts, column, rows));
+    if counts.len() > MOST_CLASSES || are_hardly_repeated(counts) {
+        return Err(too_many(counts, column));
     }
     let mut classes: Vec<String> = counts.keys().cloned().collect();
     let Some(mut numbers) = as_numbers(counts) else { return Ok(classes) };
@@ -125,19 +123,26 @@ pub(super) fn in_order(counts: &Counts, column: &str) -> Result<Vec<String>, Use
 const ALL_ALIKE: &str =
     "where all labels are alike there is nothing to learn: name the labels of several classes";
 
+/// Whether most of many labels come once, as measurements, texts and names do.
+fn are_hardly_repeated(counts: &Counts) -> bool {
+    counts.len() > FEW_NUMBERS && counts.values().sum::<usize>() < 2 * counts.len()
+}
+
+const TEXTS: &str = "these look like texts or names: let another column be the label";
+
 /// Labels that are measurements, texts or names.
-fn too_many(counts: &Counts, column: &str, rows: usize) -> UserError {
+fn too_many(counts: &Counts, column: &str) -> UserError {
     UserError::new(
         format!(
             "{column} holds {} different labels in {}: there may be {} classes, and most need several \
              rows",
             count(counts.len() as u64),
-            counted(rows, "row"),
+            counted(counts.values().sum(), "row"),
             count(MOST_CLASSES as u64)
         ),
         match as_numbers(counts) {
             Some(_) => format!("to predict the number itself use {LINEAR}"),
-            None => "these look like texts or names: let another column be the label".to_owned(),
+            None => TEXTS.to_owned(),
         },
     )
 }
@@ -172,9 +177,7 @@ pub(super) fn other_than_two(column: &str, counts: &Counts) -> UserError {
     let Some(mut numbers) = numbers else {
         let hint = match n {
             0 | 1 => ALL_ALIKE.to_owned(),
-            _ if n > FEW_NUMBERS && counts.values().sum::<usize>() < 2 * n => {
-                "these look like texts or names: let another column be the label".to_owned()
-            }
+            _ if are_hardly_repeated(counts) => TEXTS.to_owned(),
             _ => format!("for {n} classes use {softmax}"),
         };
         return UserError::new(format!("{rule}: {}", shown(counts)), hint);

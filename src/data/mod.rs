@@ -36,6 +36,7 @@ pub use encoder::{Encoded, Encoder, Inputs};
 pub use facts::{Facts, InTraining, Overlap, SplitFacts, TargetFacts};
 pub use found::Found;
 pub use keep::{kept_hash, kept_vocabulary};
+pub use labels::FEW_NUMBERS;
 pub use moment::is_time;
 pub use peek::{
     ArrayShape, Column, Contents, Labelled, PeekedTable, is_split, labelled, peek, word_counts,

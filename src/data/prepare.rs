@@ -37,8 +37,8 @@ pub struct Prepared {
 /// being done. The `task` says what labels are.
 ///
 /// # Errors
-/// A [`UserError`] for what is wrong with a file, with its labels or with the splits; [`files::no_room`] knows the ones of a
-/// full disk.
+/// A [`UserError`] for what is wrong with a file, with its labels or with the splits; [`files::no_room`]
+/// knows the ones of a full disk.
 pub fn prepare(
     section: &DataSection,
     embedding: Option<&EmbeddingSection>,
@@ -92,15 +92,13 @@ pub fn prepare(
     // Looked for each time, so that what was prepared before this was known is looked at too.
     let dataset = dataset::Dataset::open(&prepared.path)?;
     prepared.facts.look_for_baseline(&dataset, task)?;
-    match &section.arrays {
-        Some(arrays) => prepared.facts.look(&dataset, arrays)?,
-        None if section.series.is_some() => {
+    match (&section.arrays, &section.series) {
+        (Some(arrays), _) => prepared.facts.look(&dataset, arrays)?,
+        (None, Some(series)) => {
             prepared.facts.look_at_windows(&dataset)?;
-            if let Some(series) = &section.series {
-                prepared.facts.look_for_last_value(&dataset, series, task)?;
-            }
+            prepared.facts.look_for_last_value(&dataset, series, task)?;
         }
-        None => {
+        (None, None) => {
             let unknown = source.tokenizer.is_none().then_some(UNKNOWN);
             prepared.facts.look_at_texts(&dataset, unknown)?;
         }

@@ -253,27 +253,20 @@ fn op(kind: &str, inputs: &[&str], output: &str) -> NodeProto {
 }
 
 fn with_int(mut node: NodeProto, name: &str, value: i64) -> NodeProto {
-    let (name, ints) = (name.to_owned(), Vec::new());
-    node.attribute.push(AttributeProto {
-        name,
-        i: Some(value),
-        s: None,
-        ints,
-        kind: INT_ATTRIBUTE,
-    });
+    let (i, kind) = (Some(value), INT_ATTRIBUTE);
+    node.attribute.push(AttributeProto { name: name.to_owned(), i, kind, ..Default::default() });
     node
 }
 
 fn with_text(mut node: NodeProto, name: &str, value: &str) -> NodeProto {
-    let (name, s) = (name.to_owned(), Some(value.to_owned()));
-    let kind = STRING_ATTRIBUTE;
-    node.attribute.push(AttributeProto { name, i: None, s, ints: Vec::new(), kind });
+    let (s, kind) = (Some(value.to_owned()), STRING_ATTRIBUTE);
+    node.attribute.push(AttributeProto { name: name.to_owned(), s, kind, ..Default::default() });
     node
 }
 
 fn with_ints(mut node: NodeProto, name: &str, values: &[i64]) -> NodeProto {
-    let (name, ints) = (name.to_owned(), values.to_vec());
-    node.attribute.push(AttributeProto { name, i: None, s: None, ints, kind: INTS_ATTRIBUTE });
+    let (ints, kind) = (values.to_vec(), INTS_ATTRIBUTE);
+    node.attribute.push(AttributeProto { name: name.to_owned(), ints, kind, ..Default::default() });
     node
 }
 

@@ -105,7 +105,7 @@ fn seen(splits: &[Seen], gap: Option<usize>, steps: usize, scale: Scale) -> Stri
             " Split in the order of the file with a gap: `data.split: {{ by: order, gap: {gap} }}`."
         )
     });
-    let worse = if scale.highest() == "lowest" { "higher" } else { "lower" };
+    let worse = if scale.falls() { "higher" } else { "lower" };
     let score = scale.capital();
     format!("Rows leak: {}. {score} on new data will be {worse}.{advice}", list(&clauses))
 }
@@ -133,7 +133,7 @@ fn strays(found: &Strays, scale: Scale) -> String {
         0 => format!("up to {:.0} % might (95 %)", 100.0 * share.high),
         _ => format!("{:.0} to {:.0} % may (95 %)", 100.0 * share.low, 100.0 * share.high),
     };
-    let side = if scale.highest() == "lowest" { "above" } else { "below" };
+    let side = if scale.falls() { "above" } else { "below" };
     let others: Vec<String> = all
         .iter()
         .filter(|(of, _)| of != arm)

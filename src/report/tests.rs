@@ -1,9 +1,9 @@
 //! A whole study of another score than accuracy, from its numbers to everything that is said of it.
 
 use super::*;
-use crate::analysis::tests::{arm, results};
+use crate::analysis::tests::{arm, results, sharpness};
 use crate::analysis::{
-    ArmFinding, ArmResults, Budget, Line, LinePoint, Point, Rate, Sharpness, SharpnessRun, Tuning,
+    ArmFinding, ArmResults, Budget, Line, LinePoint, Point, Rate, SharpnessRun, Tuning,
 };
 use crate::config::{Source as File, Study};
 use crate::spec::{MetricInfo, Unit};
@@ -47,16 +47,10 @@ fn one_minimum(arm: &ArmResults, seed: u64) -> SharpnessRun {
         learning_rate: 1e-3,
         seed,
         score: arm.runs[&seed].validation,
-        sharpness: Sharpness {
-            loss: 0.1,
-            top_eigenvalue: 3.0 + arm.batch_size as f64 / 64.0 + 0.1 * seed as f64,
-            trace: 40.0,
-            trace_se: 2.0,
-            ball: 0.1,
-            adaptive: 0.2 + seed as f64,
-            keskar: 12.0,
-            edge_of_stability: Some(0.4),
-        },
+        sharpness: sharpness(
+            3.0 + arm.batch_size as f64 / 64.0 + 0.1 * seed as f64,
+            0.2 + seed as f64,
+        ),
     }
 }
 
@@ -72,7 +66,7 @@ fn study(metric: Metric) -> Results {
     ];
     let arms: Vec<ArmResults> =
         kinds.into_iter().enumerate().map(|(place, kind)| one_arm(info, place, kind)).collect();
-    let sharpness = |(place, seed): (usize, u64)| one_minimum(&arms[place], seed);
+    let minimum = |(place, seed): (usize, u64)| one_minimum(&arms[place], seed);
     let at = |alpha: f64| LinePoint {
         alpha,
         train: [0.1 + (alpha * (1.0 - alpha)).abs(), score(info, 0.9 - alpha * (1.0 - alpha))],
@@ -105,7 +99,7 @@ fn study(metric: Metric) -> Results {
         earlier_margins: vec![0.01],
         decompose: Some([32, 256]),
         tunings: [2, 3].map(tuning).to_vec(),
-        sharpness: [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2)].map(sharpness).to_vec(),
+        sharpness: [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2)].map(minimum).to_vec(),
         lines: vec![line(0), line(1), line(2)],
         ..results(arms.clone())
     }

@@ -34,8 +34,10 @@ impl Sessions {
         pool: &Pool,
         command: &[String],
     ) -> Result<Self> {
-        let margin = plan.margin()?;
-        let this = json!({
+        let path = folder.path().join(NAME);
+        let earlier: Option<Vec<Value>> = files::read_json(&path)?;
+        let earlier = earlier.unwrap_or_default();
+        let mut this = json!({
             "started": wall_clock(),
             "batchscope": env!("CARGO_PKG_VERSION"),
             "libtorch": plan.machine.libtorch,
@@ -47,17 +49,14 @@ impl Sessions {
             "cpu": cpu_model(),
             "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             "data": plan.data.facts,
-            "margin": margin,
+            "margin": plan.margin()?,
             "seeds": plan.study.seeds.len(),
             "until": null,
         });
-        let path = folder.path().join(NAME);
-        let earlier: Option<Vec<Value>> = files::read_json(&path)?;
-        let mut this = this;
-        if are_lost(folder.path(), earlier.as_deref().unwrap_or_default())? {
+        if are_lost(folder.path(), &earlier)? {
             this["earlier_lost"] = json!(true);
         }
-        let sessions = Self { path, earlier: earlier.unwrap_or_default(), this };
+        let sessions = Self { path, earlier, this };
         sessions.write()?;
         Ok(sessions)
     }
@@ -164,10 +163,10 @@ pub struct Session {
     pub overlap: Option<Overlap>,
     /// The margin that it declared; sessions of old versions declared none.
     pub margin: Option<f64>,
-    /// By metric, what always giving the same answer comes to on validation: the more frequent class, or the
-    /// mean of the training targets.
+    /// By metric, the validation score of a model that always gives the same answer: the more frequent
+    /// class, or the mean of the training targets.
     pub baselines: BTreeMap<String, f64>,
-    /// By metric, what the last value of a series comes to on validation, taken as the forecast.
+    /// By metric, the validation score of the forecast that a series keeps its last value.
     pub last_values: BTreeMap<String, f64>,
     /// Whether there were sessions before it of which nothing is known any more.
     pub earlier_lost: bool,
@@ -194,7 +193,7 @@ impl Session {
         }
     }
 
-    /// What always giving the same answer comes to on validation; `None` where that is not known.
+    /// The validation score of a model that always gives the same answer; `None` where it is not known.
     pub fn baseline(&self, score: Metric) -> Option<f64> {
         let majority = || {
             let (rows, positives) = (self.examples[1]?, self.positives[1]?);
@@ -204,6 +203,11 @@ impl Session {
         // Of two labels the more frequent one of validation counts, as old versions wrote it down.
         let counted = majority().filter(|_| score == Metric::Accuracy);
         counted.or_else(|| self.baselines.get(score.name()).copied())
+    }
+
+    /// The validation score of the forecast that a series keeps its last value; `None` for other data.
+    pub fn last_value(&self, score: Metric) -> Option<f64> {
+        self.last_values.get(score.name()).copied()
     }
 
     /// The margin of a study of this data.
@@ -238,7 +242,7 @@ impl Plan {
 /// The sessions of a study, in order; none before the first one.
 pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
     let values = session_values(folder)?;
-    if are_lost(folder, &values)? && values.is_empty() {
+    if values.is_empty() && are_lost(folder, &values)? {
         return Ok(vec![Session { earlier_lost: true, ..Session::default() }]);
     }
     Ok(values.iter().map(Session::read).collect())
@@ -271,11 +275,6 @@ fn counts(session: &Value, of: &str) -> [Option<usize>; 3] {
         let count = session["data"][split][of].as_u64();
         count.map(|count| count as usize)
     })
-}
-
-/// How many training examples the study's last session had; `None` before the first one.
-pub(super) fn training_examples(folder: &Path) -> Result<Option<usize>> {
-    Ok(sessions(folder)?.last().and_then(|session| session.examples[0]))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! How a study stands, read from its folder alone: no worker, no libtorch, no data.
 
 use super::additions::Additions;
-use super::environment::{sessions, training_examples};
+use super::environment::sessions;
 use super::folder::{in_use, resolved, run_folders};
 use super::plan::Run;
-use super::record::{Definition, RunFolder, Status};
+use super::record::{Definition, Record, RunFolder, Status};
 use super::summary::{ArmSummary, summarise};
 use super::tuning::{Tuning, read_undamaged, settled};
 use crate::config::{Arm, Study};
@@ -84,6 +84,12 @@ pub enum RunState {
     },
 }
 
+impl RunState {
+    fn of_damage(UserError { message, hint }: UserError) -> Self {
+        Self::Damaged { message, hint: hint.unwrap_or_default() }
+    }
+}
+
 impl StudyStatus {
     /// Reads the folder of a study.
     ///
@@ -100,6 +106,7 @@ impl StudyStatus {
         let is_unknown = sessions.iter().any(|session| session.earlier_lost);
         let last = sessions.last().cloned();
         let asked = last.as_ref().and_then(|last| last.seeds);
+        let rows = last.as_ref().and_then(|last| last.examples[0]);
         let additions = last.and_then(|last| last.until);
         study.seeds.truncate(asked.map_or(usize::MAX, |seeds| seeds as usize));
         let (tunings, tuning) = read_undamaged(&study, folder)?;
@@ -110,20 +117,19 @@ impl StudyStatus {
         let study = settled(&study, &tunings);
         let all = Run::all(&study);
         let planned: BTreeSet<String> = all.iter().map(Run::id).collect();
-        let rows = training_examples(folder)?;
         let data = data::kept_hash(&folder.join("data"));
         let epochs = |arm: &Arm| rows.map(|rows| TrainingLength::new(arm, rows).epochs());
         let of_runs = |runs: &[Run]| -> Result<Vec<RunStatus>> {
             let of_run = |run: &Run| {
                 let files = RunFolder::new(&folder.join(run.id()));
-                let stands = run_status(&files, run.id(), epochs(&run.arm))?;
-                match belongs_elsewhere(&files, run, data.as_deref()) {
-                    Some(UserError { message, hint }) => {
-                        let hint = hint.unwrap_or_default();
-                        Ok(RunStatus { state: RunState::Damaged { message, hint }, ..stands })
-                    }
-                    None => Ok(stands),
+                let (mut stands, record) = run_status(&files, run.id())?;
+                stands.planned_epochs = epochs(&run.arm);
+                let elsewhere =
+                    record.and_then(|of| belongs_elsewhere(&files, &of, run, data.as_deref()));
+                if let Some(error) = elsewhere {
+                    stands.state = RunState::of_damage(error);
                 }
+                Ok(stands)
             };
             runs.iter().map(of_run).collect()
         };
@@ -133,10 +139,9 @@ impl StudyStatus {
             let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
             let files = RunFolder::new(&path);
             if !planned.contains(&id) && files.path().join("record.json").exists() {
-                // Damage is told with its state.
-                let record = files.record().ok().flatten();
-                let planned = record.and_then(|record| epochs(&record.definition.arm));
-                others.push(run_status(&files, id, planned)?);
+                let (mut stands, record) = run_status(&files, id)?;
+                stands.planned_epochs = record.and_then(|of| epochs(&of.definition.arm));
+                others.push(stands);
             }
         }
         let arms = arms_of(&study, &all, &runs, folder)?;
@@ -183,28 +188,36 @@ fn arms_of(
     Ok(arms)
 }
 
-fn run_status(files: &RunFolder, run: String, planned_epochs: Option<u64>) -> Result<RunStatus> {
+/// How a run stands, and its record where that can be read; the caller knows the epochs that are planned.
+fn run_status(files: &RunFolder, run: String) -> Result<(RunStatus, Option<Record>)> {
     // The lock first: a run that ends between the two looks is then seen as it ended.
     let training = in_use(files.path());
-    if let Some(UserError { message, hint }) = files.damage() {
-        let state = RunState::Damaged { message, hint: hint.unwrap_or_default() };
-        return Ok(RunStatus { run, state, epochs: 0, planned_epochs });
+    let status = |state, epochs| RunStatus { run, state, epochs, planned_epochs: None };
+    if let Some(error) = files.damage() {
+        // What is wrong with the record is told by the state.
+        let record = files.record().ok().flatten();
+        return Ok((status(RunState::of_damage(error), 0), record));
     }
-    let state = match files.record()?.map(|record| record.status) {
+    let record = files.record()?;
+    let state = match record.as_ref().map(|record| &record.status) {
         None => RunState::NotStarted,
         Some(Status::Running) if training => RunState::Running,
         Some(Status::Running) => RunState::Interrupted,
         Some(Status::Finished) => RunState::Finished,
-        Some(Status::Diverged { step }) => RunState::Diverged { step },
-        Some(Status::Failed { message }) => RunState::Failed { message },
+        Some(Status::Diverged { step }) => RunState::Diverged { step: *step },
+        Some(Status::Failed { message }) => RunState::Failed { message: message.clone() },
     };
-    Ok(RunStatus { run, state, epochs: files.epochs()?, planned_epochs })
+    Ok((status(state, files.epochs()?), record))
 }
 
 /// Why a finished run is not the one that its study asks for here, and what to do; `None` if it is, or if
 /// it is not finished, as `run` looks before it goes on. `data` is the hash of the study's data.
-fn belongs_elsewhere(files: &RunFolder, run: &Run, data: Option<&str>) -> Option<UserError> {
-    let record = files.record().ok().flatten()?;
+fn belongs_elsewhere(
+    files: &RunFolder,
+    record: &Record,
+    run: &Run,
+    data: Option<&str>,
+) -> Option<UserError> {
     let Definition { arm, seed, data: of_run, .. } = &record.definition;
     let is_same = *arm == run.arm.defining() && *seed == run.seed;
     let is_of_data = data.is_none_or(|data| data == of_run);

@@ -16,7 +16,7 @@ use crate::kernels::{
 use crate::model::{self, Names};
 use crate::rng;
 use crate::spec::Objective;
-use crate::train::{self, Job, Outcome, Position, Trained, TrainingLength};
+use crate::train::{self, Dropout, Job, Outcome, Position, Trained, TrainingLength};
 use anyhow::{Context, Result};
 use std::cell::Cell;
 use std::fs;
@@ -271,10 +271,11 @@ fn time_writing(dataset: &Path, engine: &dyn Engine) -> Result<f64> {
 fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Result<f64> {
     let arm = &run.arm;
     let lr = train::learning_rate(&arm.train, &TrainingLength::new(arm, order.len()), 0, None);
+    let dropout = Dropout::of(&arm.model, &run.model);
     let mut batches = order.chunks(arm.batch_size).cycle();
     let mut step = || -> Result<()> {
         let rows = batches.next().unwrap_or_default();
-        let masks = train::masks(&arm.model, &run.model, run.seed, 0, rows);
+        let masks = dropout.masks(run.seed, 0, rows);
         engine.train_step(&Step { rows, lr, masks: masks.as_deref() })?;
         engine.take_computed().map(drop)
     };

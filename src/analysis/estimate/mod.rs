@@ -108,9 +108,9 @@ impl Results {
         })
     }
 
-    /// Where nearly all test rows are right, or wrong, t intervals are too narrow: rows that no run gets
-    /// wrong have no spread. There the interval is at least that of Wilson for so many rows, if the score
-    /// counts rows.
+    /// When nearly all test rows are right, or nearly all wrong, t intervals are too narrow: rows on which
+    /// all runs agree show no spread. The interval is then widened to Wilson's for this number of rows.
+    /// This holds for scores that count rows, such as accuracy.
     fn with_few_wrong_rows(&self, found: Estimate) -> Estimate {
         let mean = found.summary.mean;
         let rows = self.examples.test.zip(self.shared.block()).map(|(rows, block)| rows / block);

@@ -93,7 +93,7 @@ pub struct Line {
     pub large: String,
     /// The seed of both.
     pub seed: u64,
-    /// What was measured beside the loss: that by which the task is mostly judged.
+    /// The metric that was measured beside the loss: accuracy, or RMSE where numbers are predicted.
     #[serde(skip)]
     pub metric: &'static MetricInfo,
     /// In ascending order of alpha.

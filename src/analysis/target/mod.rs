@@ -72,8 +72,8 @@ impl TargetFinding {
     }
 }
 
-/// The highest score that all candidates come to on average, less the margin: a target that most
-/// runs of each reach. `None` when there is no candidate with a curve.
+/// A target that most runs of every candidate reach: each candidate's mean of its runs' best scores, the
+/// lowest of these means, less the margin. `None` when there is no candidate with a curve.
 pub fn default_target(results: &Results, comparison: &Comparison) -> Option<Target> {
     let highest = |arm: &ArmResults| {
         let top = |curve: &[Point]| curve.iter().map(|point| point.score).reduce(f64::max);

@@ -1,6 +1,6 @@
 //! Which column holds the labels, and whether they are two classes, several, or numbers.
 
-use crate::data::{Column, Found, is_time};
+use crate::data::{Column, FEW_NUMBERS, Found, is_time};
 use std::collections::BTreeMap;
 
 /// Names that labels often have, the likeliest first.
@@ -9,9 +9,6 @@ const LABEL_NAMES: [&str; 8] =
 
 /// The first names say so plainly: such a column is taken before one of two values with another name.
 const PLAIN_NAMES: usize = 4;
-
-/// More different whole numbers than this are numbers, and not classes.
-const FEW_NUMBERS: usize = 20;
 
 /// Rows that a class has at least on average.
 const ROWS_OF_A_CLASS: usize = 3;
@@ -59,9 +56,7 @@ pub(super) fn look(column: &Column, named: bool) -> Option<Target<'_>> {
                 }
                 are_classes.then_some(found)?
             } else {
-                let is_taken = named || count > FEW_NUMBERS || !are_whole;
-                (is_taken && (named || !is_counting(&numbers)))
-                    .then(|| Found::of_numbers(&numbers))?
+                (named || !is_counting(&numbers)).then(|| Found::of_numbers(&numbers))?
             }
         }
         (_, None) => {

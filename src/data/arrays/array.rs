@@ -10,6 +10,7 @@ use crate::error::UserError;
 use anyhow::Result;
 use npyz::npz::NpzArchive;
 use npyz::{DType, Deserialize, NpyFile, Order, TypeChar, TypeStr};
+use std::borrow::Cow;
 use std::io::{self, BufReader, Cursor, Read, sink};
 
 /// The content of an array.
@@ -30,6 +31,15 @@ impl Numbers {
             Self::Ints(_) => "integers",
             Self::Times(_) => "times",
             Self::Texts(_) => "texts",
+        }
+    }
+
+    /// As floats; `None` for times and texts.
+    pub(super) fn floats(&self) -> Option<Cow<'_, [f32]>> {
+        match self {
+            Self::Floats(values) => Some(values.into()),
+            Self::Ints(values) => Some(values.iter().map(|value| *value as f32).collect()),
+            Self::Times(_) | Self::Texts(_) => None,
         }
     }
 }

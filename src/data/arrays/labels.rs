@@ -14,6 +14,7 @@ use super::array::{Array, Numbers};
 use super::one_hot;
 use crate::error::UserError;
 use crate::spec::Task;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The targets of each array, and what the classes are called: none where numbers are predicted.
@@ -90,17 +91,15 @@ fn texts_filled(name: &str, texts: &[String]) -> Result<(), UserError> {
 
 fn numbers(array: Array) -> Result<Vec<f32>, UserError> {
     finite(&array)?;
-    let Array { name, numbers, .. } = array;
-    let kind = numbers.kind();
-    match numbers {
-        Numbers::Floats(values) => Ok(values),
-        Numbers::Ints(values) => Ok(values.into_iter().map(|value| value as f32).collect()),
-        Numbers::Times(_) | Numbers::Texts(_) => Err(UserError::new(
+    let floats = array.numbers.floats().map(Cow::into_owned);
+    floats.ok_or_else(|| {
+        let (name, kind) = (&array.name, array.numbers.kind());
+        UserError::new(
             format!("{name} holds {kind}, and a linear head predicts numbers"),
             "save the numbers that are to be predicted; where these are classes use `dense: { \
              activation: softmax }`",
-        )),
-    }
+        )
+    })
 }
 
 fn binary(arrays: &[Array], positive: Option<&str>) -> Result<Targets, UserError> {
@@ -149,12 +148,8 @@ fn classes(name: &str, counts: &Counts, positive: Option<&str>) -> Result<[Strin
 
 /// The labels as they are, where they are 0 and 1.
 fn zeros_and_ones(array: &Array) -> Option<Vec<f32>> {
-    let fits = |label: f32| [0.0, 1.0].contains(&label).then_some(label);
-    match &array.numbers {
-        Numbers::Floats(values) => values.iter().map(|value| fits(*value)).collect(),
-        Numbers::Ints(values) => values.iter().map(|value| fits(*value as f32)).collect(),
-        Numbers::Times(_) | Numbers::Texts(_) => None,
-    }
+    let labels = array.numbers.floats()?;
+    labels.iter().all(|label| [0.0, 1.0].contains(label)).then(|| labels.into_owned())
 }
 
 fn finite(array: &Array) -> Result<(), UserError> {
@@ -210,11 +205,7 @@ pub(super) fn look(array: Array) -> Result<Look, UserError> {
         finite(&array)?;
         count(&array, &mut counts);
     }
-    let values = match &array.numbers {
-        Numbers::Floats(values) => values.clone(),
-        Numbers::Ints(values) => values.iter().map(|value| *value as f32).collect(),
-        Numbers::Times(_) | Numbers::Texts(_) => Vec::new(),
-    };
+    let values = array.numbers.floats().unwrap_or_default();
     let are_whole = values.iter().all(|value| value.fract() == 0.0);
     if !has_columns && !values.is_empty() && (counts.len() > FEW_NUMBERS || !are_whole) {
         let sorted = is_sorted(&values, false);

@@ -1,7 +1,7 @@
 //! One column a class: `[N, K]` with a 1 in the column of the row's class, as Keras's `to_categorical`
 //! writes it.
 
-use super::array::{Array, Numbers};
+use super::array::Array;
 use crate::error::UserError;
 
 /// How many columns an array of labels has; 0 where it has one value a row.
@@ -18,20 +18,10 @@ pub(super) fn numbered(array: Array) -> Result<Array, UserError> {
     if width == 0 {
         return Ok(array);
     }
-    let values: Vec<f32> = match &array.numbers {
-        Numbers::Floats(values) => values.clone(),
-        Numbers::Ints(values) => values.iter().map(|value| *value as f32).collect(),
-        Numbers::Times(_) | Numbers::Texts(_) => {
-            return Err(UserError::new(
-                format!(
-                    "{} holds {} of the shape {:?}",
-                    array.name,
-                    array.numbers.kind(),
-                    array.dims
-                ),
-                ONE_A_ROW,
-            ));
-        }
+    let Some(values) = array.numbers.floats() else {
+        let (name, kind, dims) = (&array.name, array.numbers.kind(), &array.dims);
+        let rule = format!("{name} holds {kind} of the shape {dims:?}");
+        return Err(UserError::new(rule, ONE_A_ROW));
     };
     let mut classes = Vec::with_capacity(array.dims[0]);
     for (row, cells) in values.chunks_exact(width).enumerate() {
@@ -71,6 +61,7 @@ fn refusal(name: &str, row: usize, cells: &[f32]) -> UserError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::array::Numbers;
     use super::*;
 
     #[test]

@@ -52,9 +52,9 @@ pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> 
     let scale = Scale::from(comparison);
     match comparison.has_too_few_seeds() && arm.finished > 0 && arm.diverged == 0 {
         true => "too few seeds",
-        false if comparison.is_best(arm) && is_tied(comparison) => match scale.highest() {
-            "lowest" => "equal lowest mean",
-            _ => "equal highest mean",
+        false if comparison.is_best(arm) && is_tied(comparison) => match scale.falls() {
+            true => "equal lowest mean",
+            false => "equal highest mean",
         },
         false => words::result(arm, scale),
     }

@@ -119,9 +119,9 @@ fn rising(arms: &[&ArmResults], scale: Scale) -> String {
     match names.is_empty() {
         true => String::new(),
         false => {
-            let meaning = match scale.title() {
-                "accuracy" => ": rising loss at flat accuracy means overconfidence",
-                _ => "",
+            let meaning = match scale.is_accuracy() {
+                true => ": rising loss at flat accuracy means overconfidence",
+                false => "",
             };
             format!(" The loss of {} ends at least 5 % above its least{meaning}.", names.join(", "))
         }

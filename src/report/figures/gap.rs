@@ -25,7 +25,7 @@ pub(super) fn draw(study: &Study) -> Option<Figure> {
         small = found.small,
         large = found.large,
         score = scale.capital(),
-        unit = if scale.unit().is_empty() { "" } else { ", in points" },
+        unit = scale.in_points(),
         margin = scale.amount(margin),
     );
     Some(Figure {

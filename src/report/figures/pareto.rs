@@ -100,10 +100,12 @@ fn panel(study: &Study, front: &Front) -> Panel {
     let mut chart = Chart::new(title, x, y);
     let mean = |arm: &ArmFinding| {
         let price = front.price.of(arm, study.findings.target.as_ref())?;
-        Some([price, scale.natural(arm.validation?.summary.mean)])
+        Some([price, arm.validation?.summary.mean])
     };
     let all = &study.findings.comparison.arms;
-    let line: Vec<[f64; 2]> = front.places.iter().filter_map(|place| mean(&all[*place])).collect();
+    let place =
+        |place: &usize| mean(&all[*place]).map(|[price, score]| [price, scale.natural(score)]);
+    let line: Vec<[f64; 2]> = front.places.iter().filter_map(place).collect();
     let says = format!("no arm is both cheaper and {} than these", scale.better());
     chart.reference(&line, &says);
     for (_, arm) in &arms {
@@ -125,9 +127,8 @@ fn panel(study: &Study, front: &Front) -> Panel {
             );
         }
         let cost = written(front.price, price);
-        let says =
-            format!("{}: {} for {cost} on average", arm.name, scale.value(scale.natural(score)));
-        chart.mean(price, score, 0.0, study.mark(arm), &says);
+        let says = format!("{}: {} for {cost} on average", arm.name, scale.value(score));
+        chart.mean(price, scale.natural(score), 0.0, study.mark(arm), &says);
     }
     chart.finish()
 }

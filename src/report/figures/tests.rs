@@ -1,8 +1,8 @@
 use super::*;
-use crate::analysis::tests::{arm, results};
+use crate::analysis::tests::{arm, results, sharpness};
 use crate::analysis::{
-    Budget, Line, LinePoint, NoisePoint, NoiseRun, NoiseScale, Point, Rate, Sharpness,
-    SharpnessRun, Target, analyse,
+    Budget, Line, LinePoint, NoisePoint, NoiseRun, NoiseScale, Point, Rate, SharpnessRun, Target,
+    analyse,
 };
 use crate::report::plot::Panel;
 use crate::spec::Metric;
@@ -30,22 +30,13 @@ fn planted() -> Results {
         seed: 0,
         points: vec![point(1, 20.0), point(100, 90.0), last],
     };
-    let sharpness = |batch_size: usize, seed: u64| SharpnessRun {
+    let minimum = |batch_size: usize, seed: u64| SharpnessRun {
         arm: format!("batch-{batch_size}"),
         batch_size,
         learning_rate: 1e-3,
         seed,
         score: 0.8 + 0.01 * seed as f64,
-        sharpness: Sharpness {
-            loss: 0.1,
-            top_eigenvalue: 3.0 + batch_size as f64 / 64.0,
-            trace: 40.0,
-            trace_se: 2.0,
-            ball: 0.1,
-            adaptive: 0.2 + seed as f64,
-            keskar: 12.0,
-            edge_of_stability: Some(0.4),
-        },
+        sharpness: sharpness(3.0 + batch_size as f64 / 64.0, 0.2 + seed as f64),
     };
     let at = |alpha: f64| LinePoint {
         alpha,
@@ -67,7 +58,7 @@ fn planted() -> Results {
     let sizes = [(32, 0), (32, 1), (256, 0), (256, 1)];
     Results {
         noise: vec![noise(32), noise(256)],
-        sharpness: sizes.map(|(size, seed)| sharpness(size, seed)).to_vec(),
+        sharpness: sizes.map(|(size, seed)| minimum(size, seed)).to_vec(),
         lines: vec![line(0, 0.0), line(1, 0.2)],
         ..results(vec![arm(32, &[0.8, 0.81]), arm(256, &[0.79, 0.8])])
     }

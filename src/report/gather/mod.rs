@@ -8,8 +8,8 @@ use crate::analysis::{
     ArmResults, Budget, Examples, InTraining, Looks, Objective, Point, Rate, Results, RunResults,
     SharedSteps, Target, Tuning,
 };
-use crate::config::{self, Arm, StopAt, Study};
-use crate::spec::{MetricInfo, Metrics};
+use crate::config::{self, Arm, Monitor, StopAt, Study};
+use crate::spec::{Metric, Metrics};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, sessions, test_rows,
     was_extended,
@@ -25,6 +25,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     let study = &status.study.experiment.study;
     let sessions = sessions(folder)?;
     let score = status.study.score();
+    let turned = |value| score.info().turned(value);
     let margin = sessions.last().unwrap_or(&Session::default()).margin_of(&status.study)?;
     let settings = differing_settings(&status.study.arms)?;
     let arms = status.study.arms.iter().zip(settings);
@@ -39,18 +40,10 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         longest: sessions.last().and_then(|last| last.longest),
         features: sessions.last().and_then(|last| last.features),
         shared: sessions.last().map(shared).unwrap_or_default(),
-        baseline: sessions
-            .last()
-            .and_then(|last| last.baseline(score))
-            .map(|of| score.info().turned(of)),
-        last_value: sessions
-            .last()
-            .and_then(|last| last.last_values.get(score.name()))
-            .map(|of| score.info().turned(*of)),
+        baseline: sessions.last().and_then(|last| last.baseline(score)).map(turned),
+        last_value: sessions.last().and_then(|last| last.last_value(score)).map(turned),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
-        declared_target: common_stop(&status.study.arms)
-            .map(|stop| target(stop, score.info()))
-            .transpose()?,
+        declared_target: common_stop(&status.study.arms).map(|stop| target(stop, score)),
         tunings: status.tunings.iter().filter_map(tuning).collect(),
         decompose: study.decompose.map(|pair| [pair.small as usize, pair.large as usize]),
         noise: Vec::new(),
@@ -127,10 +120,10 @@ fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) ->
     Ok(())
 }
 
-fn target(stop: StopAt, score: &MetricInfo) -> Result<Target> {
-    let metric: String = serde_json::from_value(serde_json::to_value(stop.monitor)?)?;
-    let is_score = metric.strip_prefix("val_") == Some(score.name);
-    Ok(Target { metric, value: stop.value, falls: stop.monitor.should_fall(), is_score })
+fn target(stop: StopAt, score: Metric) -> Target {
+    let StopAt { monitor, value } = stop;
+    let is_score = monitor == Monitor::val(score);
+    Target { metric: monitor.name(), value, falls: monitor.should_fall(), is_score }
 }
 
 /// A split without examples counts as none.

@@ -44,7 +44,7 @@ pub(super) fn sharpness(run: &Run, files: &RunFolder, score: f64) -> Result<Opti
 
 /// The line that ends in a run's minimum; `None` if it was not measured.
 pub(super) fn line(run: &Run, files: &RunFolder) -> Result<Option<Line>> {
-    // `probe::line` measures that by which the task is mostly judged.
+    // `probe::line` measures the default score of the task.
     let metric = Metric::of_task(run.arm.task()).info();
     let turned = |[loss, value]: [f64; 2]| [loss, metric.turned(value)];
     let point = |found: &LinePointRecord| LinePoint {

@@ -63,9 +63,10 @@ fn scores(members: &[Member]) -> Option<String> {
 
 /// `accuracies`, `values of F1`
 fn values(members: &[Member]) -> String {
-    match members.first().map_or("", |first| first.written.results.score.title) {
-        "accuracy" => "accuracies".into(),
-        title => format!("values of {title}"),
+    let scale = Scale::from(&members[0].written.results);
+    match scale.is_accuracy() {
+        true => "accuracies".into(),
+        false => format!("values of {}", scale.title()),
     }
 }
 

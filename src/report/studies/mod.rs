@@ -194,10 +194,10 @@ fn members(all: &[Written]) -> Vec<Member<'_>> {
 
 /// What the columns of batch sizes hold.
 fn about(scale: words::Scale) -> String {
-    let unit = if scale.unit().is_empty() { "" } else { ", in points" };
     format!(
-        "Columns of batch sizes: {} minus the best of the study{unit} (95 % CI).",
-        scale.on("validation")
+        "Columns of batch sizes: {} minus the best of the study{} (95 % CI).",
+        scale.on("validation"),
+        scale.in_points()
     )
 }
 

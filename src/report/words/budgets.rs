@@ -60,7 +60,7 @@ fn budget(found: &BudgetFinding, scale: Scale) -> Option<String> {
 fn best_and_last(comparison: &Comparison, scale: Scale) -> Option<String> {
     let (best, last) = (comparison.best()?, comparison.last()?);
     let found = last.difference?.estimate;
-    let least = if scale.best() == "best" { "worst" } else { "least" };
+    let least = if scale.is_accuracy() { "least" } else { "worst" };
     let found = scale.difference_with_ci(&found);
     Some(format!("{} is {}, {} {least}: {found}", arm(best), scale.best(), arm(last)))
 }

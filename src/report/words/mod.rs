@@ -99,7 +99,7 @@ pub(super) fn way(way: Way) -> &'static str {
 /// A word for how an arm came out.
 pub(super) fn result(arm: &ArmFinding, scale: Scale) -> &'static str {
     match (arm.role, arm.standing) {
-        (Role::Best, _) if scale.highest() == "lowest" => "lowest mean",
+        (Role::Best, _) if scale.falls() => "lowest mean",
         (Role::Best, _) => "highest mean",
         (Role::Diverged, _) => "diverged",
         (Role::Unfinished, _) => "no finished run",

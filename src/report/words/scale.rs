@@ -77,7 +77,8 @@ impl Scale {
         self.info.unit == Unit::Percent
     }
 
-    fn is_accuracy(self) -> bool {
+    /// Whether it is that of which people say that one is more accurate.
+    pub fn is_accuracy(self) -> bool {
         self.info.metric == Metric::Accuracy
     }
 
@@ -202,6 +203,11 @@ impl Scale {
             true => format!("Points of {on}"),
             false => format!("Differences in {on}"),
         }
+    }
+
+    /// `, in points`, after what differences are of.
+    pub(in crate::report) fn in_points(self) -> &'static str {
+        if self.is_percent() { ", in points" } else { "" }
     }
 
     /// ` (points)`, after what is a column of differences.

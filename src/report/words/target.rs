@@ -9,7 +9,7 @@ use crate::analysis::{
 pub(in crate::report) fn target(target: &Target, scale: Scale) -> String {
     let turned = if target.falls { -target.value } else { target.value };
     match target.is_score {
-        true if scale.title() == "accuracy" => format!("{} on validation", scale.value(turned)),
+        true if scale.is_accuracy() => format!("{} on validation", scale.value(turned)),
         true => format!("{} {} on validation", scale.title(), scale.value(turned)),
         false => format!("{} {}", target.metric, target.value),
     }

@@ -46,6 +46,20 @@ fn write(scene: &Scene, x: &[f32], y: &[i64]) {
     npz.add("y_train", &[ROWS as u64], y);
 }
 
+#[test]
+fn arrays_that_the_file_does_not_name_are_told() {
+    let scene = Scene::new();
+    let mut npz = Npz::new(&scene, "w.npz");
+    npz.add("X_train", &[ROWS as u64, STEPS as u64, 2], &windows(STEPS));
+    npz.add("y_train", &[ROWS as u64], &labels());
+    npz.add("X_val", &[10, STEPS as u64, 2], &windows(STEPS)[..20 * STEPS]);
+    npz.add("y_val", &[10], &labels()[..10]);
+    drop(npz);
+    let warnings = check(&scene, "{ by: order }")["warnings"].to_string();
+    let said = "the file also holds `X_val`, `y_val`, which `data.arrays` does not name: not read";
+    assert!(warnings.contains(said), "{warnings}");
+}
+
 /// The output of `check --json` for a split.
 fn check(scene: &Scene, split: &str) -> serde_json::Value {
     scene.write(

@@ -79,7 +79,7 @@ pub use noise::{
 pub use objective::{NEGLIGIBLE_RATIO, Objective};
 pub use pareto::{Front, Price, fronts};
 pub use rates::{MORE_STEPS, NoScaling, RateFinding, RateOptimum, RateRule, RateScaling, rates};
-pub use split::{Examples, InTraining, SharedSteps, Split};
+pub use split::{ClassesMissing, Examples, InTraining, SharedSteps, Split};
 pub use target::{
     ArmTarget, Cost, InBudget, Reach, Target, TargetFinding, default_target, reach, target,
 };
@@ -120,6 +120,8 @@ pub struct Results {
     pub features: Option<usize>,
     /// What rows of the splits share with each other.
     pub shared: SharedSteps,
+    /// Splits that have no example of some class.
+    pub missing: Vec<ClassesMissing>,
     /// The validation score of a model that always gives the same answer, if it is known: the more frequent
     /// class, or the mean of the training targets.
     pub baseline: Option<f64>,
@@ -328,6 +330,7 @@ pub(crate) mod tests {
             longest: None,
             features: None,
             shared: SharedSteps::default(),
+            missing: Vec::new(),
             baseline: None,
             last_value: None,
             arms,

@@ -62,6 +62,8 @@ pub struct SharedSteps {
     pub validation: InTraining,
     /// Rows of the test split that are in the training split.
     pub test: InTraining,
+    /// Pairs of equal test rows, each row with itself too; 0 where that is not known.
+    pub test_pairs: usize,
 }
 
 /// How many rows of a split are in the training split.
@@ -75,6 +77,17 @@ pub struct InTraining {
     pub most_steps: usize,
 }
 
+/// A split that has no example of some classes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassesMissing {
+    /// The split.
+    pub split: Split,
+    /// The classes.
+    pub classes: Vec<String>,
+    /// The one of two that all rows have.
+    pub alone: Option<String>,
+}
+
 impl SharedSteps {
     /// Neighbouring test rows that count as one: 1 where rows share nothing. `None` where rows share
     /// steps and it is not known which.
@@ -84,6 +97,21 @@ impl SharedSteps {
             (None, 0) => Some(1),
             (None, _) => None,
         }
+    }
+
+    /// How many rows equal a test row, itself counted, in the mean over these test rows: 1 where all differ.
+    /// A model gives equal rows the same output, so that n rows tell of others as n / `copies` do: the
+    /// design effect of clusters that are all alike, sum of m^2 / n for clusters of m rows (Kish 1965).
+    pub(super) fn copies(&self, rows: usize) -> f64 {
+        (self.test_pairs as f64 / rows.max(1) as f64).max(1.0)
+    }
+
+    /// So many rows that were drawn one by one tell as much as these test rows; `None` as for `block`.
+    pub(super) fn independent(&self, rows: usize) -> Option<usize> {
+        let block = self.block()?;
+        // Blocks of windows hold equal neighbours already.
+        let each = if block > 1 { block as f64 } else { self.copies(rows) };
+        Some(((rows as f64 / each).floor() as usize).max(1))
     }
 }
 

@@ -80,7 +80,7 @@ impl Output {
 const DENIED: &str = "this user may not do that there: `ls -l` shows owners and modes; change them, copy the \
                       folder, or name another";
 
-fn is_denied(error: &anyhow::Error) -> bool {
+pub(super) fn is_denied(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|cause| cause.kind() == ErrorKind::PermissionDenied)
 }

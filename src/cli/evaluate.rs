@@ -1,8 +1,9 @@
 //! `batchscope evaluate RUN_DIR`: what a finished run is worth on a split.
 
-use super::diagnostics::Output;
+use super::diagnostics::{Output, is_denied};
 use super::recommended::run_of;
 use super::{cache, format, tables};
+use crate::files;
 use crate::kernels::{Split, start_libtorch};
 use crate::spec::Metrics;
 use crate::study::{Measurement, TrainedRun};
@@ -56,11 +57,22 @@ pub(super) fn evaluate(args: &EvaluateArgs, output: Output) -> Result<ExitCode> 
     start_libtorch()?;
     let split = args.split.into();
     let mut report = |what: &str| output.note(what);
-    let measured = run.measure(split, &cache(run.study_folder()), &mut report)?;
-    let Measurement { examples, metrics } = measured;
+    let measured = match run.measure(split, &cache(run.study_folder()), &mut report) {
+        // Somebody else's study: what is not prepared there is prepared elsewhere for this time.
+        Err(error) if cannot_write(&error) => {
+            let folder = tempfile::tempdir()?;
+            run.measure(split, folder.path(), &mut report)
+        }
+        measured => measured,
+    };
+    let Measurement { examples, metrics } = measured?;
     let document = Document { run: &folder_of_run, split, examples, metrics };
     output.answer(&document, &text(&document)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn cannot_write(error: &anyhow::Error) -> bool {
+    is_denied(error) || files::no_room(error) == Some(files::NoRoom::ReadOnly)
 }
 
 /// One line for each metric that there is.

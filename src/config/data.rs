@@ -114,6 +114,23 @@ pub struct ArraysSection {
     pub vocabulary: Option<u32>,
 }
 
+impl ArraysSection {
+    /// The arrays, or files, that it names.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        let optional = [
+            &self.x_val,
+            &self.y_val,
+            &self.x_test,
+            &self.y_test,
+            &self.groups_train,
+            &self.groups_val,
+            &self.groups_test,
+            &self.times_train,
+        ];
+        [&self.x_train, &self.y_train].into_iter().chain(optional.into_iter().flatten())
+    }
+}
+
 impl Default for ArraysSection {
     fn default() -> Self {
         Self {

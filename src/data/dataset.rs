@@ -19,7 +19,6 @@ use bytemuck::Pod;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -79,13 +78,7 @@ impl Facts {
             train,
             validation,
             test,
-            overlap: None,
-            scale: None,
-            scaling: None,
-            heavy: None,
-            windows: None,
-            last_value: BTreeMap::new(),
-            baseline: BTreeMap::new(),
+            ..Self::default()
         }
     }
 }

@@ -36,6 +36,9 @@ pub struct Facts {
     /// since it follows from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Overlap>,
+    /// Arrays in the file that the experiment does not name. Not part of the prepared file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnamed: Vec<String>,
     /// What became of the rows of a series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,
@@ -109,6 +112,12 @@ impl SplitFacts {
         }
     }
 
+    /// The classes of which there is no example, where there are examples.
+    pub fn lacking(&self, classes: &[String]) -> Vec<String> {
+        let none = self.rows_of_classes().into_iter().zip(classes).filter(|(rows, _)| *rows == 0);
+        if self.examples == 0 { Vec::new() } else { none.map(|(_, class)| class.clone()).collect() }
+    }
+
     /// Whether there are examples of every class.
     pub fn has_all_classes(&self) -> bool {
         self.rows_of_classes().iter().all(|rows| *rows > 0)
@@ -157,6 +166,14 @@ pub struct Overlap {
     pub validation: InTraining,
     /// Rows of the test split that are in the training split.
     pub test: InTraining,
+    /// Pairs of equal rows of the test split, each row with itself too: as many as rows where all differ.
+    /// 0 where that was not looked at.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub test_pairs: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Rows of a split of which the training split holds all steps or at least half of them.

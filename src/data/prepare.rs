@@ -1,5 +1,6 @@
 //! The user's file -> a prepared file, made once for each content and settings.
 
+use super::arrays;
 use super::dataset::{self, Contents, Part, TextTokens, TokenRows};
 use super::facts::Facts;
 use super::pool::{self, Pool, Raw};
@@ -93,7 +94,10 @@ pub fn prepare(
     let dataset = dataset::Dataset::open(&prepared.path)?;
     prepared.facts.look_for_baseline(&dataset, task)?;
     match (&section.arrays, &section.series) {
-        (Some(arrays), _) => prepared.facts.look(&dataset, arrays)?,
+        (Some(arrays), _) => {
+            prepared.facts.look(&dataset, arrays)?;
+            prepared.facts.unnamed = arrays::unnamed(arrays, &source.files)?;
+        }
         (None, Some(series)) => {
             prepared.facts.look_at_windows(&dataset)?;
             prepared.facts.look_for_last_value(&dataset, series, task)?;
@@ -339,7 +343,7 @@ impl Divided<'_> {
         })
     }
 
-    fn features(&self, block: &super::arrays::Block) -> [Part; 3] {
+    fn features(&self, block: &arrays::Block) -> [Part; 3] {
         self.each(|rows, labels, source| Part::Features {
             block: block.select(rows),
             labels,

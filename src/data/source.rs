@@ -129,19 +129,7 @@ pub(super) fn paths(section: &DataSection) -> Vec<&Path> {
     if let Some(path) = &arrays.path {
         return vec![path];
     }
-    let optional = [
-        &arrays.x_val,
-        &arrays.y_val,
-        &arrays.x_test,
-        &arrays.y_test,
-        &arrays.groups_train,
-        &arrays.groups_val,
-        &arrays.groups_test,
-        &arrays.times_train,
-    ];
-    let names =
-        [&arrays.x_train, &arrays.y_train].into_iter().chain(optional.into_iter().flatten());
-    names.map(Path::new).collect()
+    arrays.names().map(Path::new).collect()
 }
 
 /// The same settings without the places of files, which do not change what is prepared.

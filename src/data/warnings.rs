@@ -24,8 +24,17 @@ impl Facts {
             .chain(self.alike())
             .chain(of_targets)
             .chain(self.repeated())
+            .chain(self.not_read())
             .chain(texts.flat_map(|(name, split)| split.text_warnings(name)))
             .collect()
+    }
+
+    /// Arrays that nobody asked for: a validation split may be among them.
+    fn not_read(&self) -> Option<String> {
+        let names = named(self.unnamed.iter().map(|name| format!("`{name}`")));
+        (!self.unnamed.is_empty()).then(|| {
+            format!("the file also holds {names}, which `data.arrays` does not name: not read")
+        })
     }
 
     /// Examples that come again and again.
@@ -40,21 +49,20 @@ impl Facts {
 
     /// Labels that a split lacks.
     fn missing(&self, name: &str, split: &SplitFacts) -> Option<String> {
-        let rows = split.rows_of_classes();
-        let lacks: Vec<usize> = (0..rows.len()).filter(|class| rows[*class] == 0).collect();
-        if split.examples == 0 || lacks.is_empty() {
-            return None;
-        }
-        if let (2, [lacks]) = (rows.len(), &lacks[..]) {
+        let lacks = split.lacking(&self.classes);
+        if let ([a, b], [lacking]) = (&self.classes[..], &lacks[..]) {
             return Some(format!(
                 "all {} examples of the {name} split have the label `{}`, so its accuracy says \
                  nothing of the other",
                 split.examples,
-                self.classes[1 - lacks]
+                if a == lacking { b } else { a }
             ));
         }
+        if lacks.is_empty() {
+            return None;
+        }
         let (s, it) = if lacks.len() == 1 { ("", "it") } else { ("s", "them") };
-        let names = named(lacks.iter().map(|class| format!("`{}`", self.classes[*class])));
+        let names = named(lacks.iter().map(|class| format!("`{class}`")));
         Some(format!(
             "no example of the {name} split has the label{s} {names}, so its accuracy says nothing of {it}"
         ))

@@ -1,7 +1,7 @@
 //! What to beware of, in sentences.
 
 use super::words::{self, Scale};
-use crate::analysis::{Caution, Guessing, OtherRows, Results, Seen, Strays};
+use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Results, Seen, Strays};
 use crate::format::{count, counted, list};
 use crate::spec::{Metric, Unit};
 
@@ -10,6 +10,7 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
     let scale = Scale::from(results);
     match caution {
         Caution::SeenInTraining { splits, gap, steps } => seen(splits, *gap, *steps, scale),
+        Caution::ClassesMissing(found) => classes_missing(found, scale),
         Caution::FailedRuns { planned, diverged, failed, unscored, unfinished } => {
             failed_runs(*planned, [*diverged, *failed, *unfinished, *unscored], scale)
         }
@@ -62,6 +63,25 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
     }
 }
 
+/// Splits that have no example of some class.
+fn classes_missing(found: &[ClassesMissing], scale: Scale) -> String {
+    let clause = |missing: &ClassesMissing| match &missing.alone {
+        Some(label) => format!("all {} rows have the label `{label}`", missing.split),
+        None => {
+            let names: Vec<String> =
+                missing.classes.iter().map(|class| format!("`{class}`")).collect();
+            let s = if names.len() == 1 { "" } else { "s" };
+            format!("the {} split has no row with the label{s} {}", missing.split, list(&names))
+        }
+    };
+    let clauses: Vec<String> = found.iter().map(clause).collect();
+    format!(
+        "Labels are missing: {}. The {} of such a split says nothing of them.",
+        list(&clauses),
+        scale.title()
+    )
+}
+
 /// Runs that diverged, failed, are not finished or have no score.
 fn failed_runs(planned: usize, counts: [usize; 4], scale: Scale) -> String {
     let without = format!("left out, since their {} is not defined", scale.title());
@@ -77,6 +97,7 @@ pub(super) fn is_never_folded(caution: &Caution) -> bool {
     matches!(
         caution,
         Caution::SeenInTraining { .. }
+            | Caution::ClassesMissing(_)
             | Caution::FailedRuns { .. }
             | Caution::NoBetterThanGuessing(_)
             | Caution::TestDisagrees(_)
@@ -166,8 +187,9 @@ fn other_rows(found: &OtherRows, scale: Scale) -> String {
              which belong together."
         );
     };
-    let blocks = match found.block {
-        Some(block) if block > 1 => format!(", of which {block} overlap and count as one"),
+    let blocks = match (found.block, found.equal) {
+        (Some(block), _) if block > 1 => format!(", of which {block} overlap and count as one"),
+        (_, Some(equal)) => format!(", some of them equal, which count as {}", count(equal as u64)),
         _ => String::new(),
     };
     format!(
@@ -180,7 +202,33 @@ fn other_rows(found: &OtherRows, scale: Scale) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::Split;
     use crate::analysis::tests::results;
+
+    #[test]
+    fn labels_that_a_split_lacks_and_equal_rows_are_told() {
+        let of = |split, classes: &[&str], alone: Option<&str>| ClassesMissing {
+            split,
+            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            alone: alone.map(str::to_owned),
+        };
+        let found =
+            vec![of(Split::Validation, &["yes"], Some("no")), of(Split::Test, &["a", "b"], None)];
+        let caution = Caution::ClassesMissing(found);
+        assert!(is_never_folded(&caution));
+        assert_eq!(
+            sentence(&caution, &results(Vec::new())),
+            "Labels are missing: all validation rows have the label `no` and the test split has no row \
+             with the labels `a` and `b`. The accuracy of such a split says nothing of them."
+        );
+        let interval = Some(crate::stats::Interval { low: 0.7, high: 0.9 });
+        let rows = OtherRows { rows: 200, block: Some(1), equal: Some(50), interval };
+        assert_eq!(
+            sentence(&Caution::OtherRows(rows), &results(Vec::new())),
+            "Sampling error of the test split (200 rows, some of them equal, which count as 50): 70.0 to 90.0 % \
+             (95 %, rows alone); more seeds do not reduce it."
+        );
+    }
 
     #[test]
     fn what_was_decided_before_is_named_with_why_it_is_open_again() {

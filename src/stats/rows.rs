@@ -41,6 +41,11 @@ fn is_one(block: &usize) -> bool {
 }
 
 impl RowNoise {
+    /// Where each row equals `copies` rows on average, itself counted: they tell of others as fewer rows do.
+    pub fn of_equal_rows(self, copies: f64) -> Self {
+        Self { error: self.error * copies.sqrt(), ..self }
+    }
+
     /// What the rows alone leave open of a mean, however many seeds there are.
     pub fn interval(&self, mean: f64, confidence: f64) -> Interval {
         let reach = student_quantile(self.rows, 0.5 + confidence / 2.0) * self.error;
@@ -168,6 +173,35 @@ mod tests {
     }
 
     /// Windows of 20 steps at stride 1: each row is an average over steps that its neighbours have too.
+    /// Of 300 test rows, 150 are 15 that come ten times each.
+    #[test]
+    fn equal_rows_cover_the_truth_as_clusters_and_not_as_rows() {
+        const SEEDS: usize = 3;
+        let mut rng = generator(29);
+        let (mut as_clusters, mut as_rows) = (0, 0);
+        for _ in 0..400 {
+            let hard: Vec<f64> = normals(&mut rng, 165, 0.0, 1.0);
+            // The first 15 rows come ten times each.
+            let row_of: Vec<usize> = (0..150).map(|at| at / 10).chain(15..165).collect();
+            let noise = normals(&mut rng, SEEDS * 165, 0.0, 0.3);
+            let right = |seed: usize, at: usize| {
+                let row = row_of[at];
+                f64::from(u8::from(hard[row] + noise[seed * 165 + row] < 0.8))
+            };
+            let found = row_noise(SEEDS, 300, right).unwrap();
+            let all = (0..SEEDS).flat_map(|seed| (0..300).map(move |at| right(seed, at)));
+            let mean = all.sum::<f64>() / (SEEDS * 300) as f64;
+            // P(N(0, 1 + 0.09) < 0.8)
+            let truth = 0.7782;
+            let copies = (15.0 * 100.0 + 150.0) / 300.0;
+            as_rows += usize::from(found.interval(mean, 0.95).contains(truth));
+            let interval = found.of_equal_rows(copies).interval(mean, 0.95);
+            as_clusters += usize::from(interval.contains(truth));
+        }
+        assert!(as_clusters >= 368, "{as_clusters} of 400 as clusters");
+        assert!(as_rows < 300, "{as_rows} of 400 as rows");
+    }
+
     #[test]
     fn blocks_of_rows_that_overlap_cover_the_truth_and_single_rows_do_not() {
         const WINDOW: usize = 20;

@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::pool::Pool;
 use super::record::{RunFolder, Status, wall_clock};
 use crate::config::Study;
-use crate::data::{Account, Overlap};
+use crate::data::{Account, Overlap, SplitFacts};
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use crate::kernels::EngineKind;
@@ -155,6 +155,10 @@ pub struct Session {
     pub examples: [Option<usize>; 3],
     /// Of them, those with label 1.
     pub positives: [Option<usize>; 3],
+    /// Classes of which the validation and the test split have no example.
+    pub lacking: [Vec<String>; 2],
+    /// What classes are called.
+    pub classes: Vec<String>,
     /// Steps of the longest training row.
     pub longest: Option<usize>,
     /// Numbers at each step; `None` for texts.
@@ -178,7 +182,16 @@ impl Session {
             let found = session["data"][of].as_object().into_iter().flatten();
             found.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect()
         };
+        let classes: Option<Vec<String>> =
+            serde_json::from_value(session["data"]["classes"].clone()).ok();
+        let classes = classes.unwrap_or_default();
+        let lacking = ["validation", "test"].map(|split| {
+            let found = serde_json::from_value::<SplitFacts>(session["data"][split].clone());
+            found.map_or(Vec::new(), |split| split.lacking(&classes))
+        });
         Self {
+            lacking,
+            classes,
             seeds: session["seeds"].as_u64(),
             until: serde_json::from_value(session["until"].clone()).ok(),
             examples: counts(session, "examples"),

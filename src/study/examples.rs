@@ -166,7 +166,8 @@ mod tests {
         let in_training =
             InTraining { repeated: 0, overlapping: 40, most_steps: 29, example: Some([11, 10]) };
         let validation = InTraining::default();
-        Overlap { steps: 30, stride, rescaled: false, validation, test: in_training }
+        let overlap = Overlap { steps: 30, stride, validation, ..Overlap::default() };
+        Overlap { test: in_training, ..overlap }
     }
 
     #[test]

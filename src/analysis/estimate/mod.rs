@@ -93,6 +93,10 @@ impl Results {
         let summary = summarise(&values)?.with_spread_of_at_least(self.rounding_sd(split, squares));
         let block = self.shared.block().filter(|_| split == Split::Test);
         let rows = block.and_then(|block| noise_of_rows(sums, block));
+        let rows = rows.map(|noise| match noise.block {
+            1 => noise.of_equal_rows(self.shared.copies(noise.rows)),
+            _ => noise,
+        });
         Some(Estimate::from(Summary { rows, ..summary }))
     }
 }
@@ -113,12 +117,12 @@ impl Results {
     /// This holds for scores that count rows, such as accuracy.
     fn with_few_wrong_rows(&self, found: Estimate) -> Estimate {
         let mean = found.summary.mean;
-        let rows = self.examples.test.zip(self.shared.block()).map(|(rows, block)| rows / block);
+        let rows = self.examples.test.and_then(|rows| self.shared.independent(rows));
         match (found.interval, rows) {
             (Some(interval), Some(rows))
                 if self.score.counts_rows && (mean - 0.5).abs() > NEARLY_ALL - 0.5 =>
             {
-                let wilson = wilson_interval(mean, rows.max(1), CONFIDENCE);
+                let wilson = wilson_interval(mean, rows, CONFIDENCE);
                 let (low, high) = (interval.low.min(wilson.low), interval.high.max(wilson.high));
                 Estimate { interval: Some(Interval { low, high }), ..found }
             }
@@ -184,6 +188,22 @@ mod tests {
         assert_eq!(counts(rows(None, 0)), Some((200, 1)));
         assert_eq!(counts(rows(Some(30), 0)), Some((6, 30)));
         assert_eq!(counts(rows(None, 150)), None, "which rows belong together is not known");
+    }
+
+    #[test]
+    fn equal_rows_count_as_fewer() {
+        let (a, b) = (wrong_in(0, 4), wrong_in(1, 5));
+        let sums = [[(1.0, &a)], [(1.0, &b)]];
+        let error = |test_pairs| {
+            let shared = SharedSteps { test_pairs, ..SharedSteps::default() };
+            let study = Results { shared, ..results(Vec::new()) };
+            study.estimate(Split::Test, &sums).unwrap().summary.rows.unwrap().error
+        };
+        // Each of the 200 rows comes four times: 50 clusters of 4, 16 pairs each.
+        near(error(800), 2.0 * error(200), 1e-12);
+        assert_eq!(error(0).to_bits(), error(200).to_bits());
+        let shared = SharedSteps { test_pairs: 800, ..SharedSteps::default() };
+        assert_eq!(shared.independent(200), Some(50));
     }
 
     #[test]

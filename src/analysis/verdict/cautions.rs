@@ -2,7 +2,8 @@
 
 use super::decide;
 use crate::analysis::{
-    ArmFinding, ArmResults, CONFIDENCE, Comparison, Confounder, Looks, Results, Split, Weight,
+    ArmFinding, ArmResults, CONFIDENCE, ClassesMissing, Comparison, Confounder, Looks, Results,
+    Split, Weight,
 };
 use crate::stats::{Interval, wilson_interval};
 use serde::Serialize;
@@ -30,6 +31,8 @@ pub enum Caution {
         /// Time steps of a row.
         steps: usize,
     },
+    /// Splits that have no example of some class: their scores say nothing of it.
+    ClassesMissing(Vec<ClassesMissing>),
     /// Runs that diverged, failed or are not finished.
     FailedRuns {
         /// Of how many runs.
@@ -122,6 +125,9 @@ pub struct OtherRows {
     pub rows: usize,
     /// Rows that count as one, since they share time steps; `None` where it is not known which do.
     pub block: Option<usize>,
+    /// As how many the rows count where some equal each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub equal: Option<usize>,
     /// The score on other rows (95 %), of the rows alone; `None` where that is not known.
     pub interval: Option<Interval>,
 }
@@ -138,6 +144,7 @@ pub(super) fn cautions(
     let earlier = results.earlier_margins.clone();
     let all = [
         seen_in_training(results),
+        (!results.missing.is_empty()).then(|| Caution::ClassesMissing(results.missing.clone())),
         failed_runs(results),
         reopened(results),
         no_better_than_guessing(results, recommended),
@@ -322,12 +329,16 @@ fn few_validation_rows(
 fn other_rows(results: &Results, recommended: Option<&ArmFinding>) -> Option<Caution> {
     let (test, rows) = (recommended?.test?, results.examples.test?);
     let block = results.shared.block();
-    let interval = block.and_then(|block| match test.summary.rows {
+    let independent = results.shared.independent(rows);
+    let interval = independent.and_then(|independent| match test.summary.rows {
         Some(noise) => Some(noise.interval(test.summary.mean, CONFIDENCE)),
         None if results.score.counts_rows => {
-            Some(wilson_interval(test.summary.mean, (rows / block).max(1), CONFIDENCE))
+            Some(wilson_interval(test.summary.mean, independent, CONFIDENCE))
         }
         None => None,
     });
-    Some(Caution::OtherRows(OtherRows { rows, block, interval }))
+    // A few twins change nothing that is shown.
+    let matters = |independent: &usize| block == Some(1) && 100 * *independent < 99 * rows;
+    let equal = independent.filter(matters);
+    Some(Caution::OtherRows(OtherRows { rows, block, equal, interval }))
 }

@@ -129,6 +129,17 @@ pub(super) fn read(
     Ok(Parts { parts, classes })
 }
 
+/// Arrays in the section's npz file that it does not name: they are not read.
+pub(super) fn unnamed(section: &ArraysSection, files: &[SourceFile]) -> Result<Vec<String>> {
+    if section.path.is_none() {
+        return Ok(Vec::new());
+    }
+    let named: Vec<&String> = section.names().collect();
+    let mut names = Archive::npz(&files[0])?.names();
+    names.retain(|name| !named.contains(&name));
+    Ok(names)
+}
+
 /// Arrays of a file of which nothing is known yet that are looked at.
 const MOST_ARRAYS: usize = 1000;
 

@@ -81,7 +81,8 @@ impl Facts {
         };
         let (validation, test) = (of_split(Split::Validation)?, of_split(Split::Test)?);
         let steps = train.longest();
-        self.overlap = Some(Overlap { steps, validation, test, ..Overlap::default() });
+        let test_pairs = pairs(&rows(splits.test.sequences));
+        self.overlap = Some(Overlap { steps, validation, test, test_pairs, ..Overlap::default() });
         Ok(())
     }
 }
@@ -125,6 +126,7 @@ fn find(parts: &[Rows<'_>; 3], places: [&[u64]; 3], arrays: [usize; 3]) -> Overl
         rescaled: false,
         validation: in_training(1),
         test: in_training(2),
+        test_pairs: pairs(&parts[2]),
     };
     // Windows brought to 0 to 1 are equal where their extremes are: that finds a few of them.
     let overlapping = |[a, b]: [&InTraining; 2]| a.overlapping + b.overlapping;
@@ -230,6 +232,13 @@ impl Table {
         let alike = self.sorted[from..].iter().take_while(move |(other, _)| *other == hash);
         alike.take(FIRST).map(|(_, row)| *row as usize)
     }
+}
+
+/// Pairs of equal rows, each row with itself too.
+fn pairs(of: &Rows<'_>) -> usize {
+    let mut hashes: Vec<u64> = (0..of.count).map(|row| step_hash(of.row(row))).collect();
+    hashes.sort_unstable();
+    hashes.chunk_by(|a, b| a == b).map(|equal| equal.len().pow(2)).sum()
 }
 
 /// Rows of a split that equal a training row, of those that may count.
@@ -405,6 +414,16 @@ mod tests {
         let shuffled: Vec<Vec<f32>> = (0..100).map(|at| rows[at * 37 % 100].clone()).collect();
         let found = found(&shuffled, in_order(100, 0));
         assert_eq!((found.stride, found.test.overlapping), (None, 20));
+    }
+
+    #[test]
+    fn equal_test_rows_are_counted_in_pairs() {
+        let mut rows = windows(100, 20, 20);
+        assert_eq!(found(&rows, every_fifth(100)).test_pairs, 20);
+        // Rows 4, 9 and 14 of the source are three of the twenty test rows.
+        rows[9] = rows[4].clone();
+        rows[14] = rows[4].clone();
+        assert_eq!(found(&rows, every_fifth(100)).test_pairs, 17 + 9);
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod probes;
 mod settings;
 
 use crate::analysis::{
-    ArmResults, Budget, Examples, InTraining, Looks, Objective, Point, Rate, Results, RunResults,
-    SharedSteps, Target, Tuning,
+    ArmResults, Budget, ClassesMissing, Examples, InTraining, Looks, Objective, Point, Rate,
+    Results, RunResults, SharedSteps, Split, Target, Tuning,
 };
 use crate::config::{self, Arm, Monitor, StopAt, Study};
 use crate::spec::{Metric, Metrics};
@@ -40,6 +40,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         longest: sessions.last().and_then(|last| last.longest),
         features: sessions.last().and_then(|last| last.features),
         shared: sessions.last().map(shared).unwrap_or_default(),
+        missing: sessions.last().map(missing).unwrap_or_default(),
         baseline: sessions.last().and_then(|last| last.baseline(score)).map(turned),
         last_value: sessions.last().and_then(|last| last.last_value(score)).map(turned),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
@@ -141,7 +142,25 @@ fn shared(session: &Session) -> SharedSteps {
         overlapping: of.overlapping,
         most_steps: of.most_steps,
     });
-    SharedSteps { steps: found.steps, span: found.span(), validation, test }
+    SharedSteps {
+        steps: found.steps,
+        span: found.span(),
+        validation,
+        test,
+        test_pairs: found.test_pairs,
+    }
+}
+
+/// Splits without an example of some class.
+fn missing(session: &Session) -> Vec<ClassesMissing> {
+    let splits = [Split::Validation, Split::Test].into_iter().zip(&session.lacking);
+    let lacking = splits.filter(|(_, classes)| !classes.is_empty());
+    let found = lacking.map(|(split, classes)| {
+        let other = session.classes.iter().find(|class| !classes.contains(class));
+        let alone = other.filter(|_| session.classes.len() == 2).cloned();
+        ClassesMissing { split, classes: classes.clone(), alone }
+    });
+    found.collect()
 }
 
 /// `None` as long as no rate is chosen.

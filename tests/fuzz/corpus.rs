@@ -56,7 +56,12 @@ pub(super) const TARGETS: &[Target] = &[
     target("labels npy", "y.npy", 100, |scene| {
         scene.arrays("{ arrays: { x_train: @x.npy, y_train: @y.npy } }", None)
     }),
-    target("yaml", "study.yaml", 150, Scene::yaml),
+    target("one-hot npy", "one_hot.npy", 60, |scene| {
+        scene.arrays("{ arrays: { x_train: @x.npy, y_train: @one_hot.npy } }", None)
+    }),
+    target("series", "series.csv", 100, Scene::series),
+    target("yaml", "study.yaml", 150, |scene| scene.yaml("study.yaml")),
+    target("layers", "layers.yaml", 100, |scene| scene.yaml("layers.yaml")),
     target("weights", "w.safetensors", 150, |scene| {
         model::read_weights(&scene.path().join("w.safetensors"), &SHAPE).map(drop)
     }),
@@ -87,6 +92,19 @@ train:
   schedule: { cosine: { over: 3 } }
   early_stopping: { patience: 1 }
   device: cpu
+";
+
+const LAYERS: &str = "\
+study: { seeds: 2, score: rmse, margin: { relative: 0.02 }, grid: { batch_size: [8, 16] } }
+data:
+  series: { path: series.csv, time: day, inputs: [a, b], target: a, group: site, window: 4, horizon: 2 }
+  scale: minmax
+model:
+  layers:
+    - bidirectional: { lstm: { units: 3, dropout: 0.1 } }
+    - gru: { units: 4, recurrent_dropout: 0.2, kernel_regularizer: { l2: 0.01 } }
+  dense: { units: 1, activation: linear }
+train: { epochs: 3, loss: { huber: { delta: 0.5 } }, stop_at: { val_mae: 0.1 } }
 ";
 
 /// The folder in which one file at a time is damaged.
@@ -130,7 +148,10 @@ impl Scene {
             ("x.npy", x),
             ("y.npy", y),
             ("tokens.npy", npy(&[40, 4], &tokens)),
+            ("one_hot.npy", npy(&[40, 2], &one_hot())),
+            ("series.csv", series().into_bytes()),
             ("study.yaml", YAML.into()),
+            ("layers.yaml", LAYERS.into()),
         ];
         for (name, bytes) in files {
             scene.keep(name, bytes);
@@ -178,13 +199,14 @@ impl Scene {
     fn prepare(&self, yaml: &str, embedding: Option<bool>) -> Result<()> {
         let embedding = embedding.map(|mask_zero| EmbeddingSection { dim: 4, mask_zero });
         let cache = self.folder.join("cache");
-        let mut prepared = Ok(());
+        let mut read = Vec::new();
         for task in [Task::Multiclass, Task::Regression, Task::Binary] {
             let (section, embedding) = (self.section(yaml), embedding.as_ref());
-            prepared = prepare(&section, embedding, task, &cache, &mut |_| ()).map(drop);
+            read.push(prepare(&section, embedding, task, &cache, &mut |_| ()).map(drop));
             fs::remove_dir_all(&cache).ok();
         }
-        prepared
+        // A good file is one that fits some task.
+        read.into_iter().reduce(Result::or).unwrap_or(Ok(()))
     }
 
     fn table(&self, format: &str, file: &str) -> Result<()> {
@@ -205,11 +227,18 @@ impl Scene {
         self.prepare(yaml, embedding)
     }
 
-    fn yaml(&self) -> Result<()> {
-        let bytes = fs::read(self.folder.join("study.yaml"))?;
+    fn series(&self) -> Result<()> {
+        peek(&self.folder.join("series.csv")).ok();
+        let series =
+            "{ path: @series.csv, time: day, inputs: [a, b], target: a, group: site, window: 3 }";
+        self.prepare(&format!("{{ series: {series}, scale: standard }}"), None)
+    }
+
+    fn yaml(&self, name: &str) -> Result<()> {
+        let bytes = fs::read(self.folder.join(name))?;
         // A file that is no text is refused before this.
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let source = Source { name: "study.yaml".into(), text, overrides: Vec::new() };
+        let source = Source { name: name.into(), text, overrides: Vec::new() };
         Ok(Study::from_source(&source, "fuzz").map(drop)?)
     }
 
@@ -264,6 +293,19 @@ fn floats(count: usize) -> Vec<f32> {
 
 fn labels() -> Vec<f32> {
     (0..40).map(|row| (row % 2) as f32).collect()
+}
+
+fn one_hot() -> Vec<f32> {
+    (0..80).map(|at| f32::from(u8::from(at / 2 % 2 == at % 2))).collect()
+}
+
+/// Two sites, a line for each day.
+fn series() -> String {
+    let line = |at: usize| {
+        let (day, site) = (at / 2 + 1, ["north", "south"][at % 2]);
+        format!("2024-03-{day:02},{site},{},{}\n", at * 7919 % 101, at * 31 % 17)
+    };
+    format!("day,site,a,b\n{}", (0..60).map(line).collect::<String>())
 }
 
 fn npz(members: &[(&str, &[u8])]) -> Vec<u8> {

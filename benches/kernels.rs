@@ -8,11 +8,11 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
 use batchscope::kernels::{
-    self, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place, Sequences,
-    Settings, Split, Splits, State, Step, micro,
+    self, Device, Engine, EngineKind, Examples, InstructionSet, Place, Sequences, Settings, Split,
+    Splits, State, Step, micro,
 };
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape, Stack};
+use batchscope::spec::{Input, Objective, Shape, Stack, UpdateRule};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Scene {
     fn engine(&self, kind: EngineKind, place: Place) -> Box<dyn Engine + '_> {
         let (beta_1, beta_2, epsilon) = (0.9, 0.999, 1e-8);
         let optimizer =
-            Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat: false, weight_decay: 0.0 };
+            UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat: false, weight_decay: 0.0 };
         let (train, settings) = (self.examples(), Settings::plain(Objective::binary(), optimizer));
         let splits = Splits { train, validation: train, test: train };
         let mut engine = kernels::engine(kind, place, self.shape, splits, settings).unwrap();

@@ -22,11 +22,10 @@ use arrays::Arrays;
 use batchscope::config::{Source, Study};
 use batchscope::data;
 use batchscope::kernels::{
-    self, Device, Engine, EngineKind, Examples, Optimizer, Place, Sequences, Settings, Splits,
-    State, Step,
+    self, Device, Engine, EngineKind, Examples, Place, Sequences, Settings, Splits, State, Step,
 };
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape, Stack, Task};
+use batchscope::spec::{Input, Objective, Shape, Stack, Task, UpdateRule};
 use serde_json::json;
 use std::path::Path;
 use tch::{Kind, Tensor};
@@ -36,7 +35,7 @@ const VOCABULARY: usize = 10_000;
 const EMBEDDING: usize = 64;
 const LR: f64 = 1e-3;
 /// torch's Adam.
-const ADAM: Optimizer = Optimizer::Adam {
+const ADAM: UpdateRule = UpdateRule::Adam {
     beta_1: 0.9,
     beta_2: 0.999,
     epsilon: 1e-8,

@@ -76,7 +76,7 @@ pub use minima::{
 pub use noise::{
     Fit, Median, NoiseArm, NoiseFinding, NoiseMedian, NoisePoint, NoiseRun, NoiseScale, noise,
 };
-pub use objective::{NEGLIGIBLE_RATIO, Objective};
+pub use objective::NEGLIGIBLE_RATIO;
 pub use pareto::{Front, Price, fronts};
 pub use rates::{MORE_STEPS, NoScaling, RateFinding, RateOptimum, RateRule, RateScaling, rates};
 pub use split::{ClassesMissing, Examples, InTraining, SharedSteps, Split};
@@ -90,7 +90,7 @@ pub use verdict::{
     decide, verdict,
 };
 
-use crate::spec::MetricInfo;
+use crate::spec::{MetricInfo, StudyObjective};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ pub struct Results {
     /// A difference in the score up to this does not matter: declared before the results.
     pub margin: f64,
     /// Of the arms within it, which one is to be used.
-    pub objective: Objective,
+    pub objective: StudyObjective,
     /// Other margins that earlier sessions of the study declared.
     pub earlier_margins: Vec<f64>,
     /// How they were come by.
@@ -322,7 +322,7 @@ pub(crate) mod tests {
         Results {
             score: Metric::Accuracy.info(),
             margin: 0.005,
-            objective: Objective::Time,
+            objective: StudyObjective::Time,
             earlier_margins: Vec::new(),
             looks: Looks::Once,
             first_look: None,

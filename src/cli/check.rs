@@ -3,8 +3,9 @@
 use super::diagnostics::Output;
 use super::progress::Progress;
 use super::{ExperimentArgs, cache, diagnostics, format, tables};
-use crate::config::{Optimizer, Schedule};
+use crate::config::Schedule;
 use crate::data::Facts;
+use crate::spec::Optimizer;
 use crate::study::{Estimate, Plan, Pool, RunCount, estimate, prepare};
 use anyhow::Result;
 use serde::Serialize;

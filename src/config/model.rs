@@ -1,6 +1,6 @@
 //! `model`: the layers and the head.
 
-use crate::spec::{Activation, Cell, Recurrent};
+use crate::spec::{Activation, Cell, Penalty, Recurrent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::with::{singleton_map, singleton_map_recursive};
@@ -159,17 +159,6 @@ impl Default for RecurrentSection {
             bias_regularizer: none,
         }
     }
-}
-
-/// Added to the loss of every step: l1 * sum |w| + l2 * sum w^2, as in Keras (torch's
-/// `weight_decay` is 2 * l2).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Penalty {
-    /// Of the sum of absolute values.
-    pub l1: f64,
-    /// Of the sum of squares.
-    pub l2: f64,
 }
 
 /// `model.dense`.

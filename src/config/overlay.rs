@@ -8,7 +8,8 @@ use super::arms::Origin;
 use super::load::explain;
 use super::locate::KeyPath;
 use super::rules::{Violation, broken};
-use super::{ArmRate, ArmSection, Experiment, ModelSection, Optimizer, TrainSection};
+use super::{ArmRate, ArmSection, Experiment, ModelSection, TrainSection};
+use crate::spec::Optimizer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
@@ -255,7 +256,8 @@ fn is_other(key: &Value, old: &Value, new: &Mapping) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Adam, Clip, Optimizer, Schedule, Sgd};
+    use crate::config::Schedule;
+    use crate::spec::{Adam, Clip, Sgd};
 
     fn file() -> Experiment {
         serde_yaml::from_str(

@@ -10,8 +10,9 @@
 //!          the one with the fewest steps to the target at which runs end
 //! ```
 
+use super::TrainSection;
 use super::rules::{Violation, broken};
-use super::{Optimizer, TrainSection};
+use crate::spec::Optimizer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -246,7 +247,7 @@ fn scale_betas(k: f64, batch_size: u64, optimizer: &mut Optimizer) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Adam;
+    use crate::spec::Adam;
 
     fn scaled(rule: &str, batch_size: u64) -> Result<Adam, String> {
         let rule: LearningRate =

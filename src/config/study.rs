@@ -7,7 +7,7 @@ use super::rates::{ArmRate, LearningRate};
 use super::schedule::Schedule;
 use super::time::Time;
 use super::train::{StepsOf, TrainSection};
-use crate::spec::{DefaultMargin, Metric};
+use crate::spec::{DefaultMargin, Metric, StudyObjective};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
@@ -43,8 +43,8 @@ pub struct StudySection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<Margin>,
     /// Of the arms shown to be within the margin of the best, which one is recommended.
-    #[serde(default, skip_serializing_if = "Objective::is_default")]
-    pub objective: Objective,
+    #[serde(default, skip_serializing_if = "StudyObjective::is_default")]
+    pub objective: StudyObjective,
     /// What is measured beside the score; nothing when left out.
     #[serde(default, skip_serializing_if = "ProbeSection::is_empty")]
     pub probe: ProbeSection,
@@ -132,30 +132,6 @@ impl StudySection {
             most: u64::from(self.max_seeds.unwrap_or(MOST.max(self.seeds))),
             time: self.max_time,
         })
-    }
-}
-
-/// What counts among the arms that are accurate enough. Of a whole run, or, where runs end at a target,
-/// until it is reached; of arms that are equal in it, the fastest is recommended.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Objective {
-    /// The least time.
-    #[default]
-    Time,
-    /// The least memory.
-    Memory,
-    /// The fewest training rows, each counted as often as it is seen.
-    Examples,
-    /// The largest batch size.
-    LargestBatch,
-}
-
-impl Objective {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
     }
 }
 

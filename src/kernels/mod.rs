@@ -48,9 +48,9 @@ pub use libtorch::{
     start_libtorch, trim_memory,
 };
 
-pub use settings::{Clip, Masks, Optimizer, Penalties, Penalty, Settings, Step};
+pub use settings::{Masks, Penalties, Settings, Step};
 
-use crate::spec::{Input, Loss, Objective, Shape};
+use crate::spec::{Clip, Input, Loss, Objective, Penalty, Shape, UpdateRule};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ pub type Arrays = Vec<Vec<f32>>;
 pub struct State {
     /// The weights.
     pub parameters: Arrays,
-    /// What the optimizer keeps of earlier gradients: [`Optimizer::moments`] lists of arrays.
+    /// What the optimizer keeps of earlier gradients: [`UpdateRule::moments`] lists of arrays.
     pub moments: Vec<Arrays>,
     /// Updates made so far.
     pub step: u64,
@@ -70,7 +70,7 @@ pub struct State {
 
 impl State {
     /// The state before the first update.
-    pub fn new(parameters: Arrays, optimizer: &Optimizer) -> Self {
+    pub fn new(parameters: Arrays, optimizer: &UpdateRule) -> Self {
         let zeros: Arrays = parameters.iter().map(|array| vec![0.0; array.len()]).collect();
         Self { parameters, moments: vec![zeros; optimizer.moments()], step: 0 }
     }

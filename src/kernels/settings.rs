@@ -1,8 +1,7 @@
 //! What an engine is told: once for a run, and for each step.
 
 use super::Objective;
-use crate::spec::{Layer, Param, Role};
-use serde::{Deserialize, Serialize};
+use crate::spec::{Clip, Layer, Param, Penalty, Role, UpdateRule};
 
 /// What stays the same during a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +9,7 @@ pub struct Settings {
     /// What is minimised.
     pub objective: Objective,
     /// The update rule.
-    pub optimizer: Optimizer,
+    pub optimizer: UpdateRule,
     /// Keeps gradients small.
     pub clip: Option<Clip>,
     /// Penalties on the parameters of each recurrent layer, both directions alike; layers beyond the list
@@ -22,7 +21,7 @@ pub struct Settings {
 
 impl Settings {
     /// A loss and an update rule, and nothing else.
-    pub fn plain(objective: Objective, optimizer: Optimizer) -> Self {
+    pub fn plain(objective: Objective, optimizer: UpdateRule) -> Self {
         Self { objective, optimizer, clip: None, penalties: Vec::new(), micro_batch: None }
     }
 
@@ -59,69 +58,6 @@ impl Penalties {
             Role::Embedding => Penalty::default(),
         }
     }
-}
-
-/// l1 * sum |w| + l2 * sum w^2; the gradient is l1 * sign(w) + 2 * l2 * w, with sign(0) = 0.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Penalty {
-    /// Of the sum of absolute values.
-    pub l1: f64,
-    /// Of the sum of squares.
-    pub l2: f64,
-}
-
-impl Penalty {
-    /// Whether it is 0 for all weights.
-    pub fn is_none(&self) -> bool {
-        self.l1 <= 0.0 && self.l2 <= 0.0
-    }
-}
-
-/// How a gradient g changes weights w in update t, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Optimizer {
-    /// `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`, `w = (1 - lr weight_decay) w`, then
-    /// `w = w - lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + epsilon)` as in torch; with
-    /// `epsilon_hat`, `w = w - lr sqrt(1-b2^t) / (1-b1^t) * m / (sqrt(v) + epsilon)` as in Keras.
-    Adam {
-        /// b1
-        beta_1: f64,
-        /// b2
-        beta_2: f64,
-        /// Keeps the denominator from 0.
-        epsilon: f64,
-        /// Where epsilon is added.
-        epsilon_hat: bool,
-        /// Decoupled from the gradient, as AdamW has it; 0 for Adam.
-        weight_decay: f64,
-    },
-    /// `v = momentum v + g`, `w = w - lr v`; with `nesterov`, `w = w - lr (g + momentum v)`.
-    Sgd {
-        /// The share of v that is kept.
-        momentum: f64,
-        /// Look ahead.
-        nesterov: bool,
-    },
-}
-
-impl Optimizer {
-    /// How many lists of arrays the optimizer keeps: `m` and `v`, or `v`, or nothing.
-    pub fn moments(&self) -> usize {
-        match self {
-            Self::Adam { .. } => 2,
-            Self::Sgd { momentum, .. } if *momentum > 0.0 => 1,
-            Self::Sgd { .. } => 0,
-        }
-    }
-}
-
-/// How gradients are kept small.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Clip {
-    /// All gradients times `min(1, most / (norm + 1e-6))`, norm being that of all together.
-    Norm(f64),
-    /// Each entry cut to plus or minus this.
-    Value(f64),
 }
 
 /// One training step.

@@ -17,7 +17,8 @@
 
 use super::rows::rows;
 use crate::config::NoiseScaleSection;
-use crate::kernels::{Arrays, Engine, Optimizer};
+use crate::kernels::{Arrays, Engine};
+use crate::spec::UpdateRule;
 use crate::stats::{GradientNoise, NoiseBlock, gradient_noise};
 use crate::train::TrainingLength;
 use anyhow::Result;
@@ -69,7 +70,7 @@ pub fn checkpoints(section: &NoiseScaleSection, length: &TrainingLength) -> BTre
 /// rows. The state of the engine is the same afterwards.
 pub fn noise(
     engine: &mut dyn Engine,
-    optimizer: &Optimizer,
+    optimizer: &UpdateRule,
     section: &NoiseScaleSection,
     n: usize,
     stop: &dyn Fn() -> bool,
@@ -141,8 +142,8 @@ fn add(sum: &mut Vec<f32>, gradient: &[f32], times: f32) {
 
 /// D, weight by weight, from the second moment after so many steps; `None` for other optimizers and
 /// before the first step. 0 for weights that have had no gradient.
-pub fn adam_factors(second: &Arrays, step: u64, optimizer: &Optimizer) -> Option<Vec<f64>> {
-    let Optimizer::Adam { beta_2, epsilon, epsilon_hat, .. } = *optimizer else { return None };
+pub fn adam_factors(second: &Arrays, step: u64, optimizer: &UpdateRule) -> Option<Vec<f64>> {
+    let UpdateRule::Adam { beta_2, epsilon, epsilon_hat, .. } = *optimizer else { return None };
     if step == 0 {
         return None;
     }
@@ -166,7 +167,7 @@ mod tests {
     use crate::spec::{Input, Objective, Shape, Stack};
 
     const SECTION: NoiseScaleSection = NoiseScaleSection { rows: 4096, checkpoints: 8 };
-    const ADAM: Optimizer = Optimizer::Adam {
+    const ADAM: UpdateRule = UpdateRule::Adam {
         beta_1: 0.9,
         beta_2: 0.999,
         epsilon: 1e-8,
@@ -315,7 +316,7 @@ mod tests {
         for (found, expected) in factors.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-5, "{factors:?}");
         }
-        let plain = Optimizer::Sgd { momentum: 0.9, nesterov: false };
+        let plain = UpdateRule::Sgd { momentum: 0.9, nesterov: false };
         assert_eq!(adam_factors(&second, 1, &plain), None);
     }
 }

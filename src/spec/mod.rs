@@ -6,6 +6,8 @@
 //! stack       the recurrent layers, each with its cell, units and directions
 //! loss        head and loss -> task; the loss of a row, in f64, from the raw outputs of the head
 //! objective   what a run is trained for; the metrics of what it answers
+//! optimizer   each optimizer with its settings and its update rule; clipping, penalties
+//! study_objective   of arms that are equally good, which one is used
 //! metric      each metric with name, unit, direction, range and how it is computed
 //! metrics     all metrics of one split, as the records hold them
 //! rows        raw outputs and targets; `measured` what several metrics have in common
@@ -25,8 +27,10 @@ mod metric;
 mod metrics;
 mod model;
 mod objective;
+mod optimizer;
 mod rows;
 mod stack;
+mod study_objective;
 
 pub use affine::Affine;
 pub use confusion::predicted_class;
@@ -35,8 +39,10 @@ pub use metric::{Better, DefaultMargin, Metric, MetricInfo, Unit};
 pub use metrics::Metrics;
 pub use model::{Direction, Input, Layer, Param, Role, Shape};
 pub use objective::Objective;
+pub use optimizer::{Adam, AdamForm, AdamW, Clip, Optimizer, Penalty, Sgd, UpdateRule};
 pub use rows::Rows;
 pub use stack::{Cell, MOST_LAYERS, Recurrent, Stack};
+pub use study_objective::StudyObjective;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,8 @@
 //! The columns of TensorBoard's HPARAMS tab: what tells the arms of studies apart.
 
-use crate::config::{Arm, LayerSection, ModelSection, Optimizer, TrainSection, is_under, leaves};
+use crate::config::{Arm, LayerSection, ModelSection, TrainSection, is_under, leaves};
 use crate::events::Hyperparameter;
+use crate::spec::Optimizer;
 use anyhow::Result;
 use serde_json::Value;
 

@@ -17,6 +17,7 @@ use crate::data::Dataset;
 use crate::kernels::{self, LossSurface, State};
 use crate::model;
 use crate::probe::{self, AdamStep, LineRecord};
+use crate::spec::UpdateRule;
 use crate::train;
 use anyhow::{Context, Result};
 use std::sync::atomic::Ordering;
@@ -134,8 +135,8 @@ fn sharpness(task: &Task, folder: &RunFolder, stop: &dyn Fn() -> bool) -> Result
 
 /// What Adam would do next; `None` for other optimizers, and for runs that did not keep it.
 fn adam_step(task: &Task, folder: &RunFolder) -> Result<Option<AdamStep>> {
-    let optimizer = train::optimizer(&task.definition.arm.train.optimizer);
-    let kernels::Optimizer::Adam { beta_1, .. } = optimizer else { return Ok(None) };
+    let optimizer = task.definition.arm.train.optimizer.rule();
+    let UpdateRule::Adam { beta_1, .. } = optimizer else { return Ok(None) };
     let Some(second) = folder.read_second_moment(&task.definition.model)? else { return Ok(None) };
     let Some(last) = folder.metrics()?.pop() else { return Ok(None) };
     let factors = probe::adam_factors(&second, last.step, &optimizer);

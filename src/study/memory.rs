@@ -13,7 +13,6 @@ use crate::error::UserError;
 use crate::format;
 use crate::kernels::Device;
 use crate::spec::{Direction, Param, Role, Shape};
-use crate::train;
 use std::fs;
 use std::path::Path;
 
@@ -62,7 +61,7 @@ pub(super) fn refuse_too_large(plan: &Plan, pool: &Pool) -> Result<(), UserError
     let data = fs::metadata(&plan.data.path).map_or(0, |file| file.len());
     let steps = plan.data.facts.train.longest;
     let needed = |arm: &Arm| {
-        let moments = train::optimizer(&arm.train.optimizer).moments();
+        let moments = arm.train.optimizer.rule().moments();
         Needed::of(&plan.shape(arm), moments, steps)
     };
     let arms = plan.study.arms.iter().map(|arm| (arm, needed(arm)));

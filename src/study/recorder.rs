@@ -9,12 +9,13 @@ use crate::config::NoiseScaleSection;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};
 use crate::files::{self, Mark};
-use crate::kernels::{Arrays, Engine, Optimizer};
+use crate::kernels::{Arrays, Engine};
 use crate::probe::{self, NoiseLine};
 use crate::spec::Shape;
+use crate::spec::UpdateRule;
 use crate::train::{
     Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause, Position,
-    Progress, StepMetrics, TrainingLength, optimizer,
+    Progress, StepMetrics, TrainingLength,
 };
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +37,7 @@ pub(super) struct Recorder<'r> {
 /// How the gradient's noise is measured in a run.
 struct NoiseProbe {
     section: NoiseScaleSection,
-    optimizer: Optimizer,
+    optimizer: UpdateRule,
     /// After how many steps.
     checkpoints: BTreeSet<u64>,
     /// After how many steps it was measured.
@@ -82,7 +83,7 @@ impl<'r> Recorder<'r> {
             let train = &task.definition.arm.train;
             let length = TrainingLength::new(&task.definition.arm, rows);
             let checkpoints = probe::checkpoints(&section, &length);
-            let optimizer = optimizer(&train.optimizer);
+            let optimizer = train.optimizer.rule();
             NoiseProbe { section, optimizer, checkpoints, measured, rows }
         });
         Ok(Self { folder, logs, curves, peak_memory, emit, control, histograms, noise })
@@ -244,7 +245,7 @@ mod tests {
         let due = |checkpoints: &[u64], measured: &[u64], step, ends| {
             let probe = NoiseProbe {
                 section: NoiseScaleSection::default(),
-                optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
+                optimizer: UpdateRule::Sgd { momentum: 0.0, nesterov: false },
                 checkpoints: checkpoints.iter().copied().collect(),
                 measured: measured.iter().copied().collect(),
                 rows: 9,

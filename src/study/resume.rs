@@ -5,7 +5,7 @@ use super::record::{Definition, RunFolder};
 use crate::files::{self, Log, Mark};
 use crate::model;
 use crate::probe::NoiseLine;
-use crate::train::{Position, load_checkpoint, optimizer};
+use crate::train::{Position, load_checkpoint};
 use anyhow::Result;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl Logs {
 /// nothing to go on from.
 pub(super) fn trouble(folder: &RunFolder, definition: &Definition) -> Result<Option<String>> {
     let train = &definition.arm.train;
-    let moments = optimizer(&train.optimizer).moments();
+    let moments = train.optimizer.rule().moments();
     let read = || -> Result<Option<String>> {
         let checkpoint = load_checkpoint(&folder.checkpoint(), &definition.model, moments)?;
         let Some((_, position)) = checkpoint else {

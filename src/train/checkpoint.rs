@@ -162,7 +162,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint/state.safetensors");
         let shape = Shape { input: Input::Features(3), layers: Stack::lstm(2), outputs: 1 };
-        let adam = crate::train::optimizer(&crate::config::TrainSection::default().optimizer);
+        let adam = crate::config::TrainSection::default().optimizer.rule();
         let mut state = State::new(crate::model::keras(&shape, 5), &adam);
         state.moments[0][1][3] = 1e-39;
         state.step = 17;
@@ -181,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.safetensors");
         let shape = Shape { input: Input::Features(2), layers: Stack::lstm(1), outputs: 1 };
-        let adam = crate::train::optimizer(&crate::config::TrainSection::default().optimizer);
+        let adam = crate::config::TrainSection::default().optimizer.rule();
         let state = State::new(crate::model::keras(&shape, 5), &adam);
         let position = Position { epoch: 2, seconds: 0.25, ..Position::default() };
         save(&path, &shape, &state, &position).unwrap();

@@ -22,7 +22,7 @@ pub use checkpoint::{Position, load as load_checkpoint};
 pub use dropout::Dropout;
 pub use evaluate::{logits, logits_of, measure};
 pub use schedule::{learning_rate, warmup_steps};
-pub use settings::{objective, optimizer, settings};
+pub use settings::{objective, settings};
 pub use tally::Tally;
 pub use training_length::TrainingLength;
 pub use watch::{monitored, watched};
@@ -296,7 +296,7 @@ fn stopped(
 
 fn first_state(job: &Job<'_>) -> Result<State> {
     let weights = model::first_weights(&job.arm.model.init, &job.shape, job.seed)?;
-    Ok(State::new(weights, &optimizer(&job.arm.train.optimizer)))
+    Ok(State::new(weights, &job.arm.train.optimizer.rule()))
 }
 
 /// Takes the best weights if that was asked for, and measures the test split.

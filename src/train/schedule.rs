@@ -95,7 +95,8 @@ fn one_cycle(settings: &OneCycle, peak: f64, step: u64, steps: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Adam, Arm, Cosine, Exponential, Multistep, Optimizer, StepDecay, Table};
+    use crate::config::{Arm, Cosine, Exponential, Multistep, StepDecay, Table};
+    use crate::spec::{Adam, Optimizer};
     use serde::Deserialize;
     use serde_json::Value;
 

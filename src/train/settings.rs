@@ -1,20 +1,16 @@
 //! An arm's settings -> what an engine is told once.
 
-use crate::config::{self, AdamForm, Arm, ClassWeight, ClassWeightRule, LayerSection};
-use crate::kernels::{Clip, Optimizer, Penalties, Penalty, Settings};
+use crate::config::{Arm, ClassWeight, ClassWeightRule, LayerSection};
+use crate::kernels::{Penalties, Settings};
 use crate::spec::{Objective, Shape, Task};
 
 /// What stays the same during the runs of an arm, on training rows with these targets.
 pub fn settings(arm: &Arm, shape: &Shape, targets: &[f32]) -> Settings {
     let train = &arm.train;
-    let clip = train.clip.map(|clip| match clip {
-        config::Clip::Norm(most) => Clip::Norm(most),
-        config::Clip::Value(most) => Clip::Value(most),
-    });
     Settings {
         objective: objective(arm, shape, targets),
-        optimizer: optimizer(&train.optimizer),
-        clip,
+        optimizer: train.optimizer.rule(),
+        clip: train.clip,
         penalties: arm.model.recurrent().iter().map(penalties).collect(),
         micro_batch: train.micro_batch.map(|rows| rows as usize),
     }
@@ -32,36 +28,12 @@ pub fn objective(arm: &Arm, shape: &Shape, targets: &[f32]) -> Objective {
     Objective { class_weights, ..objective }
 }
 
-/// The update rule that an engine follows.
-pub fn optimizer(section: &config::Optimizer) -> Optimizer {
-    match section {
-        config::Optimizer::Adam(adam) => Optimizer::Adam {
-            beta_1: adam.beta_1,
-            beta_2: adam.beta_2,
-            epsilon: adam.epsilon(),
-            epsilon_hat: adam.form == AdamForm::Keras,
-            weight_decay: 0.0,
-        },
-        config::Optimizer::Adamw(adam) => Optimizer::Adam {
-            beta_1: adam.beta_1,
-            beta_2: adam.beta_2,
-            epsilon: adam.epsilon,
-            epsilon_hat: false,
-            weight_decay: adam.weight_decay,
-        },
-        config::Optimizer::Sgd(sgd) => {
-            Optimizer::Sgd { momentum: sgd.momentum, nesterov: sgd.nesterov }
-        }
-    }
-}
-
 fn penalties(layer: &LayerSection) -> Penalties {
     let settings = layer.settings();
-    let of = |penalty: config::Penalty| Penalty { l1: penalty.l1, l2: penalty.l2 };
     Penalties {
-        kernel: of(settings.kernel_regularizer),
-        recurrent: of(settings.recurrent_regularizer),
-        bias: of(settings.bias_regularizer),
+        kernel: settings.kernel_regularizer,
+        recurrent: settings.recurrent_regularizer,
+        bias: settings.bias_regularizer,
     }
 }
 

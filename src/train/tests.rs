@@ -106,7 +106,7 @@ fn sessions(train: TrainSection, patiences: &[u32]) -> Sessions {
         checkpoint: &checkpoint,
         best: &best,
     };
-    let optimizer = optimizer(&arm.train.optimizer);
+    let optimizer = arm.train.optimizer.rule();
     let mut listener = Listener::default();
     let (mut outcomes, mut positions) = (Vec::new(), Vec::new());
     for patience in patiences {

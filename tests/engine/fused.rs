@@ -3,11 +3,10 @@
 
 use super::{ADAM, LIBTORCH, Path, Ragged, engine, fused};
 use batchscope::kernels::{
-    Clip, Engine, InstructionSet, Masks, Optimizer, Penalties, Penalty, Sequences, Settings, Split,
-    State, Step,
+    Engine, InstructionSet, Masks, Penalties, Sequences, Settings, Split, State, Step,
 };
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape, Stack};
+use batchscope::spec::{Clip, Input, Objective, Penalty, Shape, Stack, UpdateRule};
 
 /// Examples of one kind.
 struct Examples {
@@ -176,9 +175,9 @@ fn threads_that_come_and_go_change_no_bit() {
 #[test]
 fn updates_of_an_embedding_that_are_put_off_change_no_bit() {
     let scene = Examples::tokens(60, 5, 6);
-    let sgd = |momentum, nesterov| Optimizer::Sgd { momentum, nesterov };
-    let Optimizer::Adam { beta_1, beta_2, epsilon, .. } = ADAM else { unreachable!() };
-    let adamw = Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat: true, weight_decay: 0.01 };
+    let sgd = |momentum, nesterov| UpdateRule::Sgd { momentum, nesterov };
+    let UpdateRule::Adam { beta_1, beta_2, epsilon, .. } = ADAM else { unreachable!() };
+    let adamw = UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat: true, weight_decay: 0.01 };
     for optimizer in [ADAM, adamw, sgd(0.9, false), sgd(0.9, true), sgd(0.0, false)] {
         let settings = Settings::plain(Objective::binary(), optimizer);
         let mut late = scene.engine(fused(InstructionSet::best()), settings.clone());

@@ -5,12 +5,11 @@
 
 use super::{Path, Ragged, engine};
 use batchscope::kernels::{
-    Arrays, Device, Examples, LossSurface, Masks, Optimizer, Penalties, Penalty, Sequences,
-    Settings, State, Step,
+    Arrays, Device, Examples, LossSurface, Masks, Penalties, Sequences, Settings, State, Step,
 };
 use batchscope::spec::{
-    Cell, Direction, Huber, Input, LabelSmoothing, Layer, Loss, Objective, Param, Recurrent, Role,
-    Shape, Stack,
+    Cell, Direction, Huber, Input, LabelSmoothing, Layer, Loss, Objective, Param, Penalty,
+    Recurrent, Role, Shape, Stack, UpdateRule,
 };
 
 /// The model in f64.
@@ -304,7 +303,7 @@ fn assert_same(found: &Arrays, expected: &[Vec<f64>]) {
     }
 }
 
-const DESCENT: Optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false };
+const DESCENT: UpdateRule = UpdateRule::Sgd { momentum: 0.0, nesterov: false };
 
 /// Compares the gradients of both sides, entry by entry.
 #[track_caller]

@@ -8,11 +8,13 @@ use super::recorded::Sizes;
 use super::updates::{Penalised, penalties};
 use super::{Path, Ragged, assert_close, assert_weights, start};
 use batchscope::config::{
-    Adam, AdamForm, Arm, ClassWeight, Exponential, LayerSection, ModelSection, Optimizer, Penalty,
-    Per, RecurrentSection, Schedule, TrainSection,
+    Arm, ClassWeight, Exponential, LayerSection, ModelSection, Per, RecurrentSection, Schedule,
+    TrainSection,
 };
 use batchscope::kernels::{self, Arrays, Examples, Splits, State};
-use batchscope::spec::{Loss, Metric, Metrics, Shape, Stack, Task, probabilities};
+use batchscope::spec::{
+    Adam, AdamForm, Loss, Metric, Metrics, Optimizer, Shape, Stack, Task, probabilities,
+};
 use batchscope::train::{
     self, Callback, EpochMetrics, EpochTimes, Job, Outcome, Position, Trained,
 };
@@ -122,12 +124,11 @@ fn arm(fixture: &Fixture, case: &Case) -> Arm {
     let mut model = ModelSection::default();
     model.dense.activation = case.loss.activation();
     let found = penalties(&case.penalties);
-    let written = |penalty: kernels::Penalty| Penalty { l1: penalty.l1, l2: penalty.l2 };
     let lstm = RecurrentSection {
         units: fixture.sizes.units as u32,
-        kernel_regularizer: written(found.kernel),
-        recurrent_regularizer: written(found.recurrent),
-        bias_regularizer: written(found.bias),
+        kernel_regularizer: found.kernel,
+        recurrent_regularizer: found.recurrent,
+        bias_regularizer: found.bias,
         ..RecurrentSection::default()
     };
     model.layers = Some(case.layers.clone().unwrap_or(vec![LayerSection::Lstm(lstm)]));

@@ -1,9 +1,9 @@
 //! A batch in parts is the batch as a whole, to rounding.
 
 use super::{ADAM, Path, Ragged, engine};
-use batchscope::kernels::{Engine, Masks, Penalties, Penalty, Settings, State, Step};
+use batchscope::kernels::{Engine, Masks, Penalties, Settings, State, Step};
 use batchscope::model;
-use batchscope::spec::{Input, Objective, Shape, Stack};
+use batchscope::spec::{Input, Objective, Penalty, Shape, Stack};
 
 const ROWS: usize = 70;
 const SHAPE: Shape =

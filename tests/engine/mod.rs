@@ -22,10 +22,10 @@ mod trajectory;
 mod updates;
 
 use batchscope::kernels::{
-    self, Arrays, Device, Engine, EngineKind, Examples, InstructionSet, Optimizer, Place,
-    Sequences, Settings, Splits, Step,
+    self, Arrays, Device, Engine, EngineKind, Examples, InstructionSet, Place, Sequences, Settings,
+    Splits, Step,
 };
-use batchscope::spec::Shape;
+use batchscope::spec::{Shape, UpdateRule};
 use std::sync::OnceLock;
 
 /// Rows of tokens as an engine takes them.
@@ -162,7 +162,7 @@ const BATCHES: [&[u32]; 3] = [&[0, 1, 2], &[3, 4, 5], &[6, 7]];
 const ALL: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /// torch's Adam with its defaults.
-const ADAM: Optimizer = Optimizer::Adam {
+const ADAM: UpdateRule = UpdateRule::Adam {
     beta_1: 0.9,
     beta_2: 0.999,
     epsilon: 1e-8,

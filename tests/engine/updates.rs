@@ -3,10 +3,8 @@
 
 use super::recorded::{Recorded, Sizes, TOLERANCE};
 use super::{ADAM, BATCHES, Path, Ragged, assert_close, engine};
-use batchscope::kernels::{
-    Arrays, Clip, Masks, Optimizer, Penalties, Penalty, Settings, State, Step,
-};
-use batchscope::spec::Objective;
+use batchscope::kernels::{Arrays, Masks, Penalties, Settings, State, Step};
+use batchscope::spec::{Clip, Objective, Penalty, UpdateRule};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -79,13 +77,15 @@ pub(super) fn penalties(list: &[Penalised]) -> Penalties {
 }
 
 fn settings(case: &Case) -> (Settings, f64) {
-    let Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat, .. } = ADAM else { unreachable!() };
+    let UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat, .. } = ADAM else {
+        unreachable!()
+    };
     let (optimizer, lr) = match case.optimizer {
         Rule::Adam { lr } => (ADAM, lr),
         Rule::Adamw { lr, weight_decay } => {
-            (Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay }, lr)
+            (UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay }, lr)
         }
-        Rule::Sgd { lr, momentum, nesterov } => (Optimizer::Sgd { momentum, nesterov }, lr),
+        Rule::Sgd { lr, momentum, nesterov } => (UpdateRule::Sgd { momentum, nesterov }, lr),
     };
     let clip = case.clip.as_ref().map(|clip| match clip {
         Clipping::Norm(most) => Clip::Norm(*most),

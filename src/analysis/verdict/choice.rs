@@ -2,7 +2,9 @@
 //! objective names, and whether that is shown. Of arms that are equal in it, the fastest.
 
 use crate::analysis::estimate::paired;
-use crate::analysis::{ArmFinding, Estimate, Objective, Ratio, Results, RunResults, Target, reach};
+use crate::analysis::objective::{price, tolerance};
+use crate::analysis::{ArmFinding, Estimate, Ratio, Results, RunResults, Target, reach};
+use crate::spec::StudyObjective;
 use crate::stats::summarise;
 use serde::Serialize;
 
@@ -17,7 +19,7 @@ pub(super) struct Choice<'r> {
 impl<'r> Choice<'r> {
     /// Of these arms the one to use.
     pub(super) fn of<'f>(self, arms: &[&'f ArmFinding]) -> Option<&'f ArmFinding> {
-        let seconds = |arm: &ArmFinding| self.mean(arm, Objective::Time);
+        let seconds = |arm: &ArmFinding| self.mean(arm, StudyObjective::Time);
         self.equal(arms).into_iter().min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
     }
 
@@ -32,13 +34,13 @@ impl<'r> Choice<'r> {
         let objective = self.results.objective;
         let price = |arm: &ArmFinding| self.mean(arm, objective);
         let least = arms.iter().map(|arm| price(arm)).fold(f64::INFINITY, f64::min);
-        let most = objective.tolerance() * least;
+        let most = tolerance(objective) * least;
         arms.iter().copied().filter(|arm| price(arm) <= most).collect()
     }
 
     /// The mean price of an arm's runs; infinite where none is known.
-    fn mean(self, arm: &ArmFinding, objective: Objective) -> f64 {
-        if objective == Objective::LargestBatch {
+    fn mean(self, arm: &ArmFinding, objective: StudyObjective) -> f64 {
+        if objective == StudyObjective::LargestBatch {
             return 1.0 / arm.batch_size as f64;
         }
         let runs = self.results.arms[arm.place].runs.values();
@@ -46,12 +48,12 @@ impl<'r> Choice<'r> {
         summarise(&prices).map_or(f64::INFINITY, |prices| prices.mean)
     }
 
-    fn price(self, run: &RunResults, objective: Objective) -> Option<f64> {
+    fn price(self, run: &RunResults, objective: StudyObjective) -> Option<f64> {
         let spent = match self.until {
             Some(target) => reach(&run.curve, target)?.reached()?,
             None => run.spent(),
         };
-        objective.price(run, spent)
+        price(objective, run, spent)
     }
 
     /// An arm, if it is not shown to have more than the chosen one.

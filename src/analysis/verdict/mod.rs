@@ -16,7 +16,8 @@ pub use cautions::{Caution, Guessing, OtherRows, Seen, Strays};
 pub use choice::Rival;
 pub use decision::{Decision, decide};
 
-use super::{ArmFinding, Comparison, Confounder, GroupFinding, Objective, Results, Role};
+use super::{ArmFinding, Comparison, Confounder, GroupFinding, Results, Role};
+use crate::spec::StudyObjective;
 use crate::stats::Standing;
 use cautions::cautions;
 use choice::Choice;
@@ -62,7 +63,7 @@ pub struct Verdict {
     /// Whether no number of further seeds can change the recommendation.
     pub settled: bool,
     /// What counted among the arms that are good enough.
-    pub objective: Objective,
+    pub objective: StudyObjective,
     /// Arms that take as much as the recommended one, to within the measurement.
     pub rivals: Vec<Rival>,
     /// What would settle it, where a feasible number of seeds would.

@@ -1,6 +1,7 @@
 use super::super::tests::{arm, point, results};
 use super::*;
-use crate::analysis::{ArmResults, Objective, Point, Target, analyse};
+use crate::analysis::{ArmResults, Point, Target, analyse};
+use crate::spec::StudyObjective;
 use crate::stats::tests::{generator, near};
 
 fn of(study: &Results) -> Verdict {
@@ -218,11 +219,11 @@ fn what_counts_among_the_equivalent_is_what_the_study_says() {
         }
     }
     for (objective, chosen) in [
-        (Objective::Time, "batch-64"),
+        (StudyObjective::Time, "batch-64"),
         // 155 MB are as little as 150.
-        (Objective::Memory, "batch-256"),
-        (Objective::Examples, "batch-64"),
-        (Objective::LargestBatch, "batch-256"),
+        (StudyObjective::Memory, "batch-256"),
+        (StudyObjective::Examples, "batch-64"),
+        (StudyObjective::LargestBatch, "batch-256"),
     ] {
         let found = of(&Results { objective, ..results(arms.clone()) });
         assert_eq!(found.recommended.as_deref(), Some(chosen), "{objective:?}");
@@ -239,7 +240,7 @@ fn arms_that_are_not_shown_to_take_more_are_rivals() {
             run.peak_memory = memory * 1_000_000;
         }
     }
-    let found = of(&Results { objective: Objective::Memory, ..results(arms) });
+    let found = of(&Results { objective: StudyObjective::Memory, ..results(arms) });
     assert_eq!(found.recommended.as_deref(), Some("batch-32"));
     let rivals: Vec<&str> = found.rivals.iter().map(|rival| rival.arm.as_str()).collect();
     assert_eq!(rivals, ["batch-64"]);

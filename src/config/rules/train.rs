@@ -4,8 +4,8 @@ use super::schedule;
 use super::{
     Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction, not_negative, positive,
 };
-use crate::config::{Clip, EarlyStopping, EvaluateEvery, Optimizer, StepsOf, StopAt, TrainSection};
-use crate::spec::Unit;
+use crate::config::{EarlyStopping, EvaluateEvery, StepsOf, StopAt, TrainSection};
+use crate::spec::{Clip, Optimizer, Unit};
 
 pub(super) fn check(train: &TrainSection) -> Checked {
     budget(train)?;

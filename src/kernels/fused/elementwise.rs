@@ -277,7 +277,7 @@ fn fade(rules: &[Rule], second: &mut [f32; GROUP]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Optimizer;
+    use super::super::super::UpdateRule;
     use super::super::instructions::Instructions;
     use super::super::instructions::tests::{assert_close, noise, on_each_set, same_bits, wide};
     use super::*;
@@ -356,15 +356,15 @@ mod tests {
 
     const LR: f64 = 0.01;
 
-    fn optimizers() -> [Optimizer; 6] {
-        let adam = |epsilon_hat, weight_decay| Optimizer::Adam {
+    fn optimizers() -> [UpdateRule; 6] {
+        let adam = |epsilon_hat, weight_decay| UpdateRule::Adam {
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-7,
             epsilon_hat,
             weight_decay,
         };
-        let sgd = |momentum, nesterov| Optimizer::Sgd { momentum, nesterov };
+        let sgd = |momentum, nesterov| UpdateRule::Sgd { momentum, nesterov };
         let sgd = [sgd(0.0, false), sgd(0.9, false), sgd(0.9, true)];
         [adam(false, 0.0), adam(true, 0.0), adam(false, 0.1), sgd[0], sgd[1], sgd[2]]
     }
@@ -372,7 +372,7 @@ mod tests {
     /// Weights and the moments that the optimizer keeps, all in one.
     fn updated(
         set: Instructions,
-        optimizer: &Optimizer,
+        optimizer: &UpdateRule,
         [w, g, m, v]: &[Vec<f32>; 4],
         updates: Range<u64>,
     ) -> Vec<f32> {
@@ -396,10 +396,10 @@ mod tests {
         [noise(count, 1), noise(count, 2), noise(count, 3), squares]
     }
 
-    /// As [`Optimizer`] states it, in f64: the new weight and moments.
-    fn formula(optimizer: &Optimizer, t: i32, [w, g, m, v]: [f64; 4]) -> [f64; 3] {
+    /// As [`UpdateRule`] states it, in f64: the new weight and moments.
+    fn formula(optimizer: &UpdateRule, t: i32, [w, g, m, v]: [f64; 4]) -> [f64; 3] {
         match *optimizer {
-            Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay } => {
+            UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay } => {
                 let (m, v) = (beta_1 * m + (1.0 - beta_1) * g, beta_2 * v + (1.0 - beta_2) * g * g);
                 let (first, second) = (1.0 - beta_1.powi(t), 1.0 - beta_2.powi(t));
                 let w = (1.0 - LR * weight_decay) * w;
@@ -409,7 +409,7 @@ mod tests {
                 };
                 [w - change, m, v]
             }
-            Optimizer::Sgd { momentum, nesterov } => {
+            UpdateRule::Sgd { momentum, nesterov } => {
                 let velocity = momentum * m + g;
                 let direction = if nesterov { g + momentum * velocity } else { velocity };
                 [w - LR * direction, velocity, 0.0]

@@ -8,7 +8,7 @@ use super::elementwise::{Replay, Rule, Update};
 use super::instructions::{InstructionSet, Instructions};
 use super::products::{Back, Gates, Outer, Project};
 use super::tile::{GROUP, PANEL};
-use crate::kernels::Optimizer;
+use crate::spec::UpdateRule;
 use anyhow::Result;
 
 /// A kernel with its arguments.
@@ -148,7 +148,7 @@ fn cell_backward(set: Instructions) -> Micro {
 /// Adam's rules of the first updates.
 fn rules(count: usize) -> Vec<Rule> {
     let (beta_1, beta_2, epsilon) = (0.9, 0.999, 1e-8);
-    let adam = Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat: false, weight_decay: 0.0 };
+    let adam = UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat: false, weight_decay: 0.0 };
     (1..=count as u64).map(|t| Rule::new(&adam, t, 1e-3)).collect()
 }
 

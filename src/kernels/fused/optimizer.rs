@@ -1,13 +1,13 @@
 //! From an optimizer and a learning rate to the numbers of one update; penalties and clipping.
 
-use super::super::{Clip, Optimizer, Penalty};
+use super::super::{Clip, Penalty, UpdateRule};
 use super::elementwise::Rule;
 
 impl Rule {
-    /// The numbers of update `t`, counted from 1; see [`Optimizer`].
-    pub(super) fn new(optimizer: &Optimizer, t: u64, lr: f64) -> Self {
+    /// The numbers of update `t`, counted from 1; see [`UpdateRule`].
+    pub(super) fn new(optimizer: &UpdateRule, t: u64, lr: f64) -> Self {
         match *optimizer {
-            Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay } => {
+            UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay } => {
                 let t = i32::try_from(t).unwrap_or(i32::MAX);
                 let first = 1.0 - beta_1.powi(t);
                 let root = (1.0 - beta_2.powi(t)).sqrt();
@@ -25,10 +25,10 @@ impl Rule {
                     epsilon: epsilon as f32,
                 }
             }
-            Optimizer::Sgd { momentum, nesterov } if momentum > 0.0 => {
+            UpdateRule::Sgd { momentum, nesterov } if momentum > 0.0 => {
                 Self::Momentum { rate: lr as f32, momentum: momentum as f32, nesterov }
             }
-            Optimizer::Sgd { .. } => Self::Descent { rate: lr as f32 },
+            UpdateRule::Sgd { .. } => Self::Descent { rate: lr as f32 },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Gradients -> weights: penalties, norm, clipping, update. Everything stays on the device.
 
-use super::super::{Clip, Optimizer, Penalty};
+use super::super::{Clip, Penalty, UpdateRule};
 use super::shim::{self, Coefficients};
 use anyhow::Result;
 use tch::{Kind, Tensor};
@@ -61,7 +61,7 @@ pub(super) fn clip(gradients: &mut [Tensor], norm: &Tensor, clip: Clip) -> Resul
 
 /// One update of all parameters; `t` counts updates from 1, `step` is a tensor that holds t.
 pub(super) fn update(
-    optimizer: &Optimizer,
+    optimizer: &UpdateRule,
     parameters: &[Tensor],
     gradients: &[Tensor],
     moments: &[Vec<Tensor>],
@@ -70,7 +70,7 @@ pub(super) fn update(
     lr: f64,
 ) -> Result<()> {
     match *optimizer {
-        Optimizer::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay } => {
+        UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay } => {
             // Epsilon hat stands beside the uncorrected root; libtorch's epsilon beside the
             // corrected one, which is larger by this factor.
             let correction = (1.0 - beta_2.powi(i32::try_from(t).unwrap_or(i32::MAX))).sqrt();
@@ -78,7 +78,7 @@ pub(super) fn update(
             let by = Coefficients { lr, beta1: beta_1, beta2: beta_2, epsilon, weight_decay };
             shim::fused_adam(parameters, gradients, &moments[0], &moments[1], step, &by)
         }
-        Optimizer::Sgd { momentum, nesterov } => {
+        UpdateRule::Sgd { momentum, nesterov } => {
             let _no_grad = tch::no_grad_guard();
             for (index, (parameter, gradient)) in parameters.iter().zip(gradients).enumerate() {
                 let direction = match moments.first() {

@@ -13,11 +13,9 @@ pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to
 
 use super::source::Source;
 use super::words::Scale;
-use crate::analysis::{
-    ArmFinding, ArmResults, Comparison, Findings, Objective, Outcome, Rate, Results,
-};
+use crate::analysis::{ArmFinding, ArmResults, Comparison, Findings, Outcome, Rate, Results};
 use crate::format::{count, counted, duration};
-use crate::spec::Task;
+use crate::spec::{StudyObjective, Task};
 use crate::stats::Standing;
 use serde::Serialize;
 
@@ -283,7 +281,7 @@ impl Story<'_> {
         let rivals: Vec<&ArmFinding> =
             rivals.map(|rival| &self.comparison.arms[rival.place]).collect();
         match (rivals.is_empty(), self.findings.verdict.objective) {
-            (true, _) | (_, Objective::LargestBatch) => String::new(),
+            (true, _) | (_, StudyObjective::LargestBatch) => String::new(),
             _ => format!(" (not shown to beat {} in that)", names(&rivals)),
         }
     }
@@ -357,32 +355,32 @@ fn same(a: &ArmResults, b: &ArmResults) -> bool {
     a.learning_rate.to_bits() == b.learning_rate.to_bits()
 }
 
-fn price(objective: Objective, arm: &ArmFinding) -> Option<f64> {
+fn price(objective: StudyObjective, arm: &ArmFinding) -> Option<f64> {
     match objective {
-        Objective::Time => arm.seconds.map(|seconds| seconds.mean),
-        Objective::Memory => arm.memory.map(|memory| memory.mean),
-        Objective::Examples => arm.examples.map(|examples| examples.mean),
-        Objective::LargestBatch => None,
+        StudyObjective::Time => arm.seconds.map(|seconds| seconds.mean),
+        StudyObjective::Memory => arm.memory.map(|memory| memory.mean),
+        StudyObjective::Examples => arm.examples.map(|examples| examples.mean),
+        StudyObjective::LargestBatch => None,
     }
 }
 
 /// `20 % ...`, `none is ...`
-fn less(objective: Objective) -> &'static str {
+fn less(objective: StudyObjective) -> &'static str {
     match objective {
-        Objective::Time => "faster",
-        Objective::Memory => "lighter on memory",
-        Objective::Examples => "quicker in examples",
-        Objective::LargestBatch => "larger",
+        StudyObjective::Time => "faster",
+        StudyObjective::Memory => "lighter on memory",
+        StudyObjective::Examples => "quicker in examples",
+        StudyObjective::LargestBatch => "larger",
     }
 }
 
 /// `it is ...`
-fn first(objective: Objective) -> &'static str {
+fn first(objective: StudyObjective) -> &'static str {
     match objective {
-        Objective::Time => "the fastest",
-        Objective::Memory => "the lightest on memory",
-        Objective::Examples => "the one with the fewest examples",
-        Objective::LargestBatch => "the largest",
+        StudyObjective::Time => "the fastest",
+        StudyObjective::Memory => "the lightest on memory",
+        StudyObjective::Examples => "the one with the fewest examples",
+        StudyObjective::LargestBatch => "the largest",
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the settings of an arm mean for the analysis.
 
 use crate::analysis::ArmFacts;
-use crate::config::{Arm, LayerSection, Optimizer, Per, RecurrentSection, Schedule, StopAt, Study};
+use crate::config::{Arm, LayerSection, Per, RecurrentSection, Schedule, StopAt, Study};
+use crate::spec::Optimizer;
 
 /// What the audit of confounders needs to know of an arm.
 pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {

@@ -5,10 +5,10 @@ mod probes;
 mod settings;
 
 use crate::analysis::{
-    ArmResults, Budget, ClassesMissing, Examples, InTraining, Looks, Objective, Point, Rate,
-    Results, RunResults, SharedSteps, Split, Target, Tuning,
+    ArmResults, Budget, ClassesMissing, Examples, InTraining, Looks, Point, Rate, Results,
+    RunResults, SharedSteps, Split, Target, Tuning,
 };
-use crate::config::{self, Arm, Monitor, StopAt, Study};
+use crate::config::{Arm, Monitor, StopAt, Study};
 use crate::spec::{Metric, Metrics};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, sessions, test_rows,
@@ -32,7 +32,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
     let mut results = Results {
         score: score.info(),
         margin,
-        objective: objective(study.objective),
+        objective: study.objective,
         earlier_margins: earlier_margins(&sessions, margin),
         looks: looks(&sessions),
         first_look: sessions.iter().filter_map(|session| session.seeds).min(),
@@ -56,15 +56,6 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         add_run(&mut results, folder, run, &stands.state)?;
     }
     Ok(results)
-}
-
-fn objective(of_file: config::Objective) -> Objective {
-    match of_file {
-        config::Objective::Time => Objective::Time,
-        config::Objective::Memory => Objective::Memory,
-        config::Objective::Examples => Objective::Examples,
-        config::Objective::LargestBatch => Objective::LargestBatch,
-    }
 }
 
 /// Whether seeds were added after a look, or whenever that was declared before the first one.

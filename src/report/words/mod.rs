@@ -38,9 +38,10 @@ pub use scale::Scale;
 pub(super) use target::{critical_batch, no_trade_off, reached, target, to_target};
 
 use crate::analysis::{
-    ArmFinding, Budget, Findings, Objective, Outcome, Rate, Ratio, Results, Role, Tuning, Way,
+    ArmFinding, Budget, Findings, Outcome, Rate, Ratio, Results, Role, Tuning, Way,
 };
 use crate::format::{count, counted};
+use crate::spec::StudyObjective;
 use crate::stats::{Edge, Interval, Standing, Summary, tied_end};
 
 /// The gap between two batch sizes, a line a part; why it could not be taken apart, where it was asked for.
@@ -77,12 +78,12 @@ fn beside_the_comparison(results: &Results, findings: &Findings) -> Vec<String> 
 }
 
 /// `the one is recommended that ...`
-pub(super) fn objective(objective: Objective) -> &'static str {
+pub(super) fn objective(objective: StudyObjective) -> &'static str {
     match objective {
-        Objective::Time => "takes the least time",
-        Objective::Memory => "needs the least memory",
-        Objective::Examples => "sees the fewest examples",
-        Objective::LargestBatch => "has the largest batches",
+        StudyObjective::Time => "takes the least time",
+        StudyObjective::Memory => "needs the least memory",
+        StudyObjective::Examples => "sees the fewest examples",
+        StudyObjective::LargestBatch => "has the largest batches",
     }
 }
 

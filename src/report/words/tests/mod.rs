@@ -13,7 +13,7 @@ use crate::analysis::{
     Part, Parts, RankCorrelation, RateScaling, Remainder, Sharper, SharpnessFinding, Silence,
     Split, Target, TradeOff, Updates, compare,
 };
-use crate::spec::Metric;
+use crate::spec::{Metric, StudyObjective};
 use crate::stats::RowNoise;
 use probed::{lines_and_curves, noise_scales, sharpness};
 
@@ -273,8 +273,12 @@ fn names() -> Vec<String> {
         .into_iter()
         .flat_map(|rate| [Budget::Epochs, Budget::Steps].map(|budget| way(Way { rate, budget })));
     let edges = [None, Some(Edge::Lowest), Some(Edge::Highest)].map(edge);
-    let objectives =
-        [Objective::Time, Objective::Memory, Objective::Examples, Objective::LargestBatch];
+    let objectives = [
+        StudyObjective::Time,
+        StudyObjective::Memory,
+        StudyObjective::Examples,
+        StudyObjective::LargestBatch,
+    ];
     let findings =
         [Finding::Supported, Finding::Contradicted, Finding::Inconclusive, Finding::NotTested];
     let all = ways.chain(edges).chain(objectives.map(objective)).chain(findings.map(finding));

@@ -1,0 +1,237 @@
+//! Optimizers: their settings as experiment files have them, and the rule by which each changes weights;
+//! what is done to gradients before it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `train.optimizer`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// torch's Adam, or Keras's.
+    Adam(Adam),
+    /// Adam with decoupled weight decay, as torch's.
+    Adamw(AdamW),
+    /// Stochastic gradient descent with torch's momentum.
+    Sgd(Sgd),
+}
+
+impl Optimizer {
+    /// The learning rate before warm-up and schedule.
+    pub fn lr(&self) -> f64 {
+        match self {
+            Self::Adam(Adam { lr, .. })
+            | Self::Adamw(AdamW { lr, .. })
+            | Self::Sgd(Sgd { lr, .. }) => *lr,
+        }
+    }
+
+    /// What it is called in experiment files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Adam(_) => "adam",
+            Self::Adamw(_) => "adamw",
+            Self::Sgd(_) => "sgd",
+        }
+    }
+
+    /// The same kind, as it is when its name alone is given.
+    pub fn by_default(&self) -> Self {
+        let mut plain = match self {
+            Self::Adam(_) => Self::Adam(Adam::default()),
+            Self::Adamw(_) => Self::Adamw(AdamW::default()),
+            Self::Sgd(_) => Self::Sgd(Sgd::default()),
+        };
+        plain.spell_out();
+        plain
+    }
+
+    /// Leaves nothing to a default, as the definition of a run does.
+    pub fn spell_out(&mut self) {
+        if let Self::Adam(adam) = self {
+            adam.epsilon = Some(adam.epsilon());
+        }
+    }
+
+    /// How it changes weights.
+    pub fn rule(&self) -> UpdateRule {
+        match self {
+            Self::Adam(adam) => UpdateRule::Adam {
+                beta_1: adam.beta_1,
+                beta_2: adam.beta_2,
+                epsilon: adam.epsilon(),
+                epsilon_hat: adam.form == AdamForm::Keras,
+                weight_decay: 0.0,
+            },
+            Self::Adamw(adam) => UpdateRule::Adam {
+                beta_1: adam.beta_1,
+                beta_2: adam.beta_2,
+                epsilon: adam.epsilon,
+                epsilon_hat: false,
+                weight_decay: adam.weight_decay,
+            },
+            Self::Sgd(sgd) => UpdateRule::Sgd { momentum: sgd.momentum, nesterov: sgd.nesterov },
+        }
+    }
+
+    /// Gives it another learning rate.
+    pub fn set_lr(&mut self, value: f64) {
+        match self {
+            Self::Adam(Adam { lr, .. })
+            | Self::Adamw(AdamW { lr, .. })
+            | Self::Sgd(Sgd { lr, .. }) => *lr = value,
+        }
+    }
+}
+
+/// `optimizer.adam`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Adam {
+    /// Learning rate before the schedule.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta_1: f64,
+    /// Decay of the second moment.
+    pub beta_2: f64,
+    /// Added to the root of the second moment; 1e-8 for torch's form and 1e-7 for Keras's when left
+    /// out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
+    /// Where epsilon is added.
+    pub form: AdamForm,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: None, form: AdamForm::Torch }
+    }
+}
+
+impl Adam {
+    /// Epsilon as it is used.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon.unwrap_or(match self.form {
+            AdamForm::Torch => 1e-8,
+            AdamForm::Keras => 1e-7,
+        })
+    }
+}
+
+/// Where Adam adds epsilon.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdamForm {
+    /// To the root of the bias-corrected second moment.
+    #[default]
+    Torch,
+    /// To the root of the second moment as it is ("epsilon hat").
+    Keras,
+}
+
+/// `optimizer.adamw`, with torch's defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamW {
+    /// Learning rate before the schedule.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta_1: f64,
+    /// Decay of the second moment.
+    pub beta_2: f64,
+    /// Added to the root of the bias-corrected second moment.
+    pub epsilon: f64,
+    /// Every step first multiplies all weights by 1 - lr * weight_decay.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }
+    }
+}
+
+/// `optimizer.sgd`: v = momentum * v + g, w = w - lr * v.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sgd {
+    /// Learning rate before the schedule.
+    pub lr: f64,
+    /// The share of v that is kept.
+    pub momentum: f64,
+    /// w = w - lr * (g + momentum * v) in place of the above.
+    pub nesterov: bool,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Self { lr: 0.01, momentum: 0.0, nesterov: false }
+    }
+}
+
+/// How a gradient g changes weights w in update t, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum UpdateRule {
+    /// `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`, `w = (1 - lr weight_decay) w`, then
+    /// `w = w - lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + epsilon)` as in torch; with
+    /// `epsilon_hat`, `w = w - lr sqrt(1-b2^t) / (1-b1^t) * m / (sqrt(v) + epsilon)` as in Keras.
+    Adam {
+        /// b1
+        beta_1: f64,
+        /// b2
+        beta_2: f64,
+        /// Keeps the denominator from 0.
+        epsilon: f64,
+        /// Where epsilon is added.
+        epsilon_hat: bool,
+        /// Decoupled from the gradient, as AdamW has it; 0 for Adam.
+        weight_decay: f64,
+    },
+    /// `v = momentum v + g`, `w = w - lr v`; with `nesterov`, `w = w - lr (g + momentum v)`.
+    Sgd {
+        /// The share of v that is kept.
+        momentum: f64,
+        /// Look ahead.
+        nesterov: bool,
+    },
+}
+
+impl UpdateRule {
+    /// How many lists of arrays the optimizer keeps: `m` and `v`, or `v`, or nothing.
+    pub fn moments(&self) -> usize {
+        match self {
+            Self::Adam { .. } => 2,
+            Self::Sgd { momentum, .. } if *momentum > 0.0 => 1,
+            Self::Sgd { .. } => 0,
+        }
+    }
+}
+
+/// `train.clip`: gradients are clipped after the penalties are added, before the update.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Clip {
+    /// All gradients times `min(1, most / (norm + 1e-6))`, norm being that of all together, as torch's
+    /// `clip_grad_norm_` does.
+    Norm(f64),
+    /// Cut every entry to plus or minus this.
+    Value(f64),
+}
+
+/// Added to the loss of every step: l1 * sum |w| + l2 * sum w^2, as in Keras (torch's `weight_decay` is
+/// 2 * l2). The gradient is l1 * sign(w) + 2 * l2 * w, with sign(0) = 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Penalty {
+    /// Of the sum of absolute values.
+    pub l1: f64,
+    /// Of the sum of squares.
+    pub l2: f64,
+}
+
+impl Penalty {
+    /// Whether it is 0 for all weights.
+    pub fn is_none(&self) -> bool {
+        self.l1 <= 0.0 && self.l2 <= 0.0
+    }
+}

@@ -262,19 +262,11 @@ pub fn claims(
         cost::memory(results),
         cost::epochs(results),
         setting::schedule(results),
-        setting::setting(
-            results,
-            ClaimKind::Dropout,
-            &["model.lstm.dropout", "model.lstm.recurrent_dropout"],
-        ),
+        setting::setting(results, ClaimKind::Dropout, &["dropout", "recurrent_dropout"]),
         setting::setting(
             results,
             ClaimKind::Penalties,
-            &[
-                "model.lstm.kernel_regularizer",
-                "model.lstm.recurrent_regularizer",
-                "model.lstm.bias_regularizer",
-            ],
+            &["kernel_regularizer", "recurrent_regularizer", "bias_regularizer"],
         ),
     ]
 }

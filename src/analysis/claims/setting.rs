@@ -16,32 +16,36 @@ type Pair<'a> = (&'a ArmResults, &'a ArmResults, Estimate);
 /// The schedule and batch size of the claim if the study has them, else whatever schedule there is at
 /// the largest batch size, under its own name.
 pub(super) fn schedule(results: &Results) -> Claim {
-    const PATH: &str = "train.schedule";
+    const KEY: &str = "schedule";
     let is_claimed = |(arm, ..): &Pair| {
-        let falls = arm.settings.get(PATH).is_some_and(|schedule| schedule == FALLING.0);
+        let falls =
+            arm.settings.get("train.schedule").is_some_and(|schedule| schedule == FALLING.0);
         falls && (arm.learning_rate - FALLING.1).abs() < 1e-9 && arm.batch_size == LARGE
     };
     let (claimed, others): (Vec<Pair>, Vec<Pair>) =
-        pairs(results, &[PATH]).into_iter().partition(is_claimed);
+        pairs(results, &[KEY]).into_iter().partition(is_claimed);
     let (claim, pairs) = match claimed.is_empty() {
         false => (ClaimKind::FallingRateAt256, claimed),
         true => (ClaimKind::FallingRate, others),
     };
-    judge(results, claim, &[PATH], pairs)
+    judge(results, claim, &[KEY], pairs)
 }
 
-pub(super) fn setting(results: &Results, claim: ClaimKind, prefixes: &[&str]) -> Claim {
-    judge(results, claim, prefixes, pairs(results, prefixes))
+pub(super) fn setting(results: &Results, claim: ClaimKind, keys: &[&str]) -> Claim {
+    judge(results, claim, keys, pairs(results, keys))
 }
 
-fn is_under(path: &str, prefixes: &[&str]) -> bool {
-    prefixes.iter().any(|prefix| path.starts_with(prefix))
+/// Whether a setting is that of the training or of any layer of the model which has one of these keys.
+fn is_of(path: &str, keys: &[&str]) -> bool {
+    let sections = ["train.", "model."];
+    let path = sections.iter().find_map(|section| path.strip_prefix(section));
+    path.is_some_and(|path| path.split('.').any(|part| keys.contains(&part)))
 }
 
 /// Arms that differ in these settings alone, of which one has none of them; those of which a run
 /// diverged are left out, since what survived is no fair sample.
-fn pairs<'a>(results: &'a Results, prefixes: &[&str]) -> Vec<Pair<'a>> {
-    let is = |path: &str| is_under(path, prefixes);
+fn pairs<'a>(results: &'a Results, keys: &[&str]) -> Vec<Pair<'a>> {
+    let is = |path: &str| is_of(path, keys);
     let off = |arm: &ArmResults| {
         let values = arm.settings.iter().filter(|(path, _)| is(path));
         values.into_iter().all(|(_, value)| is_off(value))
@@ -62,7 +66,7 @@ fn pairs<'a>(results: &'a Results, prefixes: &[&str]) -> Vec<Pair<'a>> {
 }
 
 /// Of several batch sizes the largest.
-fn judge(results: &Results, claim: ClaimKind, prefixes: &[&str], mut pairs: Vec<Pair>) -> Claim {
+fn judge(results: &Results, claim: ClaimKind, keys: &[&str], mut pairs: Vec<Pair>) -> Claim {
     let largest = pairs.iter().map(|(with, ..)| with.batch_size).max();
     pairs.retain(|(with, ..)| Some(with.batch_size) == largest);
     // Of several at that size, the one with the largest effect is named; its interval is as wide as it
@@ -73,8 +77,7 @@ fn judge(results: &Results, claim: ClaimKind, prefixes: &[&str], mut pairs: Vec<
         return Claim::untested(claim, Missing::TwoArms);
     };
     effect.interval = effect.summary.interval(1.0 - (1.0 - CONFIDENCE) / of_many as f64);
-    let has =
-        with.settings.iter().filter(|(path, value)| is_under(path, prefixes) && !is_off(value));
+    let has = with.settings.iter().filter(|(path, value)| is_of(path, keys) && !is_off(value));
     let is_small = is_small(&effect, results.margin);
     let because = Because::Setting {
         batch_size: with.batch_size,

@@ -7,7 +7,12 @@ fn of(claims: &[Claim], kind: ClaimKind) -> &Claim {
     claims.iter().find(|claim| claim.claim == kind).unwrap()
 }
 
-fn with(batch_size: usize, name: &str, scores: &[f64], set: [(&str, &str); 1]) -> ArmResults {
+fn with<const N: usize>(
+    batch_size: usize,
+    name: &str,
+    scores: &[f64],
+    set: [(&str, &str); N],
+) -> ArmResults {
     let settings = set.map(|(path, value)| (path.to_owned(), value.to_owned()));
     ArmResults {
         name: name.into(),
@@ -111,6 +116,24 @@ fn the_best_of_several_kinds_is_judged_as_the_best_of_several() {
     assert_eq!(kinds(1).finding, Finding::Supported);
     assert_eq!(kinds(3).finding, Finding::Inconclusive);
     assert!(matches!(kinds(3).because, Because::Setting { of_many: 3, .. }), "{:?}", kinds(3));
+}
+
+#[test]
+fn dropout_of_any_layer_is_dropout() {
+    let of_layers = |first: &str, second: &str| {
+        let settings = [
+            ("model.layers[0].lstm.dropout", first),
+            ("model.layers[1].bidirectional.gru.recurrent_dropout", second),
+        ];
+        let found = results(vec![
+            with(64, "plain", &[0.80, 0.81, 0.79], settings.map(|(path, _)| (path, "0.0"))),
+            with(64, "dropped", &[0.83, 0.84, 0.82], settings),
+        ]);
+        of(&claims(&found, &found, None, None, None), Dropout).finding
+    };
+    assert_eq!(of_layers("0.2", "0.0"), Finding::Supported);
+    assert_eq!(of_layers("0.0", "0.2"), Finding::Supported);
+    assert_eq!(of_layers("0.0", "0.0"), Finding::NotTested);
 }
 
 #[test]

@@ -137,7 +137,7 @@ pub fn analyse(results: &Results, rng: &mut impl Rng) -> Findings {
     let audit = audit(&of_main, &main.comparison);
     let rates = rates(results, rng);
     let Views { budgets, at_best, fronts } = views(&of_main, &main);
-    let verdict = verdict(&of_main, &main, &audit);
+    let verdict = verdict(&of_main, &main.comparison, main.target.as_ref(), &audit);
     let (decomposition, no_decomposition) = match taken_apart {
         None => (None, None),
         Some(Ok(found)) => (Some(found), None),

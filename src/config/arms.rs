@@ -12,7 +12,7 @@
 //!
 //! A resolved file holds all of them as `arms`; what they were made from adds nothing to it.
 
-use super::overlay::DEFAULT_EPOCHS;
+use super::overlay::{DEFAULT_EPOCHS, Origin};
 use super::rules::{Violation, broken};
 use super::{Arm, ArmRate, ArmSection, DecomposeSection, Experiment, StepsOf, StudyBudget};
 
@@ -21,17 +21,6 @@ pub(super) struct Written {
     /// With a name.
     pub(super) section: ArmSection,
     pub(super) origin: Origin,
-}
-
-/// Where in the file an arm comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// This one of `study.arms`.
-    Arm(usize),
-    /// A combination of `study.grid`, with these of its schedules and variants.
-    Grid { schedule: Option<usize>, variant: Option<usize> },
-    /// `study.decompose`.
-    Decompose,
 }
 
 /// The sections of all arms, apart from twins.

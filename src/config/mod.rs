@@ -5,6 +5,7 @@
 //! [`Study`]. Nobody downstream checks again. Saving [`Study::experiment`] and running that file
 //! gives the same study.
 
+mod arm;
 mod arms;
 mod data;
 mod grid;
@@ -29,6 +30,7 @@ mod train;
 mod watch;
 mod yaml;
 
+pub use arm::Arm;
 pub use data::*;
 pub use grid::*;
 pub use leaves::{is_under, leaves};
@@ -36,7 +38,7 @@ pub use load::{Override, Source, load};
 pub use model::*;
 pub use probe::*;
 pub use rates::*;
-pub use resolve::{Arm, Study};
+pub use resolve::Study;
 pub use schedule::*;
 pub use schema::schema;
 pub use series::*;

@@ -4,7 +4,6 @@
 //! another kind replaces the file's choice as a whole, a budget replaces the file's budget, and lists such as
 //! `layers` are replaced as a whole.
 
-use super::arms::Origin;
 use super::load::explain;
 use super::locate::KeyPath;
 use super::rules::{Violation, broken};
@@ -13,6 +12,17 @@ use crate::spec::Optimizer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
+
+/// Where in the file an arm comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This one of `study.arms`.
+    Arm(usize),
+    /// A combination of `study.grid`, with these of its schedules and variants.
+    Grid { schedule: Option<usize>, variant: Option<usize> },
+    /// `study.decompose`.
+    Decompose,
+}
 
 const BUDGETS: [&str; 4] = ["epochs", "steps", "examples", "steps_of"];
 /// Two ways to give the recurrent layers.

@@ -1,6 +1,6 @@
 //! `study.probe`: what is measured beside accuracy. It changes nothing in the training.
 
-use super::resolve::Arm;
+use super::Arm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

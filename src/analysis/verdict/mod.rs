@@ -16,7 +16,7 @@ pub use cautions::{Caution, Guessing, OtherRows, Seen, Strays};
 pub use choice::Rival;
 pub use decision::{Decision, decide};
 
-use super::{ArmFinding, Comparison, Confounder, GroupFinding, Results, Role};
+use super::{ArmFinding, Comparison, Confounder, Results, Role, TargetFinding};
 use crate::spec::StudyObjective;
 use crate::stats::Standing;
 use cautions::cautions;
@@ -83,10 +83,14 @@ pub struct MoreSeeds {
     pub seconds: f64,
 }
 
-/// What a group of arms shows.
-pub fn verdict(results: &Results, group: &GroupFinding, audit: &[Confounder]) -> Verdict {
-    let comparison = &group.comparison;
-    let to_target = group.target.as_ref().filter(|_| results.declared_target.is_some());
+/// What arms that were compared show; `target` is what it takes them to reach one.
+pub fn verdict(
+    results: &Results,
+    comparison: &Comparison,
+    target: Option<&TargetFinding>,
+    audit: &[Confounder],
+) -> Verdict {
+    let to_target = target.filter(|_| results.declared_target.is_some());
     let choice = Choice { results, until: to_target.map(|found| &found.target) };
     let equivalent = comparison.equivalent();
     let outcome = outcome(comparison, choice, to_target.is_some());

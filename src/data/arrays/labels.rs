@@ -28,12 +28,25 @@ pub(super) fn read(
     task: Task,
     positive: Option<&str>,
 ) -> Result<Targets, UserError> {
+    arrays.iter().try_for_each(no_times)?;
     match task {
         Task::Binary => binary(&arrays, positive),
         Task::Multiclass => several(arrays),
         Task::Regression => {
             Ok((arrays.into_iter().map(numbers).collect::<Result<_, _>>()?, Vec::new()))
         }
+    }
+}
+
+/// Times are neither classes nor numbers.
+fn no_times(array: &Array) -> Result<(), UserError> {
+    match array.numbers {
+        Numbers::Times(_) => Err(UserError::new(
+            format!("{} holds times, and labels are classes or numbers", array.name),
+            "save what is to be predicted: a class, such as the month, or a number, such as the days since \
+             the first: `(y - y.min()) / numpy.timedelta64(1, \"D\")`",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -197,6 +210,7 @@ pub(in crate::data) struct Look {
 /// Looks at labels of which nothing is said yet. Of two values that need a `positive`, the later one in
 /// sorted order is taken for it, as in tables.
 pub(super) fn look(array: Array) -> Result<Look, UserError> {
+    no_times(&array)?;
     // Columns of classes are looked at where they are read.
     let has_columns = one_hot::columns(&array.dims) > 0;
     let (mut counts, mut positive) = (Counts::new(), None);
@@ -340,6 +354,15 @@ mod tests {
         let texts = numbers(y(Numbers::Texts(vec!["a".into()]))).unwrap_err();
         assert_eq!(texts.message, "a.npz: `y` holds texts, and a linear head predicts numbers");
         assert!(texts.hint.unwrap().contains("softmax"));
+    }
+
+    #[test]
+    fn times_are_no_labels_whatever_the_head() {
+        for task in [Task::Binary, Task::Multiclass, Task::Regression] {
+            let error = read(vec![y(Numbers::Times(vec![0, 1, 0]))], task, Some("1")).unwrap_err();
+            assert_eq!(error.message, "a.npz: `y` holds times, and labels are classes or numbers");
+            assert!(error.hint.unwrap().contains("numpy.timedelta64"));
+        }
     }
 
     #[test]

@@ -188,8 +188,13 @@ fn finished() -> Vec<Finished> {
         texts("padded texts, sigmoid", &[LSTM], ("label", false, ""), SIGMOID),
         texts("padded texts, softmax", &[GRU, BOTH_WAYS_DEEP], ("subject", false, ""), SOFTMAX),
         arrays("arrays, sigmoid", &[("wide", "lstm: { units: 64 }")], (two, ""), SIGMOID),
-        arrays("arrays, softmax", ALL, (three, ""), SOFTMAX_OF_NUMBERS),
-        arrays("arrays, standard, linear", ALL, (number, ", scale: standard"), LINEAR),
+        arrays("arrays, softmax", &[LSTM, BOTH_WAYS_GRU], (three, ""), SOFTMAX_OF_NUMBERS),
+        arrays(
+            "arrays, standard, linear",
+            &[GRU, STACKED, BOTH_WAYS_DEEP],
+            (number, ", scale: standard"),
+            LINEAR,
+        ),
         arrays("arrays, minmax, softmax", &[LSTM], (three, ", scale: minmax"), SOFTMAX_OF_NUMBERS),
         series(),
     ]

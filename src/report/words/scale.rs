@@ -132,7 +132,8 @@ impl Scale {
     }
 
     fn written(self, natural: f64) -> String {
-        format!("{natural:.*}", self.digits(natural))
+        // Adding 0 makes -0 a 0.
+        format!("{:.*}", self.digits(natural), natural + 0.0)
     }
 
     /// `72.6 %`, `0.812`

@@ -262,6 +262,35 @@ fn lines_rows_and_examples_are_told_where_they_differ_also_from_the_cache() {
 }
 
 #[test]
+fn a_class_that_training_lacks_is_an_error_whose_cure_fits_the_source() {
+    let row = |at: usize| {
+        let late = ["up", "down", "flat"][if at < 75 { at % 2 } else { at % 3 }];
+        let part = ["train", "validation", "test"][(at / 25).saturating_sub(1).min(2)];
+        let trend = if at < 75 { "up" } else { "down" };
+        format!("{at},a text {at},{late},{part},{trend}\n")
+    };
+    let table = (0..100).fold("day,text,late,part,trend\n".to_owned(), |csv, at| csv + &row(at));
+    let files = Files::of(&[("t.csv", table.as_bytes())]);
+    let of = |task, yaml: &str, embedding| {
+        let error = files.prepare_for(task, yaml, embedding).unwrap_err();
+        let error = error.downcast::<UserError>().unwrap();
+        (error.message, error.hint.unwrap())
+    };
+    let given = "{ table: { path: @t.csv, label: late, split: part } }";
+    let (message, hint) = of(Task::Multiclass, given, Some(true));
+    let said = "none of the 50 training examples has the label `flat`, which 0 of validation and 8 of the test have";
+    assert_eq!(message, said);
+    assert!(hint.ends_with("or move some of its rows into the training examples"), "{hint}");
+    let by_order = "{ table: { path: @t.csv, label: late }, split: { by: order } }";
+    let (_, hint) = of(Task::Multiclass, by_order, Some(true));
+    assert!(hint.contains("`data.split: { by: random, stratify: true }`"), "{hint}");
+    let series = "{ series: { path: @t.csv, time: day, inputs: [day], target: trend, window: 3 } }";
+    let (message, hint) = of(Task::Binary, series, None);
+    assert!(message.ends_with("examples, all of one label"), "{message}");
+    assert!(hint.ends_with("a series is cut by time") && !hint.contains("random"), "{hint}");
+}
+
+#[test]
 fn values_are_compared_with_columns_without_blanks_around_them_and_as_written() {
     let text = table().replace(",yes,", ", +1 ,").replace(",no,", ",-1,");
     let files = Files::of(&[("t.csv", text.as_bytes())]);
@@ -414,7 +443,7 @@ fn labels_that_do_not_fit_the_head_are_refused_with_what_does() {
     };
     let (message, hint) = of(Task::Binary, "subject");
     assert!(message.contains("received 3: `art` (20 rows), `law` (20 rows)"), "{message}");
-    assert_eq!(hint, "for 3 classes use `dense: { units: 3, activation: softmax }`");
+    assert!(hint.starts_with("for 3 classes use `dense: { units: 3, activation: softmax }`"));
     let (message, hint) = of(Task::Binary, "price");
     assert!(message.contains("received 60 from -5 to 9.75"), "{message}");
     assert!(hint.contains("activation: linear"), "{hint}");

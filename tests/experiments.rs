@@ -40,3 +40,36 @@ fn every_experiment_opens_with_question_command_cost_and_expectation() {
         assert!(!text.contains("TODO") && !text.contains("<measured"), "{name}");
     }
 }
+
+/// Blocks of four blanks that begin with the section `study`.
+fn whole_files(text: &str) -> Vec<String> {
+    let mut files: Vec<String> = Vec::new();
+    let mut within = false;
+    for line in text.lines() {
+        match line.strip_prefix("    ") {
+            Some("study:") => {
+                within = true;
+                files.push("study:\n".to_owned());
+            }
+            Some(line) if within => files.last_mut().unwrap().extend([line, "\n"]),
+            _ => within = false,
+        }
+    }
+    files.retain(|file| file.contains("\nmodel:"));
+    files
+}
+
+#[test]
+fn every_whole_file_in_the_pages_for_keras_users_resolves() {
+    for (page, expected) in
+        [("README.md", 1), ("docs/from-keras.md", 2), ("docs/experiment-files.md", 1)]
+    {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        let files = whole_files(&fs::read_to_string(path).unwrap());
+        assert!(files.len() >= expected, "{page} has {} whole files", files.len());
+        for text in files {
+            let source = Source { name: page.to_owned(), text, overrides: vec![] };
+            Study::from_source(&source, "page").unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}

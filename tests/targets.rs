@@ -111,6 +111,39 @@ fn what_does_not_fit_the_head_is_an_error_that_names_the_head_for_it() {
 }
 
 #[test]
+fn a_score_that_validation_does_not_define_is_refused_before_anything_is_trained() {
+    let scene = scene();
+    let row = |at: usize| {
+        let (late, level) = if at < 50 { (at % 2, at) } else { (1, 7) };
+        format!("a text of w{at},{late},{level}\n")
+    };
+    scene.write("t.csv", &(0..90).fold("text,label,level\n".to_owned(), |t, at| t + &row(at)));
+    for (label, dense, score, said) in [
+        (
+            "label",
+            "{ units: 1, activation: sigmoid }",
+            "auc",
+            "AUC is not defined on the validation split, whose labels",
+        ),
+        (
+            "level",
+            "{ activation: linear }",
+            "r2",
+            "R² is not defined on the validation split, whose targets",
+        ),
+    ] {
+        let order = "split: { by: order }, text:";
+        let text = study(label, dense, "").replace("text:", order);
+        scene.write("u.yaml", &text.replace("seeds: 2,", &format!("seeds: 2, score: {score},")));
+        let refused = scene.run(&["run", "u.yaml"]).expect(2).stderr;
+        assert!(refused.contains(said), "{refused}");
+        assert!(!scene.path("runs/u/batch-8").exists());
+        scene.write("u.yaml", &text);
+        scene.run(&["check", "u.yaml"]).expect(0);
+    }
+}
+
+#[test]
 fn weights_of_three_classes_and_a_softmax_of_two_are_trained() {
     let scene = scene();
     let weights = ", class_weight: { 0: 1, 1: 2.5, 2: 1 }";

@@ -27,10 +27,14 @@ mod fuzz;
 mod init;
 // Which module may import which, and where `unsafe` may stand.
 mod layers;
+// Metrics beside scikit-learn's.
+mod metrics;
 // What is measured beside accuracy: noise, sharpness, lines between solutions.
 mod probe;
 // Stacked, bidirectional and GRU layers, from the file to exports.
 mod recurrent;
+// One whole study's records, to the byte.
+mod records;
 // The report: one page, its figures.
 mod report;
 // Interrupted studies that go on to the same bits.

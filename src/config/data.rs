@@ -78,7 +78,8 @@ pub struct ArraysSection {
     pub x_train: String,
     /// Training labels `[N]` or `[N, 1]`: 0 and 1, truth values, or -1 and 1.
     pub y_train: String,
-    /// The label that counts as 1, where the two labels are others; compared as text.
+    /// The label that counts as 1, compared as text; all others count as 0. Needed where labels are
+    /// others than 0 and 1, truth values, or -1 and 1.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_text")]
     #[schemars(schema_with = "some_text_schema")]
     pub positive: Option<String>,

@@ -38,7 +38,7 @@ pub struct TableSection {
     /// The column that holds the label: two values for a sigmoid, which become 0 and 1 in sorted order;
     /// any number of values for a softmax, numbers for a linear head.
     pub label: String,
-    /// Of two classes with a sigmoid: the value of the label column that counts as 1; the other one counts as 0.
+    /// With a sigmoid: the value of the label column that counts as 1; all others count as 0.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_text")]
     #[schemars(schema_with = "some_text_schema")]
     pub positive: Option<String>,

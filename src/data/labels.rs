@@ -42,32 +42,47 @@ pub(super) fn read(
 }
 
 /// Two distinct values become 0 and 1: `positive` is 1 when it is given, else the later one in
-/// sorted order.
+/// sorted order. Of more than two `positive` is 1, and all others are 0.
 fn binary(cells: Cells<'_>, positive: Option<&str>) -> Result<Targets, UserError> {
     let Cells { values, column, .. } = cells;
     let counts = counts(values);
     let classes: Vec<&str> = counts.keys().map(String::as_str).collect();
-    let [a, b] = classes[..] else { return Err(not_two(cells, &counts)) };
-    let (zero, one) = match positive.map(str::trim) {
-        Some(positive) if positive == a => (b, a),
-        Some(positive) if positive != b => {
-            return Err(UserError::new(
-                format!("{column} never holds `{positive}`, which should count as 1"),
-                format!(
-                    "its labels are `{a}` and `{b}`, compared as text; name one of them as `positive`{}",
-                    [a, b]
-                        .into_iter()
-                        .find(|class| is_alike(class, positive))
-                        .map_or(String::new(), |class| format!(
-                            ": `{class}` differs by capital letters alone"
-                        ))
-                ),
-            ));
-        }
-        _ => (a, b),
+    let [zero, one] = match (&classes[..], positive.map(str::trim)) {
+        ([] | [_], _) => return Err(not_two(cells, &counts)),
+        (_, Some(positive)) => one_against_others(column, &counts, positive, "positive")?,
+        ([a, b], None) => [(*a).to_owned(), (*b).to_owned()],
+        (_, None) => return Err(not_two(cells, &counts)),
     };
-    let labels = values.iter().map(|value| f32::from(u8::from(value == one))).collect();
-    Ok((labels, vec![zero.to_owned(), one.to_owned()]))
+    let labels = values.iter().map(|value| f32::from(u8::from(*value == one))).collect();
+    Ok((labels, vec![zero, one]))
+}
+
+/// What the class that counts as 0 and the one that counts as 1 are called, where `positive` is the latter.
+pub(super) fn one_against_others(
+    column: &str,
+    counts: &Counts,
+    positive: &str,
+    key: &str,
+) -> Result<[String; 2], UserError> {
+    if !counts.contains_key(positive) {
+        let classes: Vec<&str> = counts.keys().map(String::as_str).collect();
+        let alike = classes.into_iter().find(|class| is_alike(class, positive));
+        let alike = alike
+            .map_or(String::new(), |class| format!(": `{class}` differs by capital letters alone"));
+        return Err(UserError::new(
+            format!("{column} never holds `{positive}`, which should count as 1"),
+            format!(
+                "its labels are {}, compared as text; name one of them as `{key}`{alike}",
+                shown(counts)
+            ),
+        ));
+    }
+    let mut others = counts.keys().filter(|class| *class != positive);
+    let zero = match (others.next(), others.next()) {
+        (Some(other), None) => other.clone(),
+        _ => format!("not {positive}"),
+    };
+    Ok([zero, positive.to_owned()])
 }
 
 /// Any number of classes from two on, numbered in sorted order.
@@ -178,7 +193,9 @@ pub(super) fn other_than_two(column: &str, counts: &Counts) -> UserError {
         let hint = match n {
             0 | 1 => ALL_ALIKE.to_owned(),
             _ if are_hardly_repeated(counts) => TEXTS.to_owned(),
-            _ => format!("for {n} classes use {softmax}"),
+            _ => format!(
+                "for {n} classes use {softmax}, for one against all others name it as `positive`"
+            ),
         };
         return UserError::new(format!("{rule}: {}", shown(counts)), hint);
     };
@@ -290,6 +307,18 @@ mod tests {
     }
 
     #[test]
+    fn of_several_values_the_positive_one_stands_against_all_others() {
+        let values = ["walk", "run", "sit", "run"];
+        let (labels, classes) = two(&values, Some("run")).unwrap();
+        assert_eq!((labels, classes.join(", ")), (vec![0.0, 1.0, 0.0, 1.0], "not run, run".into()));
+        let (message, hint) = said(two(&values, Some("Run")).unwrap_err());
+        assert!(message.ends_with("never holds `Run`, which should count as 1"), "{message}");
+        assert!(hint.starts_with("its labels are `run` (2 rows), `sit` (1 row)"), "{hint}");
+        let (message, _) = said(two(&["run", "run"], Some("run")).unwrap_err());
+        assert!(message.ends_with("received 1: `run` (2 rows)"), "{message}");
+    }
+
+    #[test]
     fn a_sigmoid_refuses_one_class_and_three_with_counts_and_names_the_head_for_them() {
         let (message, hint) = said(two(&["a", "a"], None).unwrap_err());
         assert_eq!(
@@ -305,7 +334,11 @@ mod tests {
             ),
             "{message}"
         );
-        assert_eq!(hint, "for 3 classes use `dense: { units: 3, activation: softmax }`");
+        assert_eq!(
+            hint,
+            "for 3 classes use `dense: { units: 3, activation: softmax }`, for one against all others name \
+             it as `positive`"
+        );
         let (_, hint) = said(two(&["yes", "no", "No"], None).unwrap_err());
         assert!(hint.starts_with("`No` and `no` differ by capital letters alone; for 3"), "{hint}");
     }

@@ -60,6 +60,11 @@ fn number(text: &str) -> Option<Moment> {
     value.is_finite().then_some((value * BILLION as f64) as i128)
 }
 
+/// Whether a text is an ISO 8601 date, with or without a time of day.
+pub(super) fn is_date(text: &str) -> bool {
+    date(text).is_some()
+}
+
 fn date(text: &str) -> Option<Moment> {
     let text = text.trim();
     let utc = |moment: NaiveDateTime| moment.and_utc().fixed_offset();

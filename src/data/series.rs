@@ -12,7 +12,7 @@
 use super::account::Account;
 use super::arrays::Block;
 use super::labels::{self, Cells};
-use super::moment::{self, Moment};
+use super::moment::{self, Moment, is_date};
 use super::source::SourceFile;
 use super::split::Examples;
 use super::table;
@@ -148,9 +148,17 @@ impl Measured {
 fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, UserError> {
     let value = text.parse::<f32>().ok().filter(|value| value.is_finite());
     value.ok_or_else(|| {
+        let hint = match is_date(text) {
+            true => {
+                "take the column out of `data.series.inputs`, or make numbers of it first, such as the hour \
+                 or the day of the week; the order of rows is that of `data.series.time`"
+            }
+            false => "fill gaps before, for example with the value before them, or remove the row",
+        };
+        let place = place();
         UserError::new(
-            format!("{}: `{column}` holds `{text}`, and inputs are finite numbers", place()),
-            "fill gaps before, for example with the value before them, or remove the row",
+            format!("{place}: `{column}` holds `{text}`, and inputs are finite numbers"),
+            hint,
         )
     })
 }
@@ -241,7 +249,10 @@ fn too_short(section: &SeriesSection, file: &SourceFile, series: &[Vec<usize>]) 
             file.name(),
             window + horizon
         ),
-        "give more rows, or lower `data.series.window`",
+        match horizon > window {
+            true => "give more rows, or lower `data.series.horizon`",
+            false => "give more rows, or lower `data.series.window`",
+        },
     )
 }
 
@@ -292,6 +303,12 @@ mod tests {
         assert!(gap.contains("line 3: `x` is empty"), "{gap}");
         let text = said("day,x,y\n1,2,3\n2,n/a,4\n", "");
         assert!(text.contains("line 3: `x` holds `n/a`, and inputs are finite numbers"), "{text}");
+        let date = pool("day,x,y\n1,2024-01-01,3\n2,2024-01-02,4\n", "").err().unwrap();
+        let hint = date.downcast::<UserError>().unwrap().hint.unwrap();
+        assert!(hint.contains("or make numbers of it first, such as the hour"), "{hint}");
+        let far = pool("day,x,y\n1,2,3\n2,2,4\n", ", horizon: 9").err().unwrap();
+        let hint = far.downcast::<UserError>().unwrap().hint.unwrap();
+        assert_eq!(hint, "give more rows, or lower `data.series.horizon`");
         let short = said("day,x,y\n1,2,3\n2,2,4\n", "");
         let expected =
             "the longest series has 2 rows, and a window of 2 and a horizon of 1 takes 3";

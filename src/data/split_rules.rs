@@ -5,26 +5,54 @@ use crate::config::DataSection;
 use crate::error::UserError;
 
 /// That the training split lacks a class.
-fn class_without_training(facts: &Facts, class: usize) -> UserError {
-    let train = facts.train.examples;
+fn class_without_training(facts: &Facts, class: usize, section: &DataSection) -> UserError {
+    let (train, name) = (facts.train.examples, &facts.classes[class]);
+    let rows = |split: &SplitFacts| split.rows_of_classes().get(class).copied().unwrap_or_default();
+    let [validation, test] = [&facts.validation, &facts.test].map(rows);
     if facts.classes.len() == 2 {
         return UserError::new(
             format!("the training split has {train} examples, all of one label"),
-            "a classifier needs both: use more data, or `data.split: { by: random, stratify: true }`",
+            match validation + test {
+                0 => "no split has the other one, so there is nothing to learn: name the labels of two classes"
+                    .to_owned(),
+                _ => format!("a classifier needs both: {}", more_in_training(section)),
+            },
         );
     }
-    let rows = |split: &SplitFacts| split.rows_of_classes().get(class).copied().unwrap_or_default();
+    if validation + test == 0 {
+        return UserError::new(
+            format!("no example has the label `{name}`, which has a column of its own"),
+            "leave out the columns of classes that never come",
+        );
+    }
     UserError::new(
         format!(
-            "none of the {train} training examples has the label `{}`, which {} of validation and {} of \
-             the test have",
-            facts.classes[class],
-            rows(&facts.validation),
-            rows(&facts.test)
+            "none of the {train} training examples has the label `{name}`, which {validation} of \
+             validation and {test} of the test have"
         ),
-        "a model learns no label that it never saw: use more data, leave its rows out, or write \
-         `data.split: { by: random, stratify: true }`",
+        format!(
+            "a model learns no label that it never saw: leave its rows out, or {}",
+            more_in_training(section)
+        ),
     )
+}
+
+/// How the training split gets rows of a class that it lacks.
+fn more_in_training(section: &DataSection) -> &'static str {
+    match section.series.is_some() {
+        true => {
+            "use more rows, or lower `data.split.validation` and `data.split.test`: a series is cut by time"
+        }
+        false if brings_splits(section) => "move some of its rows into the training examples",
+        false => "use more data, or write `data.split: { by: random, stratify: true }`",
+    }
+}
+
+/// Whether the source says which rows are for validation.
+fn brings_splits(section: &DataSection) -> bool {
+    let of_table = section.table.as_ref();
+    of_table.is_some_and(|table| table.split.is_some() || table.validation.is_some())
+        || section.arrays.as_ref().is_some_and(|arrays| arrays.x_val.is_some())
 }
 
 /// Every split that is asked for has examples, and training has all labels.
@@ -47,7 +75,7 @@ pub(super) fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), U
         ));
     }
     if let Some(class) = train.rows_of_classes().iter().position(|rows| *rows == 0) {
-        return Err(class_without_training(facts, class));
+        return Err(class_without_training(facts, class, section));
     }
     let empty = |name: &str| {
         let hint = match section.split.gap {
@@ -65,14 +93,9 @@ pub(super) fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), U
         };
         UserError::new(format!("the {name} split is empty"), hint)
     };
-    let brings_splits = section
-        .table
-        .as_ref()
-        .is_some_and(|table| table.split.is_some() || table.validation.is_some())
-        || section.arrays.as_ref().is_some_and(|arrays| arrays.x_val.is_some());
     match (facts.validation.examples, facts.test.examples) {
         (0, _) => Err(empty("validation")),
-        (_, 0) if section.split.test > 0.0 && !brings_splits => Err(empty("test")),
+        (_, 0) if section.split.test > 0.0 && !brings_splits(section) => Err(empty("test")),
         _ => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, SplitFacts, TargetFacts};
 use super::labels::alike;
+use super::moment::is_date;
 use crate::format::{counted, number};
 
 /// Fewer examples of a class than this say little of it.
@@ -22,6 +23,7 @@ impl Facts {
         missing
             .chain(rare)
             .chain(self.alike())
+            .chain(self.dates())
             .chain(of_targets)
             .chain(self.repeated())
             .chain(self.not_read())
@@ -95,6 +97,19 @@ impl Facts {
                 ))
             }
         }
+    }
+
+    /// A softmax takes each date for a class of its own.
+    fn dates(&self) -> Option<String> {
+        let are_dates = self.classes.len() > 2 && self.classes.iter().all(|class| is_date(class));
+        are_dates.then(|| {
+            format!(
+                "the labels are {} dates, such as `{}`, and each counts as a class of its own: is another \
+                 column the label?",
+                self.classes.len(),
+                self.classes[0]
+            )
+        })
     }
 
     /// Of two classes such labels are an error, since they are three then.
@@ -204,6 +219,15 @@ mod tests {
         let alike =
             facts(&["A", "a", "b"], [&[50, 50, 50], &[20, 20, 20], &[20, 20, 20]]).warnings();
         assert!(alike[0].starts_with("the labels `A` and `a` differ by capital letters alone"));
+    }
+
+    #[test]
+    fn labels_that_are_dates_are_told() {
+        let rows: [&[usize]; 3] = [&[50, 50, 50], &[20, 20, 20], &[20, 20, 20]];
+        let told = facts(&["2024-01-01", "2024-01-02", "2024-01-03T10:00"], rows).warnings();
+        assert!(told[0].starts_with("the labels are 3 dates, such as `2024-01-01`"), "{told:?}");
+        assert!(facts(&["2024", "2025", "2026"], rows).warnings().is_empty(), "as stars may be");
+        assert!(facts(&["2024-01-01", "2024-01-02", "none"], rows).warnings().is_empty());
     }
 
     #[test]

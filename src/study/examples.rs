@@ -149,8 +149,8 @@ fn scale(found: &Scale) -> String {
         ),
     };
     format!(
-        "{told}; standardise before saving: `x = (x - mean) / std`, with the mean and the standard \
-         deviation of each feature over the training rows"
+        "{told}; add `scale: standard` to `data`, which brings each feature to the mean 0 and the \
+         standard deviation 1 of the training rows"
     )
 }
 
@@ -240,6 +240,6 @@ mod tests {
         assert!(told.starts_with(
             "feature 0 ranges from 1000 to 2000 and feature 1 ranges from 0.001 to 0.005 (from 0): "
         ));
-        assert!(told.contains("standardise before saving"), "{told}");
+        assert!(told.contains("add `scale: standard` to `data`"), "{told}");
     }
 }

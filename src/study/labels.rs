@@ -1,9 +1,9 @@
-//! Whether an arm fits the classes that the data have.
+//! Whether an arm fits the classes that the data have, and whether the score can be measured on them.
 
 use crate::config::{Arm, ClassWeight};
 use crate::data::Facts;
 use crate::error::UserError;
-use crate::spec::Task;
+use crate::spec::{MetricInfo, Task};
 
 /// Refuses a softmax with other outputs than there are classes, and weights of other classes.
 pub(super) fn refuse_other_classes(arm: &Arm, facts: &Facts) -> Result<(), UserError> {
@@ -36,6 +36,28 @@ pub(super) fn refuse_other_classes(arm: &Arm, facts: &Facts) -> Result<(), UserE
             format!("give a weight to each class, 0 to {}, or write `balanced`", classes - 1),
         )),
     }
+}
+
+/// Refuses a score that the rows of the validation split do not define, whatever a model answers: it is
+/// known before anything is trained.
+pub(super) fn refuse_undefined_score(score: &MetricInfo, facts: &Facts) -> Result<(), UserError> {
+    // What every defined metric gives a model with one answer for all rows.
+    if facts.baseline.is_empty() || facts.baseline.contains_key(&score.metric) {
+        return Ok(());
+    }
+    let (alike, cure) = match facts.are_numbers() {
+        true => ("targets", "numbers that vary"),
+        false => ("labels", "every label"),
+    };
+    Err(UserError::new(
+        format!(
+            "{} is not defined on the validation split, whose {alike} are all the same",
+            score.title
+        ),
+        format!(
+            "name another metric as `study.score`, or split the data so that validation has {cure}"
+        ),
+    ))
 }
 
 /// The first classes by their names.

@@ -179,6 +179,7 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
         EngineKind::Fused => EngineChoice::Fused,
     };
     let runs = Run::all(&study);
+    labels::refuse_undefined_score(study.score().info(), &data.facts)?;
     for arm in &study.arms {
         labels::refuse_other_classes(arm, &data.facts)?;
     }

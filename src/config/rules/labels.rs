@@ -27,7 +27,7 @@ pub(super) fn check(dense: &DenseSection, train: &TrainSection, data: &DataSecti
     }
 }
 
-/// `positive` says which of two labels counts as 1.
+/// `positive` says which label counts as 1.
 fn named_positive(dense: &DenseSection, data: &DataSection) -> Checked {
     let table = data.table.as_ref().and_then(|table| table.positive.as_ref());
     let arrays = data.arrays.as_ref().and_then(|arrays| arrays.positive.as_ref());
@@ -39,13 +39,13 @@ fn named_positive(dense: &DenseSection, data: &DataSection) -> Checked {
     let received = dense.activation.name();
     let hint = match dense.activation {
         Activation::Softmax => {
-            "remove it: of several classes none is the positive one; for two classes use `dense: { units: \
-             1, activation: sigmoid }`"
+            "remove it: of several classes none is the positive one; for one against all others use `dense: \
+             { units: 1, activation: sigmoid }`"
         }
         _ => "remove it: numbers are predicted as they are",
     };
     let rule = format!(
-        "`positive` names one of two classes for `activation: sigmoid`, and the head is `{received}`"
+        "`positive` names the class that counts as 1 for `activation: sigmoid`, and the head is `{received}`"
     );
     Err(broken(path, rule, hint))
 }
@@ -123,7 +123,7 @@ mod tests {
         of("{ activation: sigmoid }").unwrap();
         for head in ["softmax", "linear"] {
             let said = of(&format!("{{ activation: {head} }}")).unwrap_err();
-            assert!(said.contains("one of two classes") && said.contains(head), "{said}");
+            assert!(said.contains("the class that counts as 1") && said.contains(head), "{said}");
         }
     }
 

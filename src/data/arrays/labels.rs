@@ -1,7 +1,7 @@
 //! Labels of arrays -> the numbers of classes, or the numbers that are predicted.
 //!
 //! **Two classes.** 0 and 1 are taken as they are, and so are truth values; of -1 and 1, -1 counts as 0.
-//! Of any other two values `positive` names the one that counts as 1.
+//! Of any other values `positive` names the one that counts as 1; all others count as 0.
 //!
 //! **Several classes.** Whole numbers, truth values or texts, numbered in sorted order; or one column a
 //! class, with a 1 in that of the row's class. **Numbers** are taken as they are.
@@ -9,7 +9,9 @@
 //! All splits are looked at together, since one of them may lack a class.
 
 use super::super::found::{Found, is_sorted};
-use super::super::labels::{Counts, FEW_NUMBERS, LINEAR, in_order, other_than_two, shown};
+use super::super::labels::{
+    Counts, FEW_NUMBERS, LINEAR, in_order, one_against_others, other_than_two, shown,
+};
 use super::array::{Array, Numbers};
 use super::one_hot;
 use crate::error::UserError;
@@ -26,12 +28,25 @@ pub(super) fn read(
     task: Task,
     positive: Option<&str>,
 ) -> Result<Targets, UserError> {
+    arrays.iter().try_for_each(no_times)?;
     match task {
         Task::Binary => binary(&arrays, positive),
         Task::Multiclass => several(arrays),
         Task::Regression => {
             Ok((arrays.into_iter().map(numbers).collect::<Result<_, _>>()?, Vec::new()))
         }
+    }
+}
+
+/// Times are neither classes nor numbers.
+fn no_times(array: &Array) -> Result<(), UserError> {
+    match array.numbers {
+        Numbers::Times(_) => Err(UserError::new(
+            format!("{} holds times, and labels are classes or numbers", array.name),
+            "save what is to be predicted: a class, such as the month, or a number, such as the days since \
+             the first: `(y - y.min()) / numpy.timedelta64(1, \"D\")`",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -126,15 +141,12 @@ fn binary(arrays: &[Array], positive: Option<&str>) -> Result<Targets, UserError
 fn classes(name: &str, counts: &Counts, positive: Option<&str>) -> Result<[String; 2], UserError> {
     let values: Vec<&str> = counts.keys().map(String::as_str).collect();
     let named = |zero: &str, one: &str| Ok([zero.to_owned(), one.to_owned()]);
-    match (&values[..], positive) {
+    match (&values[..], positive.map(str::trim)) {
         (["-1"] | ["-1", "1"], None) => named("-1", "1"),
         (["0" | "1"] | ["0", "1"], None) => named("0", "1"),
-        ([a, b], Some(positive)) if positive == *a => named(b, a),
-        ([a, b], Some(positive)) if positive == *b => named(a, b),
-        ([a, b], Some(positive)) => Err(UserError::new(
-            format!("{name} never holds `{positive}`, which should count as 1"),
-            format!("its labels are `{a}` and `{b}`; name one of them as `data.arrays.positive`"),
-        )),
+        ([_, _, ..], Some(positive)) => {
+            one_against_others(name, counts, positive, "data.arrays.positive")
+        }
         ([a, b], None) => Err(UserError::new(
             format!("{name} holds the labels {}", shown(counts)),
             format!(
@@ -198,6 +210,7 @@ pub(in crate::data) struct Look {
 /// Looks at labels of which nothing is said yet. Of two values that need a `positive`, the later one in
 /// sorted order is taken for it, as in tables.
 pub(super) fn look(array: Array) -> Result<Look, UserError> {
+    no_times(&array)?;
     // Columns of classes are looked at where they are read.
     let has_columns = one_hot::columns(&array.dims) > 0;
     let (mut counts, mut positive) = (Counts::new(), None);
@@ -268,6 +281,10 @@ mod tests {
         assert_eq!(error.message, "a.npz: `y` holds the labels `rest` (1 row), `walk` (1 row)");
         assert!(error.hint.unwrap().contains("`positive: \"walk\"` in `data.arrays`"));
         assert!(refusal(texts(), Some("run")).message.contains("never holds `run`"));
+        let (labels, classes) = binary(&[ints(&[0, 3, 3]), ints(&[7])], Some("3")).unwrap();
+        assert_eq!(labels, [vec![0.0, 1.0, 1.0], vec![0.0]], "one against all others");
+        assert_eq!(classes, ["not 3", "3"]);
+        assert!(refusal(ints(&[4, 4]), Some("4")).message.contains("received 1: `4` (2 rows)"));
     }
 
     #[test]
@@ -337,6 +354,15 @@ mod tests {
         let texts = numbers(y(Numbers::Texts(vec!["a".into()]))).unwrap_err();
         assert_eq!(texts.message, "a.npz: `y` holds texts, and a linear head predicts numbers");
         assert!(texts.hint.unwrap().contains("softmax"));
+    }
+
+    #[test]
+    fn times_are_no_labels_whatever_the_head() {
+        for task in [Task::Binary, Task::Multiclass, Task::Regression] {
+            let error = read(vec![y(Numbers::Times(vec![0, 1, 0]))], task, Some("1")).unwrap_err();
+            assert_eq!(error.message, "a.npz: `y` holds times, and labels are classes or numbers");
+            assert!(error.hint.unwrap().contains("numpy.timedelta64"));
+        }
     }
 
     #[test]

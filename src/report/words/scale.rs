@@ -122,7 +122,9 @@ impl Scale {
 
     /// Digits after the point of a value like this.
     pub fn digits(self, value: f64) -> usize {
-        let by_size = || DIGITS - 1 - value.abs().max(1e-9).log10().floor() as i32;
+        // Of 0, which has no size, as of 1.
+        let size = if value.abs() > 0.0 { value.abs().max(1e-9) } else { 1.0 };
+        let by_size = || DIGITS - 1 - size.log10().floor() as i32;
         match self.info.unit {
             Unit::Percent => 3,
             _ => self.needed.unwrap_or_else(by_size).clamp(0, 12) as usize,
@@ -130,7 +132,8 @@ impl Scale {
     }
 
     fn written(self, natural: f64) -> String {
-        format!("{natural:.*}", self.digits(natural))
+        // Adding 0 makes -0 a 0.
+        format!("{:.*}", self.digits(natural), natural + 0.0)
     }
 
     /// `72.6 %`, `0.812`
@@ -414,6 +417,11 @@ mod tests {
 
     fn of(metric: Metric, margin: f64) -> Scale {
         Scale::new(metric.info(), Some(margin))
+    }
+
+    #[test]
+    fn a_score_of_0_has_three_digits_where_no_margin_says_how_many() {
+        assert_eq!(of(Metric::Rmse, 0.0).value(0.0), "0.000");
     }
 
     #[test]

@@ -1,14 +1,12 @@
-//! What `evaluate`, `predict` and `export` make of finished runs. Exports are compared with
-//! predictions in the programs that they are for: in torch always, in Keras and ONNX Runtime by
-//! `scripts/compare_exports`, which installs them first.
+//! What `evaluate`, `predict` and `export` make of finished runs.
 
-use crate::util::{Ended, STUDY, Scene, python};
-use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
+// Exports in torch, Keras and ONNX Runtime beside predictions.
+mod programs;
+
+use crate::util::{Ended, STUDY, Scene};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 const RUN: &str = "runs/tiny/large/seed-0";
@@ -295,132 +293,6 @@ fn a_class_that_a_spreadsheet_would_run_is_a_text_in_csv_and_itself_in_json() {
     let all = format!("{}{}", said.stdout, said.stderr);
     assert!(!all.contains('\u{1b}'), "{all}");
     assert!(all.contains(r"with label `=A1`") || all.contains(r"with label `\u{1b}[1m`"), "{all}");
-}
-
-/// The checkout's torch, or what `scripts/compare_exports` installed.
-fn interpreter(format: &str) -> Command {
-    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-exports/bin/python");
-    match format {
-        "torch" => python(),
-        _ if other.exists() => Command::new(other),
-        _ => panic!("Keras and ONNX Runtime are not installed: run `scripts/compare_exports`"),
-    }
-}
-
-/// A finished run and the inputs to compare its predictions on.
-struct Case {
-    scene: Scene,
-    run: &'static str,
-    /// The inputs for `batchscope predict`.
-    input: &'static str,
-    /// The same inputs for `fixtures/run_export.py`.
-    given: Value,
-}
-
-/// Exports each run and compares what the other program predicts with `batchscope predict`.
-fn all_cases_agree_in(format: &str) {
-    let cases = [masked_text(), padded_text(), arrays()];
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/run_export.py");
-    let mut other = interpreter(format);
-    other.arg(script).arg(format);
-    for Case { scene, run, given, .. } in &cases {
-        let export = ["export", run, "--format", format, "--output", "exported"];
-        let said = scene.run(&export).expect(0).stdout;
-        assert!(said.starts_with("exported/model."), "{said}");
-        scene.write("given.json", &given.to_string());
-        other.arg(scene.path("exported")).arg(scene.path("given.json"));
-    }
-    let output = other.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{format} cannot run the exports:\n{said}");
-    let said = String::from_utf8(output.stdout).unwrap();
-    let found: Vec<Vec<f64>> =
-        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(found.len(), cases.len());
-    for (case, found) in cases.iter().zip(&found) {
-        assert_close(format, case, found);
-    }
-}
-
-/// The same probabilities but for rounding.
-#[expect(clippy::print_stdout, reason = "`scripts/compare_exports` shows how close they are")]
-fn assert_close(format: &str, case: &Case, found: &[f64]) {
-    let arguments = ["predict", case.run, "--input", case.input, "--format", "jsonl"];
-    let ours = case.scene.run(&arguments).expect(0).stdout;
-    let ours: Vec<f64> =
-        ours.lines().map(|line| json(line)["probability"].as_f64().unwrap()).collect();
-    assert_eq!(ours.len(), found.len());
-    let spread = ours.iter().fold((1f64, 0f64), |(low, high), p| (low.min(*p), high.max(*p)));
-    assert!(spread.1 - spread.0 > 0.01, "all predictions are alike: {ours:?}");
-    let errors = ours.iter().zip(found).map(|(ours, found)| (ours - found).abs());
-    let largest = errors.fold(0f64, f64::max);
-    println!("{format}: {} rows, largest difference {largest:.1e}", ours.len());
-    assert!(largest <= 1e-5, "{format}: {found:?}\nbatchscope: {ours:?}");
-}
-
-/// Text whose rows differ in length, with empty ones among them.
-fn masked_text() -> Case {
-    let scene = trained(&[("epochs: 3", "epochs: 12")]);
-    write_texts(&scene);
-    let given = json!({ "texts": TEXTS, "length": 12, "mask": true });
-    Case { scene, run: RUN, input: "new.csv", given }
-}
-
-/// Text padded at its beginning, and padding read as a word.
-fn padded_text() -> Case {
-    let changes = [("epochs: 3", "epochs: 12"), ("dim: 6", "dim: 6, mask_zero: false")];
-    let scene = trained(&changes);
-    write_texts(&scene);
-    let given = json!({ "texts": TEXTS, "length": 12, "mask": false });
-    Case { scene, run: RUN, input: "new.csv", given }
-}
-
-/// Sequences of numbers, 64 units.
-fn arrays() -> Case {
-    let scene = Scene::new();
-    let value = |at: u64| (at * 37 % 101) as f32 / 101.0 + (at / 15 % 2) as f32;
-    let rows = |n: u64| (0..n * 15).map(value).collect::<Vec<f32>>();
-    let archive = |name: &str| NpzWriter::new(fs::File::create(scene.path(name)).unwrap());
-    let add = |npz: &mut NpzWriter<_>, name: &str, shape: &[u64], values: &[f32]| {
-        let array = npz.array(name, Default::default()).unwrap().default_dtype().shape(shape);
-        let mut array = array.begin_nd().unwrap();
-        array.extend(values.iter().copied()).unwrap();
-        array.finish().unwrap();
-    };
-    let mut npz = archive("arrays.npz");
-    add(&mut npz, "X_train", &[60, 5, 3], &rows(60));
-    add(&mut npz, "y_train", &[60], &(0..60).map(|row| (row % 2) as f32).collect::<Vec<_>>());
-    drop(npz);
-    let mut npz = archive("new.npz");
-    add(&mut npz, "X", &[9, 5, 3], &rows(9));
-    drop(npz);
-    scene.write(
-        "arrays.yaml",
-        "study: { seeds: 1, grid: { batch_size: [8] } }\ndata: { arrays: { path: arrays.npz } }\n\
-         train: { epochs: 3, device: cpu, optimizer: { adam: { lr: 0.01 } } }\n",
-    );
-    scene.run(&["run", "arrays.yaml"]).expect(0);
-    let nested: Vec<Vec<Vec<f32>>> =
-        rows(9).chunks(15).map(|row| row.chunks(3).map(<[f32]>::to_vec).collect()).collect();
-    let given = json!({ "features": nested });
-    Case { scene, run: "runs/arrays/batch-8/seed-0", input: "new.npz", given }
-}
-
-#[test]
-fn torch_predicts_the_same_from_exported_weights() {
-    all_cases_agree_in("torch");
-}
-
-#[test]
-#[ignore = "needs Keras 3: run scripts/compare_exports"]
-fn keras_predicts_the_same_from_an_exported_model() {
-    all_cases_agree_in("keras");
-}
-
-#[test]
-#[ignore = "needs ONNX Runtime: run scripts/compare_exports"]
-fn onnx_runtime_predicts_the_same_from_an_exported_model() {
-    all_cases_agree_in("onnx");
 }
 
 #[test]

@@ -79,5 +79,9 @@ fn flip(flip: &Flip, scale: Scale) -> String {
 
 /// Which is the best with each run at its best.
 pub(super) fn at_best(found: &AtBest, scale: Scale) -> Option<String> {
-    Some(format!("At each run's best epoch {}.", best_and_last(&found.comparison, scale)?))
+    Some(format!(
+        "At each run's best epoch by {} {}.",
+        scale.on("validation"),
+        best_and_last(&found.comparison, scale)?
+    ))
 }

@@ -26,7 +26,7 @@ const DIGITS: i32 = 4;
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     info: &'static MetricInfo,
-    /// Digits after the point that the margin needs.
+    /// Digits after the point that show half the margin.
     needed: Option<i32>,
 }
 
@@ -34,7 +34,8 @@ impl Scale {
     /// Of a metric, with the digits that a margin needs.
     pub fn new(info: &'static MetricInfo, margin: Option<f64>) -> Self {
         let margin = margin.filter(|margin| *margin > 0.0 && margin.is_finite());
-        let needed = margin.map(|margin| (-margin.log10()).ceil() as i32);
+        // Steps of at most half the margin: 0.15 takes two digits, and so does 0.05.
+        let needed = margin.map(|margin| (-(margin / 2.0).log10()).ceil() as i32);
         let needed = match info.unit {
             Unit::Plain => Some(needed.unwrap_or(PLAIN).max(PLAIN)),
             _ => needed,
@@ -300,7 +301,7 @@ impl Scale {
         match self.is_percent() {
             true if size < 0.1 => format!("{size:.2}"),
             true => format!("{size:.1}"),
-            false => self.signed(difference).trim_start_matches(['+', '-']).to_owned(),
+            false => self.signed_to(difference, 1).trim_start_matches(['+', '-']).to_owned(),
         }
     }
 
@@ -434,7 +435,7 @@ mod tests {
         assert_eq!([accuracy.amount(0.005), accuracy.about(0.0161)], ["0.5 points", "1.6 points"]);
         let f1 = of(Metric::F1, 0.005);
         assert_eq!([f1.value(0.7257), f1.difference(-0.0063)], ["0.726", "-0.0063"]);
-        assert_eq!([f1.amount(0.005), f1.about(0.0161)], ["0.005", "0.0161"]);
+        assert_eq!([f1.amount(0.005), f1.about(0.0161)], ["0.005", "0.016"]);
         // Turned: better ones are higher.
         let rmse = of(Metric::Rmse, 0.3);
         assert_eq!([rmse.value(-12.345), rmse.difference(-0.31)], ["12.3", "+0.31"]);

@@ -257,7 +257,7 @@ impl From<Device> for Place {
 pub enum EngineKind {
     /// Autograd with oneDNN or cuDNN: the reference.
     Libtorch,
-    /// Forward, backward and update in one, on the processor.
+    /// Forward, backward and update in one, with the same bits on the processor and on a GPU.
     Fused,
 }
 
@@ -285,8 +285,10 @@ impl EngineKind {
     /// engine would have to emulate each multiplication, so there it is libtorch.
     pub fn best_for(device: Device, shape: &Shape) -> Self {
         let emulates = cfg!(target_arch = "x86_64") && !InstructionSet::Avx2.is_available();
+        // On a GPU it has to be asked for until `scripts/gpu_check` has passed on one.
+        let is_proven = device == Device::Cpu;
         match supports(Self::Fused, shape, device) {
-            Ok(()) if !emulates => Self::Fused,
+            Ok(()) if is_proven && !emulates => Self::Fused,
             _ => Self::Libtorch,
         }
     }
@@ -299,9 +301,7 @@ impl EngineKind {
 pub fn supports(kind: EngineKind, shape: &Shape, device: Device) -> Result<(), String> {
     match (kind, device, shape.lstm()) {
         (EngineKind::Libtorch, ..) | (EngineKind::Fused, Device::Cpu, Some(_)) => Ok(()),
-        (EngineKind::Fused, Device::Cuda(_), _) => {
-            Err("works on the processor, and the device is `cuda`".to_owned())
-        }
+        (EngineKind::Fused, Device::Cuda(_), _) => fused::cuda::serves(shape),
         (EngineKind::Fused, Device::Cpu, None) => {
             let title = shape.layers.title();
             Err(format!("computes one LSTM in one direction, and the model has {title}"))
@@ -324,8 +324,24 @@ pub fn engine<'d>(
         EngineKind::Libtorch => {
             Ok(Box::new(libtorch::Libtorch::new(place.device, shape, splits, settings)?))
         }
-        EngineKind::Fused => Ok(Box::new(fused::Fused::new(place, shape, splits, settings)?)),
+        EngineKind::Fused => match place.device {
+            Device::Cpu => Ok(Box::new(fused::Fused::new(place, shape, splits, settings)?)),
+            Device::Cuda(index) => {
+                Ok(Box::new(fused::cuda::FusedCuda::new(index, shape, splits, settings)?))
+            }
+        },
     }
+}
+
+/// The engine `fused` on the emulated GPU of a library that stands in for NVIDIA's driver, for tests.
+#[doc(hidden)]
+pub fn emulated_engine<'d>(
+    library: &std::path::Path,
+    shape: Shape,
+    splits: Splits<'d>,
+    settings: Settings,
+) -> Result<Box<dyn Engine + 'd>> {
+    Ok(Box::new(fused::cuda::FusedCuda::emulated(library, shape, splits, settings)?))
 }
 
 #[cfg(test)]

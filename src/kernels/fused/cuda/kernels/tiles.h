@@ -1,0 +1,68 @@
+// Where the rows of a product come from, and the tiles of them that a block keeps.
+#pragma once
+#include "step.h"
+
+// The row-steps of some time steps of a slab, at most CHUNK of them: 64 row-steps.
+struct RowSteps {
+  const Step& s;
+  Rows rows;
+  u32 number;  // of the slab
+  u32 start, count;
+
+  DEVICE_METHOD u32 first() const { return rows.slab.first + rows.offsets[start]; }
+  // Time step and row of the i-th row-step.
+  DEVICE_METHOD void place(u32 i, u32& step, u32& row) const {
+    const u32 at = rows.offsets[start] + i;
+    step = start;
+    while (rows.offsets[step + 1] <= at) step++;
+    row = at - rows.offsets[step];
+  }
+  DEVICE_METHOD u32 position(u32 row) const { return s.positions[number * ROWS + row]; }
+  DEVICE_METHOD float input_mask(u32 row, u32 column, u32 gate) const {
+    const u32 masks = s.input_gates;
+    if (masks == 0) return 1.0f;
+    return s.input_masks[((u64)position(row) * masks + (masks == 1 ? 0 : gate)) * s.features + column];
+  }
+  // A column of the input, as a gate sees it.
+  DEVICE_METHOD float input(u32 step, u32 row, u32 i, u32 column, u32 gate) const {
+    const u64 vector = s.numbers ? (u64)s.tokens[s.numbers[first() + i]]
+                                 : (u64)s.rows[number * ROWS + row] * s.steps + step;
+    const float value = s.values[vector * s.features + column];
+    return s.input_gates ? value * input_mask(row, column, gate) : value;
+  }
+  // A unit of the state before, as a gate sees it.
+  DEVICE_METHOD float state(u32 step, u32 row, u32 unit, u32 gate) const {
+    if (step == 0) return 0.0f;
+    const u32 at = rows.slab.first + rows.offsets[step - 1] + row;
+    const float value = s.states[(u64)at * width_of(s) + unit];
+    if (s.state_gates == 0) return value;
+    return value * s.state_masks[((u64)position(row) * 4 + gate) * s.units + unit];
+  }
+  // A column of the input and the state together.
+  DEVICE_METHOD float value(u32 i, u32 column, u32 gate) const {
+    u32 step, row;
+    place(i, step, row);
+    return column < s.features ? input(step, row, i, column, gate) : state(step, row, column - s.features, gate);
+  }
+};
+DEVICE RowSteps row_steps(const Step& s, u32 slab, u32 chunk) {
+  const Rows rows = rows_of(s, slab);
+  const u32 start = chunk * CHUNK, end = start + CHUNK < rows.slab.steps ? start + CHUNK : rows.slab.steps;
+  const u32 count = start < rows.slab.steps ? rows.offsets[end] - rows.offsets[start] : 0;
+  return {s, rows, slab, start, count};
+}
+
+// Some of the different tokens of a step.
+struct Tokens {
+  const Step& s;
+  u32 start, count;
+
+  DEVICE_METHOD u32 first() const { return start; }
+  DEVICE_METHOD float value(u32 i, u32 column, u32) const {
+    return s.embedding[(u64)s.tokens[start + i] * s.features + column];
+  }
+};
+DEVICE Tokens some_tokens(const Step& s, u32 start, u32 most) {
+  const u32 left = s.tokens_count - start;
+  return {s, start, left < most ? left : most};
+}

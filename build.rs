@@ -171,18 +171,22 @@ fn packed(name: &str, program: &[u8]) -> PathBuf {
 
 type Program = *mut c_void;
 
+type Create = unsafe extern "C" fn(
+    *mut Program,
+    *const c_char,
+    *const c_char,
+    c_int,
+    *const *const c_char,
+    *const *const c_char,
+) -> c_int;
+type Compile = unsafe extern "C" fn(Program, c_int, *const *const c_char) -> c_int;
+type Destroy = unsafe extern "C" fn(*mut Program) -> c_int;
+
 /// The functions of NVRTC; all return 0 on success.
 struct Nvrtc {
-    create: unsafe extern "C" fn(
-        *mut Program,
-        *const c_char,
-        *const c_char,
-        c_int,
-        *const *const c_char,
-        *const *const c_char,
-    ) -> c_int,
-    compile: unsafe extern "C" fn(Program, c_int, *const *const c_char) -> c_int,
-    destroy: unsafe extern "C" fn(*mut Program) -> c_int,
+    create: Create,
+    compile: Compile,
+    destroy: Destroy,
     log: [Getter; 2],
     cubin: [Getter; 2],
     ptx: [Getter; 2],
@@ -216,11 +220,17 @@ impl Nvrtc {
         let getter = |name| find(name).map(|f| unsafe { std::mem::transmute::<_, Getter>(f) });
         Ok(Self {
             // SAFETY: as above.
-            create: unsafe { std::mem::transmute(find("nvrtcCreateProgram")?) },
+            create: unsafe {
+                std::mem::transmute::<*mut c_void, Create>(find("nvrtcCreateProgram")?)
+            },
             // SAFETY: as above.
-            compile: unsafe { std::mem::transmute(find("nvrtcCompileProgram")?) },
+            compile: unsafe {
+                std::mem::transmute::<*mut c_void, Compile>(find("nvrtcCompileProgram")?)
+            },
             // SAFETY: as above.
-            destroy: unsafe { std::mem::transmute(find("nvrtcDestroyProgram")?) },
+            destroy: unsafe {
+                std::mem::transmute::<*mut c_void, Destroy>(find("nvrtcDestroyProgram")?)
+            },
             log: [getter("nvrtcGetProgramLogSize")?, getter("nvrtcGetProgramLog")?],
             cubin: [getter("nvrtcGetCUBINSize")?, getter("nvrtcGetCUBIN")?],
             ptx: [getter("nvrtcGetPTXSize")?, getter("nvrtcGetPTX")?],
@@ -250,7 +260,7 @@ impl Nvrtc {
         let pointers = |list: &[CString]| list.iter().map(|each| each.as_ptr()).collect::<Vec<_>>();
         let (names, sources, options) = (pointers(&names), pointers(&sources), pointers(&options));
         let mut program = null_mut();
-        // SAFETY (all calls): strings end with 0, lists are as long as is said, and live until the end.
+        // SAFETY: strings end with 0, lists are as long as is said, and live until the end.
         let made = unsafe {
             (self.create)(
                 &mut program,

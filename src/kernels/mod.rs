@@ -44,8 +44,8 @@ pub use fused::InstructionSet;
 #[doc(hidden)]
 pub use fused::micro;
 pub use libtorch::{
-    CudaDevice, LossSurface, cuda_devices, is_about_memory, libtorch_version, peak_device_memory,
-    start_libtorch, trim_memory,
+    CudaDevice, LossSurface, cuda_devices, is_about_memory, libtorch_version, start_libtorch,
+    trim_memory,
 };
 
 pub use settings::{Clip, Masks, Optimizer, Penalties, Penalty, Settings, Step};
@@ -333,15 +333,33 @@ pub fn engine<'d>(
     }
 }
 
-/// The engine `fused` on the emulated GPU of a library that stands in for NVIDIA's driver, for tests.
+/// The GPUs that the engine `fused` can use, of which libtorch need know nothing; none without a driver.
+///
+/// # Errors
+/// Says why a driver that is there cannot be used.
+pub fn driver_devices() -> Result<Vec<CudaDevice>> {
+    fused::cuda::devices()
+}
+
+/// The most memory in bytes that a GPU held since an engine was last made for it; `None` for the
+/// processor, where an engine works in the process's own memory.
+pub fn peak_device_memory(device: Device) -> Result<Option<u64>> {
+    match (device, fused::cuda::peak_memory()) {
+        (Device::Cpu, _) => Ok(None),
+        (Device::Cuda(_), Some(peak)) => Ok(Some(peak)),
+        (Device::Cuda(_), None) => libtorch::peak_device_memory(device),
+    }
+}
+
+/// The engine `fused` on the first GPU of a driver: for tests, whose library is an emulated GPU.
 #[doc(hidden)]
-pub fn emulated_engine<'d>(
+pub fn engine_on_driver<'d>(
     library: &std::path::Path,
     shape: Shape,
     splits: Splits<'d>,
     settings: Settings,
 ) -> Result<Box<dyn Engine + 'd>> {
-    Ok(Box::new(fused::cuda::FusedCuda::emulated(library, shape, splits, settings)?))
+    Ok(Box::new(fused::cuda::FusedCuda::on_driver(library, shape, splits, settings)?))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! step and the memory; and what a driver may answer, with what to do.
 
 use super::fused::Examples;
-use super::{ADAM, EMULATED_GPU, fused};
+use super::{ADAM, emulated_gpu, fused};
 use batchscope::kernels::{
     Clip, Computed, Engine, InstructionSet, Masks, Optimizer, Penalties, Penalty, Settings, Split,
     State, Step,
@@ -44,7 +44,7 @@ fn trained(scene: &Examples, engine: &mut dyn Engine, batch: usize, masks: [usiz
 
 #[track_caller]
 fn same_bits(what: &str, scene: &Examples, settings: &Settings, batch: usize, masks: [usize; 2]) {
-    same_bits_on(EMULATED_GPU.as_ref(), what, scene, settings, batch, masks);
+    same_bits_on(&emulated_gpu(), what, scene, settings, batch, masks);
 }
 
 #[track_caller]
@@ -191,7 +191,7 @@ fn parts_of_a_batch_give_the_processors_bits() {
 /// The emulated GPU in a file of its own, whose name says what it plays (`kernels/libcuda.cpp`).
 fn playing(folder: &TempDir, part: &str) -> PathBuf {
     let path = folder.path().join(format!("libcuda-{part}.so"));
-    std::fs::copy(EMULATED_GPU, &path).unwrap();
+    std::fs::copy(env!("BATCHSCOPE_EMULATED_GPU"), &path).unwrap();
     path
 }
 

@@ -100,7 +100,7 @@ impl Examples {
         let examples = kernels::Examples { sequences: self.sequences(), labels: &self.labels };
         let splits = Splits { train: examples, validation: examples, test: examples };
         let first = self.first_state(&settings.optimizer);
-        let mut engine = kernels::emulated_engine(library, self.shape, splits, settings)?;
+        let mut engine = kernels::engine_on_driver(library, self.shape, splits, settings)?;
         engine.set_state(&first)?;
         Ok(engine)
     }

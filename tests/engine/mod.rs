@@ -28,6 +28,7 @@ use batchscope::kernels::{
     Sequences, Settings, Splits, Step,
 };
 use batchscope::spec::Shape;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// Rows of tokens as an engine takes them.
@@ -63,8 +64,8 @@ fn start(device: Device) {
 pub(crate) struct Path {
     kind: EngineKind,
     place: Place,
-    /// A library that stands in for a GPU's driver.
-    gpu: Option<&'static str>,
+    /// On an emulated GPU.
+    is_emulated: bool,
 }
 
 impl Path {
@@ -74,14 +75,11 @@ impl Path {
         splits: Splits<'d>,
         settings: Settings,
     ) -> Box<dyn Engine + 'd> {
-        match self.gpu {
-            Some(library) => kernels::emulated_engine(library.as_ref(), shape, splits, settings),
-            None => {
-                start(self.place.device);
-                kernels::engine(self.kind, self.place, shape, splits, settings)
-            }
+        if self.is_emulated {
+            return kernels::engine_on_driver(&emulated_gpu(), shape, splits, settings).unwrap();
         }
-        .unwrap()
+        start(self.place.device);
+        kernels::engine(self.kind, self.place, shape, splits, settings).unwrap()
     }
 }
 
@@ -89,22 +87,26 @@ const LIBTORCH: Path = libtorch(Device::Cpu);
 
 const fn libtorch(device: Device) -> Path {
     let place = Place { device, threads: 1, instructions: InstructionSet::Portable };
-    Path { kind: EngineKind::Libtorch, place, gpu: None }
+    Path { kind: EngineKind::Libtorch, place, is_emulated: false }
 }
 
 const fn fused(instructions: InstructionSet) -> Path {
     let place = Place { device: Device::Cpu, threads: 1, instructions };
-    Path { kind: EngineKind::Fused, place, gpu: None }
+    Path { kind: EngineKind::Fused, place, is_emulated: false }
 }
 
 /// The engine `fused` on CUDA, on a GPU or on an emulated one.
-const fn fused_on(gpu: Option<&'static str>) -> Path {
+const fn fused_on_gpu(is_emulated: bool) -> Path {
     let place = Place { device: Device::Cuda(0), ..LIBTORCH.place };
-    Path { kind: EngineKind::Fused, place, gpu }
+    Path { kind: EngineKind::Fused, place, is_emulated }
 }
 
-/// The emulated GPU that `build.rs` makes.
-const EMULATED_GPU: &str = env!("BATCHSCOPE_EMULATED_GPU");
+/// The driver of the emulated GPU that `build.rs` makes, or the one that `EMULATED_GPU` names: with sanitizers
+/// (`scripts/check_races`), or `libcuda.so.1` for a GPU (`scripts/gpu_check`).
+fn emulated_gpu() -> PathBuf {
+    let named = std::env::var_os("EMULATED_GPU");
+    named.unwrap_or_else(|| env!("BATCHSCOPE_EMULATED_GPU").into()).into()
+}
 
 /// The tests that every way to compute must pass, for each way.
 macro_rules! battery {
@@ -153,9 +155,9 @@ battery! {
     #[cfg_attr(lacks_avx2, ignore = "NOT TESTED: this processor lacks AVX2 or FMA")]
     on_avx2 = crate::engine::fused(batchscope::kernels::InstructionSet::Avx2);
     on_portable = crate::engine::fused(batchscope::kernels::InstructionSet::Portable);
-    on_emulated_gpu = crate::engine::fused_on(Some(crate::engine::EMULATED_GPU));
+    on_emulated_gpu = crate::engine::fused_on_gpu(true);
     #[ignore = "needs a CUDA device"]
-    on_gpu = crate::engine::fused_on(None);
+    on_gpu = crate::engine::fused_on_gpu(false);
 }
 
 /// The tests of models that libtorch alone computes, on the processor and on a GPU.

@@ -40,6 +40,18 @@ impl std::fmt::Display for NoRoom {
 
 impl std::error::Error for NoRoom {}
 
+/// There is no driver.
+#[derive(Debug)]
+pub(super) struct NoDriver;
+
+impl std::fmt::Display for NoDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "this machine has no NVIDIA driver ({LIBRARY}): {DRIVER_NEEDED}")
+    }
+}
+
+impl std::error::Error for NoDriver {}
+
 macro_rules! functions {
     ($($name:ident = $symbol:literal ($($argument:ty),*);)*) => {
         /// The functions, found in a library that stays loaded.
@@ -71,6 +83,7 @@ functions! {
     device_count = "cuDeviceGetCount" (*mut c_int);
     device = "cuDeviceGet" (*mut c_int, c_int);
     device_name = "cuDeviceGetName" (*mut c_char, c_int, c_int);
+    device_memory = "cuDeviceTotalMem_v2" (*mut usize, c_int);
     device_attribute = "cuDeviceGetAttribute" (*mut c_int, c_int, c_int);
     context_retain = "cuDevicePrimaryCtxRetain" (*mut Handle, c_int);
     context_release = "cuDevicePrimaryCtxRelease_v2" (c_int);
@@ -100,11 +113,9 @@ impl Driver {
             .context("the driver's path holds a zero")?;
         // SAFETY: a string that ends with 0. The driver's initialisers run, as in every program for CUDA.
         let loaded = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
-        ensure!(
-            !loaded.is_null(),
-            "this machine has no NVIDIA driver ({}): {DRIVER_NEEDED}",
-            library.display()
-        );
+        if loaded.is_null() {
+            return Err(anyhow::Error::new(NoDriver));
+        }
         let driver = Self::find(loaded)?;
         // SAFETY: no memory is passed.
         match unsafe { (driver.init)(0) } {

@@ -3,6 +3,7 @@
 use super::driver::{Driver, Handle};
 use super::images::Images;
 use super::step::{Address, StepArguments};
+use crate::kernels::CudaDevice;
 use anyhow::{Result, ensure};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,9 +11,21 @@ use std::ffi::{CStr, CString, c_int, c_void};
 use std::path::Path;
 use std::ptr::{from_ref, null_mut};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a kernel may use of shared memory before more is asked for.
 const SHARED_UNASKED: usize = 48 << 10;
+
+/// Bytes that this process holds on GPUs, and the most since an engine was last made.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// The most memory in bytes that engines of this process held on GPUs since one was last made; `None`
+/// without any.
+pub(in crate::kernels) fn peak_memory() -> Option<u64> {
+    let peak = PEAK.load(Ordering::Relaxed);
+    (peak > 0).then_some(peak as u64)
+}
 
 /// The numbers of cuda.h.
 const CAPABILITY_MAJOR: c_int = 75;
@@ -84,6 +97,7 @@ impl Gpu {
         // SAFETY: as above; an image holds its own size.
         let status = unsafe { (driver.module_load)(&mut gpu.module, image.as_ptr().cast()) };
         driver.checked("load the engine's kernels", status)?;
+        PEAK.store(HELD.load(Ordering::Relaxed), Ordering::Relaxed);
         Ok(Rc::new(gpu))
     }
 
@@ -101,6 +115,8 @@ impl Gpu {
         // SAFETY: an address is written.
         let status = unsafe { (self.driver.allocate)(&mut address, bytes.max(1)) };
         self.driver.checked("give memory", status)?;
+        let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        PEAK.fetch_max(held, Ordering::Relaxed);
         Ok(Buffer { gpu: Rc::clone(self), address, bytes })
     }
 
@@ -200,6 +216,28 @@ impl Drop for Gpu {
     }
 }
 
+/// The GPUs that a driver has.
+pub(super) fn list(library: &Path) -> Result<Vec<CudaDevice>> {
+    let driver = Driver::start(library)?;
+    let mut count = 0;
+    // SAFETY (all calls of this function): the driver writes to the variables that are passed.
+    driver.checked("count devices", unsafe { (driver.device_count)(&mut count) })?;
+    let describe = |index| -> Result<CudaDevice> {
+        let (mut device, mut memory) = (0, 0);
+        // SAFETY: as above.
+        driver.checked("be opened", unsafe { (driver.device)(&mut device, index) })?;
+        // SAFETY: as above.
+        let status = unsafe { (driver.device_memory)(&mut memory, device) };
+        driver.checked("be described", status)?;
+        Ok(CudaDevice {
+            index: index as usize,
+            name: name(&driver, device)?,
+            memory: memory as u64,
+        })
+    };
+    (0..count).map(describe).collect()
+}
+
 /// The name of a device.
 fn name(driver: &Driver, device: c_int) -> Result<String> {
     let mut name = [0; 128];
@@ -270,6 +308,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        HELD.fetch_sub(self.bytes, Ordering::Relaxed);
         // SAFETY: made by `allocate`. The driver waits for what uses it. Nothing can be done about an error.
         unsafe {
             (self.gpu.driver.context_set)(self.gpu.context);

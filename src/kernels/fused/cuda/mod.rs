@@ -25,8 +25,9 @@ mod step;
 mod tables;
 mod waiting;
 
-use self::driver::{LIBRARY, NoRoom};
+use self::driver::{LIBRARY, NoDriver, NoRoom};
 use self::gpu::Gpu;
+pub(in crate::kernels) use self::gpu::peak_memory;
 use self::images::Images;
 use self::launches::{Launches, MOST_UNITS};
 use self::memory::{Kept, Room, Workspace, slab_bytes};
@@ -38,7 +39,8 @@ use super::elementwise::Rule;
 use super::layout::Layout;
 use super::{optimizer, split_arrays};
 use crate::kernels::{
-    Arrays, Computed, Engine, Input, Masks, Sequences, Settings, Shape, Split, Splits, State, Step,
+    Arrays, Computed, CudaDevice, Engine, Input, Masks, Sequences, Settings, Shape, Split, Splits,
+    State, Step,
 };
 use anyhow::{Context, Result, ensure};
 use std::ops::Range;
@@ -66,6 +68,17 @@ pub(in crate::kernels) fn serves(shape: &Shape) -> Result<(), String> {
             "has kernels for up to {MOST_UNITS} units on a GPU, and the model has {units}"
         )),
         Some(_) => Ok(()),
+    }
+}
+
+/// The GPUs that the driver has: none without a driver.
+///
+/// # Errors
+/// Says why a driver that is there cannot be used.
+pub(in crate::kernels) fn devices() -> Result<Vec<CudaDevice>> {
+    match gpu::list(Path::new(LIBRARY)) {
+        Err(error) if error.is::<NoDriver>() => Ok(Vec::new()),
+        answer => answer,
     }
 }
 
@@ -100,14 +113,16 @@ impl<'d> FusedCuda<'d> {
         Self::on(Gpu::open(Path::new(LIBRARY), index, &Images::Built)?, shape, splits, settings)
     }
 
-    /// On the emulated GPU that this library holds.
-    pub(in crate::kernels) fn emulated(
+    /// On the first GPU of this driver, or of a library that emulates one.
+    pub(in crate::kernels) fn on_driver(
         library: &Path,
         shape: Shape,
         splits: Splits<'d>,
         settings: Settings,
     ) -> Result<Self> {
-        Self::on(Gpu::open(library, 0, &Images::Emulated)?, shape, splits, settings)
+        let is_driver = library == Path::new(LIBRARY);
+        let images = if is_driver { Images::Built } else { Images::Emulated };
+        Self::on(Gpu::open(library, 0, &images)?, shape, splits, settings)
     }
 
     fn on(gpu: Rc<Gpu>, shape: Shape, splits: Splits<'d>, settings: Settings) -> Result<Self> {

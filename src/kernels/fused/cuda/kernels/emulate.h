@@ -141,7 +141,7 @@ UNWATCHED inline void start_fibre(u32 index) {
   fibre.context.uc_link = nullptr;
   makecontext(&fibre.context, entry, 0);
 #if defined(__SANITIZE_THREAD__)
-  fibre.watched = __tsan_create_fiber(0);
+  if (!fibre.watched) fibre.watched = __tsan_create_fiber(0);  // to make one takes long: they are kept
 #endif
   resume(fibre);
 }
@@ -179,9 +179,6 @@ UNWATCHED inline void run_block() {
       if (m.fibres[i]->thread < m.size && m.fibres[i]->waits == Waits::No) resume(*m.fibres[i]);
   }
   departs(&m.end);
-#if defined(__SANITIZE_THREAD__)
-  for (u32 i = 0; i < live; i++) __tsan_destroy_fiber(m.fibres[i]->watched);
-#endif
 }
 
 // kernel<<<grid, threads, bytes>>>(...), where `kernel` is a closure that calls it.

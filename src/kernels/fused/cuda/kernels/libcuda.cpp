@@ -5,6 +5,7 @@
 // between hyphens. `none` no device, `old` a driver of CUDA 12.4, `turing` a device of sm_75, `small` one with 99 kB
 // of shared memory a block (sm_89), `tight` one with 2 MB of memory, `refuses` one that loads no kernels.
 #include <dlfcn.h>
+#include <limits.h>
 
 #include <mutex>
 #include <string>
@@ -19,9 +20,10 @@ enum Result { SUCCESS = 0, INVALID = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, BAD_
 bool plays(const char* part) {
   static const std::string name = [] {
     Dl_info info;
-    const char* path = dladdr(reinterpret_cast<void*>(&plays), &info) ? info.dli_fname : "";
-    const char* last = strrchr(path, '/');
-    return std::string(last ? last + 1 : path);
+    // Of the file itself, whatever link the loader came by.
+    char path[PATH_MAX] = "";
+    if (!dladdr(reinterpret_cast<void*>(&plays), &info) || !realpath(info.dli_fname, path)) return std::string();
+    return std::string(strrchr(path, '/'));
   }();
   return name.find(std::string("-") + part) != std::string::npos;
 }
@@ -56,6 +58,7 @@ int cuDriverGetVersion(int* version) { return *version = plays("old") ? 12040 : 
 int cuDeviceGetCount(int* count) { return *count = 1, SUCCESS; }
 int cuDeviceGet(int* device, int index) { return *device = index, index == 0 ? SUCCESS : 101; }
 int cuDeviceGetName(char* name, int capacity, int) { return snprintf(name, capacity, "emulated GPU"), SUCCESS; }
+int cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = total_memory(), SUCCESS; }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   switch (attribute) {
     case 75: return *value = plays("turing") ? 7 : plays("small") ? 8 : 9, SUCCESS;  // compute capability

@@ -6,7 +6,6 @@
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::path::Path;
-use std::ptr::null_mut;
 
 /// The library's name, as the loader knows it.
 pub(super) const LIBRARY: &str = "libcuda.so.1";
@@ -125,8 +124,8 @@ impl Driver {
         }
         let mut version = 0;
         // SAFETY: a number is written.
-        driver
-            .checked("ask for the driver's version", unsafe { (driver.version)(&mut version) })?;
+        let status = unsafe { (driver.version)(&mut version) };
+        driver.checked("ask for the driver's version", status)?;
         ensure!(
             version >= CUDA,
             "the NVIDIA driver is one of CUDA {}.{}: {DRIVER_NEEDED}",
@@ -159,6 +158,6 @@ fn symbol(library: Handle, name: &str) -> Result<Handle> {
     let c_name = CString::new(name)?;
     // SAFETY: a library that is loaded, and a string that ends with 0.
     let found = unsafe { libc::dlsym(library, c_name.as_ptr()) };
-    ensure!(found != null_mut(), "the NVIDIA driver has no `{name}`: {DRIVER_NEEDED}");
+    ensure!(!found.is_null(), "the NVIDIA driver has no `{name}`: {DRIVER_NEEDED}");
     Ok(found)
 }

@@ -60,7 +60,7 @@ impl Gpu {
     pub(super) fn open(library: &Path, index: usize, images: &Images) -> Result<Rc<Self>> {
         let driver = Driver::start(library)?;
         let (mut count, mut device) = (0, 0);
-        // SAFETY (all calls of this function): the driver writes to the variables that are passed.
+        // SAFETY: the driver writes to the variables that are passed.
         driver.checked("count devices", unsafe { (driver.device_count)(&mut count) })?;
         ensure!(
             index < count as usize,
@@ -220,7 +220,7 @@ impl Drop for Gpu {
 pub(super) fn list(library: &Path) -> Result<Vec<CudaDevice>> {
     let driver = Driver::start(library)?;
     let mut count = 0;
-    // SAFETY (all calls of this function): the driver writes to the variables that are passed.
+    // SAFETY: the driver writes to the variables that are passed.
     driver.checked("count devices", unsafe { (driver.device_count)(&mut count) })?;
     let describe = |index| -> Result<CudaDevice> {
         let (mut device, mut memory) = (0, 0);

@@ -13,8 +13,8 @@ const PITCH: usize = TILE + 4;
 const ROWS: usize = GROUP;
 const CHUNK: usize = 4;
 const FLOAT: usize = size_of::<f32>();
-/// A tile of inputs, and one of gates or weights.
-const TILES: usize = FLOAT * (TILE * PITCH + TILE * PANEL);
+/// A tile of inputs with the origins of its rows, and one of gates or weights.
+const TILES: usize = FLOAT * (TILE * PITCH + TILE * PANEL + TILE * 3);
 /// A tile of gates, and one of weights, exchanged.
 const BACK_TILES: usize = FLOAT * (PANEL * ROWS + PANEL * (TILE + 1));
 

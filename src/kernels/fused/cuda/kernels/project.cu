@@ -25,13 +25,14 @@ DEVICE void project_tile(const float* inputs, const float4* weights, u32 terms, 
 }
 
 template <int G, class From>
-DEVICE void project_pass(const From& from, u32 panel, float* inputs, float4* weights, float (&z)[8][4]) {
+DEVICE void project_pass(const From& from, const Origin* origins, u32 panel, float* inputs, float4* weights,
+                         float (&z)[8][4]) {
   const Step& s = from.s;
   for (u32 k0 = 0; k0 < s.features; k0 += TILE) {
     const u32 terms = s.features - k0 < TILE ? s.features - k0 : TILE;
     for (u32 i = threadIdx.x; i < TILE * TILE; i += blockDim.x) {
       const u32 row = i / TILE, k = i % TILE;
-      inputs[k * PROJECT_PITCH + row] = row < from.count && k < terms ? from.value(row, k0 + k, G) : 0.0f;
+      inputs[k * PROJECT_PITCH + row] = row < from.count && k < terms ? from.value(origins[row], k0 + k, G) : 0.0f;
     }
     for (u32 i = threadIdx.x; i < terms * GROUP; i += blockDim.x)
       weights[i] = gates_of(s.packed + weight_at(s, panel, k0 + i / GROUP) + i % GROUP);
@@ -46,18 +47,20 @@ DEVICE void project(const From& from, u32 panel, float4* out, bool gate_by_gate)
   const Step& s = from.s;
   float* inputs = pool();
   float4* weights = reinterpret_cast<float4*>(inputs + TILE * PROJECT_PITCH);
+  Origin* origins = reinterpret_cast<Origin*>(weights + TILE * GROUP);
+  find_origins(from, origins);
   const u32 unit = threadIdx.x % GROUP, first = threadIdx.x / GROUP * 8;
   const float4 bias = gates_of(s.packed + bias_at(s) + panel * PANEL + unit);
   float z[8][4];
 #pragma unroll
   for (int m = 0; m < 8; m++) z[m][0] = bias.x, z[m][1] = bias.y, z[m][2] = bias.z, z[m][3] = bias.w;
   if (gate_by_gate) {
-    project_pass<0>(from, panel, inputs, weights, z);
-    project_pass<1>(from, panel, inputs, weights, z);
-    project_pass<2>(from, panel, inputs, weights, z);
-    project_pass<3>(from, panel, inputs, weights, z);
+    project_pass<0>(from, origins, panel, inputs, weights, z);
+    project_pass<1>(from, origins, panel, inputs, weights, z);
+    project_pass<2>(from, origins, panel, inputs, weights, z);
+    project_pass<3>(from, origins, panel, inputs, weights, z);
   } else {
-    project_pass<4>(from, panel, inputs, weights, z);
+    project_pass<4>(from, origins, panel, inputs, weights, z);
   }
 #pragma unroll
   for (int m = 0; m < 8; m++)

@@ -2,6 +2,15 @@
 #pragma once
 #include "step.h"
 
+constexpr u32 NOTHING = ~0u;
+
+// Where a row of a tile comes from.
+struct Origin {
+  u32 vector;    // the input, among `values`
+  u32 state;     // the row-step of the state before; NOTHING at the first time step
+  u32 position;  // whose masks it has
+};
+
 // The row-steps of some time steps of a slab, at most CHUNK of them: 64 row-steps.
 struct RowSteps {
   const Step& s;
@@ -23,26 +32,25 @@ struct RowSteps {
     if (masks == 0) return 1.0f;
     return s.input_masks[((u64)position(row) * masks + (masks == 1 ? 0 : gate)) * s.features + column];
   }
-  // A column of the input, as a gate sees it.
-  DEVICE_METHOD float input(u32 step, u32 row, u32 i, u32 column, u32 gate) const {
-    const u64 vector = s.numbers ? (u64)s.tokens[s.numbers[first() + i]]
-                                 : (u64)s.rows[number * ROWS + row] * s.steps + step;
-    const float value = s.values[vector * s.features + column];
-    return s.input_gates ? value * input_mask(row, column, gate) : value;
-  }
-  // A unit of the state before, as a gate sees it.
-  DEVICE_METHOD float state(u32 step, u32 row, u32 unit, u32 gate) const {
-    if (step == 0) return 0.0f;
-    const u32 at = rows.slab.first + rows.offsets[step - 1] + row;
-    const float value = s.states[(u64)at * width_of(s) + unit];
-    if (s.state_gates == 0) return value;
-    return value * s.state_masks[((u64)position(row) * 4 + gate) * s.units + unit];
-  }
-  // A column of the input and the state together.
-  DEVICE_METHOD float value(u32 i, u32 column, u32 gate) const {
+  DEVICE_METHOD Origin origin(u32 i) const {
     u32 step, row;
     place(i, step, row);
-    return column < s.features ? input(step, row, i, column, gate) : state(step, row, column - s.features, gate);
+    const u32 vector = s.numbers ? s.tokens[s.numbers[first() + i]] : s.rows[number * ROWS + row] * s.steps + step;
+    return {vector, step > 0 ? rows.slab.first + rows.offsets[step - 1] + row : NOTHING, position(row)};
+  }
+  // A column of the input and the state together, as a gate sees it.
+  DEVICE_METHOD float value(const Origin& of, u32 column, u32 gate) const {
+    if (column < s.features) {
+      const float value = s.values[(u64)of.vector * s.features + column];
+      const u32 masks = s.input_gates;
+      if (masks == 0) return value;
+      return value * s.input_masks[((u64)of.position * masks + (masks == 1 ? 0 : gate)) * s.features + column];
+    }
+    if (of.state == NOTHING) return 0.0f;
+    const u32 unit = column - s.features;
+    const float value = s.states[(u64)of.state * width_of(s) + unit];
+    if (s.state_gates == 0) return value;
+    return value * s.state_masks[((u64)of.position * 4 + gate) * s.units + unit];
   }
 };
 DEVICE RowSteps row_steps(const Step& s, u32 slab, u32 chunk) {
@@ -58,11 +66,19 @@ struct Tokens {
   u32 start, count;
 
   DEVICE_METHOD u32 first() const { return start; }
-  DEVICE_METHOD float value(u32 i, u32 column, u32) const {
-    return s.embedding[(u64)s.tokens[start + i] * s.features + column];
+  DEVICE_METHOD Origin origin(u32 i) const { return {s.tokens[start + i], NOTHING, 0}; }
+  DEVICE_METHOD float value(const Origin& of, u32 column, u32) const {
+    return s.embedding[(u64)of.vector * s.features + column];
   }
 };
 DEVICE Tokens some_tokens(const Step& s, u32 start, u32 most) {
   const u32 left = s.tokens_count - start;
   return {s, start, left < most ? left : most};
+}
+
+// Finds the origins of a tile's rows, in shared memory.
+template <class From>
+DEVICE void find_origins(const From& from, Origin* origins) {
+  for (u32 i = threadIdx.x; i < from.count; i += blockDim.x) origins[i] = from.origin(i);
+  __syncthreads();
 }

@@ -13,9 +13,11 @@ struct Product {
   float total[8][N], sum[8][N];
   float* inputs;
   float* d_gates;
+  Origin* origins;
 
   DEVICE_METHOD void begin() {
     inputs = pool(), d_gates = inputs + TILE * WEIGHTS_PITCH;
+    origins = reinterpret_cast<Origin*>(d_gates + TILE * PANEL);
 #pragma unroll
     for (int k = 0; k < 8; k++)
 #pragma unroll
@@ -33,9 +35,10 @@ struct Product {
   DEVICE_METHOD void tile(const From& from, const float4* gates, u32 panel, u32 column, u32 columns, u32 gate) {
     const Step& s = from.s;
     const u32 unit = threadIdx.x % GROUP, first = threadIdx.x / GROUP * 8;
+    find_origins(from, origins);
     for (u32 i = threadIdx.x; i < from.count * TILE; i += blockDim.x) {
       const u32 row = i / TILE, k = column + i % TILE;
-      inputs[row * WEIGHTS_PITCH + i % TILE] = k < columns ? from.value(row, k, gate) : 0.0f;
+      inputs[row * WEIGHTS_PITCH + i % TILE] = k < columns ? from.value(origins[row], k, gate) : 0.0f;
     }
     for (u32 i = threadIdx.x; i < from.count * GROUP; i += blockDim.x) {
       const float4 found = gates[(u64)(from.first() + i / GROUP) * width_of(s) + panel * GROUP + i % GROUP];

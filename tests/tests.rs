@@ -45,6 +45,8 @@ mod schema;
 mod stops;
 // How a study stands, and which of its runs a session trains.
 mod status;
+// Studies on a GPU, which is emulated.
+mod gpu;
 // Whole studies: repeatability, divergence, arrays.
 mod study;
 // What surrounds the program and changes no result: environment, folders that vanish, many runs.

@@ -58,6 +58,7 @@ fn engine(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     let name = plan.engine.name();
     match (plan.engine, pool.threads(parallel)) {
         (EngineKind::Libtorch, _) => name.to_owned(),
+        (EngineKind::Fused, _) if plan.device_kind() == "cuda" => name.to_owned(),
         (EngineKind::Fused, 1) => format!("{name} ({})", pool.instructions().name()),
         (EngineKind::Fused, threads) => {
             format!("{name} ({}, {threads} threads each)", pool.instructions().name())

@@ -44,8 +44,8 @@ pub use fused::InstructionSet;
 #[doc(hidden)]
 pub use fused::micro;
 pub use libtorch::{
-    CudaDevice, LossSurface, cuda_devices, is_about_memory, libtorch_version, peak_device_memory,
-    start_libtorch, trim_memory,
+    CudaDevice, LossSurface, cuda_devices, is_about_memory, libtorch_version, start_libtorch,
+    trim_memory,
 };
 
 pub use settings::{Masks, Penalties, Settings, Step};
@@ -257,7 +257,7 @@ impl From<Device> for Place {
 pub enum EngineKind {
     /// Autograd with oneDNN or cuDNN: the reference.
     Libtorch,
-    /// Forward, backward and update in one, on the processor.
+    /// Forward, backward and update in one, with the same bits on the processor and on a GPU.
     Fused,
 }
 
@@ -285,8 +285,10 @@ impl EngineKind {
     /// engine would have to emulate each multiplication, so there it is libtorch.
     pub fn best_for(device: Device, shape: &Shape) -> Self {
         let emulates = cfg!(target_arch = "x86_64") && !InstructionSet::Avx2.is_available();
+        // On a GPU it has to be asked for until `scripts/gpu_check` has passed on one.
+        let is_proven = device == Device::Cpu;
         match supports(Self::Fused, shape, device) {
-            Ok(()) if !emulates => Self::Fused,
+            Ok(()) if is_proven && !emulates => Self::Fused,
             _ => Self::Libtorch,
         }
     }
@@ -299,9 +301,7 @@ impl EngineKind {
 pub fn supports(kind: EngineKind, shape: &Shape, device: Device) -> Result<(), String> {
     match (kind, device, shape.lstm()) {
         (EngineKind::Libtorch, ..) | (EngineKind::Fused, Device::Cpu, Some(_)) => Ok(()),
-        (EngineKind::Fused, Device::Cuda(_), _) => {
-            Err("works on the processor, and the device is `cuda`".to_owned())
-        }
+        (EngineKind::Fused, Device::Cuda(_), _) => fused::cuda::serves(shape),
         (EngineKind::Fused, Device::Cpu, None) => {
             let title = shape.layers.title();
             Err(format!("computes one LSTM in one direction, and the model has {title}"))
@@ -324,8 +324,42 @@ pub fn engine<'d>(
         EngineKind::Libtorch => {
             Ok(Box::new(libtorch::Libtorch::new(place.device, shape, splits, settings)?))
         }
-        EngineKind::Fused => Ok(Box::new(fused::Fused::new(place, shape, splits, settings)?)),
+        EngineKind::Fused => match place.device {
+            Device::Cpu => Ok(Box::new(fused::Fused::new(place, shape, splits, settings)?)),
+            Device::Cuda(index) => {
+                Ok(Box::new(fused::cuda::FusedCuda::new(index, shape, splits, settings)?))
+            }
+        },
     }
+}
+
+/// The GPUs that the engine `fused` can use, of which libtorch need know nothing; none without a driver.
+///
+/// # Errors
+/// Says why a driver that is there cannot be used.
+pub fn driver_devices() -> Result<Vec<CudaDevice>> {
+    fused::cuda::devices()
+}
+
+/// The most memory in bytes that a GPU held since an engine was last made for it; `None` for the
+/// processor, where an engine works in the process's own memory.
+pub fn peak_device_memory(device: Device) -> Result<Option<u64>> {
+    match (device, fused::cuda::peak_memory()) {
+        (Device::Cpu, _) => Ok(None),
+        (Device::Cuda(_), Some(peak)) => Ok(Some(peak)),
+        (Device::Cuda(_), None) => libtorch::peak_device_memory(device),
+    }
+}
+
+/// The engine `fused` on the first GPU of a driver: for tests, whose library is an emulated GPU.
+#[doc(hidden)]
+pub fn engine_on_driver<'d>(
+    library: &std::path::Path,
+    shape: Shape,
+    splits: Splits<'d>,
+    settings: Settings,
+) -> Result<Box<dyn Engine + 'd>> {
+    Ok(Box::new(fused::cuda::FusedCuda::on_driver(library, shape, splits, settings)?))
 }
 
 #[cfg(test)]

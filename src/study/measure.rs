@@ -14,7 +14,7 @@ use super::record::{RunFolder, Status};
 use super::selection::Selection;
 use super::worker::RunControl;
 use crate::data::Dataset;
-use crate::kernels::{self, LossSurface, State};
+use crate::kernels::{self, Device, EngineKind, LossSurface, State};
 use crate::model;
 use crate::probe::{self, AdamStep, LineRecord};
 use crate::spec::UpdateRule;
@@ -123,7 +123,12 @@ fn sharpness(task: &Task, folder: &RunFolder, stop: &dyn Fn() -> bool) -> Result
     let train = dataset.splits()?.train;
     let objective = train::objective(&definition.arm, &definition.model, train.labels);
     let rows = probe::rows(train.len(), section.rows as usize);
-    let surface = LossSurface::new(task.place.device, definition.model, &train, &rows, &objective)?;
+    // Where results do not depend on the device, they are those of the processor.
+    let device = match definition.engine {
+        EngineKind::Libtorch => task.place.device,
+        EngineKind::Fused => Device::Cpu,
+    };
+    let surface = LossSurface::new(device, definition.model, &train, &rows, &objective)?;
     let weights = folder.read_weights(&definition.model)?;
     let weights: Vec<f64> = weights.iter().flatten().map(|value| f64::from(*value)).collect();
     let adam = adam_step(task, folder)?;

@@ -121,7 +121,7 @@ impl Plan {
         shape(&arm.model, &self.data.facts)
     }
 
-    /// `cpu` or `cuda`: results repeat to the bit on the same kind of device.
+    /// `cpu` or `cuda`: where it works.
     pub fn device_kind(&self) -> &'static str {
         match self.devices[0] {
             Device::Cpu => "cpu",
@@ -144,7 +144,11 @@ impl Plan {
             engine: self.engine,
             arithmetic: self.engine.arithmetic(),
             libtorch: self.machine.libtorch.clone(),
-            device: self.device_kind().to_owned(),
+            device: match self.engine {
+                EngineKind::Libtorch => self.device_kind().to_owned(),
+                // It gives the same bits everywhere, so a run may go on elsewhere.
+                EngineKind::Fused => "cpu".to_owned(),
+            },
         }
     }
 
@@ -161,10 +165,13 @@ impl Plan {
 
 pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
     let mut study = study.clone();
-    let devices = devices(&study.experiment.train.device, pool)?;
     let train = &mut study.experiment.train;
     let mut machine = pool.machine_info().clone();
-    if train.device == "cpu" {
+    if train.engine == EngineChoice::Fused {
+        (machine.cuda, machine.cuda_trouble) = (machine.gpus.clone(), machine.gpu_trouble.clone());
+    }
+    let devices = devices(&train.device, train.engine, &machine)?;
+    if train.device == "cpu" || devices[0] == Device::Cpu && train.engine == EngineChoice::Fused {
         // Who asked for the processor need not hear of trouble with a GPU.
         machine.cuda_trouble = None;
     }
@@ -243,13 +250,17 @@ fn weight_files(arms: &[Arm], data: &Prepared) -> Result<BTreeMap<PathBuf, Strin
 }
 
 /// The devices that a choice stands for on this machine.
-fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
-    let found = pool.machine_info().cuda.len();
+fn devices(
+    choice: &str,
+    engine: EngineChoice,
+    machine: &MachineInfo,
+) -> Result<Vec<Device>, UserError> {
+    let found = machine.cuda.len();
     let all = || (0..found).map(Device::Cuda).collect::<Vec<_>>();
     let absent = |what: String| {
-        let trouble = pool.machine_info().cuda_trouble.as_deref();
-        let reason = match (trouble, found) {
-            (Some(trouble), _) => format!("libtorch cannot use CUDA here: {trouble}"),
+        let user = if engine == EngineChoice::Fused { "the engine `fused`" } else { "libtorch" };
+        let reason = match (&machine.cuda_trouble, found) {
+            (Some(trouble), _) => format!("{user} cannot use CUDA here: {trouble}"),
             (None, 0) => "this machine has no NVIDIA driver (libcuda.so.1)".to_owned(),
             (None, found) => format!("the GPUs here are `cuda:0` to `cuda:{}`", found - 1),
         };
@@ -263,7 +274,8 @@ fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
         (_, Some(_)) => absent(format!("the device `{choice}` was asked for")),
         ("cuda", _) if found == 0 => absent("the device `cuda` was asked for".into()),
         ("cuda", _) => Ok(all()),
-        ("auto", _) if found > 0 => Ok(all()),
+        // On a GPU the engine `fused` has to be asked for.
+        ("auto", _) if found > 0 && engine != EngineChoice::Fused => Ok(all()),
         _ => Ok(vec![Device::Cpu]),
     }
 }
@@ -271,21 +283,44 @@ fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::CudaDevice;
     use crate::spec::{Input, Recurrent, Stack};
+
+    fn small(units: usize) -> Shape {
+        Shape { input: Input::Features(3), layers: Stack::lstm(units), outputs: 1 }
+    }
+
+    #[test]
+    fn the_engine_fused_works_on_a_gpu_only_when_it_is_asked_for() {
+        let gpu = CudaDevice { index: 0, name: "GPU".into(), memory: 1 << 30 };
+        let machine = MachineInfo {
+            libtorch: "2.11".into(),
+            cuda: vec![gpu.clone()],
+            cuda_trouble: None,
+            gpus: vec![gpu],
+            gpu_trouble: None,
+        };
+        let devices = |choice, engine| devices(choice, engine, &machine).unwrap();
+        assert_eq!(devices("auto", EngineChoice::Fused), [Device::Cpu]);
+        assert_eq!(devices("cuda", EngineChoice::Fused), [Device::Cuda(0)]);
+        assert_eq!(devices("auto", EngineChoice::Auto), [Device::Cuda(0)]);
+    }
 
     #[test]
     fn an_engine_that_was_asked_for_serves_or_is_an_error() {
         let cuda = Device::Cuda(0);
         let of = |choice, device, layers| {
-            let plain = Shape { input: Input::Features(3), layers: Stack::lstm(4), outputs: 1 };
+            let plain = small(4);
             engine(choice, device, &[("a", plain), ("b", Shape { layers, ..plain })])
         };
         let plain = |choice, device| of(choice, device, Stack::lstm(4));
         assert_eq!(plain(EngineChoice::Auto, cuda).unwrap(), EngineKind::Libtorch);
         assert_eq!(plain(EngineChoice::Libtorch, Device::Cpu).unwrap(), EngineKind::Libtorch);
         assert_eq!(plain(EngineChoice::Fused, Device::Cpu).unwrap(), EngineKind::Fused);
-        let error = plain(EngineChoice::Fused, cuda).unwrap_err();
-        assert!(error.to_string().contains("processor"), "{error}");
+        let built = kernels::supports(EngineKind::Fused, &small(4), cuda);
+        assert_eq!(plain(EngineChoice::Fused, cuda).is_ok(), built.is_ok());
+        let error = of(EngineChoice::Fused, cuda, Stack::lstm(500)).unwrap_err();
+        assert!(error.message.contains("500") || error.message.contains("NVRTC"), "{error}");
 
         let gru = Stack::one(Recurrent::gru(5));
         assert_eq!(of(EngineChoice::Auto, Device::Cpu, gru).unwrap(), EngineKind::Libtorch);

@@ -80,6 +80,10 @@ pub struct MachineInfo {
     pub cuda: Vec<CudaDevice>,
     /// Why it can use none, although there is an NVIDIA driver.
     pub cuda_trouble: Option<String>,
+    /// The GPUs that the engine `fused` can use.
+    pub gpus: Vec<CudaDevice>,
+    /// Why it can use none, although there is an NVIDIA driver.
+    pub gpu_trouble: Option<String>,
 }
 
 /// How a run ended; its record says so too.

@@ -57,7 +57,8 @@ pub struct Definition {
     pub arithmetic: u32,
     /// The version of libtorch, whose arithmetic may change from one to the next.
     pub libtorch: String,
-    /// `cpu` or `cuda`.
+    /// `cpu` or `cuda`: results repeat to the bit on the same kind of device. Those of `fused` do on all, and
+    /// are the processor's.
     pub device: String,
 }
 

@@ -6,6 +6,7 @@ use super::plan::Plan;
 use crate::config::{Arm, DataSection, Exponential, Monitor, Per, Schedule};
 use crate::error::UserError;
 use crate::format::rate;
+use crate::kernels::EngineKind;
 use crate::spec::Metric;
 use crate::train::{TrainingLength, warmup_steps};
 
@@ -56,6 +57,12 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
     let cuda = plan.machine.cuda_trouble.iter().map(|trouble| {
         format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
     });
+    let unproven = (plan.engine == EngineKind::Fused && plan.device_kind() == "cuda").then(|| {
+        "the engine `fused` is new on GPUs and has not run on one yet: scripts/gpu_check compares its bits \
+         with the processor's"
+            .to_owned()
+    });
+    let cuda = cuda.chain(unproven);
     let arms: Vec<String> = arms.map(|(arm, warning)| format!("arm `{arm}`: {warning}")).collect();
     let uneven = splits_cut_here(&plan.study.experiment.data).and_then(|asked| {
         let sizes = [&facts.train, &facts.validation, &facts.test].map(|split| split.examples);

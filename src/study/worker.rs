@@ -39,7 +39,12 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
         Ok(output.flush()?)
     };
     let (libtorch, cuda) = (libtorch_version(), cuda_devices()?);
-    send(Report::MachineInfo(MachineInfo { libtorch, cuda, cuda_trouble }))?;
+    let (gpus, gpu_trouble) = match kernels::driver_devices() {
+        Ok(gpus) => (gpus, None),
+        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+    };
+    let machine = MachineInfo { libtorch, cuda, cuda_trouble, gpus, gpu_trouble };
+    send(Report::MachineInfo(machine))?;
     let control = Arc::new(RunControl::default());
     for order in listen(input, Arc::clone(&control)) {
         match order {

@@ -3,13 +3,13 @@
 
 use super::{ADAM, LIBTORCH, Path, Ragged, engine, fused};
 use batchscope::kernels::{
-    Engine, InstructionSet, Masks, Penalties, Sequences, Settings, Split, State, Step,
+    self, Engine, InstructionSet, Masks, Penalties, Sequences, Settings, Split, Splits, State, Step,
 };
 use batchscope::model;
 use batchscope::spec::{Clip, Input, Objective, Penalty, Shape, Stack, UpdateRule};
 
 /// Examples of one kind.
-struct Examples {
+pub(super) struct Examples {
     shape: Shape,
     ragged: Ragged,
     values: Vec<f32>,
@@ -30,7 +30,7 @@ fn noise(count: usize, seed: u64) -> Vec<f32> {
 
 impl Examples {
     /// Rows of 0 to 40 tokens; a row's label says whether it has many small ones.
-    fn tokens(rows: usize, dim: usize, units: usize) -> Self {
+    pub(super) fn tokens(rows: usize, dim: usize, units: usize) -> Self {
         let draws = noise(rows * 41, 7);
         let row = |draws: &[f32]| -> Vec<i32> {
             let length = ((draws[0] + 1.0) * 20.4) as usize;
@@ -47,7 +47,7 @@ impl Examples {
         Self { shape, ragged: Ragged::new(&rows), values: vec![], steps: 0, labels }
     }
 
-    fn features(rows: usize, steps: usize, features: usize, units: usize) -> Self {
+    pub(super) fn features(rows: usize, steps: usize, features: usize, units: usize) -> Self {
         let values = noise(rows * steps * features, 3);
         let label = |row: &[f32]| f32::from(u8::from(row.iter().sum::<f32>() > 0.0));
         let labels = values.chunks(steps * features).map(label).collect();
@@ -56,22 +56,56 @@ impl Examples {
         Self { shape, ragged: Ragged::new(&[]), values, steps, labels }
     }
 
-    fn engine(&self, path: Path, settings: Settings) -> Box<dyn Engine + '_> {
-        let sequences = match self.shape.input {
+    /// The same for a model with several outputs.
+    pub(super) fn with_outputs(mut self, outputs: usize) -> Self {
+        self.shape.outputs = outputs;
+        let classes = |row: usize| (row * 7 % outputs) as f32;
+        if outputs > 1 {
+            self.labels = (0..self.len()).map(classes).collect();
+        }
+        self
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn sequences(&self) -> Sequences<'_> {
+        match self.shape.input {
             Input::Tokens { .. } => self.ragged.sequences(),
             Input::Features(features) => {
                 Sequences::Features { values: &self.values, steps: self.steps, features }
             }
-        };
-        let optimizer = settings.optimizer;
-        let mut engine = engine(path, self.shape, sequences, &self.labels, settings);
-        let first = State::new(model::keras(&self.shape, 5), &optimizer);
+        }
+    }
+
+    fn first_state(&self, optimizer: &UpdateRule) -> State {
+        State::new(model::keras(&self.shape, 5), optimizer)
+    }
+
+    pub(super) fn engine(&self, path: Path, settings: Settings) -> Box<dyn Engine + '_> {
+        let first = self.first_state(&settings.optimizer);
+        let mut engine = engine(path, self.shape, self.sequences(), &self.labels, settings);
         engine.set_state(&first).unwrap();
         engine
     }
 
+    /// An engine on the emulated GPU that this library holds, if it serves.
+    pub(super) fn on_library(
+        &self,
+        library: &std::path::Path,
+        settings: Settings,
+    ) -> anyhow::Result<Box<dyn Engine + '_>> {
+        let examples = kernels::Examples { sequences: self.sequences(), labels: &self.labels };
+        let splits = Splits { train: examples, validation: examples, test: examples };
+        let first = self.first_state(&settings.optimizer);
+        let mut engine = kernels::engine_on_driver(library, self.shape, splits, settings)?;
+        engine.set_state(&first)?;
+        Ok(engine)
+    }
+
     /// Masks that drop a fifth of everything.
-    fn masks(&self, rows: usize, input: usize, recurrent: usize) -> Masks {
+    pub(super) fn masks(&self, rows: usize, input: usize, recurrent: usize) -> Masks {
         let draw = |count: usize, seed| -> Vec<f32> {
             let keep = |draw: f32| if draw < -0.6 { 0.0 } else { 1.25 };
             noise(count, seed).into_iter().map(keep).collect()

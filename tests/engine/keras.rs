@@ -11,7 +11,7 @@ use batchscope::config::{
     Arm, ClassWeight, Exponential, LayerSection, ModelSection, Per, RecurrentSection, Schedule,
     TrainSection,
 };
-use batchscope::kernels::{self, Arrays, Examples, Splits, State};
+use batchscope::kernels::{Arrays, Examples, Splits, State};
 use batchscope::spec::{
     Adam, AdamForm, Loss, Metric, Metrics, Optimizer, Shape, Stack, Task, probabilities,
 };
@@ -179,7 +179,7 @@ fn trained(path: Path, fixture: &Fixture, case: &Case) -> (Vec<EpochMetrics>, Tr
             checkpoint: &checkpoint,
             best: &best,
         };
-        let mut engine = kernels::engine(path.kind, path.place, shape, splits, settings).unwrap();
+        let mut engine = path.engine(shape, splits, settings);
         let saved = train::load_checkpoint(&checkpoint, &shape, 2).unwrap();
         let first = State::new(case.first_weights.clone(), &optimizer);
         let from = saved.unwrap_or((first, Position::default()));

@@ -4,6 +4,8 @@
 //! A processor that lacks a set of instructions shows its tests as ignored, with the reason
 //! (`build.rs` looks once); `BATCHSCOPE_REQUIRE=avx512` makes them run, and fail where it is missing.
 
+// The engine `fused` on an emulated GPU: the processor's bits, and what a driver may answer.
+mod emulated;
 // The engine `fused`: one result whatever the instructions and threads, and beside libtorch.
 mod fused;
 // Gradients against finite differences of an independent model in f64.
@@ -26,6 +28,7 @@ use batchscope::kernels::{
     Splits, Step,
 };
 use batchscope::spec::{Shape, UpdateRule};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// Rows of tokens as an engine takes them.
@@ -61,18 +64,48 @@ fn start(device: Device) {
 pub(crate) struct Path {
     kind: EngineKind,
     place: Place,
+    /// On an emulated GPU.
+    is_emulated: bool,
+}
+
+impl Path {
+    fn engine<'d>(
+        self,
+        shape: Shape,
+        splits: Splits<'d>,
+        settings: Settings,
+    ) -> Box<dyn Engine + 'd> {
+        if self.is_emulated {
+            return kernels::engine_on_driver(&emulated_gpu(), shape, splits, settings).unwrap();
+        }
+        start(self.place.device);
+        kernels::engine(self.kind, self.place, shape, splits, settings).unwrap()
+    }
 }
 
 const LIBTORCH: Path = libtorch(Device::Cpu);
 
 const fn libtorch(device: Device) -> Path {
     let place = Place { device, threads: 1, instructions: InstructionSet::Portable };
-    Path { kind: EngineKind::Libtorch, place }
+    Path { kind: EngineKind::Libtorch, place, is_emulated: false }
 }
 
 const fn fused(instructions: InstructionSet) -> Path {
     let place = Place { device: Device::Cpu, threads: 1, instructions };
-    Path { kind: EngineKind::Fused, place }
+    Path { kind: EngineKind::Fused, place, is_emulated: false }
+}
+
+/// The engine `fused` on CUDA, on a GPU or on an emulated one.
+const fn fused_on_gpu(is_emulated: bool) -> Path {
+    let place = Place { device: Device::Cuda(0), ..LIBTORCH.place };
+    Path { kind: EngineKind::Fused, place, is_emulated }
+}
+
+/// The driver of the emulated GPU that `build.rs` makes, or the one that `EMULATED_GPU` names: with sanitizers
+/// (`scripts/check_races`), or `libcuda.so.1` for a GPU (`scripts/gpu_check`).
+fn emulated_gpu() -> PathBuf {
+    let named = std::env::var_os("EMULATED_GPU");
+    named.unwrap_or_else(|| env!("BATCHSCOPE_EMULATED_GPU").into()).into()
 }
 
 /// The tests that every way to compute must pass, for each way.
@@ -122,6 +155,9 @@ battery! {
     #[cfg_attr(lacks_avx2, ignore = "NOT TESTED: this processor lacks AVX2 or FMA")]
     on_avx2 = crate::engine::fused(batchscope::kernels::InstructionSet::Avx2);
     on_portable = crate::engine::fused(batchscope::kernels::InstructionSet::Portable);
+    on_emulated_gpu = crate::engine::fused_on_gpu(true);
+    #[ignore = "needs a CUDA device"]
+    on_gpu = crate::engine::fused_on_gpu(false);
 }
 
 /// The tests of models that libtorch alone computes, on the processor and on a GPU.
@@ -152,10 +188,9 @@ fn engine<'d>(
     labels: &'d [f32],
     settings: Settings,
 ) -> Box<dyn Engine + 'd> {
-    start(path.place.device);
     let examples = Examples { sequences, labels };
     let splits = Splits { train: examples, validation: examples, test: examples };
-    kernels::engine(path.kind, path.place, shape, splits, settings).unwrap()
+    path.engine(shape, splits, settings)
 }
 
 const BATCHES: [&[u32]; 3] = [&[0, 1, 2], &[3, 4, 5], &[6, 7]];

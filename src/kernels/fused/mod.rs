@@ -24,6 +24,7 @@ mod activation;
 mod backward;
 mod batch;
 mod cell;
+pub(super) mod cuda;
 mod dense;
 mod elementwise;
 mod embedding;
@@ -228,20 +229,9 @@ impl<'d> Fused<'d> {
         });
     }
 
-    /// The arrays that are penalised: where they lie, piece by piece.
-    fn penalised(&self) -> impl Iterator<Item = (Range<usize>, Penalty)> + use<'d> {
-        let layout = self.parameters.layout;
-        let penalties = self.settings.penalties.first().copied().unwrap_or_default();
-        let Penalties { kernel: input, recurrent: state, bias } = penalties;
-        let panels = (0..layout.panels).flat_map(move |panel| {
-            [(layout.input_weights(panel), input), (layout.state_weights(panel), state)]
-        });
-        panels.chain([(layout.bias(), bias)]).filter(|(_, penalty)| !penalty.is_none())
-    }
-
     /// Penalties, norm, clipping, update.
     fn update(&mut self, lr: f64) {
-        for (range, by) in self.penalised() {
+        for (range, by) in penalised(self.parameters.layout, &self.settings) {
             optimizer::penalise(
                 &mut self.gradient[range.clone()],
                 &self.parameters.packed[range],
@@ -266,17 +256,30 @@ impl<'d> Fused<'d> {
             self.embedding.update(self.instructions, threads, &rule, tokens, gradients);
         }
     }
+}
 
-    /// Splits canonical arrays into the embedding's and all others.
-    fn split<'a>(&self, arrays: &'a Arrays) -> Result<(&'a [f32], &'a [Vec<f32>])> {
-        let shapes = self.shape.parameters();
-        ensure!(arrays.len() == shapes.len(), "the state holds another model's parameters");
-        for (array, parameter) in arrays.iter().zip(&shapes) {
-            ensure!(array.len() == parameter.count(), "`{}` has another size", parameter.path);
-        }
-        let first = self.shape.place(LSTM, Role::Kernel);
-        Ok((arrays[..first].first().map_or(&[], Vec::as_slice), &arrays[first..]))
+/// Splits canonical arrays into the embedding's and all others.
+fn split_arrays<'a>(shape: &Shape, arrays: &'a Arrays) -> Result<(&'a [f32], &'a [Vec<f32>])> {
+    let shapes = shape.parameters();
+    ensure!(arrays.len() == shapes.len(), "the state holds another model's parameters");
+    for (array, parameter) in arrays.iter().zip(&shapes) {
+        ensure!(array.len() == parameter.count(), "`{}` has another size", parameter.path);
     }
+    let first = shape.place(LSTM, Role::Kernel);
+    Ok((arrays[..first].first().map_or(&[], Vec::as_slice), &arrays[first..]))
+}
+
+/// The arrays that are penalised: where they lie, piece by piece.
+fn penalised(
+    layout: Layout,
+    settings: &Settings,
+) -> impl Iterator<Item = (Range<usize>, Penalty)> + use<> {
+    let penalties = settings.penalties.first().copied().unwrap_or_default();
+    let Penalties { kernel: input, recurrent: state, bias } = penalties;
+    let panels = (0..layout.panels).flat_map(move |panel| {
+        [(layout.input_weights(panel), input), (layout.state_weights(panel), state)]
+    });
+    panels.chain([(layout.bias(), bias)]).filter(|(_, penalty)| !penalty.is_none())
 }
 
 impl Engine for Fused<'_> {
@@ -285,8 +288,8 @@ impl Engine for Fused<'_> {
             state.moments.len() == self.settings.optimizer.moments(),
             "the state belongs to another optimizer"
         );
-        let (vectors, others) = self.split(&state.parameters)?;
-        let split = state.moments.iter().map(|arrays| self.split(arrays));
+        let (vectors, others) = split_arrays(&self.shape, &state.parameters)?;
+        let split = state.moments.iter().map(|arrays| split_arrays(&self.shape, arrays));
         let (of_vectors, of_others): (Vec<_>, Vec<_>) =
             split.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let of_vectors = of_vectors.into_iter().map(<[f32]>::to_vec).collect();
@@ -370,7 +373,7 @@ impl Engine for Fused<'_> {
     }
 
     fn penalty(&self) -> Result<f64> {
-        let each = self.penalised();
+        let each = penalised(self.parameters.layout, &self.settings);
         Ok(each.map(|(range, by)| optimizer::penalty(&self.parameters.packed[range], by)).sum())
     }
 

@@ -78,7 +78,7 @@ pub fn cuda_devices() -> Result<Vec<CudaDevice>> {
 
 /// The most memory in bytes that a GPU held since an engine was last made for it; `None` for the
 /// processor, where an engine works in the process's own memory.
-pub fn peak_device_memory(device: Device) -> Result<Option<u64>> {
+pub(super) fn peak_device_memory(device: Device) -> Result<Option<u64>> {
     match device {
         Device::Cpu => Ok(None),
         Device::Cuda(index) => shim::cuda_peak(index, false).map(Some),

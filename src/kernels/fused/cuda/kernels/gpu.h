@@ -1,0 +1,24 @@
+// The subset of CUDA C++ in which the kernels are written. NVRTC takes it as it is; a C++ compiler for the
+// processor takes it through emulate.h. Both give the same bits: neither contracts a product and a sum
+// (-fmad=false, -ffp-contract=off), long sums are chains of fmaf, division and square root are those of IEEE 754.
+//
+// Allowed: threadIdx.x, blockDim.x, blockIdx, gridDim, __syncthreads, __syncwarp, __shfl_xor_sync, fmaf, sqrtf,
+// sqrt, float4, pool(). No atomics: the order of every sum is fixed.
+#pragma once
+#ifdef __CUDACC__
+typedef unsigned int u32;
+typedef unsigned long long u64;
+#define DEVICE static __device__ __forceinline__
+// A kernel takes one Step, which stays where the driver puts it.
+#define KERNEL(name, threads) extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Step s)
+// Memory that the threads of a block share; its size is given when the kernel is launched.
+DEVICE float* pool() {
+  extern __shared__ float4 gpu_pool[];
+  return reinterpret_cast<float*>(gpu_pool);
+}
+#define DEVICE_METHOD __device__ __forceinline__
+DEVICE u32 bits_of(float x) { return __float_as_uint(x); }
+DEVICE float of_bits(u32 x) { return __uint_as_float(x); }
+#else
+#include "emulate.h"
+#endif

@@ -1,0 +1,103 @@
+// What every kernel is given: one step of one run. `cuda/step.rs` has the same, field by field.
+//
+// Shapes: F features, H units, P = ceil(H / 16) panels, width = 16 P, K outputs, V tokens of the vocabulary,
+// U different tokens of the step, S slabs and R row-steps of a launch. Weights lie as `layout.rs` says; gates are
+// float4 (i f g o), one a unit. A slab's row-steps are numbered time step by time step, as `batch.rs` says.
+#pragma once
+#include "gpu.h"
+
+constexpr u32 GROUP = 16;        // units of a panel
+constexpr u32 PANEL = 64;        // its gates
+constexpr u32 ROWS = 16;         // rows of a slab, at most
+constexpr u32 CHUNK = 4;         // time steps whose gradients of weights are added up from 0
+constexpr u32 TOKEN_CHUNK = 128; // different tokens of which the same is true
+constexpr u32 TILE = 64;         // rows, and columns, of a tile of a product
+constexpr u32 BLOCK = 1024;      // values whose squares are summed together
+
+struct Slab {
+  u32 first;    // its first row-step
+  u32 steps;    // T of its longest row
+  u32 rows;     // at most ROWS
+  u32 offsets;  // where its T + 1 offsets stand among `offsets`
+};
+
+struct Step {
+  // What the host made of the step's rows.
+  const Slab* slabs;           // [S]
+  const u32* offsets;          // the first row-step of each time step, counted from the slab's first
+  const u32* rows;             // [S][16] numbers in the split
+  const u32* positions;        // [S][16] places among the rows that were asked for
+  const float* targets;        // [S][16]
+  const float* shares;         // [S][16] what a row counts: its weight over B
+  const u32* numbers;          // [R] of each row-step's token among the different ones; null for features
+  const u32* tokens;           // [U]
+  const u32* firsts;           // [U + 1] where each token's occurrences begin
+  const u32* occurrences;      // [R] row-steps, ascending for each token
+  const float* input_masks;    // [B][input_gates][F]
+  const float* state_masks;    // [B][4][H]
+  // What stays on the device.
+  const float* values;         // features [N][T][F], or the embedding [V][F]
+  float* packed;               // the weights
+  float* moments[2];           // as the weights
+  float* embedding;            // [V][F]
+  float* embedding_moments[2]; // as the embedding
+  int* slots;                  // [V] the number of a token of the step, or -1
+  // What is computed.
+  float4* gates;               // [R][width] i f g o, then their gradients
+  float* cells;                // [R][width]
+  float* states;               // [R][width]
+  float* last;                 // [S][16][width] each row's last state
+  float* d_logits;             // [S][16][K]
+  float* slab_gradients;       // [S][len]
+  float* gradient;             // [len]
+  float4* products;            // [U][width] weight_ih vector + bias, once for each token
+  float4* d_products;          // [U][width]
+  float* d_vectors;            // [U][input_width]
+  float* d_inputs;             // [R][input_width]
+  double* squares;             // one a block of values
+  double* parts;               // [2 P + 1] penalties
+  float* logits;               // [B][K]
+  float* norm;
+  double* penalty;
+  // Penalties on the weights of inputs and of states, and on the bias.
+  double l1[3], l2[3];
+  double clip_most;
+  u32 features, units, panels, outputs;
+  u32 input_width, len;
+  u32 slab_count, tokens_count, vocabulary;
+  u32 steps;        // T of features
+  u32 input_gates;  // masks of inputs: 0, 1, or 4 a row
+  u32 state_gates;  // masks of states: 0, or 4 a row
+  u32 table;        // whether products with tokens are there, once for each
+  u32 training;
+  u32 loss;         // as `loss_number` in step.rs has them
+  u32 clip;         // 0 no, 1 by norm, 2 by value
+  u32 rule;         // 0 Adam, 1 descent, 2 momentum, 3 Nesterov's
+  u32 keeps;        // moments that the rule keeps
+  float loss_setting;
+  float beta_1[2], beta_2[2];
+  float decay, rate, root, epsilon, momentum;
+};
+
+DEVICE u32 width_of(const Step& s) { return s.panels * GROUP; }
+DEVICE u32 columns_of(const Step& s) { return s.features + s.units; }
+// Where column `column` of weight_ih, or F + `unit` of weight_hh, of a panel begins: 64 values, gate by gate.
+DEVICE u32 weight_at(const Step& s, u32 panel, u32 column) { return (panel * columns_of(s) + column) * PANEL; }
+DEVICE u32 bias_at(const Step& s) { return s.panels * columns_of(s) * PANEL; }
+DEVICE u32 dense_at(const Step& s) { return bias_at(s) + s.panels * PANEL; }
+DEVICE u32 dense_bias_at(const Step& s) { return dense_at(s) + s.outputs * width_of(s); }
+
+// The 64 values of a panel from `at` on hold a unit's four gates GROUP apart.
+DEVICE float4 gates_of(const float* at) { return {at[0], at[GROUP], at[2 * GROUP], at[3 * GROUP]}; }
+
+// A slab with its offsets.
+struct Rows {
+  Slab slab;
+  const u32* offsets;
+
+  DEVICE_METHOD u32 active(u32 step) const { return step >= slab.steps ? 0 : offsets[step + 1] - offsets[step]; }
+};
+DEVICE Rows rows_of(const Step& s, u32 slab) {
+  const Slab found = s.slabs[slab];
+  return {found, s.offsets + found.offsets};
+}

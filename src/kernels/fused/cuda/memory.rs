@@ -1,0 +1,171 @@
+//! What a run has on its GPU, and the room in which steps are computed.
+
+use super::super::layout::Layout;
+use super::gpu::{Buffer, Gpu};
+use super::step::{Address, StepArguments};
+use anyhow::Result;
+use std::rc::Rc;
+
+/// Memory that grows when more is needed. What it held is lost then.
+#[derive(Default)]
+pub(super) struct Room(Option<Buffer>);
+
+impl Room {
+    /// Room for so many bytes; where it lies.
+    pub(super) fn hold(&mut self, gpu: &Rc<Gpu>, bytes: usize) -> Result<Address> {
+        if self.0.as_ref().is_none_or(|buffer| buffer.bytes() < bytes) {
+            // The old memory goes first.
+            self.0 = None;
+            self.0 = Some(gpu.allocate(bytes)?);
+        }
+        Ok(self.address())
+    }
+
+    /// The same, and puts these values there.
+    pub(super) fn put<T: bytemuck::NoUninit>(
+        &mut self,
+        gpu: &Rc<Gpu>,
+        values: &[T],
+    ) -> Result<Address> {
+        let address = self.hold(gpu, size_of_val(values))?;
+        if let Some(buffer) = &self.0 {
+            buffer.upload(values)?;
+        }
+        Ok(address)
+    }
+
+    /// The same, and sets all bytes to 0.
+    pub(super) fn zeros(&mut self, gpu: &Rc<Gpu>, bytes: usize) -> Result<Address> {
+        let address = self.hold(gpu, bytes)?;
+        if let Some(buffer) = &self.0 {
+            buffer.fill(0, bytes)?;
+        }
+        Ok(address)
+    }
+
+    /// The first values that it holds.
+    pub(super) fn get<T: bytemuck::Pod>(&self, count: usize) -> Result<Vec<T>> {
+        match &self.0 {
+            Some(buffer) if count > 0 => buffer.download(count),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Where it lies; 0 for nowhere.
+    pub(super) fn address(&self) -> Address {
+        self.0.as_ref().map_or(0, Buffer::address)
+    }
+
+    /// Its size.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, Buffer::bytes)
+    }
+}
+
+/// The weights with what the optimizer keeps.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// As [`Layout`] says.
+    pub(super) packed: Room,
+    pub(super) moments: Vec<Room>,
+    /// `[V, F]`
+    pub(super) embedding: Room,
+    pub(super) embedding_moments: Vec<Room>,
+    /// -1 for each token of the vocabulary.
+    pub(super) slots: Room,
+}
+
+impl Kept {
+    /// Tells a step where all of it lies.
+    pub(super) fn tell(&self, step: &mut StepArguments) {
+        let both = |rooms: &[Room]| [0, 1].map(|at| rooms.get(at).map_or(0, Room::address));
+        step.packed = self.packed.address();
+        step.moments = both(&self.moments);
+        step.embedding = self.embedding.address();
+        step.embedding_moments = both(&self.embedding_moments);
+        step.slots = self.slots.address();
+    }
+}
+
+/// The room of a step, kept from step to step.
+#[derive(Default)]
+pub(super) struct Workspace {
+    /// Tokens and masks of the step.
+    pub(super) step: Room,
+    /// The slabs of a launch.
+    pub(super) wave: Room,
+    gates: Room,
+    cells: Room,
+    states: Room,
+    last: Room,
+    d_logits: Room,
+    slab_gradients: Room,
+    pub(super) gradient: Room,
+    products: Room,
+    d_products: Room,
+    pub(super) d_vectors: Room,
+    d_inputs: Room,
+    squares: Room,
+}
+
+const FLOAT: usize = size_of::<f32>();
+
+/// Bytes that a slab needs, with so many row-steps.
+pub(super) fn slab_bytes(layout: &Layout, row_steps: usize, wants_inputs: bool) -> usize {
+    let inputs = if wants_inputs { layout.input_width() } else { 0 };
+    FLOAT * (row_steps * (6 * layout.width() + inputs) + layout.len())
+}
+
+impl Workspace {
+    /// Makes room for the sums of a step with so many different tokens, which become 0. `table`: products
+    /// are computed once for each.
+    pub(super) fn begin(
+        &mut self,
+        gpu: &Rc<Gpu>,
+        layout: &Layout,
+        tokens: usize,
+        step: &mut StepArguments,
+    ) -> Result<()> {
+        let (products, vectors) = (tokens * layout.width() * 4, tokens * layout.input_width());
+        if step.table == 1 {
+            step.products = self.products.hold(gpu, FLOAT * products)?;
+        }
+        if step.training == 1 {
+            step.gradient = self.gradient.zeros(gpu, FLOAT * layout.len())?;
+            step.d_vectors = self.d_vectors.zeros(gpu, FLOAT * vectors)?;
+            if step.table == 1 {
+                step.d_products = self.d_products.zeros(gpu, FLOAT * products)?;
+            }
+            let blocks = layout.len().div_ceil(BLOCK) + vectors.div_ceil(BLOCK);
+            step.squares = self.squares.hold(gpu, size_of::<f64>() * blocks)?;
+        }
+        Ok(())
+    }
+
+    /// Makes room for the slabs of a launch.
+    pub(super) fn slabs(
+        &mut self,
+        gpu: &Rc<Gpu>,
+        layout: &Layout,
+        (slabs, row_steps): (usize, usize),
+        step: &mut StepArguments,
+    ) -> Result<()> {
+        let (width, rows) = (layout.width(), slabs * super::SLAB);
+        step.gates = self.gates.hold(gpu, FLOAT * row_steps * width * 4)?;
+        step.cells = self.cells.hold(gpu, FLOAT * row_steps * width)?;
+        step.states = self.states.hold(gpu, FLOAT * row_steps * width)?;
+        step.last = self.last.hold(gpu, FLOAT * rows * width)?;
+        if step.training == 1 {
+            step.d_logits = self.d_logits.hold(gpu, FLOAT * rows * layout.outputs)?;
+            step.slab_gradients = self.slab_gradients.hold(gpu, FLOAT * slabs * layout.len())?;
+            if step.input_gates > 0 && step.tokens_count > 0 {
+                step.d_inputs =
+                    self.d_inputs.hold(gpu, FLOAT * row_steps * layout.input_width())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Values whose squares are summed together.
+pub(super) const BLOCK: usize = 1024;

@@ -1,0 +1,106 @@
+//! Studies on a GPU, as a user runs them. The GPU is emulated: the program finds a library that stands in for
+//! NVIDIA's driver, and goes through every call of it.
+
+use crate::util::{Ended, STUDY, Scene};
+use std::fs;
+
+/// The emulated GPU under the driver's name, in a folder where the loader looks first. `part` is what it
+/// plays (`kernels/libcuda.cpp`); empty for a GPU that serves.
+fn run_on_gpu(scene: &Scene, part: &str, arguments: &[&str]) -> Ended {
+    let folder = scene.path(&format!("driver{part}"));
+    fs::create_dir_all(&folder).unwrap();
+    let library = folder.join(format!("libcuda{part}.so"));
+    if !library.exists() {
+        fs::copy(env!("BATCHSCOPE_EMULATED_GPU"), &library).unwrap();
+        std::os::unix::fs::symlink(&library, folder.join("libcuda.so.1")).unwrap();
+    }
+    Ended::from(scene.batchscope(arguments).env("LD_LIBRARY_PATH", folder).output().unwrap())
+}
+
+const FUSED: [&str; 4] = ["--device", "cuda", "--set", "train.engine=fused"];
+
+fn run(study: &str, more: &[&'static str]) -> Vec<String> {
+    let all = ["run", "tiny.yaml", "--workers", "1", "--out", study]
+        .into_iter()
+        .chain(more.iter().copied());
+    all.map(str::to_owned).collect()
+}
+
+fn of(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+const FILES: [&str; 4] =
+    ["metrics.jsonl", "steps.jsonl", "test_predictions.csv", "weights.safetensors"];
+
+#[test]
+#[cfg_attr(lacks_nvrtc, ignore = "NOT TESTED: this build found no NVRTC")]
+fn a_study_on_a_gpu_repeats_the_processors_records_and_goes_on_there() {
+    let scene = Scene::new();
+    let logging = STUDY.replace("  device: cpu\n", "  logging: { every_steps: 1 }\n");
+    scene.write("tiny.yaml", &logging);
+    let processor = run("processor", &["--device", "cpu", "--set", "train.engine=fused"]);
+    scene.run(&of(&processor)).expect(0);
+    let gpu = run("gpu", &FUSED);
+    let ended = run_on_gpu(&scene, "", &of(&gpu)).expect(0);
+    assert!(ended.stderr.contains("has not run on one yet"), "{}", ended.stderr);
+    for arm in ["small", "large"] {
+        for seed in 0..2 {
+            for file in FILES {
+                let of = |study: &str| {
+                    fs::read(scene.path(&format!("{study}/{arm}/seed-{seed}/{file}")))
+                };
+                assert_eq!(
+                    of("gpu").unwrap(),
+                    of("processor").unwrap(),
+                    "{arm}/seed-{seed}/{file}"
+                );
+            }
+        }
+    }
+    // The device is not part of what a run is.
+    let again = run_on_gpu(&scene, "", &of(&run("processor", &FUSED))).expect(0);
+    assert!(again.stderr.contains("4 of 4 runs are done already"), "{}", again.stderr);
+    let timing = scene.read("gpu/small/seed-0/timing.jsonl");
+    assert!(timing.contains("\"peak_memory\":"), "{timing}");
+}
+
+#[test]
+#[cfg_attr(lacks_nvrtc, ignore = "NOT TESTED: this build found no NVRTC")]
+fn a_driver_that_cannot_serve_is_an_error_with_what_to_do() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("  device: cpu\n", ""));
+    for (part, reason) in [
+        ("-none", "the NVIDIA driver finds no GPU: see what `nvidia-smi` says"),
+        (
+            "-old",
+            "the NVIDIA driver is one of CUDA 12.4: a driver of version 580 or later is needed",
+        ),
+        ("-turing", "needs sm_80 or later: use the engine `libtorch` there"),
+    ] {
+        let ended = run_on_gpu(&scene, part, &of(&run("none", &FUSED)));
+        assert_ne!(ended.code, Some(0), "{part}");
+        let said = format!("{}{}", ended.stderr, ended.stdout)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert!(said.contains(reason), "{part}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn a_model_that_the_kernels_do_not_serve_is_refused_with_the_reason() {
+    let scene = Scene::new();
+    scene.write(
+        "tiny.yaml",
+        &STUDY.replace("  device: cpu\n", "").replace("units: 5", "units: 113"),
+    );
+    let ended = run_on_gpu(&scene, "", &of(&run("none", &FUSED))).expect(2);
+    let built = ended.stderr.contains("has kernels for up to 112 units on a GPU");
+    assert!(
+        built || ended.stderr.contains("has no CUDA kernels in this build"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -215,6 +215,6 @@ pub enum EngineChoice {
     Auto,
     /// libtorch's autograd, oneDNN and cuDNN: the reference.
     Libtorch,
-    /// This project's own kernels, on the processor alone.
+    /// This project's own kernels: on the processor, and on CUDA where both are asked for.
     Fused,
 }

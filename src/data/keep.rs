@@ -35,8 +35,12 @@ const CHECKSUMS: &str = "checksums.json";
 /// The hash of the data that a study keeps facts of; `None` where these are missing or damaged, which is
 /// told where they are needed.
 pub fn kept_hash(folder: &Path) -> Option<String> {
-    let facts: Facts = json(folder, FACTS).ok()?;
-    Some(facts.hash)
+    Some(kept_facts(folder)?.hash)
+}
+
+/// The facts that a study keeps of its data; `None` as for the hash.
+pub fn kept_facts(folder: &Path) -> Option<Facts> {
+    json(folder, FACTS).ok()
 }
 
 impl Prepared {

@@ -35,7 +35,7 @@ pub use dataset::Dataset;
 pub use encoder::{Encoded, Encoder, Inputs};
 pub use facts::{Facts, InTraining, Overlap, SplitFacts, TargetFacts};
 pub use found::Found;
-pub use keep::{kept_hash, kept_vocabulary};
+pub use keep::{kept_facts, kept_hash, kept_vocabulary};
 pub use labels::FEW_NUMBERS;
 pub use moment::is_time;
 pub use peek::{

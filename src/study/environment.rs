@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::pool::Pool;
 use super::record::{RunFolder, Status, wall_clock};
 use crate::config::Study;
-use crate::data::{Account, Overlap, SplitFacts};
+use crate::data::{self, Account, Overlap, SplitFacts};
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use crate::kernels::EngineKind;
@@ -256,7 +256,9 @@ impl Plan {
 pub fn sessions(folder: &Path) -> Result<Vec<Session>> {
     let values = session_values(folder)?;
     if values.is_empty() && are_lost(folder, &values)? {
-        return Ok(vec![Session { earlier_lost: true, ..Session::default() }]);
+        // What rows share is known without them: else bounds over rows would be narrower.
+        let known = Session::read(&json!({ "data": data::kept_facts(&folder.join("data")) }));
+        return Ok(vec![Session { earlier_lost: true, ..known }]);
     }
     Ok(values.iter().map(Session::read).collect())
 }

@@ -1,10 +1,10 @@
 //! `environment.json`: on what the study ran, one entry a session, for whoever wants to repeat it.
 
 use super::additions::Additions;
+use super::exec::Pool;
 use super::folder::StudyFolder;
 use super::folder::run_folders;
 use super::plan::Plan;
-use super::pool::Pool;
 use super::record::{RunFolder, Status, wall_clock};
 use crate::config::Study;
 use crate::data::{Account, Overlap, SplitFacts};

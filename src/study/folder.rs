@@ -1,8 +1,9 @@
 //! The folder of a study: its lock, its resolved file, and which runs it already holds.
 
-use super::plan::{Plan, Run};
+use super::plan::Plan;
 use super::record::{Definition, RunFolder, Status};
 use super::resume::trouble;
+use super::run::Run;
 use super::selection::Selection;
 use crate::config::{Source, Study};
 use crate::error::UserError;

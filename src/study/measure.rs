@@ -6,13 +6,14 @@
 //! after a study has finished.
 
 use super::Observer;
+use super::control::RunControl;
+use super::exec::{Halt, Job, Pool};
 use super::folder::StudyFolder;
-use super::plan::{Plan, Run, Stage};
-use super::pool::{Halt, Job, Pool};
+use super::plan::Plan;
 use super::protocol::{Measure, RunEnd, Task};
 use super::record::{RunFolder, Status};
+use super::run::{Run, Stage};
 use super::selection::Selection;
-use super::worker::RunControl;
 use crate::data::Dataset;
 use crate::kernels::{self, LossSurface, State};
 use crate::model;

@@ -1,11 +1,10 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
 use super::labels;
-use super::pool::Pool;
 use super::protocol::MachineInfo;
+use super::rates::{Tuning, settled};
 use super::record::Definition;
-use super::review;
-use super::tuning::{Tuning, settled};
+use super::run::Run;
 use crate::config::{Arm, EngineChoice, Init, ModelSection, Study};
 use crate::data::{Facts, Prepared};
 use crate::error::UserError;
@@ -14,57 +13,8 @@ use crate::model;
 use crate::spec::Shape;
 use crate::train::TrainingLength;
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// One arm with one seed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// The configuration.
-    pub arm: Arm,
-    /// Its seed.
-    pub seed: u64,
-    /// What it is for.
-    pub stage: Stage,
-}
-
-/// What a run is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// To be reported: it is measured on the test split.
-    Report,
-    /// To find the learning rate of its arm, which is the rate that is tried: it sees no test split,
-    /// and leaves neither weights nor curves.
-    Tuning,
-}
-
-impl Run {
-    /// `<arm>/seed-<seed>`, or `tuning/<arm>/lr-<rate>/seed-<seed>`; also its folder in the study.
-    pub fn id(&self) -> String {
-        let (name, seed) = (&self.arm.name, self.seed_name());
-        match self.stage {
-            Stage::Report => format!("{name}/{seed}"),
-            Stage::Tuning => format!("tuning/{name}/lr-{}/{seed}", self.arm.train.optimizer.lr()),
-        }
-    }
-
-    /// `seed-<seed>`
-    pub fn seed_name(&self) -> String {
-        format!("seed-{}", self.seed)
-    }
-
-    /// All report runs of a study, seed by seed, so that arms can be compared before all runs are done.
-    pub fn all(study: &Study) -> Vec<Self> {
-        let mut runs = Vec::new();
-        for seed in study.all_seeds() {
-            let arms = study.arms.iter().filter(|arm| study.has_seed(&arm.name, seed)).cloned();
-            runs.extend(arms.map(|arm| Self { arm, seed, stage: Stage::Report }));
-        }
-        runs
-    }
-}
 
 /// All runs of a study, and what they share.
 #[derive(Debug, Clone)]
@@ -148,22 +98,17 @@ impl Plan {
         }
     }
 
-    /// What is legal but surprising.
-    pub fn warnings(&self) -> Vec<String> {
-        review::warnings(self)
-    }
-
     /// Where the prepared examples are.
     pub fn dataset(&self) -> PathBuf {
         self.data.path.clone()
     }
 }
 
-pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
+pub(super) fn plan(study: &Study, data: Prepared, machine: &MachineInfo) -> Result<Plan> {
     let mut study = study.clone();
-    let devices = devices(&study.experiment.train.device, pool)?;
+    let devices = devices(&study.experiment.train.device, machine)?;
     let train = &mut study.experiment.train;
-    let mut machine = pool.machine_info().clone();
+    let mut machine = machine.clone();
     if train.device == "cpu" {
         // Who asked for the processor need not hear of trouble with a GPU.
         machine.cuda_trouble = None;
@@ -183,9 +128,6 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
         labels::refuse_other_classes(arm, &data.facts)?;
     }
     let weight_files = weight_files(&study.arms, &data)?;
-    for arm in &study.arms {
-        review::refuse_endless(arm, &TrainingLength::new(arm, data.facts.train.examples))?;
-    }
     Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
 }
 
@@ -242,11 +184,11 @@ fn weight_files(arms: &[Arm], data: &Prepared) -> Result<BTreeMap<PathBuf, Strin
 }
 
 /// The devices that a choice stands for on this machine.
-fn devices(choice: &str, pool: &Pool) -> Result<Vec<Device>, UserError> {
-    let found = pool.machine_info().cuda.len();
+fn devices(choice: &str, machine: &MachineInfo) -> Result<Vec<Device>, UserError> {
+    let found = machine.cuda.len();
     let all = || (0..found).map(Device::Cuda).collect::<Vec<_>>();
     let absent = |what: String| {
-        let trouble = pool.machine_info().cuda_trouble.as_deref();
+        let trouble = machine.cuda_trouble.as_deref();
         let reason = match (trouble, found) {
             (Some(trouble), _) => format!("libtorch cannot use CUDA here: {trouble}"),
             (None, 0) => "this machine has no NVIDIA driver (libcuda.so.1)".to_owned(),

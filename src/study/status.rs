@@ -3,10 +3,10 @@
 use super::additions::Additions;
 use super::environment::sessions;
 use super::folder::{in_use, resolved, run_folders};
-use super::plan::Run;
+use super::rates::{Tuning, read_undamaged, settled};
 use super::record::{Definition, Record, RunFolder, Status};
+use super::run::Run;
 use super::summary::{ArmSummary, summarise};
-use super::tuning::{Tuning, read_undamaged, settled};
 use crate::config::{Arm, Study};
 use crate::data;
 use crate::error::UserError;

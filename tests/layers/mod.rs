@@ -58,18 +58,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
     &["analysis::findings", "analysis::verdict"],
     &["config::arms", "config::overlay", "config::resolve"],
     &["kernels::fused::tile", "kernels::fused::vector"],
-    &[
-        "study::folder",
-        "study::plan",
-        "study::pool",
-        "study::protocol",
-        "study::review",
-        "study::selection",
-        "study::summary",
-        "study::tuning",
-        "study::worker_process",
-    ],
-    &["study::measure", "study::recorder", "study::worker"],
 ];
 
 /// The library's modules. `main.rs` stands apart: it is the program.

@@ -1,15 +1,18 @@
 //! The workers of one study: started when there is work, fed run by run, replaced when they die.
 
-use super::Observer;
-use super::folder::StudyFolder;
-use super::killed::{Killed, Memory, how_killed, said_of, what_to_do};
-use super::plan::{Plan, Run, Stage};
-use super::protocol::{MachineInfo, Measure, NoRoom, Order, Report, RunEnd, StepTimes, Task};
-use super::record::{Record, RunFolder, Status};
 use super::worker_process::{Said, Worker, WorkerExit};
 use crate::config::ProbeSection;
 use crate::error::UserError;
 use crate::kernels::{Device, InstructionSet, Place};
+use crate::study::Observer;
+use crate::study::folder::StudyFolder;
+use crate::study::killed::{Killed, Memory, how_killed, said_of, what_to_do};
+use crate::study::plan::Plan;
+use crate::study::protocol::{
+    MachineInfo, Measure, NoRoom, Order, Report, RunEnd, StepTimes, Task,
+};
+use crate::study::record::{Record, RunFolder, Status};
+use crate::study::run::{Run, Stage};
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
 use std::fs;
@@ -59,7 +62,7 @@ pub struct Job {
 
 impl Job {
     /// Training these runs.
-    pub(super) fn train(runs: &[Run]) -> Vec<Self> {
+    pub(in crate::study) fn train(runs: &[Run]) -> Vec<Self> {
         let train = |run: &Run| Self { run: run.clone(), measurement: None };
         runs.iter().map(train).collect()
     }
@@ -76,12 +79,12 @@ pub struct Halt<'s> {
 
 impl Halt<'_> {
     /// Whether somebody wants it to stop.
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(in crate::study) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
     /// Whether the time is over.
-    pub(super) fn is_late(&self) -> bool {
+    pub(in crate::study) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
@@ -151,7 +154,7 @@ impl Pool {
     }
 
     /// Measures one run's steps and memory on the first worker.
-    pub(super) fn time(&mut self, plan: &Plan, run: &Run) -> Result<StepTimes> {
+    pub(in crate::study) fn time(&mut self, plan: &Plan, run: &Run) -> Result<StepTimes> {
         let place = self.place(plan.devices[0], self.parallel(plan, plan.runs.len()));
         let task = task(plan, run, &RunFolder::new("".as_ref()), place)?;
         self.members[0].send(&Order::Time(Box::new(task)))?;
@@ -172,7 +175,7 @@ impl Pool {
     /// Does these jobs; gives how each ended, `None` for those that a stop or the end of the time kept
     /// from starting. Where the disk takes no more, all stop as if they were asked to, and that is the
     /// error.
-    pub(super) fn run_all(
+    pub(in crate::study) fn run_all(
         &mut self,
         plan: &Plan,
         folder: &StudyFolder,

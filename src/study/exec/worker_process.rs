@@ -1,8 +1,8 @@
 //! One worker process, as the study sees it.
 
-use super::killed::in_short;
-use super::protocol::{Order, Report};
 use crate::kernels::Device;
+use crate::study::killed::in_short;
+use crate::study::protocol::{Order, Report};
 use anyhow::{Context, Result};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};

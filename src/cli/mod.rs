@@ -14,6 +14,7 @@ mod growth;
 mod init;
 mod interrupt;
 mod labels;
+mod machine;
 mod predict;
 mod progress;
 mod quick;
@@ -23,7 +24,9 @@ mod run;
 mod schema;
 mod sink;
 mod status;
+mod stop;
 mod tables;
+mod work;
 mod wrap;
 
 use diagnostics::Output;
@@ -33,8 +36,8 @@ use crate::config::{Override, Source, Study, Time};
 use crate::error::UserError;
 use crate::files;
 use crate::kernels::{InstructionSet, signals};
-use crate::study::{self, Pool, Workers};
-use anyhow::{Context, Result};
+use crate::study;
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -115,6 +118,25 @@ enum Command {
     /// `report`, or null when no run is finished), and error (message, hint) when the report could not
     /// be written.
     Run(run::RunArgs),
+    /// Work on a study beside other workers, on any machines that see its folder
+    ///
+    /// Any number of these may start and end at any time: each trains what no other has, goes on where a
+    /// dead one left off, and ends when nothing is left to do; the last one draws the report. A scheduler
+    /// such as Slurm or Kubernetes starts them. The first one prepares the folder. While they are at work,
+    /// `batchscope run` refuses the study, and they refuse one that a `run` has.
+    ///
+    /// Exit code 0: nothing is left to do. 1: some runs failed or diverged. 2: this worker cannot work
+    /// here. 130: stopped, by a signal or by `batchscope stop`; what it was at is saved.
+    ///
+    /// With --json: study, folder, end (over, stopped or late), trained (runs that this worker brought to
+    /// their end), arms, failures, tunings, until and report as in `run`.
+    Work(work::WorkArgs),
+    /// Have all workers of a study save and end
+    ///
+    /// Those that start later end at once, until `--undo`, or a `batchscope run` of the study.
+    ///
+    /// With --json: folder, workers (host, process, job and runs of those that live).
+    Stop(stop::StopArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
     ///
     /// Reads the study's folder alone, also while the study is running.
@@ -123,7 +145,7 @@ enum Command {
     /// exit code 1.
     ///
     /// With --json: study, folder, state (running, damaged, out_of_time, interrupted, ended or finished),
-    /// arms as in `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or
+    /// workers (of `batchscope work`), arms as in `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or
     /// message and hint), where others are runs in the folder that the study has no more, and tunings and
     /// until as in `run`.
     Status(status::StatusArgs),
@@ -254,6 +276,8 @@ fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
         Command::Init(args) => init::init(args, output),
         Command::Check(args) => check::check(args, output),
         Command::Run(args) => run::run(args, output),
+        Command::Work(args) => work::work(args, output),
+        Command::Stop(args) => stop::stop(args, output),
         Command::Status(args) => status::status(args, output),
         Command::Report(args) => report::report(args, output),
         Command::Evaluate(args) => evaluate::evaluate(args, output),
@@ -298,7 +322,8 @@ impl Command {
         match self {
             Self::Init(_) => "the experiment file",
             Self::Check(_) => "the estimate",
-            Self::Quick(_) | Self::Run(_) => "the results",
+            Self::Quick(_) | Self::Run(_) | Self::Work(_) => "the results",
+            Self::Stop(_) => "the workers",
             Self::Status(_) => "the status",
             Self::Report(_) => "the verdict",
             Self::Evaluate(_) => "the metrics",
@@ -372,28 +397,6 @@ impl ExperimentArgs {
                 "name a folder with `--out`; it need not exist yet",
             )),
             false => Ok(folder),
-        }
-    }
-
-    fn pool(&self) -> Result<Pool> {
-        let executable = std::env::current_exe().context("cannot find this program's own file")?;
-        let available = std::thread::available_parallelism().map_or(1, usize::from);
-        let cores = num_cpus::get_physical().min(available);
-        let count = self.workers.map(usize::from);
-        let instructions = self.instruction_set()?;
-        Pool::start(Workers { executable, cores, count, instructions })
-    }
-
-    fn instruction_set(&self) -> Result<InstructionSet, UserError> {
-        let best = InstructionSet::best();
-        let Some(name) = &self.instructions else { return Ok(best) };
-        let named = InstructionSet::ALL.into_iter().find(|set| set.name() == name);
-        match named.filter(|set| set.is_available()) {
-            Some(set) => Ok(set),
-            None => Err(UserError::new(
-                format!("this processor lacks the instructions `{name}`"),
-                format!("leave `--instructions` out: the best it has are `{}`", best.name()),
-            )),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! record        a run's folder: its files; `checked` sees their damage
 //! rates         learning rates that are found first: what is tried, and what is taken; `tuning` trains it
 //! measure       sharpness and lines, after training
+//! cluster       several equal workers on one study folder
 //! exec          gives jobs to workers; `killed` says why one ended
 //! protocol      what the two say to each other
 //! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it,
@@ -31,6 +32,7 @@
 
 mod additions;
 mod checked;
+mod cluster;
 mod control;
 mod curves;
 mod environment;
@@ -63,6 +65,9 @@ mod until;
 mod worker;
 
 pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
+pub use cluster::{
+    Alone, Member, Site, Who, WorkEnd, WorkOutcome, WorkRequest, shared_study, stop, work,
+};
 pub use environment::{
     Session, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
 };

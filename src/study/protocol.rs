@@ -72,7 +72,7 @@ pub(super) enum Report {
 }
 
 /// What a worker says of itself at first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MachineInfo {
     /// The version of libtorch.
     pub libtorch: String,

@@ -1,6 +1,7 @@
 //! How a study stands, read from its folder alone: no worker, no libtorch, no data.
 
 use super::additions::Additions;
+use super::cluster::{Crew, Member};
 use super::environment::sessions;
 use super::folder::{in_use, resolved, run_folders};
 use super::rates::{Tuning, read_undamaged, settled};
@@ -25,6 +26,8 @@ pub struct StudyStatus {
     pub in_use: bool,
     /// One row an arm, over the runs finished so far.
     pub arms: Vec<ArmSummary>,
+    /// The equal workers that it has or had.
+    pub workers: Vec<Member>,
     /// Every run of the study, as [`Run::all`] lists them.
     pub runs: Vec<RunStatus>,
     /// The runs that find learning rates, as far as they are known to be needed.
@@ -100,7 +103,8 @@ impl StudyStatus {
         let mut study = resolved(folder)?;
         // Before the records: a study that ends meanwhile is then shown as running, not as broken
         // off.
-        let in_use = in_use(folder);
+        let crew = Crew::read(folder)?;
+        let in_use = in_use(folder) || crew.is_at_work();
         // The resolved file has room for finished seeds beyond those that were asked for.
         let sessions = sessions(folder)?;
         let is_unknown = sessions.iter().any(|session| session.earlier_lost);
@@ -124,6 +128,12 @@ impl StudyStatus {
                 let files = RunFolder::new(&folder.join(run.id()));
                 let (mut stands, record) = run_status(&files, run.id())?;
                 stands.planned_epochs = epochs(&run.arm);
+                if let RunState::NotStarted = stands.state
+                    && let Some((is_trained, epochs)) = crew.stands(folder, &stands.run)?
+                {
+                    let state = if is_trained { RunState::Running } else { RunState::Interrupted };
+                    (stands.state, stands.epochs) = (state, epochs);
+                }
                 let elsewhere =
                     record.and_then(|of| belongs_elsewhere(&files, &of, run, data.as_deref()));
                 if let Some(error) = elsewhere {
@@ -145,7 +155,19 @@ impl StudyStatus {
             }
         }
         let arms = arms_of(&study, &all, &runs, folder)?;
-        Ok(Self { study, in_use, arms, runs, tuning_runs, tunings, others, additions, notes })
+        let workers = crew.members;
+        Ok(Self {
+            study,
+            in_use,
+            workers,
+            arms,
+            runs,
+            tuning_runs,
+            tunings,
+            others,
+            additions,
+            notes,
+        })
     }
 
     /// The runs that are damaged: which, what is wrong, and how to repeat them.

@@ -179,7 +179,11 @@ mod tests {
             let claims = Claims::new(folder.path(), "other");
             assert_eq!(claims.newest("a@seed-0").unwrap(), Some(claim));
         }
-        assert_eq!(listed(&folder.path().join("a@seed-0")).unwrap().len(), 19, "nothing else stays");
+        assert_eq!(
+            listed(&folder.path().join("a@seed-0")).unwrap().len(),
+            19,
+            "nothing else stays"
+        );
     }
 
     #[test]

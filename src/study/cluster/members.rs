@@ -6,7 +6,7 @@
 use super::claims::listed;
 use crate::files;
 use crate::study::record::wall_clock;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -102,7 +102,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes what it says. The folder is there: one that was removed is not made again.
     fn write(&self) -> Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            bail!("{} is gone", folder.display());
+        }
         let mut state = self.state();
         state.0.counter += 1;
         state.0.seen = wall_clock();
@@ -118,6 +123,7 @@ impl Presence {
         let beat = Duration::from_secs_f64(member.beat_seconds);
         let path = file(workers, &member.id);
         let state = Mutex::new((member, Instant::now()));
+        std::fs::create_dir_all(workers)?;
         let shared = Arc::new(Shared { path, state });
         shared.write()?;
         let (end, ended) = channel::<()>();

@@ -2,10 +2,17 @@
 //!
 //! ```text
 //! pool             gives jobs to workers, replaces those that die
-//! worker_process   a worker on this machine
+//! job              what is to be done
+//! lost             how a run ends whose worker is gone
+//! executor         what the pool asks of whoever starts workers, and of a worker
+//! worker_process   starts processes on this machine
 //! ```
 
+mod executor;
+mod job;
+mod lost;
 mod pool;
 mod worker_process;
 
-pub use pool::{Halt, Job, Pool, Workers};
+pub use job::{Halt, Job};
+pub use pool::{Pool, Workers};

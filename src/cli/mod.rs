@@ -22,6 +22,7 @@ mod recommended;
 mod report;
 mod run;
 mod schema;
+mod script;
 mod sink;
 mod status;
 mod stop;
@@ -120,17 +121,29 @@ enum Command {
     Run(run::RunArgs),
     /// Work on a study beside other workers, on any machines that see its folder
     ///
-    /// Any number of these may start and end at any time: each trains what no other has, goes on where a
-    /// dead one left off, and ends when nothing is left to do; the last one draws the report. A scheduler
-    /// such as Slurm or Kubernetes starts them. The first one prepares the folder. While they are at work,
-    /// `batchscope run` refuses the study, and they refuse one that a `run` has.
+    /// Any number of these may start and end at any time, by a scheduler or by hand: each trains what no
+    /// other has, goes on where a dead one left off, and ends when nothing is left to do; the last one
+    /// draws the report. `batchscope run` and these refuse each other's study.
     ///
     /// Exit code 0: nothing is left to do. 1: some runs failed or diverged. 2: this worker cannot work
-    /// here. 130: stopped, by a signal or by `batchscope stop`; what it was at is saved.
+    /// here. 130: stopped, and saved.
     ///
-    /// With --json: study, folder, end (over, stopped or late), trained (runs that this worker brought to
-    /// their end), arms, failures, tunings, until and report as in `run`.
+    /// With --json: study, folder, end (over, stopped or late), trained (runs that this worker ended),
+    /// arms, failures, tunings, until and report as in `run`.
     Work(work::WorkArgs),
+    /// Print what has Slurm, Kubernetes or Compose start workers of a study
+    ///
+    /// A file to read and to keep. Options of `sbatch` stand after `--`, as in
+    /// `batchscope script slurm tickets.yaml --workers 8 --gpus 1 --time 2:00:00 -- --account=abc`.
+    ///
+    /// With --json: study and script.
+    Script(script::ScriptArgs),
+    /// Have Slurm start workers of a study
+    ///
+    /// As `script`, given to `sbatch` at once.
+    ///
+    /// With --json: study, script and job, its number.
+    Submit(script::SubmitArgs),
     /// Have all workers of a study save and end
     ///
     /// Those that start later end at once, until `--undo`, or a `batchscope run` of the study.
@@ -277,6 +290,8 @@ fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
         Command::Check(args) => check::check(args, output),
         Command::Run(args) => run::run(args, output),
         Command::Work(args) => work::work(args, output),
+        Command::Script(args) => script::script(args, output),
+        Command::Submit(args) => script::submit(args, output),
         Command::Stop(args) => stop::stop(args, output),
         Command::Status(args) => status::status(args, output),
         Command::Report(args) => report::report(args, output),
@@ -323,14 +338,14 @@ impl Command {
             Self::Init(_) => "the experiment file",
             Self::Check(_) => "the estimate",
             Self::Quick(_) | Self::Run(_) | Self::Work(_) => "the results",
-            Self::Stop(_) => "the workers",
+            Self::Stop(_) | Self::Submit(_) => "the workers",
             Self::Status(_) => "the status",
             Self::Report(_) => "the verdict",
             Self::Evaluate(_) => "the metrics",
             Self::Predict(_) => "the predictions",
             Self::Export(_) => "the names of the exported files",
             Self::Schema => "the schema",
-            Self::Completions(_) => "the script",
+            Self::Completions(_) | Self::Script(_) => "the script",
             Self::Worker => "a report",
         }
     }

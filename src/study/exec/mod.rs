@@ -9,6 +9,8 @@
 //! ```
 
 mod executor;
+#[cfg(test)]
+mod fake;
 mod job;
 mod lost;
 mod pool;

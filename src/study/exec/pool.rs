@@ -90,7 +90,7 @@ impl Pool {
     }
 
     /// As [`Pool::start`], with workers that this one starts.
-    fn with(executor: Box<dyn Executor>, settings: Workers) -> Result<Self> {
+    pub(super) fn with(executor: Box<dyn Executor>, settings: Workers) -> Result<Self> {
         let (sender, said) = channel();
         let (started, memory) = (Instant::now(), Memory::watch());
         let mut pool = Self {

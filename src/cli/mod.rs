@@ -133,10 +133,7 @@ enum Command {
     Work(work::WorkArgs),
     /// Print what has Slurm, Kubernetes or Compose start workers of a study
     ///
-    /// A file to read and to keep. Options of `sbatch` stand after `--`, as in
-    /// `batchscope script slurm tickets.yaml --workers 8 --gpus 1 --time 2:00:00 -- --account=abc`.
-    ///
-    /// With --json: study and script.
+    /// Options of `sbatch` stand after `--`, as `--account=abc`. With --json: study and script.
     Script(script::ScriptArgs),
     /// Have Slurm start workers of a study
     ///

@@ -6,12 +6,18 @@ use crate::kernels::InstructionSet;
 use crate::study::{Pool, Workers};
 use anyhow::{Context, Result};
 
+/// What a scheduler says of this process's job.
+#[expect(clippy::disallowed_methods, reason = "the command line may read the environment")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 impl ExperimentArgs {
     pub(super) fn pool(&self) -> Result<Pool> {
         let executable = std::env::current_exe().context("cannot find this program's own file")?;
         let available = std::thread::available_parallelism().map_or(1, usize::from);
         // Slurm may count processors without keeping processes from others.
-        let given = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|text| text.parse().ok());
+        let given = variable("SLURM_CPUS_PER_TASK").and_then(|text| text.parse().ok());
         let cores = num_cpus::get_physical().min(available).min(given.unwrap_or(usize::MAX)).max(1);
         let count = self.workers.map(usize::from);
         let instructions = self.instruction_set()?;

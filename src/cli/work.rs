@@ -2,6 +2,7 @@
 
 use super::diagnostics::{Output, print_warnings};
 use super::interrupt::Interrupt;
+use super::machine::variable;
 use super::progress::Progress;
 use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, format, tables};
 use crate::kernels::InstructionSet;
@@ -128,7 +129,7 @@ pub(super) fn who(beat: Duration) -> Who {
         "" => "this machine".to_owned(),
         name => name.to_owned(),
     };
-    Who { job: job(&|name| std::env::var(name).ok(), &host), host, beat }
+    Who { job: job(&variable, &host), host, beat }
 }
 
 /// The word of a `run` that has a study for itself.

@@ -97,10 +97,11 @@ impl Sessions {
         // Others may have come further, and written that down.
         let written = session_values(self.path.parent().unwrap_or(Path::new("")))?;
         let ours = written.into_iter().find(|session| session["started"] == self.this["started"]);
-        match ours.filter(|session| !session["until"].is_null()) {
-            Some(session) => Ok(self.this = session),
-            None => self.record_seeds(additions.first, additions),
-        }
+        let Some(session) = ours.filter(|session| !session["until"].is_null()) else {
+            return self.record_seeds(additions.first, additions);
+        };
+        self.this = session;
+        Ok(())
     }
 
     /// Writes down how far this session has come with adding seeds.

@@ -144,16 +144,7 @@ impl StudyStatus {
             runs.iter().map(of_run).collect()
         };
         let (runs, tuning_runs) = (of_runs(&all)?, of_runs(&tuning)?);
-        let mut others = Vec::new();
-        for path in run_folders(folder)? {
-            let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-            let files = RunFolder::new(&path);
-            if !planned.contains(&id) && files.path().join("record.json").exists() {
-                let (mut stands, record) = run_status(&files, id)?;
-                stands.planned_epochs = record.and_then(|of| epochs(&of.definition.arm));
-                others.push(stands);
-            }
-        }
+        let others = other_runs(folder, &planned, &epochs)?;
         let arms = arms_of(&study, &all, &runs, folder)?;
         let workers = crew.members;
         Ok(Self {
@@ -186,6 +177,25 @@ impl StudyStatus {
         let of_arm = |run: &&RunStatus| run.run.rsplit_once('/').is_some_and(|(a, _)| a == arm);
         self.runs.iter().filter(of_arm).filter(|run| stands(&run.state)).count()
     }
+}
+
+/// Runs in a folder that its study has no more.
+fn other_runs(
+    folder: &Path,
+    planned: &BTreeSet<String>,
+    epochs: &dyn Fn(&Arm) -> Option<u64>,
+) -> Result<Vec<RunStatus>> {
+    let mut others = Vec::new();
+    for path in run_folders(folder)? {
+        let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        let files = RunFolder::new(&path);
+        if !planned.contains(&id) && files.path().join("record.json").exists() {
+            let (mut stands, record) = run_status(&files, id)?;
+            stands.planned_epochs = record.and_then(|of| epochs(&of.definition.arm));
+            others.push(stands);
+        }
+    }
+    Ok(others)
 }
 
 /// What is said of a study whose sessions are not all known.

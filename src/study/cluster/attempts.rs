@@ -126,6 +126,13 @@ pub(super) fn bring_back(attempts: &Path, study: &Path) -> Result<()> {
             (folder(attempts, &name, generation), study.join(name.replace('@', "/")));
         let goes_on = RunFolder::new(&path).checkpoint().exists();
         if goes_on && !place.exists() {
+            // An error of one worker is no verdict on the run.
+            if let Some(Record { definition, status: Status::Failed { .. }, .. }) =
+                RunFolder::new(&path).record()?
+            {
+                let running = Record::new(Status::Running, definition)?;
+                RunFolder::new(&path).write_record(&running)?;
+            }
             place.parent().map_or(Ok(()), fs::create_dir_all)?;
             fs::rename(&path, &place).with_context(|| format!("cannot move {}", path.display()))?;
         }

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -94,11 +95,13 @@ pub(in crate::study) struct Presence {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    state: Mutex<(Member, Instant)>,
+    state: Mutex<Member>,
+    /// Times in a row that it could not be written.
+    failed: AtomicU32,
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, (Member, Instant)> {
+    fn state(&self) -> MutexGuard<'_, Member> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,12 +111,18 @@ impl Shared {
         if !folder.is_dir() {
             bail!("{} is gone", folder.display());
         }
-        let mut state = self.state();
-        state.0.counter += 1;
-        state.0.seen = wall_clock();
-        files::write_json(&self.path, &state.0)?;
-        state.1 = Instant::now();
-        Ok(())
+        let mut member = self.state();
+        member.counter += 1;
+        member.seen = wall_clock();
+        files::write_json(&self.path, &*member)
+    }
+
+    /// The same from beat to beat: what fails once may work the next time.
+    fn beat(&self) {
+        match self.write() {
+            Ok(()) => self.failed.store(0, Ordering::Relaxed),
+            Err(_) => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+        }
     }
 }
 
@@ -122,16 +131,15 @@ impl Presence {
     pub(in crate::study) fn begin(workers: &Path, member: Member) -> Result<Self> {
         let beat = Duration::from_secs_f64(member.beat_seconds);
         let path = file(workers, &member.id);
-        let state = Mutex::new((member, Instant::now()));
+        let state = Mutex::new(member);
         std::fs::create_dir_all(workers)?;
-        let shared = Arc::new(Shared { path, state });
+        let shared = Arc::new(Shared { path, state, failed: AtomicU32::new(0) });
         shared.write()?;
         let (end, ended) = channel::<()>();
         let of_thread = Arc::clone(&shared);
         let thread = thread::spawn(move || {
             while ended.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
-                // What fails once may work the next time; `is_lost` says when it failed for too long.
-                of_thread.write().ok();
+                of_thread.beat();
             }
         });
         Ok(Self { shared, end: Some(end), thread: Some(thread) })
@@ -139,19 +147,18 @@ impl Presence {
 
     /// What it says of itself.
     pub(in crate::study) fn member(&self) -> Member {
-        self.shared.state().0.clone()
+        self.shared.state().clone()
     }
 
     /// Changes what it says of its runs; seen from the next beat on.
     pub(in crate::study) fn set_runs(&self, runs: Vec<String>, ended_runs: u64) {
-        let mut state = self.shared.state();
-        (state.0.runs, state.0.ended_runs) = (runs, ended_runs);
+        let mut member = self.shared.state();
+        (member.runs, member.ended_runs) = (runs, ended_runs);
     }
 
     /// Whether it could not say that it lives for so long that others may soon take it for dead.
     pub(in crate::study) fn is_lost(&self) -> bool {
-        let state = self.shared.state();
-        state.1.elapsed().as_secs_f64() > state.0.beat_seconds * f64::from(SILENT_BEATS - 1)
+        self.shared.failed.load(Ordering::Relaxed) >= SILENT_BEATS - 1
     }
 }
 
@@ -159,7 +166,7 @@ impl Drop for Presence {
     fn drop(&mut self) {
         self.end = None;
         self.thread.take().and_then(|thread| thread.join().ok());
-        self.shared.state().0.ended = true;
+        self.shared.state().ended = true;
         // Else it is found dead after a while.
         self.shared.write().ok();
     }
@@ -269,6 +276,23 @@ mod tests {
     }
 
     #[test]
+    fn a_presence_that_cannot_be_written_is_lost_and_makes_no_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let beat = Duration::from_millis(5);
+        let workers = folder.path().join("workers");
+        let member = Member::new("node1".into(), None, "cpu".into(), beat);
+        let presence = Presence::begin(&workers, member).unwrap();
+        std::fs::remove_dir_all(&workers).unwrap();
+        let begun = Instant::now();
+        while !presence.is_lost() {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            thread::sleep(beat);
+        }
+        drop(presence);
+        assert!(!workers.exists());
+    }
+
+    #[test]
     fn a_presence_is_seen_to_live_and_to_end() {
         let folder = tempfile::tempdir().unwrap();
         let beat = Duration::from_millis(5);
@@ -282,6 +306,7 @@ mod tests {
         }
         presence.set_runs(vec!["a/seed-0".into()], 1);
         assert!(!presence.is_lost() && !members(folder.path()).unwrap()[&id].ended);
+        assert_eq!(presence.member().id, id);
         drop(presence);
         let found = &members(folder.path()).unwrap()[&id];
         assert!(found.ended && found.runs == ["a/seed-0"]);

@@ -2,7 +2,7 @@
 
 use super::agenda::{Agenda, Ledger};
 use super::attempts::{self, MOST_FAILURES};
-use super::claims::{Published, is_taken, publish};
+use super::claims::{Published, is_listed, is_taken, publish};
 use super::finish::finish;
 use super::site::Site;
 use super::{RAN_ON, ran_on};
@@ -19,6 +19,7 @@ use crate::study::{Observer, Run};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -147,20 +148,18 @@ impl Worker<'_> {
             let is_late = self.request.halt.is_late();
             if is_stopping {
                 pool.stop_all();
-            } else if !is_late && self.has_room(pool, agenda.as_ref()) {
-                let is_old = |(_, at): &(Agenda, Instant)| at.elapsed() >= self.request.poll;
-                if agenda.as_ref().is_none_or(is_old) {
-                    agenda = self.agenda()?.map(|agenda| (agenda, Instant::now()));
-                    is_stopping = agenda.is_none();
+            } else if !is_late && self.is_to_look(pool, agenda.as_ref()) {
+                let Some(found) = self.agenda()? else {
+                    is_stopping = true;
+                    continue;
+                };
+                plan = found.plan.clone();
+                self.fill(&found, pool, observer)?;
+                let is_done = pool.busy() == 0 && self.is_done(&found);
+                if is_done && finish(self.site, &found, self.request.report)? {
+                    return Ok(WorkEnd::Over);
                 }
-                if let Some((agenda, _)) = &agenda {
-                    plan = agenda.plan.clone();
-                    self.fill(agenda, pool, observer)?;
-                    let done = pool.busy() == 0 && self.is_done(agenda);
-                    if done && finish(self.site, agenda, self.request.report)? {
-                        return Ok(WorkEnd::Over);
-                    }
-                }
+                agenda = Some((found, Instant::now()));
             }
             if pool.busy() == 0 {
                 if let Some(error) = pool.take_no_room(&self.site.folder) {
@@ -185,9 +184,11 @@ impl Worker<'_> {
         }
     }
 
-    /// Whether a worker process is free that could be given something.
-    fn has_room(&self, pool: &Pool, agenda: Option<&(Agenda, Instant)>) -> bool {
-        agenda.is_none_or(|(of, _)| pool.busy() < self.parallel(of, pool))
+    /// Whether to look what is left to do: at first, after an end, and again after a while as long as a
+    /// worker process is free.
+    fn is_to_look(&self, pool: &Pool, agenda: Option<&(Agenda, Instant)>) -> bool {
+        let Some((agenda, at)) = agenda else { return true };
+        pool.busy() < self.parallel(agenda, pool) && at.elapsed() >= self.request.poll
     }
 
     fn parallel(&self, agenda: &Agenda, pool: &Pool) -> usize {
@@ -268,42 +269,57 @@ impl Worker<'_> {
             }
             let folder = match job.measurement {
                 Some(_) => self.site.folder.run(&job.run).path().to_owned(),
-                // It may have been published since the list was made.
-                None if self.ledger.is_over(&self.site.folder, &job.run)? => continue,
-                None => self.prepare(&agenda.plan, &job.run, (&name, generation))?,
+                None => match self.prepare(&agenda.plan, &job.run, (&name, generation))? {
+                    Some(folder) => folder,
+                    None => continue,
+                },
             };
             return Ok(Some(Mine { job: job.clone(), name, generation, folder }));
         }
         Ok(None)
     }
 
-    /// The folder of a new attempt.
-    fn prepare(&self, plan: &Plan, run: &Run, (name, generation): (&str, u32)) -> Result<PathBuf> {
+    /// The folder of a new attempt; `None` where the run was published since it was listed as open.
+    fn prepare(
+        &mut self,
+        plan: &Plan,
+        run: &Run,
+        (name, generation): (&str, u32),
+    ) -> Result<Option<PathBuf>> {
+        if self.ledger.is_over(&self.site.folder, run)? {
+            return Ok(None);
+        }
         let attempts = self.site.attempts();
         fs::create_dir_all(&attempts)
             .with_context(|| format!("cannot make {}", attempts.display()))?;
-        self.move_aside(run, name)?;
+        if !self.move_aside(run, name)? {
+            return Ok(None);
+        }
         let definition = plan.definition(run);
         let path = attempts::take_over(&attempts, (name, generation), &definition)?;
         let line = ran_on(&self.site.presence.member());
         files::append_sealed_line(&path.join(RAN_ON), &line)?;
-        Ok(path)
+        Ok(Some(path))
     }
 
     /// What a `batchscope run` left unfinished in the place of a run becomes an earlier attempt at it.
-    fn move_aside(&self, run: &Run, name: &str) -> Result<()> {
+    /// Whether the place is free then: what has come to an end stays there.
+    fn move_aside(&mut self, run: &Run, name: &str) -> Result<bool> {
         let place = self.site.folder.run(run).path().to_owned();
-        let is_unfinished = super::claims::is_listed(&place)?;
-        if !is_unfinished {
-            return Ok(());
+        if !is_listed(&place)? {
+            return Ok(true);
+        }
+        if self.ledger.is_over(&self.site.folder, run)? {
+            return Ok(false);
         }
         let aside = attempts::folder(&self.site.attempts(), name, 0);
         match fs::rename(&place, &aside) {
             // Another worker may have done it; one that lies there already is not needed twice.
-            Err(error) if is_taken(&error) => Ok(fs::remove_dir_all(&place)?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            moved => moved.with_context(|| format!("cannot move {}", place.display())),
+            Err(error) if is_taken(&error) => fs::remove_dir_all(&place)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            moved => moved.with_context(|| format!("cannot move {}", place.display()))?,
         }
+        Ok(true)
     }
 
     /// A job of this worker ended.
@@ -331,11 +347,8 @@ impl Worker<'_> {
     fn publish(&mut self, mine: &Mine) -> Result<()> {
         let place = self.site.folder.run(&mine.job.run).path().to_owned();
         let mut published = publish(&mine.folder, &place)?;
-        if published == Published::Another
-            && !self.ledger.is_over(&self.site.folder, &mine.job.run)?
-        {
-            // What is there is not finished: nobody is at it, since this worker has the claim.
-            self.move_aside(&mine.job.run, &mine.name)?;
+        // Where what is there is not finished, nobody is at it: this worker has the claim.
+        if published == Published::Another && self.move_aside(&mine.job.run, &mine.name)? {
             published = publish(&mine.folder, &place)?;
         }
         self.trained += u64::from(published == Published::Mine);

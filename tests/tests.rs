@@ -7,6 +7,8 @@ mod util;
 
 // Arrays from the file to the report: windows that overlap, labels, what cannot fit.
 mod arrays;
+// Several equal workers on one study folder.
+mod cluster;
 // The command line: answers, errors, exit codes.
 mod cli;
 // What damage to a study's folder does to its results: nothing unseen.

@@ -14,6 +14,7 @@ mod growth;
 mod init;
 mod interrupt;
 mod labels;
+mod machine;
 mod predict;
 mod progress;
 mod quick;
@@ -21,9 +22,12 @@ mod recommended;
 mod report;
 mod run;
 mod schema;
+mod script;
 mod sink;
 mod status;
+mod stop;
 mod tables;
+mod work;
 mod wrap;
 
 use diagnostics::Output;
@@ -33,8 +37,8 @@ use crate::config::{Override, Source, Study, Time};
 use crate::error::UserError;
 use crate::files;
 use crate::kernels::{InstructionSet, signals};
-use crate::study::{self, Pool, Workers};
-use anyhow::{Context, Result};
+use crate::study;
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -115,6 +119,34 @@ enum Command {
     /// `report`, or null when no run is finished), and error (message, hint) when the report could not
     /// be written.
     Run(run::RunArgs),
+    /// Work on a study beside other workers, on any machines that see its folder
+    ///
+    /// Any number of these may start and end at any time, by a scheduler or by hand: each trains what no
+    /// other has, goes on where a dead one left off, and ends when nothing is left to do; the last one
+    /// draws the report. `batchscope run` and these refuse each other's study.
+    ///
+    /// Exit code 0: nothing is left to do. 1: some runs failed or diverged. 2: this worker cannot work
+    /// here. 130: stopped, and saved.
+    ///
+    /// With --json: study, folder, end (over, stopped or late), trained (runs that this worker ended),
+    /// arms, failures, tunings, until and report as in `run`.
+    Work(work::WorkArgs),
+    /// Print what has Slurm, Kubernetes or Compose start workers of a study
+    ///
+    /// Options of `sbatch` stand after `--`, as `--account=abc`. With --json: study and script.
+    Script(script::ScriptArgs),
+    /// Have Slurm start workers of a study
+    ///
+    /// As `script`, given to `sbatch` at once.
+    ///
+    /// With --json: study, script and job, its number.
+    Submit(script::SubmitArgs),
+    /// Have all workers of a study save and end
+    ///
+    /// Those that start later end at once, until `--undo`, or a `batchscope run` of the study.
+    ///
+    /// With --json: folder, workers (host, process, job and runs of those that live).
+    Stop(stop::StopArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
     ///
     /// Reads the study's folder alone, also while the study is running.
@@ -123,7 +155,7 @@ enum Command {
     /// exit code 1.
     ///
     /// With --json: study, folder, state (running, damaged, out_of_time, interrupted, ended or finished),
-    /// arms as in `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or
+    /// workers (of `batchscope work`), arms as in `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or
     /// message and hint), where others are runs in the folder that the study has no more, and tunings and
     /// until as in `run`.
     Status(status::StatusArgs),
@@ -254,6 +286,10 @@ fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
         Command::Init(args) => init::init(args, output),
         Command::Check(args) => check::check(args, output),
         Command::Run(args) => run::run(args, output),
+        Command::Work(args) => work::work(args, output),
+        Command::Script(args) => script::script(args, output),
+        Command::Submit(args) => script::submit(args, output),
+        Command::Stop(args) => stop::stop(args, output),
         Command::Status(args) => status::status(args, output),
         Command::Report(args) => report::report(args, output),
         Command::Evaluate(args) => evaluate::evaluate(args, output),
@@ -298,14 +334,15 @@ impl Command {
         match self {
             Self::Init(_) => "the experiment file",
             Self::Check(_) => "the estimate",
-            Self::Quick(_) | Self::Run(_) => "the results",
+            Self::Quick(_) | Self::Run(_) | Self::Work(_) => "the results",
+            Self::Stop(_) | Self::Submit(_) => "the workers",
             Self::Status(_) => "the status",
             Self::Report(_) => "the verdict",
             Self::Evaluate(_) => "the metrics",
             Self::Predict(_) => "the predictions",
             Self::Export(_) => "the names of the exported files",
             Self::Schema => "the schema",
-            Self::Completions(_) => "the script",
+            Self::Completions(_) | Self::Script(_) => "the script",
             Self::Worker => "a report",
         }
     }
@@ -372,28 +409,6 @@ impl ExperimentArgs {
                 "name a folder with `--out`; it need not exist yet",
             )),
             false => Ok(folder),
-        }
-    }
-
-    fn pool(&self) -> Result<Pool> {
-        let executable = std::env::current_exe().context("cannot find this program's own file")?;
-        let available = std::thread::available_parallelism().map_or(1, usize::from);
-        let cores = num_cpus::get_physical().min(available);
-        let count = self.workers.map(usize::from);
-        let instructions = self.instruction_set()?;
-        Pool::start(Workers { executable, cores, count, instructions })
-    }
-
-    fn instruction_set(&self) -> Result<InstructionSet, UserError> {
-        let best = InstructionSet::best();
-        let Some(name) = &self.instructions else { return Ok(best) };
-        let named = InstructionSet::ALL.into_iter().find(|set| set.name() == name);
-        match named.filter(|set| set.is_available()) {
-            Some(set) => Ok(set),
-            None => Err(UserError::new(
-                format!("this processor lacks the instructions `{name}`"),
-                format!("leave `--instructions` out: the best it has are `{}`", best.name()),
-            )),
         }
     }
 }

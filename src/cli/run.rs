@@ -4,6 +4,7 @@ use super::affordable::without_tuning;
 use super::diagnostics::Output;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
+use super::work::who_runs;
 use super::{
     ExperimentArgs, INTERRUPTED, SOME_FAILED, USAGE_OR_CONFIGURATION, browser, cache, diagnostics,
     format, growth, tables,
@@ -11,7 +12,7 @@ use super::{
 use crate::config::Time;
 use crate::report::{self as reports, Report, Scale};
 use crate::study::{
-    Additions, ArmSummary, Halt, Request, Run, RunEnd, RunState, Selection, StudyFolder,
+    Additions, Alone, ArmSummary, Halt, Request, Run, RunEnd, RunState, Selection, StudyFolder,
     StudyOutcome, Tuning, execute, prepare, put_damaged_aside,
 };
 use anyhow::Result;
@@ -114,6 +115,7 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     progress.line(&tables::headline(&plan, &pool, parallel));
     growth::before(&plan, &selection).into_iter().for_each(|line| progress.line(&line));
     let folder = StudyFolder::open(&path)?;
+    let alone = Alone::begin((&folder, &plan), &who_runs(), &mut progress)?;
     diagnostics::print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let command: Vec<String> = words.collect();
@@ -126,6 +128,7 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     let outcome = execute(&plan, &folder, request, &mut pool, &mut progress);
     // The workers end before the folder's lock is given up.
     drop(pool);
+    drop(alone);
     progress.finish();
     let outcome = outcome?;
     interrupt.reporting();

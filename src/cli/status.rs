@@ -2,9 +2,10 @@
 
 use super::diagnostics::Output;
 use super::run::{DIVERGED, curves};
+use super::work::workers_line;
 use super::{SOME_FAILED, growth, tables};
 use crate::report::Scale;
-use crate::study::{Additions, ArmSummary, RunState, RunStatus, Stop, StudyStatus, Tuning};
+use crate::study::{Additions, ArmSummary, Member, RunState, RunStatus, Stop, StudyStatus, Tuning};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -24,6 +25,8 @@ struct Document<'s> {
     study: &'s str,
     folder: &'s Path,
     state: &'static str,
+    /// Of `batchscope work`.
+    workers: &'s [Member],
     arms: &'s [ArmSummary],
     runs: &'s [RunStatus],
     tuning_runs: &'s [RunStatus],
@@ -39,6 +42,7 @@ pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
         study: &status.study.name,
         folder: &args.folder,
         state: state(&status),
+        workers: &status.workers,
         arms: &status.arms,
         runs: &status.runs,
         tuning_runs: &status.tuning_runs,
@@ -85,6 +89,8 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
     lines.extend(tables::what_numbers_are(&status.arms, scale));
     lines.extend(status.additions.as_ref().map(|of| growth::standing(of, status.in_use)));
     lines.extend(status.notes.iter().cloned());
+    let living = status.workers.iter().filter(|worker| !worker.ended);
+    lines.extend(living.map(workers_line));
     lines.extend(tuning(status));
     lines.extend(status.tunings.iter().filter_map(tables::tuned));
     // A rate that makes a run diverge is a result of the tuning.
@@ -114,6 +120,7 @@ fn headline(status: &StudyStatus) -> String {
     let finished = status.runs.iter().filter(|run| run.state == RunState::Finished).count();
     let how = match state(status) {
         "running" => "a batchscope is running it now",
+        "interrupted" if !status.workers.is_empty() => "`batchscope work` goes on with the others",
         "interrupted" => "the same `batchscope run` goes on with the others",
         "damaged" => "some are damaged and left out",
         "out_of_time" => "its time was over, and the same `batchscope run` goes on",

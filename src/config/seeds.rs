@@ -4,7 +4,7 @@
 //! (`arms[].seeds`: it was left out of a study that went on). Seeds beyond that count where they are
 //! finished. The resolved file names what came of all this, so that it gives the same runs again.
 
-use super::{Arm, FIRST_TUNING_SEED, Study, rules};
+use super::{Arm, FIRST_TUNING_SEED, Growth, Study, rules};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Study {
@@ -57,6 +57,18 @@ impl Study {
         self.pin();
     }
 
+    /// Has a study that was read from the resolved file of one that went on begin as that one did.
+    pub fn begin_again(&mut self, growth: Growth) {
+        self.seeds = (0..growth.first).collect();
+        self.fewer.clear();
+        self.growth = Some(growth);
+        let study = &mut self.experiment.study;
+        let narrow = |seeds: u64| u32::try_from(seeds).unwrap_or(u32::MAX);
+        study.seeds = narrow(growth.first);
+        (study.max_seeds, study.max_time) = (Some(narrow(growth.most)), growth.time);
+        study.arms.iter_mut().flatten().for_each(|arm| arm.seeds = None);
+    }
+
     /// Has the resolved file name the seeds that there are, of each arm up to its last one. A study
     /// that goes on does not go on from there.
     fn pin(&mut self) {
@@ -78,7 +90,7 @@ impl Study {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Growth, Source};
+    use crate::config::Source;
 
     fn study(section: &str) -> Study {
         let text = format!("study: {section}\ndata: {{ arrays: {{ path: a.npz }} }}\n");
@@ -104,6 +116,14 @@ mod tests {
         let pinned = Growth { first: 12, most: 12, time: None };
         assert_eq!(again.growth, Some(pinned), "{yaml}");
         assert_eq!(again.to_yaml().unwrap(), yaml);
+        let mut first = again.clone();
+        first.begin_again(growth);
+        assert_eq!((first.growth, counts(&first)), (Some(growth), vec![5, 5, 5]));
+        let text = first.to_yaml().unwrap();
+        let source = Source { name: "f".into(), text: text.clone(), overrides: vec![] };
+        let read = Study::from_source(&source, "f").unwrap();
+        assert_eq!((read.growth, counts(&read)), (Some(growth), vec![5, 5, 5]));
+        assert_eq!(read.to_yaml().unwrap(), text);
     }
 
     #[test]

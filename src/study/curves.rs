@@ -8,9 +8,9 @@
 //! run goes on. Of tuning runs nothing is drawn.
 
 use super::hyperparameters::differing;
-use super::plan::Stage;
 use super::protocol::Task;
 use super::record::{HistogramLine, RunFolder, TimingLine, wall_clock};
+use super::run::Stage;
 use crate::config::{Arm, Source, Study};
 use crate::events::{EventWriter, Hyperparameter, SessionEnd};
 use crate::probe::NoiseLine;

@@ -1,10 +1,10 @@
 //! `environment.json`: on what the study ran, one entry a session, for whoever wants to repeat it.
 
 use super::additions::Additions;
+use super::exec::Pool;
 use super::folder::StudyFolder;
 use super::folder::run_folders;
 use super::plan::Plan;
-use super::pool::Pool;
 use super::record::{RunFolder, Status, wall_clock};
 use crate::config::Study;
 use crate::data::{self, Account, Overlap, SplitFacts};
@@ -34,8 +34,38 @@ impl Sessions {
         pool: &Pool,
         command: &[String],
     ) -> Result<Self> {
+        Self::go_on(folder, Self::describe(folder, plan, pool, command)?)
+    }
+
+    /// Goes on with a session, which need not be written down yet.
+    pub(super) fn go_on(folder: &StudyFolder, this: Value) -> Result<Self> {
         let path = folder.path().join(NAME);
         let earlier: Option<Vec<Value>> = files::read_json(&path)?;
+        let mut earlier = earlier.unwrap_or_default();
+        let all = earlier.len();
+        earlier.retain(|session| session["started"] != this["started"]);
+        let is_new = earlier.len() == all;
+        let sessions = Self { path, earlier, this };
+        if is_new {
+            sessions.write()?;
+        }
+        Ok(sessions)
+    }
+
+    /// A copy in another folder.
+    pub(super) fn copied(&self, folder: &Path) -> Self {
+        let (earlier, this) = (self.earlier.clone(), self.this.clone());
+        Self { path: folder.join(NAME), earlier, this }
+    }
+
+    /// On what a session runs.
+    pub(super) fn describe(
+        folder: &StudyFolder,
+        plan: &Plan,
+        pool: &Pool,
+        command: &[String],
+    ) -> Result<Value> {
+        let earlier: Option<Vec<Value>> = files::read_json(&folder.path().join(NAME))?;
         let earlier = earlier.unwrap_or_default();
         let mut this = json!({
             "started": wall_clock(),
@@ -56,9 +86,22 @@ impl Sessions {
         if are_lost(folder.path(), &earlier)? {
             this["earlier_lost"] = json!(true);
         }
-        let sessions = Self { path, earlier, this };
-        sessions.write()?;
-        Ok(sessions)
+        Ok(this)
+    }
+
+    /// Writes down how this session is to add seeds, unless it says so already.
+    pub(super) fn begin_seeds(&mut self, additions: &Additions) -> Result<()> {
+        if !self.this["until"].is_null() {
+            return Ok(());
+        }
+        // Others may have come further, and written that down.
+        let written = session_values(self.path.parent().unwrap_or(Path::new("")))?;
+        let ours = written.into_iter().find(|session| session["started"] == self.this["started"]);
+        let Some(session) = ours.filter(|session| !session["until"].is_null()) else {
+            return self.record_seeds(additions.first, additions);
+        };
+        self.this = session;
+        Ok(())
     }
 
     /// Writes down how far this session has come with adding seeds.
@@ -138,7 +181,7 @@ fn whole_sessions(path: &Path) -> Result<Vec<Value>> {
 }
 
 /// The processor's name as Linux gives it.
-fn cpu_model() -> Option<String> {
+pub(super) fn cpu_model() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())

@@ -1,9 +1,10 @@
 //! What a study will cost, from a few timed steps of each arm on this machine.
 
-use super::plan::{Plan, Run, Stage};
-use super::pool::Pool;
+use super::exec::Pool;
+use super::plan::Plan;
+use super::rates::read_undamaged;
 use super::record::{RunFolder, Status};
-use super::tuning::read_undamaged;
+use super::run::{Run, Stage};
 use crate::config::{Arm, Sampling};
 use crate::probe;
 use anyhow::Result;

@@ -5,8 +5,8 @@
 //! trained. Runs of other arms stay where they are and are told of.
 
 use super::folder::run_folders;
+use super::rates::{read_all, settled};
 use super::record::{Record, RunFolder, Status};
-use super::tuning::{read_all, settled};
 use crate::config::{Arm, Study};
 use crate::error::UserError;
 use anyhow::Result;

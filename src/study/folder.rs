@@ -1,8 +1,9 @@
 //! The folder of a study: its lock, its resolved file, and which runs it already holds.
 
-use super::plan::{Plan, Run};
+use super::plan::Plan;
 use super::record::{Definition, RunFolder, Status};
 use super::resume::trouble;
+use super::run::Run;
 use super::selection::Selection;
 use crate::config::{Source, Study};
 use crate::error::UserError;
@@ -53,6 +54,22 @@ impl StudyFolder {
             )
             .into()),
             Err(TryLockError::Error(error)) => Err(error).with_context(place),
+        }
+    }
+
+    /// Makes the folder if need be, and shares its lock with other equal workers: no `batchscope run`
+    /// begins in it meanwhile.
+    ///
+    /// # Errors
+    /// A [`UserError`] where a `batchscope run` has the study for itself.
+    pub(super) fn join(path: &Path) -> Result<Self> {
+        let place = || format!("cannot use the study folder {}", path.display());
+        fs::create_dir_all(path).with_context(place)?;
+        let lock = files::open_lock(&path.join(".lock")).with_context(place)?;
+        match lock.try_lock_shared() {
+            // A file system without locks: what workers write of themselves says who is there.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(held_alone(path).into()),
         }
     }
 
@@ -219,6 +236,14 @@ pub(super) fn resolved(folder: &Path) -> Result<Study> {
         let why = format!("it cannot be read, or another version wrote it: {}", error.message);
         unusable(&path, &why).into()
     })
+}
+
+/// The error of a worker whose study a `batchscope run` has for itself.
+pub(super) fn held_alone(path: &Path) -> UserError {
+    UserError::new(
+        format!("a `batchscope run` has the study in {} for itself", path.display()),
+        "wait until it ends, or end it (Ctrl-C saves), and repeat the command: it goes on from what is saved",
+    )
 }
 
 fn unusable(path: &Path, why: &str) -> UserError {

@@ -6,13 +6,14 @@
 //! after a study has finished.
 
 use super::Observer;
+use super::control::RunControl;
+use super::exec::{Halt, Job, Pool};
 use super::folder::StudyFolder;
-use super::plan::{Plan, Run, Stage};
-use super::pool::{Halt, Job, Pool};
+use super::plan::Plan;
 use super::protocol::{Measure, RunEnd, Task};
 use super::record::{RunFolder, Status};
+use super::run::{Run, Stage};
 use super::selection::Selection;
-use super::worker::RunControl;
 use crate::data::Dataset;
 use crate::kernels::{self, Device, EngineKind, LossSurface, State};
 use crate::model;
@@ -58,7 +59,11 @@ pub(super) fn measure_all(
 }
 
 /// What is asked for of finished runs and not recorded.
-fn pending(plan: &Plan, folder: &StudyFolder, selection: &Selection) -> Result<Vec<Job>> {
+pub(super) fn pending(
+    plan: &Plan,
+    folder: &StudyFolder,
+    selection: &Selection,
+) -> Result<Vec<Job>> {
     let probe = &plan.study.experiment.study.probe;
     let is_finished = |run: &Run| -> Result<bool> {
         let record = folder.run(run).record()?;
@@ -106,7 +111,8 @@ pub(super) fn keep_second_moment(task: &Task, folder: &RunFolder, state: &State)
 /// A worker's part: measures a finished run, and records it.
 pub(super) fn measure(task: &Task, what: &Measure, control: &RunControl) -> Result<RunEnd> {
     let folder = RunFolder::new(&task.folder);
-    let _lock = folder.lock()?;
+    // Without its lock: of two that measure the same run both write the same, each whole.
+    folder.refuse_links()?;
     let stop = || control.stop.load(Ordering::Relaxed);
     let done = match what {
         Measure::Sharpness => sharpness(task, &folder, &stop)?,

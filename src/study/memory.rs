@@ -5,9 +5,9 @@
 //! and the prepared examples. So a study that is refused cannot run, and one that passes may still be
 //! killed by what is not counted.
 
+use super::exec::Pool;
 use super::killed;
 use super::plan::Plan;
-use super::pool::Pool;
 use crate::config::Arm;
 use crate::error::UserError;
 use crate::format;

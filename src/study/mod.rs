@@ -8,15 +8,18 @@
 //! process never touches libtorch. [`StudyStatus`] reads how a study stands from its folder alone.
 //!
 //! ```text
+//! run           one run: its name, and what it is for
 //! plan          the runs, and what defines each
 //! selection     which of them this session is to train
 //! folder        a study's folder: its lock, what is finished, what is refused
 //! record        a run's folder: its files; `checked` sees their damage
-//! tuning        learning rates that are found first
+//! rates         learning rates that are found first: what is tried, and what is taken; `tuning` trains it
 //! measure       sharpness and lines, after training
-//! pool          gives jobs to workers; `worker_process` is a worker as the pool sees it, `killed` why it ended
+//! cluster       several equal workers on one study folder
+//! exec          gives jobs to workers; `killed` says why one ended
 //! protocol      what the two say to each other
-//! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it
+//! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it,
+//!               `control` is what it hears, `peak_memory` what it takes
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
 //! finished      finished runs that a file does not name
@@ -29,10 +32,13 @@
 
 mod additions;
 mod checked;
+mod cluster;
+mod control;
 mod curves;
 mod environment;
 mod estimate;
 mod examples;
+mod exec;
 mod finished;
 mod folder;
 mod hyperparameters;
@@ -40,14 +46,16 @@ mod killed;
 mod labels;
 mod measure;
 mod memory;
+mod peak_memory;
 mod plan;
-mod pool;
 mod predictions;
 mod protocol;
+mod rates;
 mod record;
 mod recorder;
 mod resume;
 mod review;
+mod run;
 mod selection;
 mod status;
 mod summary;
@@ -55,27 +63,30 @@ mod trained;
 mod tuning;
 mod until;
 mod worker;
-mod worker_process;
 
 pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
+pub use cluster::{
+    Alone, Member, Site, Who, WorkEnd, WorkOutcome, WorkRequest, shared_study, stop, work,
+};
 pub use environment::{
     Session, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
 };
 pub use estimate::{Estimate, RunCount, estimate};
+pub use exec::{Halt, Job, Pool, Workers};
 pub use folder::{Pending, StudyFolder};
-pub use plan::{Plan, Run, Stage};
-pub use pool::{Halt, Job, Pool, Workers};
+pub use plan::Plan;
 pub use predictions::{TestRows, test_rows};
 pub use protocol::{MachineInfo, Measure, RunEnd};
+pub use rates::Tuning;
 pub use record::{
     Definition, EvaluationTimingLine, HistogramLine, Record, RunFolder, RunResult, Status,
     TimingLine, wall_clock,
 };
+pub use run::{Run, Stage};
 pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Answer, Measurement, Prediction, TrainedRun};
-pub use tuning::Tuning;
 pub use worker::serve;
 
 use environment::Sessions;
@@ -169,7 +180,10 @@ pub fn prepare(
     let task = study.arms.first().map_or(Task::Binary, Arm::task);
     let report = &mut |what: &str| observer.on_stage(what);
     let prepared = data::prepare(data, embedding, task, cache, report)?;
-    let plan = plan::plan(study, prepared, pool)?;
+    let plan = plan::plan(study, prepared, pool.machine_info())?;
+    for arm in &plan.study.arms {
+        review::refuse_endless(arm, &plan.training_length(arm))?;
+    }
     memory::refuse_too_large(&plan, pool)?;
     Ok(plan)
 }
@@ -243,11 +257,11 @@ fn outcome(
     let unfinished = if request.halt.is_stopped() { unfinished } else { 0 };
     let arms = summarise(&plan.study.arms, &plan.runs, folder.path())?;
     let tuning_ends = tuned.ends.iter().map(|(run, end)| (run, end));
-    let mut failures = failures_of(tuned.runs.iter(), folder, tuning_ends)?;
+    let mut failures = failures_of(tuned.runs.iter(), folder.path(), tuning_ends)?;
     // That a rate makes a run diverge is what is to be found out.
     failures.retain(|(_, end)| !matches!(end, RunEnd::Diverged { .. }));
     let ends = trained.ends.iter().map(|(run, end)| (run, end));
-    failures.extend(failures_of(covered(), folder, ends)?);
+    failures.extend(failures_of(covered(), folder.path(), ends)?);
     Ok(StudyOutcome {
         arms,
         failures,
@@ -263,7 +277,7 @@ fn outcome(
 /// Refuses a folder that holds runs of the plan under other definitions, as far as it is known which
 /// runs these are.
 fn refuse_other_definitions(plan: &Plan, folder: &StudyFolder) -> Result<()> {
-    let (tunings, runs) = tuning::read_all(&plan.study, folder.path())?;
+    let (tunings, runs) = rates::read_all(&plan.study, folder.path())?;
     folder.refuse_other_definitions(plan, &runs)?;
     let plan = plan.settled(&tunings);
     let is_open = |run: &Run| tunings.iter().any(|t| t.arm == run.arm.name && t.chosen.is_none());

@@ -1,11 +1,10 @@
 //! Arms x seeds -> the ordered list of runs, with everything that defines each.
 
 use super::labels;
-use super::pool::Pool;
 use super::protocol::MachineInfo;
+use super::rates::{Tuning, settled};
 use super::record::Definition;
-use super::review;
-use super::tuning::{Tuning, settled};
+use super::run::Run;
 use crate::config::{Arm, EngineChoice, Init, ModelSection, Study};
 use crate::data::{Facts, Prepared};
 use crate::error::UserError;
@@ -14,57 +13,8 @@ use crate::model;
 use crate::spec::Shape;
 use crate::train::TrainingLength;
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// One arm with one seed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// The configuration.
-    pub arm: Arm,
-    /// Its seed.
-    pub seed: u64,
-    /// What it is for.
-    pub stage: Stage,
-}
-
-/// What a run is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// To be reported: it is measured on the test split.
-    Report,
-    /// To find the learning rate of its arm, which is the rate that is tried: it sees no test split,
-    /// and leaves neither weights nor curves.
-    Tuning,
-}
-
-impl Run {
-    /// `<arm>/seed-<seed>`, or `tuning/<arm>/lr-<rate>/seed-<seed>`; also its folder in the study.
-    pub fn id(&self) -> String {
-        let (name, seed) = (&self.arm.name, self.seed_name());
-        match self.stage {
-            Stage::Report => format!("{name}/{seed}"),
-            Stage::Tuning => format!("tuning/{name}/lr-{}/{seed}", self.arm.train.optimizer.lr()),
-        }
-    }
-
-    /// `seed-<seed>`
-    pub fn seed_name(&self) -> String {
-        format!("seed-{}", self.seed)
-    }
-
-    /// All report runs of a study, seed by seed, so that arms can be compared before all runs are done.
-    pub fn all(study: &Study) -> Vec<Self> {
-        let mut runs = Vec::new();
-        for seed in study.all_seeds() {
-            let arms = study.arms.iter().filter(|arm| study.has_seed(&arm.name, seed)).cloned();
-            runs.extend(arms.map(|arm| Self { arm, seed, stage: Stage::Report }));
-        }
-        runs
-    }
-}
 
 /// All runs of a study, and what they share.
 #[derive(Debug, Clone)]
@@ -152,21 +102,16 @@ impl Plan {
         }
     }
 
-    /// What is legal but surprising.
-    pub fn warnings(&self) -> Vec<String> {
-        review::warnings(self)
-    }
-
     /// Where the prepared examples are.
     pub fn dataset(&self) -> PathBuf {
         self.data.path.clone()
     }
 }
 
-pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
+pub(super) fn plan(study: &Study, data: Prepared, machine: &MachineInfo) -> Result<Plan> {
     let mut study = study.clone();
     let train = &mut study.experiment.train;
-    let mut machine = pool.machine_info().clone();
+    let mut machine = machine.clone();
     if train.engine == EngineChoice::Fused {
         (machine.cuda, machine.cuda_trouble) = (machine.gpus.clone(), machine.gpu_trouble.clone());
     }
@@ -191,9 +136,6 @@ pub(super) fn plan(study: &Study, data: Prepared, pool: &Pool) -> Result<Plan> {
         labels::refuse_other_classes(arm, &data.facts)?;
     }
     let weight_files = weight_files(&study.arms, &data)?;
-    for arm in &study.arms {
-        review::refuse_endless(arm, &TrainingLength::new(arm, data.facts.train.examples))?;
-    }
     Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
 }
 

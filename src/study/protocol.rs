@@ -1,8 +1,8 @@
 //! What the study and its workers say to each other: one JSON value a line, on the worker's
 //! standard input and output.
 
-use super::plan::Stage;
 use super::record::{Definition, TimingLine};
+use super::run::Stage;
 use crate::config::{Logging, ProbeSection};
 use crate::kernels::{CudaDevice, Place};
 use crate::spec::Metric;
@@ -72,7 +72,7 @@ pub(super) enum Report {
 }
 
 /// What a worker says of itself at first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MachineInfo {
     /// The version of libtorch.
     pub libtorch: String,

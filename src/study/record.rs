@@ -264,11 +264,15 @@ impl RunFolder {
         files::write_sealed_json(&self.record_file(), record)
     }
 
+    /// Refuses folders that are links.
+    pub(super) fn refuse_links(&self) -> Result<()> {
+        let folders = ["", "checkpoint", "best", "train", "validation", "test"];
+        folders.iter().try_for_each(|folder| files::refuse_link(&self.path.join(folder)))
+    }
+
     /// Waits until no other process trains this run, and keeps others from it.
     pub(super) fn lock(&self) -> Result<File> {
-        for folder in ["", "checkpoint", "best", "train", "validation", "test"] {
-            files::refuse_link(&self.path.join(folder))?;
-        }
+        self.refuse_links()?;
         let path = self.path.join(".lock");
         let lock = files::open_lock(&path).and_then(|file| file.lock().map(|()| file));
         lock.with_context(|| format!("cannot lock {}", path.display()))

@@ -1,10 +1,11 @@
 //! Writes down what a run tells while it is trained: records first, then TensorBoard's files.
 
+use super::control::RunControl;
 use super::curves::Curves;
+use super::peak_memory::PeakMemory;
 use super::protocol::{Report, Task};
 use super::record::{EvaluationTimingLine, HistogramLine, RunFolder, TimingLine, wall_clock};
 use super::resume::{Logs, truncate_to_checkpoint, unfit};
-use super::worker::{PeakMemory, RunControl};
 use crate::config::NoiseScaleSection;
 use crate::error::UserError;
 use crate::events::{Histogram, SessionEnd};

@@ -50,8 +50,14 @@ pub(super) fn refuse_endless(arm: &Arm, length: &TrainingLength) -> Result<(), U
     }
 }
 
-/// What is legal but surprising.
-pub(super) fn warnings(plan: &Plan) -> Vec<String> {
+impl Plan {
+    /// What is legal but surprising.
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(self)
+    }
+}
+
+fn warnings(plan: &Plan) -> Vec<String> {
     let facts = &plan.data.facts;
     let arms = plan.study.arms.iter().flat_map(|arm| arm_warnings(plan, arm));
     let cuda = plan.machine.cuda_trouble.iter().map(|trouble| {

@@ -1,6 +1,6 @@
 //! Which runs of a plan one session trains.
 
-use super::plan::Run;
+use super::run::Run;
 use crate::error::UserError;
 use std::collections::BTreeSet;
 

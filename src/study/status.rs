@@ -1,12 +1,13 @@
 //! How a study stands, read from its folder alone: no worker, no libtorch, no data.
 
 use super::additions::Additions;
+use super::cluster::{Crew, Member};
 use super::environment::sessions;
 use super::folder::{in_use, resolved, run_folders};
-use super::plan::Run;
+use super::rates::{Tuning, read_undamaged, settled};
 use super::record::{Definition, Record, RunFolder, Status};
+use super::run::Run;
 use super::summary::{ArmSummary, summarise};
-use super::tuning::{Tuning, read_undamaged, settled};
 use crate::config::{Arm, Study};
 use crate::data;
 use crate::error::UserError;
@@ -25,6 +26,8 @@ pub struct StudyStatus {
     pub in_use: bool,
     /// One row an arm, over the runs finished so far.
     pub arms: Vec<ArmSummary>,
+    /// The equal workers that it has or had.
+    pub workers: Vec<Member>,
     /// Every run of the study, as [`Run::all`] lists them.
     pub runs: Vec<RunStatus>,
     /// The runs that find learning rates, as far as they are known to be needed.
@@ -100,7 +103,8 @@ impl StudyStatus {
         let mut study = resolved(folder)?;
         // Before the records: a study that ends meanwhile is then shown as running, not as broken
         // off.
-        let in_use = in_use(folder);
+        let crew = Crew::read(folder)?;
+        let in_use = in_use(folder) || crew.is_at_work();
         // The resolved file has room for finished seeds beyond those that were asked for.
         let sessions = sessions(folder)?;
         let is_unknown = sessions.iter().any(|session| session.earlier_lost);
@@ -124,6 +128,12 @@ impl StudyStatus {
                 let files = RunFolder::new(&folder.join(run.id()));
                 let (mut stands, record) = run_status(&files, run.id())?;
                 stands.planned_epochs = epochs(&run.arm);
+                if let RunState::NotStarted = stands.state
+                    && let Some((is_trained, epochs)) = crew.stands(folder, &stands.run)?
+                {
+                    let state = if is_trained { RunState::Running } else { RunState::Interrupted };
+                    (stands.state, stands.epochs) = (state, epochs);
+                }
                 let elsewhere =
                     record.and_then(|of| belongs_elsewhere(&files, &of, run, data.as_deref()));
                 if let Some(error) = elsewhere {
@@ -134,18 +144,21 @@ impl StudyStatus {
             runs.iter().map(of_run).collect()
         };
         let (runs, tuning_runs) = (of_runs(&all)?, of_runs(&tuning)?);
-        let mut others = Vec::new();
-        for path in run_folders(folder)? {
-            let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-            let files = RunFolder::new(&path);
-            if !planned.contains(&id) && files.path().join("record.json").exists() {
-                let (mut stands, record) = run_status(&files, id)?;
-                stands.planned_epochs = record.and_then(|of| epochs(&of.definition.arm));
-                others.push(stands);
-            }
-        }
+        let others = other_runs(folder, &planned, &epochs)?;
         let arms = arms_of(&study, &all, &runs, folder)?;
-        Ok(Self { study, in_use, arms, runs, tuning_runs, tunings, others, additions, notes })
+        let workers = crew.members;
+        Ok(Self {
+            study,
+            in_use,
+            workers,
+            arms,
+            runs,
+            tuning_runs,
+            tunings,
+            others,
+            additions,
+            notes,
+        })
     }
 
     /// The runs that are damaged: which, what is wrong, and how to repeat them.
@@ -164,6 +177,25 @@ impl StudyStatus {
         let of_arm = |run: &&RunStatus| run.run.rsplit_once('/').is_some_and(|(a, _)| a == arm);
         self.runs.iter().filter(of_arm).filter(|run| stands(&run.state)).count()
     }
+}
+
+/// Runs in a folder that its study has no more.
+fn other_runs(
+    folder: &Path,
+    planned: &BTreeSet<String>,
+    epochs: &dyn Fn(&Arm) -> Option<u64>,
+) -> Result<Vec<RunStatus>> {
+    let mut others = Vec::new();
+    for path in run_folders(folder)? {
+        let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        let files = RunFolder::new(&path);
+        if !planned.contains(&id) && files.path().join("record.json").exists() {
+            let (mut stands, record) = run_status(&files, id)?;
+            stands.planned_epochs = record.and_then(|of| epochs(&of.definition.arm));
+            others.push(stands);
+        }
+    }
+    Ok(others)
 }
 
 /// What is said of a study whose sessions are not all known.

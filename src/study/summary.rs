@@ -1,9 +1,8 @@
 //! Records -> one row an arm.
 
-use super::folder::StudyFolder;
-use super::plan::Run;
 use super::protocol::RunEnd;
 use super::record::{Record, RunFolder, Status, TimingLine};
+use super::run::Run;
 use crate::config::Arm;
 use crate::spec::Metrics;
 use crate::stats::{self, Summary};
@@ -148,7 +147,7 @@ impl FinishedRun {
 /// recorded, and those of earlier sessions from their records.
 pub(super) fn failures_of<'r>(
     runs: impl Iterator<Item = &'r Run>,
-    folder: &StudyFolder,
+    folder: &Path,
     ends: impl Iterator<Item = (&'r Run, &'r Option<RunEnd>)>,
 ) -> Result<Vec<Failure>> {
     let mut failures = Vec::new();
@@ -160,7 +159,7 @@ pub(super) fn failures_of<'r>(
         }
     }
     for run in runs.filter(|run| !in_this_session.contains(&run.id())) {
-        match folder.run(run).record()?.map(|record| record.status) {
+        match RunFolder::new(&folder.join(run.id())).record()?.map(|record| record.status) {
             Some(Status::Diverged { step }) => {
                 failures.push((run.clone(), RunEnd::Diverged { step }));
             }

@@ -13,11 +13,12 @@
 use super::Observer;
 use super::additions::{Additions, Decide, Look, Looked, Stop, look_within, next_look};
 use super::environment::Sessions;
+use super::exec::{Halt, Job, Pool};
 use super::folder::{Pending, StudyFolder};
-use super::plan::{Plan, Run};
-use super::pool::{Halt, Job, Pool};
+use super::plan::Plan;
 use super::protocol::RunEnd;
 use super::record::Status;
+use super::run::Run;
 use super::selection::Selection;
 use crate::config::Growth;
 use anyhow::Result;

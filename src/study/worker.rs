@@ -1,29 +1,28 @@
 //! A worker process: takes orders on its input, trains one run at a time, reports on its output.
 
+use super::control::RunControl;
 use super::curves::draw_test;
 use super::killed::in_short;
 use super::measure;
-use super::plan::Stage;
+use super::peak_memory::{PeakMemory, peak_memory, reset_peak_memory};
 use super::predictions;
 use super::protocol::{MachineInfo, NoRoom, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Definition, Record, RunFolder, RunResult, Status};
 use super::recorder::Recorder;
+use super::run::Stage;
 use crate::data::Dataset;
 use crate::files;
-use crate::kernels::{
-    self, Device, Engine, Split, State, Step, cuda_devices, libtorch_version, signals,
-};
+use crate::kernels::{self, Engine, Split, State, Step, cuda_devices, libtorch_version, signals};
 use crate::model::{self, Names};
 use crate::rng;
 use crate::spec::Objective;
 use crate::train::{self, Dropout, Job, Outcome, Position, Trained, TrainingLength};
 use anyhow::{Context, Result};
-use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -80,15 +79,6 @@ fn report(ended: Result<RunEnd>) -> Report {
             }
         }
     }
-}
-
-/// What the study control of the run that is being trained.
-#[derive(Debug, Default)]
-pub(super) struct RunControl {
-    /// Save it and end.
-    pub(super) stop: AtomicBool,
-    /// Threads to share its steps among.
-    pub(super) threads: AtomicUsize,
 }
 
 /// Reads orders in a thread of its own, so that a stop, or the end of the input because the study
@@ -292,50 +282,4 @@ fn time_steps(engine: &mut dyn Engine, run: &Definition, order: &[u32]) -> Resul
         steps += 1;
     }
     Ok(started.elapsed().as_secs_f64() / f64::from(steps))
-}
-
-/// The peak of a run's memory, without that of measurements in between.
-pub(super) struct PeakMemory {
-    device: Device,
-    before: Cell<u64>,
-}
-
-impl PeakMemory {
-    pub(super) fn of(device: Device) -> Self {
-        Self { device, before: Cell::new(0) }
-    }
-
-    pub(super) fn get(&self) -> Result<u64> {
-        Ok(self.before.get().max(peak_memory(self.device)?))
-    }
-
-    /// Does this without counting its memory, as far as it is that of the process.
-    pub(super) fn leave_out<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.before.set(self.get()?);
-        let done = work()?;
-        reset_peak_memory();
-        Ok(done)
-    }
-}
-
-/// The most memory since the run began: of the device on CUDA, else of this process.
-fn peak_memory(device: Device) -> Result<u64> {
-    match kernels::peak_device_memory(device)? {
-        Some(bytes) => Ok(bytes),
-        None => Ok(resident_peak().unwrap_or(0)),
-    }
-}
-
-/// Begins a new measurement of this process's peak memory (Linux: `proc(5)`, `clear_refs`).
-fn reset_peak_memory() {
-    kernels::trim_memory();
-    // Elsewhere than on Linux there is no such file, and no peak to read either.
-    fs::write("/proc/self/clear_refs", "5").ok();
-}
-
-/// `VmHWM`, the peak of resident memory, in bytes.
-fn resident_peak() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }

@@ -1,55 +1,37 @@
 //! One worker process, as the study sees it.
 
-use super::killed::in_short;
-use super::protocol::{Order, Report};
-use crate::kernels::Device;
+use super::executor::{Executor, Said, WorkerExit, WorkerLink};
+use crate::study::killed::in_short;
+use crate::study::protocol::Order;
 use anyhow::{Context, Result};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 
-/// What comes from a worker.
-#[derive(Debug)]
-pub(super) enum Said {
-    Report(Box<Report>),
-    /// Its output ended.
-    Gone,
-}
-
-impl Said {
-    pub(super) fn report(self) -> Option<Report> {
-        match self {
-            Self::Report(report) => Some(*report),
-            Self::Gone => None,
-        }
-    }
-}
-
 /// A worker process.
 #[derive(Debug)]
-pub(super) struct Worker {
+struct WorkerProcess {
     child: Child,
     /// Its end tells the worker to stop and leave.
     input: Option<ChildStdin>,
     /// Gives what matters of its standard error once it has ended.
     stderr_tail: Option<JoinHandle<StderrTail>>,
-    /// Which of the pending runs it trains.
-    pub(super) run: Option<usize>,
-    /// Where it works, from its first run on.
-    pub(super) device: Option<Device>,
 }
 
-/// Why a worker is gone.
+/// Starts worker processes of this program on this machine.
 #[derive(Debug)]
-pub(super) struct WorkerExit {
-    /// How it ended, with its last words.
-    pub(super) message: String,
-    /// Whether it was ended from outside, so that nothing is known against its run.
-    pub(super) killed: bool,
+pub(super) struct LocalWorkers {
+    pub(super) executable: PathBuf,
+}
+
+impl Executor for LocalWorkers {
+    fn start(&self, id: usize, sender: Sender<(usize, Said)>) -> Result<Box<dyn WorkerLink>> {
+        Ok(Box::new(WorkerProcess::spawn(&self.executable, id, sender)?))
+    }
 }
 
 /// SIGHUP, SIGINT, SIGKILL and SIGTERM: what people and systems send (Linux for want of memory),
@@ -90,12 +72,8 @@ impl StderrTail {
     }
 }
 
-impl Worker {
-    pub(super) fn spawn(
-        executable: &Path,
-        id: usize,
-        sender: Sender<(usize, Said)>,
-    ) -> Result<Self> {
+impl WorkerProcess {
+    fn spawn(executable: &Path, id: usize, sender: Sender<(usize, Said)>) -> Result<Self> {
         let mut child = command(executable).spawn().context("cannot start a worker process")?;
         let input = child.stdin.take();
         let output = child.stdout.take().context("the worker has no output")?;
@@ -116,20 +94,12 @@ impl Worker {
             lines(stderr).for_each(|line| stderr_tail.add(line));
             stderr_tail
         });
-        Ok(Self { child, input, stderr_tail: Some(stderr_tail), run: None, device: None })
+        Ok(Self { child, input, stderr_tail: Some(stderr_tail) })
     }
+}
 
-    /// Whether it takes orders.
-    pub(super) fn is_alive(&self) -> bool {
-        self.input.is_some()
-    }
-
-    /// Whether it can be given a run.
-    pub(super) fn is_idle(&self) -> bool {
-        self.run.is_none() && self.is_alive()
-    }
-
-    pub(super) fn send(&mut self, order: &Order) -> Result<()> {
+impl WorkerLink for WorkerProcess {
+    fn send(&mut self, order: &Order) -> Result<()> {
         let input = self.input.as_mut().context("the worker takes no orders any more")?;
         let line = serde_json::to_string(order)? + "\n";
         // If the worker is gone, its output says so, and that is where it is dealt with.
@@ -137,20 +107,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Notes that it ended while it had no run, so that it is not given another.
-    pub(super) fn on_message_while_idle(&mut self, said: &Said) {
-        if matches!(said, Said::Gone) {
-            self.retire();
-        }
-    }
-
-    /// Gives it no more orders; it ends by itself.
-    pub(super) fn retire(&mut self) {
+    fn retire(&mut self) {
         self.input = None;
     }
 
-    /// Why a worker that ended, or that said what it should not have, is gone.
-    pub(super) fn exit(&mut self) -> WorkerExit {
+    fn exit(&mut self) -> WorkerExit {
         self.retire();
         let (how, killed) = match self.child.wait() {
             Ok(status) => {
@@ -169,7 +130,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for WorkerProcess {
     /// The end of its input tells a worker to stop; then it is waited for.
     fn drop(&mut self) {
         self.retire();

@@ -1,20 +1,21 @@
 //! The workers of one study: started when there is work, fed run by run, replaced when they die.
 
-use super::Observer;
-use super::folder::StudyFolder;
-use super::killed::{Killed, Memory, how_killed, said_of, what_to_do};
-use super::plan::{Plan, Run, Stage};
-use super::protocol::{MachineInfo, Measure, NoRoom, Order, Report, RunEnd, StepTimes, Task};
-use super::record::{Record, RunFolder, Status};
-use super::worker_process::{Said, Worker, WorkerExit};
-use crate::config::ProbeSection;
+use super::executor::{Executor, Said, WorkerExit, WorkerLink};
+use super::job::{Halt, Job, task};
+use super::lost::{end_of_lost_run, stopped_for};
+use super::worker_process::LocalWorkers;
 use crate::error::UserError;
 use crate::kernels::{Device, InstructionSet, Place};
+use crate::study::Observer;
+use crate::study::folder::StudyFolder;
+use crate::study::killed::{Memory, how_killed, said_of, what_to_do};
+use crate::study::plan::Plan;
+use crate::study::protocol::{MachineInfo, NoRoom, Order, Report, RunEnd, StepTimes};
+use crate::study::record::RunFolder;
+use crate::study::run::Run;
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
-use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,8 @@ pub struct Pool {
     machine_info: MachineInfo,
     /// From the start of the first worker until it was ready.
     start_up: Duration,
-    members: Vec<Worker>,
+    executor: Box<dyn Executor>,
+    members: Vec<Member>,
     sender: Sender<(usize, Said)>,
     said: Receiver<(usize, Said)>,
     memory: Memory,
@@ -48,41 +50,32 @@ pub struct Pool {
     no_room: Option<NoRoom>,
 }
 
-/// What a worker does for a run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Job {
-    /// The run.
-    pub run: Run,
-    /// What is measured of it; it is trained when there is nothing.
-    pub measurement: Option<Measure>,
+/// A worker as the pool sees it.
+#[derive(Debug)]
+struct Member {
+    link: Box<dyn WorkerLink>,
+    /// Whether it takes orders.
+    is_alive: bool,
+    /// Which of the jobs it does.
+    run: Option<usize>,
+    /// Where it works, from its first run on.
+    device: Option<Device>,
 }
 
-impl Job {
-    /// Training these runs.
-    pub(super) fn train(runs: &[Run]) -> Vec<Self> {
-        let train = |run: &Run| Self { run: run.clone(), measurement: None };
-        runs.iter().map(train).collect()
-    }
-}
-
-/// What ends work before all of it is done.
-#[derive(Debug, Clone, Copy)]
-pub struct Halt<'s> {
-    /// Set when somebody wants it to stop: what is at work is saved.
-    pub stop: &'s AtomicBool,
-    /// From then on nothing is begun; what is at work goes on to its end.
-    pub deadline: Option<Instant>,
-}
-
-impl Halt<'_> {
-    /// Whether somebody wants it to stop.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+impl Member {
+    /// Whether it can be given a run.
+    fn is_idle(&self) -> bool {
+        self.run.is_none() && self.is_alive
     }
 
-    /// Whether the time is over.
-    pub(super) fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    fn retire(&mut self) {
+        self.is_alive = false;
+        self.link.retire();
+    }
+
+    fn exit(&mut self) -> WorkerExit {
+        self.is_alive = false;
+        self.link.exit()
     }
 }
 
@@ -92,26 +85,33 @@ const POLL: Duration = Duration::from_millis(50);
 impl Pool {
     /// Starts the first worker, which tells what the machine has.
     pub fn start(settings: Workers) -> Result<Self> {
+        let executable = settings.executable.clone();
+        Self::with(Box::new(LocalWorkers { executable }), settings)
+    }
+
+    /// As [`Pool::start`], with workers that this one starts.
+    pub(super) fn with(executor: Box<dyn Executor>, settings: Workers) -> Result<Self> {
         let (sender, said) = channel();
         let (started, memory) = (Instant::now(), Memory::watch());
-        let mut first = Worker::spawn(&settings.executable, 0, sender.clone())?;
-        let report = said.recv()?.1.report();
-        match report {
+        let mut pool = Self {
+            settings,
+            machine_info: MachineInfo::default(),
+            start_up: Duration::ZERO,
+            executor,
+            members: Vec::new(),
+            sender,
+            said,
+            memory,
+            stopping: false,
+            no_room: None,
+        };
+        let first = pool.spawn()?;
+        match pool.said.recv()?.1.report() {
             Some(Report::MachineInfo(machine_info)) => {
-                let start_up = started.elapsed();
-                Ok(Self {
-                    settings,
-                    machine_info,
-                    start_up,
-                    members: vec![first],
-                    sender,
-                    said,
-                    memory,
-                    stopping: false,
-                    no_room: None,
-                })
+                (pool.machine_info, pool.start_up) = (machine_info, started.elapsed());
+                Ok(pool)
             }
-            _ => bail!("a worker did not start: {}", first.exit().message),
+            _ => bail!("a worker did not start: {}", pool.members[first].exit().message),
         }
     }
 
@@ -151,10 +151,10 @@ impl Pool {
     }
 
     /// Measures one run's steps and memory on the first worker.
-    pub(super) fn time(&mut self, plan: &Plan, run: &Run) -> Result<StepTimes> {
+    pub(in crate::study) fn time(&mut self, plan: &Plan, run: &Run) -> Result<StepTimes> {
         let place = self.place(plan.devices[0], self.parallel(plan, plan.runs.len()));
         let task = task(plan, run, &RunFolder::new("".as_ref()), place)?;
-        self.members[0].send(&Order::Time(Box::new(task)))?;
+        self.members[0].link.send(&Order::Time(Box::new(task)))?;
         match self.said.recv()?.1.report() {
             Some(Report::Timed(times)) => Ok(times),
             _ => {
@@ -172,7 +172,7 @@ impl Pool {
     /// Does these jobs; gives how each ended, `None` for those that a stop or the end of the time kept
     /// from starting. Where the disk takes no more, all stop as if they were asked to, and that is the
     /// error.
-    pub(super) fn run_all(
+    pub(in crate::study) fn run_all(
         &mut self,
         plan: &Plan,
         folder: &StudyFolder,
@@ -187,11 +187,9 @@ impl Pool {
         // Runs that have the cores among them.
         let mut sharing = parallel;
         loop {
-            let stops = halt.is_stopped() || self.no_room.is_some();
-            if stops && !self.stopping {
-                self.stopping = true;
+            if halt.is_stopped() || self.no_room.is_some() {
                 waiting.clear();
-                self.stop_busy();
+                self.stop_all();
             }
             if halt.is_late() {
                 waiting.clear();
@@ -206,27 +204,46 @@ impl Pool {
             }
             let busy = self.busy();
             if busy == 0 {
-                return self.no_room.take().map_or(Ok(ends), |why| Err(stopped_for(why, folder)));
+                return self.take_no_room(folder).map_or(Ok(ends), Err);
             }
             if waiting.is_empty() && busy < sharing {
                 sharing = busy;
                 self.share_cores(busy);
             }
-            // Nothing said for a while is no error: the sender lives as long as the pool.
-            let Ok((id, said)) = self.said.recv_timeout(POLL) else { continue };
-            let Some(index) = self.members[id].run else {
-                self.members[id].on_message_while_idle(&said);
-                continue;
-            };
-            if let Some(end) = self.hear(id, said, plan, &pending[index], folder, observer)? {
-                self.members[id].run = None;
-                match pending[index].measurement {
-                    None => observer.on_run_end(&pending[index].run, &end),
-                    Some(_) => observer.on_measured(&pending[index], &end),
-                }
+            let of = |index: usize| (&pending[index], folder.run(&pending[index].run));
+            if let Some((index, end)) = self.next_end(plan, &of, observer)? {
                 ends[index] = Some(end);
             }
         }
+    }
+
+    /// Waits a moment for what workers say, and passes it on. Gives which of the jobs ended, and how; `of`
+    /// gives a job and the folder of its run.
+    pub(in crate::study) fn next_end<'j>(
+        &mut self,
+        plan: &Plan,
+        of: &dyn Fn(usize) -> (&'j Job, RunFolder),
+        observer: &mut dyn Observer,
+    ) -> Result<Option<(usize, RunEnd)>> {
+        // Nothing said for a while is no error: the sender lives as long as the pool.
+        let Ok((id, said)) = self.said.recv_timeout(POLL) else { return Ok(None) };
+        let Some(index) = self.members[id].run else {
+            if matches!(said, Said::Gone) {
+                // It ended while it had no run, and is not given another.
+                self.members[id].retire();
+            }
+            return Ok(None);
+        };
+        let (job, folder) = of(index);
+        let Some(end) = self.hear(id, said, plan, job, &folder, observer)? else {
+            return Ok(None);
+        };
+        self.members[id].run = None;
+        match job.measurement {
+            None => observer.on_run_end(&job.run, &end),
+            Some(_) => observer.on_measured(job, &end),
+        }
+        Ok(Some((index, end)))
     }
 
     /// Passes a report on; gives the end of the run if this was it.
@@ -236,7 +253,7 @@ impl Pool {
         said: Said,
         plan: &Plan,
         job: &Job,
-        folder: &StudyFolder,
+        folder: &RunFolder,
         observer: &mut dyn Observer,
     ) -> Result<Option<RunEnd>> {
         let run = &job.run;
@@ -261,7 +278,7 @@ impl Pool {
                 // What ends the job may end its processes one by one: the run goes on another day.
                 let stopped = self.stopping && why.is_some();
                 let end = match job.measurement {
-                    None => end_of_lost_run(&folder.run(run), plan, run, &exit, why)?,
+                    None => end_of_lost_run(folder, plan, run, &exit, why)?,
                     Some(_) => RunEnd::Failed { message: said_of(&exit.message, why) },
                 };
                 match end {
@@ -278,7 +295,8 @@ impl Pool {
         Ok(Some(end))
     }
 
-    fn busy(&self) -> usize {
+    /// How many workers have a job.
+    pub(in crate::study) fn busy(&self) -> usize {
         self.members.iter().filter(|worker| worker.run.is_some()).count()
     }
 
@@ -286,27 +304,42 @@ impl Pool {
     fn share_cores(&mut self, busy: usize) {
         let threads = self.threads(busy);
         for worker in self.members.iter_mut().filter(|worker| worker.run.is_some()) {
-            // As for `stop_busy`.
-            worker.send(&Order::Threads(threads)).ok();
+            // As for `stop_all`.
+            worker.link.send(&Order::Threads(threads)).ok();
         }
     }
 
-    fn stop_busy(&mut self) {
+    /// Has all runs in training saved and ended; says so once.
+    pub(in crate::study) fn stop_all(&mut self) {
+        if self.stopping {
+            return;
+        }
+        self.stopping = true;
         for worker in self.members.iter_mut().filter(|worker| worker.run.is_some()) {
             // A worker that cannot be told is gone, which its output will say.
-            worker.send(&Order::Stop).ok();
+            worker.link.send(&Order::Stop).ok();
         }
+    }
+
+    /// Whether the disk takes no more.
+    pub(in crate::study) fn has_no_room(&self) -> bool {
+        self.no_room.is_some()
+    }
+
+    /// That the disk takes no more, as an error.
+    pub(in crate::study) fn take_no_room(&mut self, folder: &StudyFolder) -> Option<anyhow::Error> {
+        self.no_room.take().map(|why| stopped_for(why, folder))
     }
 
     /// Gives a job to an idle worker, or to a new one.
-    fn give(
+    pub(in crate::study) fn give(
         &mut self,
         plan: &Plan,
         folder: &RunFolder,
         job: &Job,
         (index, parallel): (usize, usize),
     ) -> Result<()> {
-        let id = match self.members.iter().position(Worker::is_idle) {
+        let id = match self.members.iter().position(Member::is_idle) {
             Some(id) => id,
             None => self.spawn()?,
         };
@@ -317,7 +350,7 @@ impl Pool {
         self.members[id].device = Some(device);
         self.members[id].run = Some(index);
         let task = Box::new(task(plan, &job.run, folder, self.place(device, parallel))?);
-        self.members[id].send(&match &job.measurement {
+        self.members[id].link.send(&match &job.measurement {
             None => Order::Train(task),
             Some(measurement) => Order::Measure(task, measurement.clone()),
         })
@@ -326,7 +359,7 @@ impl Pool {
     /// The device on which the fewest workers live.
     fn least_used(&self, devices: &[Device]) -> Device {
         let living = |device: &Device| {
-            let on_it = |worker: &&Worker| worker.device == Some(*device) && worker.is_alive();
+            let on_it = |worker: &&Member| worker.device == Some(*device) && worker.is_alive;
             self.members.iter().filter(on_it).count()
         };
         devices.iter().copied().min_by_key(living).unwrap_or(Device::Cpu)
@@ -334,59 +367,8 @@ impl Pool {
 
     fn spawn(&mut self) -> Result<usize> {
         let id = self.members.len();
-        self.members.push(Worker::spawn(&self.settings.executable, id, self.sender.clone())?);
+        let link = self.executor.start(id, self.sender.clone())?;
+        self.members.push(Member { link, is_alive: true, run: None, device: None });
         Ok(id)
-    }
-}
-
-/// The error of a study whose disk takes no more.
-fn stopped_for(why: NoRoom, folder: &StudyFolder) -> anyhow::Error {
-    let NoRoom { message, hint } = why;
-    let folder = folder.path().display();
-    UserError::new(
-        format!("the study in {folder} stopped, since its disk takes no more: {message}"),
-        format!("{hint}, and runs that are not finished go on from what is saved"),
-    )
-    .into()
-}
-
-fn task(plan: &Plan, run: &Run, folder: &RunFolder, place: Place) -> Result<Task> {
-    Ok(Task {
-        definition: plan.definition(run),
-        stage: run.stage,
-        place,
-        dataset: plan.dataset(),
-        folder: folder.path().to_owned(),
-        resolved: plan.study.to_yaml()?,
-        metrics: run.arm.train.metrics.clone(),
-        logging: plan.study.experiment.train.logging.clone(),
-        probe: match run.stage {
-            Stage::Tuning => ProbeSection::default(),
-            Stage::Report => plan.study.experiment.study.probe.clone(),
-        },
-    })
-}
-
-/// How a run ended whose worker is gone. The worker may have recorded its end and died before it
-/// could say so. One that was killed from outside leaves a run that is not finished, as a crash of
-/// the machine does; else it is recorded here that the run failed.
-fn end_of_lost_run(
-    folder: &RunFolder,
-    plan: &Plan,
-    run: &Run,
-    exit: &WorkerExit,
-    why: Option<Killed>,
-) -> Result<RunEnd> {
-    let message = said_of(&exit.message, why);
-    match folder.record()?.map(|record| record.status) {
-        Some(Status::Finished) => Ok(RunEnd::Finished),
-        Some(Status::Diverged { step }) => Ok(RunEnd::Diverged { step }),
-        Some(Status::Running) | None if why.is_some() => Ok(RunEnd::Failed { message }),
-        _ => {
-            fs::create_dir_all(folder.path())?;
-            let status = Status::Failed { message: message.clone() };
-            folder.write_record(&Record::new(status, plan.definition(run))?)?;
-            Ok(RunEnd::Failed { message })
-        }
     }
 }

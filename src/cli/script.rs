@@ -1,0 +1,436 @@
+//! `batchscope script slurm|kubernetes|compose STUDY`: what a scheduler is given, to be read and kept; and
+//! `batchscope submit`, which gives it to Slurm.
+
+use super::diagnostics::Output;
+use super::{ExperimentArgs, format};
+use crate::error::UserError;
+use crate::study::shared_study;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// Who starts workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scheduler {
+    Slurm,
+    Kubernetes,
+    Compose,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScriptArgs {
+    /// Who starts the workers
+    scheduler: Scheduler,
+    #[command(flatten)]
+    jobs: Jobs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SubmitArgs {
+    /// Who starts the workers
+    #[arg(value_parser = ["slurm"])]
+    scheduler: String,
+    #[command(flatten)]
+    jobs: Jobs,
+}
+
+#[derive(Debug, Args)]
+struct Jobs {
+    /// The experiment file, or the folder of a study that was begun
+    #[arg(value_name = "STUDY")]
+    study: PathBuf,
+    /// The folder of the study [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Change a value of the file, as in `--set train.epochs=3`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Workers at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    workers: u16,
+    /// GPUs of each worker; each trains one run at a time
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    gpus: u8,
+    /// Cores of each worker; without GPUs each trains one run at a time
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    cpus: u16,
+    /// Memory of each worker, as the scheduler writes it, such as 8G (Kubernetes: 8Gi)
+    #[arg(long, value_name = "SIZE", value_parser = word)]
+    memory: Option<String>,
+    /// Slurm: how long a worker may run, such as 2:00:00; others take its place
+    #[arg(long, value_name = "TIME", value_parser = word)]
+    time: Option<String>,
+    /// Slurm: where to run
+    #[arg(long, value_name = "NAME", value_parser = word)]
+    partition: Option<String>,
+    /// Kubernetes, Compose: the image [default: batchscope, or batchscope:cpu without GPUs]
+    #[arg(long, value_name = "IMAGE", value_parser = word)]
+    image: Option<String>,
+    /// Kubernetes: the claim of the volume that all workers write to (ReadWriteMany)
+    #[arg(long, value_name = "NAME", default_value = "runs", value_parser = word)]
+    claim: String,
+    /// Kubernetes: the claim of the volume with the experiment file and its data
+    #[arg(long, value_name = "NAME", default_value = "project", value_parser = word)]
+    project: String,
+    /// Slurm: further options of `sbatch`, such as `--account=abc`
+    #[arg(last = true, value_parser = line)]
+    options: Vec<String>,
+}
+
+/// A value without blanks and quotes, as it stands in a script.
+fn word(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@,+=[]".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("letters, digits and -_.:/@,+=[] are allowed".into()),
+    }
+}
+
+fn line(text: &str) -> Result<String, String> {
+    let is_option = text.starts_with('-') && !text.contains(|c: char| c.is_control());
+    if is_option { Ok(text.to_owned()) } else { Err("an option of `sbatch` is wanted".into()) }
+}
+
+#[derive(Serialize)]
+struct Document<'s> {
+    study: &'s str,
+    script: &'s str,
+    /// The name of the job that Slurm has taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<&'s str>,
+}
+
+pub(super) fn script(args: &ScriptArgs, output: Output) -> Result<ExitCode> {
+    let plan = args.jobs.read()?;
+    let script = match args.scheduler {
+        Scheduler::Slurm => slurm(&args.jobs, &plan)?,
+        Scheduler::Kubernetes => kubernetes(&args.jobs, &plan),
+        Scheduler::Compose => compose(&args.jobs, &plan),
+    };
+    let document = Document { study: &plan.name, script: &script, job: None };
+    output.data(&document, script.trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn submit(args: &SubmitArgs, output: Output) -> Result<ExitCode> {
+    let plan = args.jobs.read()?;
+    let script = slurm(&args.jobs, &plan)?;
+    sbatch(&["--test-only"], &script)?;
+    let job = sbatch(&["--parsable"], &script)?;
+    let job = job.trim().split(';').next().unwrap_or_default().to_owned();
+    let folder = plan.folder.display().to_string();
+    let words = |words: &[&str]| {
+        format::command(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
+    };
+    let said = format!(
+        "job {job}: {} of the study {}\nstatus  {}\nstop    {}",
+        format::counted(usize::from(args.jobs.workers), "worker"),
+        plan.name,
+        words(&["batchscope", "status", &folder]),
+        words(&["batchscope", "stop", &folder, "--cancel"])
+    );
+    let document = Document { study: &plan.name, script: &script, job: Some(&job) };
+    output.answer(&document, &said)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives Slurm a script; what it answers.
+fn sbatch(options: &[&str], script: &str) -> Result<String> {
+    let mut command = Command::new("sbatch");
+    command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| {
+        UserError::new(
+            format!("`sbatch` cannot be started: {error}"),
+            "submit where Slurm is installed, or print the script with `batchscope script slurm`",
+        )
+    })?;
+    if let Some(mut input) = child.stdin.take() {
+        // Where it does not listen, it says why.
+        input.write_all(script.as_bytes()).ok();
+    }
+    let ended = child.wait_with_output().context("`sbatch` is lost")?;
+    match ended.status.success() {
+        true => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
+        false => Err(UserError::new(
+            format!("Slurm refuses the job: {}", String::from_utf8_lossy(&ended.stderr).trim()),
+            "change what the job asks for; options of `sbatch` stand after `--`",
+        )
+        .into()),
+    }
+}
+
+/// What is known of the study before anything is started.
+struct Planned {
+    name: String,
+    folder: PathBuf,
+    /// The file that workers are given; `None` where they are given the folder.
+    file: Option<PathBuf>,
+}
+
+impl Jobs {
+    /// Reads the study, so that what is wrong with it is told here and not by each worker.
+    fn read(&self) -> Result<Planned> {
+        if self.study.is_dir() {
+            let name = shared_study(&self.study)?.name;
+            return Ok(Planned { name, folder: self.study.clone(), file: None });
+        }
+        let (file, out, set) = (self.study.clone(), self.out.clone(), self.set.clone());
+        let experiment = ExperimentArgs { file, out, set, ..ExperimentArgs::default() };
+        let study = experiment.study()?;
+        let folder = experiment.folder(&study)?;
+        Ok(Planned { name: study.name, folder, file: Some(self.study.clone()) })
+    }
+
+    /// What a worker is called with, its study's folder being this one.
+    fn words(&self, plan: &Planned, folder: &Path) -> Vec<String> {
+        let folder = folder.display().to_string();
+        let Some(file) = &plan.file else { return vec!["work".into(), folder] };
+        let mut words = vec!["work".into(), file.display().to_string(), "--out".into(), folder];
+        words.extend(self.set.iter().flat_map(|set| ["--set".into(), set.clone()]));
+        words
+    }
+
+    fn image(&self) -> &str {
+        let usual = if self.gpus > 0 { "batchscope" } else { "batchscope:cpu" };
+        self.image.as_deref().unwrap_or(usual)
+    }
+}
+
+/// Tasks of a job array beyond those at work: one takes the place of each that ends at its time limit.
+const SURPLUS: usize = 3;
+/// Slurm's limit of the tasks of an array, if it is not changed.
+const MOST_TASKS: usize = 1000;
+
+fn slurm(jobs: &Jobs, plan: &Planned) -> Result<String> {
+    let here = std::env::current_dir().context("the current folder is gone")?;
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let workers = usize::from(jobs.workers);
+    let tasks = (workers * SURPLUS).min(MOST_TASKS).max(workers);
+    let mut options = vec![
+        format!("--job-name={}", label(&plan.name)),
+        format!("--array=0-{}%{workers}", tasks - 1),
+        format!("--cpus-per-task={}", jobs.cpus),
+    ];
+    options.extend(
+        (jobs.gpus > 0).then(|| format!("--gpus-per-task={}\n#SBATCH --ntasks=1", jobs.gpus)),
+    );
+    options.extend(jobs.memory.as_ref().map(|of| format!("--mem={of}")));
+    options.extend(jobs.time.as_ref().map(|of| format!("--time={of}")));
+    options.extend(jobs.partition.as_ref().map(|of| format!("--partition={of}")));
+    options.extend(["--requeue", "--signal=B:TERM@120", "--open-mode=append"].map(String::from));
+    options.push(format!("--output={}-%A_%a.log", label(&plan.name)));
+    options.extend(jobs.options.iter().cloned());
+    let options: String = options.iter().map(|of| format!("#SBATCH {of}\n")).collect();
+    let mut words = vec![program.display().to_string()];
+    words.extend(jobs.words(plan, &plan.folder));
+    let folder = plan.folder.display().to_string();
+    let command = |words: &[&str]| {
+        format::command(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
+    };
+    Ok(format!(
+        "#!/bin/bash\n\
+         # {workers} equal workers of the study {}. A task that ends early is replaced by the next one of the\n\
+         # array; those that find nothing left to do end at once.\n\
+         # Start:  sbatch FILE\n\
+         # Status: {}\n\
+         # Stop:   {}\n\
+         {options}cd {}\n\
+         # `exec`: the signal before the time limit must reach the program.\n\
+         exec {}\n",
+        plan.name,
+        command(&["batchscope", "status", &folder]),
+        command(&["batchscope", "stop", &folder, "--cancel"]),
+        format::command(&[here.display().to_string()]),
+        format::command(&words)
+    ))
+}
+
+/// A name as Kubernetes and Compose allow it.
+fn label(name: &str) -> String {
+    let sign = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let text: String = name.chars().map(sign).take(50).collect();
+    match text.trim_matches('-') {
+        "" => "study".into(),
+        text => text.into(),
+    }
+}
+
+/// A list as YAML, whatever stands in it.
+fn list(words: &[String]) -> String {
+    serde_json::to_string(words).unwrap_or_default()
+}
+
+fn kubernetes(jobs: &Jobs, plan: &Planned) -> String {
+    let (name, workers, image) = (label(&plan.name), jobs.workers, jobs.image());
+    let inside = Path::new("/runs").join(plan.folder.file_name().unwrap_or_default());
+    let words = list(&jobs.words(plan, &inside));
+    let memory = jobs.memory.as_ref().map_or(String::new(), |of| format!(", memory: \"{of}\""));
+    let gpus =
+        if jobs.gpus > 0 { format!(", nvidia.com/gpu: {}", jobs.gpus) } else { String::new() };
+    format!(
+        "# {workers} equal workers of the study {study}.\n\
+         # Start:  kubectl apply -f FILE      Stop: kubectl delete job {name}\n\
+         # The claim `{claim}` is a volume that all pods write to (ReadWriteMany), the claim `{project}` one with\n\
+         # the experiment file and its data. A pod that is evicted begins again; one that cannot work on its node\n\
+         # (exit code 2) does not end the study.\n\
+         apiVersion: batch/v1\n\
+         kind: Job\n\
+         metadata:\n\
+         \x20 name: {name}\n\
+         \x20 labels: {{ app.kubernetes.io/name: batchscope }}\n\
+         spec:\n\
+         \x20 completionMode: Indexed\n\
+         \x20 completions: {workers}\n\
+         \x20 parallelism: {workers}\n\
+         \x20 backoffLimitPerIndex: 5\n\
+         \x20 maxFailedIndexes: {workers}\n\
+         \x20 podReplacementPolicy: Failed\n\
+         \x20 podFailurePolicy:\n\
+         \x20   rules:\n\
+         \x20     - action: Ignore\n\
+         \x20       onPodConditions: [{{ type: DisruptionTarget, status: \"True\" }}]\n\
+         \x20     - action: FailIndex\n\
+         \x20       onExitCodes: {{ containerName: work, operator: In, values: [2] }}\n\
+         \x20 template:\n\
+         \x20   metadata:\n\
+         \x20     labels: {{ app.kubernetes.io/name: batchscope }}\n\
+         \x20   spec:\n\
+         \x20     restartPolicy: Never\n\
+         \x20     terminationGracePeriodSeconds: 120\n\
+         \x20     securityContext: {{ runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 }}\n\
+         \x20     containers:\n\
+         \x20       - name: work\n\
+         \x20         image: \"{image}\"\n\
+         \x20         args: {words}\n\
+         \x20         workingDir: /project\n\
+         \x20         resources:\n\
+         \x20           limits: {{ cpu: \"{cpus}\"{memory}{gpus} }}\n\
+         \x20         volumeMounts:\n\
+         \x20           - {{ name: project, mountPath: /project, readOnly: true }}\n\
+         \x20           - {{ name: runs, mountPath: /runs }}\n\
+         \x20     volumes:\n\
+         \x20       - {{ name: project, persistentVolumeClaim: {{ claimName: \"{project}\" }} }}\n\
+         \x20       - {{ name: runs, persistentVolumeClaim: {{ claimName: \"{claim}\" }} }}\n",
+        study = plan.name,
+        claim = jobs.claim,
+        project = jobs.project,
+        cpus = jobs.cpus,
+    )
+}
+
+fn compose(jobs: &Jobs, plan: &Planned) -> String {
+    let inside = Path::new("/runs").join(plan.folder.file_name().unwrap_or_default());
+    let mut words = jobs.words(plan, &inside);
+    words.insert(0, "batchscope".into());
+    let memory =
+        jobs.memory.as_ref().map_or(String::new(), |of| format!("    mem_limit: \"{of}\"\n"));
+    let gpus = match jobs.gpus {
+        0 => String::new(),
+        count => format!(
+            "    deploy:\n      resources:\n        reservations:\n          devices:\n            \
+             - {{ driver: nvidia, count: {count}, capabilities: [gpu] }}\n"
+        ),
+    };
+    format!(
+        "# Equal workers of the study {study} on one machine.\n\
+         # Start:  docker compose -f FILE up --scale work={workers}      Stop: docker compose -f FILE down\n\
+         name: {name}\n\
+         services:\n\
+         \x20 work:\n\
+         \x20   image: \"{image}\"\n\
+         \x20   user: \"${{UID:-1000}}:${{GID:-1000}}\"\n\
+         \x20   entrypoint: [tini, --]\n\
+         \x20   command: {words}\n\
+         \x20   working_dir: /project\n\
+         \x20   stop_grace_period: 2m\n\
+         \x20   cpus: {cpus}\n\
+         {memory}{gpus}\
+         \x20   volumes:\n\
+         \x20     - {{ type: bind, source: ., target: /project, read_only: true }}\n\
+         \x20     - {{ type: bind, source: ./runs, target: /runs, bind: {{ create_host_path: false }} }}\n",
+        study = plan.name,
+        workers = jobs.workers,
+        name = label(&plan.name),
+        image = jobs.image(),
+        words = list(&words),
+        cpus = jobs.cpus,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        jobs: Jobs,
+    }
+
+    fn jobs(words: &[&str]) -> (Jobs, Planned) {
+        let line = Line::parse_from([&["x", "a b.yaml"], words].concat());
+        let folder = PathBuf::from("runs/My study");
+        (line.jobs, Planned { name: "My study".into(), folder, file: Some("a b.yaml".into()) })
+    }
+
+    #[test]
+    fn a_slurm_script_has_surplus_tasks_and_hands_the_signal_to_the_program() {
+        let words = ["--workers", "8", "--gpus", "1", "--time", "2:00:00", "--", "--account=abc"];
+        let (jobs, plan) = jobs(&words);
+        let script = slurm(&jobs, &plan).unwrap();
+        for line in [
+            "#SBATCH --job-name=my-study",
+            "#SBATCH --array=0-23%8",
+            "#SBATCH --gpus-per-task=1",
+            "#SBATCH --time=2:00:00",
+            "#SBATCH --requeue",
+            "#SBATCH --signal=B:TERM@120",
+            "#SBATCH --account=abc",
+        ] {
+            assert!(script.lines().any(|found| found == line), "{line} in {script}");
+        }
+        let last = script.lines().last().unwrap();
+        assert!(last.starts_with("exec "), "{last}");
+        assert!(last.ends_with("work 'a b.yaml' --out 'runs/My study'"), "{last}");
+    }
+
+    #[test]
+    fn files_for_kubernetes_and_compose_are_yaml_and_name_what_was_asked_for() {
+        let (jobs, plan) =
+            jobs(&["--workers", "3", "--gpus", "2", "--memory", "8Gi", "--set", "a=\"b\""]);
+        let job: serde_yaml::Value = serde_yaml::from_str(&kubernetes(&jobs, &plan)).unwrap();
+        let spec = &job["spec"];
+        assert_eq!(
+            (spec["completions"].as_u64(), job["metadata"]["name"].as_str()),
+            (Some(3), Some("my-study"))
+        );
+        let container = &spec["template"]["spec"]["containers"][0];
+        assert_eq!(container["args"][3], "/runs/My study");
+        assert_eq!(container["args"][5], "a=\"b\"");
+        assert_eq!(container["resources"]["limits"]["nvidia.com/gpu"], 2);
+        assert_eq!(container["resources"]["limits"]["memory"], "8Gi");
+        let file: serde_yaml::Value = serde_yaml::from_str(&compose(&jobs, &plan)).unwrap();
+        let work = &file["services"]["work"];
+        assert_eq!(
+            (work["command"][0].as_str(), work["cpus"].as_u64()),
+            (Some("batchscope"), Some(2))
+        );
+        assert_eq!(work["deploy"]["resources"]["reservations"]["devices"][0]["count"], 2);
+    }
+
+    #[test]
+    fn values_that_would_break_a_script_are_refused() {
+        assert!(
+            word("8G").is_ok()
+                && word("a b").is_err()
+                && word("a\nb").is_err()
+                && word("").is_err()
+        );
+        assert!(line("--account=abc").is_ok() && line("rm").is_err() && line("--a\nrm").is_err());
+        assert_eq!([label("Ärger_1"), label("..")], ["rger-1", "study"]);
+    }
+}

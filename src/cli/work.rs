@@ -1,0 +1,269 @@
+//! `batchscope work STUDY`: one of several equal workers on one study folder.
+
+use super::diagnostics::{Output, print_warnings};
+use super::interrupt::Interrupt;
+use super::machine::variable;
+use super::progress::Progress;
+use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, format, tables};
+use crate::kernels::InstructionSet;
+use crate::report::{self as reports, Report, Scale};
+use crate::study::{
+    Additions, ArmSummary, Halt, Member, RunEnd, RunState, Site, Tuning, Who, WorkEnd, WorkOutcome,
+    WorkRequest, prepare, put_damaged_aside, shared_study, work as carry_out,
+};
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+#[derive(Debug, Args)]
+pub(super) struct WorkArgs {
+    /// The folder of the study, or its experiment file: then its folder is prepared if need be
+    #[arg(value_name = "STUDY")]
+    study: PathBuf,
+    /// The folder of the study [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Change a value of the experiment file, as in `--set train.epochs=3`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Worker processes of this worker [default: one a core, or one a GPU]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
+    /// What the engine `fused` computes with; results do not depend on it [default: the best there is]
+    #[arg(long, value_name = "SET", value_parser = InstructionSet::ALL.map(InstructionSet::name))]
+    instructions: Option<String>,
+    /// How often this worker says that it lives, in milliseconds
+    #[arg(long, value_name = "MS", hide = true, default_value_t = BEAT.as_millis() as u64)]
+    beat: u64,
+    /// How often it looks again while others do what is left, in milliseconds
+    #[arg(long, value_name = "MS", hide = true, default_value_t = 15_000)]
+    poll: u64,
+}
+
+/// How often a worker says that it lives; after three of these it is taken for dead.
+const BEAT: Duration = Duration::from_secs(30);
+
+#[derive(Serialize)]
+struct Document<'o> {
+    study: &'o str,
+    folder: &'o Path,
+    end: &'static str,
+    trained: u64,
+    arms: &'o [ArmSummary],
+    failures: Vec<Failed>,
+    tunings: &'o [Tuning],
+    until: Option<&'o Additions>,
+    report: Option<&'o Report>,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    run: String,
+    #[serde(flatten)]
+    state: RunState,
+}
+
+pub(super) fn work(args: &WorkArgs, output: Output) -> Result<ExitCode> {
+    let begun = Instant::now();
+    let experiment = ExperimentArgs {
+        file: args.study.clone(),
+        out: args.out.clone(),
+        set: args.set.clone(),
+        workers: args.workers,
+        instructions: args.instructions.clone(),
+        ..ExperimentArgs::default()
+    };
+    let (study, path) = match args.study.is_dir() {
+        true => (shared_study(&args.study)?, args.study.clone()),
+        false => {
+            let study = experiment.study()?;
+            let path = experiment.folder(&study)?;
+            (study, path)
+        }
+    };
+    let interrupt = Interrupt::listen(output, &path)?;
+    let mut pool = experiment.pool()?;
+    let mut progress = Progress::new(output);
+    let plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
+    print_warnings(&plan.warnings());
+    print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let command: Vec<String> = words.collect();
+    let who = who(Duration::from_millis(args.beat.max(1)));
+    let mut site = Site::join(&plan, (&path, &who), &command, &pool, &mut progress)?;
+    interrupt.training();
+    let time = plan.study.growth.and_then(|growth| growth.time);
+    let deadline = time.and_then(|time| begun.checked_add(time.duration()));
+    let drawn = RefCell::new(None);
+    let request = WorkRequest {
+        halt: Halt { stop: interrupt.stop(), deadline },
+        decide: &reports::decide,
+        report: &|folder: &Path| {
+            *drawn.borrow_mut() = reports::write(folder)?;
+            Ok(())
+        },
+        poll: Duration::from_millis(args.poll.max(1)),
+    };
+    let outcome = carry_out(&plan, &mut site, request, &mut pool, &mut progress);
+    // The worker processes end before this worker says that it has.
+    drop(pool);
+    drop(site);
+    progress.finish();
+    let outcome = outcome?;
+    interrupt.reporting();
+    let report = drawn.into_inner();
+    let document = document((&study.name, &path), &outcome, report.as_ref());
+    output.answer(&document, &text(&outcome, &path, Scale::of(&study), report.as_ref()))?;
+    Ok(ExitCode::from(exit_code(&outcome)))
+}
+
+/// Which worker this is: its machine, and the scheduler's name of its job.
+pub(super) fn who(beat: Duration) -> Who {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => "this machine".to_owned(),
+        name => name.to_owned(),
+    };
+    Who { job: job(&variable, &host), host, beat }
+}
+
+/// The word of a `run` that has a study for itself.
+pub(super) fn who_runs() -> Who {
+    who(BEAT)
+}
+
+/// The scheduler's name of this job, from the environment that it gives.
+fn job(variable: &dyn Fn(&str) -> Option<String>, host: &str) -> Option<String> {
+    let array = || {
+        let (job, task) = (variable("SLURM_ARRAY_JOB_ID")?, variable("SLURM_ARRAY_TASK_ID")?);
+        Some(format!("slurm {job}_{task}"))
+    };
+    let plain = || variable("SLURM_JOB_ID").map(|job| format!("slurm {job}"));
+    let pod = || variable("KUBERNETES_SERVICE_HOST").map(|_| format!("kubernetes {host}"));
+    array().or_else(plain).or_else(pod)
+}
+
+fn end(outcome: &WorkOutcome) -> &'static str {
+    match outcome.end {
+        WorkEnd::Over => "over",
+        WorkEnd::Stopped => "stopped",
+        WorkEnd::Late => "late",
+    }
+}
+
+fn document<'o>(
+    (study, folder): (&'o str, &'o Path),
+    outcome: &'o WorkOutcome,
+    report: Option<&'o Report>,
+) -> Document<'o> {
+    let failed = outcome.failures.iter().filter_map(|(run, end)| {
+        let state = match end.clone() {
+            RunEnd::Diverged { step } => RunState::Diverged { step },
+            RunEnd::Failed { message } => RunState::Failed { message },
+            RunEnd::Finished | RunEnd::Stopped => return None,
+        };
+        Some(Failed { run: run.id(), state })
+    });
+    Document {
+        study,
+        folder,
+        end: end(outcome),
+        trained: outcome.trained,
+        arms: &outcome.arms,
+        failures: failed.collect(),
+        tunings: &outcome.tunings,
+        until: outcome.additions.as_ref(),
+        report,
+    }
+}
+
+fn text(outcome: &WorkOutcome, folder: &Path, scale: Scale, report: Option<&Report>) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(report.map(Report::text));
+    let trained = format::counted(outcome.trained as usize, "run");
+    let folder = folder.display().to_string();
+    let again =
+        |words: &[&str]| format::command(&words.iter().map(|w| w.to_string()).collect::<Vec<_>>());
+    let mut lines = vec![match outcome.end {
+        WorkEnd::Over => format!("nothing is left to do; this worker ended {trained}"),
+        WorkEnd::Stopped => format!(
+            "stopped; this worker ended {trained}, and what it was at is saved. To go on:\n  {}",
+            again(&["batchscope", "work", &folder])
+        ),
+        WorkEnd::Late => format!(
+            "its time is over; this worker ended {trained}. To go on:\n  {}",
+            again(&["batchscope", "work", &folder])
+        ),
+    }];
+    if outcome.end == WorkEnd::Over {
+        if report.is_none() {
+            parts.push(tables::results(&outcome.arms, scale));
+            lines.push(format!("report: `{}`", again(&["batchscope", "report", &folder])));
+        }
+        for (run, end) in &outcome.failures {
+            lines.push(format!("not finished: {}: {end}", run.id()));
+        }
+        for (job, why) in &outcome.unmeasured {
+            lines.push(format!("not measured: {}: {why}", job.run.id()));
+        }
+    }
+    parts.push(lines.join("\n"));
+    parts.join("\n\n")
+}
+
+fn exit_code(outcome: &WorkOutcome) -> u8 {
+    let hopeless = outcome.tunings.iter().filter(|tuning| tuning.all_diverged()).count();
+    let failed = outcome.failures.len() + outcome.unmeasured.len() + hopeless;
+    match outcome.end {
+        WorkEnd::Stopped => INTERRUPTED,
+        WorkEnd::Over if failed > 0 => SOME_FAILED,
+        WorkEnd::Over | WorkEnd::Late => 0,
+    }
+}
+
+/// A worker in one line.
+pub(super) fn workers_line(worker: &Member) -> String {
+    let job = worker.job.as_ref().map_or(String::new(), |job| format!(", {job}"));
+    let at = match &worker.runs[..] {
+        [] => "nothing".to_owned(),
+        runs => format::list(runs),
+    };
+    let is = match (worker.ended, worker.lives()) {
+        (true, _) => "ended".to_owned(),
+        (_, true) => format!("at {at}"),
+        (_, false) => format!("silent for {}", format::duration(worker.silent_seconds())),
+    };
+    format!(
+        "worker on {} (process {}{job}, {}): {is}; {} ended",
+        worker.host,
+        worker.process,
+        worker.device,
+        format::counted(worker.ended_runs as usize, "run")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_job_is_called_as_its_scheduler_calls_it() {
+        let of = |names: &[(&str, &str)]| {
+            let value = |name: &str| {
+                names.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned())
+            };
+            job(&value, "pod-7")
+        };
+        let array =
+            [("SLURM_JOB_ID", "29"), ("SLURM_ARRAY_JOB_ID", "26"), ("SLURM_ARRAY_TASK_ID", "3")];
+        assert_eq!(of(&array).as_deref(), Some("slurm 26_3"));
+        assert_eq!(of(&array[..1]).as_deref(), Some("slurm 29"));
+        assert_eq!(of(&[("KUBERNETES_SERVICE_HOST", "x")]).as_deref(), Some("kubernetes pod-7"));
+        assert_eq!(of(&[]), None);
+    }
+}

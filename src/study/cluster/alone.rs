@@ -1,0 +1,92 @@
+//! A `batchscope run`, which has a study for itself, beside equal workers.
+
+use super::attempts;
+use super::claims::listed;
+use super::members::{Member, Presence, Watch, members};
+use super::site::{Who, living, work_folder};
+use crate::error::UserError;
+use crate::files;
+use crate::study::Observer;
+use crate::study::folder::StudyFolder;
+use crate::study::plan::Plan;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
+
+/// The word of a `batchscope run` that it has a study for itself, until it is dropped.
+#[derive(Debug)]
+pub struct Alone {
+    presence: Option<Presence>,
+    work: PathBuf,
+}
+
+impl Alone {
+    /// Refuses a study on which equal workers are at work, and takes back what dead ones left unfinished.
+    ///
+    /// # Errors
+    /// A [`UserError`] that names the workers.
+    pub fn begin(
+        (folder, plan): (&StudyFolder, &Plan),
+        who: &Who,
+        observer: &mut dyn Observer,
+    ) -> Result<Self> {
+        let path = folder.path();
+        let work = work_folder(path);
+        files::refuse_link(&work)?;
+        fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+        let member = Member { alone: true, ..who.member(plan) };
+        let presence = Some(Presence::begin(&work.join("workers"), member)?);
+        let alone = Self { presence, work };
+        let equal = living(&alone.work, &mut Watch::default(), &|member| !member.alone, observer)?;
+        if let Some(one) = equal.first() {
+            let study = path.display();
+            return Err(UserError::new(
+                format!("{} at work on the study in {study}, one on {}", workers(equal.len()), one.host),
+                format!(
+                    "`batchscope work {study}` joins them; `batchscope stop {study}` has them save and end, \
+                     and this command goes on from there"
+                ),
+            )
+            .into());
+        }
+        attempts::bring_back(&alone.work.join("runs"), path)?;
+        for name in listed(&alone.work)? {
+            let left = alone.work.join(&name);
+            match name.as_str() {
+                "workers" => alone.forget_others()?,
+                "claims" | "runs" => drop(fs::remove_dir_all(left)),
+                _ => drop(fs::remove_file(left)),
+            }
+        }
+        Ok(alone)
+    }
+
+    /// Dead workers are not waited for again.
+    fn forget_others(&self) -> Result<()> {
+        let me = self.presence.as_ref().map(|presence| presence.member().id);
+        for id in
+            members(&self.work.join("workers"))?.into_keys().filter(|id| Some(id) != me.as_ref())
+        {
+            fs::remove_file(self.work.join("workers").join(format!("{id}.json"))).ok();
+        }
+        Ok(())
+    }
+}
+
+fn workers(count: usize) -> String {
+    if count == 1 { "a worker is".into() } else { format!("{count} workers are") }
+}
+
+impl Drop for Alone {
+    /// Nothing of a `run` stays among what workers share.
+    fn drop(&mut self) {
+        let id = self.presence.as_ref().map(|presence| presence.member().id);
+        self.presence = None;
+        if let Some(id) = id {
+            fs::remove_file(self.work.join("workers").join(format!("{id}.json"))).ok();
+        }
+        // Where other files are, they stay.
+        fs::remove_dir(self.work.join("workers")).ok();
+        fs::remove_dir(&self.work).ok();
+    }
+}

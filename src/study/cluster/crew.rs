@@ -1,0 +1,86 @@
+//! The workers of a study as a reader of its folder sees them, who is none of them.
+
+use super::attempts;
+use super::claims::listed;
+use super::members::{Member, members};
+use super::site::work_folder;
+use crate::error::UserError;
+use crate::files;
+use crate::study::record::{RunFolder, wall_clock};
+use anyhow::Result;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// How long a worker may be silent that is shown as living, in its beats.
+const SHOWN_BEATS: f64 = 3.0;
+
+/// The workers of a study, and what they are at.
+#[derive(Debug, Clone, Default)]
+pub(in crate::study) struct Crew {
+    pub(in crate::study) members: Vec<Member>,
+    /// The runs that are trained now.
+    training: BTreeSet<String>,
+    attempts: BTreeSet<String>,
+}
+
+impl Member {
+    /// Whether it lives, as far as its clock and this one agree.
+    pub fn lives(&self) -> bool {
+        !self.ended && self.silent_seconds() <= SHOWN_BEATS * self.beat_seconds
+    }
+
+    /// Since it last said that it lives.
+    pub fn silent_seconds(&self) -> f64 {
+        (wall_clock() - self.seen).max(0.0)
+    }
+}
+
+impl Crew {
+    /// Those in the folder of a study; none where equal workers never were.
+    pub(in crate::study) fn read(study: &Path) -> Result<Self> {
+        let work = work_folder(study);
+        let members: Vec<Member> = members(&work.join("workers"))?.into_values().collect();
+        let living = members.iter().filter(|member| member.lives() && !member.alone);
+        let training = living.flat_map(|member| member.runs.iter().cloned()).collect();
+        let attempts = listed(&work.join("runs"))?;
+        Ok(Self { members, training, attempts })
+    }
+
+    /// Whether one of the equal workers lives.
+    pub(in crate::study) fn is_at_work(&self) -> bool {
+        self.members.iter().any(|member| member.lives() && !member.alone)
+    }
+
+    /// Whether a run without a result is trained now, and how many epochs are recorded of it; `None` for one
+    /// that no worker ever claimed.
+    pub(in crate::study) fn stands(&self, study: &Path, run: &str) -> Result<Option<(bool, u64)>> {
+        let name = attempts::name(run);
+        let of_run = |found: &&String| found.rsplit_once('.').is_some_and(|(of, _)| of == name);
+        let Some(newest) = self.attempts.iter().rfind(of_run) else { return Ok(None) };
+        let folder = RunFolder::new(&work_folder(study).join("runs").join(newest));
+        Ok(Some((self.training.contains(run), folder.epochs()?)))
+    }
+}
+
+/// Asks all workers of a study to save and end, or takes that back; gives those that live.
+///
+/// # Errors
+/// A [`UserError`] where equal workers never were.
+pub fn stop(study: &Path, undo: bool) -> Result<Vec<Member>> {
+    let work = work_folder(study);
+    if !listed(study)?.contains(".work") {
+        return Err(UserError::new(
+            format!("no equal workers were ever at work on a study in {}", study.display()),
+            "give the folder of a study that `batchscope work` trains; a `batchscope run` is ended with Ctrl-C",
+        )
+        .into());
+    }
+    let path = work.join("stop");
+    match undo {
+        true if listed(&work)?.contains("stop") => fs::remove_file(&path)?,
+        true => {}
+        false => files::write_text(&path, "all workers save and end\n")?,
+    }
+    Ok(Crew::read(study)?.members.into_iter().filter(Member::lives).collect())
+}

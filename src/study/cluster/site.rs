@@ -1,0 +1,280 @@
+//! A study's folder as equal workers share it: `.work` beside the results.
+//!
+//! ```text
+//! layout             the version of all this
+//! study.yaml         the study, the same for all workers, however many seeds it comes to
+//! shared.json        what all workers must have in common
+//! session.json       what stands in environment.json of this session
+//! workers/ID.json    one a worker, rewritten as long as it lives
+//! claims/JOB/0001    who does a job
+//! runs/NAME.0001/    an attempt at a run, until it is published as ARM/seed-N
+//! stop               all save and end
+//! reported           what the last report was drawn from
+//! ```
+
+use super::claims::{Claim, Claims, listed, put_if_absent};
+use super::members::{Member, Presence, Watch, members};
+use super::self_test;
+use crate::config::{Growth, Source, Study};
+use crate::error::UserError;
+use crate::files;
+use crate::study::Observer;
+use crate::study::environment::{Sessions, sessions};
+use crate::study::exec::Pool;
+use crate::study::folder::{StudyFolder, held_alone, resolved};
+use crate::study::plan::Plan;
+use crate::study::refuse_other_definitions;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The version of the layout.
+const LAYOUT: &str = "1\n";
+
+/// The folder of what workers share, in that of their study.
+pub(in crate::study) fn work_folder(study: &Path) -> PathBuf {
+    study.join(".work")
+}
+
+/// Which worker this is.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// The name of its machine.
+    pub host: String,
+    /// The scheduler's name of its job.
+    pub job: Option<String>,
+    /// How often it says that it lives.
+    pub beat: Duration,
+}
+
+impl Who {
+    pub(super) fn member(&self, plan: &Plan) -> Member {
+        let names: Vec<&str> =
+            plan.machine.cuda.iter().map(|device| device.name.as_str()).collect();
+        let device = match plan.device_kind() {
+            "cuda" => names.join(", "),
+            kind => kind.to_owned(),
+        };
+        Member::new(self.host.clone(), self.job.clone(), device, self.beat)
+    }
+}
+
+/// A study's folder that this worker has joined.
+#[derive(Debug)]
+pub struct Site {
+    pub(super) folder: StudyFolder,
+    pub(super) work: PathBuf,
+    pub(super) presence: Presence,
+    pub(super) claims: Claims,
+    pub(super) watch: Watch,
+    pub(super) sessions: Sessions,
+    pub(super) beat: Duration,
+}
+
+/// The study that workers share in a folder; before there is one, the study that its last session wrote down,
+/// as it began.
+///
+/// # Errors
+/// As those of `resolved`.
+pub fn shared_study(folder: &Path) -> Result<Study> {
+    let path = work_folder(folder).join("study.yaml");
+    if listed(&work_folder(folder))?.contains("study.yaml") {
+        let text = files::read_text(&path);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
+        return Ok(Study::from_source(&source, "study")?);
+    }
+    let mut study = resolved(folder)?;
+    let until = sessions(folder)?.last().and_then(|last| last.until.clone());
+    if let Some(until) = until.filter(|_| study.growth.is_some()) {
+        let time = until.max_time.and_then(|time| time.parse().ok());
+        study.begin_again(Growth { first: until.first, most: until.max_seeds, time });
+    }
+    Ok(study)
+}
+
+impl Site {
+    /// Joins the workers of a study; the first one prepares its folder.
+    ///
+    /// # Errors
+    /// A [`UserError`] where a `batchscope run` has the study for itself, where the folder holds another
+    /// study, where this worker would not train the same bits, and where the file system lacks something.
+    pub fn join(
+        plan: &Plan,
+        (path, who): (&Path, &Who),
+        command: &[String],
+        pool: &Pool,
+        observer: &mut dyn Observer,
+    ) -> Result<Self> {
+        let folder = StudyFolder::join(path)?;
+        let work = work_folder(path);
+        files::refuse_link(&work)?;
+        fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+        let member = who.member(plan);
+        self_test::test(&work, &member.id)?;
+        agree(&work.join("layout"), LAYOUT, |found| {
+            UserError::new(
+                format!(
+                    "{} has the layout {}, and this batchscope knows 1",
+                    path.display(),
+                    found.trim()
+                ),
+                "use the batchscope that the other workers have",
+            )
+        })?;
+        let claims = Claims::new(&work.join("claims"), &member.id);
+        let presence = Presence::begin(&work.join("workers"), member)?;
+        let mut watch = Watch::default();
+        if let Some(alone) = living(&work, &mut watch, &|member| member.alone, observer)?.first() {
+            let place = format!(" on {}", alone.host);
+            let error = held_alone(path);
+            return Err(UserError { message: error.message + &place, ..error }.into());
+        }
+        // Dead ones are not waited for again.
+        for (id, member) in members(&work.join("workers"))? {
+            if member.alone {
+                fs::remove_file(work.join("workers").join(format!("{id}.json"))).ok();
+            }
+        }
+        agree_on_plan(&work, path, plan)?;
+        folder.refuse_links(plan)?;
+        refuse_other_definitions(plan, &folder)?;
+        if crate::data::kept_hash(&path.join("data")).as_ref() != Some(&plan.data.facts.hash) {
+            plan.data.keep(&path.join("data"))?;
+        }
+        let described = Sessions::describe(&folder, plan, pool, command)?;
+        let session = work.join("session.json");
+        put_if_absent(&session, &serde_json::to_string_pretty(&described)?)?;
+        let this = files::read_json(&session)?.unwrap_or(described);
+        let mut sessions = Sessions::go_on(&folder, this)?;
+        if let Some(additions) = super::agenda::first_additions(plan) {
+            sessions.begin_seeds(&additions)?;
+        }
+        if !listed(path)?.contains("study.yaml") {
+            folder.write_resolved(plan)?;
+        }
+        Ok(Self { folder, work, presence, claims, watch, sessions, beat: who.beat })
+    }
+
+    /// Where attempts are.
+    pub(super) fn attempts(&self) -> PathBuf {
+        self.work.join("runs")
+    }
+
+    /// Takes note of which workers live. Whether a `batchscope run` is among them: it took this worker for
+    /// dead, and has the study for itself now.
+    pub(super) fn look(&mut self) -> Result<bool> {
+        let all = members(&self.work.join("workers"))?;
+        self.watch.look(&all, Instant::now());
+        Ok(all.values().any(|of| of.alone && self.watch.is_alive(&of.id)))
+    }
+
+    /// The generation that this worker may claim of a job; `None` while another has it.
+    pub(super) fn free(&mut self, name: &str) -> Result<Option<u32>> {
+        let newest = self.claims.newest(name)?;
+        let me = self.presence.member().id;
+        Ok(match newest {
+            None => Some(1),
+            Some(Claim { generation, worker }) => {
+                let beat = self.beat;
+                let is_free =
+                    worker.is_none_or(|worker| worker == me || self.watch.is_dead(&worker, beat));
+                is_free.then_some(generation + 1)
+            }
+        })
+    }
+
+    /// Whether another worker lives, as far as it is known.
+    pub(super) fn has_company(&self) -> Result<bool> {
+        let me = self.presence.member().id;
+        let all = members(&self.work.join("workers"))?;
+        Ok(all.keys().any(|id| *id != me && self.watch.is_alive(id)))
+    }
+
+    /// Whether somebody asked all workers to save and end.
+    pub(super) fn is_stopped(&self) -> Result<bool> {
+        Ok(listed(&self.work)?.contains("stop"))
+    }
+}
+
+/// Puts a text in its place, or refuses to go on where another is there.
+fn agree(path: &Path, text: &str, refuse: impl Fn(&str) -> UserError) -> Result<()> {
+    if put_if_absent(path, text)? {
+        return Ok(());
+    }
+    let found = files::read_text(path);
+    let found = found.with_context(|| format!("cannot read {}", path.display()))?;
+    if found == text { Ok(()) } else { Err(refuse(&found).into()) }
+}
+
+/// Refuses a worker that would train something else than the others.
+fn agree_on_plan(work: &Path, path: &Path, plan: &Plan) -> Result<()> {
+    agree(&work.join("study.yaml"), &files::seal_text(&plan.study.to_yaml()?), |_| {
+        UserError::new(
+            format!("the workers in {} share another study than this one", path.display()),
+            format!(
+                "`batchscope work {}` joins them; give the changed study another name or folder (`--out`)",
+                path.display()
+            ),
+        )
+    })?;
+    let shared = json!({
+        "batchscope": env!("CARGO_PKG_VERSION"),
+        "libtorch": plan.machine.libtorch,
+        "engine": plan.engine,
+        "arithmetic": plan.engine.arithmetic(),
+        "device": plan.device_kind(),
+        "data": plan.data.facts.hash,
+    });
+    agree(&work.join("shared.json"), &format!("{shared:#}\n"), |found| {
+        let found: Value = serde_json::from_str(found).unwrap_or_default();
+        let differs = |(key, mine): (&String, &Value)| {
+            (found[key] != *mine).then(|| format!("{key}: {} -> {mine}", found[key]))
+        };
+        let changes: Vec<String> =
+            shared.as_object().into_iter().flatten().filter_map(differs).collect();
+        UserError::new(
+            format!(
+                "this worker would not train the same bits as the others in {}: {}",
+                path.display(),
+                changes.join("; ")
+            ),
+            "give all workers the same batchscope, libtorch, kind of device and data",
+        )
+    })
+}
+
+/// The workers of this kind that live. One that is silent is watched until it is known, or known to be dead.
+pub(super) fn living(
+    work: &Path,
+    watch: &mut Watch,
+    kind: &dyn Fn(&Member) -> bool,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Member>> {
+    let mut first = None;
+    loop {
+        let all = members(&work.join("workers"))?;
+        watch.look(&all, Instant::now());
+        let of_kind: Vec<Member> = all.into_values().filter(|of| kind(of) && !of.ended).collect();
+        let alive: Vec<Member> =
+            of_kind.iter().filter(|of| watch.is_alive(&of.id)).cloned().collect();
+        let before: &Vec<Member> = first.get_or_insert_with(|| {
+            if let Some(one) = alive.first() {
+                observer.on_stage(&format!(
+                    "waiting to see whether a worker on {} still lives",
+                    one.host
+                ));
+            }
+            of_kind.clone()
+        });
+        let is_changed =
+            |of: &&Member| before.iter().all(|old| old.id != of.id || old.counter != of.counter);
+        if alive.is_empty() || alive.iter().any(|of| is_changed(&of)) {
+            return Ok(alive);
+        }
+        sleep(Duration::from_millis(20));
+    }
+}

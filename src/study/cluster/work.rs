@@ -1,0 +1,394 @@
+//! One equal worker: claims what is ready, trains it, publishes it, until nothing is left.
+
+use super::agenda::{Agenda, Ledger};
+use super::attempts::{self, MOST_FAILURES};
+use super::claims::{Published, is_listed, is_taken, publish};
+use super::finish::finish;
+use super::site::Site;
+use super::{RAN_ON, ran_on};
+use crate::error::UserError;
+use crate::files;
+use crate::study::additions::{Additions, Decide};
+use crate::study::exec::{Halt, Job, Pool};
+use crate::study::plan::Plan;
+use crate::study::protocol::{Measure, RunEnd};
+use crate::study::rates::Tuning;
+use crate::study::record::RunFolder;
+use crate::study::summary::{ArmSummary, Failure, failures_of, summarise};
+use crate::study::{Observer, Run};
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// What a worker is asked to do.
+#[derive(Clone, Copy)]
+pub struct WorkRequest<'r> {
+    /// What ends it.
+    pub halt: Halt<'r>,
+    /// Whether more seeds are needed.
+    pub decide: Decide<'r>,
+    /// Draws the report of a study that is through.
+    pub report: &'r dyn Fn(&Path) -> Result<()>,
+    /// How often it looks again while others do what is left.
+    pub poll: Duration,
+}
+
+/// Why a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkEnd {
+    /// Nothing is left to do.
+    Over,
+    /// Somebody stopped it, or the study.
+    Stopped,
+    /// The time is over.
+    Late,
+}
+
+/// What came of a worker.
+#[derive(Debug)]
+pub struct WorkOutcome {
+    /// Why it ended.
+    pub end: WorkEnd,
+    /// How many runs it brought to their end.
+    pub trained: u64,
+    /// One row an arm, over all finished runs of the study.
+    pub arms: Vec<ArmSummary>,
+    /// Runs of the study that diverged or failed.
+    pub failures: Vec<Failure>,
+    /// How learning rates were found.
+    pub tunings: Vec<Tuning>,
+    /// How seeds were added.
+    pub additions: Option<Additions>,
+    /// Measurements that this worker could not make, and why.
+    pub unmeasured: Vec<(Job, String)>,
+}
+
+/// After so many runs in a row that failed a worker ends itself: one bad machine must not fail a study.
+const MOST_IN_A_ROW: usize = 3;
+
+/// While nothing happens.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A job that this worker has claimed.
+struct Mine {
+    job: Job,
+    name: String,
+    generation: u32,
+    /// Its folder: of the attempt, or of the run that is measured.
+    folder: PathBuf,
+}
+
+/// Works on a study until nothing is left to do, or it is stopped.
+///
+/// # Errors
+/// What keeps this worker from going on: a full disk, three runs in a row that failed here, damage.
+pub fn work(
+    plan: &Plan,
+    site: &mut Site,
+    request: WorkRequest<'_>,
+    pool: &mut Pool,
+    observer: &mut dyn Observer,
+) -> Result<WorkOutcome> {
+    let mut worker = Worker {
+        plan,
+        site,
+        request,
+        ledger: Ledger::default(),
+        mine: BTreeMap::new(),
+        claimed: 0,
+        trained: 0,
+        failed_here: BTreeSet::new(),
+        in_a_row: Vec::new(),
+        unmeasured: Vec::new(),
+        looked_for_stop: None,
+    };
+    let end = worker.drive(pool, observer)?;
+    let Worker { site, mut ledger, trained, unmeasured, .. } = worker;
+    let agenda = ledger.agenda(plan, &site.folder, &site.sessions, request.decide)?;
+    let Agenda { plan, tunings, additions, .. } = agenda;
+    let folder = site.folder.path();
+    Ok(WorkOutcome {
+        end,
+        trained,
+        arms: summarise(&plan.study.arms, &plan.runs, folder)?,
+        failures: failures_of(plan.runs.iter(), folder, std::iter::empty())?,
+        tunings,
+        additions,
+        unmeasured,
+    })
+}
+
+struct Worker<'w> {
+    plan: &'w Plan,
+    site: &'w mut Site,
+    request: WorkRequest<'w>,
+    ledger: Ledger,
+    mine: BTreeMap<usize, Mine>,
+    /// Jobs that were claimed so far.
+    claimed: usize,
+    trained: u64,
+    /// Jobs that failed in this worker's hands.
+    failed_here: BTreeSet<String>,
+    in_a_row: Vec<String>,
+    unmeasured: Vec<(Job, String)>,
+    looked_for_stop: Option<Instant>,
+}
+
+impl Worker<'_> {
+    fn drive(&mut self, pool: &mut Pool, observer: &mut dyn Observer) -> Result<WorkEnd> {
+        let mut agenda: Option<(Agenda, Instant)> = None;
+        let mut plan = self.plan.clone();
+        let mut is_stopping = false;
+        loop {
+            is_stopping = is_stopping || pool.has_no_room() || self.is_to_stop()?;
+            let is_late = self.request.halt.is_late();
+            if is_stopping {
+                pool.stop_all();
+            } else if !is_late && self.is_to_look(pool, agenda.as_ref()) {
+                let Some(found) = self.agenda()? else {
+                    is_stopping = true;
+                    continue;
+                };
+                plan = found.plan.clone();
+                self.fill(&found, pool, observer)?;
+                let is_done = pool.busy() == 0 && self.is_done(&found);
+                if is_done && finish(self.site, &found, self.request.report)? {
+                    return Ok(WorkEnd::Over);
+                }
+                agenda = Some((found, Instant::now()));
+            }
+            if pool.busy() == 0 {
+                if let Some(error) = pool.take_no_room(&self.site.folder) {
+                    return Err(error);
+                }
+                match (is_stopping, is_late) {
+                    (true, _) => return Ok(WorkEnd::Stopped),
+                    (_, true) => return Ok(WorkEnd::Late),
+                    _ => sleep(TICK.min(self.request.poll)),
+                }
+                continue;
+            }
+            let mine = &self.mine;
+            let of = |index: usize| {
+                let Mine { job, folder, .. } = &mine[&index];
+                (job, RunFolder::new(folder))
+            };
+            if let Some((index, end)) = pool.next_end(&plan, &of, observer)? {
+                self.ended(index, &end, &plan)?;
+                agenda = None;
+            }
+        }
+    }
+
+    /// Whether to look what is left to do: at first, after an end, and again after a while as long as a
+    /// worker process is free.
+    fn is_to_look(&self, pool: &Pool, agenda: Option<&(Agenda, Instant)>) -> bool {
+        let Some((agenda, at)) = agenda else { return true };
+        pool.busy() < self.parallel(agenda, pool) && at.elapsed() >= self.request.poll
+    }
+
+    fn parallel(&self, agenda: &Agenda, pool: &Pool) -> usize {
+        pool.parallel(&agenda.plan, agenda.jobs.len().max(1))
+    }
+
+    /// Whether somebody wants it to stop, or others take it for dead.
+    fn is_to_stop(&mut self) -> Result<bool> {
+        if self.request.halt.is_stopped() || self.site.presence.is_lost() {
+            return Ok(true);
+        }
+        let every = self.request.poll.min(Duration::from_secs(5));
+        if self.looked_for_stop.is_some_and(|at| at.elapsed() < every) {
+            return Ok(false);
+        }
+        self.looked_for_stop = Some(Instant::now());
+        self.site.is_stopped()
+    }
+
+    /// What is left to do; `None` where a `batchscope run` has the study for itself.
+    fn agenda(&mut self) -> Result<Option<Agenda>> {
+        if self.site.look()? {
+            return Ok(None);
+        }
+        let Site { folder, sessions, .. } = &*self.site;
+        self.ledger.agenda(self.plan, folder, sessions, self.request.decide).map(Some)
+    }
+
+    /// Whether nothing is left but what this worker cannot do.
+    fn is_done(&self, agenda: &Agenda) -> bool {
+        let cannot = |job: &Job| job.measurement.is_some() && self.failed_here.contains(&name(job));
+        agenda.jobs.iter().all(cannot)
+    }
+
+    /// Gives jobs to worker processes that are free.
+    fn fill(
+        &mut self,
+        agenda: &Agenda,
+        pool: &mut Pool,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let parallel = self.parallel(agenda, pool);
+        while pool.busy() < parallel {
+            let Some(mine) = self.claim(agenda)? else { return Ok(()) };
+            self.claimed += 1;
+            let index = self.claimed;
+            pool.give(&agenda.plan, &RunFolder::new(&mine.folder), &mine.job, (index, parallel))?;
+            if mine.job.measurement.is_none() {
+                observer.on_run_start(&mine.job.run);
+            }
+            self.mine.insert(index, mine);
+            self.tell();
+        }
+        Ok(())
+    }
+
+    /// Says which runs are trained here.
+    fn tell(&self) {
+        let runs = self.mine.values().map(|mine| mine.job.run.id()).collect();
+        self.site.presence.set_runs(runs, self.trained);
+    }
+
+    /// Claims the first job that is free, and prepares its folder.
+    fn claim(&mut self, agenda: &Agenda) -> Result<Option<Mine>> {
+        let company = self.site.has_company()?;
+        for job in &agenda.jobs {
+            let name = name(job);
+            let is_mine = self.mine.values().any(|mine| mine.name == name);
+            // What failed here may succeed elsewhere.
+            let is_others =
+                self.failed_here.contains(&name) && (company || job.measurement.is_some());
+            if is_mine || is_others {
+                continue;
+            }
+            let Some(generation) = self.site.free(&name)? else { continue };
+            if !self.site.claims.put(&name, generation)? {
+                continue;
+            }
+            let folder = match job.measurement {
+                Some(_) => self.site.folder.run(&job.run).path().to_owned(),
+                None => match self.prepare(&agenda.plan, &job.run, (&name, generation))? {
+                    Some(folder) => folder,
+                    None => continue,
+                },
+            };
+            return Ok(Some(Mine { job: job.clone(), name, generation, folder }));
+        }
+        Ok(None)
+    }
+
+    /// The folder of a new attempt; `None` where the run was published since it was listed as open.
+    fn prepare(
+        &mut self,
+        plan: &Plan,
+        run: &Run,
+        (name, generation): (&str, u32),
+    ) -> Result<Option<PathBuf>> {
+        if self.ledger.is_over(&self.site.folder, run)? {
+            return Ok(None);
+        }
+        let attempts = self.site.attempts();
+        fs::create_dir_all(&attempts)
+            .with_context(|| format!("cannot make {}", attempts.display()))?;
+        if !self.move_aside(run, name)? {
+            return Ok(None);
+        }
+        let definition = plan.definition(run);
+        let path = attempts::take_over(&attempts, (name, generation), &definition)?;
+        let line = ran_on(&self.site.presence.member());
+        files::append_sealed_line(&path.join(RAN_ON), &line)?;
+        Ok(Some(path))
+    }
+
+    /// What a `batchscope run` left unfinished in the place of a run becomes an earlier attempt at it.
+    /// Whether the place is free then: what has come to an end stays there.
+    fn move_aside(&mut self, run: &Run, name: &str) -> Result<bool> {
+        let place = self.site.folder.run(run).path().to_owned();
+        if !is_listed(&place)? {
+            return Ok(true);
+        }
+        if self.ledger.is_over(&self.site.folder, run)? {
+            return Ok(false);
+        }
+        let aside = attempts::folder(&self.site.attempts(), name, 0);
+        match fs::rename(&place, &aside) {
+            // Another worker may have done it; one that lies there already is not needed twice.
+            Err(error) if is_taken(&error) => fs::remove_dir_all(&place)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            moved => moved.with_context(|| format!("cannot move {}", place.display()))?,
+        }
+        Ok(true)
+    }
+
+    /// A job of this worker ended.
+    fn ended(&mut self, index: usize, end: &RunEnd, plan: &Plan) -> Result<()> {
+        let Some(mine) = self.mine.remove(&index) else { return Ok(()) };
+        match (&mine.job.measurement, end) {
+            (_, RunEnd::Stopped) => {}
+            (None, RunEnd::Finished | RunEnd::Diverged { .. }) => {
+                self.in_a_row.clear();
+                self.publish(&mine)?;
+            }
+            (None, RunEnd::Failed { message }) => self.failed(&mine, message, plan)?,
+            (Some(_), RunEnd::Failed { message }) => {
+                self.failed_here.insert(mine.name.clone());
+                self.unmeasured.push((mine.job.clone(), message.clone()));
+                self.site.claims.release(&mine.name, mine.generation)?;
+            }
+            (Some(_), RunEnd::Finished | RunEnd::Diverged { .. }) => {}
+        }
+        self.tell();
+        Ok(())
+    }
+
+    /// Gives an attempt its place, unless another was first.
+    fn publish(&mut self, mine: &Mine) -> Result<()> {
+        let place = self.site.folder.run(&mine.job.run).path().to_owned();
+        let mut published = publish(&mine.folder, &place)?;
+        // Where what is there is not finished, nobody is at it: this worker has the claim.
+        if published == Published::Another && self.move_aside(&mine.job.run, &mine.name)? {
+            published = publish(&mine.folder, &place)?;
+        }
+        self.trained += u64::from(published == Published::Mine);
+        attempts::remove(&self.site.attempts(), &mine.name)
+    }
+
+    /// An attempt failed with an error.
+    fn failed(&mut self, mine: &Mine, message: &str, plan: &Plan) -> Result<()> {
+        let attempts = self.site.attempts();
+        if self.ledger.is_over(&self.site.folder, &mine.job.run)? {
+            // Another has published the run, and removed what was written here.
+            return attempts::remove(&attempts, &mine.name);
+        }
+        attempts::record_failure(&mine.folder, &plan.definition(&mine.job.run), message)?;
+        self.failed_here.insert(mine.name.clone());
+        if !self.in_a_row.contains(&mine.name) {
+            self.in_a_row.push(mine.name.clone());
+        }
+        if attempts::failures(&attempts, &mine.name)? >= MOST_FAILURES {
+            self.publish(mine)?;
+        } else {
+            self.site.claims.release(&mine.name, mine.generation)?;
+        }
+        if self.in_a_row.len() >= MOST_IN_A_ROW && self.site.has_company()? {
+            return Err(UserError::new(
+                format!("three runs in a row failed here, the last one: {message}"),
+                "this worker ends so that the others go on; see what is wrong with this machine",
+            )
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// The name of a job, for its claims.
+fn name(job: &Job) -> String {
+    let run = attempts::name(&job.run.id());
+    match &job.measurement {
+        None => run,
+        Some(Measure::Sharpness) => format!("{run}@sharpness"),
+        Some(Measure::Line(..)) => format!("{run}@line"),
+    }
+}

@@ -1,0 +1,186 @@
+//! Workers that are not there: what the pool does with workers, shown without libtorch and processes.
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Source, Study};
+    use crate::data::{Facts, Prepared};
+    use crate::kernels::{Device, EngineKind, InstructionSet};
+    use crate::study::Observer;
+    use crate::study::exec::executor::{Executor, Said, WorkerExit, WorkerLink};
+    use crate::study::exec::{Halt, Job, Pool, Workers};
+    use crate::study::folder::StudyFolder;
+    use crate::study::plan::Plan;
+    use crate::study::protocol::{MachineInfo, Order, Report, RunEnd, Task};
+    use crate::study::record::Status;
+    use crate::study::run::Run;
+    use anyhow::Result;
+    use std::path::Path;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::Sender;
+    use std::sync::{Arc, Mutex};
+
+    /// What a worker does with a run.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Act {
+        Finish,
+        /// The worker ends, from outside or of itself.
+        Die(bool),
+        /// Until it is stopped.
+        Hold,
+    }
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    #[derive(Debug)]
+    struct Fakes {
+        log: Log,
+        act: fn(&str) -> Act,
+    }
+
+    #[derive(Debug)]
+    struct Fake {
+        id: usize,
+        said: Sender<(usize, Said)>,
+        log: Log,
+        act: fn(&str) -> Act,
+        held: bool,
+        killed: bool,
+    }
+
+    impl Executor for Fakes {
+        fn start(&self, id: usize, said: Sender<(usize, Said)>) -> Result<Box<dyn WorkerLink>> {
+            let (log, act) = (Arc::clone(&self.log), self.act);
+            let fake = Fake { id, said, log, act, held: false, killed: false };
+            fake.say(Report::MachineInfo(MachineInfo::default()));
+            Ok(Box::new(fake))
+        }
+    }
+
+    impl Fake {
+        fn say(&self, report: Report) {
+            self.said.send((self.id, Said::Report(Box::new(report)))).unwrap();
+        }
+
+        fn note(&self, what: &str) {
+            self.log.lock().unwrap().push(format!("{}: {what}", self.id));
+        }
+
+        fn train(&mut self, task: &Task) {
+            let folder = task.folder.components().rev().take(2).collect::<Vec<_>>();
+            let run = folder.iter().rev().map(|c| c.as_os_str().to_str().unwrap());
+            let run = run.collect::<Vec<_>>().join("/");
+            self.note(&format!("{run} with {}", task.place.threads));
+            match (self.act)(&run) {
+                Act::Finish => self.say(Report::Ended(RunEnd::Finished)),
+                Act::Hold => self.held = true,
+                Act::Die(killed) => {
+                    self.killed = killed;
+                    self.said.send((self.id, Said::Gone)).unwrap();
+                }
+            }
+        }
+    }
+
+    impl WorkerLink for Fake {
+        fn send(&mut self, order: &Order) -> Result<()> {
+            match order {
+                Order::Train(task) => self.train(task),
+                Order::Threads(threads) => self.note(&format!("threads {threads}")),
+                Order::Stop if self.held => self.say(Report::Ended(RunEnd::Stopped)),
+                _ => {}
+            }
+            Ok(())
+        }
+
+        fn retire(&mut self) {}
+
+        fn exit(&mut self) -> WorkerExit {
+            WorkerExit { message: "the worker is gone".into(), killed: self.killed }
+        }
+    }
+
+    struct Quiet;
+
+    impl Observer for Quiet {}
+
+    fn plan() -> Plan {
+        let text = "study: { seeds: 2, arms: [{ name: a, batch_size: 1 }, { name: b, batch_size: 2 }] }\n\
+                    data: { arrays: { path: a.npz } }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let facts = Facts { features: Some(3), ..Facts::default() };
+        Plan {
+            runs: Run::all(&study),
+            study,
+            data: Prepared { path: "data".into(), facts, repaired: None },
+            engine: EngineKind::Fused,
+            machine: MachineInfo::default(),
+            devices: vec![Device::Cpu],
+            weight_files: [].into(),
+        }
+    }
+
+    /// How the runs of a plan end on workers that act so, and what the workers heard.
+    fn ends(folder: &Path, act: fn(&str) -> Act, stop: bool) -> (Vec<Option<RunEnd>>, Vec<String>) {
+        let log = Log::default();
+        let settings = Workers {
+            executable: "none".into(),
+            cores: 4,
+            count: Some(2),
+            instructions: InstructionSet::best(),
+        };
+        let executor = Box::new(Fakes { log: Arc::clone(&log), act });
+        let mut pool = Pool::with(executor, settings).unwrap();
+        let (plan, folder) = (plan(), StudyFolder::open(folder).unwrap());
+        let jobs = Job::train(&plan.runs);
+        let stop = AtomicBool::new(stop);
+        let halt = Halt { stop: &stop, deadline: None };
+        let ends = pool.run_all(&plan, &folder, &jobs, halt, &mut Quiet).unwrap();
+        let said = log.lock().unwrap().clone();
+        (ends, said)
+    }
+
+    #[test]
+    fn each_run_is_trained_once_on_two_workers_that_share_the_cores() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ends, said) = ends(folder.path(), |_| Act::Finish, false);
+        assert_eq!(ends, vec![Some(RunEnd::Finished); 4]);
+        let mut runs: Vec<&str> = said
+            .iter()
+            .filter_map(|line| line.split_once(": ")?.1.strip_suffix(" with 2"))
+            .collect();
+        runs.sort_unstable();
+        assert_eq!(runs, ["a/seed-0", "a/seed-1", "b/seed-0", "b/seed-1"], "{said:?}");
+        assert!(said.iter().any(|line| line.ends_with("threads 4")), "the last one has all cores");
+    }
+
+    #[test]
+    fn a_worker_that_dies_fails_its_run_and_another_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let act = |run: &str| if run == "a/seed-0" { Act::Die(false) } else { Act::Finish };
+        let (ends, said) = ends(folder.path(), act, false);
+        let message = "the worker is gone".to_owned();
+        assert_eq!(ends[0], Some(RunEnd::Failed { message: message.clone() }));
+        assert_eq!(ends[1..], vec![Some(RunEnd::Finished); 3]);
+        assert!(said.iter().any(|line| line.starts_with("2: ")), "a third worker: {said:?}");
+        let folder = StudyFolder::open(folder.path()).unwrap();
+        let record = folder.run(&plan().runs[0]).record().unwrap().unwrap();
+        assert_eq!(record.status, Status::Failed { message });
+    }
+
+    #[test]
+    fn a_run_whose_worker_was_killed_from_outside_is_not_recorded_as_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ends, _) = ends(folder.path(), |_| Act::Die(true), false);
+        assert!(ends.iter().all(|end| matches!(end, Some(RunEnd::Failed { .. }))), "{ends:?}");
+        let folder = StudyFolder::open(folder.path()).unwrap();
+        assert_eq!(folder.run(&plan().runs[0]).record().unwrap(), None);
+    }
+
+    #[test]
+    fn a_stop_keeps_runs_from_being_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ends, said) = ends(folder.path(), |_| Act::Hold, true);
+        assert_eq!((ends, said), (vec![None; 4], vec![]));
+    }
+}

@@ -12,7 +12,9 @@ use super::recorder::Recorder;
 use super::run::Stage;
 use crate::data::Dataset;
 use crate::files;
-use crate::kernels::{self, Engine, Split, State, Step, cuda_devices, libtorch_version, signals};
+use crate::kernels::{
+    self, CudaDevice, Engine, Split, State, Step, cuda_devices, libtorch_version, signals,
+};
 use crate::model::{self, Names};
 use crate::rng;
 use crate::spec::Objective;
@@ -38,6 +40,7 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
         Ok(output.flush()?)
     };
     let (libtorch, cuda) = (libtorch_version(), cuda_devices()?);
+    let gpus = cuda.clone();
     send(Report::MachineInfo(MachineInfo { libtorch, cuda, cuda_trouble }))?;
     let control = Arc::new(RunControl::default());
     for order in listen(input, Arc::clone(&control)) {
@@ -54,7 +57,7 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
                         control.stop.store(true, Ordering::Relaxed);
                     }
                 };
-                let ended = train_recorded(&task, &control, &mut emit);
+                let ended = train_recorded((&task, &gpus), &control, &mut emit);
                 emit(report(ended));
             }
         }
@@ -101,7 +104,11 @@ fn listen(input: impl BufRead + Send + 'static, control: Arc<RunControl>) -> Rec
 type Tell<'t> = &'t mut dyn FnMut(Report);
 
 /// Trains a run; how it ended is in its record before this returns.
-fn train_recorded(task: &Task, control: &RunControl, emit: Tell<'_>) -> Result<RunEnd> {
+fn train_recorded(
+    (task, gpus): (&Task, &[CudaDevice]),
+    control: &RunControl,
+    emit: Tell<'_>,
+) -> Result<RunEnd> {
     let folder = RunFolder::new(&task.folder);
     fs::create_dir_all(folder.path())
         .with_context(|| format!("cannot make {}", folder.path().display()))?;
@@ -116,6 +123,7 @@ fn train_recorded(task: &Task, control: &RunControl, emit: Tell<'_>) -> Result<R
         folder.write_record(&Record { result, checksums, ..record })
     };
     record(Status::Running, None)?;
+    folder.write_ran_on(task.place, gpus)?;
     let end = match train_run(task, &folder, control, emit) {
         Ok((Outcome::Finished(trained), micro_batch)) => {
             save_outputs(task, &folder, &trained)?;

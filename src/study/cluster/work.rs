@@ -5,9 +5,7 @@ use super::attempts::{self, MOST_FAILURES};
 use super::claims::{Published, is_listed, is_taken, publish};
 use super::finish::finish;
 use super::site::Site;
-use super::{RAN_ON, ran_on};
 use crate::error::UserError;
-use crate::files;
 use crate::study::additions::{Additions, Decide};
 use crate::study::exec::{Halt, Job, Pool};
 use crate::study::plan::Plan;
@@ -297,8 +295,6 @@ impl Worker<'_> {
         }
         let definition = plan.definition(run);
         let path = attempts::take_over(&attempts, (name, generation), &definition)?;
-        let line = ran_on(&self.site.presence.member());
-        files::append_sealed_line(&path.join(RAN_ON), &line)?;
         Ok(Some(path))
     }
 

@@ -165,7 +165,7 @@ impl Worker<'_> {
                 }
                 match (is_stopping, is_late) {
                     (true, _) => return Ok(WorkEnd::Stopped),
-                    (_, true) => return Ok(WorkEnd::Late),
+                    (_, true) => return self.late(),
                     _ => sleep(TICK.min(self.request.poll)),
                 }
                 continue;
@@ -191,6 +191,13 @@ impl Worker<'_> {
 
     fn parallel(&self, agenda: &Agenda, pool: &Pool) -> usize {
         pool.parallel(&agenda.plan, agenda.jobs.len().max(1))
+    }
+
+    /// How it ends when its time is over: nothing may be left to do all the same.
+    fn late(&mut self) -> Result<WorkEnd> {
+        let Some(found) = self.agenda()? else { return Ok(WorkEnd::Stopped) };
+        let is_over = self.is_done(&found) && finish(self.site, &found, self.request.report)?;
+        Ok(if is_over { WorkEnd::Over } else { WorkEnd::Late })
     }
 
     /// Whether somebody wants it to stop, or others take it for dead.

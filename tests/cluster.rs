@@ -158,8 +158,9 @@ fn a_worker_takes_over_what_a_dead_one_has_saved() {
     ended(third).expect(0);
     scene.run(&["run", "tiny.yaml", "--out", "alone"]).expect(0);
     assert_same(&scene, ["alone", "runs/tiny"]);
-    let attempts = scene.read(&format!("runs/tiny/{FIRST_RUN}/ran_on.jsonl"));
-    assert_eq!(attempts.lines().count(), 3, "{attempts}");
+    // All three attempts were made on this machine.
+    let places = scene.read(&format!("runs/tiny/{FIRST_RUN}/ran_on.jsonl"));
+    assert_eq!(places.lines().count(), 1, "{places}");
 }
 
 #[test]

@@ -274,8 +274,8 @@ fn kubernetes(jobs: &Jobs, plan: &Planned) -> String {
         "# {workers} equal workers of the study {study}.\n\
          # Start:  kubectl apply -f FILE      Stop: kubectl delete job {name}\n\
          # The claim `{claim}` is a volume that all pods write to (ReadWriteMany), the claim `{project}` one with\n\
-         # the experiment file and its data. A pod that is evicted begins again; one that cannot work on its node\n\
-         # (exit code 2) does not end the study.\n\
+         # the experiment file and its data. A pod that is evicted begins again. One that cannot work on its node\n\
+         # (exit code 2), or that ends with runs that failed or diverged (1), does not.\n\
          apiVersion: batch/v1\n\
          kind: Job\n\
          metadata:\n\
@@ -293,7 +293,7 @@ fn kubernetes(jobs: &Jobs, plan: &Planned) -> String {
          \x20     - action: Ignore\n\
          \x20       onPodConditions: [{{ type: DisruptionTarget, status: \"True\" }}]\n\
          \x20     - action: FailIndex\n\
-         \x20       onExitCodes: {{ containerName: work, operator: In, values: [2] }}\n\
+         \x20       onExitCodes: {{ containerName: work, operator: In, values: [1, 2] }}\n\
          \x20 template:\n\
          \x20   metadata:\n\
          \x20     labels: {{ app.kubernetes.io/name: batchscope }}\n\

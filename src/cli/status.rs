@@ -11,13 +11,21 @@ use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// The folder of the study, such as runs/quickstart
     #[arg(value_name = "STUDY_DIR")]
     folder: PathBuf,
+    /// Say it again every five seconds, as long as somebody is at work on it
+    #[arg(long)]
+    watch: bool,
 }
+
+/// How often `--watch` looks.
+const WATCH: Duration = Duration::from_secs(5);
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -37,6 +45,17 @@ struct Document<'s> {
 }
 
 pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
+    loop {
+        let (code, is_at_work) = say(args, output)?;
+        if !args.watch || !is_at_work {
+            return Ok(code);
+        }
+        sleep(WATCH);
+    }
+}
+
+/// Says it once; gives whether somebody is at work on the study.
+fn say(args: &StatusArgs, output: Output) -> Result<(ExitCode, bool)> {
     let status = StudyStatus::read(&args.folder)?;
     let document = Document {
         study: &status.study.name,
@@ -51,10 +70,11 @@ pub(super) fn status(args: &StatusArgs, output: Output) -> Result<ExitCode> {
         until: status.additions.as_ref(),
     };
     output.answer(&document, &text(&status, &args.folder))?;
-    Ok(match status.damaged().is_empty() {
+    let code = match status.damaged().is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(SOME_FAILED),
-    })
+    };
+    Ok((code, status.in_use))
 }
 
 /// The study as a whole, in one word.

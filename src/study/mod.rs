@@ -26,7 +26,7 @@
 //! until         seeds that are added until it is settled what to use; `additions`: when and why
 //! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
 //! examples      what is told of the rows before it begins; `memory` refuses what cannot fit
-//! environment   on what it ran
+//! environment   on what it ran; `ran_on` for each run
 //! trained       a finished run put to use
 //! ```
 
@@ -50,6 +50,7 @@ mod peak_memory;
 mod plan;
 mod predictions;
 mod protocol;
+mod ran_on;
 mod rates;
 mod record;
 mod recorder;

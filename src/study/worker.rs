@@ -12,7 +12,9 @@ use super::recorder::Recorder;
 use super::run::Stage;
 use crate::data::Dataset;
 use crate::files;
-use crate::kernels::{self, Engine, Split, State, Step, cuda_devices, libtorch_version, signals};
+use crate::kernels::{
+    self, CudaDevice, Engine, Split, State, Step, cuda_devices, libtorch_version, signals,
+};
 use crate::model::{self, Names};
 use crate::rng;
 use crate::spec::Objective;
@@ -42,6 +44,8 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
         Ok(gpus) => (gpus, None),
         Err(error) => (Vec::new(), Some(format!("{error:#}"))),
     };
+    // The same GPUs, by whichever of the two can use them.
+    let seen = if cuda.is_empty() { gpus.clone() } else { cuda.clone() };
     let machine = MachineInfo { libtorch, cuda, cuda_trouble, gpus, gpu_trouble };
     send(Report::MachineInfo(machine))?;
     let control = Arc::new(RunControl::default());
@@ -59,7 +63,7 @@ pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Re
                         control.stop.store(true, Ordering::Relaxed);
                     }
                 };
-                let ended = train_recorded(&task, &control, &mut emit);
+                let ended = train_recorded((&task, &seen), &control, &mut emit);
                 emit(report(ended));
             }
         }
@@ -106,7 +110,11 @@ fn listen(input: impl BufRead + Send + 'static, control: Arc<RunControl>) -> Rec
 type Tell<'t> = &'t mut dyn FnMut(Report);
 
 /// Trains a run; how it ended is in its record before this returns.
-fn train_recorded(task: &Task, control: &RunControl, emit: Tell<'_>) -> Result<RunEnd> {
+fn train_recorded(
+    (task, gpus): (&Task, &[CudaDevice]),
+    control: &RunControl,
+    emit: Tell<'_>,
+) -> Result<RunEnd> {
     let folder = RunFolder::new(&task.folder);
     fs::create_dir_all(folder.path())
         .with_context(|| format!("cannot make {}", folder.path().display()))?;
@@ -121,6 +129,7 @@ fn train_recorded(task: &Task, control: &RunControl, emit: Tell<'_>) -> Result<R
         folder.write_record(&Record { result, checksums, ..record })
     };
     record(Status::Running, None)?;
+    folder.write_ran_on(task.place, gpus)?;
     let end = match train_run(task, &folder, control, emit) {
         Ok((Outcome::Finished(trained), micro_batch)) => {
             save_outputs(task, &folder, &trained)?;

@@ -30,6 +30,9 @@ pub struct ArmFacts {
     pub padding_is_read: bool,
     /// Rows whose gradients are computed at a time, if the file says so.
     pub micro_batch: Option<usize>,
+    /// The processors or GPUs on which its finished runs were trained, as far as they are known.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub hardware: BTreeSet<String>,
 }
 
 /// Whether it can be taken for an effect of the batch size.
@@ -129,6 +132,11 @@ pub enum Confounder {
         /// Batch size and rows of a part.
         parts: Vec<[usize; 2]>,
     },
+    /// Arms were trained on different processors or GPUs.
+    Hardware {
+        /// All of them.
+        kinds: Vec<String>,
+    },
     /// Padding, which does not depend on which rows share a batch.
     Padding {
         /// Whether the model reads it.
@@ -191,6 +199,7 @@ impl Confounder {
             | Self::Schedule { .. }
             | Self::MuchData { .. }
             | Self::ShortLastBatch { .. }
+            | Self::Hardware { .. }
             | Self::RunningMeans { .. } => Weight::Notice,
             Self::LastBatch { .. } | Self::Accumulation { .. } | Self::Padding { .. } => {
                 Weight::Harmless
@@ -222,6 +231,7 @@ pub fn audit(results: &Results, comparison: &Comparison) -> Vec<Confounder> {
         large(&finished, rows),
         last_batch(&finished, rows),
         accumulation(&finished),
+        hardware(&finished),
         Some(Confounder::Padding {
             is_read: finished.iter().any(|(arm, _)| arm.facts.padding_is_read),
         }),
@@ -371,4 +381,13 @@ fn accumulation(arms: &Arms<'_>) -> Option<Confounder> {
     });
     let parts: Vec<[usize; 2]> = parts.collect();
     (!parts.is_empty()).then_some(Confounder::Accumulation { parts })
+}
+
+/// Seconds of arms that ran on different hardware cannot be compared.
+fn hardware(arms: &Arms<'_>) -> Option<Confounder> {
+    let known = || arms.iter().map(|(arm, _)| &arm.facts.hardware).filter(|of| !of.is_empty());
+    let first = known().next()?;
+    let kinds: BTreeSet<&String> = known().flatten().collect();
+    let differs = known().any(|of| of != first);
+    differs.then(|| Confounder::Hardware { kinds: kinds.into_iter().cloned().collect() })
 }

@@ -70,6 +70,25 @@ fn patience_is_told_of_the_arms_that_have_it() {
 }
 
 #[test]
+fn arms_on_different_hardware_are_told_and_those_on_the_same_are_not() {
+    let with = |hardware: [&[&str]; 2]| {
+        let mut study = results(vec![arm(32, &[0.8]), arm(256, &[0.8])]);
+        for (arm, kinds) in study.arms.iter_mut().zip(hardware) {
+            arm.facts.hardware = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        }
+        let found = audit(&study, &compare(&study));
+        found.into_iter().find(|found| matches!(found, Confounder::Hardware { .. }))
+    };
+    let kinds = vec!["A100".to_owned(), "H100".to_owned()];
+    let both = Confounder::Hardware { kinds };
+    assert_eq!(both.weight(), Weight::Notice);
+    assert_eq!(with([&["A100"], &["H100"]]), Some(both.clone()));
+    assert_eq!(with([&["A100"], &["A100", "H100"]]), Some(both));
+    assert_eq!(with([&["A100", "H100"], &["A100", "H100"]]), None);
+    assert_eq!(with([&["A100"], &[]]), None, "not known for one");
+}
+
+#[test]
 fn what_is_not_there_is_not_found() {
     let found = found(|_| {});
     let is_there = |found: &Confounder| {

@@ -31,6 +31,7 @@ pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
         schedule_by_epoch: by_epoch(&train.schedule),
         padding_is_read: !masked && study.experiment.data.text.is_some(),
         micro_batch: train.micro_batch.map(|rows| rows as usize),
+        hardware: Default::default(),
     }
 }
 

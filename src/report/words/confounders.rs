@@ -17,6 +17,7 @@ pub(in crate::report) fn name(found: &Confounder) -> &'static str {
         Confounder::WholeData { .. } | Confounder::MuchData { .. } => "batch and data",
         Confounder::ShortLastBatch { .. } | Confounder::LastBatch { .. } => "last batch",
         Confounder::Accumulation { .. } => "accumulation",
+        Confounder::Hardware { .. } => "hardware",
         Confounder::Padding { .. } => "padding",
         Confounder::RunningMeans { .. } => "training metrics",
     }
@@ -71,6 +72,10 @@ pub(in crate::report) fn confounder(found: &Confounder) -> String {
                 parts.iter().map(|[of, rows]| format!("{} by {rows}", size(*of))).collect();
             format!("gradients summed over parts of a batch ({}): the same step", list(&parts))
         }
+        Confounder::Hardware { kinds } => format!(
+            "arms were trained on different hardware ({}): their seconds cannot be compared",
+            kinds.join("; ")
+        ),
         Confounder::Padding { is_read: true } => {
             "padding is read, to one length in all batches".into()
         }

@@ -102,7 +102,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     pairs.extend(old.logs().into_iter().zip(new.logs()));
     pairs.push((old.timing_log(), new.timing_log()));
     pairs.push((old.evaluation_timing_log(), new.evaluation_timing_log()));
-    pairs.push((from.join(super::RAN_ON), to.join(super::RAN_ON)));
+    pairs.push((old.ran_on_log(), new.ran_on_log()));
     for (old, new) in pairs {
         if let Some(folder) = new.parent().filter(|_| old.exists()) {
             fs::create_dir_all(folder)?;

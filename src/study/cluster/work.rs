@@ -5,9 +5,7 @@ use super::attempts::{self, MOST_FAILURES};
 use super::claims::{Published, is_listed, is_taken, publish};
 use super::finish::finish;
 use super::site::Site;
-use super::{RAN_ON, ran_on};
 use crate::error::UserError;
-use crate::files;
 use crate::study::additions::{Additions, Decide};
 use crate::study::exec::{Halt, Job, Pool};
 use crate::study::plan::Plan;
@@ -167,7 +165,7 @@ impl Worker<'_> {
                 }
                 match (is_stopping, is_late) {
                     (true, _) => return Ok(WorkEnd::Stopped),
-                    (_, true) => return Ok(WorkEnd::Late),
+                    (_, true) => return self.late(),
                     _ => sleep(TICK.min(self.request.poll)),
                 }
                 continue;
@@ -193,6 +191,13 @@ impl Worker<'_> {
 
     fn parallel(&self, agenda: &Agenda, pool: &Pool) -> usize {
         pool.parallel(&agenda.plan, agenda.jobs.len().max(1))
+    }
+
+    /// How it ends when its time is over: nothing may be left to do all the same.
+    fn late(&mut self) -> Result<WorkEnd> {
+        let Some(found) = self.agenda()? else { return Ok(WorkEnd::Stopped) };
+        let is_over = self.is_done(&found) && finish(self.site, &found, self.request.report)?;
+        Ok(if is_over { WorkEnd::Over } else { WorkEnd::Late })
     }
 
     /// Whether somebody wants it to stop, or others take it for dead.
@@ -297,8 +302,6 @@ impl Worker<'_> {
         }
         let definition = plan.definition(run);
         let path = attempts::take_over(&attempts, (name, generation), &definition)?;
-        let line = ran_on(&self.site.presence.member());
-        files::append_sealed_line(&path.join(RAN_ON), &line)?;
         Ok(Some(path))
     }
 

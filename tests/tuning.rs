@@ -161,14 +161,21 @@ fn tuning_runs_see_no_test_split_and_leave_nothing_that_tensorboard_reads() {
     assert!(of_tuning.iter().all(|path| path.starts_with("large-tuned")));
     for path in &of_tuning {
         let name = path.file_name().unwrap().to_string_lossy();
-        let wanted = ["record.json", "metrics.jsonl", "steps.jsonl", "timing.jsonl", ".lock"];
+        let wanted = [
+            "record.json",
+            "metrics.jsonl",
+            "steps.jsonl",
+            "timing.jsonl",
+            "ran_on.jsonl",
+            ".lock",
+        ];
         assert!(wanted.contains(&&*name), "{}", path.display());
         if name == "record.json" {
             let record = json(&fs::read_to_string(tuning.join(path)).unwrap());
             assert!(record["result"]["epochs"] == 12 && record["result"]["test"].is_null());
         }
     }
-    assert_eq!(of_tuning.len(), 3 * 5);
+    assert_eq!(of_tuning.len(), 3 * 6);
     let record = json(&scene.read("runs/tiny/large-tuned/seed-0/record.json"));
     assert!(record["result"]["test"]["accuracy"].is_number());
 }

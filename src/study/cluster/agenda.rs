@@ -5,7 +5,7 @@ use crate::files;
 use crate::study::additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
 use crate::study::environment::Sessions;
 use crate::study::exec::Job;
-use crate::study::folder::StudyFolder;
+use crate::study::folder::{Pending, StudyFolder};
 use crate::study::measure;
 use crate::study::plan::Plan;
 use crate::study::rates::{self, Tuning};
@@ -50,6 +50,13 @@ pub(super) fn first_additions(plan: &Plan) -> Option<Additions> {
 }
 
 impl Ledger {
+    /// What is left of a plan, for whoever takes it.
+    pub(super) fn pending(&self, plan: &Plan) -> Pending {
+        let left = plan.runs.iter().filter(|run| !self.over.contains(&run.id()));
+        let runs: Vec<Run> = left.cloned().collect();
+        Pending { finished: plan.runs.len() - runs.len(), runs, ..Pending::default() }
+    }
+
     /// Whether a run has come to an end, one way or another, and has its place.
     pub(super) fn is_over(&mut self, folder: &StudyFolder, run: &Run) -> Result<bool> {
         Ok(self.open(folder, std::iter::once(run))?.is_empty())

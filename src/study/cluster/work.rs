@@ -152,6 +152,9 @@ impl Worker<'_> {
                     continue;
                 };
                 plan = found.plan.clone();
+                if agenda.is_none() && self.claimed == 0 {
+                    observer.on_plan(&plan, &self.ledger.pending(&plan));
+                }
                 self.fill(&found, pool, observer)?;
                 let is_done = pool.busy() == 0 && self.is_done(&found);
                 if is_done && finish(self.site, &found, self.request.report)? {

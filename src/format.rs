@@ -109,13 +109,13 @@ pub fn number(value: f64) -> String {
 }
 
 /// A command line that a shell reads back as these arguments.
-pub fn command(arguments: &[String]) -> String {
+pub fn command(arguments: &[impl AsRef<str>]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quote = |argument: &String| match !argument.is_empty() && argument.chars().all(plain) {
-        true => argument.clone(),
+    let quote = |argument: &str| match !argument.is_empty() && argument.chars().all(plain) {
+        true => argument.to_owned(),
         false => format!("'{}'", argument.replace('\'', r"'\''")),
     };
-    arguments.iter().map(quote).collect::<Vec<_>>().join(" ")
+    arguments.iter().map(AsRef::as_ref).map(quote).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a terminal acts on it, or shows the signs around it otherwise than they stand: control

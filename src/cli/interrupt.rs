@@ -99,7 +99,7 @@ impl Interrupt {
             Phase::Stopping => leave_at_once(),
             Phase::Reporting => {
                 let report = ["batchscope", "report", &self.study.display().to_string()];
-                let command = format::command(&report.map(String::from));
+                let command = format::command(&report);
                 self.leave(
                     &format!("stopped by {signal} after training"),
                     &format!("all results are saved: `{command}` writes the report"),

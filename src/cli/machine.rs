@@ -1,4 +1,4 @@
-//! What this machine gives a study: cores, instructions, worker processes.
+//! What this machine gives a study: the command line, cores, instructions, worker processes.
 
 use super::ExperimentArgs;
 use crate::error::UserError;
@@ -10,6 +10,11 @@ use anyhow::{Context, Result};
 #[expect(clippy::disallowed_methods, reason = "the command line may read the environment")]
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The command line of this process, as records have it.
+pub(super) fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 impl ExperimentArgs {

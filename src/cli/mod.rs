@@ -15,6 +15,7 @@ mod init;
 mod interrupt;
 mod labels;
 mod machine;
+mod outcome;
 mod predict;
 mod progress;
 mod quick;
@@ -119,31 +120,30 @@ enum Command {
     /// `report`, or null when no run is finished), and error (message, hint) when the report could not
     /// be written.
     Run(run::RunArgs),
-    /// Work on a study beside other workers, on any machines that see its folder
+    /// Train a study together with other workers, on all machines that share its folder
     ///
-    /// Any number of these may start and end at any time, by a scheduler or by hand: each trains what no
-    /// other has, goes on where a dead one left off, and ends when nothing is left to do; the last one
-    /// draws the report. `batchscope run` and these refuse each other's study.
+    /// Start as many as you like, at any time. Each trains runs that no other worker has, continues those of
+    /// workers that died, and ends when nothing is left to do. The last one writes the report. While workers
+    /// train a study, `batchscope run` refuses it.
     ///
-    /// Exit code 0: nothing is left to do. 1: some runs failed or diverged. 2: this worker cannot work
-    /// here. 130: stopped, and saved.
+    /// Exit code 0: nothing is left to do; 1: some runs failed or diverged; 2: cannot work here; 130: stopped.
     ///
     /// With --json: study, folder, end (over, stopped or late), trained (runs that this worker ended),
     /// arms, failures, tunings, until and report as in `run`.
     Work(work::WorkArgs),
-    /// Print what has Slurm, Kubernetes or Compose start workers of a study
+    /// Print a file with which Slurm, Kubernetes or Compose starts workers of a study
     ///
     /// Options of `sbatch` stand after `--`, as `--account=abc`. With --json: study and script.
     Script(script::ScriptArgs),
     /// Have Slurm start workers of a study
     ///
-    /// As `script`, given to `sbatch` at once.
+    /// Writes the same file as `script slurm` and gives it to `sbatch`.
     ///
     /// With --json: study, script and job, its number.
     Submit(script::SubmitArgs),
     /// Have all workers of a study save and end
     ///
-    /// Those that start later end at once, until `--undo`, or a `batchscope run` of the study.
+    /// Workers that start later end at once, until `--undo` or a `batchscope run` of the study.
     ///
     /// With --json: folder, workers (host, process, job and runs of those that live).
     Stop(stop::StopArgs),
@@ -155,7 +155,8 @@ enum Command {
     /// exit code 1.
     ///
     /// With --json: study, folder, state (running, damaged, out_of_time, interrupted, ended or finished),
-    /// workers (of `batchscope work`), arms as in `run`, runs, tuning_runs and others (run, state, epochs, planned_epochs, and step, or
+    /// workers (of `batchscope work`), arms as in `run`, runs, tuning_runs and others (run, state,
+    /// epochs, planned_epochs, and step, or
     /// message and hint), where others are runs in the folder that the study has no more, and tunings and
     /// until as in `run`.
     Status(status::StatusArgs),

@@ -3,6 +3,8 @@
 use super::affordable::without_tuning;
 use super::diagnostics::Output;
 use super::interrupt::Interrupt;
+use super::machine::command_line;
+use super::outcome::{Failed, failed, failed_jobs};
 use super::progress::Progress;
 use super::work::who_runs;
 use super::{
@@ -12,8 +14,8 @@ use super::{
 use crate::config::Time;
 use crate::report::{self as reports, Report, Scale};
 use crate::study::{
-    Additions, Alone, ArmSummary, Halt, Request, Run, RunEnd, RunState, Selection, StudyFolder,
-    StudyOutcome, Tuning, execute, prepare, put_damaged_aside,
+    Additions, Alone, ArmSummary, Halt, Request, Run, RunEnd, Selection, StudyFolder, StudyOutcome,
+    Tuning, execute, prepare, put_damaged_aside,
 };
 use anyhow::Result;
 use clap::Args;
@@ -71,13 +73,6 @@ struct Fault {
     hint: String,
 }
 
-#[derive(Serialize)]
-struct Failed {
-    run: String,
-    #[serde(flatten)]
-    state: RunState,
-}
-
 impl RunArgs {
     pub(super) fn new(experiment: ExperimentArgs, open: bool) -> Self {
         Self { experiment, only: Vec::new(), retry_failed: false, open }
@@ -117,8 +112,7 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     let folder = StudyFolder::open(&path)?;
     let alone = Alone::begin((&folder, &plan), &who_runs(), &mut progress)?;
     diagnostics::print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    let command: Vec<String> = words.collect();
+    let command = command_line();
     interrupt.training();
     let time = plan.study.growth.filter(|_| selection.only.is_empty()).and_then(|of| of.time);
     let deadline = time.and_then(|time| begun.checked_add(time.duration()));
@@ -194,7 +188,7 @@ impl Ended<'_> {
 
 /// What is wrong when the report could not be written, and the command that writes it.
 fn no_report(study: &Path, error: &anyhow::Error) -> Fault {
-    let again = ["batchscope", "report", &study.display().to_string()].map(String::from);
+    let again = ["batchscope", "report", &study.display().to_string()];
     let what_was_trained = || {
         format!(
             "all results are saved; when that is mended, `{}` writes the report",
@@ -213,20 +207,12 @@ fn document<'o>(
     (report, error): (Option<&'o Report>, Option<&'o Fault>),
 ) -> Document<'o> {
     let Ended { study, folder, file, outcome, .. } = *ended;
-    let failed = outcome.failures.iter().filter_map(|(run, end)| {
-        let state = match end.clone() {
-            RunEnd::Diverged { step } => RunState::Diverged { step },
-            RunEnd::Failed { message } => RunState::Failed { message },
-            RunEnd::Finished | RunEnd::Stopped => return None,
-        };
-        Some(Failed { run: run.id(), state })
-    });
     Document {
         study,
         folder,
         file,
         arms: &outcome.arms,
-        failures: failed.collect(),
+        failures: failed(&outcome.failures),
         unfinished: outcome.unfinished,
         not_retried: outcome.not_retried,
         tunings: &outcome.tunings,
@@ -305,8 +291,7 @@ fn tensorboard() -> Vec<String> {
 const SCRIPT: &str = "scripts/tensorboard";
 
 fn exit_code(outcome: &StudyOutcome) -> u8 {
-    let hopeless = outcome.tunings.iter().filter(|tuning| tuning.all_diverged()).count();
-    let failed = outcome.failures.len() + outcome.unmeasured.len() + hopeless;
+    let failed = failed_jobs(&outcome.failures, &outcome.unmeasured, &outcome.tunings);
     match (outcome.unfinished + outcome.measurements_left, failed) {
         (0, 0) => 0,
         (0, _) => SOME_FAILED,

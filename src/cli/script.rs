@@ -2,9 +2,9 @@
 //! `batchscope submit`, which gives it to Slurm.
 
 use super::diagnostics::Output;
-use super::{ExperimentArgs, format};
+use super::format;
+use super::work::SharedStudyArgs;
 use crate::error::UserError;
-use crate::study::shared_study;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -39,15 +39,8 @@ pub(super) struct SubmitArgs {
 
 #[derive(Debug, Args)]
 struct Jobs {
-    /// The experiment file, or the folder of a study that was begun
-    #[arg(value_name = "STUDY")]
-    study: PathBuf,
-    /// The folder of the study [default: runs/NAME]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Change a value of the file, as in `--set train.epochs=3`; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    shared: SharedStudyArgs,
     /// Workers at a time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     workers: u16,
@@ -122,15 +115,12 @@ pub(super) fn submit(args: &SubmitArgs, output: Output) -> Result<ExitCode> {
     let job = sbatch(&["--parsable"], &script)?;
     let job = job.trim().split(';').next().unwrap_or_default().to_owned();
     let folder = plan.folder.display().to_string();
-    let words = |words: &[&str]| {
-        format::command(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
-    };
     let said = format!(
         "job {job}: {} of the study {}\nstatus  {}\nstop    {}",
         format::counted(usize::from(args.jobs.workers), "worker"),
         plan.name,
-        words(&["batchscope", "status", &folder]),
-        words(&["batchscope", "stop", &folder, "--cancel"])
+        format::command(&["batchscope", "status", &folder]),
+        format::command(&["batchscope", "stop", &folder, "--cancel"])
     );
     let document = Document { study: &plan.name, script: &script, job: Some(&job) };
     output.answer(&document, &said)?;
@@ -171,17 +161,11 @@ struct Planned {
 }
 
 impl Jobs {
-    /// Reads the study, so that what is wrong with it is told here and not by each worker.
+    /// Reads the study here, so that an error is shown once and not by each worker.
     fn read(&self) -> Result<Planned> {
-        if self.study.is_dir() {
-            let name = shared_study(&self.study)?.name;
-            return Ok(Planned { name, folder: self.study.clone(), file: None });
-        }
-        let (file, out, set) = (self.study.clone(), self.out.clone(), self.set.clone());
-        let experiment = ExperimentArgs { file, out, set, ..ExperimentArgs::default() };
-        let study = experiment.study()?;
-        let folder = experiment.folder(&study)?;
-        Ok(Planned { name: study.name, folder, file: Some(self.study.clone()) })
+        let (study, folder) = self.shared.read()?;
+        let file = (!self.shared.study.is_dir()).then(|| self.shared.study.clone());
+        Ok(Planned { name: study.name, folder, file })
     }
 
     /// What a worker is called with, its study's folder being this one.
@@ -189,7 +173,7 @@ impl Jobs {
         let folder = folder.display().to_string();
         let Some(file) = &plan.file else { return vec!["work".into(), folder] };
         let mut words = vec!["work".into(), file.display().to_string(), "--out".into(), folder];
-        words.extend(self.set.iter().flat_map(|set| ["--set".into(), set.clone()]));
+        words.extend(self.shared.set.iter().flat_map(|set| ["--set".into(), set.clone()]));
         words
     }
 
@@ -214,9 +198,9 @@ fn slurm(jobs: &Jobs, plan: &Planned) -> Result<String> {
         format!("--array=0-{}%{workers}", tasks - 1),
         format!("--cpus-per-task={}", jobs.cpus),
     ];
-    options.extend(
-        (jobs.gpus > 0).then(|| format!("--gpus-per-task={}\n#SBATCH --ntasks=1", jobs.gpus)),
-    );
+    if jobs.gpus > 0 {
+        options.extend([format!("--gpus-per-task={}", jobs.gpus), "--ntasks=1".into()]);
+    }
     options.extend(jobs.memory.as_ref().map(|of| format!("--mem={of}")));
     options.extend(jobs.time.as_ref().map(|of| format!("--time={of}")));
     options.extend(jobs.partition.as_ref().map(|of| format!("--partition={of}")));
@@ -227,9 +211,6 @@ fn slurm(jobs: &Jobs, plan: &Planned) -> Result<String> {
     let mut words = vec![program.display().to_string()];
     words.extend(jobs.words(plan, &plan.folder));
     let folder = plan.folder.display().to_string();
-    let command = |words: &[&str]| {
-        format::command(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
-    };
     Ok(format!(
         "#!/bin/bash\n\
          # {workers} equal workers of the study {}. A task that ends early is replaced by the next one of the\n\
@@ -241,8 +222,8 @@ fn slurm(jobs: &Jobs, plan: &Planned) -> Result<String> {
          # `exec`: the signal before the time limit must reach the program.\n\
          exec {}\n",
         plan.name,
-        command(&["batchscope", "status", &folder]),
-        command(&["batchscope", "stop", &folder, "--cancel"]),
+        format::command(&["batchscope", "status", &folder]),
+        format::command(&["batchscope", "stop", &folder, "--cancel"]),
         format::command(&[here.display().to_string()]),
         format::command(&words)
     ))

@@ -53,8 +53,7 @@ fn cancel(workers: &[Member]) -> String {
     if jobs.is_empty() {
         return "none of them is a Slurm job".into();
     }
-    let named =
-        Vec::from_iter(&jobs).iter().map(|job| job.to_string()).collect::<Vec<_>>().join(" ");
+    let named = Vec::from_iter(jobs.iter().copied()).join(" ");
     match Command::new("scancel").args(&jobs).status() {
         Ok(status) if status.success() => format!("cancelled: {named}"),
         Ok(status) => format!("`scancel {named}` failed ({status})"),

@@ -2,35 +2,29 @@
 
 use super::diagnostics::{Output, print_warnings};
 use super::interrupt::Interrupt;
-use super::machine::variable;
+use super::machine::{command_line, variable};
+use super::outcome::{Failed, failed, failed_jobs};
 use super::progress::Progress;
 use super::{ExperimentArgs, INTERRUPTED, SOME_FAILED, cache, format, tables};
+use crate::config::Study;
 use crate::kernels::InstructionSet;
 use crate::report::{self as reports, Report, Scale};
 use crate::study::{
-    Additions, ArmSummary, Halt, Member, RunEnd, RunState, Site, Tuning, Who, WorkEnd, WorkOutcome,
-    WorkRequest, prepare, put_damaged_aside, shared_study, work as carry_out,
+    Additions, ArmSummary, Halt, Member, Site, Tuning, Who, WorkEnd, WorkOutcome, WorkRequest,
+    host_name, prepare, put_damaged_aside, shared_study, work as carry_out,
 };
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::cell::RefCell;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
 pub(super) struct WorkArgs {
-    /// The folder of the study, or its experiment file: then its folder is prepared if need be
-    #[arg(value_name = "STUDY")]
-    study: PathBuf,
-    /// The folder of the study [default: runs/NAME]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Change a value of the experiment file, as in `--set train.epochs=3`; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    shared: SharedStudyArgs,
     /// Worker processes of this worker [default: one a core, or one a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
@@ -43,6 +37,34 @@ pub(super) struct WorkArgs {
     /// How often it looks again while others do what is left, in milliseconds
     #[arg(long, value_name = "MS", hide = true, default_value_t = 15_000)]
     poll: u64,
+}
+
+/// A study that several workers share.
+#[derive(Debug, Args)]
+pub(super) struct SharedStudyArgs {
+    /// The experiment file, or the folder of a study that was begun
+    #[arg(value_name = "STUDY")]
+    pub(super) study: PathBuf,
+    /// The folder of the study [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Change a value of the experiment file, as in `--set train.epochs=3`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+}
+
+impl SharedStudyArgs {
+    /// The study and its folder.
+    pub(super) fn read(&self) -> Result<(Study, PathBuf)> {
+        if self.study.is_dir() {
+            return Ok((shared_study(&self.study)?, self.study.clone()));
+        }
+        let (file, out, set) = (self.study.clone(), self.out.clone(), self.set.clone());
+        let experiment = ExperimentArgs { file, out, set, ..ExperimentArgs::default() };
+        let study = experiment.study()?;
+        let folder = experiment.folder(&study)?;
+        Ok((study, folder))
+    }
 }
 
 /// How often a worker says that it lives; after three of these it is taken for dead.
@@ -61,30 +83,13 @@ struct Document<'o> {
     report: Option<&'o Report>,
 }
 
-#[derive(Serialize)]
-struct Failed {
-    run: String,
-    #[serde(flatten)]
-    state: RunState,
-}
-
 pub(super) fn work(args: &WorkArgs, output: Output) -> Result<ExitCode> {
     let begun = Instant::now();
+    let (study, path) = args.shared.read()?;
     let experiment = ExperimentArgs {
-        file: args.study.clone(),
-        out: args.out.clone(),
-        set: args.set.clone(),
         workers: args.workers,
         instructions: args.instructions.clone(),
         ..ExperimentArgs::default()
-    };
-    let (study, path) = match args.study.is_dir() {
-        true => (shared_study(&args.study)?, args.study.clone()),
-        false => {
-            let study = experiment.study()?;
-            let path = experiment.folder(&study)?;
-            (study, path)
-        }
     };
     let interrupt = Interrupt::listen(output, &path)?;
     let mut pool = experiment.pool()?;
@@ -92,8 +97,7 @@ pub(super) fn work(args: &WorkArgs, output: Output) -> Result<ExitCode> {
     let plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
     print_warnings(&plan.warnings());
     print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    let command: Vec<String> = words.collect();
+    let command = command_line();
     let who = who(Duration::from_millis(args.beat.max(1)));
     let mut site = Site::join(&plan, (&path, &who), &command, &pool, &mut progress)?;
     interrupt.training();
@@ -124,11 +128,7 @@ pub(super) fn work(args: &WorkArgs, output: Output) -> Result<ExitCode> {
 
 /// Which worker this is: its machine, and the scheduler's name of its job.
 pub(super) fn who(beat: Duration) -> Who {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = match host.trim() {
-        "" => "this machine".to_owned(),
-        name => name.to_owned(),
-    };
+    let host = host_name();
     Who { job: job(&variable, &host), host, beat }
 }
 
@@ -161,21 +161,13 @@ fn document<'o>(
     outcome: &'o WorkOutcome,
     report: Option<&'o Report>,
 ) -> Document<'o> {
-    let failed = outcome.failures.iter().filter_map(|(run, end)| {
-        let state = match end.clone() {
-            RunEnd::Diverged { step } => RunState::Diverged { step },
-            RunEnd::Failed { message } => RunState::Failed { message },
-            RunEnd::Finished | RunEnd::Stopped => return None,
-        };
-        Some(Failed { run: run.id(), state })
-    });
     Document {
         study,
         folder,
         end: end(outcome),
         trained: outcome.trained,
         arms: &outcome.arms,
-        failures: failed.collect(),
+        failures: failed(&outcome.failures),
         tunings: &outcome.tunings,
         until: outcome.additions.as_ref(),
         report,
@@ -187,23 +179,21 @@ fn text(outcome: &WorkOutcome, folder: &Path, scale: Scale, report: Option<&Repo
     parts.extend(report.map(Report::text));
     let trained = format::counted(outcome.trained as usize, "run");
     let folder = folder.display().to_string();
-    let again =
-        |words: &[&str]| format::command(&words.iter().map(|w| w.to_string()).collect::<Vec<_>>());
+    let again = format::command(&["batchscope", "work", &folder]);
     let mut lines = vec![match outcome.end {
         WorkEnd::Over => format!("nothing is left to do; this worker ended {trained}"),
         WorkEnd::Stopped => format!(
-            "stopped; this worker ended {trained}, and what it was at is saved. To go on:\n  {}",
-            again(&["batchscope", "work", &folder])
+            "stopped; this worker ended {trained}, and what it was at is saved. To go on:\n  {again}"
         ),
-        WorkEnd::Late => format!(
-            "its time is over; this worker ended {trained}. To go on:\n  {}",
-            again(&["batchscope", "work", &folder])
-        ),
+        WorkEnd::Late => {
+            format!("its time is over; this worker ended {trained}. To go on:\n  {again}")
+        }
     }];
     if outcome.end == WorkEnd::Over {
         if report.is_none() {
             parts.push(tables::results(&outcome.arms, scale));
-            lines.push(format!("report: `{}`", again(&["batchscope", "report", &folder])));
+            lines
+                .push(format!("report: `{}`", format::command(&["batchscope", "report", &folder])));
         }
         for (run, end) in &outcome.failures {
             lines.push(format!("not finished: {}: {end}", run.id()));
@@ -217,8 +207,7 @@ fn text(outcome: &WorkOutcome, folder: &Path, scale: Scale, report: Option<&Repo
 }
 
 fn exit_code(outcome: &WorkOutcome) -> u8 {
-    let hopeless = outcome.tunings.iter().filter(|tuning| tuning.all_diverged()).count();
-    let failed = outcome.failures.len() + outcome.unmeasured.len() + hopeless;
+    let failed = failed_jobs(&outcome.failures, &outcome.unmeasured, &outcome.tunings);
     match outcome.end {
         WorkEnd::Stopped => INTERRUPTED,
         WorkEnd::Over if failed > 0 => SOME_FAILED,

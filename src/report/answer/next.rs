@@ -60,7 +60,6 @@ impl Story<'_> {
             (Outcome::NothingToCompare | Outcome::OneArm, _) => None,
             _ => {
                 let export = ["batchscope", "export", &source.folder, "--format", "keras"];
-                let export = export.map(String::from);
                 Some(Next {
                     command: Some(command(&export)),
                     what: "writes the recommended model".into(),

@@ -1,8 +1,10 @@
 //! How seeds are added to a study that goes on: at how many it is looked at, what is decided there, and
 //! why it ends. [`super::until`] carries it out.
 
+use crate::config::Growth;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What finished runs decide.
@@ -70,6 +72,35 @@ pub struct Additions {
     pub seeds: u64,
     /// Why it ended; `None` as long as it goes on.
     pub stopped: Option<Stop>,
+}
+
+impl Additions {
+    /// Of a study that begins with these seeds.
+    pub(super) fn new(growth: Growth, seeds: u64) -> Self {
+        Self {
+            first: growth.first,
+            max_seeds: growth.most,
+            max_time: growth.time.map(|time| time.to_string()),
+            looks: Vec::new(),
+            seeds,
+            stopped: None,
+        }
+    }
+}
+
+impl Decision {
+    /// Takes note of the arms that are out after a look at these seeds, in `fewer`: they get no more.
+    pub(super) fn look(&self, seeds: u64, fewer: &mut BTreeMap<String, u64>) -> Looked {
+        for arm in &self.out {
+            fewer.entry(arm.clone()).or_insert(seeds);
+        }
+        Looked {
+            seeds,
+            settled: self.settled,
+            out: fewer.keys().cloned().collect(),
+            expected_seeds: self.expected_seeds,
+        }
+    }
 }
 
 /// The number of seeds at which the next look is made: a fifth more, at least one, at most `most`.

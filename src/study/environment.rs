@@ -180,6 +180,12 @@ fn whole_sessions(path: &Path) -> Result<Vec<Value>> {
     Ok(whole.ok_or_else(|| Damaged::new(path, "an entry does not fit its checksum"))?)
 }
 
+/// The name of this machine.
+pub fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "this machine".to_owned() } else { name.trim().to_owned() }
+}
+
 /// The processor's name as Linux gives it.
 pub(super) fn cpu_model() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;

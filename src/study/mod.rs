@@ -70,7 +70,7 @@ pub use cluster::{
     Alone, Member, Site, Who, WorkEnd, WorkOutcome, WorkRequest, shared_study, stop, work,
 };
 pub use environment::{
-    Session, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
+    Session, host_name, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
 };
 pub use estimate::{Estimate, RunCount, estimate};
 pub use exec::{Halt, Job, Pool, Workers};

@@ -1,14 +1,13 @@
 //! On what a run was trained: `ran_on.jsonl`, beside its records and outside its identity. A run that moved
 //! from one machine to another has a line for each.
 
-use super::environment::cpu_model;
+use super::environment::{cpu_model, host_name};
 use super::record::{RunFolder, wall_clock};
 use crate::files;
 use crate::kernels::{CudaDevice, Device, InstructionSet, Place};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 
 /// One line of `ran_on.jsonl`.
@@ -28,11 +27,10 @@ struct RanOn {
 
 impl RanOn {
     fn here(place: Place, gpus: &[CudaDevice]) -> Self {
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let name = |index: usize| gpus.iter().find(|gpu| gpu.index == index);
         Self {
             wall_time: wall_clock(),
-            host: host.trim().to_owned(),
+            host: host_name(),
             cpu: cpu_model(),
             gpu: match place.device {
                 Device::Cpu => None,
@@ -75,6 +73,7 @@ impl RunFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_run_that_moves_has_a_line_for_each_place_and_damage_changes_nothing() {

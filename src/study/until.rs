@@ -11,7 +11,7 @@
 //! nor interruptions change which runs there are, but for how far the study comes.
 
 use super::Observer;
-use super::additions::{Additions, Decide, Look, Looked, Stop, look_within, next_look};
+use super::additions::{Additions, Decide, Look, Stop, look_within, next_look};
 use super::environment::Sessions;
 use super::exec::{Halt, Job, Pool};
 use super::folder::{Pending, StudyFolder};
@@ -80,14 +80,7 @@ impl Trainer<'_> {
         let mut fewer = plan.study.fewer.clone();
         let finished = self.whole_seeds(plan, &fewer)?;
         let most = growth.most.max(finished);
-        let mut additions = Additions {
-            first: growth.first,
-            max_seeds: growth.most,
-            max_time: growth.time.map(|time| time.to_string()),
-            looks: Vec::new(),
-            seeds: look_within(growth.first, most, finished),
-            stopped: None,
-        };
+        let mut additions = Additions::new(growth, look_within(growth.first, most, finished));
         if self.is_cut {
             additions.seeds = 0;
             return self.end(plan, self.cut(), additions, &fewer, sessions);
@@ -103,15 +96,7 @@ impl Trainer<'_> {
             }
             let out: Vec<String> = fewer.keys().cloned().collect();
             let decision = decide(self.folder.path(), Look { seeds, out: &out })?;
-            for arm in &decision.out {
-                fewer.entry(arm.clone()).or_insert(seeds);
-            }
-            let looked = Looked {
-                seeds,
-                settled: decision.settled,
-                out: fewer.keys().cloned().collect(),
-                expected_seeds: decision.expected_seeds,
-            };
+            let looked = decision.look(seeds, &mut fewer);
             self.observer.on_look(&stage, &looked);
             additions.looks.push(looked);
             // What is finished counts, so it is looked at before anything is called settled.

@@ -2,7 +2,7 @@
 
 use super::claims::listed;
 use crate::files;
-use crate::study::additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
+use crate::study::additions::{Additions, Decide, Decision, Look, Stop, next_look};
 use crate::study::environment::Sessions;
 use crate::study::exec::Job;
 use crate::study::folder::{Pending, StudyFolder};
@@ -38,15 +38,7 @@ pub(super) struct Ledger {
 
 /// How a study that goes on begins.
 pub(super) fn first_additions(plan: &Plan) -> Option<Additions> {
-    let growth = plan.study.growth?;
-    Some(Additions {
-        first: growth.first,
-        max_seeds: growth.most,
-        max_time: growth.time.map(|time| time.to_string()),
-        looks: Vec::new(),
-        seeds: growth.first,
-        stopped: None,
-    })
+    plan.study.growth.map(|growth| Additions::new(growth, growth.first))
 }
 
 impl Ledger {
@@ -154,16 +146,8 @@ impl Ledger {
                     decide(view.path(), Look { seeds, out: &out })?
                 }
             };
+            additions.looks.push(decision.look(seeds, &mut fewer));
             self.decisions.insert(seeds, decision.clone());
-            for arm in &decision.out {
-                fewer.entry(arm.clone()).or_insert(seeds);
-            }
-            additions.looks.push(Looked {
-                seeds,
-                settled: decision.settled,
-                out: fewer.keys().cloned().collect(),
-                expected_seeds: decision.expected_seeds,
-            });
             additions.stopped = match decision.settled {
                 true => Some(Stop::Settled),
                 false if seeds >= most => Some(Stop::MaxSeeds),

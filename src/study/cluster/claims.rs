@@ -1,11 +1,12 @@
 //! Claims: who does a job of a study whose workers share nothing but its folder.
 //!
 //! A job's claims are files `claims/JOB/0001`, `0002`, ... that hold the name of a worker. Each is made
-//! once and never changed; the newest counts. Who finds its worker dead makes the next one. File systems
-//! that computers share keep this promise: of several `link(2)` to one name exactly one succeeds.
+//! once and never changed; the newest counts. When its worker is dead, another worker makes the next claim.
+//! Shared file systems guarantee that of several `link(2)` calls with one name exactly one succeeds.
 //!
-//! Claims only save work. That a run has one whole result hangs on [`publish`]: each attempt has a folder of
-//! its own, and one `rename(2)` gives it its place, unless another was first. The bits of both are the same.
+//! Claims only avoid that work is done twice. [`publish`] makes sure that each run has exactly one whole
+//! result: each attempt has a folder of its own, and one `rename(2)` moves it to the run's place. If another
+//! attempt is there already, its bits are the same.
 
 use crate::files;
 use anyhow::{Context, Result};

@@ -2,7 +2,7 @@
 
 use super::attempts;
 use super::claims::listed;
-use super::members::{Member, members};
+use super::members::{Member, SILENT_BEATS, members};
 use super::site::work_folder;
 use crate::error::UserError;
 use crate::files;
@@ -11,9 +11,6 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-
-/// How long a worker may be silent that is shown as living, in its beats.
-const SHOWN_BEATS: f64 = 3.0;
 
 /// The workers of a study, and what they are at.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +24,7 @@ pub(in crate::study) struct Crew {
 impl Member {
     /// Whether it lives, as far as its clock and this one agree.
     pub fn lives(&self) -> bool {
-        !self.ended && self.silent_seconds() <= SHOWN_BEATS * self.beat_seconds
+        !self.ended && self.silent_seconds() <= f64::from(SILENT_BEATS) * self.beat_seconds
     }
 
     /// Since it last said that it lives.

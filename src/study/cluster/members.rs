@@ -1,7 +1,7 @@
 //! Which workers of a study are alive.
 //!
-//! Each rewrites a file `workers/ID.json` again and again, with a counter in it. Who reads it judges by
-//! counters and its own clock alone: no time that another machine wrote is compared with anything.
+//! Each worker rewrites a file `workers/ID.json` every 30 seconds, with a counter in it. A reader judges by the
+//! counter and its own clock: it never uses a time that another machine wrote.
 
 use super::claims::listed;
 use crate::files;
@@ -82,7 +82,7 @@ pub(in crate::study) fn members(workers: &Path) -> Result<BTreeMap<String, Membe
 }
 
 /// How many beats of silence mean that a worker is dead.
-const SILENT_BEATS: u32 = 3;
+pub(super) const SILENT_BEATS: u32 = 3;
 
 /// Says that this worker lives, until it is dropped.
 #[derive(Debug)]
@@ -218,7 +218,7 @@ impl Watch {
         seen.ended || seen.silence >= seen.beat * SILENT_BEATS
     }
 
-    /// Whether it takes longer to know whether a worker lives, since it has not been seen to change.
+    /// Whether a worker was seen, has not ended, and is not dead.
     pub(in crate::study) fn is_alive(&self, id: &str) -> bool {
         let alive = |seen: &Seen| !seen.ended && seen.silence < seen.beat * SILENT_BEATS;
         self.seen.get(id).is_some_and(alive)

@@ -261,11 +261,11 @@ impl Worker<'_> {
 
     /// Claims the first job that is free, and prepares its folder.
     fn claim(&mut self, agenda: &Agenda) -> Result<Option<Mine>> {
-        let company = self.site.has_company()?;
+        // What failed here may succeed elsewhere.
+        let company = !self.failed_here.is_empty() && self.site.has_company()?;
         for job in &agenda.jobs {
             let name = name(job);
             let is_mine = self.mine.values().any(|mine| mine.name == name);
-            // What failed here may succeed elsewhere.
             let is_others =
                 self.failed_here.contains(&name) && (company || job.measurement.is_some());
             if is_mine || is_others {

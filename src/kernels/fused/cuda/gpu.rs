@@ -7,6 +7,7 @@ use crate::kernels::CudaDevice;
 use anyhow::{Result, ensure};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::path::Path;
 use std::ptr::{from_ref, null_mut};
@@ -164,15 +165,17 @@ impl Gpu {
     /// A kernel by its name, with so much shared memory.
     fn kernel(&self, name: &'static str, shared: usize) -> Result<Handle> {
         let mut kernels = self.kernels.borrow_mut();
-        if !kernels.contains_key(name) {
-            let (c_name, mut function) = (CString::new(name)?, null_mut());
-            // SAFETY: a module that is loaded, and a string that ends with 0.
-            let status =
-                unsafe { (self.driver.function)(&mut function, self.module, c_name.as_ptr()) };
-            self.driver.checked(&format!("find the kernel `{name}`"), status)?;
-            kernels.insert(name, Kernel { function, shared: SHARED_UNASKED });
-        }
-        let kernel = kernels.entry(name).or_insert(Kernel { function: null_mut(), shared: 0 });
+        let kernel = match kernels.entry(name) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let (c_name, mut function) = (CString::new(name)?, null_mut());
+                // SAFETY: a module that is loaded, and a string that ends with 0.
+                let status =
+                    unsafe { (self.driver.function)(&mut function, self.module, c_name.as_ptr()) };
+                self.driver.checked(&format!("find the kernel `{name}`"), status)?;
+                place.insert(Kernel { function, shared: SHARED_UNASKED })
+            }
+        };
         if shared > kernel.shared {
             // SAFETY: a function of a module that is loaded.
             let status = unsafe {

@@ -2,11 +2,11 @@
 //! step and the memory; and what a driver may answer, with what to do.
 
 use super::fused::Examples;
-use super::{ADAM, emulated_gpu, fused};
+use super::{ADAM, emulated_gpu, fused, optimizers};
 use batchscope::kernels::{
     Computed, Engine, InstructionSet, Masks, Penalties, Settings, Split, State, Step,
 };
-use batchscope::spec::{Clip, Huber, LabelSmoothing, Loss, Objective, Penalty, UpdateRule};
+use batchscope::spec::{Clip, Huber, LabelSmoothing, Loss, Objective, Penalty};
 use std::path::{Path as FilePath, PathBuf};
 use tempfile::TempDir;
 
@@ -124,18 +124,8 @@ fn every_number_of_panels_gives_the_processors_bits() {
 
 #[test]
 fn every_optimizer_gives_the_processors_bits() {
-    let adam = |epsilon_hat, weight_decay| UpdateRule::Adam {
-        beta_1: 0.9,
-        beta_2: 0.999,
-        epsilon: 1e-7,
-        epsilon_hat,
-        weight_decay,
-    };
-    let sgd = |momentum, nesterov| UpdateRule::Sgd { momentum, nesterov };
     let scene = Examples::tokens(24, 5, 6);
-    for optimizer in
-        [adam(true, 0.0), adam(false, 0.02), sgd(0.0, false), sgd(0.9, false), sgd(0.9, true)]
-    {
+    for optimizer in optimizers() {
         let settings = Settings::plain(Objective::binary(), optimizer);
         same_bits(&format!("{optimizer:?}"), &scene, &settings, 7, [0, 0]);
     }

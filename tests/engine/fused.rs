@@ -1,7 +1,7 @@
 //! What the engine `fused` promises beyond the battery: one result whatever the instructions and the
 //! threads, updates of an embedding that are put off and change nothing, and libtorch's length.
 
-use super::{ADAM, LIBTORCH, Path, Ragged, engine, fused};
+use super::{ADAM, LIBTORCH, Path, Ragged, engine, fused, optimizers};
 use batchscope::kernels::{
     self, Engine, InstructionSet, Masks, Penalties, Sequences, Settings, Split, Splits, State, Step,
 };
@@ -209,10 +209,7 @@ fn threads_that_come_and_go_change_no_bit() {
 #[test]
 fn updates_of_an_embedding_that_are_put_off_change_no_bit() {
     let scene = Examples::tokens(60, 5, 6);
-    let sgd = |momentum, nesterov| UpdateRule::Sgd { momentum, nesterov };
-    let UpdateRule::Adam { beta_1, beta_2, epsilon, .. } = ADAM else { unreachable!() };
-    let adamw = UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat: true, weight_decay: 0.01 };
-    for optimizer in [ADAM, adamw, sgd(0.9, false), sgd(0.9, true), sgd(0.0, false)] {
+    for optimizer in optimizers() {
         let settings = Settings::plain(Objective::binary(), optimizer);
         let mut late = scene.engine(fused(InstructionSet::best()), settings.clone());
         let mut prompt = scene.engine(fused(InstructionSet::best()), settings);

@@ -205,6 +205,20 @@ const ADAM: UpdateRule = UpdateRule::Adam {
     weight_decay: 0.0,
 };
 
+/// Each update rule, in each of its forms.
+fn optimizers() -> [UpdateRule; 7] {
+    let adam = |epsilon_hat, weight_decay| UpdateRule::Adam {
+        beta_1: 0.9,
+        beta_2: 0.999,
+        epsilon: 1e-7,
+        epsilon_hat,
+        weight_decay,
+    };
+    let sgd = |momentum, nesterov| UpdateRule::Sgd { momentum, nesterov };
+    let [keras, decayed, both] = [adam(true, 0.0), adam(false, 0.02), adam(true, 0.01)];
+    [ADAM, keras, decayed, both, sgd(0.0, false), sgd(0.9, false), sgd(0.9, true)]
+}
+
 fn plain(rows: &[u32], lr: f64) -> Step<'_> {
     Step { rows, lr, masks: None }
 }

@@ -134,7 +134,8 @@ fn cuda_kernels(libtorch: &Path) {
     write_out("cuda_kernels.log", log.as_bytes());
 }
 
-/// NVRTC's library: the one that `BATCHSCOPE_NVRTC` names, else that beside torch, else CUDA's.
+/// Finds NVRTC: the file that `BATCHSCOPE_NVRTC` names, or else the one that came with torch, or else the one of
+/// an installed CUDA toolkit.
 fn find_nvrtc(libtorch: &Path) -> Result<PathBuf, String> {
     const NAME: &str = "libnvrtc.so.13";
     if let Some(named) = std::env::var_os("BATCHSCOPE_NVRTC") {
@@ -288,10 +289,10 @@ impl Nvrtc {
 /// Bytes of a program, of which one function gives the number and the other the content.
 fn get(program: Program, [size, content]: [Getter; 2]) -> Vec<u8> {
     let mut count = 0usize;
-    // SAFETY: a size is written.
+    // SAFETY: NVRTC writes the size of the program to `count`.
     unsafe { size(program, (&raw mut count).cast()) };
     let mut bytes = vec![0u8; count];
-    // SAFETY: so many bytes are written.
+    // SAFETY: NVRTC writes `count` bytes, and `bytes` has room for them.
     unsafe { content(program, bytes.as_mut_ptr().cast()) };
     bytes
 }

@@ -24,7 +24,7 @@ pub(super) fn price(objective: StudyObjective, run: &RunResults, spent: Cost) ->
     }
 }
 
-/// Prices up to so many times the least are equal to it.
+/// Arms that cost up to so many times as much as the cheapest count as equally cheap.
 pub(super) fn tolerance(objective: StudyObjective) -> f64 {
     match objective {
         StudyObjective::Memory => NEGLIGIBLE_RATIO,

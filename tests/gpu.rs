@@ -20,10 +20,13 @@ fn run_on_gpu(scene: &Scene, part: &str, arguments: &[&str]) -> Ended {
 const FUSED: [&str; 4] = ["--device", "cuda", "--set", "train.engine=fused"];
 
 fn run(study: &str, more: &[&'static str]) -> Vec<String> {
-    let all = ["run", "tiny.yaml", "--workers", "1", "--out", study]
-        .into_iter()
-        .chain(more.iter().copied());
-    all.map(str::to_owned).collect()
+    of_workers(study, &["--workers", "1"], more)
+}
+
+fn of_workers(study: &str, workers: &[&str], more: &[&str]) -> Vec<String> {
+    let all = ["run", "tiny.yaml", "--out", study];
+    let all = all.iter().chain(workers).chain(more);
+    all.map(|argument| (*argument).to_owned()).collect()
 }
 
 fn of(arguments: &[String]) -> Vec<&str> {
@@ -103,4 +106,38 @@ fn a_model_that_the_kernels_do_not_serve_is_refused_with_the_reason() {
         "{}",
         ended.stderr
     );
+}
+
+/// The same files of every run.
+fn assert_same_runs(scene: &Scene, study: &str, other: &str, seeds: usize) {
+    for (arm, seed) in ["small", "large"].into_iter().flat_map(|a| (0..seeds).map(move |s| (a, s)))
+    {
+        for file in FILES {
+            let of = |study| fs::read(scene.path(&format!("{study}/{arm}/seed-{seed}/{file}")));
+            assert_eq!(of(study).ok(), of(other).ok(), "{arm}/seed-{seed}/{file}");
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(lacks_nvrtc, ignore = "NOT TESTED: this build found no NVRTC")]
+fn runs_that_share_a_gpu_have_the_records_of_runs_alone() {
+    let scene = Scene::new();
+    // One of them diverges beside the others.
+    let text = STUDY
+        .replace("  device: cpu\n", "  logging: { every_steps: 1 }\n")
+        .replace("seeds: 2", "seeds: 5")
+        .replace("name: large, batch_size: 32,", "name: large, batch_size: 32, lr: 1.0e30,");
+    scene.write("tiny.yaml", &text);
+    let alone = of_workers("alone", &["--workers", "1"], &FUSED);
+    let ended = run_on_gpu(&scene, "", &of(&alone));
+    assert!(ended.stderr.contains("= 10 runs on cuda by fused, 1 at a time"), "{}", ended.stderr);
+    for (study, workers, together) in
+        [("three", &["--workers", "3"][..], 3), ("nine", &["--workers", "9"], 9), ("all", &[], 10)]
+    {
+        let ended = run_on_gpu(&scene, "", &of(&of_workers(study, workers, &FUSED)));
+        let line = format!("= 10 runs on cuda by fused, {together} at a time");
+        assert!(ended.stderr.contains(&line), "{}", ended.stderr);
+        assert_same_runs(&scene, "alone", study, 5);
+    }
 }

@@ -42,6 +42,17 @@ impl Arrays {
         };
         Examples { sequences, labels: &self.y }
     }
+
+    /// A split without rows.
+    pub(crate) fn none(&self) -> Examples<'_> {
+        let sequences = match &self.x {
+            Values::Features { steps, features, .. } => {
+                Sequences::Features { values: &[], steps: *steps, features: *features }
+            }
+            Values::Tokens { .. } => Sequences::Tokens { tokens: &[], offsets: &[0] },
+        };
+        Examples { sequences, labels: &[] }
+    }
 }
 
 fn open(path: &Path) -> Result<NpyFile<BufReader<File>>> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! contender DATA BATCH_SIZE THREADS --engine libtorch    trains on the processor
-//! contender DATA BATCH_SIZE THREADS --cuda libtorch      trains on the first GPU
+//! contender DATA BATCH_SIZE RUNS --cuda fused            trains so many runs at a time on the first GPU
 //! contender DATA BATCH_SIZE THREADS --sgemm              multiplies 2048 x 2048 matrices by MKL
 //! contender FOLDER --prepare EXPERIMENT                  prepares its data in the folder, says where
 //! contender FOLDER --random                              writes random float features to the folder
@@ -17,7 +17,7 @@
 mod arrays;
 mod protocol;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use arrays::Arrays;
 use batchscope::config::{Source, Study};
 use batchscope::data;
@@ -28,6 +28,8 @@ use batchscope::model;
 use batchscope::spec::{Input, Objective, Shape, Stack, Task, UpdateRule};
 use serde_json::json;
 use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use tch::{Kind, Tensor};
 
 const UNITS: usize = 64;
@@ -55,62 +57,130 @@ fn main() -> Result<()> {
         [data, batch_size, threads, device @ ("--engine" | "--cuda"), engine] => {
             let kind = serde_json::from_value(json!(engine))
                 .with_context(|| format!("this build has no engine `{engine}`"))?;
-            let device = if device == "--cuda" { Device::Cuda(0) } else { Device::Cpu };
-            train(Path::new(data), batch_size.parse()?, threads.parse()?, (kind, device))
+            let (data, batch_size, count) =
+                (Arrays::read(Path::new(data))?, batch_size.parse()?, threads.parse()?);
+            match device {
+                "--cuda" => train_together(&data, batch_size, count, kind),
+                _ => {
+                    start((kind, Device::Cpu), count)?;
+                    let mut run = TrainedRun::new(&data, batch_size, count, (kind, Device::Cpu))?;
+                    protocol::serve(|steps| run.train(steps))
+                }
+            }
         }
         [_, _, threads, "--sgemm"] => sgemm(threads.parse()?),
         _ => bail!("this program is started by scripts/bench"),
     }
 }
 
+/// Starts libtorch, once.
+fn start((kind, device): (EngineKind, Device), threads: usize) -> Result<()> {
+    let trouble = kernels::start_libtorch()?;
+    tch::set_num_threads(threads as i32);
+    match (kind, device, trouble) {
+        (EngineKind::Libtorch, Device::Cuda(_), Some(trouble)) => bail!("{trouble}"),
+        _ => Ok(()),
+    }
+}
+
 /// All that an engine is told, apart from its steps: what differs between engines stands here.
 fn engine<'d>(
     (kind, device): (EngineKind, Device),
-    threads: i32,
+    threads: usize,
     shape: Shape,
     splits: Splits<'d>,
 ) -> Result<Box<dyn Engine + 'd>> {
-    let trouble = kernels::start_libtorch()?;
-    if let (Device::Cuda(_), Some(trouble)) = (device, trouble) {
-        bail!("{trouble}");
-    }
-    tch::set_num_threads(threads);
-    let place = Place { threads: threads.max(1) as usize, ..Place::from(device) };
+    let place = Place { threads: threads.max(1), ..Place::from(device) };
     kernels::engine(kind, place, shape, splits, Settings::plain(Objective::binary(), ADAM))
 }
 
 /// Steps after which results are fetched from the device, about as often as batchscope itself does it.
 const WAIT: u64 = 64;
 
-fn train(folder: &Path, batch_size: usize, threads: i32, by: (EngineKind, Device)) -> Result<()> {
-    let arrays = Arrays::read(folder)?;
-    let examples = arrays.examples();
-    let input = match examples.sequences {
-        Sequences::Tokens { .. } => Input::Tokens { vocabulary: VOCABULARY, dim: EMBEDDING },
-        Sequences::Features { features, .. } => Input::Features(features),
-    };
-    let shape = Shape { input, layers: Stack::lstm(UNITS), outputs: 1 };
-    let none = Examples { labels: &[], ..examples };
-    let splits = Splits { train: examples, validation: none, test: none };
-    let mut engine = engine(by, threads, shape, splits)?;
-    engine.set_state(&State::new(model::keras(&shape, 0), &ADAM))?;
+/// A run that is trained step by step.
+struct TrainedRun<'d> {
+    engine: Box<dyn Engine + 'd>,
+    examples: Examples<'d>,
+    rows: Vec<u32>,
+    batch_size: usize,
+    /// The batch that comes next.
+    next: usize,
+}
 
-    let rows: Vec<u32> = (0..examples.len() as u32).collect();
-    ensure!((1..=rows.len()).contains(&batch_size), "{} rows do not make a batch", rows.len());
-    let mut batches = rows.chunks_exact(batch_size).cycle();
-    protocol::serve(|steps| {
-        let (mut last, mut logits) = (&rows[..0], Vec::new());
+impl<'d> TrainedRun<'d> {
+    fn new(
+        data: &'d Arrays,
+        batch_size: usize,
+        threads: usize,
+        by: (EngineKind, Device),
+    ) -> Result<Self> {
+        let examples = data.examples();
+        let input = match examples.sequences {
+            Sequences::Tokens { .. } => Input::Tokens { vocabulary: VOCABULARY, dim: EMBEDDING },
+            Sequences::Features { features, .. } => Input::Features(features),
+        };
+        let shape = Shape { input, layers: Stack::lstm(UNITS), outputs: 1 };
+        let splits = Splits { train: examples, validation: data.none(), test: data.none() };
+        let mut engine = engine(by, threads, shape, splits)?;
+        engine.set_state(&State::new(model::keras(&shape, 0), &ADAM))?;
+        let rows: Vec<u32> = (0..examples.len() as u32).collect();
+        ensure!((1..=rows.len()).contains(&batch_size), "{} rows do not make a batch", rows.len());
+        Ok(Self { engine, examples, rows, batch_size, next: 0 })
+    }
+
+    /// Makes so many steps; gives the loss of the last one.
+    fn train(&mut self, steps: u64) -> Result<f64> {
+        let mut logits = Vec::new();
+        let mut last = 0..0;
         for step in 1..=steps {
-            last = batches.next().unwrap_or_default();
-            engine.train_step(&Step { rows: last, lr: LR, masks: None })?;
+            let batches = self.rows.len() / self.batch_size;
+            last =
+                self.next % batches * self.batch_size..(self.next % batches + 1) * self.batch_size;
+            self.next += 1;
+            let rows = &self.rows[last.clone()];
+            self.engine.train_step(&Step { rows, lr: LR, masks: None })?;
             if step % WAIT == 0 || step == steps {
-                logits = engine.take_computed()?.logits;
+                logits = self.engine.take_computed()?.logits;
             }
         }
         let logits = &logits[logits.len() - last.len()..];
-        let labels = last.iter().map(|row| examples.labels[*row as usize]);
+        let labels = self.rows[last.clone()].iter().map(|row| self.examples.labels[*row as usize]);
         let losses = logits.iter().zip(labels).map(|(z, y)| cross_entropy(*z, y));
         Ok(losses.sum::<f64>() / last.len() as f64)
+    }
+}
+
+/// Trains runs at a time on the first GPU, a thread each; each makes the steps that are asked for.
+fn train_together(data: &Arrays, batch_size: usize, count: usize, kind: EngineKind) -> Result<()> {
+    let by = (kind, Device::Cuda(0));
+    start(by, 1)?;
+    thread::scope(|scope| {
+        let (told, said) = channel();
+        let orders: Vec<Sender<u64>> = (0..count)
+            .map(|_| {
+                let (order, orders) = channel();
+                let told = told.clone();
+                scope.spawn(move || {
+                    let mut run = TrainedRun::new(data, batch_size, 1, by);
+                    for steps in orders {
+                        let loss = match &mut run {
+                            Ok(run) => run.train(steps),
+                            Err(error) => Err(anyhow!("{error:#}")),
+                        };
+                        told.send(loss).ok();
+                    }
+                });
+                order
+            })
+            .collect();
+        protocol::serve(|steps| {
+            orders.iter().try_for_each(|order| order.send(steps))?;
+            let mut last = f64::NAN;
+            for _ in 0..count {
+                last = said.recv()??;
+            }
+            Ok(last)
+        })
     })
 }
 

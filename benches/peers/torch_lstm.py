@@ -41,7 +41,7 @@ class Classifier(nn.Module):
             packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
             return self.dense(self.lstm(packed)[1][0][-1]).squeeze(1)
         outputs = self.lstm(vectors)[0]
-        last = outputs[torch.arange(len(x)), lengths - 1]
+        last = outputs[torch.arange(len(x), device=x.device), lengths - 1]
         return self.dense(last).squeeze(1)
 
 

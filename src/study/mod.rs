@@ -4,7 +4,7 @@
 //! the runs, refuse a folder that holds other runs under the same names, and give what is not
 //! finished to worker processes; a study that goes on adds seeds until what to use is settled. Workers
 //! are this same program (`batchscope worker`), one a core or one a GPU: libtorch's global state stays
-//! clean, memory is measured per run, and a worker that is killed costs one run. The study's own
+//! clean, memory is measured per run, and a worker that is killed costs its runs' last minutes. The study's own
 //! process never touches libtorch. [`StudyStatus`] reads how a study stands from its folder alone.
 //!
 //! ```text
@@ -18,7 +18,7 @@
 //! cluster       several equal workers on one study folder
 //! exec          gives jobs to workers; `killed` says why one ended
 //! protocol      what the two say to each other
-//! worker        the worker's process; `recorder` writes down its run, `curves` draws it, `resume` goes on with it,
+//! lanes         the worker's process; `worker` what it does with an order; `recorder` writes down its run, `curves` draws it, `resume` goes on with it,
 //!               `control` is what it hears, `peak_memory` what it takes
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
@@ -26,6 +26,7 @@
 //! until         seeds that are added until it is settled what to use; `additions`: when and why
 //! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
 //! examples      what is told of the rows before it begins; `memory` refuses what cannot fit
+//! packing       how many runs share a GPU
 //! environment   on what it ran; `ran_on` for each run
 //! trained       a finished run put to use
 //! ```
@@ -44,8 +45,10 @@ mod folder;
 mod hyperparameters;
 mod killed;
 mod labels;
+mod lanes;
 mod measure;
 mod memory;
+mod packing;
 mod peak_memory;
 mod plan;
 mod predictions;
@@ -75,6 +78,7 @@ pub use environment::{
 pub use estimate::{Estimate, RunCount, estimate};
 pub use exec::{Halt, Job, Pool, Workers};
 pub use folder::{Pending, StudyFolder};
+pub use lanes::serve;
 pub use plan::Plan;
 pub use predictions::{TestRows, test_rows};
 pub use protocol::{MachineInfo, Measure, RunEnd};
@@ -88,7 +92,6 @@ pub use selection::Selection;
 pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Answer, Measurement, Prediction, TrainedRun};
-pub use worker::serve;
 
 use environment::Sessions;
 use measure::Measured;

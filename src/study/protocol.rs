@@ -1,5 +1,6 @@
-//! What the study and its workers say to each other: one JSON value a line, on the worker's
-//! standard input and output.
+//! What the study and its workers say to each other: one line of JSON each, on the worker's standard
+//! input and output. A line is `[lane, order]` or `[lane, report]`: a worker does one thing at a time in
+//! each of its lanes (`lanes`).
 
 use super::record::{Definition, TimingLine};
 use super::run::Stage;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 
-/// To a worker. The end of its input means: stop, save, and exit.
+/// To a lane of a worker. The end of the worker's input means: stop, save, and exit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Order {
@@ -58,10 +59,11 @@ pub enum Measure {
     Line(String, PathBuf),
 }
 
-/// From a worker.
+/// From a lane of a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Report {
+    /// At first, in lane 0.
     MachineInfo(MachineInfo),
     Progress(Progress),
     Epoch(Box<EpochMetrics>, TimingLine),

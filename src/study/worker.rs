@@ -1,4 +1,4 @@
-//! A worker process: takes orders on its input, trains one run at a time, reports on its output.
+//! What a worker does with an order: it trains a run, times one, or measures one.
 
 use super::control::RunControl;
 use super::curves::draw_test;
@@ -6,69 +6,48 @@ use super::killed::in_short;
 use super::measure;
 use super::peak_memory::{PeakMemory, peak_memory, reset_peak_memory};
 use super::predictions;
-use super::protocol::{MachineInfo, NoRoom, Order, Report, RunEnd, StepTimes, Task};
+use super::protocol::{NoRoom, Order, Report, RunEnd, StepTimes, Task};
 use super::record::{Definition, Record, RunFolder, RunResult, Status};
 use super::recorder::Recorder;
 use super::run::Stage;
 use crate::data::Dataset;
 use crate::files;
-use crate::kernels::{
-    self, CudaDevice, Engine, Split, State, Step, cuda_devices, libtorch_version, signals,
-};
+use crate::kernels::{self, CudaDevice, Engine, Split, State, Step};
 use crate::model::{self, Names};
 use crate::rng;
 use crate::spec::Objective;
 use crate::train::{self, Dropout, Job, Outcome, Position, Trained, TrainingLength};
 use anyhow::{Context, Result};
 use std::fs;
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
-/// Serves orders until the input ends. A run that fails is reported; the worker goes on. Signals that
-/// end a job are ignored: the study hears them too, and says what is to be done.
-pub fn serve(input: impl BufRead + Send + 'static, mut output: impl Write) -> Result<()> {
-    signals::ignore_stops()?;
-    let cuda_trouble = kernels::start_libtorch()?;
-    let mut send = |report: Report| -> Result<()> {
-        serde_json::to_writer(&mut output, &report)?;
-        output.write_all(b"\n")?;
-        Ok(output.flush()?)
-    };
-    let (libtorch, cuda) = (libtorch_version(), cuda_devices()?);
-    let (gpus, gpu_trouble) = match kernels::driver_devices() {
-        Ok(gpus) => (gpus, None),
-        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
-    };
-    // The same GPUs, by whichever of the two can use them.
-    let seen = if cuda.is_empty() { gpus.clone() } else { cuda.clone() };
-    let machine = MachineInfo { libtorch, cuda, cuda_trouble, gpus, gpu_trouble };
-    send(Report::MachineInfo(machine))?;
-    let control = Arc::new(RunControl::default());
-    for order in listen(input, Arc::clone(&control)) {
-        match order {
-            Order::Stop | Order::Threads(_) => {}
-            Order::Time(task) => send(Report::Timed(time(&task)?))?,
-            Order::Measure(task, what) => {
-                send(report(measure::measure(&task, &what, &control)))?;
-            }
-            Order::Train(task) => {
-                // If nobody hears the reports, the study is gone: save and end, as on a stop.
-                let mut emit = |report| {
-                    if send(report).is_err() {
-                        control.stop.store(true, Ordering::Relaxed);
-                    }
-                };
-                let ended = train_recorded((&task, &seen), &control, &mut emit);
-                emit(report(ended));
-            }
+/// Does an order, of a lane that hears `control`, and tells of it. A run that fails is told of like one
+/// that ends: the lane goes on.
+pub(super) fn obey(
+    order: Order,
+    control: &RunControl,
+    gpus: &[CudaDevice],
+    tell: &mut dyn FnMut(Report) -> Result<()>,
+) -> Result<()> {
+    match order {
+        Order::Stop | Order::Threads(_) => Ok(()),
+        Order::Time(task) => tell(Report::Timed(time(&task)?)),
+        Order::Measure(task, what) => tell(report(measure::measure(&task, &what, control))),
+        Order::Train(task) => {
+            // If nobody hears the reports, the study is gone: save and end, as on a stop.
+            let mut emit = |report| {
+                if tell(report).is_err() {
+                    control.stop.store(true, Ordering::Relaxed);
+                }
+            };
+            let ended = train_recorded((&task, gpus), control, &mut emit);
+            emit(report(ended));
+            Ok(())
         }
     }
-    Ok(())
 }
 
 /// What is told of the end of a run, or of a measurement.
@@ -83,28 +62,6 @@ fn report(ended: Result<RunEnd>) -> Report {
             }
         }
     }
-}
-
-/// Reads orders in a thread of its own, so that a stop, or the end of the input because the study
-/// is gone, is heard while a run is being trained.
-fn listen(input: impl BufRead + Send + 'static, control: Arc<RunControl>) -> Receiver<Order> {
-    let (orders, received) = channel();
-    thread::spawn(move || {
-        for line in input.lines().map_while(Result::ok) {
-            let Ok(order) = serde_json::from_str::<Order>(&line) else { break };
-            match &order {
-                Order::Stop => control.stop.store(true, Ordering::Relaxed),
-                Order::Train(task) => control.threads.store(task.place.threads, Ordering::Relaxed),
-                Order::Threads(threads) => control.threads.store(*threads, Ordering::Relaxed),
-                Order::Time(_) | Order::Measure(..) => {}
-            }
-            if orders.send(order).is_err() {
-                break;
-            }
-        }
-        control.stop.store(true, Ordering::Relaxed);
-    });
-    received
 }
 
 type Tell<'t> = &'t mut dyn FnMut(Report);

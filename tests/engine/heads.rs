@@ -42,7 +42,7 @@ impl Case {
 }
 
 /// Trains ten steps as the fixture did and compares everything that was recorded.
-fn follows(case: &Case, lr: f64, expected: &Trajectory, engine: &mut dyn Engine) {
+fn follows(case: &Case, path: Path, lr: f64, expected: &Trajectory, engine: &mut dyn Engine) {
     engine.set_state(&State::new(expected.first_weights.clone(), &ADAM)).unwrap();
     let mut losses = Vec::new();
     for step in 0..expected.recorded.losses.len() {
@@ -52,7 +52,7 @@ fn follows(case: &Case, lr: f64, expected: &Trajectory, engine: &mut dyn Engine)
         let targets = rows.iter().map(|row| case.targets[*row as usize]);
         losses.push(case.objective().mean_loss(&logits, targets) as f32);
     }
-    expected.recorded.compare(&case.name, &losses, engine);
+    expected.recorded.compare(&case.name, path, &losses, engine);
 }
 
 pub(super) fn every_head_and_loss_follows_torch(path: Path) {
@@ -70,7 +70,7 @@ pub(super) fn every_head_and_loss_follows_torch(path: Path) {
             let shape = sizes.shape(input, case.outputs);
             let settings = Settings::plain(case.objective(), ADAM);
             let mut engine = engine(path, shape, sequences, &case.targets, settings);
-            follows(case, fixture.lr, expected, engine.as_mut());
+            follows(case, path, fixture.lr, expected, engine.as_mut());
         }
     }
 }

@@ -41,7 +41,7 @@ fn token_engine<'d>(path: Path, fixture: &'d Fixture, ragged: &'d Ragged) -> Box
     )
 }
 
-fn follows(engine: &mut dyn Engine, fixture: &Fixture, expected: &Trajectory) {
+fn follows(path: Path, engine: &mut dyn Engine, fixture: &Fixture, expected: &Trajectory) {
     engine.set_state(&State::new(expected.first_weights.clone(), &ADAM)).unwrap();
     let mut losses = Vec::new();
     for step in 0..expected.recorded.losses.len() {
@@ -57,20 +57,20 @@ fn follows(engine: &mut dyn Engine, fixture: &Fixture, expected: &Trajectory) {
             .sum();
         losses.push((sum / rows.len() as f64) as f32);
     }
-    expected.recorded.compare("the plain model", &losses, engine);
+    expected.recorded.compare("the plain model", path, &losses, engine);
 }
 
 pub(super) fn ten_steps_follow_torch(path: Path) {
     let fixture = fixture();
     let ragged = Ragged::new(&fixture.token_rows);
     let mut tokens = token_engine(path, &fixture, &ragged);
-    follows(tokens.as_mut(), &fixture, &fixture.tokens);
+    follows(path, tokens.as_mut(), &fixture, &fixture.tokens);
 
     let sequences = fixture.sizes.sequences(&fixture.feature_values);
     let shape = fixture.sizes.shape(fixture.sizes.features(), 1);
     let mut arrays =
         engine(path, shape, sequences, &fixture.labels, Settings::plain(Objective::binary(), ADAM));
-    follows(arrays.as_mut(), &fixture, &fixture.arrays);
+    follows(path, arrays.as_mut(), &fixture, &fixture.arrays);
 }
 
 pub(super) fn a_state_that_is_set_again_continues_to_the_bit(path: Path) {
@@ -108,7 +108,11 @@ pub(super) fn subnormal_numbers_are_flushed_and_nowhere_else(path: Path) {
     state.moments[0][0][0] = subnormal;
     engine.set_state(&state).unwrap();
     engine.train_step(&plain(BATCHES[0], 0.01)).unwrap();
-    assert_eq!(engine.state().unwrap().moments[0][0][0].to_bits(), 0);
+    // GPUs compute with subnormal numbers at full speed, and libtorch has them do so.
+    let is_kept =
+        path.kind == EngineKind::Libtorch && path.place.device != batchscope::kernels::Device::Cpu;
+    let expected = if is_kept { std::hint::black_box(subnormal) * 0.9 } else { 0.0 };
+    assert_eq!(engine.state().unwrap().moments[0][0][0].to_bits(), expected.to_bits());
     assert!((std::hint::black_box(subnormal) * 0.9).is_subnormal(), "Rust code runs with the flag");
 }
 

@@ -104,6 +104,8 @@ pub(super) struct Libtorch<'d> {
     settings: Settings,
     /// The parameters that are penalised, by their index.
     penalised: Vec<(usize, Penalty)>,
+    /// Rows that are predicted at a time, at most: fewer after the memory did not suffice.
+    predicted_together: usize,
     /// What training steps computed since it was last taken.
     computed: Computed,
     /// The same of later steps, still on the device.
@@ -154,6 +156,7 @@ impl<'d> Libtorch<'d> {
             no_biases: no_biases(&shape, Kind::Float, device)?,
             settings,
             penalised,
+            predicted_together: usize::MAX,
             computed: Computed::default(),
             waiting: Waiting::default(),
         };
@@ -236,10 +239,20 @@ impl<'d> Libtorch<'d> {
                 return Err(error);
             }
             self.settings.micro_batch = Some(rows.div_ceil(2));
-            if self.device.is_cuda() {
-                shim::cuda_empty_cache()?;
-            }
+            self.free_memory()?;
         }
+    }
+
+    /// Gives back what libtorch keeps of a GPU's memory for later.
+    fn free_memory(&self) -> Result<()> {
+        if self.device.is_cuda() { shim::cuda_empty_cache() } else { Ok(()) }
+    }
+
+    /// The logits of these rows, so many at a time.
+    fn predict_in_parts(&self, split: Split, rows: &[u32], most: usize) -> Result<Vec<f32>> {
+        let of = |part| values(&self.forward(split, part, None, split == Split::Train)?);
+        let parts = rows.chunks(most).map(of).collect::<Result<Vec<_>>>()?;
+        Ok(parts.concat())
     }
 
     /// Takes what waits from the device.
@@ -350,12 +363,21 @@ impl Engine for Libtorch<'_> {
     fn predict(&mut self, split: Split, rows: &[u32]) -> Result<Vec<f32>> {
         let _no_grad = tch::no_grad_guard();
         let _flushed = SubnormalsFlushed::enter();
-        values(&self.forward(split, rows, None, split == Split::Train)?)
+        loop {
+            let most = self.predicted_together.min(rows.len()).max(1);
+            match self.predict_in_parts(split, rows, most) {
+                Err(error) if most > 1 && is_out_of_memory(&error) => {
+                    self.predicted_together = most.div_ceil(2);
+                    self.free_memory()?;
+                }
+                found => return found,
+            }
+        }
     }
 
     fn gradient(&mut self, rows: &[u32]) -> Result<Arrays> {
         let _flushed = SubnormalsFlushed::enter();
-        download(&self.gradients(&Step { rows, lr: 0.0, masks: None })?.0)
+        download(&self.gradients_that_fit(&Step { rows, lr: 0.0, masks: None })?.0)
     }
 
     fn penalty(&self) -> Result<f64> {

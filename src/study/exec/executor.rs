@@ -7,25 +7,27 @@ use std::sync::mpsc::Sender;
 
 /// Starts workers.
 pub(super) trait Executor: Debug {
-    /// Starts one; all that it says is sent there with this number.
+    /// Starts one; all that its first lane says is sent there with this number.
     fn start(&self, id: usize, said: Sender<(usize, Said)>) -> Result<Box<dyn WorkerLink>>;
 }
 
-/// A worker that was started.
+/// A lane of a worker that was started.
 pub(super) trait WorkerLink: Debug {
+    /// Opens one more lane in the same worker; `None` where the worker should take no more runs.
+    fn beside(&self, id: usize, said: Sender<(usize, Said)>) -> Option<Box<dyn WorkerLink>>;
     /// Gives it an order. That it is gone is no error: its output says so.
     fn send(&mut self, order: &Order) -> Result<()>;
-    /// Gives it no more orders; it ends by itself.
+    /// Gives it no more orders, and its worker no more lanes, which ends with the last of them.
     fn retire(&mut self);
-    /// Why a worker that ended, or that said what it should not have, is gone.
+    /// Why its worker, which ended or said what it should not have, is gone.
     fn exit(&mut self) -> WorkerExit;
 }
 
-/// What comes from a worker.
+/// What comes from a lane of a worker.
 #[derive(Debug)]
 pub(super) enum Said {
     Report(Box<Report>),
-    /// Its output ended.
+    /// The worker's output ended.
     Gone,
 }
 
@@ -39,7 +41,7 @@ impl Said {
 }
 
 /// Why a worker is gone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct WorkerExit {
     /// How it ended, with its last words.
     pub(super) message: String,

@@ -82,6 +82,12 @@ mod tests {
     }
 
     impl WorkerLink for Fake {
+        fn beside(&self, id: usize, said: Sender<(usize, Said)>) -> Option<Box<dyn WorkerLink>> {
+            self.note(&format!("{id} beside"));
+            let (log, act) = (Arc::clone(&self.log), self.act);
+            Some(Box::new(Self { id, said, log, act, held: false, killed: false }))
+        }
+
         fn send(&mut self, order: &Order) -> Result<()> {
             match order {
                 Order::Train(task) => self.train(task),

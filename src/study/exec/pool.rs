@@ -9,6 +9,7 @@ use crate::kernels::{Device, InstructionSet, Place};
 use crate::study::Observer;
 use crate::study::folder::StudyFolder;
 use crate::study::killed::{Memory, how_killed, said_of, what_to_do};
+use crate::study::packing::{packs, runs_on_a_gpu};
 use crate::study::plan::Plan;
 use crate::study::protocol::{MachineInfo, NoRoom, Order, Report, RunEnd, StepTimes};
 use crate::study::record::RunFolder;
@@ -26,7 +27,7 @@ pub struct Workers {
     pub executable: PathBuf,
     /// Cores that can work at full speed beside each other.
     pub cores: usize,
-    /// How many workers, when the user said so; else one a core, or one a GPU.
+    /// How many runs at a time, when the user said so; else one a core, or as many as share a GPU.
     pub count: Option<usize>,
     /// What the engine `fused` computes with.
     pub instructions: InstructionSet,
@@ -50,10 +51,12 @@ pub struct Pool {
     no_room: Option<NoRoom>,
 }
 
-/// A worker as the pool sees it.
+/// A lane of a worker, as the pool sees it.
 #[derive(Debug)]
 struct Member {
     link: Box<dyn WorkerLink>,
+    /// Whose process it is: the number of the member with which that was started.
+    process: usize,
     /// Whether it takes orders.
     is_alive: bool,
     /// Which of the jobs it does.
@@ -129,7 +132,7 @@ impl Pool {
     pub fn parallel(&self, plan: &Plan, runs: usize) -> usize {
         let natural = match plan.devices[0] {
             Device::Cpu => self.settings.cores,
-            Device::Cuda(_) => plan.devices.len(),
+            Device::Cuda(_) => plan.devices.len() * runs_on_a_gpu(plan),
         };
         self.settings.count.unwrap_or(natural).min(runs).max(1)
     }
@@ -339,15 +342,13 @@ impl Pool {
         job: &Job,
         (index, parallel): (usize, usize),
     ) -> Result<()> {
+        let device = self.least_used(&plan.devices);
         let id = match self.members.iter().position(Member::is_idle) {
             Some(id) => id,
+            None if packs(plan) => self.open_lane(device, parallel.div_ceil(plan.devices.len()))?,
             None => self.spawn()?,
         };
-        let device = match self.members[id].device {
-            Some(device) => device,
-            None => self.least_used(&plan.devices),
-        };
-        self.members[id].device = Some(device);
+        let device = *self.members[id].device.get_or_insert(device);
         self.members[id].run = Some(index);
         let task = Box::new(task(plan, &job.run, folder, self.place(device, parallel))?);
         self.members[id].link.send(&match &job.measurement {
@@ -368,7 +369,29 @@ impl Pool {
     fn spawn(&mut self) -> Result<usize> {
         let id = self.members.len();
         let link = self.executor.start(id, self.sender.clone())?;
-        self.members.push(Member { link, is_alive: true, run: None, device: None });
-        Ok(id)
+        Ok(self.take(Member { link, process: id, is_alive: true, run: None, device: None }))
+    }
+
+    /// Opens a lane in a worker on this device that has fewer than so many, or in a new one.
+    fn open_lane(&mut self, device: Device, most: usize) -> Result<usize> {
+        let id = self.members.len();
+        let living = || self.members.iter().filter(|m| m.is_alive && m.device == Some(device));
+        let beside = living().find_map(|member| {
+            let process = member.process;
+            let has_room = living().filter(|m| m.process == process).count() < most;
+            Some((has_room.then(|| member.link.beside(id, self.sender.clone()))??, process))
+        });
+        match beside {
+            None => self.spawn(),
+            Some((link, process)) => {
+                let device = Some(device);
+                Ok(self.take(Member { link, process, is_alive: true, run: None, device }))
+            }
+        }
+    }
+
+    fn take(&mut self, member: Member) -> usize {
+        self.members.push(member);
+        self.members.len() - 1
     }
 }

@@ -1,25 +1,46 @@
-//! One worker process, as the study sees it.
+//! Worker processes with their lanes, as the study sees them.
 
 use super::executor::{Executor, Said, WorkerExit, WorkerLink};
 use crate::study::killed::in_short;
-use crate::study::protocol::Order;
-use anyhow::{Context, Result};
+use crate::study::protocol::{Order, Report};
+use anyhow::{Context, Result, ensure};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// A worker process.
 #[derive(Debug)]
 struct WorkerProcess {
-    child: Child,
+    child: Mutex<Child>,
     /// Its end tells the worker to stop and leave.
-    input: Option<ChildStdin>,
+    input: Mutex<Option<ChildStdin>>,
+    lanes: Arc<Mutex<Lanes>>,
     /// Gives what matters of its standard error once it has ended.
-    stderr_tail: Option<JoinHandle<StderrTail>>,
+    stderr_tail: Mutex<Option<JoinHandle<StderrTail>>>,
+    exit: OnceLock<WorkerExit>,
+}
+
+/// Who hears each of a worker's lanes.
+#[derive(Debug, Default)]
+struct Lanes {
+    listeners: Vec<(usize, Sender<(usize, Said)>)>,
+    /// How many take orders.
+    open: usize,
+    /// Whether one was retired: after an error of a device, everything else on it would fail too.
+    is_retiring: bool,
+}
+
+/// One lane of a worker process.
+#[derive(Debug)]
+struct Lane {
+    process: Arc<WorkerProcess>,
+    number: usize,
+    is_open: bool,
 }
 
 /// Starts worker processes of this program on this machine.
@@ -30,7 +51,8 @@ pub(super) struct LocalWorkers {
 
 impl Executor for LocalWorkers {
     fn start(&self, id: usize, sender: Sender<(usize, Said)>) -> Result<Box<dyn WorkerLink>> {
-        Ok(Box::new(WorkerProcess::spawn(&self.executable, id, sender)?))
+        let process = Arc::new(WorkerProcess::spawn(&self.executable, id, sender)?);
+        Ok(Box::new(Lane { process, number: 0, is_open: true }))
     }
 }
 
@@ -73,20 +95,26 @@ impl StderrTail {
 }
 
 impl WorkerProcess {
+    /// Starts it with one lane.
     fn spawn(executable: &Path, id: usize, sender: Sender<(usize, Said)>) -> Result<Self> {
         let mut child = command(executable).spawn().context("cannot start a worker process")?;
         let input = child.stdin.take();
         let output = child.stdout.take().context("the worker has no output")?;
+        let lanes = Lanes { listeners: vec![(id, sender)], open: 1, is_retiring: false };
+        let lanes = Arc::new(Mutex::new(lanes));
+        let hearing = Arc::clone(&lanes);
         thread::spawn(move || {
             for line in lines(output) {
                 // Lines that are no reports are libraries talking.
-                let Ok(report) = serde_json::from_str(&line) else { continue };
-                if sender.send((id, Said::Report(Box::new(report)))).is_err() {
+                let Ok((lane, report)) = serde_json::from_str(&line) else { continue };
+                if !locked(&hearing).pass_on(lane, report) {
                     return;
                 }
             }
-            // Nobody listens when the study has ended; then there is nobody to tell.
-            sender.send((id, Said::Gone)).ok();
+            for (id, sender) in &locked(&hearing).listeners {
+                // Nobody listens when the study has ended; then there is nobody to tell.
+                sender.send((*id, Said::Gone)).ok();
+            }
         });
         let stderr = child.stderr.take().context("the worker has no standard error")?;
         let stderr_tail = thread::spawn(move || {
@@ -94,33 +122,26 @@ impl WorkerProcess {
             lines(stderr).for_each(|line| stderr_tail.add(line));
             stderr_tail
         });
-        Ok(Self { child, input, stderr_tail: Some(stderr_tail) })
-    }
-}
-
-impl WorkerLink for WorkerProcess {
-    fn send(&mut self, order: &Order) -> Result<()> {
-        let input = self.input.as_mut().context("the worker takes no orders any more")?;
-        let line = serde_json::to_string(order)? + "\n";
-        // If the worker is gone, its output says so, and that is where it is dealt with.
-        input.write_all(line.as_bytes()).and_then(|()| input.flush()).ok();
-        Ok(())
+        Ok(Self {
+            child: Mutex::new(child),
+            input: Mutex::new(input),
+            lanes,
+            stderr_tail: Mutex::new(Some(stderr_tail)),
+            exit: OnceLock::new(),
+        })
     }
 
-    fn retire(&mut self) {
-        self.input = None;
-    }
-
-    fn exit(&mut self) -> WorkerExit {
-        self.retire();
-        let (how, killed) = match self.child.wait() {
+    /// Waits for its end, which the end of its input asks for.
+    fn end(&self) -> WorkerExit {
+        *locked(&self.input) = None;
+        let (how, killed) = match locked(&self.child).wait() {
             Ok(status) => {
                 let killed = status.signal().is_some_and(|signal| FROM_OUTSIDE.contains(&signal));
                 (format!("the worker process ended ({status})"), killed)
             }
             Err(error) => (format!("the worker process is lost ({error})"), false),
         };
-        let stderr_tail = self.stderr_tail.take().and_then(|reader| reader.join().ok());
+        let stderr_tail = locked(&self.stderr_tail).take().and_then(|reader| reader.join().ok());
         let last = Vec::from(stderr_tail.unwrap_or_default().last);
         let message = match last.is_empty() {
             false => in_short(&format!("{how}: {}", last.join(" | "))),
@@ -130,11 +151,70 @@ impl WorkerLink for WorkerProcess {
     }
 }
 
+impl Lanes {
+    /// Whether somebody may still hear the worker.
+    fn pass_on(&self, lane: usize, report: Report) -> bool {
+        let Some((id, sender)) = self.listeners.get(lane) else { return true };
+        sender.send((*id, Said::Report(Box::new(report)))).is_ok()
+    }
+}
+
+/// What a thread that panicked left is as good as before: each change here is one assignment.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl WorkerLink for Lane {
+    fn beside(&self, id: usize, said: Sender<(usize, Said)>) -> Option<Box<dyn WorkerLink>> {
+        let mut lanes = locked(&self.process.lanes);
+        if lanes.is_retiring {
+            return None;
+        }
+        let number = lanes.listeners.len();
+        lanes.listeners.push((id, said));
+        lanes.open += 1;
+        Some(Box::new(Self { process: Arc::clone(&self.process), number, is_open: true }))
+    }
+
+    fn send(&mut self, order: &Order) -> Result<()> {
+        ensure!(self.is_open, "the worker takes no orders any more");
+        let line = serde_json::to_string(&(self.number, order))? + "\n";
+        if let Some(input) = &mut *locked(&self.process.input) {
+            // If the worker is gone, its output says so, and that is where it is dealt with.
+            input.write_all(line.as_bytes()).and_then(|()| input.flush()).ok();
+        }
+        Ok(())
+    }
+
+    fn retire(&mut self) {
+        if !std::mem::take(&mut self.is_open) {
+            return;
+        }
+        let mut lanes = locked(&self.process.lanes);
+        lanes.is_retiring = true;
+        lanes.open -= 1;
+        if lanes.open == 0 {
+            *locked(&self.process.input) = None;
+        }
+    }
+
+    fn exit(&mut self) -> WorkerExit {
+        self.retire();
+        self.process.exit.get_or_init(|| self.process.end()).clone()
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
 impl Drop for WorkerProcess {
     /// The end of its input tells a worker to stop; then it is waited for.
     fn drop(&mut self) {
-        self.retire();
-        self.child.wait().ok();
+        *locked(&self.input) = None;
+        locked(&self.child).wait().ok();
     }
 }
 
@@ -147,6 +227,8 @@ fn command(executable: &Path) -> Command {
         .process_group(0)
         // cuBLAS is deterministic with a fixed workspace only.
         .env("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
+        // Work of different lanes waits for each other where they share a connection: the most there are.
+        .env("CUDA_DEVICE_MAX_CONNECTIONS", "32")
         .env("OMP_NUM_THREADS", "1")
         .env("MKL_NUM_THREADS", "1")
         // What these make libraries print would cut the reports on standard output.

@@ -5,26 +5,28 @@ use super::images::Images;
 use super::step::{Address, StepArguments};
 use crate::kernels::CudaDevice;
 use anyhow::{Result, ensure};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::path::Path;
 use std::ptr::{from_ref, null_mut};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a kernel may use of shared memory before more is asked for.
 const SHARED_UNASKED: usize = 48 << 10;
 
-/// Bytes that this process holds on GPUs, and the most since an engine was last made.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Bytes that this thread's engines hold on GPUs, and the most since one was last made. Engines stay on
+    /// their thread, so those of other threads are not counted.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
 
-/// The most memory in bytes that engines of this process held on GPUs since one was last made; `None`
+/// The most memory in bytes that this thread's engines held on GPUs since one was last made; `None`
 /// without any.
 pub(in crate::kernels) fn peak_memory() -> Option<u64> {
-    let peak = PEAK.load(Ordering::Relaxed);
+    let peak = PEAK.get();
     (peak > 0).then_some(peak as u64)
 }
 
@@ -33,6 +35,7 @@ const CAPABILITY_MAJOR: c_int = 75;
 const CAPABILITY_MINOR: c_int = 76;
 const SHARED_A_BLOCK: c_int = 97;
 const STREAM_NON_BLOCKING: u32 = 1;
+const WAITING_SLEEPS: u32 = 4;
 const FUNCTION_SHARED: c_int = 8;
 
 /// How many blocks, in three directions.
@@ -88,6 +91,10 @@ impl Gpu {
             kernels: RefCell::default(),
             shared,
         };
+        // Threads that wait would else keep the processor from those that prepare steps.
+        // SAFETY: as above.
+        let status = unsafe { (driver.context_flags)(device, WAITING_SLEEPS) };
+        driver.checked("be started", status)?;
         // SAFETY: as above; the context is given back when `gpu` is dropped.
         let status = unsafe { (driver.context_retain)(&mut gpu.context, device) };
         driver.checked("be started", status)?;
@@ -98,7 +105,7 @@ impl Gpu {
         // SAFETY: as above; an image holds its own size.
         let status = unsafe { (driver.module_load)(&mut gpu.module, image.as_ptr().cast()) };
         driver.checked("load the engine's kernels", status)?;
-        PEAK.store(HELD.load(Ordering::Relaxed), Ordering::Relaxed);
+        PEAK.set(HELD.get());
         Ok(Rc::new(gpu))
     }
 
@@ -116,8 +123,8 @@ impl Gpu {
         // SAFETY: an address is written.
         let status = unsafe { (self.driver.allocate)(&mut address, bytes.max(1)) };
         self.driver.checked("give memory", status)?;
-        let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        PEAK.fetch_max(held, Ordering::Relaxed);
+        HELD.set(HELD.get() + bytes);
+        PEAK.set(PEAK.get().max(HELD.get()));
         Ok(Buffer { gpu: Rc::clone(self), address, bytes })
     }
 
@@ -311,7 +318,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        HELD.fetch_sub(self.bytes, Ordering::Relaxed);
+        HELD.set(HELD.get() - self.bytes);
         // SAFETY: made by `allocate`. The driver waits for what uses it. Nothing can be done about an error.
         unsafe {
             (self.gpu.driver.context_set)(self.gpu.context);

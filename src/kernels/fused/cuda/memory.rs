@@ -3,6 +3,7 @@
 use super::super::layout::Layout;
 use super::gpu::{Buffer, Gpu};
 use super::step::{Address, StepArguments};
+use crate::kernels::{Input, Shape, Workload};
 use anyhow::Result;
 use std::rc::Rc;
 
@@ -165,6 +166,26 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+/// The most memory in bytes that a run takes on a GPU, where the GPU has so much.
+pub(in crate::kernels) fn most_needed(shape: &Shape, load: &Workload) -> u64 {
+    let Some(layout) = Layout::new(shape) else { return 0 };
+    let (examples, steps) = (load.examples as u64, load.longest as u64);
+    let (features, width) = (layout.features as u64, layout.width() as u64);
+    let row_steps = load.batch_rows as u64 * steps;
+    let float = FLOAT as u64;
+    let (vocabulary, values) = match shape.input {
+        Input::Tokens { vocabulary, .. } => (vocabulary as u64, 0),
+        Input::Features(_) => (0, examples.saturating_mul(steps * features)),
+    };
+    let state = (layout.len() as u64 + vocabulary * features) * (1 + load.moments as u64);
+    // Products of the tokens of a batch with their gradients, and the gradients of their vectors.
+    let tokens = vocabulary.min(row_steps) * (8 * width + layout.input_width() as u64);
+    let slabs = load.batch_rows.div_ceil(super::SLAB);
+    let of_slab = slab_bytes(&layout, super::SLAB * load.longest, true);
+    let wave = (slabs as u64 * of_slab as u64).min((super::WORKSPACE + of_slab) as u64);
+    wave.saturating_add(float.saturating_mul(state.saturating_add(tokens).saturating_add(values)))
 }
 
 /// Values whose squares are summed together.

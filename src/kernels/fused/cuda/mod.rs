@@ -30,6 +30,7 @@ use self::gpu::Gpu;
 pub(in crate::kernels) use self::gpu::peak_memory;
 use self::images::Images;
 use self::launches::{Launches, MOST_UNITS};
+pub(in crate::kernels) use self::memory::most_needed;
 use self::memory::{Kept, Room, Workspace, slab_bytes};
 use self::step::StepArguments;
 use self::tables::{Wave, Words};

@@ -67,6 +67,7 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
   }
   return INVALID;
 }
+int cuDevicePrimaryCtxSetFlags_v2(int, unsigned) { return SUCCESS; }
 int cuDevicePrimaryCtxRetain(void** context, int) { return *context = &used, SUCCESS; }
 int cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
 int cuCtxSetCurrent(void* context) { return context ? SUCCESS : INVALID; }

@@ -46,7 +46,7 @@ fn a_study_on_a_gpu_repeats_the_processors_records_and_goes_on_there() {
     scene.run(&of(&processor)).expect(0);
     let gpu = run("gpu", &FUSED);
     let ended = run_on_gpu(&scene, "", &of(&gpu)).expect(0);
-    assert!(ended.stderr.contains("has not run on one yet"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is new on GPUs"), "{}", ended.stderr);
     for arm in ["small", "large"] {
         for seed in 0..2 {
             for file in FILES {

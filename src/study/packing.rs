@@ -2,11 +2,13 @@
 //!
 //! With the engine `fused` a run of a small batch keeps a few of a GPU's multiprocessors busy, so several
 //! runs are trained at a time, each in a lane of one worker (`lanes`), as many as the memory has room for.
-//! libtorch has a GPU for itself.
+//! libtorch has a GPU for itself, and so has each run of a study that compares seconds: those of runs that
+//! share a GPU depend on their neighbours.
 
 use super::plan::Plan;
 use crate::config::Arm;
 use crate::kernels::{self, Device, EngineKind, Workload};
+use crate::spec::StudyObjective;
 
 /// A GPU executes the work of so many runs beside each other: it has as many connections.
 const MOST: usize = 32;
@@ -21,7 +23,7 @@ pub(super) fn packs(plan: &Plan) -> bool {
 
 /// How many runs of a study are trained at a time on each of its GPUs.
 pub(super) fn runs_on_a_gpu(plan: &Plan) -> usize {
-    if !packs(plan) {
+    if !packs(plan) || plan.study.experiment.study.objective == StudyObjective::Time {
         return 1;
     }
     let on_plan = |device: &Device| match device {

@@ -64,8 +64,7 @@ fn warnings(plan: &Plan) -> Vec<String> {
         format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
     });
     let unproven = (plan.engine == EngineKind::Fused && plan.device_kind() == "cuda").then(|| {
-        "the engine `fused` is new on GPUs and has not run on one yet: scripts/gpu_check compares its bits \
-         with the processor's"
+        "the engine `fused` is new on GPUs: scripts/gpu_check compares its bits on yours with the processor's"
             .to_owned()
     });
     let cuda = cuda.chain(unproven);

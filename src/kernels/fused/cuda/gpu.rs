@@ -12,9 +12,13 @@ use std::ffi::{CStr, CString, c_int, c_void};
 use std::path::Path;
 use std::ptr::{from_ref, null_mut};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a kernel may use of shared memory before more is asked for.
 const SHARED_UNASKED: usize = 48 << 10;
+
+/// Engines of this process that are on GPUs.
+static ENGINES: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// Bytes that this thread's engines hold on GPUs, and the most since one was last made. Engines stay on
@@ -31,6 +35,7 @@ pub(in crate::kernels) fn peak_memory() -> Option<u64> {
 }
 
 /// The numbers of cuda.h.
+const MULTIPROCESSORS: c_int = 16;
 const CAPABILITY_MAJOR: c_int = 75;
 const CAPABILITY_MINOR: c_int = 76;
 const SHARED_A_BLOCK: c_int = 97;
@@ -57,6 +62,7 @@ pub(super) struct Gpu {
     kernels: RefCell<BTreeMap<&'static str, Kernel>>,
     /// The most shared memory that a block may have.
     pub(super) shared: usize,
+    multiprocessors: usize,
 }
 
 impl Gpu {
@@ -82,6 +88,7 @@ impl Gpu {
         let capability = (attribute(CAPABILITY_MAJOR)?, attribute(CAPABILITY_MINOR)?);
         let image = images.of(capability, &name(&driver, device)?)?;
         let shared = attribute(SHARED_A_BLOCK)? as usize;
+        let multiprocessors = attribute(MULTIPROCESSORS)? as usize;
         let mut gpu = Self {
             driver,
             device,
@@ -90,7 +97,9 @@ impl Gpu {
             module: null_mut(),
             kernels: RefCell::default(),
             shared,
+            multiprocessors,
         };
+        ENGINES.fetch_add(1, Ordering::Relaxed);
         // Threads that wait would else keep the processor from those that prepare steps.
         // SAFETY: as above.
         let status = unsafe { (driver.context_flags)(device, WAITING_SLEEPS) };
@@ -107,6 +116,12 @@ impl Gpu {
         driver.checked("load the engine's kernels", status)?;
         PEAK.set(HELD.get());
         Ok(Rc::new(gpu))
+    }
+
+    /// Whether so many blocks, of this engine and of each that shares the GPU, are at most `each` a
+    /// multiprocessor: then smaller blocks end sooner. No result depends on the answer.
+    pub(super) fn has_room_for(&self, blocks: usize, each: usize) -> bool {
+        blocks * ENGINES.load(Ordering::Relaxed) <= each * self.multiprocessors
     }
 
     /// Makes it this thread's.
@@ -209,6 +224,7 @@ impl Gpu {
 
 impl Drop for Gpu {
     fn drop(&mut self) {
+        ENGINES.fetch_sub(1, Ordering::Relaxed);
         // Nothing can be done about an error here.
         // SAFETY: all of these were made by `open`, or are null and were never made.
         unsafe {

@@ -3,8 +3,7 @@
 use super::super::layout::Layout;
 use super::super::tile::{GROUP, PANEL};
 use super::gpu::Gpu;
-use super::memory::BLOCK;
-use super::step::StepArguments;
+use super::step::{BLOCK, StepArguments};
 use anyhow::Result;
 
 /// As `step.h` has it.
@@ -12,6 +11,11 @@ const TILE: usize = 64;
 const PITCH: usize = TILE + 4;
 const ROWS: usize = GROUP;
 const CHUNK: usize = 4;
+const TOKEN_CHUNK: usize = 128;
+/// Blocks among which a slab is shared where the GPU has room for them.
+const PARTS: usize = 4;
+/// Memory in bytes for sums that are added up afterwards, at most.
+pub(super) const MOST_SUMS: usize = 256 << 20;
 const FLOAT: usize = size_of::<f32>();
 /// A tile of inputs with the origins of its rows, and one of gates or weights.
 const TILES: usize = FLOAT * (TILE * PITCH + TILE * PANEL + TILE * 3);
@@ -23,31 +27,75 @@ const BACKWARD: [&str; 7] =
     ["backward_1", "backward_2", "backward_3", "backward_4", "backward_5", "backward_6", ""];
 const BACKWARD_GLOBAL: [&str; 7] =
     ["", "", "", "", "backward_5_global", "backward_6_global", "backward_7_global"];
+/// Those whose blocks have a quarter of a slab.
+const BACKWARD_QUARTER: [&str; 7] = [
+    "backward_1_quarter",
+    "backward_2_quarter",
+    "backward_3_quarter",
+    "backward_4_quarter",
+    "backward_5_quarter",
+    "backward_6_quarter",
+    "",
+];
 
 /// The most units that the kernels serve.
 pub(super) const MOST_UNITS: usize = BACKWARD.len() * GROUP;
 
-/// The kernel of the way forward, and its shared memory, where a block may have so much.
-fn forward_kernel(layout: &Layout, masked: bool, limit: usize) -> (&'static str, usize) {
-    let states = FLOAT * 2 * layout.width() * ROWS * if masked { 4 } else { 1 };
+/// A kernel with its shared memory, and the blocks that take a slab.
+#[derive(Clone, Copy)]
+struct Through {
+    name: &'static str,
+    shared: usize,
+    parts: usize,
+}
+
+/// The kernel of the way forward, where a block may have so much memory; `spread`: a block takes a quarter
+/// of a slab, where that is served.
+fn forward_kernel(layout: &Layout, masked: bool, spread: bool, limit: usize) -> Through {
+    let states = |rows: usize| FLOAT * 2 * layout.width() * rows * if masked { 4 } else { 1 };
     let weights = FLOAT * 4 * layout.units * layout.width();
-    match (states + weights <= limit, masked) {
-        (true, false) => ("forward_plain", states + weights),
-        (true, true) => ("forward_masked", states + weights),
-        (false, false) => ("forward_plain_global", states),
-        (false, true) => ("forward_masked_global", states),
+    let whole = states(ROWS) + weights;
+    if whole > limit {
+        let name = if masked { "forward_masked_global" } else { "forward_plain_global" };
+        return Through { name, shared: states(ROWS), parts: 1 };
     }
+    if spread {
+        let name = if masked { "forward_masked_quarter" } else { "forward_plain_quarter" };
+        return Through { name, shared: states(ROWS / PARTS) + weights, parts: PARTS };
+    }
+    let name = if masked { "forward_masked" } else { "forward_plain" };
+    Through { name, shared: whole, parts: 1 }
 }
 
 /// The same of the way back.
-fn backward_kernel(layout: &Layout, limit: usize) -> (&'static str, usize) {
+fn backward_kernel(layout: &Layout, spread: bool, limit: usize) -> Through {
     let (panels, width) = (layout.panels, layout.width());
-    let own = FLOAT * panels * ROWS * (PANEL + width);
+    let own = |rows: usize| FLOAT * panels * rows * (PANEL + width);
     let weights = FLOAT * (panels * PANEL * (width + 1)).next_multiple_of(4);
-    match own + weights <= limit && panels < BACKWARD.len() {
-        true => (BACKWARD[panels - 1], own + weights),
-        false => (BACKWARD_GLOBAL[panels - 1], own),
+    let at = panels - 1;
+    if own(ROWS) + weights > limit || panels == BACKWARD.len() {
+        return Through { name: BACKWARD_GLOBAL[at], shared: own(ROWS), parts: 1 };
     }
+    if spread {
+        let shared = own(ROWS / PARTS) + weights;
+        return Through { name: BACKWARD_QUARTER[at], shared, parts: PARTS };
+    }
+    Through { name: BACKWARD[at], shared: own(ROWS) + weights, parts: 1 }
+}
+
+/// Pieces of a slab whose gradients of weights are summed beside each other, where the GPU has room for
+/// so many blocks and the sums for so much memory; 1 where not. `steps`: those of the longest slab.
+pub(super) fn pieces(gpu: &Gpu, layout: &Layout, slabs: usize, steps: usize) -> usize {
+    let tiles = layout.columns().div_ceil(TILE) + 1;
+    let chunks = steps.div_ceil(CHUNK).max(1);
+    let bytes = slabs * chunks * layout.len() * FLOAT;
+    let has_room = gpu.has_room_for(slabs * layout.panels * tiles, 4) && bytes <= MOST_SUMS;
+    if has_room { chunks } else { 1 }
+}
+
+/// Chunks of the different tokens of a step.
+pub(super) fn token_chunks(tokens: usize) -> usize {
+    tokens.div_ceil(TOKEN_CHUNK)
 }
 
 /// The kernels of one run.
@@ -58,6 +106,12 @@ pub(super) struct Launches<'g> {
 }
 
 impl Launches<'_> {
+    /// Slabs through time, forward or back.
+    fn through(&self, kernel: Through, step: &StepArguments) -> Result<()> {
+        let grid = [step.slab_count as usize * kernel.parts, 1, 1];
+        self.gpu.launch(kernel.name, grid, 32 * self.layout.panels, kernel.shared, step)
+    }
+
     /// Products with the different tokens.
     pub(super) fn project_tokens(&self, step: &StepArguments) -> Result<()> {
         let grid = [(step.tokens_count as usize).div_ceil(TILE), 1, self.layout.panels];
@@ -71,8 +125,10 @@ impl Launches<'_> {
             let grid = [steps.div_ceil(CHUNK), slabs, panels];
             self.gpu.launch("project_rows", grid, 128, TILES, step)?;
         }
-        let (name, shared) = forward_kernel(&self.layout, step.state_gates > 0, self.gpu.shared);
-        self.gpu.launch(name, [slabs, 1, 1], 32 * panels, shared, step)?;
+        let spread = self.gpu.has_room_for(slabs * PARTS, 2);
+        let masked = step.state_gates > 0;
+        let through = forward_kernel(&self.layout, masked, spread, self.gpu.shared);
+        self.through(through, step)?;
         self.gpu.launch("head", [slabs, 1, 1], ROWS * GROUP, 0, step)
     }
 
@@ -80,18 +136,21 @@ impl Launches<'_> {
     pub(super) fn backward(&self, step: &StepArguments, steps: usize) -> Result<()> {
         let (slabs, panels) = (step.slab_count as usize, self.layout.panels);
         let (width, columns) = (self.layout.width(), self.layout.columns());
-        let (name, shared) = backward_kernel(&self.layout, self.gpu.shared);
-        self.gpu.launch(name, [slabs, 1, 1], 32 * panels, shared, step)?;
+        let spread = self.gpu.has_room_for(slabs * PARTS, 2);
+        self.through(backward_kernel(&self.layout, spread, self.gpu.shared), step)?;
         let columns = if step.table == 1 { columns - self.layout.features } else { columns };
-        let tiles = columns.div_ceil(TILE);
-        match step.state_gates {
-            0 => self.gpu.launch("weights_rows", [slabs, panels, tiles], 128, TILES, step)?,
-            gates => {
-                let grid = [slabs, panels * gates as usize, tiles];
-                self.gpu.launch("weights_rows_masked", grid, 128, TILES, step)?;
-            }
+        let (pieces, tiles) = (step.pieces as usize, columns.div_ceil(TILE));
+        let (name, gates) = match step.state_gates {
+            0 => ("weights_rows", 1),
+            gates => ("weights_rows_masked", gates as usize),
+        };
+        let grid = [slabs * pieces, panels * gates, tiles + 1];
+        self.gpu.launch(name, grid, 128, TILES, step)?;
+        let all = self.layout.len().div_ceil(256);
+        if pieces > 1 {
+            self.gpu.launch("add_pieces", [all, slabs, 1], 256, 0, step)?;
         }
-        self.gpu.launch("add_up", [self.layout.len().div_ceil(256), 1, 1], 256, 0, step)?;
+        self.gpu.launch("add_up", [all, 1, 1], 256, 0, step)?;
         let tokens = [step.tokens_count as usize, 1, 1];
         match (step.table, step.tokens_count) {
             (1, _) => self.gpu.launch("scatter_gates", tokens, width, 0, step),
@@ -111,8 +170,10 @@ impl Launches<'_> {
         if step.table == 0 || tokens == 0 {
             return Ok(());
         }
-        let grid = [1, self.layout.panels, self.layout.features.div_ceil(TILE)];
-        self.gpu.launch("weights_tokens", grid, 128, TILES, step)?;
+        let (chunks, tiles) = (token_chunks(tokens), self.layout.features.div_ceil(TILE));
+        self.gpu.launch("weights_tokens", [chunks, self.layout.panels, tiles], 128, TILES, step)?;
+        let all = [self.layout.len().div_ceil(256), 1, 1];
+        self.gpu.launch("add_tokens", all, 256, 0, step)?;
         let grid = [tokens.div_ceil(ROWS), self.layout.input_width().div_ceil(TILE), 1];
         self.gpu.launch("back_tokens", grid, 128, BACK_TILES, step)
     }
@@ -164,15 +225,17 @@ mod tests {
             for units in 1..=MOST_UNITS {
                 let layout =
                     Layout { features: 64, units, panels: units.div_ceil(GROUP), outputs: 1 };
-                for masked in [false, true] {
-                    let (name, shared) = forward_kernel(&layout, masked, limit);
+                for (masked, spread) in [(false, false), (false, true), (true, false), (true, true)]
+                {
+                    let Through { name, shared, .. } =
+                        forward_kernel(&layout, masked, spread, limit);
                     assert!(shared <= limit, "{name} on sm_{arch}: {shared} bytes");
+                    let Through { name, shared, .. } = backward_kernel(&layout, spread, limit);
+                    assert!(
+                        !name.is_empty() && shared <= limit,
+                        "H = {units} on sm_{arch}: {shared} bytes"
+                    );
                 }
-                let (name, shared) = backward_kernel(&layout, limit);
-                assert!(
-                    !name.is_empty() && shared <= limit,
-                    "H = {units} on sm_{arch}: {shared} bytes"
-                );
             }
         }
     }
@@ -181,8 +244,8 @@ mod tests {
     fn weights_of_64_units_are_in_shared_memory_everywhere() {
         let layout = Layout { features: 64, units: 64, panels: 4, outputs: 1 };
         for (_, limit) in LIMITS {
-            assert_eq!(forward_kernel(&layout, false, limit).0, "forward_plain");
-            assert_eq!(backward_kernel(&layout, limit).0, "backward_4");
+            assert_eq!(forward_kernel(&layout, false, false, limit).name, "forward_plain");
+            assert_eq!(backward_kernel(&layout, false, limit).name, "backward_4");
         }
     }
 }

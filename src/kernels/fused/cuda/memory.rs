@@ -2,7 +2,8 @@
 
 use super::super::layout::Layout;
 use super::gpu::{Buffer, Gpu};
-use super::step::{Address, StepArguments};
+use super::launches::{MOST_SUMS, pieces, token_chunks};
+use super::step::{Address, BLOCK, StepArguments};
 use crate::kernels::{Input, Shape, Workload};
 use anyhow::Result;
 use std::rc::Rc;
@@ -106,6 +107,7 @@ pub(super) struct Workspace {
     d_products: Room,
     pub(super) d_vectors: Room,
     d_inputs: Room,
+    chunk_sums: Room,
     squares: Room,
 }
 
@@ -115,6 +117,15 @@ const FLOAT: usize = size_of::<f32>();
 pub(super) fn slab_bytes(layout: &Layout, row_steps: usize, wants_inputs: bool) -> usize {
     let inputs = if wants_inputs { layout.input_width() } else { 0 };
     FLOAT * (row_steps * (6 * layout.width() + inputs) + layout.len())
+}
+
+/// How much a launch computes.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) slabs: usize,
+    pub(super) row_steps: usize,
+    /// Time steps of the longest slab.
+    pub(super) steps: usize,
 }
 
 impl Workspace {
@@ -136,6 +147,8 @@ impl Workspace {
             step.d_vectors = self.d_vectors.zeros(gpu, FLOAT * vectors)?;
             if step.table == 1 {
                 step.d_products = self.d_products.zeros(gpu, FLOAT * products)?;
+                let sums = token_chunks(tokens) * layout.len();
+                step.chunk_sums = self.chunk_sums.hold(gpu, FLOAT * sums)?;
             }
             let blocks = layout.len().div_ceil(BLOCK) + vectors.div_ceil(BLOCK);
             step.squares = self.squares.hold(gpu, size_of::<f64>() * blocks)?;
@@ -148,7 +161,7 @@ impl Workspace {
         &mut self,
         gpu: &Rc<Gpu>,
         layout: &Layout,
-        (slabs, row_steps): (usize, usize),
+        Sizes { slabs, row_steps, steps }: Sizes,
         step: &mut StepArguments,
     ) -> Result<()> {
         let (width, rows) = (layout.width(), slabs * super::SLAB);
@@ -159,6 +172,12 @@ impl Workspace {
         if step.training == 1 {
             step.d_logits = self.d_logits.hold(gpu, FLOAT * rows * layout.outputs)?;
             step.slab_gradients = self.slab_gradients.hold(gpu, FLOAT * slabs * layout.len())?;
+            let pieces = pieces(gpu, layout, slabs, steps);
+            step.pieces = pieces as u32;
+            if pieces > 1 {
+                let sums = slabs * pieces * layout.len();
+                step.chunk_sums = self.chunk_sums.hold(gpu, FLOAT * sums)?;
+            }
             if step.input_gates > 0 && step.tokens_count > 0 {
                 step.d_inputs =
                     self.d_inputs.hold(gpu, FLOAT * row_steps * layout.input_width())?;
@@ -185,8 +204,6 @@ pub(in crate::kernels) fn most_needed(shape: &Shape, load: &Workload) -> u64 {
     let slabs = load.batch_rows.div_ceil(super::SLAB);
     let of_slab = slab_bytes(&layout, super::SLAB * load.longest, true);
     let wave = (slabs as u64 * of_slab as u64).min((super::WORKSPACE + of_slab) as u64);
+    let wave = wave.saturating_add(MOST_SUMS as u64);
     wave.saturating_add(float.saturating_mul(state.saturating_add(tokens).saturating_add(values)))
 }
-
-/// Values whose squares are summed together.
-pub(super) const BLOCK: usize = 1024;

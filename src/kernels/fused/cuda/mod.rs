@@ -31,7 +31,7 @@ pub(in crate::kernels) use self::gpu::peak_memory;
 use self::images::Images;
 use self::launches::{Launches, MOST_UNITS};
 pub(in crate::kernels) use self::memory::most_needed;
-use self::memory::{Kept, Room, Workspace, slab_bytes};
+use self::memory::{Kept, Room, Sizes, Workspace, slab_bytes};
 use self::step::StepArguments;
 use self::tables::{Wave, Words};
 use self::waiting::Waiting;
@@ -249,7 +249,7 @@ impl<'d> FusedCuda<'d> {
             let wave = Wave::new(&slabs[range], numbers, tokens, target);
             let piece = self.workspace.wave.put(&self.gpu, wave.words.all())?;
             wave.tell(step, piece);
-            let sizes = (wave.slabs, wave.row_steps);
+            let sizes = Sizes { slabs: wave.slabs, row_steps: wave.row_steps, steps: wave.steps };
             self.workspace.slabs(&self.gpu, &self.layout, sizes, step)?;
             self.launches().forward(step, wave.steps)?;
             if step.training == 1 {

@@ -7,6 +7,9 @@ use super::super::layout::Layout;
 /// Where something lies in the GPU's memory; 0 for nothing.
 pub(super) type Address = u64;
 
+/// Values whose squares are summed together.
+pub(super) const BLOCK: usize = 1024;
+
 /// A slab among those of a launch.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +57,7 @@ pub(super) struct StepArguments {
     pub(super) d_products: Address,
     pub(super) d_vectors: Address,
     pub(super) d_inputs: Address,
+    pub(super) chunk_sums: Address,
     pub(super) squares: Address,
     pub(super) parts: Address,
     pub(super) logits: Address,
@@ -74,6 +78,7 @@ pub(super) struct StepArguments {
     pub(super) steps: u32,
     pub(super) input_gates: u32,
     pub(super) state_gates: u32,
+    pub(super) pieces: u32,
     pub(super) table: u32,
     pub(super) training: u32,
     pub(super) loss: u32,

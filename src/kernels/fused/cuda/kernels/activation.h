@@ -24,7 +24,7 @@ DEVICE float exp_of_negative(float x) {
   return e * of_bits((bits_of(rounded) << 23) + 0x3f800000u);
 }
 
-DEVICE float sigmoid(float x) { return 1.0f / (exp_of_negative(x) + 1.0f); }
+DEVICE float sigmoid(float x) { return divide(1.0f, exp_of_negative(x) + 1.0f); }
 
 DEVICE float hyperbolic_tangent(float x) {
   x = between(x, -9.02f, 9.02f);
@@ -34,5 +34,5 @@ DEVICE float hyperbolic_tangent(float x) {
   above = fmaf(above, square, 0.0034974394f), below = fmaf(below, square, 0.025884291f);
   above = fmaf(above, square, 0.13382672f), below = fmaf(below, square, 0.46715993f);
   above = fmaf(above, square, 1.0f) * x, below = fmaf(below, square, 1.0f);
-  return between(above / below, -1.0f, 1.0f);
+  return between(divide(above, below), -1.0f, 1.0f);
 }

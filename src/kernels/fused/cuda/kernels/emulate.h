@@ -25,6 +25,9 @@ typedef uint64_t u64;
 struct alignas(16) float4 {
   float x, y, z, w;
 };
+struct alignas(8) float2 {
+  float x, y;
+};
 struct Dim {
   u32 x = 1, y = 1, z = 1;
 };
@@ -238,6 +241,7 @@ DEVICE float of_bits(u32 bits) {
   memcpy(&x, &bits, 4);
   return x;
 }
+DEVICE float divide(float a, float b) { return a / b; }
 inline float __shfl_xor_sync(u32, float value, u32 mask) {
   return of_bits(emulated::exchange(bits_of(value), (threadIdx.x % emulated::WARP) ^ mask));
 }

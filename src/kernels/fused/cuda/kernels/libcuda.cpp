@@ -3,7 +3,7 @@
 //
 // What it plays follows from its file's name, so that tests which need another part copy it under that name: words
 // between hyphens. `none` no device, `old` a driver of CUDA 12.4, `turing` a device of sm_75, `small` one with 99 kB
-// of shared memory a block (sm_89), `tight` one with 2 MB of memory, `refuses` one that loads no kernels.
+// of shared memory a block (sm_89), `narrow` one with a single multiprocessor, `tight` one with 2 MB of memory, `refuses` one that loads no kernels.
 #include <dlfcn.h>
 #include <limits.h>
 
@@ -36,11 +36,13 @@ struct Kernel {
 #define OF(name) {#name, name}
 Kernel kernels[] = {
     OF(project_rows), OF(project_tokens), OF(forward_plain), OF(forward_masked), OF(forward_plain_global),
-    OF(forward_masked_global), OF(head), OF(backward_1), OF(backward_2), OF(backward_3), OF(backward_4),
-    OF(backward_5), OF(backward_6), OF(backward_5_global), OF(backward_6_global), OF(backward_7_global),
-    OF(weights_rows), OF(weights_rows_masked), OF(weights_tokens), OF(add_up), OF(back_tokens), OF(back_rows),
-    OF(scatter_gates), OF(scatter_inputs), OF(penalty_parts), OF(penalty_sum), OF(penalise), OF(squares), OF(gradient_norm),
-    OF(update), OF(mark_tokens), OF(unmark_tokens), OF(update_embedding)};
+    OF(forward_masked_global), OF(forward_plain_quarter), OF(forward_masked_quarter), OF(head), OF(backward_1),
+    OF(backward_2), OF(backward_3), OF(backward_4), OF(backward_5), OF(backward_6), OF(backward_5_global),
+    OF(backward_6_global), OF(backward_7_global), OF(backward_1_quarter), OF(backward_2_quarter), OF(backward_3_quarter),
+    OF(backward_4_quarter), OF(backward_5_quarter), OF(backward_6_quarter), OF(weights_rows), OF(weights_rows_masked),
+    OF(add_pieces), OF(weights_tokens), OF(add_tokens), OF(add_up), OF(back_tokens), OF(back_rows), OF(scatter_gates),
+    OF(scatter_inputs), OF(penalty_parts), OF(penalty_sum), OF(penalise), OF(squares), OF(gradient_norm), OF(update),
+    OF(mark_tokens), OF(unmark_tokens), OF(update_embedding)};
 
 size_t most_shared() { return plays("small") ? 99 << 10 : 227 << 10; }
 size_t total_memory() { return plays("tight") ? 2 << 20 : size_t(4) << 30; }
@@ -61,6 +63,7 @@ int cuDeviceGetName(char* name, int capacity, int) { return snprintf(name, capac
 int cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = total_memory(), SUCCESS; }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   switch (attribute) {
+    case 16: return *value = plays("narrow") ? 1 : 64, SUCCESS;  // multiprocessors
     case 75: return *value = plays("turing") ? 7 : plays("small") ? 8 : 9, SUCCESS;  // compute capability
     case 76: return *value = plays("turing") ? 5 : plays("small") ? 9 : 0, SUCCESS;
     case 97: return *value = most_shared(), SUCCESS;  // shared memory a block, when it is asked for

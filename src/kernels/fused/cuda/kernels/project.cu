@@ -30,10 +30,7 @@ DEVICE void project_pass(const From& from, const Origin* origins, u32 panel, flo
   const Step& s = from.s;
   for (u32 k0 = 0; k0 < s.features; k0 += TILE) {
     const u32 terms = s.features - k0 < TILE ? s.features - k0 : TILE;
-    for (u32 i = threadIdx.x; i < TILE * TILE; i += blockDim.x) {
-      const u32 row = i / TILE, k = i % TILE;
-      inputs[k * PROJECT_PITCH + row] = row < from.count && k < terms ? from.value(origins[row], k0 + k, G) : 0.0f;
-    }
+    read_tile(from, origins, k0, s.features, G, [&](u32 row, u32 k, float value) { inputs[k * PROJECT_PITCH + row] = value; });
     for (u32 i = threadIdx.x; i < terms * GROUP; i += blockDim.x)
       weights[i] = gates_of(s.packed + weight_at(s, panel, k0 + i / GROUP) + i % GROUP);
     __syncthreads();

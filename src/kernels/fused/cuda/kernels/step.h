@@ -54,6 +54,7 @@ struct Step {
   float4* d_products;          // [U][width]
   float* d_vectors;            // [U][input_width]
   float* d_inputs;             // [R][input_width]
+  float* chunk_sums;           // [S][pieces][len], or [chunks of tokens][len]: sums that are added up afterwards
   double* squares;             // one a block of values
   double* parts;               // [2 P + 1] penalties
   float* logits;               // [B][K]
@@ -68,6 +69,7 @@ struct Step {
   u32 steps;        // T of features
   u32 input_gates;  // masks of inputs: 0, 1, or 4 a row
   u32 state_gates;  // masks of states: 0, or 4 a row
+  u32 pieces;       // chunks of a slab whose gradients of weights are summed beside each other; 1: one by one
   u32 table;        // whether products with tokens are there, once for each
   u32 training;
   u32 loss;         // as `loss_number` in step.rs has them
@@ -95,9 +97,41 @@ struct Rows {
   Slab slab;
   const u32* offsets;
 
+  // Where a time step's row-steps begin; at the end, and beyond it, how many there are.
+  DEVICE_METHOD u32 begin(u32 step) const { return offsets[step < slab.steps ? step : slab.steps]; }
   DEVICE_METHOD u32 active(u32 step) const { return step >= slab.steps ? 0 : offsets[step + 1] - offsets[step]; }
 };
 DEVICE Rows rows_of(const Step& s, u32 slab) {
   const Slab found = s.slabs[slab];
   return {found, s.offsets + found.offsets};
 }
+
+// A block of the kernels that go through time takes a slab, or, where a GPU has more multiprocessors than slabs, a
+// quarter of one: M rows a thread, 2 M a block. No result of a row depends on other rows.
+template <int M>
+struct Part {
+  static constexpr u32 ROWS_OF_BLOCK = 2 * M;
+  u32 number;  // of the slab
+  u32 base;    // its first row in the slab
+  u32 first;   // this thread's first row in the block
+
+  DEVICE_METHOD static Part of(u32 block, u32 thread) {
+    const u32 parts = ROWS / ROWS_OF_BLOCK;
+    return {block / parts, block % parts * ROWS_OF_BLOCK, thread % 32 / GROUP * M};
+  }
+};
+
+// M values of shared memory, at a multiple of 2 M.
+DEVICE void read_rows(const float* at, float (&to)[8]) {
+  const float4 low = reinterpret_cast<const float4*>(at)[0], high = reinterpret_cast<const float4*>(at)[1];
+  to[0] = low.x, to[1] = low.y, to[2] = low.z, to[3] = low.w, to[4] = high.x, to[5] = high.y, to[6] = high.z, to[7] = high.w;
+}
+DEVICE void read_rows(const float* at, float (&to)[2]) {
+  const float2 both = *reinterpret_cast<const float2*>(at);
+  to[0] = both.x, to[1] = both.y;
+}
+DEVICE void write_rows(float* at, const float (&from)[8]) {
+  reinterpret_cast<float4*>(at)[0] = {from[0], from[1], from[2], from[3]};
+  reinterpret_cast<float4*>(at)[1] = {from[4], from[5], from[6], from[7]};
+}
+DEVICE void write_rows(float* at, const float (&from)[2]) { *reinterpret_cast<float2*>(at) = {from[0], from[1]}; }

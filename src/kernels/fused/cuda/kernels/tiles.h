@@ -38,19 +38,18 @@ struct RowSteps {
     const u32 vector = s.numbers ? s.tokens[s.numbers[first() + i]] : s.rows[number * ROWS + row] * s.steps + step;
     return {vector, step > 0 ? rows.slab.first + rows.offsets[step - 1] + row : NOTHING, position(row)};
   }
-  // A column of the input and the state together, as a gate sees it.
-  DEVICE_METHOD float value(const Origin& of, u32 column, u32 gate) const {
-    if (column < s.features) {
-      const float value = s.values[(u64)of.vector * s.features + column];
-      const u32 masks = s.input_gates;
-      if (masks == 0) return value;
-      return value * s.input_masks[((u64)of.position * masks + (masks == 1 ? 0 : gate)) * s.features + column];
-    }
-    if (of.state == NOTHING) return 0.0f;
-    const u32 unit = column - s.features;
-    const float value = s.states[(u64)of.state * width_of(s) + unit];
-    if (s.state_gates == 0) return value;
-    return value * s.state_masks[((u64)of.position * 4 + gate) * s.units + unit];
+  // Where a column of the input and the state together stands; nowhere for the state before the first.
+  DEVICE_METHOD const float* source(const Origin& of, u32 column) const {
+    if (column < s.features) return s.values + (u64)of.vector * s.features + column;
+    return of.state == NOTHING ? nullptr : s.states + (u64)of.state * width_of(s) + column - s.features;
+  }
+  DEVICE_METHOD bool is_masked() const { return s.input_gates > 0 || s.state_gates > 0; }
+  // By what a gate sees it multiplied.
+  DEVICE_METHOD float mask(const Origin& of, u32 column, u32 gate) const {
+    const u32 masks = s.input_gates;
+    if (column >= s.features)
+      return s.state_gates == 0 ? 1.0f : s.state_masks[((u64)of.position * 4 + gate) * s.units + column - s.features];
+    return masks == 0 ? 1.0f : s.input_masks[((u64)of.position * masks + (masks == 1 ? 0 : gate)) * s.features + column];
   }
 };
 DEVICE RowSteps row_steps(const Step& s, u32 slab, u32 chunk) {
@@ -67,9 +66,11 @@ struct Tokens {
 
   DEVICE_METHOD u32 first() const { return start; }
   DEVICE_METHOD Origin origin(u32 i) const { return {s.tokens[start + i], NOTHING, 0}; }
-  DEVICE_METHOD float value(const Origin& of, u32 column, u32) const {
-    return s.embedding[(u64)of.vector * s.features + column];
+  DEVICE_METHOD const float* source(const Origin& of, u32 column) const {
+    return s.embedding + (u64)of.vector * s.features + column;
   }
+  DEVICE_METHOD bool is_masked() const { return false; }
+  DEVICE_METHOD float mask(const Origin&, u32, u32) const { return 1.0f; }
 };
 DEVICE Tokens some_tokens(const Step& s, u32 start, u32 most) {
   const u32 left = s.tokens_count - start;
@@ -81,4 +82,26 @@ template <class From>
 DEVICE void find_origins(const From& from, Origin* origins) {
   for (u32 i = threadIdx.x; i < from.count; i += blockDim.x) origins[i] = from.origin(i);
   __syncthreads();
+}
+
+// Hands on 64 columns of the rows of a tile, as a gate sees them; 0 beyond the rows, and from `columns` on. Each of
+// 128 threads has one column of every other row. Eight values are on their way at a time.
+template <class From, class Put>
+DEVICE void read_tile(const From& from, const Origin* origins, u32 column, u32 columns, u32 gate, const Put& put) {
+  const u32 k = threadIdx.x % TILE, half = threadIdx.x / TILE;
+  for (u32 first = 0; first < TILE / 2; first += 8) {
+    float found[8];
+#pragma unroll
+    for (u32 i = 0; i < 8; i++) {
+      const u32 row = (first + i) * 2 + half;
+      const float* at = row < from.count && column + k < columns ? from.source(origins[row], column + k) : nullptr;
+      found[i] = at ? *at : 0.0f;
+    }
+#pragma unroll
+    for (u32 i = 0; i < 8; i++) {
+      const u32 row = (first + i) * 2 + half;
+      if (from.is_masked() && row < from.count && column + k < columns) found[i] *= from.mask(origins[row], column + k, gate);
+      put(row, k, found[i]);
+    }
+  }
 }

@@ -92,9 +92,15 @@ KERNEL(scatter_gates, 112) {
   const u32 token = blockIdx.x, unit = threadIdx.x, width = width_of(s);
   float4* to = s.d_products + (u64)token * width + unit;
   float4 sum = *to;
-  for (u32 i = s.firsts[token]; i < s.firsts[token + 1]; i++) {
-    const float4 d = s.gates[(u64)s.occurrences[i] * width + unit];
-    sum.x += d.x, sum.y += d.y, sum.z += d.z, sum.w += d.w;
+  const u32 end = s.firsts[token + 1];
+  for (u32 i = s.firsts[token]; i < end; i += 8) {
+    float4 d[8];
+#pragma unroll
+    for (u32 n = 0; n < 8; n++)
+      if (i + n < end) d[n] = s.gates[(u64)s.occurrences[i + n] * width + unit];
+#pragma unroll
+    for (u32 n = 0; n < 8; n++)
+      if (i + n < end) sum.x += d[n].x, sum.y += d[n].y, sum.z += d[n].z, sum.w += d[n].w;
   }
   *to = sum;
 }

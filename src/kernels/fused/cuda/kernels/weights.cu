@@ -36,14 +36,19 @@ struct Product {
     const Step& s = from.s;
     const u32 unit = threadIdx.x % GROUP, first = threadIdx.x / GROUP * 8;
     find_origins(from, origins);
-    for (u32 i = threadIdx.x; i < from.count * TILE; i += blockDim.x) {
-      const u32 row = i / TILE, k = column + i % TILE;
-      inputs[row * WEIGHTS_PITCH + i % TILE] = k < columns ? from.value(origins[row], k, gate) : 0.0f;
+    read_tile(from, origins, column, columns, gate, [&](u32 row, u32 k, float value) { inputs[row * WEIGHTS_PITCH + k] = value; });
+    float4 found[8];
+#pragma unroll
+    for (u32 n = 0; n < 8; n++) {
+      const u32 i = n * 128 + threadIdx.x;
+      if (i < from.count * GROUP) found[n] = gates[(u64)(from.first() + i / GROUP) * width_of(s) + panel * GROUP + i % GROUP];
     }
-    for (u32 i = threadIdx.x; i < from.count * GROUP; i += blockDim.x) {
-      const float4 found = gates[(u64)(from.first() + i / GROUP) * width_of(s) + panel * GROUP + i % GROUP];
-      if constexpr (N == 4) reinterpret_cast<float4*>(d_gates)[i] = found;
-      else d_gates[i] = gate == 0 ? found.x : gate == 1 ? found.y : gate == 2 ? found.z : found.w;
+#pragma unroll
+    for (u32 n = 0; n < 8; n++) {
+      const u32 i = n * 128 + threadIdx.x;
+      if (i >= from.count * GROUP) continue;
+      if constexpr (N == 4) reinterpret_cast<float4*>(d_gates)[i] = found[n];
+      else d_gates[i] = gate == 0 ? found[n].x : gate == 1 ? found[n].y : gate == 2 ? found[n].z : found[n].w;
     }
     __syncthreads();
     for (u32 row = from.count; row-- > 0;) {
@@ -83,44 +88,115 @@ struct Product {
   }
 };
 
-template <int N>
-DEVICE void weights_of_rows(const Step& s, u32 panel, u32 gate) {
-  const u32 columns = columns_of(s), column = (s.table ? s.features : 0) + blockIdx.z * TILE;
-  const u32 steps = s.slabs[blockIdx.x].steps;
-  Product<N> product;
-  product.begin();
-  for (u32 chunk = (steps + CHUNK - 1) / CHUNK; chunk-- > 0;) {
-    product.tile(row_steps(s, blockIdx.x, chunk), s.gates, panel, column, columns, gate);
-    product.add();
+// The gradient of a panel's bias: over the time steps from the last to the first, the rows of each in their order. A
+// thread has one gate of one unit.
+DEVICE void bias_of_rows(const Step& s, u32 number, u32 panel) {
+  const u32 gate = threadIdx.x / GROUP, unit = panel * GROUP + threadIdx.x % GROUP;
+  float4* tile = reinterpret_cast<float4*>(pool());
+  float sum = 0.0f;
+  for (u32 chunk = (s.slabs[number].steps + CHUNK - 1) / CHUNK; chunk-- > 0;) {
+    const RowSteps from = row_steps(s, number, chunk);
+    __syncthreads();
+#pragma unroll
+    for (u32 n = 0; n < 8; n++) {
+      const u32 i = n * 128 + threadIdx.x;
+      if (i < from.count * GROUP) tile[i] = s.gates[(u64)(from.first() + i / GROUP) * width_of(s) + panel * GROUP + i % GROUP];
+    }
+    __syncthreads();
+    if (gate >= 4) continue;
+    const u32* offsets = from.rows.offsets;
+    const u32 last = from.start + CHUNK < from.rows.slab.steps ? from.start + CHUNK : from.rows.slab.steps;
+    for (u32 t = last; t-- > from.start;)
+      for (u32 i = offsets[t] - offsets[from.start]; i < offsets[t + 1] - offsets[from.start]; i++)
+        sum += reinterpret_cast<const float*>(tile + i * GROUP + unit % GROUP)[gate];
   }
-  product.store(s, s.slab_gradients + (u64)blockIdx.x * s.len, panel, column, columns, gate);
+  if (gate < 4) s.slab_gradients[(u64)number * s.len + bias_at(s) + panel * PANEL + gate * GROUP + unit % GROUP] = sum;
 }
 
-// Grid: slabs, panels, tiles of columns.
-KERNEL(weights_rows, 128) { weights_of_rows<4>(s, blockIdx.y, 0); }
-// Grid: slabs, panels and gates, tiles of columns.
-KERNEL(weights_rows_masked, 128) { weights_of_rows<1>(s, blockIdx.y / 4, blockIdx.y % 4); }
-
-// Grid: 1, panels, tiles of columns.
-KERNEL(weights_tokens, 128) {
-  const u32 column = blockIdx.z * TILE;
-  Product<4> product;
+template <int N>
+DEVICE void weights_of_rows(const Step& s, u32 panel, u32 gate) {
+  const u32 number = blockIdx.x / s.pieces, piece = blockIdx.x % s.pieces;
+  if (blockIdx.z + 1 == gridDim.z) {
+    if (piece == 0 && gate == 0) bias_of_rows(s, number, panel);
+    return;
+  }
+  const u32 columns = columns_of(s), column = (s.table ? s.features : 0) + blockIdx.z * TILE;
+  const u32 chunks = (s.slabs[number].steps + CHUNK - 1) / CHUNK;
+  // With pieces, a chunk each; else all of them, from the last to the first.
+  if (s.pieces > 1 && piece >= chunks) return;
+  u32 chunk = s.pieces > 1 ? piece + 1 : chunks;
+  const u32 end = s.pieces > 1 ? piece : 0;
+  Product<N> product;
   product.begin();
-  for (u32 start = 0; start < s.tokens_count; start += TOKEN_CHUNK) {
-    // A chunk is two tiles; the later one comes first.
-    if (start + TILE < s.tokens_count)
-      product.tile(some_tokens(s, start + TILE, TILE), s.d_products, blockIdx.y, column, s.features, 0);
-    product.tile(some_tokens(s, start, TILE), s.d_products, blockIdx.y, column, s.features, 0);
+  while (chunk-- > end) {
+    product.tile(row_steps(s, number, chunk), s.gates, panel, column, columns, gate);
     product.add();
   }
-  product.store(s, s.gradient, blockIdx.y, column, s.features, 0);
+  float* to = s.pieces > 1 ? s.chunk_sums + (u64)blockIdx.x * s.len : s.slab_gradients + (u64)number * s.len;
+  product.store(s, to, panel, column, columns, gate);
+}
+
+// Grid: slabs and their pieces, panels, tiles of columns and the bias.
+KERNEL(weights_rows, 128) { weights_of_rows<4>(s, blockIdx.y, 0); }
+// Grid: slabs and their pieces, panels and gates, tiles of columns and the bias.
+KERNEL(weights_rows_masked, 128) { weights_of_rows<1>(s, blockIdx.y / 4, blockIdx.y % 4); }
+
+// Whether a weight's gradient comes from the tokens.
+DEVICE bool is_of_tokens(const Step& s, u32 at) { return at < bias_at(s) && at / PANEL % columns_of(s) < s.features; }
+
+// The sums of a slab's pieces, from the last to the first. Grid: weights, slabs.
+KERNEL(add_pieces, 256) {
+  const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
+  if (at >= bias_at(s) || (s.table && is_of_tokens(s, at))) return;
+  const float* from = s.chunk_sums + (u64)blockIdx.y * s.pieces * s.len + at;
+  float sum = 0.0f;
+  for (u32 left = (s.slabs[blockIdx.y].steps + CHUNK - 1) / CHUNK; left > 0;) {
+    const u32 some = left < 8 ? left : 8;
+    float found[8];
+#pragma unroll
+    for (u32 n = 0; n < 8; n++)
+      if (n < some) found[n] = from[(u64)(left - 1 - n) * s.len];
+#pragma unroll
+    for (u32 n = 0; n < 8; n++)
+      if (n < some) sum += found[n];
+    left -= some;
+  }
+  s.slab_gradients[(u64)blockIdx.y * s.len + at] = sum;
+}
+
+// Of a chunk of tokens, which is two tiles; the later one comes first. Grid: chunks, panels, tiles of columns.
+KERNEL(weights_tokens, 128) {
+  const u32 column = blockIdx.z * TILE, start = blockIdx.x * TOKEN_CHUNK;
+  Product<4> product;
+  product.begin();
+  if (start + TILE < s.tokens_count)
+    product.tile(some_tokens(s, start + TILE, TILE), s.d_products, blockIdx.y, column, s.features, 0);
+  product.tile(some_tokens(s, start, TILE), s.d_products, blockIdx.y, column, s.features, 0);
+  product.add();
+  product.store(s, s.chunk_sums + (u64)blockIdx.x * s.len, blockIdx.y, column, s.features, 0);
+}
+
+// The sums of the chunks of tokens, in their order.
+KERNEL(add_tokens, 256) {
+  const u32 at = blockIdx.x * blockDim.x + threadIdx.x, chunks = (s.tokens_count + TOKEN_CHUNK - 1) / TOKEN_CHUNK;
+  if (!is_of_tokens(s, at)) return;
+  float sum = 0.0f;
+  for (u32 chunk = 0; chunk < chunks; chunk += 8) {
+    float found[8];
+#pragma unroll
+    for (u32 n = 0; n < 8; n++)
+      if (chunk + n < chunks) found[n] = s.chunk_sums[(u64)(chunk + n) * s.len + at];
+#pragma unroll
+    for (u32 n = 0; n < 8; n++)
+      if (chunk + n < chunks) sum += found[n];
+  }
+  s.gradient[at] = sum;
 }
 
 // The slabs' gradients, added in their order. Those of weight_ih come from the tokens where there is a table.
 KERNEL(add_up, 256) {
   const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
-  if (at >= s.len) return;
-  if (s.table && at < bias_at(s) && at / PANEL % columns_of(s) < s.features) return;
+  if (at >= s.len || (s.table && is_of_tokens(s, at))) return;
   float sum = s.gradient[at];
   for (u32 slab = 0; slab < s.slab_count; slab++) sum += s.slab_gradients[(u64)slab * s.len + at];
   s.gradient[at] = sum;

@@ -16,7 +16,7 @@ pub(super) fn stopped_for(why: NoRoom, folder: &StudyFolder) -> anyhow::Error {
     let NoRoom { message, hint } = why;
     let folder = folder.path().display();
     UserError::new(
-        format!("the study in {folder} stopped, since its disk takes no more: {message}"),
+        format!("the study in {folder} stopped at an error of its disk: {message}"),
         format!("{hint}, and runs that are not finished go on from what is saved"),
     )
     .into()

@@ -49,6 +49,16 @@ pub(super) fn remove(attempts: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Removes what is left of attempts at runs that all have their results: a worker that was thought dead may
+/// have written there, and have been killed before it could clear that away.
+pub(super) fn sweep(attempts: &Path) -> Result<()> {
+    for name in listed(attempts)? {
+        let left = attempts.join(name);
+        patiently(&left, || fs::remove_dir_all(&left)).ok();
+    }
+    Ok(())
+}
+
 /// Says in an attempt that it failed.
 pub(super) fn record_failure(path: &Path, definition: &Definition, message: &str) -> Result<()> {
     let folder = RunFolder::new(path);

@@ -328,7 +328,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let join = |engine, gpu: &str, is_mixed| {
             let plan = plan_on(engine, &[Device::Cuda(0)], &[gpu]);
-            agree_on_gpu(folder.path(), Path::new("runs/tiny"), &plan, is_mixed)
+            agree_on_gpu(&folder.path().join(".work"), folder.path(), &plan, is_mixed)
         };
         join(EngineKind::Fused, "NVIDIA T4", false).unwrap();
         for _ in 0..2 {

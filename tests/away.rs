@@ -55,6 +55,7 @@ fn a_run_whose_files_stay_away_is_not_failed_and_goes_on_later() {
     let scene = Scene::new();
     scene.write("tiny.yaml", STUDY);
     let said = work(&scene, "checkpoint/", 1).expect(2).stderr;
+    assert!(said.contains("the study in runs/tiny stopped, since its disk is away: "), "{said}");
     assert!(said.contains("checkpoint/state.safetensors failed 6 times within 14 s"), "{said}");
     scene.run(&["work", "tiny.yaml", "--workers", "1", "--poll", "100"]).expect(0);
     let stands = scene.run(&["status", "runs/tiny"]).expect(0).stdout;

@@ -141,7 +141,20 @@ fn a_worker_takes_over_what_a_dead_one_has_saved() {
     let epochs = || line_count(&attempt(1).join("metrics.jsonl"));
     wait_for(&first, "epochs", || epochs() > 20);
     let status = scene.run(&["status", "runs/tiny"]).expect(0).stdout;
-    assert!(status.contains("worker on ") && status.contains("at small/seed-0"), "{status}");
+    let worker = status.lines().find(|line| line.contains(&format!("({})", first.id())));
+    let worker = worker.unwrap_or_else(|| panic!("{status}"));
+    assert!(worker.contains(" cpu ") && worker.contains(" small/seed-0 "), "{status}");
+    assert!(worker.contains(" ago "), "{status}");
+    let stands: Value =
+        serde_json::from_str(&scene.run(&["status", "runs/tiny", "--json"]).expect(0).stdout)
+            .unwrap();
+    let progress = &stands["workers"][0]["progress"][0];
+    assert_eq!((&progress["run"], &progress["all_examples"]), (&FIRST_RUN.into(), &144_000.into()));
+    for known in [&progress["examples_per_second"], &progress["seconds_left"]] {
+        assert!(known.as_f64().unwrap() > 0.0, "{stands}");
+    }
+    assert!(stands["seconds_left"].as_f64().unwrap() > 0.0, "{stands}");
+    assert!(status.contains("left for all runs, at the speed of these workers"), "{status}");
     assert!(status.contains("small/seed-0: running,"), "{status}");
     send(Signal::SIGKILL, first.id());
     ended(first);

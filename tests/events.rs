@@ -1,6 +1,7 @@
 use crate::util::{STUDY, Scene, disturb, interrupt, python};
 use batchscope::events::{EventWriter, Histogram, Hyperparameter, SessionEnd};
 use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
 
 /// The run's curves as TensorBoard's own `EventAccumulator` reads them.
@@ -19,6 +20,47 @@ fn told(script: &str, folder: &Path) -> Value {
         folder.display()
     );
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn where_curves_of_arms_alone_are_wanted_runs_have_no_event_files_and_the_same_records() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "drawn"]).expect(0);
+    let arms = ["--set", "train.logging.curves=arms"];
+    let said = scene.run(&[&["run", "tiny.yaml"], &arms[..]].concat()).expect(0).stderr;
+    assert!(said.contains("curves  of the arms alone"), "{said}");
+    let run = scene.path("runs/tiny/small/seed-0");
+    let names: Vec<String> = fs::read_dir(&run)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let is_drawn = |name: &String| {
+        name.contains("tfevents") || ["train", "validation", "test"].contains(&name.as_str())
+    };
+    assert!(!names.iter().any(is_drawn), "{names:?}");
+    for file in ["record.json", "metrics.jsonl", "steps.jsonl", "weights.safetensors"] {
+        let of =
+            |study: &str| fs::read(scene.path(&format!("{study}/small/seed-0/{file}"))).unwrap();
+        assert!(of("drawn") == of("runs/tiny"), "{file}");
+    }
+    assert!(event_file(&scene.path("runs/tiny/small")).1.len() > 100, "the band of the arm");
+}
+
+#[test]
+fn a_study_of_more_than_200_runs_draws_its_arms_alone_unless_it_is_told() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    let check = |seeds: &str, more: &[&str]| {
+        let words = [&["check", "tiny.yaml", "--set", seeds], more].concat();
+        scene.run(&words).expect(0).stdout
+    };
+    let said = check("study.seeds=101", &[]);
+    assert!(said.contains("the study has 202 runs; `train.logging.curves: runs`"), "{said}");
+    assert!(!check("study.seeds=100", &[]).contains("curves  of the arms"));
+    let all = check("study.seeds=101", &["--set", "train.logging.curves=runs"]);
+    assert!(!all.contains("curves  of the arms"));
+    assert!(said.contains(" worker-hours, where each worker trains one run at a time"), "{said}");
 }
 
 #[test]
@@ -92,7 +134,7 @@ fn curves_are_drawn_again_from_the_records_after_an_interruption() {
     let points = events["validation"]["scalars"]["epoch_loss"].as_array().unwrap();
     let epochs: Vec<u64> = points.iter().map(|point| point[0].as_u64().unwrap()).collect();
     assert_eq!(epochs, (0..count as u64).collect::<Vec<_>>());
-    let files = std::fs::read_dir(scene.path("runs/tiny/small/seed-0/train")).unwrap().count();
+    let files = fs::read_dir(scene.path("runs/tiny/small/seed-0/train")).unwrap().count();
     assert_eq!(files, 1);
     let steps = |split: &str, tag: &str| -> Vec<u64> {
         let points = events[split]["scalars"][tag].as_array().unwrap();
@@ -321,14 +363,14 @@ fn the_study_as_a_whole_has_bands_over_seeds_its_answer_and_its_figures() {
 
 /// The name and the bytes of the only event file in a folder.
 fn event_file(folder: &Path) -> (String, Vec<u8>) {
-    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_events = |path: &std::path::PathBuf| {
         path.is_file() && path.file_name().unwrap().to_string_lossy().contains("events")
     };
     let mut found: Vec<_> = paths.filter(is_events).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     let path = found.pop().unwrap();
-    (path.display().to_string(), std::fs::read(path).unwrap())
+    (path.display().to_string(), fs::read(path).unwrap())
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod util;
 mod arrays;
 // Several equal workers on one study folder.
 mod cluster;
+// Workers whose shared folder is away now and then.
+mod away;
 // The command line: answers, errors, exit codes.
 mod cli;
 // What damage to a study's folder does to its results: nothing unseen.

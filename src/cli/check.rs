@@ -29,6 +29,8 @@ struct Document<'p> {
     unfinished: usize,
     /// Of the unfinished runs.
     seconds: f64,
+    /// Of the unfinished runs, for workers that train one run at a time at this machine's speed.
+    worker_hours: f64,
     disk_bytes: u64,
     warnings: Vec<String>,
 }
@@ -65,15 +67,18 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     diagnostics::print_warnings(&plan.warnings());
     let parallel = pool.parallel(&plan, plan.runs.len());
     let cost = Cost { plan: &plan, estimates: &estimates, folder: &folder, pool: &pool };
+    let curves = tables::without_curves(&plan);
     let text = format!(
-        "{}\n\n{}\n\n{} {} on disk in {}; time and memory are estimated from a few steps of \
-         each arm, just now, on this machine{}",
+        "{}{}\n\n{}\n\n{} {} on disk in {}; time and memory are estimated from a few steps of \
+         each arm, just now, on this machine{}{}",
         tables::headline(&plan, &pool, parallel),
+        curves.map_or(String::new(), |line| format!("\n{line}")),
         tables::costs(&plan, &estimates),
         cost.time()?,
         format::bytes(plan.disk_bytes(parallel)),
         folder.display(),
         if plan.study.tuned.is_empty() { "" } else { MORE },
+        cost.of_workers()?,
     );
     output.answer(&cost.document(parallel)?, &text)?;
     Ok(ExitCode::SUCCESS)
@@ -124,6 +129,25 @@ impl<'p> Cost<'p> {
         ))
     }
 
+    /// Seconds of one worker that trains one run at a time, at this machine's speed.
+    fn worker_seconds(&self) -> Result<f64> {
+        let runs = self.plan.unfinished(self.folder)?;
+        Ok(self.plan.seconds_of(&runs, self.estimates, 1, self.pool.start_up()))
+    }
+
+    /// What to ask a scheduler for, where that is more than a moment.
+    fn of_workers(&self) -> Result<String> {
+        let hours = self.worker_seconds()? / 3600.0;
+        Ok(match hours > 0.0 {
+            true => format!(
+                "\nwith `batchscope work`: about {} worker-hours, where each worker trains one run at a time at \
+                 this machine's speed",
+                hours_in_words(hours)
+            ),
+            false => String::new(),
+        })
+    }
+
     fn document(&self, parallel: usize) -> Result<Document<'p>> {
         let plan = self.plan;
         let (unfinished, seconds) = self.left(plan)?;
@@ -138,9 +162,21 @@ impl<'p> Cost<'p> {
             arms: arms(plan, self.estimates),
             unfinished,
             seconds,
+            worker_hours: self.worker_seconds()? / 3600.0,
             disk_bytes: plan.disk_bytes(parallel),
             warnings: plan.warnings(),
         })
+    }
+}
+
+/// Two digits, or whole hours where there are more.
+fn hours_in_words(hours: f64) -> String {
+    match hours {
+        hours if hours >= 99.5 => format::count(hours.round() as u64),
+        hours if hours >= 9.95 => format!("{hours:.0}"),
+        hours if hours >= 0.095 => format!("{hours:.1}"),
+        hours if hours >= 0.0095 => format!("{hours:.2}"),
+        _ => "0.01".into(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::config::Time;
 use crate::report::{self as reports, Report, Scale};
 use crate::study::{
     Additions, Alone, ArmSummary, Halt, Request, Run, RunEnd, Selection, StudyFolder, StudyOutcome,
-    Tuning, execute, prepare, put_damaged_aside,
+    Tuning, execute, prepare, put_damaged_aside, refuse_other_gpus,
 };
 use anyhow::Result;
 use clap::Args;
@@ -37,6 +37,9 @@ pub(super) struct RunArgs {
     /// again.
     #[arg(long)]
     retry_failed: bool,
+    /// Train on GPUs of different models, although libtorch's last digits depend on the model
+    #[arg(long)]
+    mixed: bool,
     /// Open the report in a browser
     #[arg(long)]
     open: bool,
@@ -75,7 +78,7 @@ struct Fault {
 
 impl RunArgs {
     pub(super) fn new(experiment: ExperimentArgs, open: bool) -> Self {
-        Self { experiment, only: Vec::new(), retry_failed: false, open }
+        Self { experiment, only: Vec::new(), retry_failed: false, mixed: false, open }
     }
 }
 
@@ -108,10 +111,14 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     let covered = plan.runs.iter().filter(|run| selection.covers(run)).count();
     let parallel = pool.parallel(&plan, covered);
     progress.line(&tables::headline(&plan, &pool, parallel));
+    tables::without_curves(&plan).into_iter().for_each(|line| progress.line(&line));
     growth::before(&plan, &selection).into_iter().for_each(|line| progress.line(&line));
     let folder = StudyFolder::open(&path)?;
     let alone = Alone::begin((&folder, &plan), &who_runs(), &mut progress)?;
     diagnostics::print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
+    if !args.mixed {
+        refuse_other_gpus(&plan, &path)?;
+    }
     let command = command_line();
     interrupt.training();
     let time = plan.study.growth.filter(|_| selection.only.is_empty()).and_then(|of| of.time);

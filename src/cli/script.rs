@@ -171,9 +171,16 @@ impl Jobs {
     /// What a worker is called with, its study's folder being this one.
     fn words(&self, plan: &Planned, folder: &Path) -> Vec<String> {
         let folder = folder.display().to_string();
-        let Some(file) = &plan.file else { return vec!["work".into(), folder] };
-        let mut words = vec!["work".into(), file.display().to_string(), "--out".into(), folder];
-        words.extend(self.shared.set.iter().flat_map(|set| ["--set".into(), set.clone()]));
+        let mut words = match &plan.file {
+            None => vec!["work".into(), folder],
+            Some(file) => {
+                let file = file.display().to_string();
+                let mut words = vec!["work".into(), file, "--out".into(), folder];
+                words.extend(self.shared.set.iter().flat_map(|set| ["--set".into(), set.clone()]));
+                words
+            }
+        };
+        words.extend(self.shared.mixed.then(|| "--mixed".into()));
         words
     }
 
@@ -377,6 +384,15 @@ mod tests {
         let last = script.lines().last().unwrap();
         assert!(last.starts_with("exec "), "{last}");
         assert!(last.ends_with("work 'a b.yaml' --out 'runs/My study'"), "{last}");
+    }
+
+    #[test]
+    fn workers_are_told_that_gpus_may_differ() {
+        for (words, is_told) in [(&["--mixed"][..], true), (&[], false)] {
+            let (jobs, plan) = jobs(words);
+            let called = jobs.words(&plan, Path::new("runs/x"));
+            assert_eq!(called.last().is_some_and(|word| word == "--mixed"), is_told, "{called:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use super::diagnostics::Output;
 use super::run::{DIVERGED, curves};
-use super::work::workers_line;
-use super::{SOME_FAILED, growth, tables};
+use super::{SOME_FAILED, format, growth, tables};
 use crate::report::Scale;
 use crate::study::{Additions, ArmSummary, Member, RunState, RunStatus, Stop, StudyStatus, Tuning};
 use anyhow::Result;
@@ -35,6 +34,8 @@ struct Document<'s> {
     state: &'static str,
     /// Of `batchscope work`.
     workers: &'s [Member],
+    /// Until its runs are over, with the workers that live.
+    seconds_left: Option<f64>,
     arms: &'s [ArmSummary],
     runs: &'s [RunStatus],
     tuning_runs: &'s [RunStatus],
@@ -62,6 +63,7 @@ fn say(args: &StatusArgs, output: Output) -> Result<(ExitCode, bool)> {
         folder: &args.folder,
         state: state(&status),
         workers: &status.workers,
+        seconds_left: status.seconds_left,
         arms: &status.arms,
         runs: &status.runs,
         tuning_runs: &status.tuning_runs,
@@ -102,6 +104,7 @@ fn is_over(state: &RunState) -> bool {
 fn text(status: &StudyStatus, folder: &Path) -> String {
     let scale = Scale::of(&status.study);
     let mut parts = vec![headline(status), tables::stand(status)];
+    parts.extend(workers(status));
     if status.arms.iter().any(|arm| arm.finished > 0) {
         parts.push(tables::results(&status.arms, scale));
     }
@@ -109,8 +112,6 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
     lines.extend(tables::what_numbers_are(&status.arms, scale));
     lines.extend(status.additions.as_ref().map(|of| growth::standing(of, status.in_use)));
     lines.extend(status.notes.iter().cloned());
-    let living = status.workers.iter().filter(|worker| !worker.ended);
-    lines.extend(living.map(workers_line));
     lines.extend(tuning(status));
     lines.extend(status.tunings.iter().filter_map(tables::tuned));
     // A rate that makes a run diverge is a result of the tuning.
@@ -134,6 +135,46 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
     lines.push(curves(folder));
     parts.push(lines.join("\n"));
     parts.join("\n\n")
+}
+
+/// The workers that have not ended, a line for each run that one is at; and how long all of it still takes.
+fn workers(status: &StudyStatus) -> Option<String> {
+    let mut table =
+        tables::table(&["worker", "device", "job", "run", "seen", "samples/s", "time left"]);
+    let mut is_empty = true;
+    for worker in status.workers.iter().filter(|worker| !worker.ended) {
+        is_empty = false;
+        let runs = worker.runs.iter().map(String::as_str);
+        let nothing = worker.runs.is_empty().then_some("nothing");
+        for run in runs.chain(nothing) {
+            table.add_row(row(worker, run));
+        }
+    }
+    let left = status.seconds_left.map(|seconds| {
+        let until = match &status.additions {
+            Some(additions) if additions.stopped.is_none() => "to the next look at the seeds",
+            _ => "left for all runs",
+        };
+        format!("\nabout {} {until}, at the speed of these workers", format::duration(seconds))
+    });
+    (!is_empty).then(|| table.to_string() + &left.unwrap_or_default())
+}
+
+/// A worker and one of its runs.
+fn row(worker: &Member, run: &str) -> [String; 7] {
+    let standing = worker.progress.iter().find(|standing| standing.run == run);
+    let silent = format::duration(worker.silent_seconds());
+    // What a dead worker was at is not being trained.
+    let alive = standing.filter(|_| worker.lives());
+    [
+        format!("{} ({})", worker.host, worker.process),
+        worker.device.clone(),
+        worker.job.clone().unwrap_or_else(|| "-".into()),
+        run.to_owned(),
+        if worker.lives() { format!("{silent} ago") } else { format!("silent for {silent}") },
+        alive.map_or("-".into(), |of| format::count(of.examples_per_second as u64)),
+        alive.map_or("-".into(), |of| format::duration(of.seconds_left)),
+    ]
 }
 
 fn headline(status: &StudyStatus) -> String {

@@ -2,7 +2,7 @@
 
 use super::format::{bytes, count, counted, duration, list, number, points, rate, summary};
 use super::labels;
-use crate::config::{Schedule, Study};
+use crate::config::{CurvesOf, Schedule, Study};
 use crate::data::{Account, SplitFacts, Windows};
 use crate::kernels::EngineKind;
 use crate::report::Scale;
@@ -64,6 +64,18 @@ fn engine(plan: &Plan, pool: &Pool, parallel: usize) -> String {
             format!("{name} ({}, {threads} threads each)", pool.instructions().name())
         }
     }
+}
+
+/// What to know of a study whose single runs are not drawn.
+pub(super) fn without_curves(plan: &Plan) -> Option<String> {
+    let is_of_arms = plan.study.experiment.train.logging.curves == CurvesOf::Arms;
+    is_of_arms.then(|| {
+        format!(
+            "curves  of the arms alone, as bands over their seeds: the study has {}; \
+             `train.logging.curves: runs` draws each",
+            counted(plan.runs.len(), "run")
+        )
+    })
 }
 
 /// The line under the results that says what they are.

@@ -51,6 +51,9 @@ pub(super) struct SharedStudyArgs {
     /// Change a value of the experiment file, as in `--set train.epochs=3`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
+    /// Train on GPUs of different models, although libtorch's last digits depend on the model
+    #[arg(long)]
+    pub(super) mixed: bool,
 }
 
 impl SharedStudyArgs {
@@ -98,7 +101,9 @@ pub(super) fn work(args: &WorkArgs, output: Output) -> Result<ExitCode> {
     print_warnings(&plan.warnings());
     print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
     let command = command_line();
-    let who = who(Duration::from_millis(args.beat.max(1)));
+    let beat = Duration::from_millis(args.beat.max(1));
+    let who = Who { mixed: args.shared.mixed, ..who(beat) };
+    tables::without_curves(&plan).into_iter().for_each(|line| progress.line(&line));
     let mut site = Site::join(&plan, (&path, &who), &command, &pool, &mut progress)?;
     interrupt.training();
     let time = plan.study.growth.and_then(|growth| growth.time);
@@ -129,7 +134,7 @@ pub(super) fn work(args: &WorkArgs, output: Output) -> Result<ExitCode> {
 /// Which worker this is: its machine, and the scheduler's name of its job.
 pub(super) fn who(beat: Duration) -> Who {
     let host = host_name();
-    Who { job: job(&variable, &host), host, beat }
+    Who { job: job(&variable, &host), host, beat, mixed: false }
 }
 
 /// The word of a `run` that has a study for itself.

@@ -198,11 +198,41 @@ pub struct Logging {
     pub every_steps: u64,
     /// Record histograms of the weights after each epoch.
     pub histograms: bool,
+    /// Whose curves TensorBoard gets.
+    #[serde(skip_serializing_if = "CurvesOf::is_auto")]
+    pub curves: CurvesOf,
 }
 
 impl Default for Logging {
     fn default() -> Self {
-        Self { every_steps: 10, histograms: false }
+        Self { every_steps: 10, histograms: false, curves: CurvesOf::Auto }
+    }
+}
+
+/// `train.logging.curves`: whose curves TensorBoard gets beside those of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CurvesOf {
+    /// Each run's in a study of up to 200 runs, else the arms' alone.
+    #[default]
+    Auto,
+    /// Each run's, in up to four event files a run.
+    Runs,
+    /// The arms' alone, each as a band over its seeds: the report draws them.
+    Arms,
+}
+
+/// TensorBoard becomes slow with more runs than this, and fails with ten times as many.
+const MOST_RUNS_WITH_CURVES: usize = 200;
+
+impl CurvesOf {
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+
+    /// What it comes to in a study of so many runs; `auto` stays where it changes nothing.
+    pub fn for_runs(self, runs: usize) -> Self {
+        if self.is_auto() && runs > MOST_RUNS_WITH_CURVES { Self::Arms } else { self }
     }
 }
 

@@ -14,7 +14,7 @@ pub use histogram::Histogram;
 pub use hparams::{Hyperparameter, SessionEnd};
 pub use layout::{Band, BandChart};
 
-use crate::files;
+use crate::files::{self, Steady};
 use anyhow::{Context, Result};
 use protobuf::Message;
 use std::fs::{self, File};
@@ -31,13 +31,17 @@ use tensorboard_rs::record_writer::RecordWriter;
 
 /// Writes one event file, or none.
 pub struct EventWriter {
-    records: Option<RecordWriter<File>>,
+    records: Option<RecordWriter<Steady>>,
 }
 
 impl EventWriter {
-    /// Writes nothing.
-    pub fn silent() -> Self {
-        Self { records: None }
+    /// Writes nothing, and removes the event files of earlier sessions from a folder, which need not exist.
+    pub fn none(folder: &Path) -> Result<Self> {
+        let place = || format!("cannot remove event files in {}", folder.display());
+        if has_events(folder)? {
+            remove_others(folder, 0.0).with_context(place)?;
+        }
+        Ok(Self { records: None })
     }
 
     /// Starts the only event file of a folder: files of earlier sessions are removed, since their
@@ -47,10 +51,14 @@ impl EventWriter {
     /// `--load_fast false` in TensorBoard 2.21, stays with the file that is gone.)
     pub fn replace(folder: &Path, wall_time: f64) -> Result<Self> {
         let place = || format!("cannot write event files in {}", folder.display());
-        fs::create_dir_all(folder).with_context(place)?;
-        let name = remove_others(folder, wall_time).with_context(place)?;
+        files::patiently(folder, || Self::begin_anew(folder, wall_time)).with_context(place)
+    }
+
+    fn begin_anew(folder: &Path, wall_time: f64) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let path = folder.join(remove_others(folder, wall_time)?);
         // No file and no link has this name: a new one is made.
-        Self::begin(File::create_new(folder.join(name)).with_context(place)?, wall_time)
+        Self::begin(Steady::new(File::create_new(&path)?, &path)?, wall_time)
     }
 
     /// As [`EventWriter::replace`], with a whole file at once. What would be the same again stays as it
@@ -65,7 +73,8 @@ impl EventWriter {
             files::remove_temporary(folder)?;
             // TensorBoard reads no name like that of a temporary file.
             let temporary = files::temporary(folder, "events")?;
-            draw(&mut Self::begin(temporary.reopen()?, wall_time)?)?;
+            let file = Steady::new(temporary.reopen()?, temporary.path())?;
+            draw(&mut Self::begin(file, wall_time)?)?;
             temporary.as_file().sync_all()?;
             if let [only] = &event_files(folder)?[..]
                 && files::read(only)? == files::read(temporary.path())?
@@ -79,7 +88,7 @@ impl EventWriter {
     }
 
     /// A file begins with its version and a session, at whose start TensorBoard forgets what it knew.
-    fn begin(file: File, wall_time: f64) -> Result<Self> {
+    fn begin(file: Steady, wall_time: f64) -> Result<Self> {
         let mut writer = Self { records: Some(RecordWriter::new(file)) };
         let mut version = Event::new();
         version.set_file_version("brain.Event:2".into());
@@ -155,6 +164,11 @@ impl EventWriter {
 }
 
 const PREFIX: &str = "events.out.tfevents.";
+
+/// Whether there are event files in a folder, which need not exist.
+pub fn has_events(folder: &Path) -> Result<bool> {
+    Ok(folder.is_dir() && !event_files(folder)?.is_empty())
+}
 
 /// Those of a folder, not of the folders in it.
 fn event_files(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -233,6 +247,17 @@ mod tests {
             EventWriter::replace(folder.path(), 5.0).unwrap();
         }
         assert_eq!(names(folder.path()), ["events.out.tfevents.0000000006.batchscope"]);
+    }
+
+    #[test]
+    fn where_nothing_is_drawn_any_more_the_files_of_earlier_sessions_go() {
+        let folder = tempfile::tempdir().unwrap();
+        EventWriter::none(&folder.path().join("gone")).unwrap();
+        EventWriter::replace(folder.path(), 5.0).unwrap();
+        assert!(has_events(folder.path()).unwrap());
+        let mut none = EventWriter::none(folder.path()).unwrap();
+        none.text("said", "a", 0, 5.0).unwrap();
+        assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 
     #[test]

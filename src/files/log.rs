@@ -2,13 +2,13 @@
 //! nothing.
 
 use super::seal::{Damaged, seal, short, unsealed};
-use super::{open, open_with, read_if_any, sync_folder, write_atomic};
+use super::{open_with, patiently, read_if_any, sync_folder, write_atomic};
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What a log holds up to some line.
@@ -21,22 +21,38 @@ pub struct Mark {
 }
 
 /// A log that is being written, with the checksum of what it holds so far.
+///
+/// What is not known to last yet is kept in memory: a file system that is away for a moment may lose it, and
+/// then it is written again.
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
     lines: u64,
     hasher: blake3::Hasher,
+    /// Bytes of the file that last.
+    lasting: u64,
+    /// Those after them.
+    recent: Vec<u8>,
+    /// Whether its name may not last yet.
+    is_new: bool,
 }
+
+/// So many bytes that do not last yet are made last.
+const MOST_RECENT: usize = 1 << 20;
 
 impl Log {
     /// Goes on with a log, which need not exist yet.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut log = Self { path: path.to_owned(), lines: 0, hasher: blake3::Hasher::new() };
-        for line in lines_of(&read_if_any(path)?.unwrap_or_default()) {
-            log.hasher.update(line);
-            log.lines += 1;
+        let bytes = read_if_any(path)?;
+        let is_new = bytes.is_none();
+        let bytes = bytes.unwrap_or_default();
+        let (mut hasher, mut lines) = (blake3::Hasher::new(), 0);
+        for line in lines_of(&bytes) {
+            hasher.update(line);
+            lines += 1;
         }
-        Ok(log)
+        let (path, lasting) = (path.to_owned(), bytes.len() as u64);
+        Ok(Self { path, lines, hasher, lasting, recent: Vec::new(), is_new })
     }
 
     /// Adds lines; they last from the next [`Log::sync`] on.
@@ -44,19 +60,14 @@ impl Log {
         if values.is_empty() {
             return Ok(());
         }
-        let lines = as_lines(values)?;
-        let append = || appending(&self.path, self.lines == 0)?.write_all(&lines);
-        append().with_context(|| format!("cannot append to {}", self.path.display()))?;
-        self.hasher.update(&lines);
+        self.write(&as_lines(values)?, false)?;
         self.lines += values.len() as u64;
         Ok(())
     }
 
     /// Adds one line and makes it last.
     pub fn append_line<T: Serialize>(&mut self, value: &T) -> Result<()> {
-        let line = as_lines(std::slice::from_ref(value))?;
-        append_lasting(&self.path, &line, self.lines == 0)?;
-        self.hasher.update(&line);
+        self.write(&as_lines(std::slice::from_ref(value))?, true)?;
         self.lines += 1;
         Ok(())
     }
@@ -67,8 +78,43 @@ impl Log {
     }
 
     /// Makes what was added last.
-    pub fn sync(&self) -> Result<()> {
-        sync(&self.path)
+    pub fn sync(&mut self) -> Result<()> {
+        if self.recent.is_empty() { Ok(()) } else { self.write(&[], true) }
+    }
+
+    /// Adds bytes, and where asked for makes all that was added last. After an error that passes, all that did
+    /// not last yet is written again in its place.
+    fn write(&mut self, bytes: &[u8], is_to_last: bool) -> Result<()> {
+        let from = self.recent.len();
+        self.recent.extend_from_slice(bytes);
+        let is_to_last = is_to_last || self.recent.len() > MOST_RECENT;
+        let Self { path, lines, lasting, recent, is_new, .. } = self;
+        let mut is_first = true;
+        let write = || -> io::Result<()> {
+            let mut file = appending(path, *lines == 0)?;
+            if std::mem::take(&mut is_first) {
+                file.write_all(&recent[from..])?;
+            } else {
+                file.set_len(*lasting)?;
+                file.write_all(recent)?;
+            }
+            if !is_to_last {
+                return Ok(());
+            }
+            file.sync_data()?;
+            if *is_new { sync_folder(path) } else { Ok(()) }
+        };
+        if let Err(error) = patiently(path, write) {
+            recent.truncate(from);
+            return Err(error).with_context(|| format!("cannot append to {}", path.display()));
+        }
+        self.hasher.update(bytes);
+        if is_to_last {
+            self.lasting += self.recent.len() as u64;
+            self.recent.clear();
+            self.is_new = false;
+        }
+        Ok(())
     }
 
     /// What it holds so far.
@@ -107,7 +153,7 @@ fn as_lines<T: Serialize>(values: &[T]) -> Result<Vec<u8>> {
 
 /// A log that holds lines is there already. Where it is not, someone removed it during the run, and a new
 /// one would lack these lines.
-fn appending(path: &Path, is_new: bool) -> std::io::Result<File> {
+fn appending(path: &Path, is_new: bool) -> io::Result<File> {
     open_with(OpenOptions::new().create(is_new).append(true), path)
 }
 
@@ -117,40 +163,25 @@ pub fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 }
 
 fn append_lasting(path: &Path, line: &[u8], may_create: bool) -> Result<()> {
-    let append = || -> std::io::Result<()> {
+    let mut length = None;
+    let append = || -> io::Result<()> {
         let is_new = !path.exists();
         let mut file = appending(path, may_create)?;
+        match length {
+            None => length = Some(file.metadata()?.len()),
+            // What a failed try left of the line.
+            Some(length) => file.set_len(length)?,
+        }
         file.write_all(line)?;
         file.sync_data()?;
         if is_new { sync_folder(path) } else { Ok(()) }
     };
-    append().with_context(|| format!("cannot append to {}", path.display()))
+    patiently(path, append).with_context(|| format!("cannot append to {}", path.display()))
 }
 
 /// As [`append_line`], with the line's checksum in it.
 pub fn append_sealed_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     append_line(path, &seal(value)?)
-}
-
-/// Adds lines to a log; they last from the next [`sync`] on.
-pub fn append_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
-    let lines = as_lines(values)?;
-    let append = || appending(path, true)?.write_all(&lines);
-    append().with_context(|| format!("cannot append to {}", path.display()))
-}
-
-/// Makes what was appended to a log last; without a log there is nothing to do.
-pub fn sync(path: &Path) -> Result<()> {
-    let sync = || -> std::io::Result<()> {
-        open(path)?.sync_data()?;
-        sync_folder(path)
-    };
-    match sync() {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot write {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The lines of a log, without a torn last one; none when there is no log.
@@ -212,6 +243,7 @@ pub fn clear(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::faults;
     use std::fs;
 
     #[test]
@@ -262,6 +294,35 @@ mod tests {
             assert!(format!("{error:#}").contains("No such file"), "{error:#}");
         }
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_log_on_a_file_system_that_is_away_for_a_moment_holds_each_line_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.jsonl");
+        append_line(&path, &0).unwrap();
+        let mut log = Log::open(&path).unwrap();
+        for value in [1, 3, 5] {
+            faults::plant("steps.jsonl", 1, libc::ESTALE);
+            faults::plant_lost_answers("steps.jsonl", 2, libc::EIO);
+            log.append(&[value]).unwrap();
+            log.append(&[value + 1]).unwrap();
+            if value == 3 {
+                faults::plant_lost_answers("steps.jsonl", 2, libc::ETIMEDOUT);
+                log.sync().unwrap();
+            }
+        }
+        faults::plant_lost_answers("steps.jsonl", 2, libc::EIO);
+        log.append_line(&7).unwrap();
+        faults::plant_lost_answers("steps.jsonl", 2, libc::EIO);
+        append_line(&path, &8).unwrap();
+        assert_eq!(faults::left(), 0);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "0\n1\n2\n3\n4\n5\n6\n7\n8\n");
+        assert_eq!(log.mark(), mark(&path, Some(8)).unwrap());
+        faults::plant("steps.jsonl", 6, libc::ESTALE);
+        let error = format!("{:#}", log.append(&[9]).unwrap_err());
+        assert!(error.contains("steps.jsonl failed 6 times"), "{error}");
+        assert_eq!(log.mark(), mark(&path, Some(8)).unwrap());
     }
 
     #[test]

@@ -5,20 +5,25 @@
 //! seal      checksums: of files as they are, and inside JSON values
 //! log       lines of JSON that are appended to
 //! tensors   safetensors files with a checksum
+//! away      a second try where a network file system was away for a moment
 //! room      whether an error says that a disk takes no more
 //! ```
 //!
 //! A study's folder may be one that others can write. Links, pipes, sockets and devices in place of
 //! its files are refused by name, nothing waits for a pipe, and temporary names cannot be guessed.
 
+mod away;
 mod log;
 mod room;
 mod seal;
 mod tensors;
 
+#[cfg(test)]
+pub(crate) use away::faults;
+pub use away::{Failure, Steady, patiently};
 pub use log::{
-    Log, Mark, append_line, append_lines, append_sealed_line, check_sealed_lines, clear,
-    keep_lines, mark, read_lines, read_sealed_lines, sync,
+    Log, Mark, append_line, append_sealed_line, check_sealed_lines, clear, keep_lines, mark,
+    read_lines, read_sealed_lines,
 };
 pub use room::{NoRoom, no_room};
 pub use seal::{
@@ -31,9 +36,9 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
-use std::fs::{self, File, FileType, OpenOptions, Permissions};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::{Builder, NamedTempFile};
@@ -41,11 +46,12 @@ use tempfile::{Builder, NamedTempFile};
 /// Random characters in a temporary name.
 const RANDOM: usize = 12;
 
-/// Replaces a file by what `fill` writes, or leaves it as it was. Makes its folder if need be.
+/// Replaces a file by what `fill` writes, or leaves it as it was. Makes its folder if need be. Where a file
+/// system is away for a moment all of it is done again, `fill` too.
 ///
 /// # Errors
 /// Those of `fill`, and [`no_room`] knows the ones of a full disk. The old file is then still there.
-pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+pub fn write_atomic(path: &Path, mut fill: impl FnMut(&mut File) -> Result<()>) -> Result<()> {
     let write = || -> Result<()> {
         let folder = folder_of(path);
         fs::create_dir_all(folder)?;
@@ -58,7 +64,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> 
         temporary.persist(path)?;
         Ok(sync_folder(path)?)
     };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    patiently(path, write).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Temporary files that this process is writing at the moment.
@@ -100,12 +106,15 @@ impl Drop for Writing {
 /// written, so that [`remove_temporary`] leaves it alone.
 pub fn temporary(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
     loop {
+        // What is opened here keeps the number of the system's error, which says whether to try again.
+        let create = |path: &Path| {
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o666).open(path)
+        };
         let made = Builder::new()
             .prefix(&format!(".{name}."))
             .suffix(".tmp")
             .rand_bytes(RANDOM)
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
+            .make_in(folder, create)?;
         // A file system without locks has no sweeping either.
         made.as_file().lock().ok();
         let own = made.as_file().metadata()?;
@@ -166,8 +175,8 @@ fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         )
     };
     // Without O_NONBLOCK a pipe would wait for its other end.
-    let opened = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
-    let file = opened.map_err(|error| {
+    let options = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = patiently(path, || options.open(path)).map_err(|error| {
         let there = fs::symlink_metadata(path).ok();
         there.and_then(|there| odd(there.file_type())).map_or(error, refused)
     })?;
@@ -245,16 +254,44 @@ fn ends(path: &Path) -> bool {
 /// # Errors
 /// Where it is a link, a pipe, a socket or a device, and where it cannot be read.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    patiently(path, || {
+        let mut bytes = Vec::new();
+        open(path)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    })
 }
 
 /// The text of a plain file.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    open(path)?.read_to_string(&mut text)?;
-    Ok(text)
+    patiently(path, || {
+        let mut text = String::new();
+        open(path)?.read_to_string(&mut text)?;
+        Ok(text)
+    })
+}
+
+/// Whether something has this name.
+pub fn is_there(path: &Path) -> Result<bool> {
+    let found = patiently(path, || path.try_exists());
+    found.with_context(|| format!("cannot look for {}", path.display()))
+}
+
+/// Makes a folder, and those in which it lies.
+pub fn make_folder(path: &Path) -> Result<()> {
+    let made = patiently(path, || fs::create_dir_all(path));
+    made.with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// The names in a folder; none where there is no folder.
+pub fn listed(folder: &Path) -> Result<BTreeSet<String>> {
+    let names = patiently(folder, || -> io::Result<_> {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            entries => entries?,
+        };
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    });
+    names.with_context(|| format!("cannot list {}", folder.display()))
 }
 
 /// The bytes of a plain file; `None` when there is none.
@@ -312,7 +349,7 @@ mod tests {
     use super::*;
     use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
 
     #[test]
@@ -358,6 +395,30 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(&path).unwrap(), "text");
+    }
+
+    #[test]
+    fn files_on_a_file_system_that_is_away_for_a_moment_are_read_and_written_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        for (error, value) in [(libc::ESTALE, 1), (libc::EIO, 2), (libc::ETIMEDOUT, 3)] {
+            faults::plant("state", 2, error);
+            write_json(&path, &value).unwrap();
+            faults::plant_lost_answers("state", 2, error);
+            write_json(&path, &value).unwrap();
+            faults::plant("state", 2, error);
+            assert_eq!(read_json::<i32>(&path).unwrap(), Some(value));
+        }
+        assert_eq!(faults::left(), 0);
+        faults::plant("state", 6, libc::EIO);
+        let error = write_json(&path, &4).unwrap_err();
+        assert!(format!("{error:#}").contains("state failed 6 times within 14 s"), "{error:#}");
+        faults::plant("state", 6, libc::EIO);
+        let error = read_json::<i32>(&path).unwrap_err();
+        assert!(format!("{error:#}").contains("state failed 6 times within 14 s"), "{error:#}");
+        assert_eq!(faults::left(), 0);
+        assert_eq!(listed(folder.path()).unwrap(), BTreeSet::from(["state".to_owned()]));
+        assert_eq!(read_json::<i32>(&path).unwrap(), Some(3));
     }
 
     #[test]
@@ -424,7 +485,6 @@ mod tests {
                 read_json::<i32>(&path).unwrap_err(),
                 read_lines::<i32>(&path).unwrap_err(),
                 append_line(&path, &1).unwrap_err(),
-                append_lines(&path, &[1]).unwrap_err(),
                 keep_lines(&path, 1).unwrap_err(),
                 open_lock(&path).unwrap_err().into(),
             ];

@@ -1,11 +1,12 @@
-//! Whether an error says that a disk takes no more, and what to do then.
+//! Whether an error says that a disk takes no more, or stays away, and what to do then.
 //!
 //! Which file meets the full disk first is chance: a log, a checkpoint, the event files, the report. So
 //! all errors of this kind are told and treated alike.
 
+use super::away::{is_away, is_given_up};
 use std::io::{self, ErrorKind};
 
-/// Why a disk takes no more.
+/// Why a disk takes no more. Nothing is wrong with what was to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRoom {
     /// It is full, or the user's share of it is.
@@ -14,6 +15,8 @@ pub enum NoRoom {
     ReadOnly,
     /// The file would exceed the limit of the process or of the file system.
     FileTooLarge,
+    /// Its file system fails or is away, and stayed so.
+    Away,
 }
 
 impl NoRoom {
@@ -32,17 +35,22 @@ impl NoRoom {
                 "raise the limit of file sizes (`ulimit -f` shows it), and repeat the command: what is \
                  finished is kept"
             }
+            Self::Away => {
+                "see whether the network and the file server are well (`df` and `ls` of that folder), or \
+                 the disk (`dmesg`), and repeat the command: what is finished is kept"
+            }
         }
     }
 }
 
 /// Whether an error says that, at whatever depth.
 pub fn no_room(error: &anyhow::Error) -> Option<NoRoom> {
-    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    kinds.map(io::Error::kind).find_map(|kind| match kind {
+    let mut errors = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    errors.find_map(|error| match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(NoRoom::Full),
         ErrorKind::ReadOnlyFilesystem => Some(NoRoom::ReadOnly),
         ErrorKind::FileTooLarge => Some(NoRoom::FileTooLarge),
+        _ if is_away(error) || is_given_up(error) => Some(NoRoom::Away),
         _ => None,
     })
 }
@@ -63,7 +71,8 @@ mod tests {
         assert_eq!([libc::ENOSPC, libc::EDQUOT].map(of), [Some(NoRoom::Full); 2]);
         assert_eq!(of(libc::EROFS), Some(NoRoom::ReadOnly));
         assert_eq!(of(libc::EFBIG), Some(NoRoom::FileTooLarge));
-        assert_eq!([libc::EACCES, libc::ENOENT, libc::EIO].map(of), [None; 3]);
+        assert_eq!([libc::EIO, libc::ESTALE].map(of), [Some(NoRoom::Away); 2]);
+        assert_eq!([libc::EACCES, libc::ENOENT].map(of), [None; 2]);
         assert_eq!(no_room(&anyhow::anyhow!("No space left on device")), None);
         // As the standard library says it of a device that is always full.
         let mut full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -13,6 +13,15 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+/// How much of a finished run is read to see whether it is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Every byte.
+    All,
+    /// The record and the logs; other files must be there.
+    Logs,
+}
+
 impl RunFolder {
     /// Says of a damaged file what to do about it.
     pub(super) fn told<T>(&self, read: Result<T>) -> Result<T> {
@@ -53,13 +62,18 @@ impl RunFolder {
     /// there. Of a run that is not finished only the record is looked at: the others are taken back,
     /// or begin anew, when it goes on.
     pub(super) fn damage(&self) -> Option<UserError> {
-        match self.check() {
+        self.damage_of(Depth::All)
+    }
+
+    /// As [`RunFolder::damage`], as far as it is asked for.
+    pub(super) fn damage_of(&self, depth: Depth) -> Option<UserError> {
+        match self.check(depth) {
             Ok(()) => None,
             Err(error) => Some(self.wrong(error)),
         }
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self, depth: Depth) -> Result<()> {
         if fs::symlink_metadata(self.path()).is_ok_and(|found| found.is_file()) {
             return Err(UserError::new(
                 format!("{} is a file, and the folder of a run is wanted", self.path().display()),
@@ -72,7 +86,11 @@ impl RunFolder {
             return Ok(());
         }
         for (name, said) in &record.checksums {
-            self.told(check_file(&self.path().join(name), said))?;
+            let path = self.path().join(name);
+            self.told(match depth == Depth::All || is_log(&path) {
+                true => check_file(&path, said),
+                false => check_there(&path),
+            })?;
         }
         self.timing()?;
         self.evaluation_timing()?;
@@ -82,6 +100,7 @@ impl RunFolder {
             return self.told(Err(Damaged::missing(&self.metrics_log()).into()));
         }
         match keeps_best(&record) {
+            true if depth == Depth::Logs => self.told(check_there(&self.best())),
             true => self.told(check_best(&self.best(), &record.definition.model)),
             false => Ok(()),
         }
@@ -111,7 +130,7 @@ impl RunFolder {
         let read = || -> Result<Vec<T>> {
             let times = files::read_sealed_lines(path)?;
             let wanted = if is_sealed { files::mark(lines, None)?.lines } else { 0 };
-            if wanted > 0 && !path.exists() {
+            if wanted > 0 && !files::is_there(path)? {
                 return Err(Damaged::missing(path).into());
             }
             match is_sealed && times.len() as u64 != wanted {
@@ -177,11 +196,13 @@ impl RunFolder {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             checksums.insert(name.into_owned(), checksum);
         };
-        for log in self.logs().iter().filter(|log| log.exists()) {
-            add(log, files::mark(log, None)?.checksum);
+        for log in self.logs() {
+            if files::is_there(&log)? {
+                add(&log, files::mark(&log, None)?.checksum);
+            }
         }
         for path in [self.weights(), self.second_moment(), self.test_predictions()] {
-            if path.exists() {
+            if files::is_there(&path)? {
                 let bytes = files::read(&path);
                 let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
                 add(&path, files::checksum(&bytes));
@@ -200,18 +221,22 @@ fn keeps_best(record: &Record) -> bool {
 }
 
 fn check_best(path: &Path, shape: &Shape) -> Result<()> {
-    match path.exists() {
-        true => model::read_sealed_weights(path, shape).map(drop),
-        false => Err(Damaged::missing(path).into()),
-    }
+    check_there(path)?;
+    model::read_sealed_weights(path, shape).map(drop)
+}
+
+fn check_there(path: &Path) -> Result<()> {
+    if files::is_there(path)? { Ok(()) } else { Err(Damaged::missing(path).into()) }
+}
+
+fn is_log(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jsonl")
 }
 
 /// Compares a file of a finished run with what its record says of it.
 fn check_file(path: &Path, said: &str) -> Result<()> {
-    if !path.exists() {
-        return Err(Damaged::missing(path).into());
-    }
-    let found = match path.extension().is_some_and(|extension| extension == "jsonl") {
+    check_there(path)?;
+    let found = match is_log(path) {
         // Blank lines and a torn last one count for nothing.
         true => files::mark(path, None)?.checksum,
         false => {

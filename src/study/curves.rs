@@ -5,14 +5,14 @@
 //! of training rows seen. The folder of the run itself holds what belongs to neither split: its
 //! session in the HPARAMS tab, the resolved study, the learning rate, examples, throughput, gradient
 //! norms, noise scales and histograms. Everything is drawn from the records, and drawn again when a
-//! run goes on. Of tuning runs nothing is drawn.
+//! run goes on. Of tuning runs nothing is drawn, nor of any run where curves of arms alone are wanted.
 
 use super::hyperparameters::differing;
 use super::protocol::Task;
 use super::record::{HistogramLine, RunFolder, TimingLine, wall_clock};
 use super::run::Stage;
-use crate::config::{Arm, Source, Study};
-use crate::events::{EventWriter, Hyperparameter, SessionEnd};
+use crate::config::{Arm, CurvesOf, Source, Study};
+use crate::events::{EventWriter, Hyperparameter, SessionEnd, has_events};
 use crate::probe::NoiseLine;
 use crate::spec::{Metric, Metrics};
 use crate::train::{EpochMetrics, Evaluation, StepMetrics};
@@ -39,17 +39,19 @@ fn columns(task: &Task) -> Result<Vec<(String, Hyperparameter)>> {
 impl Curves {
     /// Replaces the event files of earlier sessions.
     pub(super) fn begin(task: &Task, folder: &Path, begun: f64) -> Result<Self> {
-        let writer = |folder: &Path| match task.stage {
-            Stage::Report => EventWriter::replace(folder, begun),
-            Stage::Tuning => Ok(EventWriter::silent()),
-        };
-        let mut run = writer(folder)?;
+        let metrics = task.metrics.clone();
+        if task.stage == Stage::Tuning || task.logging.curves == CurvesOf::Arms {
+            let [run, train, validation] =
+                ["", "train", "validation"].map(|split| EventWriter::none(&folder.join(split)));
+            return Ok(Self { run: run?, train: train?, validation: validation?, metrics });
+        }
+        let mut run = EventWriter::replace(folder, begun)?;
         let arm = &task.definition.arm;
         run.hparams_session(&group(folder, arm), &columns(task)?, begun)?;
         run.text("resolved_study", &format!("```yaml\n{}\n```", task.resolved), 0, begun)?;
-        let train = writer(&folder.join("train"))?;
-        let validation = writer(&folder.join("validation"))?;
-        Ok(Self { run, train, validation, metrics: task.metrics.clone() })
+        let train = EventWriter::replace(&folder.join("train"), begun)?;
+        let validation = EventWriter::replace(&folder.join("validation"), begun)?;
+        Ok(Self { run, train, validation, metrics })
     }
 
     /// Adds the points of an epoch.
@@ -120,13 +122,16 @@ fn group(run: &Path, arm: &Arm) -> String {
     }
 }
 
-/// Draws the one point of the test split.
+/// Draws the one point of the test split, of a run whose curves are drawn.
 pub(super) fn draw_test(
     folder: &RunFolder,
     test: &Metrics,
     metrics: &[Metric],
     epochs: u64,
 ) -> Result<()> {
+    if !has_events(&folder.path().join("validation"))? {
+        return Ok(());
+    }
     let now = wall_clock();
     let mut writer = EventWriter::replace(&folder.path().join("test"), now)?;
     writer.scalars(&measured(test, metrics), epochs.saturating_sub(1) as i64, now)

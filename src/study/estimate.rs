@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::rates::read_undamaged;
 use super::record::{RunFolder, Status};
 use super::run::{Run, Stage};
-use crate::config::{Arm, Sampling};
+use crate::config::{Arm, CurvesOf, Sampling};
 use crate::probe;
 use anyhow::Result;
 use std::path::Path;
@@ -170,14 +170,21 @@ impl Plan {
         const EPOCH: u64 = 2000;
         const EVALUATION: u64 = 800;
         const RECORDED_STEP: u64 = 500;
+        /// Of these bytes, those of event files: the others are records.
+        const EVENTS: f64 = 0.4;
         let length = self.training_length(arm);
         let logging = &self.study.experiment.train.logging;
         let steps = length.steps().checked_div(logging.every_steps).unwrap_or(0);
         let histograms = if logging.histograms { 6 * 2500 } else { 0 };
         let evaluations = length.measurements(arm.train.evaluate_every) - length.epochs();
-        ONCE + length.epochs() * (EPOCH + histograms)
+        let drawn = ONCE
+            + length.epochs() * (EPOCH + histograms)
             + evaluations * EVALUATION
-            + steps * RECORDED_STEP
+            + steps * RECORDED_STEP;
+        match logging.curves {
+            CurvesOf::Arms => (drawn as f64 * (1.0 - EVENTS)) as u64,
+            CurvesOf::Auto | CurvesOf::Runs => drawn,
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl StudyFolder {
     /// A [`UserError`] where another batchscope is at work in it, and where it is no folder.
     pub fn open(path: &Path) -> Result<Self> {
         let place = || format!("cannot use the study folder {}", path.display());
-        fs::create_dir_all(path).with_context(place)?;
+        files::make_folder(path).with_context(place)?;
         let lock = files::open_lock(&path.join(".lock")).with_context(place)?;
         match try_lock(&lock) {
             Ok(()) => {
@@ -64,7 +64,7 @@ impl StudyFolder {
     /// A [`UserError`] where a `batchscope run` has the study for itself.
     pub(super) fn join(path: &Path) -> Result<Self> {
         let place = || format!("cannot use the study folder {}", path.display());
-        fs::create_dir_all(path).with_context(place)?;
+        files::make_folder(path).with_context(place)?;
         let lock = files::open_lock(&path.join(".lock")).with_context(place)?;
         match lock.try_lock_shared() {
             // A file system without locks: what workers write of themselves says who is there.
@@ -299,6 +299,19 @@ fn tuning_folders(study: &Path) -> Result<Vec<PathBuf>> {
     Ok(runs)
 }
 
+/// Those of all runs that have their place.
+pub(super) fn all_run_folders(study: &Path) -> Result<Vec<PathBuf>> {
+    let mut runs = run_folders(study)?;
+    runs.extend(tuning_folders(study)?);
+    Ok(runs)
+}
+
+/// Those of runs that equal workers train.
+pub(super) fn held_runs(study: &Path) -> Result<Vec<PathBuf>> {
+    let held = study.join(".work/runs");
+    if held.is_dir() { folders_in(&held) } else { Ok(Vec::new()) }
+}
+
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -320,7 +333,7 @@ fn sweep(study: &Path) -> Result<()> {
     for arm in folders_in(study)? {
         files::remove_temporary(&arm)?;
     }
-    for run in run_folders(study)?.into_iter().chain(tuning_folders(study)?) {
+    for run in all_run_folders(study)? {
         if !in_use(&run) {
             files::remove_temporary(&run)?;
             for inner in folders_in(&run)? {

@@ -24,10 +24,10 @@
 //! summary       records -> one row an arm
 //! finished      finished runs that a file does not name
 //! until         seeds that are added until it is settled what to use; `additions`: when and why
-//! status        how a study stands; `review` warns before it begins, `estimate` tells what it costs
+//! status        how a study stands, with the `time_left`; `review` warns before it begins, `estimate` tells what it costs
 //! examples      what is told of the rows before it begins; `memory` refuses what cannot fit
 //! packing       how many runs share a GPU
-//! environment   on what it ran; `ran_on` for each run
+//! environment   on what it ran; `ran_on` for each run; `gpu_model` keeps a study on one model of GPU
 //! trained       a finished run put to use
 //! ```
 
@@ -42,6 +42,7 @@ mod examples;
 mod exec;
 mod finished;
 mod folder;
+mod gpu_model;
 mod hyperparameters;
 mod killed;
 mod labels;
@@ -63,6 +64,7 @@ mod run;
 mod selection;
 mod status;
 mod summary;
+mod time_left;
 mod trained;
 mod tuning;
 mod until;
@@ -70,7 +72,7 @@ mod worker;
 
 pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
 pub use cluster::{
-    Alone, Member, Site, Who, WorkEnd, WorkOutcome, WorkRequest, shared_study, stop, work,
+    Alone, Member, Site, Standing, Who, WorkEnd, WorkOutcome, WorkRequest, shared_study, stop, work,
 };
 pub use environment::{
     Session, host_name, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
@@ -78,6 +80,7 @@ pub use environment::{
 pub use estimate::{Estimate, RunCount, estimate};
 pub use exec::{Halt, Job, Pool, Workers};
 pub use folder::{Pending, StudyFolder};
+pub use gpu_model::refuse_other_gpus;
 pub use lanes::serve;
 pub use plan::Plan;
 pub use predictions::{TestRows, test_rows};
@@ -184,7 +187,9 @@ pub fn prepare(
     let task = study.arms.first().map_or(Task::Binary, Arm::task);
     let report = &mut |what: &str| observer.on_stage(what);
     let prepared = data::prepare(data, embedding, task, cache, report)?;
-    let plan = plan::plan(study, prepared, pool.machine_info())?;
+    let mut plan = plan::plan(study, prepared, pool.machine_info())?;
+    let logging = &mut plan.study.experiment.train.logging;
+    logging.curves = logging.curves.for_runs(plan.runs.len());
     for arm in &plan.study.arms {
         review::refuse_endless(arm, &plan.training_length(arm))?;
     }

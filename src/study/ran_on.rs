@@ -63,6 +63,12 @@ impl RunFolder {
         }
     }
 
+    /// The GPUs on which the run was trained, as far as it was on GPUs.
+    pub(super) fn gpus(&self) -> BTreeSet<String> {
+        let lines: Vec<RanOn> = files::read_sealed_lines(&self.ran_on_log()).unwrap_or_default();
+        lines.into_iter().filter_map(|line| line.gpu).collect()
+    }
+
     /// The processors or GPUs on which the run was trained; none where that is not known.
     pub fn hardware(&self) -> BTreeSet<String> {
         let lines: Vec<RanOn> = files::read_sealed_lines(&self.ran_on_log()).unwrap_or_default();

@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything that the results of a run depend on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,15 +191,27 @@ pub struct TimingLine {
 }
 
 /// The paths of one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The record, where it was read for good.
+    known: Option<Arc<Option<Record>>>,
 }
 
 impl RunFolder {
     /// The folder of a run; it need not exist yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), known: None }
+    }
+
+    /// The same folder with its record as it is now: whoever reads many files of many runs need not read it
+    /// again for each.
+    ///
+    /// # Errors
+    /// As [`RunFolder::record`].
+    pub(super) fn with_record(mut self) -> Result<Self> {
+        self.known = Some(Arc::new(self.record()?));
+        Ok(self)
     }
 
     /// The folder itself.
@@ -256,7 +269,10 @@ impl RunFolder {
     /// A [`UserError`](crate::error::UserError) with the way to repeat the run where the record is damaged;
     /// plain ones where it is no file or may not be read. So for all readers of this folder.
     pub fn record(&self) -> Result<Option<Record>> {
-        self.told(files::read_sealed_json(&self.record_file()))
+        match &self.known {
+            Some(known) => Ok(Option::clone(known)),
+            None => self.told(files::read_sealed_json(&self.record_file())),
+        }
     }
 
     /// Replaces the record.

@@ -152,7 +152,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn write(path: &Path, lines: impl Iterator<Item = Value>) {
-        files::append_lines(path, &lines.collect::<Vec<_>>()).unwrap();
+        Log::open(path).unwrap().append(&lines.collect::<Vec<_>>()).unwrap();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How a study stands, read from its folder alone: no worker, no libtorch, no data.
 
 use super::additions::Additions;
+use super::checked::Depth;
 use super::cluster::{Crew, Member};
 use super::environment::sessions;
 use super::folder::{in_use, resolved, run_folders};
@@ -8,11 +9,13 @@ use super::rates::{Tuning, read_undamaged, settled};
 use super::record::{Definition, Record, RunFolder, Status};
 use super::run::Run;
 use super::summary::{ArmSummary, summarise};
+use super::time_left::{OpenRun, time_left};
 use crate::config::{Arm, Study};
 use crate::data;
 use crate::error::UserError;
 use crate::train::TrainingLength;
 use anyhow::Result;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,6 +41,8 @@ pub struct StudyStatus {
     pub others: Vec<RunStatus>,
     /// How its last session adds seeds, or added them.
     pub additions: Option<Additions>,
+    /// Until its runs are over, with the equal workers that live; `None` where that is not known.
+    pub seconds_left: Option<f64>,
     /// Which finished runs count although the file does not name them, and which do not.
     pub notes: Vec<String>,
 }
@@ -120,33 +125,24 @@ impl StudyStatus {
         }
         let study = settled(&study, &tunings);
         let all = Run::all(&study);
+        let depth = if all.len() > MOST_READ_WHOLE { Depth::Logs } else { Depth::All };
+        notes.extend((depth == Depth::Logs).then(|| NOT_READ.to_owned()));
         let planned: BTreeSet<String> = all.iter().map(Run::id).collect();
         let data = data::kept_hash(&folder.join("data"));
         let epochs = |arm: &Arm| rows.map(|rows| TrainingLength::new(arm, rows).epochs());
-        let of_runs = |runs: &[Run]| -> Result<Vec<RunStatus>> {
-            let of_run = |run: &Run| {
-                let files = RunFolder::new(&folder.join(run.id()));
-                let (mut stands, record) = run_status(&files, run.id())?;
-                stands.planned_epochs = epochs(&run.arm);
-                if let RunState::NotStarted = stands.state
-                    && let Some((is_trained, epochs)) = crew.stands(folder, &stands.run)?
-                {
-                    let state = if is_trained { RunState::Running } else { RunState::Interrupted };
-                    (stands.state, stands.epochs) = (state, epochs);
-                }
-                let elsewhere =
-                    record.and_then(|of| belongs_elsewhere(&files, &of, run, data.as_deref()));
-                if let Some(error) = elsewhere {
-                    stands.state = RunState::of_damage(error);
-                }
-                Ok(stands)
-            };
-            runs.iter().map(of_run).collect()
+        let of_run = |run: &Run| {
+            let mut stands = stands_of(run, (folder, &crew), data.as_deref(), depth)?;
+            stands.planned_epochs = epochs(&run.arm);
+            Ok(stands)
         };
+        let of_runs = |runs: &[Run]| runs.par_iter().map(of_run).collect::<Result<Vec<_>>>();
         let (runs, tuning_runs) = (of_runs(&all)?, of_runs(&tuning)?);
-        let others = other_runs(folder, &planned, &epochs)?;
+        let others = other_runs(folder, &planned, &epochs, depth)?;
         let arms = arms_of(&study, &all, &runs, folder)?;
         let workers = crew.members;
+        let each = all.iter().chain(&tuning).zip(runs.iter().chain(&tuning_runs));
+        let open: Vec<OpenRun<'_>> = each.filter_map(open_run).collect();
+        let seconds_left = rows.and_then(|rows| time_left(&arms, &open, &workers, rows));
         Ok(Self {
             study,
             in_use,
@@ -157,6 +153,7 @@ impl StudyStatus {
             tunings,
             others,
             additions,
+            seconds_left,
             notes,
         })
     }
@@ -179,24 +176,62 @@ impl StudyStatus {
     }
 }
 
+/// A run that is still to be trained, or to be trained on.
+fn open_run<'r>((run, stands): (&'r Run, &RunStatus)) -> Option<OpenRun<'r>> {
+    use RunState::{Diverged, Failed, Finished};
+    if matches!(stands.state, Finished | Diverged { .. } | Failed { .. }) {
+        return None;
+    }
+    let planned = stands.planned_epochs.unwrap_or(1).max(1);
+    Some(OpenRun { run, done: stands.epochs as f64 / planned as f64 })
+}
+
+/// How a run of the study stands; the caller knows the epochs that are planned.
+fn stands_of(
+    run: &Run,
+    (folder, crew): (&Path, &Crew),
+    data: Option<&str>,
+    depth: Depth,
+) -> Result<RunStatus> {
+    let files = RunFolder::new(&folder.join(run.id()));
+    let (mut stands, record) = run_status(&files, run.id(), depth)?;
+    if let RunState::NotStarted = stands.state
+        && let Some((is_trained, epochs)) = crew.stands(folder, &stands.run)?
+    {
+        let state = if is_trained { RunState::Running } else { RunState::Interrupted };
+        (stands.state, stands.epochs) = (state, epochs);
+    }
+    if let Some(error) = record.and_then(|of| belongs_elsewhere(&files, &of, run, data)) {
+        stands.state = RunState::of_damage(error);
+    }
+    Ok(stands)
+}
+
 /// Runs in a folder that its study has no more.
 fn other_runs(
     folder: &Path,
     planned: &BTreeSet<String>,
     epochs: &dyn Fn(&Arm) -> Option<u64>,
+    depth: Depth,
 ) -> Result<Vec<RunStatus>> {
     let mut others = Vec::new();
     for path in run_folders(folder)? {
         let id = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
         let files = RunFolder::new(&path);
         if !planned.contains(&id) && files.path().join("record.json").exists() {
-            let (mut stands, record) = run_status(&files, id)?;
+            let (mut stands, record) = run_status(&files, id, depth)?;
             stands.planned_epochs = record.and_then(|of| epochs(&of.definition.arm));
             others.push(stands);
         }
     }
     Ok(others)
 }
+
+/// Of more runs than this only records and logs are read: their weights may be more than a disk reads soon.
+const MOST_READ_WHOLE: usize = 200;
+
+const NOT_READ: &str = "of so many runs only records and logs were read for damage, not weights and predictions: \
+    `batchscope run` and `report` read what they use";
 
 /// What is said of a study whose sessions are not all known.
 const LOST: &str = "`environment.json` is missing or was damaged, so how often these results were looked at, \
@@ -221,11 +256,13 @@ fn arms_of(
 }
 
 /// How a run stands, and its record where that can be read; the caller knows the epochs that are planned.
-fn run_status(files: &RunFolder, run: String) -> Result<(RunStatus, Option<Record>)> {
+fn run_status(files: &RunFolder, run: String, depth: Depth) -> Result<(RunStatus, Option<Record>)> {
     // The lock first: a run that ends between the two looks is then seen as it ended.
     let training = in_use(files.path());
     let status = |state, epochs| RunStatus { run, state, epochs, planned_epochs: None };
-    if let Some(error) = files.damage() {
+    let known = files.clone().with_record();
+    let files = known.as_ref().unwrap_or(files);
+    if let Some(error) = files.damage_of(depth) {
         // What is wrong with the record is told by the state.
         let record = files.record().ok().flatten();
         return Ok((status(RunState::of_damage(error), 0), record));

@@ -8,7 +8,9 @@ use crate::spec::Metrics;
 use crate::stats::{self, Summary};
 use crate::train::EpochMetrics;
 use anyhow::Result;
+use rayon::prelude::*;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What the runs of one arm came to.
@@ -53,10 +55,11 @@ pub(super) fn summarise(arms: &[Arm], runs: &[Run], folder: &Path) -> Result<Vec
 }
 
 fn summarise_arm(arm: &Arm, runs: &[&Run], folder: &Path) -> Result<ArmSummary> {
-    let mut finished = Vec::new();
-    for run in runs {
-        finished.extend(FinishedRun::read(&RunFolder::new(&folder.join(run.id())), arm)?);
-    }
+    let read = |run: &&Run| -> Result<Option<FinishedRun>> {
+        FinishedRun::read(&RunFolder::new(&folder.join(run.id())).with_record()?, arm)
+    };
+    let finished: Result<Vec<Option<FinishedRun>>> = runs.par_iter().map(read).collect();
+    let finished: Vec<FinishedRun> = finished?.into_iter().flatten().collect();
     let of = |value: fn(&FinishedRun) -> f64| {
         stats::summarise(&finished.iter().map(value).collect::<Vec<_>>())
     };
@@ -151,9 +154,9 @@ pub(super) fn failures_of<'r>(
     ends: impl Iterator<Item = (&'r Run, &'r Option<RunEnd>)>,
 ) -> Result<Vec<Failure>> {
     let mut failures = Vec::new();
-    let mut in_this_session = Vec::new();
+    let mut in_this_session = BTreeSet::new();
     for (run, end) in ends {
-        in_this_session.push(run.id());
+        in_this_session.insert(run.id());
         if let Some(end @ (RunEnd::Diverged { .. } | RunEnd::Failed { .. })) = end {
             failures.push((run.clone(), end.clone()));
         }

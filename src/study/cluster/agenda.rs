@@ -1,7 +1,6 @@
 //! What is left to do of a study, as its records say: no worker decides it, so all decide the same.
 
-use super::claims::listed;
-use crate::files;
+use crate::files::{self, listed};
 use crate::study::additions::{Additions, Decide, Decision, Look, Stop, next_look};
 use crate::study::environment::Sessions;
 use crate::study::exec::Job;

@@ -1,15 +1,14 @@
 //! A `batchscope run`, which has a study for itself, beside equal workers.
 
 use super::attempts;
-use super::claims::listed;
 use super::members::{Member, Presence, Watch, members};
 use super::site::{Who, living, work_folder};
 use crate::error::UserError;
-use crate::files;
+use crate::files::{self, listed};
 use crate::study::Observer;
 use crate::study::folder::StudyFolder;
 use crate::study::plan::Plan;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::fs;
 use std::path::PathBuf;
 
@@ -33,7 +32,7 @@ impl Alone {
         let path = folder.path();
         let work = work_folder(path);
         files::refuse_link(&work)?;
-        fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+        files::make_folder(&work)?;
         let member = Member { alone: true, ..who.member(plan) };
         let presence = Some(Presence::begin(&work.join("workers"), member)?);
         let alone = Self { presence, work };

@@ -1,6 +1,6 @@
 //! Attempts: each claim of a run trains in a folder of its own, `runs/NAME.0003`, laid out as that of a run.
 
-use super::claims::listed;
+use crate::files::{self, listed, patiently};
 use crate::study::record::{Definition, Record, RunFolder, Status};
 use crate::study::resume::trouble;
 use crate::train::load_checkpoint;
@@ -44,7 +44,17 @@ pub(super) fn failures(attempts: &Path, name: &str) -> Result<usize> {
 /// it meets then is an error of its own attempt, whose result nobody needs.
 pub(super) fn remove(attempts: &Path, name: &str) -> Result<()> {
     for (_, path) in of_run(attempts, name)? {
-        fs::remove_dir_all(path).ok();
+        patiently(&path, || fs::remove_dir_all(&path)).ok();
+    }
+    Ok(())
+}
+
+/// Removes what is left of attempts at runs that all have their results: a worker that was thought dead may
+/// have written there, and have been killed before it could clear that away.
+pub(super) fn sweep(attempts: &Path) -> Result<()> {
+    for name in listed(attempts)? {
+        let left = attempts.join(name);
+        patiently(&left, || fs::remove_dir_all(&left)).ok();
     }
     Ok(())
 }
@@ -53,7 +63,7 @@ pub(super) fn remove(attempts: &Path, name: &str) -> Result<()> {
 pub(super) fn record_failure(path: &Path, definition: &Definition, message: &str) -> Result<()> {
     let folder = RunFolder::new(path);
     let status = Status::Failed { message: message.to_owned() };
-    fs::create_dir_all(path)?;
+    files::make_folder(path)?;
     folder.write_record(&Record::new(status, definition.clone())?)
 }
 
@@ -65,7 +75,7 @@ pub(super) fn take_over(
     definition: &Definition,
 ) -> Result<PathBuf> {
     let mine = folder(attempts, name, generation);
-    fs::create_dir_all(&mine).with_context(|| format!("cannot make {}", mine.display()))?;
+    files::make_folder(&mine)?;
     let moments = definition.arm.train.optimizer.rule().moments();
     let step = |path: &Path| {
         let checkpoint = RunFolder::new(path).checkpoint();
@@ -104,9 +114,11 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     pairs.push((old.evaluation_timing_log(), new.evaluation_timing_log()));
     pairs.push((old.ran_on_log(), new.ran_on_log()));
     for (old, new) in pairs {
-        if let Some(folder) = new.parent().filter(|_| old.exists()) {
-            fs::create_dir_all(folder)?;
-            fs::copy(&old, &new).with_context(|| format!("cannot copy {}", old.display()))?;
+        let is_there = files::is_there(&old)?;
+        if let Some(folder) = new.parent().filter(|_| is_there) {
+            files::make_folder(folder)?;
+            let copied = patiently(&old, || fs::copy(&old, &new));
+            copied.with_context(|| format!("cannot copy {}", old.display()))?;
         }
     }
     Ok(())
@@ -133,8 +145,9 @@ pub(super) fn bring_back(attempts: &Path, study: &Path) -> Result<()> {
                 let running = Record::new(Status::Running, definition)?;
                 RunFolder::new(&path).write_record(&running)?;
             }
-            place.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::rename(&path, &place).with_context(|| format!("cannot move {}", path.display()))?;
+            place.parent().map_or(Ok(()), files::make_folder)?;
+            let moved = patiently(&place, || fs::rename(&path, &place));
+            moved.with_context(|| format!("cannot move {}", path.display()))?;
         }
     }
     Ok(())

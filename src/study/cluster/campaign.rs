@@ -3,7 +3,8 @@
 
 #[cfg(test)]
 mod tests {
-    use crate::study::cluster::claims::{Claims, is_listed, listed, publish};
+    use crate::files::listed;
+    use crate::study::cluster::claims::{Claims, is_listed, publish};
     use crate::study::cluster::members::{Member, Presence, Watch, members};
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;

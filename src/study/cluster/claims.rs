@@ -8,7 +8,7 @@
 //! result: each attempt has a folder of its own, and one `rename(2)` moves it to the run's place. If another
 //! attempt is there already, its bits are the same.
 
-use crate::files;
+use crate::files::{self, listed, patiently};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -71,17 +71,6 @@ fn file_name(generation: u32) -> String {
     format!("{generation:04}")
 }
 
-/// The names in a folder; none where there is no folder.
-pub(super) fn listed(folder: &Path) -> Result<BTreeSet<String>> {
-    let place = || format!("cannot list {}", folder.display());
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        entries => entries.with_context(place)?,
-    };
-    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    names.collect::<io::Result<_>>().with_context(place)
-}
-
 /// Makes a file that holds this text, if there is none of its name; whether it was this call that made it.
 /// The folder is made if need be.
 pub(super) fn put_if_absent(path: &Path, text: &str) -> Result<bool> {
@@ -104,7 +93,7 @@ pub(super) fn put_if_absent(path: &Path, text: &str) -> Result<bool> {
             Err(error) => Err(error),
         }
     };
-    put().with_context(|| format!("cannot make {}", path.display()))
+    patiently(path, put).with_context(|| format!("cannot make {}", path.display()))
 }
 
 /// Whether a file system has no second names for files.
@@ -131,10 +120,11 @@ pub(super) enum Published {
 pub(super) fn publish(attempt: &Path, place: &Path) -> Result<Published> {
     let error = || format!("cannot move {} to {}", attempt.display(), place.display());
     let folder = place.parent().context("a run lies in no folder")?;
-    fs::create_dir_all(folder).with_context(error)?;
-    match fs::rename(attempt, place) {
+    files::make_folder(folder).with_context(error)?;
+    match patiently(place, || fs::rename(attempt, place)) {
         Ok(()) => {
-            fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(error)?;
+            let last = patiently(folder, || fs::File::open(folder)?.sync_all());
+            last.with_context(error)?;
             Ok(Published::Mine)
         }
         Err(cause) if is_taken(&cause) => Ok(Published::Another),
@@ -161,6 +151,7 @@ pub(super) fn is_listed(path: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::faults;
 
     #[test]
     fn of_many_that_claim_at_once_one_is_first() {
@@ -198,6 +189,32 @@ mod tests {
         mine.release("job", 1).unwrap();
         assert_eq!(other.newest("job").unwrap(), Some(Claim { generation: 2, worker: None }));
         assert!(other.put("job", 3).unwrap());
+    }
+
+    #[test]
+    fn claims_and_publishing_outlast_a_file_system_that_is_away_for_a_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let claims = Claims::new(&folder.path().join("claims"), "me");
+        let plants = [faults::plant, faults::plant_lost_answers];
+        for (generation, plant) in (1..).zip(plants) {
+            plant("claims/job", 2, libc::ESTALE);
+            assert!(claims.put("job", generation).unwrap());
+            plant("claims/job", 2, libc::EIO);
+            let mine = Claim { generation, worker: Some("me".into()) };
+            assert_eq!(claims.newest("job").unwrap(), Some(mine));
+            let attempt = folder.path().join(format!("attempt-{generation}"));
+            let place = folder.path().join(format!("small/seed-{generation}"));
+            fs::create_dir(&attempt).unwrap();
+            fs::write(attempt.join("record.json"), "{}").unwrap();
+            plant("small/seed", 2, libc::ETIMEDOUT);
+            assert_eq!(publish(&attempt, &place).unwrap(), Published::Mine);
+            assert!(!attempt.exists() && place.join("record.json").exists());
+        }
+        assert_eq!(faults::left(), 0);
+        faults::plant("claims/job", 6, libc::EIO);
+        let error = claims.put("job", 3).unwrap_err();
+        assert!(format!("{error:#}").contains("claims/job/0003 failed 6 times"), "{error:#}");
+        assert_eq!(files::no_room(&error), Some(files::NoRoom::Away));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! The workers of a study as a reader of its folder sees them, who is none of them.
 
 use super::attempts;
-use super::claims::listed;
 use super::members::{Member, SILENT_BEATS, members};
 use super::site::work_folder;
 use crate::error::UserError;
-use crate::files;
+use crate::files::{self, listed, patiently};
 use crate::study::record::{RunFolder, wall_clock};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -75,7 +74,7 @@ pub fn stop(study: &Path, undo: bool) -> Result<Vec<Member>> {
     }
     let path = work.join("stop");
     match undo {
-        true if listed(&work)?.contains("stop") => fs::remove_file(&path)?,
+        true if listed(&work)?.contains("stop") => patiently(&path, || fs::remove_file(&path))?,
         true => {}
         false => files::write_text(&path, "all workers save and end\n")?,
     }

@@ -1,6 +1,7 @@
 //! The end of a study that equal workers trained: what stands in its folder, and its report.
 
 use super::agenda::Agenda;
+use super::attempts;
 use super::site::Site;
 use crate::files;
 use crate::study::run::Run;
@@ -15,6 +16,7 @@ pub(super) fn finish(
     report: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<bool> {
     let folder = site.folder.path().to_owned();
+    attempts::sweep(&site.attempts())?;
     let mark = mark(site, agenda)?;
     let reported = site.work.join("reported");
     if files::read_text(&reported).is_ok_and(|found| found == mark) {

@@ -3,8 +3,7 @@
 //! Each worker rewrites a file `workers/ID.json` every 30 seconds, with a counter in it. A reader judges by the
 //! counter and its own clock: it never uses a time that another machine wrote.
 
-use super::claims::listed;
-use crate::files;
+use crate::files::{self, listed};
 use crate::study::record::wall_clock;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,21 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+/// How far a worker is with one of its runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// As `Run::id` gives it.
+    pub run: String,
+    /// Training rows seen so far.
+    pub examples: u64,
+    /// Training rows that its budget allows.
+    pub all_examples: u64,
+    /// Training rows a second, as it last said.
+    pub examples_per_second: f64,
+    /// Until its budget is spent, with what is measured and written.
+    pub seconds_left: f64,
+}
 
 /// What a worker says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +55,9 @@ pub struct Member {
     pub seen: f64,
     /// The runs that it trains.
     pub runs: Vec<String>,
+    /// How far it is with them; empty for those of which it has heard nothing yet.
+    #[serde(default)]
+    pub progress: Vec<Standing>,
     /// How many runs it brought to an end.
     pub ended_runs: u64,
     /// Whether it has ended, and said so.
@@ -63,6 +80,7 @@ impl Member {
             began: now,
             seen: now,
             runs: Vec::new(),
+            progress: Vec::new(),
             ended_runs: 0,
             ended: false,
         }
@@ -108,13 +126,16 @@ impl Shared {
     /// Writes what it says. The folder is there: one that was removed is not made again.
     fn write(&self) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        if !folder.is_dir() {
+        if !files::is_there(folder)? {
             bail!("{} is gone", folder.display());
         }
-        let mut member = self.state();
-        member.counter += 1;
-        member.seen = wall_clock();
-        files::write_json(&self.path, &*member)
+        let member = {
+            let mut member = self.state();
+            member.counter += 1;
+            member.seen = wall_clock();
+            member.clone()
+        };
+        files::write_json(&self.path, &member)
     }
 
     /// The same from beat to beat: what fails once may work the next time.
@@ -132,7 +153,7 @@ impl Presence {
         let beat = Duration::from_secs_f64(member.beat_seconds);
         let path = file(workers, &member.id);
         let state = Mutex::new(member);
-        std::fs::create_dir_all(workers)?;
+        files::make_folder(workers)?;
         let shared = Arc::new(Shared { path, state, failed: AtomicU32::new(0) });
         shared.write()?;
         let (end, ended) = channel::<()>();
@@ -153,7 +174,15 @@ impl Presence {
     /// Changes what it says of its runs; seen from the next beat on.
     pub(in crate::study) fn set_runs(&self, runs: Vec<String>, ended_runs: u64) {
         let mut member = self.shared.state();
+        member.progress.retain(|standing| runs.contains(&standing.run));
         (member.runs, member.ended_runs) = (runs, ended_runs);
+    }
+
+    /// Says how far one of its runs is; seen from the next beat on.
+    pub(super) fn set_standing(&self, standing: Standing) {
+        let mut member = self.shared.state();
+        member.progress.retain(|old| old.run != standing.run);
+        member.progress.push(standing);
     }
 
     /// Whether it could not say that it lives for so long that others may soon take it for dead.

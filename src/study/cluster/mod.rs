@@ -6,6 +6,7 @@
 //! site        the study's folder as workers share it
 //! alone       a `batchscope run` that wants the study for itself
 //! attempts    a folder for each claim of a run; taking over the newest checkpoint
+//! place       where in the list a worker begins; `pace` says how far and how fast it is
 //! claims      who does what; an attempt that ended gets its place by one rename
 //! members     which workers are alive
 //! crew        the workers as a reader of the folder sees them
@@ -21,6 +22,8 @@ mod claims;
 mod crew;
 mod finish;
 mod members;
+mod pace;
+mod place;
 mod self_test;
 mod site;
 mod work;
@@ -28,6 +31,6 @@ mod work;
 pub use alone::Alone;
 pub(super) use crew::Crew;
 pub use crew::stop;
-pub use members::Member;
+pub use members::{Member, Standing};
 pub use site::{Site, Who, shared_study};
 pub use work::{WorkEnd, WorkOutcome, WorkRequest, work};

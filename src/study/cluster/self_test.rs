@@ -2,8 +2,9 @@
 //!
 //! One machine cannot prove what two see of each other: `scripts/cluster_test --folder DIR` on two hosts does.
 
-use super::claims::{is_taken, lacks_links, listed};
+use super::claims::{is_taken, lacks_links};
 use crate::error::UserError;
+use crate::files::{listed, patiently};
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -14,7 +15,8 @@ use std::path::Path;
 /// What is missing, and on which file system.
 pub(super) fn test(work: &Path, id: &str) -> Result<(), UserError> {
     let folder = work.join(format!("test-{id}"));
-    let tried = fs::create_dir_all(&folder).map_err(|error| said("no folder can be made", &error));
+    let made = patiently(&folder, || fs::create_dir_all(&folder));
+    let tried = made.map_err(|error| said("no folder can be made", &error));
     let tried = tried.and_then(|()| try_all(&folder));
     // What stays does no harm.
     fs::remove_dir_all(&folder).ok();
@@ -37,7 +39,8 @@ fn said(what: &str, error: &io::Error) -> String {
 
 fn try_all(folder: &Path) -> Result<(), String> {
     let at = |name: &str| folder.join(name);
-    fs::write(at("file"), "1").map_err(|error| said("no file can be written", &error))?;
+    let written = patiently(folder, || fs::write(at("file"), "1"));
+    written.map_err(|error| said("no file can be written", &error))?;
     match fs::hard_link(at("file"), at("link")) {
         Err(error) if lacks_links(&error) => {}
         Err(error) => return Err(said("no file can be given a second name (link)", &error)),

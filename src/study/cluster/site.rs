@@ -4,6 +4,7 @@
 //! layout             the version of all this
 //! study.yaml         the study, the same for all workers, however many seeds it comes to
 //! shared.json        what all workers must have in common
+//! gpu                the model of GPU of the first worker, where bits depend on it
 //! session.json       what stands in environment.json of this session
 //! workers/ID.json    one a worker, rewritten as long as it lives
 //! claims/JOB/0001    who does a job
@@ -12,16 +13,17 @@
 //! reported           what the last report was drawn from
 //! ```
 
-use super::claims::{Claim, Claims, listed, put_if_absent};
+use super::claims::{Claim, Claims, put_if_absent};
 use super::members::{Member, Presence, Watch, members};
 use super::self_test;
 use crate::config::{Growth, Source, Study};
 use crate::error::UserError;
-use crate::files;
+use crate::files::{self, listed};
 use crate::study::Observer;
 use crate::study::environment::{Sessions, sessions};
 use crate::study::exec::Pool;
 use crate::study::folder::{StudyFolder, held_alone, resolved};
+use crate::study::gpu_model::{refusal, refuse_other_gpus};
 use crate::study::plan::Plan;
 use crate::study::refuse_other_definitions;
 use anyhow::{Context, Result};
@@ -48,6 +50,8 @@ pub struct Who {
     pub job: Option<String>,
     /// How often it says that it lives.
     pub beat: Duration,
+    /// Whether it may train on another model of GPU than the others.
+    pub mixed: bool,
 }
 
 impl Who {
@@ -72,6 +76,8 @@ pub struct Site {
     pub(super) watch: Watch,
     pub(super) sessions: Sessions,
     pub(super) beat: Duration,
+    /// Runs that other workers train at a time, as last seen; one for each that has none yet.
+    pub(super) others: usize,
 }
 
 /// The study that workers share in a folder; before there is one, the study that its last session wrote down,
@@ -112,7 +118,7 @@ impl Site {
         let folder = StudyFolder::join(path)?;
         let work = work_folder(path);
         files::refuse_link(&work)?;
-        fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+        files::make_folder(&work)?;
         let member = who.member(plan);
         self_test::test(&work, &member.id)?;
         agree(&work.join("layout"), LAYOUT, |found| {
@@ -140,6 +146,7 @@ impl Site {
             }
         }
         agree_on_plan(&work, path, plan)?;
+        agree_on_gpu(&work, path, plan, who.mixed)?;
         folder.refuse_links(plan)?;
         refuse_other_definitions(plan, &folder)?;
         if crate::data::kept_hash(&path.join("data")).as_ref() != Some(&plan.data.facts.hash) {
@@ -156,7 +163,8 @@ impl Site {
         if !listed(path)?.contains("study.yaml") {
             folder.write_resolved(plan)?;
         }
-        Ok(Self { folder, work, presence, claims, watch, sessions, beat: who.beat })
+        let (beat, others) = (who.beat, 0);
+        Ok(Self { folder, work, presence, claims, watch, sessions, beat, others })
     }
 
     /// Where attempts are.
@@ -169,6 +177,9 @@ impl Site {
     pub(super) fn look(&mut self) -> Result<bool> {
         let all = members(&self.work.join("workers"))?;
         self.watch.look(&all, Instant::now());
+        let me = self.presence.member().id;
+        let others = all.values().filter(|of| of.id != me && self.watch.is_alive(&of.id));
+        self.others = others.map(|of| of.runs.len().max(1)).sum();
         Ok(all.values().any(|of| of.alone && self.watch.is_alive(&of.id)))
     }
 
@@ -247,6 +258,33 @@ fn agree_on_plan(work: &Path, path: &Path, plan: &Plan) -> Result<()> {
     })
 }
 
+/// Refuses a worker on another model of GPU than the others, where bits depend on it: before it claims a run,
+/// and before the others have recorded one.
+fn agree_on_gpu(work: &Path, path: &Path, plan: &Plan, is_mixed: bool) -> Result<()> {
+    let here = plan.gpu_models();
+    let Some(model) = here.first() else { return Ok(()) };
+    let agreed = work.join("gpu");
+    if !is_mixed {
+        if !listed(work)?.contains("gpu") {
+            refuse_other_gpus(plan, path)?;
+        }
+        refusal(&here, &here, path).map_or(Ok(()), Err)?;
+    }
+    if put_if_absent(&agreed, model)? || is_mixed {
+        return Ok(());
+    }
+    let found = files::read_text(&agreed);
+    let found = found.with_context(|| format!("cannot read {}", agreed.display()))?;
+    refusal(&here, &[found].into(), path).map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// How long to wait between looks at workers that say so often that they live.
+fn pause(members: &[Member]) -> Duration {
+    let beats = members.iter().map(|of| of.beat_seconds);
+    let beat = beats.fold(f64::INFINITY, f64::min).clamp(0.0, 30.0);
+    Duration::from_secs_f64(beat / 15.0).max(Duration::from_millis(20))
+}
+
 /// The workers of this kind that live. One that is silent is watched until it is known, or known to be dead.
 pub(super) fn living(
     work: &Path,
@@ -275,6 +313,45 @@ pub(super) fn living(
         if alive.is_empty() || alive.iter().any(|of| is_changed(&of)) {
             return Ok(alive);
         }
-        sleep(Duration::from_millis(20));
+        sleep(pause(&alive));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Device, EngineKind};
+    use crate::study::gpu_model::plan_on;
+
+    #[test]
+    fn workers_that_begin_at_once_agree_on_a_gpu_model_before_one_claims_a_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let join = |engine, gpu: &str, is_mixed| {
+            let plan = plan_on(engine, &[Device::Cuda(0)], &[gpu]);
+            agree_on_gpu(&folder.path().join(".work"), folder.path(), &plan, is_mixed)
+        };
+        join(EngineKind::Fused, "NVIDIA T4", false).unwrap();
+        for _ in 0..2 {
+            join(EngineKind::Libtorch, "NVIDIA H100", false).unwrap();
+        }
+        let error = join(EngineKind::Libtorch, "NVIDIA L4", false).unwrap_err().to_string();
+        assert!(error.contains("NVIDIA L4") && error.contains("NVIDIA H100"), "{error}");
+        join(EngineKind::Libtorch, "NVIDIA L4", true).unwrap();
+        join(EngineKind::Fused, "NVIDIA L4", false).unwrap();
+        join(EngineKind::Libtorch, "NVIDIA H100", false).unwrap();
+    }
+
+    #[test]
+    fn workers_are_looked_at_as_often_as_fits_their_beat() {
+        let of = |beats: &[f64]| {
+            let member = |beat: &f64| {
+                let beat = Duration::from_secs_f64(*beat);
+                Member::new("node".into(), None, "cpu".into(), beat)
+            };
+            pause(&beats.iter().map(member).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[30.0, 60.0]), Duration::from_secs(2));
+        assert_eq!(of(&[30.0, 0.1]), Duration::from_millis(20));
+        assert_eq!(of(&[]), Duration::from_secs(2));
     }
 }

@@ -4,8 +4,11 @@ use super::agenda::{Agenda, Ledger};
 use super::attempts::{self, MOST_FAILURES};
 use super::claims::{Published, is_listed, is_taken, publish};
 use super::finish::finish;
+use super::pace::{Begun, Pace};
+use super::place::from_own_place;
 use super::site::Site;
 use crate::error::UserError;
+use crate::files::{self, patiently};
 use crate::study::additions::{Additions, Decide};
 use crate::study::exec::{Halt, Job, Pool};
 use crate::study::plan::Plan;
@@ -97,6 +100,7 @@ pub fn work(
         request,
         ledger: Ledger::default(),
         mine: BTreeMap::new(),
+        begun: BTreeMap::new(),
         claimed: 0,
         trained: 0,
         failed_here: BTreeSet::new(),
@@ -126,6 +130,7 @@ struct Worker<'w> {
     request: WorkRequest<'w>,
     ledger: Ledger,
     mine: BTreeMap<usize, Mine>,
+    begun: BTreeMap<String, Begun>,
     /// Jobs that were claimed so far.
     claimed: usize,
     trained: u64,
@@ -173,12 +178,14 @@ impl Worker<'_> {
                 }
                 continue;
             }
-            let mine = &self.mine;
+            let Self { mine, begun, site, .. } = self;
             let of = |index: usize| {
                 let Mine { job, folder, .. } = &mine[&index];
                 (job, RunFolder::new(folder))
             };
-            if let Some((index, end)) = pool.next_end(&plan, &of, observer)? {
+            let presence = &site.presence;
+            let mut pace = Pace { plan: &plan, presence, begun, observer: &mut *observer };
+            if let Some((index, end)) = pool.next_end(&plan, &of, &mut pace)? {
                 self.ended(index, &end, &plan)?;
                 agenda = None;
             }
@@ -263,7 +270,8 @@ impl Worker<'_> {
     fn claim(&mut self, agenda: &Agenda) -> Result<Option<Mine>> {
         // What failed here may succeed elsewhere.
         let company = !self.failed_here.is_empty() && self.site.has_company()?;
-        for job in &agenda.jobs {
+        let me = self.site.presence.member().id;
+        for job in from_own_place(&agenda.jobs, &me, self.site.others) {
             let name = name(job);
             let is_mine = self.mine.values().any(|mine| mine.name == name);
             let is_others =
@@ -298,8 +306,7 @@ impl Worker<'_> {
             return Ok(None);
         }
         let attempts = self.site.attempts();
-        fs::create_dir_all(&attempts)
-            .with_context(|| format!("cannot make {}", attempts.display()))?;
+        files::make_folder(&attempts)?;
         if !self.move_aside(run, name)? {
             return Ok(None);
         }
@@ -319,7 +326,7 @@ impl Worker<'_> {
             return Ok(false);
         }
         let aside = attempts::folder(&self.site.attempts(), name, 0);
-        match fs::rename(&place, &aside) {
+        match patiently(&aside, || fs::rename(&place, &aside)) {
             // Another worker may have done it; one that lies there already is not needed twice.
             Err(error) if is_taken(&error) => fs::remove_dir_all(&place)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}

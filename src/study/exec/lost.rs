@@ -1,7 +1,8 @@
-//! How runs and studies end whose worker is gone, or whose disk takes no more.
+//! How runs and studies end whose worker is gone, or whose disk takes no more or is away.
 
 use super::executor::WorkerExit;
 use crate::error::UserError;
+use crate::files;
 use crate::study::folder::StudyFolder;
 use crate::study::killed::{Killed, said_of};
 use crate::study::plan::Plan;
@@ -11,12 +12,14 @@ use crate::study::run::Run;
 use anyhow::Result;
 use std::fs;
 
-/// The error of a study whose disk takes no more.
+/// The error of a study whose disk takes no more or is away.
 pub(super) fn stopped_for(why: NoRoom, folder: &StudyFolder) -> anyhow::Error {
     let NoRoom { message, hint } = why;
     let folder = folder.path().display();
+    // A worker says what to do, and by that why.
+    let disk = if hint == files::NoRoom::Away.hint() { "is away" } else { "takes no more" };
     UserError::new(
-        format!("the study in {folder} stopped, since its disk takes no more: {message}"),
+        format!("the study in {folder} stopped, since its disk {disk}: {message}"),
         format!("{hint}, and runs that are not finished go on from what is saved"),
     )
     .into()

@@ -16,8 +16,7 @@ mod target;
 pub(super) use arms::standings;
 
 use super::block::{Block, Cell, Section, Table};
-use super::cautions::is_never_folded;
-use super::words::Scale;
+use super::words::{Scale, is_never_folded};
 use super::{Report, tables, words};
 use crate::analysis::{Claim, Effect, Factor, Finding, Findings, Front, Price, Results, Split};
 use crate::format::count;

@@ -1,9 +1,9 @@
 //! A whole study of another score than accuracy, from its numbers to everything that is said of it.
 
 use super::*;
-use crate::analysis::tests::{arm, results, sharpness};
+use crate::analysis::tests::{gap_arms, point, results, sharpness};
 use crate::analysis::{
-    ArmFinding, ArmResults, Budget, Line, LinePoint, Point, Rate, SharpnessRun, Target, Tuning,
+    ArmFinding, ArmResults, Line, LinePoint, Point, SharpnessRun, Target, Tuning,
 };
 use crate::config::{Source as File, Study};
 use crate::spec::{MetricInfo, Unit};
@@ -15,29 +15,21 @@ fn score(info: &MetricInfo, accuracy: f64) -> f64 {
     if info.falls() { -error * (1.0 - accuracy) } else { accuracy }
 }
 
-fn one_arm(
-    info: &MetricInfo,
-    place: usize,
-    (size, rate, budget, accuracy): (usize, Rate, Budget, f64),
-) -> ArmResults {
-    let own = 1e-3 * place as f64;
-    let mut arm = arm(size, &[accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]);
+/// With curves and answers to test rows, and scores of a metric in place of accuracies.
+fn measured(info: &MetricInfo, mut arm: ArmResults) -> ArmResults {
     for (seed, run) in &mut arm.runs {
         let point = |at: u64| Point {
-            step: 10 * at,
-            examples: 10 * at * size as u64,
+            examples: 10 * at * arm.batch_size as u64,
             seconds: at as f64,
-            score: score(info, run.validation - 0.01 * at.abs_diff(6) as f64),
-            loss: 0.5,
             train: Some([0.4, score(info, run.validation + 0.02)]),
-            watched: None,
+            ..point(10 * at, score(info, run.validation - 0.01 * at.abs_diff(6) as f64))
         };
         run.curve = (1..=7).map(point).collect();
         run.rows = (0..60).map(|row| ((row + seed) % 5) as f32).collect();
         run.validation = score(info, run.validation);
         run.test = run.test.map(|test| score(info, test));
     }
-    ArmResults { name: format!("a{place}"), rate, budget, ..arm }
+    arm
 }
 
 fn one_minimum(arm: &ArmResults, seed: u64) -> SharpnessRun {
@@ -57,15 +49,11 @@ fn one_minimum(arm: &ArmResults, seed: u64) -> SharpnessRun {
 /// The five arms of a gap, with curves, answers of test rows, sharpness and lines.
 fn study(metric: Metric) -> Results {
     let info = metric.info();
-    let kinds = [
-        (32, Rate::Given, Budget::Epochs, 0.85),
-        (256, Rate::Given, Budget::Epochs, 0.80),
-        (32, Rate::Tuned, Budget::Epochs, 0.86),
-        (256, Rate::Tuned, Budget::Epochs, 0.83),
-        (256, Rate::Tuned, Budget::Steps, 0.84),
-    ];
-    let arms: Vec<ArmResults> =
-        kinds.into_iter().enumerate().map(|(place, kind)| one_arm(info, place, kind)).collect();
+    let arms = gap_arms(|place| {
+        let (accuracy, own) = ([0.85, 0.80, 0.86, 0.83, 0.84][place], 1e-3 * place as f64);
+        vec![accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]
+    });
+    let arms: Vec<ArmResults> = arms.into_iter().map(|arm| measured(info, arm)).collect();
     let minimum = |(place, seed): (usize, u64)| one_minimum(&arms[place], seed);
     let at = |alpha: f64| LinePoint {
         alpha,

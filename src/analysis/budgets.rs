@@ -155,7 +155,7 @@ fn flip<'f>(found: &[BudgetFinding], behind: Axis, arm: &'f ArmFinding) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{arm, results};
+    use super::super::tests::{arm, point, results};
     use super::*;
     use crate::stats::tests::near;
 
@@ -169,8 +169,7 @@ mod tests {
                     let step = epoch * 6400 / size as u64;
                     let score = 1.0 - 100.0 / (step as f64 + 200.0) + 1e-4 * *seed as f64;
                     let seconds = step as f64 * (1e-3 + size as f64 * 1e-5);
-                    let (examples, loss) = (6400 * epoch, 1.0 - score);
-                    Point { step, examples, seconds, score, loss, train: None, watched: None }
+                    Point { examples: 6400 * epoch, seconds, ..point(step, score) }
                 };
                 run.curve = (1..=8).map(point).collect();
                 run.validation = run.curve[7].score;

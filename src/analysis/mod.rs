@@ -316,6 +316,22 @@ pub(crate) mod tests {
         }
     }
 
+    /// The five arms of a gap between batch sizes 32 and 256, whose seeds have these scores.
+    pub(crate) fn gap_arms(mut scores: impl FnMut(usize) -> Vec<f64>) -> Vec<ArmResults> {
+        let kinds = [
+            (32, Rate::Given, Budget::Epochs),
+            (256, Rate::Given, Budget::Epochs),
+            (32, Rate::Tuned, Budget::Epochs),
+            (256, Rate::Tuned, Budget::Epochs),
+            (256, Rate::Tuned, Budget::Steps),
+        ];
+        let of = |(place, (size, rate, budget))| {
+            let name = format!("a{place}");
+            ArmResults { name, rate, budget, ..arm(size, &scores(place)) }
+        };
+        kinds.into_iter().enumerate().map(of).collect()
+    }
+
     /// A study of accuracy of these arms with the margin 0.005.
     pub(crate) fn results(arms: Vec<ArmResults>) -> Results {
         let examples = Examples { train: Some(6000), validation: Some(2000), test: Some(2000) };

@@ -201,6 +201,26 @@ impl Range {
     }
 }
 
+/// The observations that differ, and for each one its place among them: runs of an arm that end after as many
+/// steps are known by one bound, and a resample holds seeds several times.
+fn kinds(observations: &[Observation]) -> (Vec<Observation>, Vec<usize>) {
+    let mut places: BTreeMap<(u64, u8, u64), usize> = BTreeMap::new();
+    let mut kinds = Vec::new();
+    let mut place = |o: &Observation| {
+        let (kind, steps) = match o.steps {
+            Observed::At(steps) => (0, steps),
+            Observed::AtMost(steps) => (1, steps),
+            Observed::MoreThan(steps) => (2, steps),
+        };
+        *places.entry((o.batch_size.to_bits(), kind, steps.to_bits())).or_insert_with(|| {
+            kinds.push(*o);
+            kinds.len() - 1
+        })
+    };
+    let kind_of = observations.iter().map(&mut place).collect();
+    (kinds, kind_of)
+}
+
 /// (ln Emin, ln B_crit).
 fn solve(observations: &[Observation], range: &Range) -> Option<(f64, f64)> {
     let bounds = ((range.smallest / BEYOND).ln(), (range.largest * BEYOND).ln());
@@ -212,19 +232,23 @@ fn solve(observations: &[Observation], range: &Range) -> Option<(f64, f64)> {
     let n = observations.len() as f64;
     let mut b = observations.iter().map(|o| known(o) - curve(c, o.batch_size)).sum::<f64>() / n;
     let mut variance = 0.25;
+    let (kinds, kind_of) = kinds(observations);
     for _ in 0..500 {
-        let (mut sums, mut squares) = ([0.0; 5], 0.0);
-        for o in observations {
+        let terms = |o: &Observation| {
             let mean = b + curve(c, o.batch_size);
             let (expected, spread) = expectation(o.steps, mean, variance);
             let residual = expected - mean;
             // Of ln S by c; by b it is 1.
             let slope = -(-c).exp() / (1.0 / o.batch_size + (-c).exp());
-            let terms = [slope, slope * slope, residual, residual * slope, 1.0];
-            sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
-            squares += residual * residual + spread;
+            let square = residual * residual + spread;
+            [slope, slope * slope, residual, residual * slope, 1.0, square]
+        };
+        let terms: Vec<[f64; 6]> = kinds.iter().map(terms).collect();
+        let mut sums = [0.0; 6];
+        for kind in &kind_of {
+            sums.iter_mut().zip(terms[*kind]).for_each(|(sum, term)| *sum += term);
         }
-        let [slope, slopes, residual, product, count] = sums;
+        let [slope, slopes, residual, product, count, squares] = sums;
         let determinant = count * slopes - slope * slope;
         if determinant <= 1e-12 * count * count {
             return None;

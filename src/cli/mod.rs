@@ -171,16 +171,6 @@ enum Command {
     /// them, comparison/index.html: whether they agree on a batch size, and what about them can be
     /// compared. A study without finished runs is left out with a warning, and so is a damaged run,
     /// which makes the exit code 1.
-    ///
-    /// With --json: reports, a list of study, path, score (metric, sign_is_changed), answer (headline, certainty, label, reason, caveat,
-    /// next), caution_texts, gap, besides and rows (sentences), verdict (outcome, recommended, settled,
-    /// objective, rivals, more, cautions), group (of the arms compared), comparison (margin, best, seeds,
-    /// looks, level, arms), target (target, arms, trade_off, no_trade_off, of_several_rates, fastest,
-    /// in_budget), others (groups of arms), decomposition, no_decomposition, tunings, rates, budgets,
-    /// at_best, factors, fronts, noise, sharpness, audit and claims. Accuracies and their differences are
-    /// shares of 1. Of a score that should fall, such as RMSE, scores and differences have the other sign,
-    /// so that more is better; targets have not. For several studies comparison (agreement, batch_sizes, not_everywhere, silent, said,
-    /// notes, path), else null. damaged lists the runs that were left out, and why.
     Report(report::ReportArgs),
     /// Measure a finished run on a split of its study
     ///

@@ -7,7 +7,7 @@
 //! ```text
 //! decision   what finished runs decide for what runs next
 //! gather     the records of a study -> plain numbers for `analysis`; `facts` of its arms
-//! answer     the answer in a few words; `cautions` in sentences; `terminal` for the end of a run
+//! answer     the answer in a few words; `terminal` for the end of a run
 //! source     the commands that go on with a study; `recommended` the run that stands for it
 //! words      every sentence about what was found
 //! block      what a report consists of, and how it becomes Markdown, HTML, CSV and a terminal's text
@@ -23,7 +23,6 @@
 
 mod answer;
 mod block;
-mod cautions;
 mod decision;
 mod figures;
 mod gather;
@@ -158,7 +157,7 @@ fn told(study: &str, results: &Results, source: &Source, path: PathBuf) -> Repor
         study: study.to_owned(),
         score: Score { metric: results.score.metric, sign_is_changed: results.score.falls() },
         answer: answer::answer(results, &findings, source),
-        cautions: cautions.map(|of| cautions::sentence(of, results)).collect(),
+        cautions: cautions.map(|of| words::caution(of, results)).collect(),
         gap: words::gap_lines(&findings, results.margin),
         besides: words::besides(results, &findings),
         rows: Vec::new(),

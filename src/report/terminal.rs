@@ -4,7 +4,7 @@ use super::answer::{Answer, cut, from_best, short, standing, to_use};
 use super::block::{Cell, Table, aligned};
 use super::tables::mean_score;
 use super::words::Scale;
-use super::{Report, cautions, words};
+use super::{Report, words};
 use crate::analysis::{ArmFinding, Comparison, Findings};
 use crate::format::{duration, in_line};
 use crate::stats::Summary;
@@ -127,7 +127,7 @@ impl Report {
     /// What is never folded: leaks first, then failed runs and the rest.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
         let cautions = self.findings.verdict.cautions.iter().zip(&self.cautions);
-        let kept = cautions.filter(|(caution, _)| cautions::is_never_folded(caution));
+        let kept = cautions.filter(|(caution, _)| words::is_never_folded(caution));
         kept.map(|(_, said)| said.as_str())
     }
 }

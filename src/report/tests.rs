@@ -1,9 +1,9 @@
 //! A whole study of another score than accuracy, from its numbers to everything that is said of it.
 
 use super::*;
-use crate::analysis::tests::{arm, results, sharpness};
+use crate::analysis::tests::{gap_arms, point, results, sharpness};
 use crate::analysis::{
-    ArmFinding, ArmResults, Budget, Line, LinePoint, Point, Rate, SharpnessRun, Tuning,
+    ArmFinding, ArmResults, Line, LinePoint, Point, SharpnessRun, Target, Tuning,
 };
 use crate::config::{Source as File, Study};
 use crate::spec::{MetricInfo, Unit};
@@ -15,29 +15,21 @@ fn score(info: &MetricInfo, accuracy: f64) -> f64 {
     if info.falls() { -error * (1.0 - accuracy) } else { accuracy }
 }
 
-fn one_arm(
-    info: &MetricInfo,
-    place: usize,
-    (size, rate, budget, accuracy): (usize, Rate, Budget, f64),
-) -> ArmResults {
-    let own = 1e-3 * place as f64;
-    let mut arm = arm(size, &[accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]);
+/// With curves and answers to test rows, and scores of a metric in place of accuracies.
+fn measured(info: &MetricInfo, mut arm: ArmResults) -> ArmResults {
     for (seed, run) in &mut arm.runs {
         let point = |at: u64| Point {
-            step: 10 * at,
-            examples: 10 * at * size as u64,
+            examples: 10 * at * arm.batch_size as u64,
             seconds: at as f64,
-            score: score(info, run.validation - 0.01 * at.abs_diff(6) as f64),
-            loss: 0.5,
             train: Some([0.4, score(info, run.validation + 0.02)]),
-            watched: None,
+            ..point(10 * at, score(info, run.validation - 0.01 * at.abs_diff(6) as f64))
         };
         run.curve = (1..=7).map(point).collect();
         run.rows = (0..60).map(|row| ((row + seed) % 5) as f32).collect();
         run.validation = score(info, run.validation);
         run.test = run.test.map(|test| score(info, test));
     }
-    ArmResults { name: format!("a{place}"), rate, budget, ..arm }
+    arm
 }
 
 fn one_minimum(arm: &ArmResults, seed: u64) -> SharpnessRun {
@@ -57,15 +49,11 @@ fn one_minimum(arm: &ArmResults, seed: u64) -> SharpnessRun {
 /// The five arms of a gap, with curves, answers of test rows, sharpness and lines.
 fn study(metric: Metric) -> Results {
     let info = metric.info();
-    let kinds = [
-        (32, Rate::Given, Budget::Epochs, 0.85),
-        (256, Rate::Given, Budget::Epochs, 0.80),
-        (32, Rate::Tuned, Budget::Epochs, 0.86),
-        (256, Rate::Tuned, Budget::Epochs, 0.83),
-        (256, Rate::Tuned, Budget::Steps, 0.84),
-    ];
-    let arms: Vec<ArmResults> =
-        kinds.into_iter().enumerate().map(|(place, kind)| one_arm(info, place, kind)).collect();
+    let arms = gap_arms(|place| {
+        let (accuracy, own) = ([0.85, 0.80, 0.86, 0.83, 0.84][place], 1e-3 * place as f64);
+        vec![accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]
+    });
+    let arms: Vec<ArmResults> = arms.into_iter().map(|arm| measured(info, arm)).collect();
     let minimum = |(place, seed): (usize, u64)| one_minimum(&arms[place], seed);
     let at = |alpha: f64| LinePoint {
         alpha,
@@ -195,6 +183,50 @@ fn an_error_is_shown_as_it_is_and_the_lowest_is_the_best() {
     let numbers: Vec<f64> = row.split(',').filter_map(|cell| cell.parse().ok()).collect();
     // The mean, its spread, and the ends of its interval, from low to high.
     assert!((numbers[0] - 0.3).abs() < 1e-6 && numbers[2] < 0.3 && 0.3 < numbers[3], "{row}");
+}
+
+#[test]
+fn for_other_programs_more_is_better_and_an_arm_that_is_worse_lies_below_0() {
+    let source = Source { folder: "x".into(), command: vec![], most_seeds: None };
+    let of = |results: &Results| {
+        let report = told("x", results, &source, "x/report/index.html".into());
+        serde_json::to_value(report).unwrap()
+    };
+    let json = of(&study(Metric::Rmse));
+    assert_eq!(json["score"], serde_json::json!({ "metric": "rmse", "sign_is_changed": true }));
+    for (pointer, expected) in [
+        // Errors of 1.4 and 1.7, where 0.05 does not matter.
+        ("/comparison/arms/0/validation/mean", -1.4),
+        ("/comparison/arms/1/validation/mean", -1.7),
+        ("/comparison/arms/1/difference/mean", -0.3),
+        ("/comparison/arms/1/test_difference/mean", -0.3),
+        ("/comparison/margin", 0.05),
+        // Small minus large: the small batch size is better by 0.5.
+        ("/decomposition/validation/total/mean", 0.5),
+        ("/tunings/0/trials/0/validation/0", -2.0),
+        // What each arm's runs come to at their best, less the margin.
+        ("/target/target", -1.75),
+        ("/sharpness/barriers/0/ends/0", -1.0),
+        ("/sharpness/barriers/0/worst/mean", -3.5),
+    ] {
+        let found = json.pointer(pointer).and_then(Value::as_f64).unwrap();
+        assert!((found - expected).abs() < 1e-6, "{pointer}: {found}");
+    }
+    for ends in ["validation/interval", "difference/interval", "from_best"] {
+        let end = |end: &str| {
+            let found = json.pointer(&format!("/comparison/arms/1/{ends}/{end}"));
+            found.and_then(Value::as_f64).unwrap()
+        };
+        assert!(end("low") < end("high") && end("high") < 0.0, "{ends}");
+    }
+    // A loss is no metric: it is as it was measured.
+    let target = |metric: &str, falls| {
+        let target = Target { metric: metric.into(), value: 0.7, falls, is_score: false };
+        let declared_target = Some(target);
+        of(&Results { declared_target, ..study(Metric::Rmse) })["target"]["target"].clone()
+    };
+    assert_eq!([target("val_loss", true), target("val_mae", true)], [0.7, -0.7].map(Value::from));
+    assert_eq!(target("val_r2", false), 0.7);
 }
 
 #[test]

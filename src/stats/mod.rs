@@ -45,7 +45,7 @@ pub use iqm::{InterquartileMean, iqm};
 pub use multiple::holm;
 pub use noise::{GradientNoise, NoiseBlock, NoiseScale, gradient_noise};
 pub use power::{detectable, least_errors_to_margin, seeds_needed, seeds_to_settle};
-pub use rank::{Ranked, kendall_tau};
+pub use rank::{Ranked, Ranking};
 pub use rows::{RowNoise, block_noise, row_noise};
 pub use sequence::{Bounds, sequence_quantile};
 pub use sign_flip::sign_flip_p;

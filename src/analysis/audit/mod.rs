@@ -13,8 +13,8 @@ use super::{ArmFinding, ArmResults, Comparison, Rate, Results, Tuning};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an arm's settings mean for the audit.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+/// What an arm's settings mean for the audit and the cautions.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ArmFacts {
     /// Adam's decay of the second moment; `None` for other optimizers.
     pub beta_2: Option<f64>,
@@ -24,6 +24,8 @@ pub struct ArmFacts {
     pub drops: bool,
     /// Epochs of patience, of early stopping or of a plateau schedule.
     pub patience: Option<u64>,
+    /// The metric whose best epoch gives the weights of a run, as files call it, where that is not the score.
+    pub restored_by: Option<String>,
     /// Whether the schedule counts epochs; `None` for a constant rate.
     pub schedule_by_epoch: Option<bool>,
     /// Whether rows are padded and the padding is not masked.
@@ -31,7 +33,6 @@ pub struct ArmFacts {
     /// Rows whose gradients are computed at a time, if the file says so.
     pub micro_batch: Option<usize>,
     /// The processors or GPUs on which its finished runs were trained, as far as they are known.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub hardware: BTreeSet<String>,
 }
 

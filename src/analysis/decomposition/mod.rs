@@ -134,7 +134,8 @@ impl GapArm {
     }
 }
 
-/// The one seed that makes the gap as uncertain as it is.
+/// The one seed that makes the gap as uncertain as it is. What the gap would be without it is not said: an
+/// interval that leaves out the oddest of the seeds covers the truth in 40 of 100 studies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OddSeed {
     /// The seed.
@@ -145,8 +146,6 @@ pub struct OddSeed {
     pub score: f64,
     /// Of the others of its arm.
     pub others: [f64; 2],
-    /// The gap without it.
-    pub without: Estimate,
 }
 
 /// The gap between two batch sizes.

@@ -69,7 +69,7 @@ fn taken_apart(
         small: arms[0].batch_size,
         large: arms[1].batch_size,
         arms: [a0?, a1?, a2?, a3?, a4?],
-        odd_seed: odd_seed(results, split, arms, &seeds, runs),
+        odd_seed: odd_seed(split, arms, &seeds, runs),
         seeds,
         validation,
         best,
@@ -121,37 +121,31 @@ fn gap_arm(
 }
 
 fn odd_seed(
-    results: &Results,
     split: Split,
     arms: [&ArmResults; 5],
     seeds: &[u64],
     runs: &[[&RunResults; 5]],
 ) -> Option<OddSeed> {
-    let score = |of: &[&RunResults; 5], arm: usize| of[arm].score(split);
-    let gaps: Option<Vec<f64>> =
-        runs.iter().map(|of| Some(score(of, 0)? - score(of, 1)?)).collect();
-    let place = odd_one_out(&gaps?)?;
-    let without = [&runs[..place], &runs[place + 1..]].concat();
-    let of_arm = |arm: usize| -> Option<(f64, Vec<f64>)> {
-        let others: Option<Vec<f64>> = without.iter().map(|of| score(of, arm)).collect();
-        Some((score(&runs[place], arm)?, others?))
+    let of_arm =
+        |arm: usize| -> Option<Vec<f64>> { runs.iter().map(|of| of[arm].score(split)).collect() };
+    let scores = [of_arm(0)?, of_arm(1)?];
+    let gaps: Vec<f64> = scores[0].iter().zip(&scores[1]).map(|(a, b)| a - b).collect();
+    let place = odd_one_out(&gaps)?;
+    let of = |arm: usize| {
+        let mut others = scores[arm].clone();
+        let own = others.remove(place);
+        let mean = others.iter().sum::<f64>() / others.len() as f64;
+        others.sort_by(f64::total_cmp);
+        let odd = OddSeed {
+            seed: seeds[place],
+            batch_size: arms[arm].batch_size,
+            score: own,
+            others: [others[0], others[others.len() - 1]],
+        };
+        ((own - mean).abs(), odd)
     };
-    let distance = |(own, others): &(f64, Vec<f64>)| {
-        (own - others.iter().sum::<f64>() / others.len() as f64).abs()
-    };
-    let (small, large) = (of_arm(0)?, of_arm(1)?);
-    let arm = if distance(&small) >= distance(&large) { 0 } else { 1 };
-    let (score, others) = if arm == 0 { small } else { large };
-    Some(OddSeed {
-        seed: seeds[place],
-        batch_size: arms[arm].batch_size,
-        score,
-        others: [
-            others.iter().copied().fold(f64::INFINITY, f64::min),
-            others.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        ],
-        without: part(results, split, &without, &SIGNS[0])?.estimate,
-    })
+    let [(of_small, small), (of_large, large)] = [0, 1].map(of);
+    Some(if of_small >= of_large { small } else { large })
 }
 
 /// The one arm of this kind.

@@ -27,7 +27,7 @@ use rand::Rng;
 use rank::rank_correlation;
 use serde::Serialize;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How the sharpness of two batch sizes differs, by one measure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -145,15 +145,17 @@ fn sharper(
 /// Without those that repeat a run of another arm to the bit: an arm whose tuned rate is the given one,
 /// say. A copy shows nothing that its original did not.
 fn each_once(runs: &[SharpnessRun]) -> Vec<SharpnessRun> {
-    let mut kept: Vec<SharpnessRun> = Vec::new();
+    let of = |run: &SharpnessRun| (run.batch_size, run.learning_rate, run.score, run.sharpness);
+    let mut by_seed: BTreeMap<u64, Vec<&SharpnessRun>> = BTreeMap::new();
+    let mut different = Vec::new();
     for run in runs {
-        let is_copy =
-            |other: &SharpnessRun| *run == SharpnessRun { arm: run.arm.clone(), ..other.clone() };
-        if !kept.iter().any(is_copy) {
-            kept.push(run.clone());
+        let kept = by_seed.entry(run.seed).or_default();
+        if !kept.iter().any(|other| of(other) == of(run)) {
+            kept.push(run);
+            different.push(run.clone());
         }
     }
-    kept
+    different
 }
 
 impl SharpnessFinding {
@@ -199,11 +201,12 @@ impl SharpnessFinding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{arm, results};
+    use super::super::tests::{arm, results, sharpness as measures};
     use super::*;
     use crate::analysis::{Line, LinePoint, Sharpness};
     use crate::spec::Metric;
     use crate::stats::tests::{generator, near};
+    use rand::RngExt;
 
     /// Runs whose scores and curvatures the test says, of batch sizes 32 and 256.
     fn study(of: impl Fn(usize, u64) -> (f64, f64, f64)) -> Results {
@@ -334,6 +337,29 @@ mod tests {
             .extend(twins.map(|run| SharpnessRun { arm: "tuned-256".into(), ..run.clone() }));
         assert_eq!((found(&plain).runs, copied.sharpness.len()), (16, 24));
         assert_eq!(found(&copied), found(&plain));
+    }
+
+    #[test]
+    fn thousands_of_runs_are_ranked_in_seconds() {
+        let mut study = results(vec![arm(32, &[0.8; 1500]), arm(256, &[0.8; 1500])]);
+        let mut rng = generator(9);
+        for size in [32, 256] {
+            for seed in 0..1500 {
+                let [curvature, score] = [0.0, 0.8].map(|least| least + rng.random::<f64>());
+                study.sharpness.push(SharpnessRun {
+                    arm: format!("batch-{size}"),
+                    batch_size: size,
+                    learning_rate: 1e-3,
+                    seed,
+                    score,
+                    sharpness: measures(curvature, 1.0 + curvature),
+                });
+            }
+        }
+        let found = found(&study);
+        assert_eq!((found.runs, found.seeds), (3000, 1500));
+        let top = found.rank_correlation("top_eigenvalue").unwrap();
+        assert!(top.tau.abs() < 0.05 && top.interval.unwrap().contains(0.0), "{top:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::Measure;
 use crate::analysis::{CONFIDENCE, SharpnessRun};
-use crate::stats::{Interval, Ranked, kendall_tau, resamples};
+use crate::stats::{Interval, Ranked, Ranking, resamples};
 use rand::Rng;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -49,23 +49,25 @@ pub(super) fn rank_correlation(
     rates.dedup();
     let seeds: Vec<u64> =
         runs.iter().map(|run| run.seed).collect::<BTreeSet<_>>().into_iter().collect();
-    let of_rate = |run: &SharpnessRun| {
-        rates.iter().position(|rate| *rate == run.learning_rate.to_bits()).unwrap_or(0)
-    };
+    let of_rate =
+        |run: &SharpnessRun| rates.binary_search(&run.learning_rate.to_bits()).unwrap_or(0);
     let losses = runs.iter().map(|run| run.sharpness.loss).filter(|loss| *loss > 0.0);
     let lowest = losses.fold(f64::INFINITY, f64::min);
     let of_loss = |run: &SharpnessRun| {
         ((run.sharpness.loss / lowest).ln() / LIKE_LOSSES.ln()).max(0.0) as usize
     };
-    let tau = |drawn: &[usize], stratum: &dyn Fn(&SharpnessRun) -> usize| {
-        let of_seed = |seed: u64| runs.iter().filter(move |run| run.seed == seed);
-        let drawn = drawn.iter().flat_map(|index| of_seed(seeds[*index]));
+    let place = |run: &SharpnessRun| seeds.binary_search(&run.seed).unwrap_or(0);
+    let places: Vec<usize> = runs.iter().map(place).collect();
+    let mut estimate = |stratum: &dyn Fn(&SharpnessRun) -> usize| {
         let ranked =
             |run: &SharpnessRun| Ranked { x: of(run), y: run.score, stratum: stratum(run) };
-        kendall_tau(&drawn.map(ranked).collect::<Vec<_>>())
-    };
-    let mut estimate = |stratum: &dyn Fn(&SharpnessRun) -> usize| {
-        let found = resamples(seeds.len(), REPLICATES, |drawn| tau(drawn, stratum), rng)?;
+        let ranking = Ranking::of(&runs.iter().map(ranked).collect::<Vec<_>>());
+        let tau = |drawn: &[usize]| {
+            let mut times = vec![0; seeds.len()];
+            drawn.iter().for_each(|seed| times[*seed] += 1);
+            ranking.tau(&places.iter().map(|seed| times[*seed]).collect::<Vec<_>>())
+        };
+        let found = resamples(seeds.len(), REPLICATES, tau, rng)?;
         let enough = seeds.len() >= SEEDS && found.share_defined() > 0.9;
         let interval = found
             .t_interval(CONFIDENCE, None)

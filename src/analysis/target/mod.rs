@@ -210,7 +210,7 @@ fn in_budget(curve: &TradeOff, results: &Results, comparison: &Comparison) -> Op
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{arm, results};
+    use super::super::tests::{arm, point, results};
     use super::reach::tests::curve;
     use super::*;
     use crate::analysis::compare;
@@ -222,14 +222,10 @@ mod tests {
             let mut arm = arm(batch_size, &[0.85, 0.85, 0.85]);
             let steps = 50.0 + 6400.0 / batch_size as f64;
             for run in arm.runs.values_mut() {
-                let point = |(at, score)| Point {
-                    step: (steps * at) as u64,
-                    examples: (steps * at) as u64 * batch_size as u64,
-                    seconds: steps * at * batch_size as f64 / 1000.0,
-                    score,
-                    loss: 1.0 - score,
-                    train: None,
-                    watched: None,
+                let point = |(at, score)| {
+                    let point = point((steps * at) as u64, score);
+                    let seconds = steps * at * batch_size as f64 / 1000.0;
+                    Point { examples: point.step * batch_size as u64, seconds, ..point }
                 };
                 // Half of the steps at 0.7, twice as many at 1.0: 0.8 is a third of the way.
                 run.curve = [(0.5, 0.7), (2.0, 1.0)].map(point).to_vec();

@@ -13,22 +13,33 @@
 
 use crate::analysis::Point;
 use crate::spec::MetricInfo;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A metric and the value of it that is to be reached.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// As files call it: `val_accuracy`, `val_loss`, ...
     pub metric: String,
     /// Of the metric, not turned.
-    #[serde(rename = "target")]
     pub value: f64,
     /// Whether it is reached from above.
-    #[serde(skip)]
     pub falls: bool,
     /// Whether the metric is the score of the study.
-    #[serde(skip)]
     pub is_score: bool,
+}
+
+/// For other programs metrics are turned, so that more is better, as all scores are; losses are not.
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'t> {
+            metric: &'t str,
+            target: f64,
+        }
+        let is_turned = self.falls && !["loss", "val_loss"].contains(&self.metric.as_str());
+        let target = if is_turned { -self.value } else { self.value };
+        Shown { metric: &self.metric, target }.serialize(serializer)
+    }
 }
 
 impl Target {

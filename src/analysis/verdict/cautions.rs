@@ -7,6 +7,7 @@ use crate::analysis::{
 };
 use crate::stats::{Interval, wilson_interval};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// A run failed to converge when its validation score misses the median run's by more than this share
 /// of the way down to guessing.
@@ -52,6 +53,11 @@ pub enum Caution {
     NoBetterThanGuessing(Guessing),
     /// What else than the batch size differs between the arms.
     Confounded(Vec<Confounder>),
+    /// The weights of runs are those of the epoch that is best by another metric than the score.
+    RestoredByAnother {
+        /// By which, as files call them.
+        monitors: BTreeSet<String>,
+    },
     /// The test split shows these arms to be better than the best by validation.
     TestDisagrees(Vec<String>),
     /// The rows of the validation split tell less than the margin.
@@ -149,6 +155,7 @@ pub(super) fn cautions(
         reopened(results),
         no_better_than_guessing(results, recommended),
         (!confounders.is_empty()).then_some(Caution::Confounded(confounders)),
+        restored_by_another(results),
         test_disagrees(comparison),
         strays(results, comparison, recommended),
         few_validation_rows(results, comparison, recommended),
@@ -216,6 +223,14 @@ fn failed_runs(results: &Results) -> Option<Caution> {
         unscored,
         unfinished,
     })
+}
+
+/// Then arms are compared as that metric ends them.
+fn restored_by_another(results: &Results) -> Option<Caution> {
+    let finished = results.arms.iter().filter(|arm| !arm.runs.is_empty());
+    let monitors: BTreeSet<String> =
+        finished.filter_map(|arm| arm.facts.restored_by.clone()).collect();
+    (!monitors.is_empty()).then_some(Caution::RestoredByAnother { monitors })
 }
 
 /// Rare failures to converge decide what an arm is worth, and few seeds may have seen none.

@@ -248,6 +248,20 @@ fn arms_that_are_not_shown_to_take_more_are_rivals() {
 }
 
 #[test]
+fn weights_that_another_metric_than_the_score_chose_are_told() {
+    let with = |restored_by: Option<&str>| {
+        let mut arms = vec![arm(32, &around(0.8)), arm(64, &around(0.7)), arm(128, &[])];
+        arms[1].facts.restored_by = restored_by.map(str::to_owned);
+        arms[2].facts.restored_by = Some("val_auc".into());
+        let cautions = verdict_of(arms).cautions;
+        cautions.into_iter().find(|of| matches!(of, Caution::RestoredByAnother { .. }))
+    };
+    let monitors = ["val_loss".to_owned()].into();
+    assert_eq!(with(Some("val_loss")), Some(Caution::RestoredByAnother { monitors }));
+    assert_eq!(with(None), None, "one without finished runs tells nothing");
+}
+
+#[test]
 fn what_was_settled_at_the_first_look_and_no_longer_is_says_so() {
     // Clear with the first five seeds, and less so with what came after.
     let more = [0.80, 0.801, 0.802, 0.80, 0.801, 0.77, 0.80, 0.78];

@@ -1,8 +1,7 @@
 use super::*;
-use crate::analysis::tests::{arm, results, sharpness};
+use crate::analysis::tests::{arm, gap_arms, point, results, sharpness};
 use crate::analysis::{
-    Budget, Line, LinePoint, NoisePoint, NoiseRun, NoiseScale, Point, Rate, SharpnessRun, Target,
-    analyse,
+    Line, LinePoint, NoisePoint, NoiseRun, NoiseScale, Point, SharpnessRun, Target, analyse,
 };
 use crate::report::plot::Panel;
 use crate::spec::Metric;
@@ -195,8 +194,7 @@ fn with_curve(mut arm: ArmResults) -> ArmResults {
         let point = |at: u64| {
             let (examples, step) = (800 * at, 800 * at / arm.batch_size as u64);
             let score = run.validation - 0.01 * (16 - at) as f64;
-            let seconds = 2e-3 * step as f64;
-            Point { step, examples, seconds, score, loss: 0.5, train: None, watched: None }
+            Point { examples, seconds: 2e-3 * step as f64, ..point(step, score) }
         };
         run.curve = (1..=16).map(point).collect();
         (run.steps, run.examples) = (run.curve[15].step, 12_800);
@@ -280,19 +278,11 @@ fn memory_that_hardly_differs_has_no_panel() {
 
 #[test]
 fn the_parts_of_a_gap_are_bars_with_their_values_in_a_row_below_the_axis() {
-    let kinds = [
-        (32, Rate::Given, Budget::Epochs, 0.85),
-        (256, Rate::Given, Budget::Epochs, 0.82),
-        (32, Rate::Tuned, Budget::Epochs, 0.86),
-        (256, Rate::Tuned, Budget::Epochs, 0.84),
-        (256, Rate::Tuned, Budget::Steps, 0.85),
-    ];
-    let arms = kinds.into_iter().enumerate().map(|(place, (size, rate, budget, accuracy))| {
-        let own = 1e-3 * place as f64;
-        let arm = arm(size, &[accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]);
-        ArmResults { name: format!("a{place}"), rate, budget, ..arm }
+    let arms = gap_arms(|place| {
+        let (accuracy, own) = ([0.85, 0.82, 0.86, 0.84, 0.85][place], 1e-3 * place as f64);
+        vec![accuracy, accuracy + 0.01 + own, accuracy - 0.01 - own]
     });
-    let study = Results { decompose: Some([32, 256]), ..results(arms.collect()) };
+    let study = Results { decompose: Some([32, 256]), ..results(arms) };
     let figure = drawn(&study, "gap").unwrap();
     assert_eq!(figure.panels.len(), 3);
     let read = Read::of(&figure.panels[0]);
@@ -314,14 +304,9 @@ fn a_curve_of_steps_is_drawn_where_the_critical_batch_size_is_known() {
             let mut arm = arm(size, &[0.85, 0.85, 0.85]);
             let takes = steps(size as f64);
             for run in arm.runs.values_mut() {
-                let point = |(share, score): (f64, f64)| Point {
-                    step: (takes * share) as u64,
-                    examples: (takes * share) as u64 * size as u64,
-                    seconds: takes * share,
-                    score,
-                    loss: 0.5,
-                    train: None,
-                    watched: None,
+                let point = |(share, score): (f64, f64)| {
+                    let point = point((takes * share) as u64, score);
+                    Point { examples: point.step * size as u64, seconds: takes * share, ..point }
                 };
                 // 0.8 is a third of the way from half of the steps to twice as many.
                 run.curve = [(0.5, 0.7), (2.0, 1.0)].map(point).to_vec();

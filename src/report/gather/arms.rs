@@ -1,10 +1,12 @@
 //! What the settings of an arm mean for the analysis.
 
 use crate::analysis::ArmFacts;
-use crate::config::{Arm, LayerSection, Per, RecurrentSection, Schedule, StopAt, Study};
+use crate::config::{
+    Arm, EarlyStopping, LayerSection, Monitor, Per, RecurrentSection, Schedule, StopAt, Study,
+};
 use crate::spec::Optimizer;
 
-/// What the audit of confounders needs to know of an arm.
+/// What the audit of confounders and the cautions need to know of an arm.
 pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
     let (layers, train) = (arm.model.recurrent(), &arm.train);
     let layers = || layers.iter().map(LayerSection::settings);
@@ -22,12 +24,17 @@ pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
         Schedule::Plateau(plateau) => Some(plateau.patience),
         _ => None,
     };
+    let restores = |stopping: &&EarlyStopping| {
+        stopping.restore_best_weights && stopping.monitor != Monitor::val(arm.score())
+    };
+    let restored_by = train.early_stopping.as_ref().filter(restores);
     let masked = arm.model.embedding.as_ref().is_none_or(|embedding| embedding.mask_zero);
     ArmFacts {
         beta_2,
         penalised: pulls || decays,
         drops: layers().any(|layer| layer.dropout > 0.0 || layer.recurrent_dropout > 0.0),
         patience: stopping.or(plateau),
+        restored_by: restored_by.map(|stopping| stopping.monitor.name()),
         schedule_by_epoch: by_epoch(&train.schedule),
         padding_is_read: !masked && study.experiment.data.text.is_some(),
         micro_batch: train.micro_batch.map(|rows| rows as usize),
@@ -54,4 +61,27 @@ pub(super) fn common_stop(arms: &[Arm]) -> Option<StopAt> {
     let first = arms.first()?.train.stop_at?;
     let same = |arm: &Arm| arm.train.stop_at == Some(first);
     arms.iter().all(same).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    #[test]
+    fn the_metric_that_chooses_the_weights_is_known_where_it_is_not_the_score() {
+        let of = |stopping: &str| {
+            let text = format!(
+                "study: {{ arms: [{{ batch_size: 8 }}] }}\ndata: {{ table: {{ path: t.csv }} }}\n\
+                 model: {{ embedding: {{}} }}\ntrain: {{ early_stopping: {stopping} }}\n"
+            );
+            let source = Source { name: "f".into(), text, overrides: vec![] };
+            let study = Study::from_source(&source, "f").unwrap();
+            arm_facts(&study.arms[0], &study).restored_by
+        };
+        let by_loss = of("{ restore_best_weights: true }");
+        assert_eq!(by_loss.as_deref(), Some("val_loss"));
+        assert_eq!(of("{ restore_best_weights: true, monitor: val_accuracy }"), None);
+        assert_eq!(of("{ patience: 2 }"), None);
+    }
 }

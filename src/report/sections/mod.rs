@@ -16,12 +16,10 @@ mod target;
 pub(super) use arms::standings;
 
 use super::block::{Block, Cell, Section, Table};
-use super::cautions::is_never_folded;
-use super::words::Scale;
+use super::words::{Scale, is_never_folded};
 use super::{Report, tables, words};
 use crate::analysis::{Claim, Effect, Factor, Finding, Findings, Front, Price, Results, Split};
-use crate::format::count;
-use std::slice;
+use crate::format::{count, list};
 
 /// All of them; those that the study has no data for are empty.
 pub(super) fn sections(results: &Results, report: &Report) -> Vec<Section> {
@@ -89,33 +87,25 @@ fn found(report: &Report) -> Vec<Block> {
 
 /// The arms with equal passes, updates and seconds, and each run where it was best.
 fn budgets(findings: &Findings) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    for found in findings.budgets.iter().filter(|found| found.compares()) {
-        let unread = match found.unread.is_empty() {
-            true => String::new(),
-            false => format!("; not measured so early: {}", found.unread.join(", ")),
-        };
-        let (equal, amount) = (words::equal(found.axis), words::amount(found.axis, found.amount));
-        blocks.push(Block::text(format!("With {equal} ({amount}{unread}):")));
-        blocks.push(Block::Table(tables::budgets(slice::from_ref(found), None, findings.into())));
-    }
-    if !blocks.is_empty() {
-        blocks.push(Block::text(BUDGETS));
-    }
-    if let Some(found) = &findings.at_best {
-        blocks.push(Block::text("Each run where it was best on validation:"));
-        blocks.push(Block::Table(tables::budgets(&[], Some(found), findings.into())));
-        blocks.push(Block::text(AT_BEST));
-    }
-    blocks
+    let equal = || findings.budgets.iter().filter(|found| found.compares());
+    let unread = equal().filter(|found| !found.unread.is_empty()).map(|found| {
+        format!("Not measured so early with {}: {}.", words::equal(found.axis), list(&found.unread))
+    });
+    let mut about: Vec<String> = unread.collect();
+    about.extend(equal().next().map(|_| BUDGETS.into()));
+    about.extend(findings.at_best.as_ref().map(|_| AT_BEST.into()));
+    some(&about, || {
+        let table = tables::budgets(equal(), findings.at_best.as_ref(), findings.into());
+        vec![Block::Table(table), Block::Paragraph(about.join(" "))]
+    })
 }
 
 const AT_BEST: &str = "\
-Runs that were measured more often had more chances to be lucky: this decides nothing.";
+Each run at its best: runs that were measured more often had more chances to be lucky, so this decides nothing.";
 
 const BUDGETS: &str = "\
-Read off the curves where the shortest run ends, by linear interpolation between evaluations. A run that had \
-been planned so short would have ended elsewhere in its schedule.";
+Equal amounts are read off the curves where the shortest run ends, by linear interpolation between evaluations. \
+A run that had been planned so short would have ended elsewhere in its schedule.";
 
 /// What else was varied.
 fn factors(found: &[Factor], scale: Scale) -> Vec<Block> {

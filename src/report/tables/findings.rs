@@ -128,15 +128,20 @@ pub(in crate::report) fn trade_off(findings: &Findings) -> Table {
 }
 
 /// `budgets.csv`: one row an arm and what is held equal, and one an arm at its best measurements.
-pub(in crate::report) fn budgets(
-    equal: &[BudgetFinding],
-    at_best: Option<&AtBest>,
+pub(in crate::report) fn budgets<'f>(
+    equal: impl IntoIterator<Item = &'f BudgetFinding>,
+    at_best: Option<&'f AtBest>,
     scale: Scale,
 ) -> Table {
-    let equal = equal.iter().map(|found| (Some(found), &found.comparison));
-    let at_best = at_best.into_iter().map(|found| (None, &found.comparison));
-    let all = equal.chain(at_best);
+    let equal = equal.into_iter().map(|found| (Some(found), &found.comparison));
+    let all = equal.chain(at_best.map(|found| (None, &found.comparison)));
     Table::of(all.flat_map(|(equal, of)| of.arms.iter().map(move |arm| (equal, arm))))
+        .shown("held equal", |(equal, _)| match equal {
+            Some(BudgetFinding { axis, amount, .. }) => {
+                format!("{} ({})", words::equal(*axis), words::amount(*axis, *amount))
+            }
+            None => "nothing: each run at its best".into(),
+        })
         .data("equal", |(equal, _)| match equal {
             Some(budget) => word(budget.axis),
             None => Some("nothing: each run where it was best".into()),

@@ -127,12 +127,11 @@ fn odd_seed(found: &Decomposition, scale: Scale) -> Option<String> {
     let odd = found.odd_seed.as_ref()?;
     let [low, high] = odd.others;
     Some(format!(
-        "One outlier: with seed {}, {} reaches {}, with the other seeds {}. Without it the gap is {}.",
+        "One outlier: with seed {}, {} reaches {}, with the other seeds {}.",
         odd.seed,
         size(odd.batch_size),
         scale.value(odd.score),
-        scale.range_with_unit(Interval { low, high }),
-        scale.difference_with_ci(&odd.without)
+        scale.range_with_unit(Interval { low, high })
     ))
 }
 

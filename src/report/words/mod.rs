@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! scale        the score: its name, how values are written, how one is better
+//! cautions     what to beware of
 //! gap          a gap between two batch sizes, taken apart
 //! confounders  what else than the batch size can be behind a difference
 //! claims       what is commonly claimed
@@ -17,6 +18,7 @@
 
 mod agreement;
 mod budgets;
+mod cautions;
 mod claims;
 mod confounders;
 mod gap;
@@ -30,6 +32,7 @@ mod tests;
 
 pub(super) use agreement::{agreement, silence, sizes};
 pub(super) use budgets::{amount, equal};
+pub(super) use cautions::{caution, is_never_folded};
 pub(super) use claims::{because, claim, finding};
 pub(super) use confounders::{confounder, name as confounder_name};
 pub(super) use gap::PARTS;

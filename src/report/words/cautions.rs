@@ -1,12 +1,13 @@
 //! What to beware of, in sentences.
 
-use super::words::{self, Scale};
+use super::{Scale, confounder};
 use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Results, Seen, Strays};
 use crate::format::{count, counted, list};
 use crate::spec::{Metric, Unit};
+use std::collections::BTreeSet;
 
 /// The sentences of a caution.
-pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
+pub(in crate::report) fn caution(caution: &Caution, results: &Results) -> String {
     let scale = Scale::from(results);
     match caution {
         Caution::SeenInTraining { splits, gap, steps } => seen(splits, *gap, *steps, scale),
@@ -17,9 +18,10 @@ pub(super) fn sentence(caution: &Caution, results: &Results) -> String {
         Caution::Strays(found) => strays(found, scale),
         Caution::NoBetterThanGuessing(Guessing { score }) => guessing(*score, results),
         Caution::Confounded(found) => {
-            let said: Vec<String> = found.iter().map(words::confounder).collect();
+            let said: Vec<String> = found.iter().map(confounder).collect();
             format!("Confounded: {}.", said.join("; "))
         }
+        Caution::RestoredByAnother { monitors } => restored_by(monitors, results.score.name),
         Caution::TestDisagrees(arms) => format!(
             "The test split disagrees with validation, which chose the best: {} did better there.",
             list(arms)
@@ -92,8 +94,18 @@ fn failed_runs(planned: usize, counts: [usize; 4], scale: Scale) -> String {
     format!("Of {}: {}.", counted(planned, "run"), list(&parts))
 }
 
+/// Where the kept epoch is the best by another metric than the score.
+fn restored_by(monitors: &BTreeSet<String>, score: &str) -> String {
+    let monitors: Vec<String> = monitors.iter().map(|monitor| format!("`{monitor}`")).collect();
+    format!(
+        "Runs keep the epoch with the best {}, and `val_{score}` decides: which batch size is best may depend \
+         on that. `early_stopping: {{ monitor: val_{score} }}` watches the score.",
+        list(&monitors)
+    )
+}
+
 /// Whether it is told above everything that can be folded.
-pub(super) fn is_never_folded(caution: &Caution) -> bool {
+pub(in crate::report) fn is_never_folded(caution: &Caution) -> bool {
     matches!(
         caution,
         Caution::SeenInTraining { .. }
@@ -197,54 +209,4 @@ fn other_rows(found: &OtherRows, scale: Scale) -> String {
          not reduce it.",
         scale.range_with_unit(interval)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::analysis::Split;
-    use crate::analysis::tests::results;
-
-    #[test]
-    fn labels_that_a_split_lacks_and_equal_rows_are_told() {
-        let of = |split, classes: &[&str], alone: Option<&str>| ClassesMissing {
-            split,
-            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
-            alone: alone.map(str::to_owned),
-        };
-        let found =
-            vec![of(Split::Validation, &["yes"], Some("no")), of(Split::Test, &["a", "b"], None)];
-        let caution = Caution::ClassesMissing(found);
-        assert!(is_never_folded(&caution));
-        assert_eq!(
-            sentence(&caution, &results(Vec::new())),
-            "Labels are missing: all validation rows have the label `no` and the test split has no row \
-             with the labels `a` and `b`. The accuracy of such a split says nothing of them."
-        );
-        let interval = Some(crate::stats::Interval { low: 0.7, high: 0.9 });
-        let rows = OtherRows { rows: 200, block: Some(1), equal: Some(50), interval };
-        assert_eq!(
-            sentence(&Caution::OtherRows(rows), &results(Vec::new())),
-            "Sampling error of the test split (200 rows, some of them equal, which count as 50): 70.0 to 90.0 % \
-             (95 %, rows alone); more seeds do not reduce it."
-        );
-    }
-
-    #[test]
-    fn what_was_decided_before_is_named_with_why_it_is_open_again() {
-        let of = |recommended: Option<&str>| Caution::Reopened {
-            seeds: 5,
-            recommended: recommended.map(str::to_owned),
-        };
-        assert!(is_never_folded(&of(None)));
-        let said = sentence(&of(Some("batch-32")), &results(Vec::new()));
-        assert_eq!(
-            said,
-            "After 5 seeds it was decided for batch-32. Seeds that are added after a look need stronger \
-             evidence, and with these it is open again."
-        );
-        assert!(
-            sentence(&of(None), &results(Vec::new())).starts_with("After 5 seeds it was decided. ")
-        );
-    }
 }

@@ -132,12 +132,12 @@ fn runs_that_share_a_gpu_have_the_records_of_runs_alone() {
     let alone = of_workers("alone", &["--workers", "1"], &FUSED);
     let ended = run_on_gpu(&scene, "", &of(&alone));
     assert!(ended.stderr.contains("= 10 runs on cuda by fused, 1 at a time"), "{}", ended.stderr);
-    for (study, workers, together) in
-        [("three", &["--workers", "3"][..], 3), ("nine", &["--workers", "9"], 9), ("all", &[], 10)]
-    {
-        let ended = run_on_gpu(&scene, "", &of(&of_workers(study, workers, &FUSED)));
+    for (workers, together) in [("3", 3), ("9", 9), ("40", 10)] {
+        let study = format!("of {workers}");
+        let several = of_workers(&study, &["--workers", workers], &FUSED);
+        let ended = run_on_gpu(&scene, "", &of(&several));
         let line = format!("= 10 runs on cuda by fused, {together} at a time");
         assert!(ended.stderr.contains(&line), "{}", ended.stderr);
-        assert_same_runs(&scene, "alone", study, 5);
+        assert_same_runs(&scene, "alone", &study, 5);
     }
 }

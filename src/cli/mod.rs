@@ -230,7 +230,7 @@ struct ExperimentArgs {
     /// When seeds are added: begin no run after this time, such as 90s, 10m or 2h
     #[arg(long, value_name = "TIME")]
     max_time: Option<Time>,
-    /// Worker processes [default: one a core, or as many as share a GPU]
+    /// Runs that are trained at a time [default: one a core, or one a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
     /// What the engine `fused` computes with; results do not depend on it [default: the best there is]

@@ -34,7 +34,7 @@ pub(super) struct QuickArgs {
     /// Where to train: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
-    /// Worker processes [default: one a core, or as many as share a GPU]
+    /// Runs that are trained at a time [default: one a core, or one a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
     /// Open the report in a browser

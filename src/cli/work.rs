@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 pub(super) struct WorkArgs {
     #[command(flatten)]
     shared: SharedStudyArgs,
-    /// Worker processes of this worker [default: one a core, or as many as share a GPU]
+    /// Runs that this worker trains at a time [default: one a core, or one a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
     /// What the engine `fused` computes with; results do not depend on it [default: the best there is]

@@ -1,14 +1,13 @@
-//! How many runs share a GPU.
+//! How many runs may share a GPU.
 //!
 //! With the engine `fused` a run of a small batch keeps a few of a GPU's multiprocessors busy, so several
-//! runs are trained at a time, each in a lane of one worker (`lanes`), as many as the memory has room for.
-//! libtorch has a GPU for itself, and so has each run of a study that compares seconds: those of runs that
-//! share a GPU depend on their neighbours.
+//! runs may be trained at a time, each in a lane of one worker (`lanes`), as many as the memory has room
+//! for. They do so where the user asks for it: seconds of runs that share a GPU depend on their neighbours,
+//! and of arms that are equally good the fastest is recommended. libtorch has a GPU for itself.
 
 use super::plan::Plan;
 use crate::config::Arm;
 use crate::kernels::{self, Device, EngineKind, Workload};
-use crate::spec::StudyObjective;
 
 /// A GPU executes the work of so many runs beside each other: it has as many connections.
 const MOST: usize = 32;
@@ -21,9 +20,9 @@ pub(super) fn packs(plan: &Plan) -> bool {
     plan.engine == EngineKind::Fused && matches!(plan.devices[0], Device::Cuda(_))
 }
 
-/// How many runs of a study are trained at a time on each of its GPUs.
+/// How many runs of a study each of its GPUs has room for.
 pub(super) fn runs_on_a_gpu(plan: &Plan) -> usize {
-    if !packs(plan) || plan.study.experiment.study.objective == StudyObjective::Time {
+    if !packs(plan) {
         return 1;
     }
     let on_plan = |device: &Device| match device {

@@ -27,7 +27,7 @@ pub struct Workers {
     pub executable: PathBuf,
     /// Cores that can work at full speed beside each other.
     pub cores: usize,
-    /// How many runs at a time, when the user said so; else one a core, or as many as share a GPU.
+    /// How many runs at a time, when the user said so; else one a core, or one a GPU.
     pub count: Option<usize>,
     /// What the engine `fused` computes with.
     pub instructions: InstructionSet,
@@ -130,11 +130,13 @@ impl Pool {
 
     /// How many runs are trained at a time.
     pub fn parallel(&self, plan: &Plan, runs: usize) -> usize {
-        let natural = match plan.devices[0] {
-            Device::Cpu => self.settings.cores,
-            Device::Cuda(_) => plan.devices.len() * runs_on_a_gpu(plan),
+        let gpus = plan.devices.len();
+        let (natural, most) = match plan.devices[0] {
+            Device::Cpu => (self.settings.cores, runs),
+            Device::Cuda(_) if packs(plan) => (gpus, gpus * runs_on_a_gpu(plan)),
+            Device::Cuda(_) => (gpus, runs),
         };
-        self.settings.count.unwrap_or(natural).min(runs).max(1)
+        self.settings.count.unwrap_or(natural).min(most).min(runs).max(1)
     }
 
     /// Threads that a run may use while so many others are trained: the cores that nothing else

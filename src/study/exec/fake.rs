@@ -4,7 +4,7 @@
 mod tests {
     use crate::config::{Source, Study};
     use crate::data::{Facts, Prepared};
-    use crate::kernels::{Device, EngineKind, InstructionSet};
+    use crate::kernels::{CudaDevice, Device, EngineKind, InstructionSet};
     use crate::study::Observer;
     use crate::study::exec::executor::{Executor, Said, WorkerExit, WorkerLink};
     use crate::study::exec::{Halt, Job, Pool, Workers};
@@ -128,6 +128,15 @@ mod tests {
 
     /// How the runs of a plan end on workers that act so, and what the workers heard.
     fn ends(folder: &Path, act: fn(&str) -> Act, stop: bool) -> (Vec<Option<RunEnd>>, Vec<String>) {
+        ends_of(plan(), folder, act, stop)
+    }
+
+    fn ends_of(
+        plan: Plan,
+        folder: &Path,
+        act: fn(&str) -> Act,
+        stop: bool,
+    ) -> (Vec<Option<RunEnd>>, Vec<String>) {
         let log = Log::default();
         let settings = Workers {
             executable: "none".into(),
@@ -137,7 +146,7 @@ mod tests {
         };
         let executor = Box::new(Fakes { log: Arc::clone(&log), act });
         let mut pool = Pool::with(executor, settings).unwrap();
-        let (plan, folder) = (plan(), StudyFolder::open(folder).unwrap());
+        let folder = StudyFolder::open(folder).unwrap();
         let jobs = Job::train(&plan.runs);
         let stop = AtomicBool::new(stop);
         let halt = Halt { stop: &stop, deadline: None };
@@ -158,6 +167,25 @@ mod tests {
         runs.sort_unstable();
         assert_eq!(runs, ["a/seed-0", "a/seed-1", "b/seed-0", "b/seed-1"], "{said:?}");
         assert!(said.iter().any(|line| line.ends_with("threads 4")), "the last one has all cores");
+    }
+
+    #[test]
+    fn runs_that_share_a_gpu_are_lanes_of_one_worker_and_another_serves_after_a_failure() {
+        let on_gpu = || {
+            let gpu = CudaDevice { index: 0, name: "GPU".into(), memory: 8 << 30 };
+            let machine = MachineInfo { gpus: vec![gpu], ..MachineInfo::default() };
+            Plan { devices: vec![Device::Cuda(0)], machine, ..plan() }
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (ends, said) = ends_of(on_gpu(), folder.path(), |_| Act::Finish, false);
+        assert_eq!(ends, vec![Some(RunEnd::Finished); 4]);
+        assert!(said.contains(&"0: 1 beside".to_owned()), "{said:?}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let act = |run: &str| if run == "a/seed-0" { Act::Die(false) } else { Act::Finish };
+        let (ends, said) = ends_of(on_gpu(), folder.path(), act, false);
+        assert_eq!(ends.iter().filter(|end| **end == Some(RunEnd::Finished)).count(), 3);
+        assert!(said.iter().any(|line| line.starts_with("2: ")), "a third lane: {said:?}");
     }
 
     #[test]

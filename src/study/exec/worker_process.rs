@@ -31,8 +31,9 @@ struct Lanes {
     listeners: Vec<(usize, Sender<(usize, Said)>)>,
     /// How many take orders.
     open: usize,
-    /// Whether one was retired: after an error of a device, everything else on it would fail too.
-    is_retiring: bool,
+    /// Whether no more are opened: one was retired (after an error of a device, everything else on it would
+    /// fail too), or the process is gone and all were told.
+    is_closed: bool,
 }
 
 /// One lane of a worker process.
@@ -100,7 +101,7 @@ impl WorkerProcess {
         let mut child = command(executable).spawn().context("cannot start a worker process")?;
         let input = child.stdin.take();
         let output = child.stdout.take().context("the worker has no output")?;
-        let lanes = Lanes { listeners: vec![(id, sender)], open: 1, is_retiring: false };
+        let lanes = Lanes { listeners: vec![(id, sender)], open: 1, is_closed: false };
         let lanes = Arc::new(Mutex::new(lanes));
         let hearing = Arc::clone(&lanes);
         thread::spawn(move || {
@@ -111,10 +112,7 @@ impl WorkerProcess {
                     return;
                 }
             }
-            for (id, sender) in &locked(&hearing).listeners {
-                // Nobody listens when the study has ended; then there is nobody to tell.
-                sender.send((*id, Said::Gone)).ok();
-            }
+            locked(&hearing).end();
         });
         let stderr = child.stderr.take().context("the worker has no standard error")?;
         let stderr_tail = thread::spawn(move || {
@@ -157,6 +155,15 @@ impl Lanes {
         let Some((id, sender)) = self.listeners.get(lane) else { return true };
         sender.send((*id, Said::Report(Box::new(report)))).is_ok()
     }
+
+    /// Tells all that the worker is gone.
+    fn end(&mut self) {
+        self.is_closed = true;
+        for (id, sender) in &self.listeners {
+            // Nobody listens when the study has ended; then there is nobody to tell.
+            sender.send((*id, Said::Gone)).ok();
+        }
+    }
 }
 
 /// What a thread that panicked left is as good as before: each change here is one assignment.
@@ -167,7 +174,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl WorkerLink for Lane {
     fn beside(&self, id: usize, said: Sender<(usize, Said)>) -> Option<Box<dyn WorkerLink>> {
         let mut lanes = locked(&self.process.lanes);
-        if lanes.is_retiring {
+        if lanes.is_closed {
             return None;
         }
         let number = lanes.listeners.len();
@@ -191,7 +198,7 @@ impl WorkerLink for Lane {
             return;
         }
         let mut lanes = locked(&self.process.lanes);
-        lanes.is_retiring = true;
+        lanes.is_closed = true;
         lanes.open -= 1;
         if lanes.open == 0 {
             *locked(&self.process.input) = None;
@@ -255,6 +262,26 @@ mod tests {
         let mut stderr_tail = StderrTail::default();
         said.lines().for_each(|line| stderr_tail.add(line.to_owned()));
         stderr_tail.last.into()
+    }
+
+    #[test]
+    fn all_lanes_hear_that_their_worker_is_gone_and_no_more_are_opened() {
+        let (sender, said) = std::sync::mpsc::channel();
+        let start = |program: &str| LocalWorkers { executable: program.into() };
+        // It waits for the end of its input, and then ends without a word.
+        let mut first = start("grep").start(0, sender.clone()).unwrap();
+        let mut second = first.beside(1, sender.clone()).unwrap();
+        first.retire();
+        assert!(first.beside(2, sender.clone()).is_none(), "after one was retired");
+        assert!(said.try_recv().is_err(), "the other still works");
+        assert!(!second.exit().killed);
+        let mut gone: Vec<usize> = said.iter().take(2).map(|(id, _)| id).collect();
+        gone.sort_unstable();
+        assert_eq!(gone, [0, 1]);
+
+        let dead = start("true").start(3, sender.clone()).unwrap();
+        assert!(matches!(said.recv().unwrap(), (3, Said::Gone)));
+        assert!(dead.beside(4, sender).is_none(), "after it ended");
     }
 
     #[test]

@@ -346,22 +346,23 @@ pub fn driver_devices() -> Result<Vec<CudaDevice>> {
 pub struct Workload {
     /// Moments that its optimizer keeps for each parameter.
     pub moments: usize,
-    /// Rows of a batch.
-    pub batch_rows: usize,
+    /// Rows that are computed together: those of a batch, or of a part of an evaluation.
+    pub rows_together: usize,
     /// Rows of all splits.
     pub examples: usize,
     /// Time steps of the longest row.
     pub longest: usize,
 }
 
-/// The most memory in bytes that a run of the engine `fused` takes on a GPU that has so much; where it has
-/// less, smaller parts of a batch are computed at a time.
+/// The most memory in bytes that a run of the engine `fused` takes on a GPU. With less memory it computes
+/// smaller parts of a batch at a time.
 pub fn memory_on_gpu(shape: &Shape, load: &Workload) -> u64 {
     fused::cuda::most_needed(shape, load)
 }
 
-/// The most memory in bytes that this thread's engines held on a GPU since an engine was last made for it; `None` for the
-/// processor, where an engine works in the process's own memory.
+/// The most memory in bytes that was held on a GPU since an engine was last made for it: with the engine
+/// `fused` by this thread, with libtorch by this process. `None` for the processor, where an engine works in
+/// the process's own memory.
 pub fn peak_device_memory(device: Device) -> Result<Option<u64>> {
     match (device, fused::cuda::peak_memory()) {
         (Device::Cpu, _) => Ok(None),

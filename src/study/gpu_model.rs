@@ -9,7 +9,7 @@ use super::folder::{all_run_folders, held_runs};
 use super::plan::Plan;
 use super::record::RunFolder;
 use crate::error::UserError;
-use crate::kernels::{Device, EngineKind};
+use crate::kernels::EngineKind;
 use anyhow::Result;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -18,14 +18,11 @@ use std::path::Path;
 impl Plan {
     /// The models of the GPUs on which it trains, where its bits depend on them; else none.
     pub(super) fn gpu_models(&self) -> BTreeSet<String> {
-        let name = |device: &Device| match device {
-            Device::Cuda(index) if self.engine == EngineKind::Libtorch => {
-                let found = self.machine.cuda.iter().find(|gpu| gpu.index == *index);
-                found.map(|gpu| gpu.name.clone())
-            }
-            _ => None,
-        };
-        self.devices.iter().filter_map(name).collect()
+        if self.engine != EngineKind::Libtorch {
+            return BTreeSet::new();
+        }
+        let found = self.devices.iter().filter_map(|device| self.gpu(*device));
+        found.map(|gpu| gpu.name.clone()).collect()
     }
 }
 
@@ -97,37 +94,12 @@ fn recorded_models(study: &Path) -> Result<BTreeSet<String>> {
     Ok(if names.len() == 1 { names } else { BTreeSet::new() })
 }
 
-/// A plan of one run that trains on these devices of a machine with these GPUs, for tests.
-#[cfg(test)]
-pub(super) fn plan_on(engine: EngineKind, devices: &[Device], gpus: &[&str]) -> Plan {
-    use crate::config::{Source, Study};
-    use crate::data::{Facts, Prepared};
-    use crate::kernels::CudaDevice;
-    use crate::study::protocol::MachineInfo;
-    use crate::study::run::Run;
-    let text = "study: { arms: [{ name: a, batch_size: 1 }] }\ndata: { arrays: { path: a.npz } }\n";
-    let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
-    let study = Study::from_source(&source, "f").unwrap();
-    let gpu = |(index, name): (usize, &&str)| CudaDevice { index, name: (*name).into(), memory: 1 };
-    Plan {
-        runs: Run::all(&study),
-        study,
-        data: Prepared { path: "data".into(), facts: Facts::default(), repaired: None },
-        engine,
-        machine: MachineInfo {
-            cuda: gpus.iter().enumerate().map(gpu).collect(),
-            ..MachineInfo::default()
-        },
-        devices: devices.to_vec(),
-        weight_files: [].into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::files;
-    use crate::kernels::{CudaDevice, InstructionSet, Place};
+    use crate::kernels::{CudaDevice, Device, InstructionSet, Place};
+    use crate::study::plan::tests::plan_on;
     use std::fs;
 
     fn refused(plan: &Plan, study: &Path) -> Option<UserError> {

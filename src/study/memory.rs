@@ -134,9 +134,9 @@ fn smaller(shape: &Shape) -> String {
 
 fn limit(plan: &Plan) -> Option<Limit> {
     match plan.devices[0] {
-        Device::Cuda(index) => {
-            let device = plan.machine.cuda.iter().find(|device| device.index == index)?;
-            Some(Limit { bytes: device.memory, called: format!("the device `cuda:{index}`") })
+        device @ Device::Cuda(index) => {
+            let gpu = plan.gpu(device)?;
+            Some(Limit { bytes: gpu.memory, called: format!("the device `cuda:{index}`") })
         }
         Device::Cpu => of_machine(Path::new("/")),
     }

@@ -8,7 +8,7 @@ use super::run::Run;
 use crate::config::{Arm, EngineChoice, Init, ModelSection, Study};
 use crate::data::{Facts, Prepared};
 use crate::error::UserError;
-use crate::kernels::{self, Device, EngineKind};
+use crate::kernels::{self, CudaDevice, Device, EngineKind};
 use crate::model;
 use crate::spec::Shape;
 use crate::train::TrainingLength;
@@ -77,6 +77,12 @@ impl Plan {
             Device::Cpu => "cpu",
             Device::Cuda(_) => "cuda",
         }
+    }
+
+    /// A GPU of this machine, as its engine sees it.
+    pub(super) fn gpu(&self, device: Device) -> Option<&CudaDevice> {
+        let Device::Cuda(index) = device else { return None };
+        self.machine.cuda.iter().find(|gpu| gpu.index == index)
     }
 
     /// What defines a run.
@@ -223,10 +229,39 @@ fn devices(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::kernels::CudaDevice;
+    use crate::config::Source;
+    use crate::data::Facts;
     use crate::spec::{Input, Recurrent, Stack};
+
+    /// The plan of an experiment file whose data have three features, for the processor.
+    pub(in crate::study) fn plan_of(text: &str) -> Plan {
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let facts = Facts { features: Some(3), ..Facts::default() };
+        Plan {
+            runs: Run::all(&study),
+            study,
+            data: Prepared { path: "data".into(), facts, repaired: None },
+            engine: EngineKind::Fused,
+            machine: MachineInfo::default(),
+            devices: vec![Device::Cpu],
+            weight_files: [].into(),
+        }
+    }
+
+    /// A plan of one run that trains on these devices of a machine with these GPUs.
+    pub(in crate::study) fn plan_on(engine: EngineKind, devices: &[Device], gpus: &[&str]) -> Plan {
+        let plan = plan_of(
+            "study: { arms: [{ name: a, batch_size: 1 }] }\ndata: { arrays: { path: a.npz } }\n",
+        );
+        let gpu =
+            |(index, name): (usize, &&str)| CudaDevice { index, name: (*name).into(), memory: 1 };
+        let cuda = gpus.iter().enumerate().map(gpu).collect();
+        let machine = MachineInfo { cuda, ..plan.machine };
+        Plan { engine, devices: devices.to_vec(), machine, ..plan }
+    }
 
     fn small(units: usize) -> Shape {
         Shape { input: Input::Features(3), layers: Stack::lstm(units), outputs: 1 }

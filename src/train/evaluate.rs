@@ -7,7 +7,8 @@ use crate::kernels::{Engine, Examples, Split};
 use crate::spec::{Metric, Metrics, Objective};
 use anyhow::Result;
 
-const BATCH: usize = 256;
+/// Rows that go through the engine together.
+pub const EVALUATED_TOGETHER: usize = 256;
 
 /// The logits of all rows of a split, K a row, in the order of the rows. `stop` is asked between batches;
 /// when it says so there is no result.
@@ -32,7 +33,7 @@ pub fn logits_of(
     let mut places: Vec<usize> = (0..rows.len()).collect();
     places.sort_by_key(|place| examples.steps(rows[*place]));
     let mut logits = Vec::new();
-    for places in places.chunks(BATCH) {
+    for places in places.chunks(EVALUATED_TOGETHER) {
         if stop() {
             return Ok(None);
         }

@@ -20,7 +20,7 @@ mod watch;
 
 pub use checkpoint::{Position, load as load_checkpoint};
 pub use dropout::Dropout;
-pub use evaluate::{logits, logits_of, measure};
+pub use evaluate::{EVALUATED_TOGETHER, logits, logits_of, measure};
 pub use schedule::{learning_rate, warmup_steps};
 pub use settings::{objective, settings};
 pub use tally::Tally;

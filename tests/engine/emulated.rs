@@ -4,7 +4,8 @@
 use super::fused::Examples;
 use super::{ADAM, emulated_gpu, fused, optimizers};
 use batchscope::kernels::{
-    Computed, Engine, InstructionSet, Masks, Penalties, Settings, Split, State, Step,
+    self, Computed, Device, Engine, InstructionSet, Masks, Penalties, Settings, Split, State, Step,
+    Workload,
 };
 use batchscope::spec::{Clip, Huber, LabelSmoothing, Loss, Objective, Penalty};
 use std::path::{Path as FilePath, PathBuf};
@@ -77,6 +78,24 @@ fn same_bits_on(
         all.flatten().map(|value| value.to_bits()).collect()
     };
     assert!(bits(&state) == bits(&gpu.state) && state.step == gpu.state.step, "{what}: state");
+}
+
+#[test]
+fn a_run_takes_at_most_the_memory_that_is_reckoned_with() {
+    for (scene, masks) in [
+        (Examples::tokens(300, 5, 64), [0, 0]),
+        (Examples::tokens(300, 5, 64), [1, 4]),
+        (Examples::features(90, 30, 7, 20), [0, 0]),
+        (Examples::features(90, 30, 7, 20), [4, 0]),
+    ] {
+        let mut engine = scene.on_library(&emulated_gpu(), plain()).unwrap();
+        trained(&scene, engine.as_mut(), 32, masks);
+        let held = kernels::peak_device_memory(Device::Cuda(0)).unwrap().unwrap();
+        let (examples, longest) = (3 * scene.len(), 40);
+        let load = Workload { moments: 2, rows_together: scene.len(), examples, longest };
+        let most = kernels::memory_on_gpu(&scene.shape, &load);
+        assert!(held <= most && most < 6 * held, "{held} bytes of {most}");
+    }
 }
 
 fn plain() -> Settings {
@@ -219,7 +238,7 @@ fn too_little_memory_for_one_slab_is_an_error_about_memory() {
     let mut engine = scene.on_library(&playing(&folder, "tight"), plain()).unwrap();
     let rows: Vec<u32> = (0..16).collect();
     let error = engine.train_step(&Step { rows: &rows, lr: 0.01, masks: None }).unwrap_err();
-    assert!(batchscope::kernels::is_about_memory(&format!("{error:#}")), "{error:#}");
+    assert!(kernels::is_about_memory(&format!("{error:#}")), "{error:#}");
 }
 
 #[test]

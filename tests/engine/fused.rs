@@ -10,7 +10,7 @@ use batchscope::spec::{Clip, Input, Objective, Penalty, Shape, Stack, UpdateRule
 
 /// Examples of one kind.
 pub(super) struct Examples {
-    shape: Shape,
+    pub(super) shape: Shape,
     ragged: Ragged,
     values: Vec<f32>,
     steps: usize,

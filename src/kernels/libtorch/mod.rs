@@ -248,7 +248,7 @@ impl<'d> Libtorch<'d> {
         if self.device.is_cuda() { shim::cuda_empty_cache() } else { Ok(()) }
     }
 
-    /// The logits of these rows, so many at a time.
+    /// The logits of these rows, at most `most` rows at a time.
     fn predict_in_parts(&self, split: Split, rows: &[u32], most: usize) -> Result<Vec<f32>> {
         let of = |part| values(&self.forward(split, part, None, split == Split::Train)?);
         let parts = rows.chunks(most).map(of).collect::<Result<Vec<_>>>()?;

@@ -278,7 +278,7 @@ fn agree_on_gpu(work: &Path, path: &Path, plan: &Plan, is_mixed: bool) -> Result
     refusal(&here, &[found].into(), path).map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// How long to wait between looks at workers that say so often that they live.
+/// How long to wait between looks at these workers: a fifteenth of their shortest beat.
 fn pause(members: &[Member]) -> Duration {
     let beats = members.iter().map(|of| of.beat_seconds);
     let beat = beats.fold(f64::INFINITY, f64::min).clamp(0.0, 30.0);
@@ -321,7 +321,7 @@ pub(super) fn living(
 mod tests {
     use super::*;
     use crate::kernels::{Device, EngineKind};
-    use crate::study::gpu_model::plan_on;
+    use crate::study::plan::tests::plan_on;
 
     #[test]
     fn workers_that_begin_at_once_agree_on_a_gpu_model_before_one_claims_a_run() {

@@ -2,17 +2,15 @@
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Source, Study};
-    use crate::data::{Facts, Prepared};
-    use crate::kernels::{CudaDevice, Device, EngineKind, InstructionSet};
+    use crate::kernels::{CudaDevice, Device, InstructionSet};
     use crate::study::Observer;
     use crate::study::exec::executor::{Executor, Said, WorkerExit, WorkerLink};
     use crate::study::exec::{Halt, Job, Pool, Workers};
     use crate::study::folder::StudyFolder;
     use crate::study::plan::Plan;
+    use crate::study::plan::tests::plan_of;
     use crate::study::protocol::{MachineInfo, Order, Report, RunEnd, Task};
     use crate::study::record::Status;
-    use crate::study::run::Run;
     use anyhow::Result;
     use std::path::Path;
     use std::sync::atomic::AtomicBool;
@@ -112,18 +110,7 @@ mod tests {
     fn plan() -> Plan {
         let text = "study: { seeds: 2, arms: [{ name: a, batch_size: 1 }, { name: b, batch_size: 2 }] }\n\
                     data: { arrays: { path: a.npz } }\n";
-        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
-        let study = Study::from_source(&source, "f").unwrap();
-        let facts = Facts { features: Some(3), ..Facts::default() };
-        Plan {
-            runs: Run::all(&study),
-            study,
-            data: Prepared { path: "data".into(), facts, repaired: None },
-            engine: EngineKind::Fused,
-            machine: MachineInfo::default(),
-            devices: vec![Device::Cpu],
-            weight_files: [].into(),
-        }
+        plan_of(text)
     }
 
     /// How the runs of a plan end on workers that act so, and what the workers heard.
@@ -173,7 +160,7 @@ mod tests {
     fn runs_that_share_a_gpu_are_lanes_of_one_worker_and_another_serves_after_a_failure() {
         let on_gpu = || {
             let gpu = CudaDevice { index: 0, name: "GPU".into(), memory: 8 << 30 };
-            let machine = MachineInfo { gpus: vec![gpu], ..MachineInfo::default() };
+            let machine = MachineInfo { cuda: vec![gpu], ..MachineInfo::default() };
             Plan { devices: vec![Device::Cuda(0)], machine, ..plan() }
         };
         let folder = tempfile::tempdir().unwrap();

@@ -118,8 +118,8 @@ impl Gpu {
         Ok(Rc::new(gpu))
     }
 
-    /// Whether so many blocks, of this engine and of each that shares the GPU, are at most `each` a
-    /// multiprocessor: then smaller blocks end sooner. No result depends on the answer.
+    /// Whether there are at most `each` blocks a multiprocessor when every engine that shares the GPU launches
+    /// `blocks`: then smaller blocks end sooner. No result depends on the answer.
     pub(super) fn has_room_for(&self, blocks: usize, each: usize) -> bool {
         blocks * ENGINES.load(Ordering::Relaxed) <= each * self.multiprocessors
     }

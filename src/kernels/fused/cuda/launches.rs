@@ -49,8 +49,8 @@ struct Through {
     parts: usize,
 }
 
-/// The kernel of the way forward, where a block may have so much memory; `spread`: a block takes a quarter
-/// of a slab, where that is served.
+/// The kernel of the way forward, for blocks with at most `limit` bytes of shared memory. `spread`: a block
+/// takes a quarter of a slab, if weights and states fit into that memory.
 fn forward_kernel(layout: &Layout, masked: bool, spread: bool, limit: usize) -> Through {
     let states = |rows: usize| FLOAT * 2 * layout.width() * rows * if masked { 4 } else { 1 };
     let weights = FLOAT * 4 * layout.units * layout.width();
@@ -83,14 +83,20 @@ fn backward_kernel(layout: &Layout, spread: bool, limit: usize) -> Through {
     Through { name: BACKWARD[at], shared: own(ROWS) + weights, parts: 1 }
 }
 
-/// Pieces of a slab whose gradients of weights are summed beside each other, where the GPU has room for
-/// so many blocks and the sums for so much memory; 1 where not. `steps`: those of the longest slab.
+/// How many pieces of a slab have their gradients of weights summed beside each other: its chunks of time
+/// steps, if the GPU has room for the blocks and the sums fit into [`MOST_SUMS`], else 1. `steps`: those of
+/// the longest slab.
 pub(super) fn pieces(gpu: &Gpu, layout: &Layout, slabs: usize, steps: usize) -> usize {
     let tiles = layout.columns().div_ceil(TILE) + 1;
-    let chunks = steps.div_ceil(CHUNK).max(1);
+    let chunks = chunks(steps);
     let bytes = slabs * chunks * layout.len() * FLOAT;
     let has_room = gpu.has_room_for(slabs * layout.panels * tiles, 4) && bytes <= MOST_SUMS;
     if has_room { chunks } else { 1 }
+}
+
+/// Chunks of time steps of a slab.
+pub(super) fn chunks(steps: usize) -> usize {
+    steps.div_ceil(CHUNK).max(1)
 }
 
 /// Chunks of the different tokens of a step.
@@ -106,6 +112,11 @@ pub(super) struct Launches<'g> {
 }
 
 impl Launches<'_> {
+    /// Whether a block takes a quarter of a slab: where the GPU has room for two such blocks a multiprocessor.
+    fn spreads(&self, step: &StepArguments) -> bool {
+        self.gpu.has_room_for(step.slab_count as usize * PARTS, 2)
+    }
+
     /// Slabs through time, forward or back.
     fn through(&self, kernel: Through, step: &StepArguments) -> Result<()> {
         let grid = [step.slab_count as usize * kernel.parts, 1, 1];
@@ -125,10 +136,8 @@ impl Launches<'_> {
             let grid = [steps.div_ceil(CHUNK), slabs, panels];
             self.gpu.launch("project_rows", grid, 128, TILES, step)?;
         }
-        let spread = self.gpu.has_room_for(slabs * PARTS, 2);
-        let masked = step.state_gates > 0;
-        let through = forward_kernel(&self.layout, masked, spread, self.gpu.shared);
-        self.through(through, step)?;
+        let (masked, spread) = (step.state_gates > 0, self.spreads(step));
+        self.through(forward_kernel(&self.layout, masked, spread, self.gpu.shared), step)?;
         self.gpu.launch("head", [slabs, 1, 1], ROWS * GROUP, 0, step)
     }
 
@@ -136,8 +145,7 @@ impl Launches<'_> {
     pub(super) fn backward(&self, step: &StepArguments, steps: usize) -> Result<()> {
         let (slabs, panels) = (step.slab_count as usize, self.layout.panels);
         let (width, columns) = (self.layout.width(), self.layout.columns());
-        let spread = self.gpu.has_room_for(slabs * PARTS, 2);
-        self.through(backward_kernel(&self.layout, spread, self.gpu.shared), step)?;
+        self.through(backward_kernel(&self.layout, self.spreads(step), self.gpu.shared), step)?;
         let columns = if step.table == 1 { columns - self.layout.features } else { columns };
         let (pieces, tiles) = (step.pieces as usize, columns.div_ceil(TILE));
         let (name, gates) = match step.state_gates {

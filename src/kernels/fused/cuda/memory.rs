@@ -2,7 +2,7 @@
 
 use super::super::layout::Layout;
 use super::gpu::{Buffer, Gpu};
-use super::launches::{MOST_SUMS, pieces, token_chunks};
+use super::launches::{MOST_SUMS, chunks, pieces, token_chunks};
 use super::step::{Address, BLOCK, StepArguments};
 use crate::kernels::{Input, Shape, Workload};
 use anyhow::Result;
@@ -187,23 +187,32 @@ impl Workspace {
     }
 }
 
-/// The most memory in bytes that a run takes on a GPU, where the GPU has so much.
+/// The most memory in bytes that a run takes on a GPU.
 pub(in crate::kernels) fn most_needed(shape: &Shape, load: &Workload) -> u64 {
     let Some(layout) = Layout::new(shape) else { return 0 };
-    let (examples, steps) = (load.examples as u64, load.longest as u64);
-    let (features, width) = (layout.features as u64, layout.width() as u64);
-    let row_steps = load.batch_rows as u64 * steps;
-    let float = FLOAT as u64;
+    let [rows, examples, steps] =
+        [load.rows_together, load.examples, load.longest].map(|n| n as u64);
+    let [features, width, len] = [layout.features, layout.width(), layout.len()].map(|n| n as u64);
+    let (float, row_steps) = (FLOAT as u64, rows * steps);
     let (vocabulary, values) = match shape.input {
         Input::Tokens { vocabulary, .. } => (vocabulary as u64, 0),
         Input::Features(_) => (0, examples.saturating_mul(steps * features)),
     };
-    let state = (layout.len() as u64 + vocabulary * features) * (1 + load.moments as u64);
+    // The gradient, the weights, and the moments of the optimizer.
+    let state = len + (len + vocabulary * features) * (1 + load.moments as u64) + vocabulary;
+    let tokens = vocabulary.min(row_steps);
     // Products of the tokens of a batch with their gradients, and the gradients of their vectors.
-    let tokens = vocabulary.min(row_steps) * (8 * width + layout.input_width() as u64);
-    let slabs = load.batch_rows.div_ceil(super::SLAB);
-    let of_slab = slab_bytes(&layout, super::SLAB * load.longest, true);
-    let wave = (slabs as u64 * of_slab as u64).min((super::WORKSPACE + of_slab) as u64);
-    let wave = wave.saturating_add(MOST_SUMS as u64);
-    wave.saturating_add(float.saturating_mul(state.saturating_add(tokens).saturating_add(values)))
+    let of_tokens = tokens * (8 * width + layout.input_width() as u64);
+    // Numbers of rows, of row-steps and of tokens; masks.
+    let told = 4 * (row_steps + tokens + rows) + rows * 4 * (features + width);
+    let slabs = load.rows_together.div_ceil(super::SLAB);
+    let of_slab = slab_bytes(&layout, super::SLAB * load.longest, true) as u64;
+    let wave = (slabs as u64 * of_slab).min(super::WORKSPACE as u64 + of_slab);
+    let pieces = (float * (slabs * chunks(load.longest)) as u64 * len).min(MOST_SUMS as u64);
+    let sums = pieces.max(float * token_chunks(tokens as usize) as u64 * len);
+    let values = float.saturating_mul(values.saturating_add(state + of_tokens + told));
+    values.saturating_add(wave + sums + RESULTS)
 }
+
+/// Memory in bytes for results that wait to be fetched, and for what is rounded up.
+const RESULTS: u64 = 1 << 20;

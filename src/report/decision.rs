@@ -47,6 +47,25 @@ mod tests {
     }
 
     #[test]
+    fn noisy_arms_need_more_seeds_than_there_are() {
+        let [a, b] = [[0.8, 0.806, 0.803, 0.8], [0.803, 0.8, 0.806, 0.803]];
+        let found = of(&results(vec![arm(32, &a), arm(64, &b)]), &[]);
+        assert!(
+            !found.settled && found.out.is_empty() && found.expected_seeds > Some(4),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn two_seeds_decide_nothing_and_an_arm_that_diverged_gets_no_more() {
+        let mut diverged = arm(256, &[]);
+        diverged.diverged = vec![0, 1];
+        let study = results(vec![arm(32, &[0.8, 0.8]), arm(64, &[0.5, 0.5]), diverged]);
+        let out = vec!["batch-256".to_owned()];
+        assert_eq!(of(&study, &[]), Decision { settled: false, out, expected_seeds: None });
+    }
+
+    #[test]
     fn only_the_first_seeds_count() {
         let mut arm = arm(32, &[0.8, 0.8, 0.7]);
         arm.diverged = vec![1, 3];

@@ -66,7 +66,8 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     progress.finish();
     diagnostics::print_warnings(&plan.warnings());
     let parallel = pool.parallel(&plan, plan.runs.len());
-    let cost = Cost { plan: &plan, estimates: &estimates, folder: &folder, pool: &pool };
+    let left = plan.unfinished(&folder)?;
+    let cost = Cost { plan: &plan, estimates: &estimates, folder: &folder, pool: &pool, left };
     let curves = tables::without_curves(&plan);
     let text = format!(
         "{}{}\n\n{}\n\n{} {} on disk in {}; time and memory are estimated from a few steps of \
@@ -78,9 +79,9 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
         format::bytes(plan.disk_bytes(parallel)),
         folder.display(),
         if plan.study.tuned.is_empty() { "" } else { MORE },
-        cost.of_workers()?,
+        cost.of_workers(),
     );
-    output.answer(&cost.document(parallel)?, &text)?;
+    output.answer(&cost.document(parallel), &text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -90,22 +91,32 @@ struct Cost<'p> {
     estimates: &'p [Estimate],
     folder: &'p Path,
     pool: &'p Pool,
+    /// Runs of each arm that are not finished.
+    left: Vec<RunCount>,
 }
 
 impl<'p> Cost<'p> {
-    /// Runs of this plan that are not finished, and their seconds.
-    fn left(&self, plan: &Plan) -> Result<(usize, f64)> {
-        let runs = plan.unfinished(self.folder)?;
-        let parallel = self.pool.parallel(plan, plan.runs.len());
-        let seconds = plan.seconds_of(&runs, self.estimates, parallel, self.pool.start_up());
-        Ok((all(&runs), seconds))
+    /// Seconds of runs of each arm, of a study that trains some at a time.
+    fn seconds(&self, plan: &Plan, runs: &[RunCount], parallel: usize) -> f64 {
+        plan.seconds_of(runs, self.estimates, parallel, self.pool.start_up())
+    }
+
+    /// Of what is left of the study here.
+    fn seconds_left(&self) -> f64 {
+        let parallel = self.pool.parallel(self.plan, self.plan.runs.len());
+        self.seconds(self.plan, &self.left, parallel)
+    }
+
+    /// Of the same, for workers that train one run at a time at this machine's speed.
+    fn worker_hours(&self) -> f64 {
+        self.seconds(self.plan, &self.left, 1) / 3600.0
     }
 
     /// The time, with the runs that it is for where some are finished.
     fn time(&self) -> Result<String> {
         let planned = all(&self.plan.planned());
-        let (left, seconds) = self.left(self.plan)?;
-        let time = format::duration(seconds);
+        let left = all(&self.left);
+        let time = format::duration(self.seconds_left());
         let first = self.plan.study.seeds.len();
         let begin = match planned - left {
             0 => format!("about {time}"),
@@ -121,7 +132,8 @@ impl<'p> Cost<'p> {
                 begin + " and"
             });
         };
-        let (_, seconds) = self.left(&most)?;
+        let parallel = self.pool.parallel(&most, most.runs.len());
+        let seconds = self.seconds(&most, &most.unfinished(self.folder)?, parallel);
         Ok(format!(
             "{begin} for the {first} seeds to begin with, at most about {} for {}, and",
             format::duration(seconds),
@@ -129,29 +141,22 @@ impl<'p> Cost<'p> {
         ))
     }
 
-    /// Seconds of one worker that trains one run at a time, at this machine's speed.
-    fn worker_seconds(&self) -> Result<f64> {
-        let runs = self.plan.unfinished(self.folder)?;
-        Ok(self.plan.seconds_of(&runs, self.estimates, 1, self.pool.start_up()))
-    }
-
-    /// What to ask a scheduler for, where that is more than a moment.
-    fn of_workers(&self) -> Result<String> {
-        let hours = self.worker_seconds()? / 3600.0;
-        Ok(match hours > 0.0 {
+    /// What to ask a scheduler for, where something is left.
+    fn of_workers(&self) -> String {
+        let hours = self.worker_hours();
+        match hours > 0.0 {
             true => format!(
                 "\nwith `batchscope work`: about {} worker-hours, where each worker trains one run at a time at \
                  this machine's speed",
                 hours_in_words(hours)
             ),
             false => String::new(),
-        })
+        }
     }
 
-    fn document(&self, parallel: usize) -> Result<Document<'p>> {
+    fn document(&self, parallel: usize) -> Document<'p> {
         let plan = self.plan;
-        let (unfinished, seconds) = self.left(plan)?;
-        Ok(Document {
+        Document {
             study: &plan.study.name,
             folder: self.folder,
             device: plan.device_kind(),
@@ -160,12 +165,12 @@ impl<'p> Cost<'p> {
             tuning_runs: plan.study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum(),
             data: &plan.data.facts,
             arms: arms(plan, self.estimates),
-            unfinished,
-            seconds,
-            worker_hours: self.worker_seconds()? / 3600.0,
+            unfinished: all(&self.left),
+            seconds: self.seconds_left(),
+            worker_hours: self.worker_hours(),
             disk_bytes: plan.disk_bytes(parallel),
             warnings: plan.warnings(),
-        })
+        }
     }
 }
 

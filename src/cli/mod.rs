@@ -155,10 +155,9 @@ enum Command {
     /// exit code 1.
     ///
     /// With --json: study, folder, state (running, damaged, out_of_time, interrupted, ended or finished),
-    /// workers (of `batchscope work`), arms as in `run`, runs, tuning_runs and others (run, state,
-    /// epochs, planned_epochs, and step, or
-    /// message and hint), where others are runs in the folder that the study has no more, and tunings and
-    /// until as in `run`.
+    /// workers (of `batchscope work`), seconds_left, arms as in `run`, runs, tuning_runs and others (run,
+    /// state, epochs, planned_epochs, and step, or message and hint), where others are runs in the folder
+    /// that the study has no more, and tunings and until as in `run`.
     Status(status::StatusArgs),
     /// Say what a study shows, how surely, and which batch size to use
     ///

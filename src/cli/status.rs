@@ -137,7 +137,7 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
     parts.join("\n\n")
 }
 
-/// The workers that have not ended, a line for each run that one is at; and how long all of it still takes.
+/// The workers that have not ended, with a line for each run that they train; and the time left.
 fn workers(status: &StudyStatus) -> Option<String> {
     let mut table =
         tables::table(&["worker", "device", "job", "run", "seen", "samples/s", "time left"]);
@@ -145,8 +145,8 @@ fn workers(status: &StudyStatus) -> Option<String> {
     for worker in status.workers.iter().filter(|worker| !worker.ended) {
         is_empty = false;
         let runs = worker.runs.iter().map(String::as_str);
-        let nothing = worker.runs.is_empty().then_some("nothing");
-        for run in runs.chain(nothing) {
+        let none = worker.runs.is_empty().then_some("-");
+        for run in runs.chain(none) {
             table.add_row(row(worker, run));
         }
     }
@@ -164,7 +164,7 @@ fn workers(status: &StudyStatus) -> Option<String> {
 fn row(worker: &Member, run: &str) -> [String; 7] {
     let standing = worker.progress.iter().find(|standing| standing.run == run);
     let silent = format::duration(worker.silent_seconds());
-    // What a dead worker was at is not being trained.
+    // A dead worker trains nothing.
     let alive = standing.filter(|_| worker.lives());
     [
         format!("{} ({})", worker.host, worker.process),

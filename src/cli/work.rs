@@ -223,13 +223,10 @@ fn exit_code(outcome: &WorkOutcome) -> u8 {
 /// A worker in one line.
 pub(super) fn workers_line(worker: &Member) -> String {
     let job = worker.job.as_ref().map_or(String::new(), |job| format!(", {job}"));
-    let at = match &worker.runs[..] {
-        [] => "nothing".to_owned(),
-        runs => format::list(runs),
-    };
     let is = match (worker.ended, worker.lives()) {
         (true, _) => "ended".to_owned(),
-        (_, true) => format!("at {at}"),
+        (_, true) if worker.runs.is_empty() => "waits".to_owned(),
+        (_, true) => format!("trains {}", format::list(&worker.runs)),
         (_, false) => format!("silent for {}", format::duration(worker.silent_seconds())),
     };
     format!(

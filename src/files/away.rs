@@ -25,7 +25,7 @@ pub(super) struct Away {
     path: PathBuf,
     tries: usize,
     waited: Duration,
-    /// Where the error itself is not said beside this one.
+    /// The system's error, unless the chain of errors has it already.
     cause: Option<io::Error>,
 }
 
@@ -44,7 +44,7 @@ impl std::error::Error for Away {}
 pub trait Failure: Sized + From<io::Error> {
     /// Whether it is worth another try.
     fn is_away(&self) -> bool;
-    /// The error once it was tried so often.
+    /// The error after the last of `tries`.
     fn given_up(self, path: &Path, tries: usize, waited: Duration) -> Self;
 }
 
@@ -175,7 +175,7 @@ pub(crate) mod faults {
         FAULTS.with_borrow_mut(|faults| faults.push(fault));
     }
 
-    /// From now on, in this thread, what is done with files with this in their path fails so often.
+    /// From now on the next `times` tries in this thread fail that concern a file with `part` in its path.
     pub(crate) fn plant(part: &str, times: u32, error: i32) {
         add(part, times, error, false);
     }

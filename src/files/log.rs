@@ -163,9 +163,9 @@ pub fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 }
 
 fn append_lasting(path: &Path, line: &[u8], may_create: bool) -> Result<()> {
+    let is_new = !path.exists();
     let mut length = None;
     let append = || -> io::Result<()> {
-        let is_new = !path.exists();
         let mut file = appending(path, may_create)?;
         match length {
             None => length = Some(file.metadata()?.len()),

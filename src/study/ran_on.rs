@@ -56,23 +56,25 @@ impl RunFolder {
         let here = RanOn::here(place, gpus);
         let path = self.ran_on_log();
         // What cannot be read of it is no reason not to train.
-        let before: Vec<RanOn> = files::read_sealed_lines(&path).unwrap_or_default();
-        match before.last().is_none_or(|last| here.differs(last)) {
+        match self.places().last().is_none_or(|last| here.differs(last)) {
             true => files::append_sealed_line(&path, &here),
             false => Ok(()),
         }
     }
 
+    /// Where it was trained; nothing where that cannot be read.
+    fn places(&self) -> Vec<RanOn> {
+        files::read_sealed_lines(&self.ran_on_log()).unwrap_or_default()
+    }
+
     /// The GPUs on which the run was trained, as far as it was on GPUs.
     pub(super) fn gpus(&self) -> BTreeSet<String> {
-        let lines: Vec<RanOn> = files::read_sealed_lines(&self.ran_on_log()).unwrap_or_default();
-        lines.into_iter().filter_map(|line| line.gpu).collect()
+        self.places().into_iter().filter_map(|place| place.gpu).collect()
     }
 
     /// The processors or GPUs on which the run was trained; none where that is not known.
     pub fn hardware(&self) -> BTreeSet<String> {
-        let lines: Vec<RanOn> = files::read_sealed_lines(&self.ran_on_log()).unwrap_or_default();
-        lines.into_iter().filter_map(|line| line.gpu.or(line.cpu)).collect()
+        self.places().into_iter().filter_map(|place| place.gpu.or(place.cpu)).collect()
     }
 }
 

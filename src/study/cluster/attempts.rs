@@ -1,5 +1,6 @@
 //! Attempts: each claim of a run trains in a folder of its own, `runs/NAME.0003`, laid out as that of a run.
 
+use super::claims::publish;
 use crate::files::{self, listed, patiently};
 use crate::study::record::{Definition, Record, RunFolder, Status};
 use crate::study::resume::trouble;
@@ -145,9 +146,7 @@ pub(super) fn bring_back(attempts: &Path, study: &Path) -> Result<()> {
                 let running = Record::new(Status::Running, definition)?;
                 RunFolder::new(&path).write_record(&running)?;
             }
-            place.parent().map_or(Ok(()), files::make_folder)?;
-            let moved = patiently(&place, || fs::rename(&path, &place));
-            moved.with_context(|| format!("cannot move {}", path.display()))?;
+            publish(&path, &place)?;
         }
     }
     Ok(())

@@ -102,11 +102,15 @@ pub(in crate::study) fn members(workers: &Path) -> Result<BTreeMap<String, Membe
 /// How many beats of silence mean that a worker is dead.
 pub(super) const SILENT_BEATS: u32 = 3;
 
+/// How long others wait to see which runs a worker began: it may begin more in that time.
+const SOON: Duration = Duration::from_secs(2);
+
 /// Says that this worker lives, until it is dropped.
 #[derive(Debug)]
 pub(in crate::study) struct Presence {
     shared: Arc<Shared>,
-    end: Option<Sender<()>>,
+    /// Asks for a beat soon; its end ends the beats.
+    soon: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -156,14 +160,22 @@ impl Presence {
         files::make_folder(workers)?;
         let shared = Arc::new(Shared { path, state, failed: AtomicU32::new(0) });
         shared.write()?;
-        let (end, ended) = channel::<()>();
+        let (soon, asked) = channel::<()>();
         let of_thread = Arc::clone(&shared);
         let thread = thread::spawn(move || {
-            while ended.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
-                of_thread.beat();
+            let mut next = Instant::now() + beat;
+            loop {
+                match asked.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                    Ok(()) => next = next.min(Instant::now() + SOON),
+                    Err(RecvTimeoutError::Timeout) => {
+                        of_thread.beat();
+                        next = Instant::now() + beat;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
             }
         });
-        Ok(Self { shared, end: Some(end), thread: Some(thread) })
+        Ok(Self { shared, soon: Some(soon), thread: Some(thread) })
     }
 
     /// What it says of itself.
@@ -171,9 +183,15 @@ impl Presence {
         self.shared.state().clone()
     }
 
-    /// Changes what it says of its runs; seen from the next beat on.
+    /// Changes what it says of its runs; seen within seconds.
     pub(in crate::study) fn set_runs(&self, runs: Vec<String>, ended_runs: u64) {
         let mut member = self.shared.state();
+        if member.runs != runs
+            && let Some(soon) = &self.soon
+        {
+            // The thread listens as long as `soon` is there.
+            soon.send(()).ok();
+        }
         member.progress.retain(|standing| runs.contains(&standing.run));
         (member.runs, member.ended_runs) = (runs, ended_runs);
     }
@@ -193,7 +211,7 @@ impl Presence {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.end = None;
+        self.soon = None;
         self.thread.take().and_then(|thread| thread.join().ok());
         self.shared.state().ended = true;
         // Else it is found dead after a while.
@@ -339,5 +357,23 @@ mod tests {
         drop(presence);
         let found = &members(folder.path()).unwrap()[&id];
         assert!(found.ended && found.runs == ["a/seed-0"]);
+    }
+
+    #[test]
+    fn runs_that_began_are_seen_long_before_the_next_beat() {
+        let folder = tempfile::tempdir().unwrap();
+        let beat = Duration::from_secs(3600);
+        let member = Member::new("node1".into(), None, "cpu".into(), beat);
+        let id = member.id.clone();
+        let presence = Presence::begin(folder.path(), member).unwrap();
+        let runs = ["a/seed-0", "a/seed-1"].map(String::from);
+        for count in [1, 2] {
+            presence.set_runs(runs[..count].to_vec(), 0);
+        }
+        let began = Instant::now();
+        while members(folder.path()).unwrap()[&id].runs != runs {
+            assert!(began.elapsed() < beat / 60, "nothing was said of them");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }

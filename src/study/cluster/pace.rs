@@ -47,7 +47,7 @@ impl Pace<'_> {
     }
 }
 
-/// Seconds for so many rows, by how long others took here; at first by the speed of training alone.
+/// Seconds for the `left` rows, by how long the `worked` rows took here; at first by the speed of training.
 fn seconds_left(left: f64, (worked, seconds): (f64, f64), examples_per_second: f64) -> f64 {
     match worked > 0.0 && seconds > 1.0 {
         true => left * seconds / worked,

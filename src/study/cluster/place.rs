@@ -6,7 +6,7 @@
 
 use crate::study::exec::Job;
 
-/// The jobs in the order in which this worker tries them, beside others that train so many runs.
+/// The jobs in the order in which this worker tries them, while other workers train `others` runs.
 pub(super) fn from_own_place<'j>(
     jobs: &'j [Job],
     worker: &str,

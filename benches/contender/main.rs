@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! contender DATA BATCH_SIZE THREADS --engine libtorch    trains on the processor
-//! contender DATA BATCH_SIZE RUNS --cuda fused            trains so many runs at a time on the first GPU
+//! contender DATA BATCH_SIZE RUNS --cuda fused            trains RUNS runs at a time on the first GPU
 //! contender DATA BATCH_SIZE THREADS --sgemm              multiplies 2048 x 2048 matrices by MKL
 //! contender FOLDER --prepare EXPERIMENT                  prepares its data in the folder, says where
 //! contender FOLDER --random                              writes random float features to the folder
@@ -128,15 +128,13 @@ impl<'d> TrainedRun<'d> {
         Ok(Self { engine, examples, rows, batch_size, next: 0 })
     }
 
-    /// Makes so many steps; gives the loss of the last one.
+    /// Trains `steps` steps; gives the loss of the last one.
     fn train(&mut self, steps: u64) -> Result<f64> {
         let mut logits = Vec::new();
         let mut last = 0..0;
         for step in 1..=steps {
-            let batches = self.rows.len() / self.batch_size;
-            last =
-                self.next % batches * self.batch_size..(self.next % batches + 1) * self.batch_size;
-            self.next += 1;
+            let start = self.next % (self.rows.len() / self.batch_size) * self.batch_size;
+            (last, self.next) = (start..start + self.batch_size, self.next + 1);
             let rows = &self.rows[last.clone()];
             self.engine.train_step(&Step { rows, lr: LR, masks: None })?;
             if step % WAIT == 0 || step == steps {

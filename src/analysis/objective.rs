@@ -24,7 +24,7 @@ pub(super) fn price(objective: StudyObjective, run: &RunResults, spent: Cost) ->
     }
 }
 
-/// Arms that cost up to so many times as much as the cheapest count as equally cheap.
+/// Arms count as equally cheap if they cost at most this many times as much as the cheapest.
 pub(super) fn tolerance(objective: StudyObjective) -> f64 {
     match objective {
         StudyObjective::Memory => NEGLIGIBLE_RATIO,

@@ -106,7 +106,8 @@ impl SharedSteps {
         (self.test_pairs as f64 / rows.max(1) as f64).max(1.0)
     }
 
-    /// The effective number of independent test rows, of so many; `None` where it is not known, as for `block`.
+    /// The number of independent rows that tell as much as these `rows` test rows; `None` where that is not
+    /// known, as for `block`.
     pub(super) fn independent(&self, rows: usize) -> Option<usize> {
         let block = self.block()?;
         // Blocks of windows hold equal neighbours already.

@@ -198,7 +198,7 @@ pub struct Logging {
     pub every_steps: u64,
     /// Record histograms of the weights after each epoch.
     pub histograms: bool,
-    /// Whose curves TensorBoard gets.
+    /// Which curves TensorBoard shows.
     #[serde(skip_serializing_if = "CurvesOf::is_auto")]
     pub curves: CurvesOf,
 }
@@ -209,7 +209,7 @@ impl Default for Logging {
     }
 }
 
-/// `train.logging.curves`: whose curves TensorBoard gets beside those of the report.
+/// `train.logging.curves`: which curves TensorBoard shows beside those of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CurvesOf {
@@ -230,7 +230,7 @@ impl CurvesOf {
         *self == Self::Auto
     }
 
-    /// What it comes to in a study of so many runs; `auto` stays where it changes nothing.
+    /// What `auto` means in a study with this number of runs. Up to 200 it stays `auto`, which draws each run.
     pub fn for_runs(self, runs: usize) -> Self {
         if self.is_auto() && runs > MOST_RUNS_WITH_CURVES { Self::Arms } else { self }
     }

@@ -56,7 +56,8 @@ impl Ranking {
         Self(placed)
     }
 
-    /// tau-b where each observation counts so many times; `None` where no pair differs in x, or none in y.
+    /// tau-b where each observation counts as often as `times` says; `None` where no pair differs in x, or none
+    /// in y.
     pub fn tau(&self, times: &[u64]) -> Option<f64> {
         let pairs = |count: u64| count * count.saturating_sub(1) / 2;
         let (mut balance, mut differ_in_x, mut differ_in_y) = (0i64, 0u64, 0u64);

@@ -170,7 +170,8 @@ impl Plan {
         const EPOCH: u64 = 2000;
         const EVALUATION: u64 = 800;
         const RECORDED_STEP: u64 = 500;
-        /// Of these bytes, those of event files: the others are records.
+        /// Of these bytes, those of event files: the others are records. Read off six runs of `decompose`,
+        /// `watch_exercises` and `weather_forecast`: 0.37 to 0.48 (2026-11-27).
         const EVENTS: f64 = 0.4;
         let length = self.training_length(arm);
         let logging = &self.study.experiment.train.logging;

@@ -4,8 +4,9 @@
 //! the runs, refuse a folder that holds other runs under the same names, and give what is not
 //! finished to worker processes; a study that goes on adds seeds until what to use is settled. Workers
 //! are this same program (`batchscope worker`), one a core or one a GPU: libtorch's global state stays
-//! clean, memory is measured per run, and a worker that is killed costs its runs' last minutes. The study's own
-//! process never touches libtorch. [`StudyStatus`] reads how a study stands from its folder alone.
+//! clean, memory is measured per run, and a worker that is killed costs what its runs did since their last
+//! checkpoints. The study's own process never touches libtorch. [`StudyStatus`] reads how a study stands from
+//! its folder alone.
 //!
 //! ```text
 //! run           one run: its name, and what it is for
@@ -18,13 +19,15 @@
 //! cluster       several equal workers on one study folder
 //! exec          gives jobs to workers; `killed` says why one ended
 //! protocol      what the two say to each other
-//! lanes         the worker's process; `worker` what it does with an order; `recorder` writes down its run, `curves` draws it, `resume` goes on with it,
-//!               `control` is what it hears, `peak_memory` what it takes
+//! lanes         the worker's process; `worker` what it does with an order; `recorder` writes down its run,
+//!               `curves` draws it, `resume` goes on with it, `control` is what it hears, `peak_memory` what it
+//!               takes
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
 //! finished      finished runs that a file does not name
 //! until         seeds that are added until it is settled what to use; `additions`: when and why
-//! status        how a study stands, with the `time_left`; `review` warns before it begins, `estimate` tells what it costs
+//! status        how a study stands, with the `time_left`; `review` warns before it begins, `estimate` tells
+//!               what it costs
 //! examples      what is told of the rows before it begins; `memory` refuses what cannot fit
 //! packing       how many runs share a GPU
 //! environment   on what it ran; `ran_on` for each run; `gpu_model` keeps a study on one model of GPU

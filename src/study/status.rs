@@ -230,7 +230,7 @@ fn other_runs(
 /// Of more runs than this only records and logs are read: their weights may be more than a disk reads soon.
 const MOST_READ_WHOLE: usize = 200;
 
-const NOT_READ: &str = "of so many runs only records and logs were read for damage, not weights and predictions: \
+const NOT_READ: &str = "only records and logs were read for damage, not weights and predictions, since there are over 200 runs: \
     `batchscope run` and `report` read what they use";
 
 /// What is said of a study whose sessions are not all known.

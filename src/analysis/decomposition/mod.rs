@@ -134,8 +134,8 @@ impl GapArm {
     }
 }
 
-/// The one seed that makes the gap as uncertain as it is. What the gap would be without it is not said: an
-/// interval that leaves out the oddest of the seeds covers the truth in 40 of 100 studies.
+/// The one seed that makes the gap as uncertain as it is. What the gap would be without it is not said: the
+/// interval would be too narrow, because the seed is left out for being odd.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OddSeed {
     /// The seed.

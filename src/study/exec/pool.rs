@@ -374,7 +374,7 @@ impl Pool {
         Ok(self.take(Member { link, process: id, is_alive: true, run: None, device: None }))
     }
 
-    /// Opens a lane in a worker on this device that has fewer than so many, or in a new one.
+    /// Opens a lane in a worker on this device that has fewer than `most`, or in a new worker.
     fn open_lane(&mut self, device: Device, most: usize) -> Result<usize> {
         let id = self.members.len();
         let living = || self.members.iter().filter(|m| m.is_alive && m.device == Some(device));

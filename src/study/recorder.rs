@@ -22,10 +22,10 @@ use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Listens to one training.
 pub(super) struct Recorder<'r> {
-    folder: &'r RunFolder,
     logs: Logs,
     curves: Curves,
     peak_memory: &'r PeakMemory,
@@ -33,7 +33,12 @@ pub(super) struct Recorder<'r> {
     control: &'r RunControl,
     histograms: bool,
     noise: Option<NoiseProbe>,
+    /// When the last checkpoint was saved, or the session began.
+    saved: Instant,
 }
+
+/// The time between two checkpoints, which is what a run loses whose worker is killed.
+const CHECKPOINTS: Duration = Duration::from_secs(1);
 
 /// How the gradient's noise is measured in a run.
 struct NoiseProbe {
@@ -61,7 +66,7 @@ impl<'r> Recorder<'r> {
     /// remains, of a run on `rows` training rows.
     pub(super) fn resume(
         task: &Task,
-        folder: &'r RunFolder,
+        folder: &RunFolder,
         (rows, position): (usize, &Position),
         peak_memory: &'r PeakMemory,
         emit: &'r mut dyn FnMut(Report),
@@ -87,11 +92,13 @@ impl<'r> Recorder<'r> {
             let optimizer = train.optimizer.rule();
             NoiseProbe { section, optimizer, checkpoints, measured, rows }
         });
-        Ok(Self { folder, logs, curves, peak_memory, emit, control, histograms, noise })
+        let saved = Instant::now();
+        Ok(Self { logs, curves, peak_memory, emit, control, histograms, noise, saved })
     }
 
-    /// Draws how the training ended; a run that was stopped has not ended.
+    /// Draws how the training ended, and makes its logs last; a run that was stopped has not ended.
     pub(super) fn end(&mut self, outcome: &Outcome) -> Result<()> {
+        self.logs.sync()?;
         match outcome {
             Outcome::Finished(_) => self.curves.end(SessionEnd::Success),
             Outcome::Diverged { .. } => self.curves.end(SessionEnd::Failure),
@@ -153,8 +160,8 @@ impl Callback for Recorder<'_> {
             train_seconds: times.train_seconds,
             validation_seconds: times.validation_seconds,
         };
-        self.logs.evaluations.append_line(found)?;
-        files::append_sealed_line(&self.folder.evaluation_timing_log(), &timing)?;
+        self.logs.evaluations.append(&[found])?;
+        self.logs.evaluation_timing.append(&[files::seal(&timing)?])?;
         self.curves.draw_evaluation(found, timing.wall_time)
     }
 
@@ -168,9 +175,8 @@ impl Callback for Recorder<'_> {
             peak_memory: self.peak_memory.get()?,
             micro_batch: times.micro_batch,
         };
-        self.logs.steps.sync()?;
-        self.logs.metrics.append_line(metrics)?;
-        files::append_sealed_line(&self.folder.timing_log(), &timing)?;
+        self.logs.metrics.append(&[metrics])?;
+        self.logs.timing.append(&[files::seal(&timing)?])?;
         self.curves.draw_epoch(metrics, &timing)?;
         (self.emit)(Report::Epoch(Box::new(*metrics), timing));
         Ok(())
@@ -187,7 +193,6 @@ impl Callback for Recorder<'_> {
             lines.push(HistogramLine { epoch, parameter: parameter.path.clone(), histogram });
         }
         self.logs.histograms.append(&lines)?;
-        self.logs.histograms.sync()?;
         let now = wall_clock();
         lines.iter().try_for_each(|line| self.curves.draw_histogram(line, now))
     }
@@ -217,14 +222,19 @@ impl Callback for Recorder<'_> {
             noise.measured.insert(step);
         }
         let line = NoiseLine { epochs, step, examples, rows, plain, adam };
-        self.logs.noise.append_line(&line)?;
+        self.logs.noise.append(&[&line])?;
         self.curves.draw_noise(&line, wall_clock())?;
         Ok(ControlFlow::Continue(()))
     }
 
+    /// After the first epoch, and then once in a while: short epochs cost less than a checkpoint of each.
+    fn wants_checkpoint(&self, epochs: u64) -> bool {
+        epochs == 1 || self.saved.elapsed() >= CHECKPOINTS
+    }
+
     fn logs(&mut self) -> Result<BTreeMap<String, Mark>> {
-        // The others are synced line by line, or epoch by epoch.
-        self.logs.steps.sync()?;
+        self.logs.sync()?;
+        self.saved = Instant::now();
         Ok(self.logs.marks())
     }
 

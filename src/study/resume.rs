@@ -11,13 +11,16 @@ use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The logs that hold the same bits whenever the run is repeated.
+/// The logs of a run that is trained. What is added lasts from the next checkpoint on.
 pub(super) struct Logs {
     pub(super) metrics: Log,
     pub(super) evaluations: Log,
     pub(super) steps: Log,
     pub(super) histograms: Log,
     pub(super) noise: Log,
+    /// Times, which do not repeat.
+    pub(super) timing: Log,
+    pub(super) evaluation_timing: Log,
 }
 
 impl Logs {
@@ -29,12 +32,23 @@ impl Logs {
             steps: Log::open(&folder.steps_log())?,
             histograms: Log::open(&folder.histograms_log())?,
             noise: Log::open(&folder.noise_log())?,
+            timing: Log::open(&folder.timing_log())?,
+            evaluation_timing: Log::open(&folder.evaluation_timing_log())?,
         })
     }
 
-    /// What they hold, by their names.
+    /// Makes all that was added last.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        let Self { metrics, evaluations, steps, histograms, noise, timing, evaluation_timing } =
+            self;
+        [metrics, evaluations, steps, histograms, noise, timing, evaluation_timing]
+            .into_iter()
+            .try_for_each(Log::sync)
+    }
+
+    /// What those hold that have the same bits whenever the run is repeated, by their names.
     pub(super) fn marks(&self) -> BTreeMap<String, Mark> {
-        let Self { metrics, evaluations, steps, histograms, noise } = self;
+        let Self { metrics, evaluations, steps, histograms, noise, .. } = self;
         [metrics, evaluations, steps, histograms, noise].map(|log| (log.name(), log.mark())).into()
     }
 }

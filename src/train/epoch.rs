@@ -230,9 +230,8 @@ pub(super) fn finish_epoch(
         micro_batch: position.micro_batch,
     };
     callback.on_epoch_end(&metrics, &times)?;
-    let state = engine.state()?;
     if callback.wants_weights() {
-        callback.on_weights(position.epoch, &job.shape, &state.parameters)?;
+        callback.on_weights(position.epoch, &job.shape, &engine.state()?.parameters)?;
     }
     // What is heard counts once the pause is over: a stop in its midst brings the epoch's end again.
     let mut after = position.clone();
@@ -243,12 +242,19 @@ pub(super) fn finish_epoch(
         return Ok(Some(Early::Stopped));
     }
     *position = after;
+    position.next_epoch();
+    let is_time = callback.wants_checkpoint(position.epoch);
+    if !is_best && !is_time {
+        return Ok(None);
+    }
+    let state = engine.state()?;
     if is_best {
         model::write_sealed_weights(job.best, &job.shape, &state.parameters)?;
     }
-    position.next_epoch();
-    position.logs = callback.logs()?;
-    checkpoint::save(job.checkpoint, &job.shape, &state, position)?;
+    if is_time {
+        position.logs = callback.logs()?;
+        checkpoint::save(job.checkpoint, &job.shape, &state, position)?;
+    }
     Ok(None)
 }
 

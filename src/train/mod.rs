@@ -2,8 +2,8 @@
 //!
 //! Epoch by epoch: the seed's permutation of the training rows is cut into batches, the last one as
 //! short as it comes out; each batch is one step; then the validation split is measured, the epoch
-//! is recorded and the checkpoint saved, in this order, so that a crash between the two repeats the
-//! epoch instead of losing it. Train metrics are means over the rows *while* training, as in Keras.
+//! is recorded and, where it is time for one, a checkpoint saved, in this order, so that a crash between the
+//! two repeats epochs instead of losing them. Train metrics are means over the rows *while* training, as in Keras.
 //! With `evaluate_every` the validation split is measured within epochs too. The run ends when its
 //! budget is spent, a target is reached or early stopping says so, and then the test split is
 //! measured.
@@ -182,7 +182,7 @@ pub trait Callback {
     fn on_evaluation(&mut self, _found: &Evaluation, _times: &EvaluationTimes) -> Result<()> {
         Ok(())
     }
-    /// After an epoch is measured, before its checkpoint is saved.
+    /// After an epoch is measured, before a checkpoint is saved.
     fn on_epoch_end(&mut self, _metrics: &EpochMetrics, _times: &EpochTimes) -> Result<()> {
         Ok(())
     }
@@ -198,7 +198,7 @@ pub trait Callback {
     fn wants_pause(&self, _step: u64) -> bool {
         false
     }
-    /// Before the first step, after each epoch before its checkpoint is saved, and where
+    /// Before the first step, after each epoch before a checkpoint is saved, and where
     /// [`Callback::wants_pause`] says so: the engine as it stands, to be measured. What is measured must
     /// leave its state as it was. `Break` when a stop was asked for in the midst; then it is told again
     /// when the run goes on.
@@ -208,6 +208,10 @@ pub trait Callback {
     /// Threads that the engine may use from now on; asked between steps.
     fn threads(&self) -> Option<usize> {
         None
+    }
+    /// Whether to save a checkpoint after so many epochs; a stop saves one whatever this says.
+    fn wants_checkpoint(&self, _epochs: u64) -> bool {
+        true
     }
     /// What the run's logs hold, which must last from now on: a checkpoint that says so follows.
     fn logs(&mut self) -> Result<BTreeMap<String, Mark>> {
@@ -229,7 +233,7 @@ pub enum Outcome {
         /// The first such step.
         step: u64,
     },
-    /// Stopped on request after a checkpoint.
+    /// Stopped on request after a checkpoint; while the test split was measured, the last one stands.
     Stopped,
 }
 

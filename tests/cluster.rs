@@ -95,7 +95,7 @@ fn workers_that_start_at_once_and_later_end_a_study_with_the_bits_of_one_run() {
 #[test]
 fn kills_and_pauses_of_workers_change_no_bit_and_lose_no_run() {
     let scene = Scene::new();
-    let text = STUDY.replace("seeds: 2", "seeds: 12").replace("epochs: 3", "epochs: 120");
+    let text = STUDY.replace("seeds: 2", "seeds: 12").replace("epochs: 3", "epochs: 1000");
     scene.write("tiny.yaml", &text);
     scene.run(&["run", "tiny.yaml", "--out", "alone"]).expect(0);
     let done = || {
@@ -131,7 +131,7 @@ fn kills_and_pauses_of_workers_change_no_bit_and_lose_no_run() {
 #[test]
 fn a_worker_takes_over_what_a_dead_one_has_saved() {
     let scene = Scene::new();
-    let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 2000");
+    let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 12000");
     // The other run is short, so that no worker is at it for long.
     scene.write("tiny.yaml", &text.replace("batch_size: 32,", "batch_size: 32, epochs: 1,"));
     let attempt = |generation: u32| {
@@ -149,7 +149,7 @@ fn a_worker_takes_over_what_a_dead_one_has_saved() {
         serde_json::from_str(&scene.run(&["status", "runs/tiny", "--json"]).expect(0).stdout)
             .unwrap();
     let progress = &stands["workers"][0]["progress"][0];
-    assert_eq!((&progress["run"], &progress["all_examples"]), (&FIRST_RUN.into(), &144_000.into()));
+    assert_eq!((&progress["run"], &progress["all_examples"]), (&FIRST_RUN.into(), &864_000.into()));
     for known in [&progress["examples_per_second"], &progress["seconds_left"]] {
         assert!(known.as_f64().unwrap() > 0.0, "{stands}");
     }
@@ -177,9 +177,51 @@ fn a_worker_takes_over_what_a_dead_one_has_saved() {
 }
 
 #[test]
+fn runs_on_a_local_disk_are_saved_in_time_and_when_they_are_stopped() {
+    let scene = Scene::new();
+    let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 12000");
+    scene.write("tiny.yaml", &text.replace("batch_size: 32,", "batch_size: 32, epochs: 1,"));
+    let local = ["--scratch", "disk", "--save", "100"];
+    let start = |study: &str| scene.start(&[&["work", study], &QUICK[..], &local[..]].concat());
+    let attempt = |generation: u32| {
+        scene.path(&format!("runs/tiny/.work/runs/{}.{generation:04}", FIRST_RUN.replace('/', "@")))
+    };
+    let saved = |generation: u32| line_count(&attempt(generation).join("metrics.jsonl"));
+    let on_disk = || fs::read_dir(scene.path("disk")).map_or(0, Iterator::count);
+    let first = start("tiny.yaml");
+    wait_for(&first, "what is saved once", || saved(1) > 0);
+    let once = saved(1);
+    wait_for(&first, "what is saved later", || saved(1) > once);
+    assert!(attempt(1).join("checkpoint/state.safetensors").exists());
+    let curves = fs::read_dir(attempt(1).join("validation")).unwrap().count();
+    assert_eq!((on_disk(), curves), (1, 1));
+    send(Signal::SIGKILL, first.id());
+    ended(first);
+    let before = saved(1);
+    let second = start("runs/tiny");
+    wait_for(&second, "the second attempt", || saved(2) > before);
+    assert_eq!(on_disk(), 1, "that of the dead worker is removed");
+    send(Signal::SIGTERM, second.id());
+    ended(second).expect(130);
+    assert_eq!(on_disk(), 0);
+    // What was saved on the way out holds all that was recorded; another goes on in the study's folder.
+    let stopped_at = saved(2);
+    let third = scene.start(&[&["work", "runs/tiny"], &QUICK[..]].concat());
+    wait_for(&third, "the third attempt", || saved(3) >= stopped_at);
+    send(Signal::SIGTERM, third.id());
+    ended(third).expect(130);
+    ended(start("runs/tiny")).expect(0);
+    let run = scene.path(&format!("runs/tiny/{FIRST_RUN}"));
+    assert!(!run.join("checkpoint").exists() && run.join("ran_on.jsonl").exists());
+    assert!(fs::read_dir(scene.path("runs/tiny/.work/runs")).unwrap().next().is_none());
+    scene.run(&["run", "tiny.yaml", "--out", "alone"]).expect(0);
+    assert_same(&scene, ["alone", "runs/tiny"]);
+}
+
+#[test]
 fn a_run_and_workers_refuse_each_others_study_and_go_on_with_it_afterwards() {
     let scene = Scene::new();
-    let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 1200");
+    let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 8000");
     scene.write("tiny.yaml", &text);
     let log = scene.path(&format!("runs/tiny/{FIRST_RUN}/metrics.jsonl"));
     let alone = scene.start(&["run", "tiny.yaml", "--workers", "1"]);

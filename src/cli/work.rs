@@ -10,13 +10,15 @@ use crate::config::Study;
 use crate::kernels::InstructionSet;
 use crate::report::{self as reports, Report, Scale};
 use crate::study::{
-    Additions, ArmSummary, Halt, Member, Site, Tuning, Who, WorkEnd, WorkOutcome, WorkRequest,
-    host_name, prepare, put_damaged_aside, shared_study, work as carry_out,
+    Additions, ArmSummary, Halt, Member, Scratch, Site, Tuning, Who, WorkEnd, WorkOutcome,
+    WorkRequest, host_name, prepare, put_damaged_aside, shared_study, work as carry_out,
 };
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::cell::RefCell;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,12 +33,19 @@ pub(super) struct WorkArgs {
     /// What the engine `fused` computes with; results do not depend on it [default: the best there is]
     #[arg(long, value_name = "SET", value_parser = InstructionSet::ALL.map(InstructionSet::name))]
     instructions: Option<String>,
+    /// A disk of this machine for the data and for runs in training; `none` for the study's folder
+    /// [default: $TMPDIR, where that is on another file system than the study]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
     /// How often this worker says that it lives, in milliseconds
     #[arg(long, value_name = "MS", hide = true, default_value_t = BEAT.as_millis() as u64)]
     beat: u64,
     /// How often it looks again while others do what is left, in milliseconds
     #[arg(long, value_name = "MS", hide = true, default_value_t = 15_000)]
     poll: u64,
+    /// How often it saves how far runs on a disk of this machine have come, in milliseconds
+    #[arg(long, value_name = "MS", hide = true, default_value_t = 60_000)]
+    save: u64,
 }
 
 /// A study that several workers share.
@@ -70,6 +79,28 @@ impl SharedStudyArgs {
     }
 }
 
+impl WorkArgs {
+    /// Where to train a study of this folder, if not in it.
+    fn scratch(&self, study: &Path) -> Result<Option<Scratch>> {
+        let temporary =
+            || variable("TMPDIR").map(PathBuf::from).filter(|of| is_elsewhere(of, study));
+        let disk = match &self.scratch {
+            Some(disk) if disk.as_os_str() == "none" => None,
+            Some(disk) => Some(disk.clone()),
+            None => temporary(),
+        };
+        disk.map(|disk| Scratch::begin(&disk)).transpose()
+    }
+}
+
+/// Whether a folder is there, and on another file system than another, which need not be there yet.
+fn is_elsewhere(folder: &Path, other: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+    let others = std::path::absolute(other).unwrap_or_default();
+    let others = others.ancestors().find_map(device);
+    device(folder).is_some_and(|found| Some(found) != others)
+}
+
 /// How often a worker says that it lives; after three of these it is taken for dead.
 const BEAT: Duration = Duration::from_secs(30);
 
@@ -97,14 +128,18 @@ pub(super) fn work(args: &WorkArgs, output: Output) -> Result<ExitCode> {
     let interrupt = Interrupt::listen(output, &path)?;
     let mut pool = experiment.pool()?;
     let mut progress = Progress::new(output);
-    let plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
+    let mut plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
     print_warnings(&plan.warnings());
+    let scratch = args.scratch(&path)?;
+    if let Some(scratch) = &scratch {
+        plan.data = scratch.data(&plan.data)?;
+    }
     print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
     let command = command_line();
     let beat = Duration::from_millis(args.beat.max(1));
     let who = Who { mixed: args.shared.mixed, ..who(beat) };
     tables::without_curves(&plan).into_iter().for_each(|line| progress.line(&line));
-    let mut site = Site::join(&plan, (&path, &who), &command, &pool, &mut progress)?;
+    let mut site = Site::join(&plan, (&path, &who, scratch), &command, &pool, &mut progress)?;
     interrupt.training();
     let time = plan.study.growth.and_then(|growth| growth.time);
     let deadline = time.and_then(|time| begun.checked_add(time.duration()));
@@ -117,6 +152,7 @@ pub(super) fn work(args: &WorkArgs, output: Output) -> Result<ExitCode> {
             Ok(())
         },
         poll: Duration::from_millis(args.poll.max(1)),
+        save: Duration::from_millis(args.save),
     };
     let outcome = carry_out(&plan, &mut site, request, &mut pool, &mut progress);
     // The worker processes end before this worker says that it has.

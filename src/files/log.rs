@@ -65,13 +65,6 @@ impl Log {
         Ok(())
     }
 
-    /// Adds one line and makes it last.
-    pub fn append_line<T: Serialize>(&mut self, value: &T) -> Result<()> {
-        self.write(&as_lines(std::slice::from_ref(value))?, true)?;
-        self.lines += 1;
-        Ok(())
-    }
-
     /// The name of its file.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -158,21 +151,18 @@ fn appending(path: &Path, is_new: bool) -> io::Result<File> {
 }
 
 /// Adds one line to a log and makes it last.
-pub fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    append_lasting(path, &as_lines(std::slice::from_ref(value))?, true)
-}
-
-fn append_lasting(path: &Path, line: &[u8], may_create: bool) -> Result<()> {
+fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let line = as_lines(std::slice::from_ref(value))?;
     let is_new = !path.exists();
     let mut length = None;
     let append = || -> io::Result<()> {
-        let mut file = appending(path, may_create)?;
+        let mut file = appending(path, true)?;
         match length {
             None => length = Some(file.metadata()?.len()),
             // What a failed try left of the line.
             Some(length) => file.set_len(length)?,
         }
-        file.write_all(line)?;
+        file.write_all(&line)?;
         file.sync_data()?;
         if is_new { sync_folder(path) } else { Ok(()) }
     };
@@ -288,11 +278,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
         let mut log = Log::open(&path).unwrap();
-        log.append_line(&1).unwrap();
+        log.append(&[1]).unwrap();
+        log.sync().unwrap();
         fs::remove_file(&path).unwrap();
-        for error in [log.append_line(&2).unwrap_err(), log.append(&[2]).unwrap_err()] {
-            assert!(format!("{error:#}").contains("No such file"), "{error:#}");
-        }
+        let error = format!("{:#}", log.append(&[2]).unwrap_err());
+        assert!(error.contains("No such file"), "{error}");
         assert!(!path.exists());
     }
 
@@ -313,7 +303,8 @@ mod tests {
             }
         }
         faults::plant_lost_answers("steps.jsonl", 2, libc::EIO);
-        log.append_line(&7).unwrap();
+        log.append(&[7]).unwrap();
+        log.sync().unwrap();
         faults::plant_lost_answers("steps.jsonl", 2, libc::EIO);
         append_line(&path, &8).unwrap();
         assert_eq!(faults::left(), 0);

@@ -5,6 +5,7 @@
 //! seal      checksums: of files as they are, and inside JSON values
 //! log       lines of JSON that are appended to
 //! tensors   safetensors files with a checksum
+//! copy      from a disk of this machine to a network file system
 //! away      a second try where a network file system was away for a moment
 //! room      whether an error says that a disk takes no more
 //! ```
@@ -13,6 +14,7 @@
 //! its files are refused by name, nothing waits for a pipe, and temporary names cannot be guessed.
 
 mod away;
+mod copy;
 mod log;
 mod room;
 mod seal;
@@ -21,9 +23,10 @@ mod tensors;
 #[cfg(test)]
 pub(crate) use away::faults;
 pub use away::{Failure, Steady, patiently};
+pub use copy::{copy_folder, grow_by_copy, replace_by_copy, sync_file_system};
 pub use log::{
-    Log, Mark, append_line, append_sealed_line, check_sealed_lines, clear, keep_lines, mark,
-    read_lines, read_sealed_lines,
+    Log, Mark, append_sealed_line, check_sealed_lines, clear, keep_lines, mark, read_lines,
+    read_sealed_lines,
 };
 pub use room::{NoRoom, no_room};
 pub use seal::{
@@ -295,7 +298,7 @@ pub fn listed(folder: &Path) -> Result<BTreeSet<String>> {
 }
 
 /// The bytes of a plain file; `None` when there is none.
-fn read_if_any(path: &Path) -> Result<Option<Vec<u8>>> {
+pub fn read_if_any(path: &Path) -> Result<Option<Vec<u8>>> {
     match read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -484,7 +487,7 @@ mod tests {
             let errors = [
                 read_json::<i32>(&path).unwrap_err(),
                 read_lines::<i32>(&path).unwrap_err(),
-                append_line(&path, &1).unwrap_err(),
+                append_sealed_line(&path, &serde_json::json!({})).unwrap_err(),
                 keep_lines(&path, 1).unwrap_err(),
                 open_lock(&path).unwrap_err().into(),
             ];

@@ -11,13 +11,12 @@ use super::hyperparameters::differing;
 use super::protocol::Task;
 use super::record::{HistogramLine, RunFolder, TimingLine, wall_clock};
 use super::run::Stage;
-use crate::config::{Arm, CurvesOf, Source, Study};
+use crate::config::{CurvesOf, Source, Study};
 use crate::events::{EventWriter, Hyperparameter, SessionEnd, has_events};
 use crate::probe::NoiseLine;
 use crate::spec::{Metric, Metrics};
 use crate::train::{EpochMetrics, Evaluation, StepMetrics};
 use anyhow::Result;
-use std::fs;
 use std::path::Path;
 
 /// Draws a run that is being trained.
@@ -46,8 +45,9 @@ impl Curves {
             return Ok(Self { run: run?, train: train?, validation: validation?, metrics });
         }
         let mut run = EventWriter::replace(folder, begun)?;
-        let arm = &task.definition.arm;
-        run.hparams_session(&group(folder, arm), &columns(task)?, begun)?;
+        // Studies that are looked at together may have arms of the same name.
+        let group = format!("{}/{}", task.study, task.definition.arm.name);
+        run.hparams_session(&group, &columns(task)?, begun)?;
         run.text("resolved_study", &format!("```yaml\n{}\n```", task.resolved), 0, begun)?;
         let train = EventWriter::replace(&folder.join("train"), begun)?;
         let validation = EventWriter::replace(&folder.join("validation"), begun)?;
@@ -109,16 +109,6 @@ impl Curves {
     /// Says in the HPARAMS tab how the run ended.
     pub(super) fn end(&mut self, end: SessionEnd) -> Result<()> {
         self.run.hparams_session_end(end, wall_clock())
-    }
-}
-
-/// The row of the HPARAMS tab that the run belongs to: its arm's, with the name of the study's folder,
-/// since studies that are looked at together may have arms of the same name.
-fn group(run: &Path, arm: &Arm) -> String {
-    let study = run.ancestors().nth(2).and_then(|folder| fs::canonicalize(folder).ok());
-    match study.as_deref().and_then(Path::file_name) {
-        Some(study) => format!("{}/{}", study.to_string_lossy(), arm.name),
-        None => arm.name.clone(),
     }
 }
 

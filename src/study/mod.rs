@@ -75,7 +75,8 @@ mod worker;
 
 pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
 pub use cluster::{
-    Alone, Member, Site, Standing, Who, WorkEnd, WorkOutcome, WorkRequest, shared_study, stop, work,
+    Alone, Member, Scratch, Site, Standing, Who, WorkEnd, WorkOutcome, WorkRequest, shared_study,
+    stop, work,
 };
 pub use environment::{
     Session, host_name, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,

@@ -39,6 +39,8 @@ pub(super) struct Task {
     pub(super) dataset: PathBuf,
     /// The folder of the run.
     pub(super) folder: PathBuf,
+    /// The name of the study's folder, for TensorBoard's table of hyperparameters.
+    pub(super) study: String,
     /// The resolved study, for TensorBoard's text page.
     pub(super) resolved: String,
     /// What is drawn beside the loss.

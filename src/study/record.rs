@@ -259,7 +259,7 @@ impl RunFolder {
         self.path.join("evaluation_timing.jsonl")
     }
 
-    fn record_file(&self) -> PathBuf {
+    pub(super) fn record_file(&self) -> PathBuf {
         self.path.join("record.json")
     }
 

@@ -5,12 +5,17 @@ use crate::files::{self, listed, patiently};
 use crate::study::record::{Definition, Record, RunFolder, Status};
 use crate::study::resume::trouble;
 use crate::train::load_checkpoint;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// After so many attempts that failed with an error a run is failed.
 pub(super) const MOST_FAILURES: usize = 3;
+
+/// Ends the name of a copy of an attempt that has ended, until it is published: no generation has such a name,
+/// so nobody goes on from one that was broken off.
+pub(super) const WHOLE: &str = ".whole";
 
 /// The name of a run as one file name; no arm's name has this sign.
 pub(super) fn name(run: &str) -> String {
@@ -44,7 +49,11 @@ pub(super) fn failures(attempts: &Path, name: &str) -> Result<usize> {
 /// Removes all attempts at a run that has its result. A worker that was thought dead may write there: what
 /// it meets then is an error of its own attempt, whose result nobody needs.
 pub(super) fn remove(attempts: &Path, name: &str) -> Result<()> {
-    for (_, path) in of_run(attempts, name)? {
+    let of_run = |found: &&String| {
+        let found = found.strip_suffix(WHOLE).unwrap_or(found);
+        found.rsplit_once('.').is_some_and(|(of, _)| of == name)
+    };
+    for path in listed(attempts)?.iter().filter(of_run).map(|found| attempts.join(found)) {
         patiently(&path, || fs::remove_dir_all(&path)).ok();
     }
     Ok(())
@@ -68,15 +77,15 @@ pub(super) fn record_failure(path: &Path, definition: &Definition, message: &str
     folder.write_record(&Record::new(status, definition.clone())?)
 }
 
-/// Makes the folder of a new attempt, and copies into it the newest whole checkpoint of the earlier ones,
-/// with the lines of its logs. What came after the checkpoint is taken back when the run goes on.
+/// Makes the folder `mine` for a new attempt, and copies into it the newest whole checkpoint of the earlier
+/// ones, with the lines of its logs. What came after the checkpoint is taken back when the run goes on.
 pub(super) fn take_over(
     attempts: &Path,
     (name, generation): (&str, u32),
     definition: &Definition,
-) -> Result<PathBuf> {
-    let mine = folder(attempts, name, generation);
-    files::make_folder(&mine)?;
+    mine: &Path,
+) -> Result<()> {
+    files::make_folder(mine)?;
     let moments = definition.arm.train.optimizer.rule().moments();
     let step = |path: &Path| {
         let checkpoint = RunFolder::new(path).checkpoint();
@@ -95,34 +104,34 @@ pub(super) fn take_over(
     earlier.sort();
     while let Some((_, _, path)) = earlier.pop() {
         // Whose worker is at work again may take files away meanwhile.
-        let copied = copy(&path, &mine);
-        let folder = RunFolder::new(&mine);
+        let copied = carry(&path, mine, false);
+        let folder = RunFolder::new(mine);
         let is_whole = copied.is_ok() && trouble(&folder, definition).is_ok_and(|it| it.is_none());
         if is_whole && folder.checkpoint().exists() {
             break;
         }
         folder.begin_anew()?;
     }
-    Ok(mine)
+    Ok(())
 }
 
-/// The checkpoint first: the logs hold at least the lines before it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies how far an attempt has come, which may go on meanwhile. Its checkpoint is read first and written
+/// last: the logs hold at least the lines before it, and it never stands beside shorter ones, not even after
+/// a crash where the copy `lasts`.
+pub(super) fn carry(from: &Path, to: &Path, lasts: bool) -> Result<()> {
     let (old, new) = (RunFolder::new(from), RunFolder::new(to));
-    let mut pairs = vec![(old.checkpoint(), new.checkpoint()), (old.best(), new.best())];
-    pairs.extend(old.logs().into_iter().zip(new.logs()));
-    pairs.push((old.timing_log(), new.timing_log()));
-    pairs.push((old.evaluation_timing_log(), new.evaluation_timing_log()));
-    pairs.push((old.ran_on_log(), new.ran_on_log()));
-    for (old, new) in pairs {
-        let is_there = files::is_there(&old)?;
-        if let Some(folder) = new.parent().filter(|_| is_there) {
-            files::make_folder(folder)?;
-            let copied = patiently(&old, || fs::copy(&old, &new));
-            copied.with_context(|| format!("cannot copy {}", old.display()))?;
-        }
+    let Some(checkpoint) = files::read_if_any(&old.checkpoint())? else { return Ok(()) };
+    files::replace_by_copy(&old.best(), &new.best())?;
+    let times = |of: &RunFolder| [of.timing_log(), of.evaluation_timing_log(), of.ran_on_log()];
+    for (old, new) in
+        old.logs().into_iter().chain(times(&old)).zip(new.logs().into_iter().chain(times(&new)))
+    {
+        files::grow_by_copy(&old, &new)?;
     }
-    Ok(())
+    if lasts {
+        files::sync_file_system(to)?;
+    }
+    files::write_atomic(&new.checkpoint(), |file| Ok(file.write_all(&checkpoint)?))
 }
 
 /// Puts the newest attempts back in their places, for a `batchscope run` that goes on alone, and removes the

@@ -53,9 +53,13 @@ impl Crew {
     pub(in crate::study) fn stands(&self, study: &Path, run: &str) -> Result<Option<(bool, u64)>> {
         let name = attempts::name(run);
         let of_run = |found: &&String| found.rsplit_once('.').is_some_and(|(of, _)| of == name);
-        let Some(newest) = self.attempts.iter().rfind(of_run) else { return Ok(None) };
+        let is_trained = self.training.contains(run);
+        let Some(newest) = self.attempts.iter().rfind(of_run) else {
+            // On a disk of its worker's machine, and not saved yet.
+            return Ok(is_trained.then_some((true, 0)));
+        };
         let folder = RunFolder::new(&work_folder(study).join("runs").join(newest));
-        Ok(Some((self.training.contains(run), folder.epochs()?)))
+        Ok(Some((is_trained, folder.epochs()?)))
     }
 }
 

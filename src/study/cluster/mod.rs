@@ -1,11 +1,12 @@
 //! Several workers on one study: equal processes, on any machines that see its folder.
 //!
 //! ```text
-//! work        one worker: claims what is ready, trains it, publishes it
+//! work        one worker: claims what is ready, trains it, publishes it; `mine` is what it has claimed
 //! agenda      what is left to do, as the records say; `finish` when nothing is
 //! site        the study's folder as workers share it
 //! alone       a `batchscope run` that wants the study for itself
-//! attempts    a folder for each claim of a run; taking over the newest checkpoint
+//! attempts    a folder for each claim of a run; taking over the newest checkpoint; `scratch` trains it on a
+//!             disk of the machine
 //! place       where in the list a worker begins; `pace` says how far and how fast it is
 //! claims      who does what; an attempt that ended gets its place by one rename
 //! members     which workers are alive
@@ -22,8 +23,10 @@ mod claims;
 mod crew;
 mod finish;
 mod members;
+mod mine;
 mod pace;
 mod place;
+mod scratch;
 mod self_test;
 mod site;
 mod work;
@@ -32,5 +35,6 @@ pub use alone::Alone;
 pub(super) use crew::Crew;
 pub use crew::stop;
 pub use members::{Member, Standing};
+pub use scratch::Scratch;
 pub use site::{Site, Who, shared_study};
 pub use work::{WorkEnd, WorkOutcome, WorkRequest, work};

@@ -15,6 +15,7 @@
 
 use super::claims::{Claim, Claims, put_if_absent};
 use super::members::{Member, Presence, Watch, members};
+use super::scratch::Scratch;
 use super::self_test;
 use crate::config::{Growth, Source, Study};
 use crate::error::UserError;
@@ -78,6 +79,8 @@ pub struct Site {
     pub(super) beat: Duration,
     /// Runs that other workers train at a time, as last seen; one for each that has none yet.
     pub(super) others: usize,
+    /// Where this worker trains, if not in the study's folder.
+    pub(super) scratch: Option<Scratch>,
 }
 
 /// The study that workers share in a folder; before there is one, the study that its last session wrote down,
@@ -110,7 +113,7 @@ impl Site {
     /// study, where this worker would not train the same bits, and where the file system lacks something.
     pub fn join(
         plan: &Plan,
-        (path, who): (&Path, &Who),
+        (path, who, scratch): (&Path, &Who, Option<Scratch>),
         command: &[String],
         pool: &Pool,
         observer: &mut dyn Observer,
@@ -164,7 +167,7 @@ impl Site {
             folder.write_resolved(plan)?;
         }
         let (beat, others) = (who.beat, 0);
-        Ok(Self { folder, work, presence, claims, watch, sessions, beat, others })
+        Ok(Self { folder, work, presence, claims, watch, sessions, beat, others, scratch })
     }
 
     /// Where attempts are.

@@ -4,6 +4,7 @@ use super::agenda::{Agenda, Ledger};
 use super::attempts::{self, MOST_FAILURES};
 use super::claims::{Published, is_listed, is_taken, publish};
 use super::finish::finish;
+use super::mine::{Mine, name};
 use super::pace::{Begun, Pace};
 use super::place::from_own_place;
 use super::site::Site;
@@ -12,7 +13,7 @@ use crate::files::{self, patiently};
 use crate::study::additions::{Additions, Decide};
 use crate::study::exec::{Halt, Job, Pool};
 use crate::study::plan::Plan;
-use crate::study::protocol::{Measure, RunEnd};
+use crate::study::protocol::RunEnd;
 use crate::study::rates::Tuning;
 use crate::study::record::RunFolder;
 use crate::study::summary::{ArmSummary, Failure, failures_of, summarise};
@@ -36,6 +37,8 @@ pub struct WorkRequest<'r> {
     pub report: &'r dyn Fn(&Path) -> Result<()>,
     /// How often it looks again while others do what is left.
     pub poll: Duration,
+    /// How often it saves how far a run has come that is trained on a disk of its machine.
+    pub save: Duration,
 }
 
 /// Why a worker ended.
@@ -73,15 +76,6 @@ const MOST_IN_A_ROW: usize = 3;
 
 /// While nothing happens.
 const TICK: Duration = Duration::from_millis(50);
-
-/// A job that this worker has claimed.
-struct Mine {
-    job: Job,
-    name: String,
-    generation: u32,
-    /// Its folder: of the attempt, or of the run that is measured.
-    folder: PathBuf,
-}
 
 /// Works on a study until nothing is left to do, or it is stopped.
 ///
@@ -178,6 +172,7 @@ impl Worker<'_> {
                 }
                 continue;
             }
+            self.save()?;
             let Self { mine, begun, site, .. } = self;
             let of = |index: usize| {
                 let Mine { job, folder, .. } = &mine[&index];
@@ -250,7 +245,8 @@ impl Worker<'_> {
             let Some(mine) = self.claim(agenda)? else { return Ok(()) };
             self.claimed += 1;
             let index = self.claimed;
-            pool.give(&agenda.plan, &RunFolder::new(&mine.folder), &mine.job, (index, parallel))?;
+            let folders = (self.site.folder.path(), &RunFolder::new(&mine.folder));
+            pool.give(&agenda.plan, folders, &mine.job, (index, parallel))?;
             if mine.job.measurement.is_none() {
                 observer.on_run_start(&mine.job.run);
             }
@@ -283,25 +279,27 @@ impl Worker<'_> {
             if !self.site.claims.put(&name, generation)? {
                 continue;
             }
-            let folder = match job.measurement {
-                Some(_) => self.site.folder.run(&job.run).path().to_owned(),
+            let (folder, shared) = match job.measurement {
+                Some(_) => (self.site.folder.run(&job.run).path().to_owned(), None),
                 None => match self.prepare(&agenda.plan, &job.run, (&name, generation))? {
-                    Some(folder) => folder,
+                    Some(folders) => folders,
                     None => continue,
                 },
             };
-            return Ok(Some(Mine { job: job.clone(), name, generation, folder }));
+            let (job, saved) = (job.clone(), Instant::now());
+            return Ok(Some(Mine { job, name, generation, folder, shared, saved }));
         }
         Ok(None)
     }
 
-    /// The folder of a new attempt; `None` where the run was published since it was listed as open.
+    /// The folder of a new attempt, and where it is saved if that is elsewhere; `None` where the run was
+    /// published since it was listed as open.
     fn prepare(
         &mut self,
         plan: &Plan,
         run: &Run,
         (name, generation): (&str, u32),
-    ) -> Result<Option<PathBuf>> {
+    ) -> Result<Option<(PathBuf, Option<PathBuf>)>> {
         if self.ledger.is_over(&self.site.folder, run)? {
             return Ok(None);
         }
@@ -310,9 +308,14 @@ impl Worker<'_> {
         if !self.move_aside(run, name)? {
             return Ok(None);
         }
+        let shared = attempts::folder(&attempts, name, generation);
+        let (folder, shared) = match &self.site.scratch {
+            None => (shared, None),
+            Some(scratch) => (scratch.attempt(&shared), Some(shared)),
+        };
         let definition = plan.definition(run);
-        let path = attempts::take_over(&attempts, (name, generation), &definition)?;
-        Ok(Some(path))
+        attempts::take_over(&attempts, (name, generation), &definition, &folder)?;
+        Ok(Some((folder, shared)))
     }
 
     /// What a `batchscope run` left unfinished in the place of a run becomes an earlier attempt at it.
@@ -337,14 +340,14 @@ impl Worker<'_> {
 
     /// A job of this worker ended.
     fn ended(&mut self, index: usize, end: &RunEnd, plan: &Plan) -> Result<()> {
-        let Some(mine) = self.mine.remove(&index) else { return Ok(()) };
+        let Some(mut mine) = self.mine.remove(&index) else { return Ok(()) };
         match (&mine.job.measurement, end) {
-            (_, RunEnd::Stopped) => {}
+            (_, RunEnd::Stopped) => mine.save()?,
             (None, RunEnd::Finished | RunEnd::Diverged { .. }) => {
                 self.in_a_row.clear();
                 self.publish(&mine)?;
             }
-            (None, RunEnd::Failed { message }) => self.failed(&mine, message, plan)?,
+            (None, RunEnd::Failed { message }) => self.failed(&mut mine, message, plan)?,
             (Some(_), RunEnd::Failed { message }) => {
                 self.failed_here.insert(mine.name.clone());
                 self.unmeasured.push((mine.job.clone(), message.clone()));
@@ -352,30 +355,44 @@ impl Worker<'_> {
             }
             (Some(_), RunEnd::Finished | RunEnd::Diverged { .. }) => {}
         }
+        if mine.shared.is_some() {
+            // What stays goes with the worker.
+            fs::remove_dir_all(&mine.folder).ok();
+        }
         self.tell();
         Ok(())
     }
 
+    /// Saves how far the runs have come that are trained on a disk of this machine.
+    fn save(&mut self) -> Result<()> {
+        let is_due = |mine: &&mut Mine| mine.saved.elapsed() >= self.request.save;
+        self.mine.values_mut().filter(is_due).try_for_each(Mine::save)
+    }
+
     /// Gives an attempt its place, unless another was first.
     fn publish(&mut self, mine: &Mine) -> Result<()> {
-        let place = self.site.folder.run(&mine.job.run).path().to_owned();
-        let mut published = publish(&mine.folder, &place)?;
+        let (whole, place) = (mine.whole()?, self.site.folder.run(&mine.job.run).path().to_owned());
+        let mut published = publish(&whole, &place)?;
         // Where what is there is not finished, nobody is at it: this worker has the claim.
         if published == Published::Another && self.move_aside(&mine.job.run, &mine.name)? {
-            published = publish(&mine.folder, &place)?;
+            published = publish(&whole, &place)?;
         }
         self.trained += u64::from(published == Published::Mine);
         attempts::remove(&self.site.attempts(), &mine.name)
     }
 
     /// An attempt failed with an error.
-    fn failed(&mut self, mine: &Mine, message: &str, plan: &Plan) -> Result<()> {
+    fn failed(&mut self, mine: &mut Mine, message: &str, plan: &Plan) -> Result<()> {
         let attempts = self.site.attempts();
         if self.ledger.is_over(&self.site.folder, &mine.job.run)? {
             // Another has published the run, and removed what was written here.
             return attempts::remove(&attempts, &mine.name);
         }
         attempts::record_failure(&mine.folder, &plan.definition(&mine.job.run), message)?;
+        mine.save()?;
+        if let Some(shared) = &mine.shared {
+            attempts::record_failure(shared, &plan.definition(&mine.job.run), message)?;
+        }
         self.failed_here.insert(mine.name.clone());
         if !self.in_a_row.contains(&mine.name) {
             self.in_a_row.push(mine.name.clone());
@@ -393,15 +410,5 @@ impl Worker<'_> {
             .into());
         }
         Ok(())
-    }
-}
-
-/// The name of a job, for its claims.
-fn name(job: &Job) -> String {
-    let run = attempts::name(&job.run.id());
-    match &job.measurement {
-        None => run,
-        Some(Measure::Sharpness) => format!("{run}@sharpness"),
-        Some(Measure::Line(..)) => format!("{run}@line"),
     }
 }

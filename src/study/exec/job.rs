@@ -7,6 +7,8 @@ use crate::study::protocol::{Measure, Task};
 use crate::study::record::RunFolder;
 use crate::study::run::{Run, Stage};
 use anyhow::Result;
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -48,9 +50,16 @@ impl Halt<'_> {
     }
 }
 
-/// A run as a worker needs it.
-pub(super) fn task(plan: &Plan, run: &Run, folder: &RunFolder, place: Place) -> Result<Task> {
+/// A run of the study in a folder as a worker needs it.
+pub(super) fn task(
+    plan: &Plan,
+    run: &Run,
+    (study, folder): (&Path, &RunFolder),
+    place: Place,
+) -> Result<Task> {
+    let study = fs::canonicalize(study).unwrap_or_default();
     Ok(Task {
+        study: study.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         definition: plan.definition(run),
         stage: run.stage,
         place,

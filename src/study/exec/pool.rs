@@ -16,7 +16,7 @@ use crate::study::record::RunFolder;
 use crate::study::run::Run;
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -158,7 +158,8 @@ impl Pool {
     /// Measures one run's steps and memory on the first worker.
     pub(in crate::study) fn time(&mut self, plan: &Plan, run: &Run) -> Result<StepTimes> {
         let place = self.place(plan.devices[0], self.parallel(plan, plan.runs.len()));
-        let task = task(plan, run, &RunFolder::new("".as_ref()), place)?;
+        let nowhere = Path::new("");
+        let task = task(plan, run, (nowhere, &RunFolder::new(nowhere)), place)?;
         self.members[0].link.send(&Order::Time(Box::new(task)))?;
         match self.said.recv()?.1.report() {
             Some(Report::Timed(times)) => Ok(times),
@@ -202,7 +203,8 @@ impl Pool {
             while self.busy() < parallel {
                 let Some(index) = waiting.pop_front() else { break };
                 let job = &pending[index];
-                self.give(plan, &folder.run(&job.run), job, (index, parallel))?;
+                let folders = (folder.path(), &folder.run(&job.run));
+                self.give(plan, folders, job, (index, parallel))?;
                 if job.measurement.is_none() {
                     observer.on_run_start(&job.run);
                 }
@@ -336,11 +338,11 @@ impl Pool {
         self.no_room.take().map(|why| stopped_for(why, folder))
     }
 
-    /// Gives a job to an idle worker, or to a new one.
+    /// Gives a job to an idle worker, or to a new one, with the folders of the study and of the run.
     pub(in crate::study) fn give(
         &mut self,
         plan: &Plan,
-        folder: &RunFolder,
+        folders: (&Path, &RunFolder),
         job: &Job,
         (index, parallel): (usize, usize),
     ) -> Result<()> {
@@ -352,7 +354,7 @@ impl Pool {
         };
         let device = *self.members[id].device.get_or_insert(device);
         self.members[id].run = Some(index);
-        let task = Box::new(task(plan, &job.run, folder, self.place(device, parallel))?);
+        let task = Box::new(task(plan, &job.run, folders, self.place(device, parallel))?);
         self.members[id].link.send(&match &job.measurement {
             None => Order::Train(task),
             Some(measurement) => Order::Measure(task, measurement.clone()),

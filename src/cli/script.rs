@@ -4,6 +4,7 @@
 use super::diagnostics::Output;
 use super::format;
 use super::work::SharedStudyArgs;
+use crate::config::{ClusterSection, MOST_WORKERS, scheduler_option, scheduler_word};
 use crate::error::UserError;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -41,50 +42,36 @@ pub(super) struct SubmitArgs {
 struct Jobs {
     #[command(flatten)]
     shared: SharedStudyArgs,
-    /// Workers at a time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    workers: u16,
-    /// GPUs of each worker; each trains one run at a time
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    gpus: u8,
-    /// Cores of each worker; without GPUs each trains one run at a time
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
-    cpus: u16,
+    /// Workers at a time [default: `cluster.workers`, or 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_WORKERS)))]
+    workers: Option<u16>,
+    /// GPUs of each worker; each trains one run at a time [default: `cluster.gpus`, or 0]
+    #[arg(long, value_name = "N")]
+    gpus: Option<u8>,
+    /// Cores of each worker; without GPUs each trains one run at a time [default: `cluster.cpus`, or 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    cpus: Option<u16>,
     /// Memory of each worker, as the scheduler writes it, such as 8G (Kubernetes: 8Gi)
-    #[arg(long, value_name = "SIZE", value_parser = word)]
+    #[arg(long, value_name = "SIZE", value_parser = scheduler_word)]
     memory: Option<String>,
     /// Slurm: how long a worker may run, such as 2:00:00; others take its place
-    #[arg(long, value_name = "TIME", value_parser = word)]
+    #[arg(long, value_name = "TIME", value_parser = scheduler_word)]
     time: Option<String>,
     /// Slurm: where to run
-    #[arg(long, value_name = "NAME", value_parser = word)]
+    #[arg(long, value_name = "NAME", value_parser = scheduler_word)]
     partition: Option<String>,
     /// Kubernetes, Compose: the image [default: batchscope, or batchscope:cpu without GPUs]
-    #[arg(long, value_name = "IMAGE", value_parser = word)]
+    #[arg(long, value_name = "IMAGE", value_parser = scheduler_word)]
     image: Option<String>,
-    /// Kubernetes: the claim of the volume that all workers write to (ReadWriteMany)
-    #[arg(long, value_name = "NAME", default_value = "runs", value_parser = word)]
-    claim: String,
-    /// Kubernetes: the claim of the volume with the experiment file and its data
-    #[arg(long, value_name = "NAME", default_value = "project", value_parser = word)]
-    project: String,
-    /// Slurm: further options of `sbatch`, such as `--account=abc`
-    #[arg(last = true, value_parser = line)]
+    /// Kubernetes: the claim of the volume that all workers write to (ReadWriteMany) [default: runs]
+    #[arg(long, value_name = "NAME", value_parser = scheduler_word)]
+    claim: Option<String>,
+    /// Kubernetes: the claim of the volume with the experiment file and its data [default: project]
+    #[arg(long, value_name = "NAME", value_parser = scheduler_word)]
+    project: Option<String>,
+    /// Slurm: further options of `sbatch`, such as `--account=abc`; they come after `cluster.options`
+    #[arg(last = true, value_parser = scheduler_option)]
     options: Vec<String>,
-}
-
-/// A value without blanks and quotes, as it stands in a script.
-fn word(text: &str) -> Result<String, String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@,+=[]".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => Ok(text.to_owned()),
-        false => Err("letters, digits and -_.:/@,+=[] are allowed".into()),
-    }
-}
-
-fn line(text: &str) -> Result<String, String> {
-    let is_option = text.starts_with('-') && !text.contains(|c: char| c.is_control());
-    if is_option { Ok(text.to_owned()) } else { Err("an option of `sbatch` is wanted".into()) }
 }
 
 #[derive(Serialize)]
@@ -99,9 +86,9 @@ struct Document<'s> {
 pub(super) fn script(args: &ScriptArgs, output: Output) -> Result<ExitCode> {
     let plan = args.jobs.read()?;
     let script = match args.scheduler {
-        Scheduler::Slurm => slurm(&args.jobs, &plan)?,
-        Scheduler::Kubernetes => kubernetes(&args.jobs, &plan),
-        Scheduler::Compose => compose(&args.jobs, &plan),
+        Scheduler::Slurm => slurm(&plan)?,
+        Scheduler::Kubernetes => kubernetes(&plan),
+        Scheduler::Compose => compose(&plan),
     };
     let document = Document { study: &plan.name, script: &script, job: None };
     output.data(&document, script.trim_end())?;
@@ -110,14 +97,14 @@ pub(super) fn script(args: &ScriptArgs, output: Output) -> Result<ExitCode> {
 
 pub(super) fn submit(args: &SubmitArgs, output: Output) -> Result<ExitCode> {
     let plan = args.jobs.read()?;
-    let script = slurm(&args.jobs, &plan)?;
+    let script = slurm(&plan)?;
     sbatch(&["--test-only"], &script)?;
     let job = sbatch(&["--parsable"], &script)?;
     let job = job.trim().split(';').next().unwrap_or_default().to_owned();
     let folder = plan.folder.display().to_string();
     let said = format!(
         "job {job}: {} of the study {}\nstatus  {}\nstop    {}",
-        format::counted(usize::from(args.jobs.workers), "worker"),
+        format::counted(usize::from(plan.workers), "worker"),
         plan.name,
         format::command(&["batchscope", "status", &folder]),
         format::command(&["batchscope", "stop", &folder, "--cancel"])
@@ -152,41 +139,75 @@ fn sbatch(options: &[&str], script: &str) -> Result<String> {
     }
 }
 
-/// What is known of the study before anything is started.
+/// What a scheduler is asked for, and for which study.
 struct Planned {
     name: String,
     folder: PathBuf,
-    /// The file that workers are given; `None` where they are given the folder.
-    file: Option<PathBuf>,
+    /// What each worker is called with before the folder of its study, and after it.
+    words: [Vec<String>; 2],
+    workers: u16,
+    gpus: u8,
+    cpus: u16,
+    memory: Option<String>,
+    time: Option<String>,
+    partition: Option<String>,
+    image: String,
+    claim: String,
+    project: String,
+    options: Vec<String>,
 }
 
 impl Jobs {
-    /// Reads the study here, so that an error is shown once and not by each worker.
+    /// Reads the study here, so that an error is shown once and not by each worker. What its file asks for
+    /// stands where no option does.
     fn read(&self) -> Result<Planned> {
         let (study, folder) = self.shared.read()?;
-        let file = (!self.shared.study.is_dir()).then(|| self.shared.study.clone());
-        Ok(Planned { name: study.name, folder, file })
+        Ok(self.planned(study.name, folder, study.experiment.cluster.unwrap_or_default()))
     }
 
-    /// What a worker is called with, its study's folder being this one.
-    fn words(&self, plan: &Planned, folder: &Path) -> Vec<String> {
-        let folder = folder.display().to_string();
-        let mut words = match &plan.file {
-            None => vec!["work".into(), folder],
-            Some(file) => {
-                let file = file.display().to_string();
-                let mut words = vec!["work".into(), file, "--out".into(), folder];
-                words.extend(self.shared.set.iter().flat_map(|set| ["--set".into(), set.clone()]));
-                words
+    fn planned(&self, name: String, folder: PathBuf, file: ClusterSection) -> Planned {
+        let or = |own: &Option<String>, file: Option<String>| own.clone().or(file);
+        let gpus = self.gpus.or(file.gpus).unwrap_or(0);
+        let usual = if gpus > 0 { "batchscope" } else { "batchscope:cpu" };
+        Planned {
+            name,
+            folder,
+            words: self.words(),
+            workers: self.workers.or(file.workers).unwrap_or(4),
+            gpus,
+            cpus: self.cpus.or(file.cpus).unwrap_or(2),
+            memory: or(&self.memory, file.memory),
+            time: or(&self.time, file.time),
+            partition: or(&self.partition, file.partition),
+            image: or(&self.image, file.image).unwrap_or_else(|| usual.into()),
+            claim: or(&self.claim, file.claim).unwrap_or_else(|| "runs".into()),
+            project: or(&self.project, file.project).unwrap_or_else(|| "project".into()),
+            options: [file.options, self.options.clone()].concat(),
+        }
+    }
+
+    /// What a worker is called with before and after the folder of its study.
+    fn words(&self) -> [Vec<String>; 2] {
+        let SharedStudyArgs { study, set, mixed, .. } = &self.shared;
+        let (before, mut after) = match study.is_dir() {
+            true => (vec!["work".to_owned()], Vec::new()),
+            false => {
+                let before = vec!["work".to_owned(), study.display().to_string(), "--out".into()];
+                let sets = set.iter().flat_map(|set| ["--set".to_owned(), set.clone()]);
+                (before, sets.collect::<Vec<_>>())
             }
         };
-        words.extend(self.shared.mixed.then(|| "--mixed".into()));
-        words
+        after.extend(mixed.then(|| "--mixed".into()));
+        [before, after]
     }
+}
 
-    fn image(&self) -> &str {
-        let usual = if self.gpus > 0 { "batchscope" } else { "batchscope:cpu" };
-        self.image.as_deref().unwrap_or(usual)
+impl Planned {
+    /// What a worker is called with, its study's folder being this one.
+    fn words(&self, folder: &Path) -> Vec<String> {
+        let [before, after] = &self.words;
+        let folder = [folder.display().to_string()];
+        [&before[..], &folder[..], &after[..]].concat()
     }
 }
 
@@ -195,28 +216,28 @@ const SURPLUS: usize = 3;
 /// Slurm's limit of the tasks of an array, if it is not changed.
 const MOST_TASKS: usize = 1000;
 
-fn slurm(jobs: &Jobs, plan: &Planned) -> Result<String> {
+fn slurm(plan: &Planned) -> Result<String> {
     let here = std::env::current_dir().context("the current folder is gone")?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let workers = usize::from(jobs.workers);
+    let workers = usize::from(plan.workers);
     let tasks = (workers * SURPLUS).min(MOST_TASKS).max(workers);
     let mut options = vec![
         format!("--job-name={}", label(&plan.name)),
         format!("--array=0-{}%{workers}", tasks - 1),
-        format!("--cpus-per-task={}", jobs.cpus),
+        format!("--cpus-per-task={}", plan.cpus),
     ];
-    if jobs.gpus > 0 {
-        options.extend([format!("--gpus-per-task={}", jobs.gpus), "--ntasks=1".into()]);
+    if plan.gpus > 0 {
+        options.extend([format!("--gpus-per-task={}", plan.gpus), "--ntasks=1".into()]);
     }
-    options.extend(jobs.memory.as_ref().map(|of| format!("--mem={of}")));
-    options.extend(jobs.time.as_ref().map(|of| format!("--time={of}")));
-    options.extend(jobs.partition.as_ref().map(|of| format!("--partition={of}")));
+    options.extend(plan.memory.as_ref().map(|of| format!("--mem={of}")));
+    options.extend(plan.time.as_ref().map(|of| format!("--time={of}")));
+    options.extend(plan.partition.as_ref().map(|of| format!("--partition={of}")));
     options.extend(["--requeue", "--signal=B:TERM@120", "--open-mode=append"].map(String::from));
     options.push(format!("--output={}-%A_%a.log", label(&plan.name)));
-    options.extend(jobs.options.iter().cloned());
+    options.extend(plan.options.iter().cloned());
     let options: String = options.iter().map(|of| format!("#SBATCH {of}\n")).collect();
     let mut words = vec![program.display().to_string()];
-    words.extend(jobs.words(plan, &plan.folder));
+    words.extend(plan.words(&plan.folder));
     let folder = plan.folder.display().to_string();
     Ok(format!(
         "#!/bin/bash\n\
@@ -251,13 +272,13 @@ fn list(words: &[String]) -> String {
     serde_json::to_string(words).unwrap_or_default()
 }
 
-fn kubernetes(jobs: &Jobs, plan: &Planned) -> String {
-    let (name, workers, image) = (label(&plan.name), jobs.workers, jobs.image());
+fn kubernetes(plan: &Planned) -> String {
+    let (name, workers, image) = (label(&plan.name), plan.workers, &plan.image);
     let inside = Path::new("/runs").join(plan.folder.file_name().unwrap_or_default());
-    let words = list(&jobs.words(plan, &inside));
-    let memory = jobs.memory.as_ref().map_or(String::new(), |of| format!(", memory: \"{of}\""));
+    let words = list(&plan.words(&inside));
+    let memory = plan.memory.as_ref().map_or(String::new(), |of| format!(", memory: \"{of}\""));
     let gpus =
-        if jobs.gpus > 0 { format!(", nvidia.com/gpu: {}", jobs.gpus) } else { String::new() };
+        if plan.gpus > 0 { format!(", nvidia.com/gpu: {}", plan.gpus) } else { String::new() };
     format!(
         "# {workers} equal workers of the study {study}.\n\
          # Start:  kubectl apply -f FILE      Stop: kubectl delete job {name}\n\
@@ -303,19 +324,19 @@ fn kubernetes(jobs: &Jobs, plan: &Planned) -> String {
          \x20       - {{ name: project, persistentVolumeClaim: {{ claimName: \"{project}\" }} }}\n\
          \x20       - {{ name: runs, persistentVolumeClaim: {{ claimName: \"{claim}\" }} }}\n",
         study = plan.name,
-        claim = jobs.claim,
-        project = jobs.project,
-        cpus = jobs.cpus,
+        claim = plan.claim,
+        project = plan.project,
+        cpus = plan.cpus,
     )
 }
 
-fn compose(jobs: &Jobs, plan: &Planned) -> String {
+fn compose(plan: &Planned) -> String {
     let inside = Path::new("/runs").join(plan.folder.file_name().unwrap_or_default());
-    let mut words = jobs.words(plan, &inside);
+    let mut words = plan.words(&inside);
     words.insert(0, "batchscope".into());
     let memory =
-        jobs.memory.as_ref().map_or(String::new(), |of| format!("    mem_limit: \"{of}\"\n"));
-    let gpus = match jobs.gpus {
+        plan.memory.as_ref().map_or(String::new(), |of| format!("    mem_limit: \"{of}\"\n"));
+    let gpus = match plan.gpus {
         0 => String::new(),
         count => format!(
             "    deploy:\n      resources:\n        reservations:\n          devices:\n            \
@@ -340,11 +361,11 @@ fn compose(jobs: &Jobs, plan: &Planned) -> String {
          \x20     - {{ type: bind, source: ., target: /project, read_only: true }}\n\
          \x20     - {{ type: bind, source: ./runs, target: /runs, bind: {{ create_host_path: false }} }}\n",
         study = plan.name,
-        workers = jobs.workers,
+        workers = plan.workers,
         name = label(&plan.name),
-        image = jobs.image(),
+        image = &plan.image,
         words = list(&words),
-        cpus = jobs.cpus,
+        cpus = plan.cpus,
     )
 }
 
@@ -359,17 +380,16 @@ mod tests {
         jobs: Jobs,
     }
 
-    fn jobs(words: &[&str]) -> (Jobs, Planned) {
+    fn planned(words: &[&str], cluster: &str) -> Planned {
         let line = Line::parse_from([&["x", "a b.yaml"], words].concat());
-        let folder = PathBuf::from("runs/My study");
-        (line.jobs, Planned { name: "My study".into(), folder, file: Some("a b.yaml".into()) })
+        let cluster = serde_yaml::from_str(cluster).unwrap();
+        line.jobs.planned("My study".into(), PathBuf::from("runs/My study"), cluster)
     }
 
     #[test]
     fn a_slurm_script_has_surplus_tasks_and_hands_the_signal_to_the_program() {
         let words = ["--workers", "8", "--gpus", "1", "--time", "2:00:00", "--", "--account=abc"];
-        let (jobs, plan) = jobs(&words);
-        let script = slurm(&jobs, &plan).unwrap();
+        let script = slurm(&planned(&words, "{}")).unwrap();
         for line in [
             "#SBATCH --job-name=my-study",
             "#SBATCH --array=0-23%8",
@@ -389,17 +409,16 @@ mod tests {
     #[test]
     fn workers_are_told_that_gpus_may_differ() {
         for (words, is_told) in [(&["--mixed"][..], true), (&[], false)] {
-            let (jobs, plan) = jobs(words);
-            let called = jobs.words(&plan, Path::new("runs/x"));
+            let called = planned(words, "{}").words(Path::new("runs/x"));
             assert_eq!(called.last().is_some_and(|word| word == "--mixed"), is_told, "{called:?}");
         }
     }
 
     #[test]
     fn files_for_kubernetes_and_compose_are_yaml_and_name_what_was_asked_for() {
-        let (jobs, plan) =
-            jobs(&["--workers", "3", "--gpus", "2", "--memory", "8Gi", "--set", "a=\"b\""]);
-        let job: serde_yaml::Value = serde_yaml::from_str(&kubernetes(&jobs, &plan)).unwrap();
+        let words = ["--workers", "3", "--gpus", "2", "--memory", "8Gi", "--set", "a=\"b\""];
+        let plan = planned(&words, "{}");
+        let job: serde_yaml::Value = serde_yaml::from_str(&kubernetes(&plan)).unwrap();
         let spec = &job["spec"];
         assert_eq!(
             (spec["completions"].as_u64(), job["metadata"]["name"].as_str()),
@@ -410,7 +429,7 @@ mod tests {
         assert_eq!(container["args"][5], "a=\"b\"");
         assert_eq!(container["resources"]["limits"]["nvidia.com/gpu"], 2);
         assert_eq!(container["resources"]["limits"]["memory"], "8Gi");
-        let file: serde_yaml::Value = serde_yaml::from_str(&compose(&jobs, &plan)).unwrap();
+        let file: serde_yaml::Value = serde_yaml::from_str(&compose(&plan)).unwrap();
         let work = &file["services"]["work"];
         assert_eq!(
             (work["command"][0].as_str(), work["cpus"].as_u64()),
@@ -420,14 +439,20 @@ mod tests {
     }
 
     #[test]
-    fn values_that_would_break_a_script_are_refused() {
-        assert!(
-            word("8G").is_ok()
-                && word("a b").is_err()
-                && word("a\nb").is_err()
-                && word("").is_err()
-        );
-        assert!(line("--account=abc").is_ok() && line("rm").is_err() && line("--a\nrm").is_err());
+    fn what_the_file_asks_for_stands_where_no_option_does() {
+        let file =
+            "{ workers: 16, gpus: 1, time: '4:00:00', image: mine, options: [--account=abc] }";
+        let script = slurm(&planned(&["--workers", "2", "--", "--qos=low"], file)).unwrap();
+        for line in ["--array=0-5%2", "--gpus-per-task=1", "--time=4:00:00"] {
+            assert!(script.contains(&format!("#SBATCH {line}\n")), "{line} in {script}");
+        }
+        assert!(script.contains("#SBATCH --account=abc\n#SBATCH --qos=low\n"), "{script}");
+        assert!(kubernetes(&planned(&[], file)).contains("image: \"mine\""));
+        assert!(compose(&planned(&[], "{}")).contains("image: \"batchscope:cpu\""));
+    }
+
+    #[test]
+    fn a_job_has_a_name_that_every_scheduler_takes() {
         assert_eq!([label("Ärger_1"), label("..")], ["rger-1", "study"]);
     }
 }

@@ -130,6 +130,8 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
     serde_path_to_error::deserialize(document).map_err(|error| {
         let (rule, unknown, hint) = explain(&error.inner().to_string());
         let path = KeyPath::parse(&error.path().to_string()).with_key(unknown);
+        let is_two_ways = path.0.last() == Some(&Segment::Key("bidirectional".into()));
+        let hint = if is_two_ways { Some(TWO_WAYS.into()) } else { hint };
         source.error(&path, &rule, hint)
     })
 }
@@ -208,9 +210,11 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
         let key = quoted[0];
         let rule = format!("unknown key `{key}`");
         let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == key);
-        let hint = match elsewhere {
-            Some((_, place)) => format!("`{key}` belongs elsewhere: {place}"),
-            None => suggest(key, &quoted[1..], "keys"),
+        let fixed = FIXED.iter().find(|(known, _)| *known == key);
+        let hint = match (elsewhere, fixed) {
+            (Some((_, place)), _) => format!("`{key}` belongs elsewhere: {place}"),
+            (None, Some((_, value))) => format!("leave it out: {value}"),
+            (None, None) => suggest(key, &quoted[1..], "keys"),
         };
         return (rule, Some(key.to_owned()), Some(hint));
     }
@@ -268,8 +272,48 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("validation_split", "`data: { split: { validation: 0.2 } }`"),
 ];
 
+const TWO_WAYS: &str = "write `bidirectional: { lstm: { units: 64 } }`, or `gru`; both directions always \
+                        stand side by side, as with Keras's default `merge_mode=\"concat\"`";
+
+/// What Keras has a key for and is always the same here.
+const FIXED: [(&str, &str); 4] = [
+    ("reset_after", "a GRU always resets after its product, as Keras's default does"),
+    ("return_sequences", "each layer but the last gives its state after every step to the next"),
+    ("use_bias", "every layer has biases, as Keras's defaults do"),
+    ("input_shape", "it is read from the data"),
+];
+
+/// Names of Keras for values that have another name here.
+const KERAS_NAMES: [(&str, &str); 20] = [
+    ("acc", "accuracy"),
+    ("binary_accuracy", "accuracy"),
+    ("categorical_accuracy", "accuracy"),
+    ("sparse_categorical_accuracy", "accuracy"),
+    ("roc_auc", "auc"),
+    ("f1_score", "f1"),
+    ("f1score", "f1"),
+    ("f1_macro", "macro_f1"),
+    ("mean_squared_error", "mse"),
+    ("meansquarederror", "mse"),
+    ("root_mean_squared_error", "rmse"),
+    ("rootmeansquarederror", "rmse"),
+    ("mean_absolute_error", "mae"),
+    ("meanabsoluteerror", "mae"),
+    ("r2_score", "r2"),
+    ("r2score", "r2"),
+    ("binary_crossentropy", "log_loss"),
+    ("brier_score", "brier"),
+    ("sparse_top_k_categorical_accuracy", "top_3_accuracy"),
+    ("top_k_categorical_accuracy", "top_3_accuracy"),
+];
+
 /// The nearest known word when one is near, else all of them.
 fn suggest(word: &str, known: &[&str], kind: &str) -> String {
+    let lower = word.to_lowercase();
+    let named = KERAS_NAMES.iter().find(|(keras, own)| *keras == lower && known.contains(own));
+    if let Some((_, own)) = named {
+        return format!("here it is called `{own}`");
+    }
     let nearest =
         known.iter().max_by(|a, b| similarity(word, a).total_cmp(&similarity(word, b))).copied();
     match nearest {
@@ -281,8 +325,9 @@ fn suggest(word: &str, known: &[&str], kind: &str) -> String {
     }
 }
 
+/// Of two words, whatever their capitals: Keras has `AUC` and `Precision`.
 fn similarity(a: &str, b: &str) -> f64 {
-    strsim::jaro_winkler(a, b)
+    strsim::jaro_winkler(&a.to_lowercase(), &b.to_lowercase())
 }
 
 #[cfg(test)]
@@ -350,6 +395,26 @@ mod tests {
         );
         let text = format!("{HEAD}train:\n  optimizer: {{ adem: {{}} }}\n");
         assert!(message(&text, &[]).contains("line 7: unknown value `adem`"), "{text}");
+    }
+
+    #[test]
+    fn names_of_keras_are_led_to_those_that_are_used_here() {
+        for (metric, hint) in [
+            ("AUC", "did you mean `auc`?"),
+            ("binary_accuracy", "here it is called `accuracy`"),
+            ("F1Score", "here it is called `f1`"),
+            ("RootMeanSquaredError", "here it is called `rmse`"),
+        ] {
+            let text = format!("{HEAD}train: {{ metrics: [{metric}] }}\n");
+            let said = message(&text, &[]);
+            assert!(said.ends_with(hint), "{said}");
+        }
+        let layers = "{ bidirectional: { lstm: { units: 8 }, merge_mode: sum } }";
+        let said = message(&format!("{HEAD}model: {{ layers: [{layers}] }}\n"), &[]);
+        assert!(said.contains("both directions always stand side by side"), "{said}");
+        let said =
+            message(&format!("{HEAD}model: {{ lstm: {{ return_sequences: true }} }}\n"), &[]);
+        assert!(said.contains("leave it out: each layer but the last gives its state"), "{said}");
     }
 
     #[test]

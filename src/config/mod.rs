@@ -3,10 +3,11 @@
 //! `load` reads the text with its `--set` overrides into an [`Experiment`], in which every key that
 //! was left out has its default; `resolve` checks the rules between keys, once, and gives a
 //! [`Study`]. Nobody downstream checks again. Saving [`Study::experiment`] and running that file
-//! gives the same study.
+//! gives the same study. `cluster` alone is not saved: it is no part of a study.
 
 mod arm;
 mod arms;
+mod cluster;
 mod data;
 mod grid;
 mod leaves;
@@ -31,6 +32,7 @@ mod watch;
 mod yaml;
 
 pub use arm::Arm;
+pub use cluster::*;
 pub use data::*;
 pub use grid::*;
 pub use leaves::{is_under, leaves};
@@ -65,4 +67,7 @@ pub struct Experiment {
     /// How each run is trained, unless its arm says otherwise.
     #[serde(default)]
     pub train: TrainSection,
+    /// What a scheduler is asked for.
+    #[serde(default, skip_serializing)]
+    pub cluster: Option<ClusterSection>,
 }

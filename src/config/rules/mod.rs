@@ -3,6 +3,7 @@
 //! One file a section. A rule that is broken names the path of the key; [`super::resolve`] adds
 //! where it was written.
 
+mod cluster;
 mod data;
 mod labels;
 mod model;
@@ -46,11 +47,12 @@ const MOST_ROWS: u32 = 16_777_216;
 const MOST_STEPS: u32 = 1_048_576;
 const MOST_UNITS: u32 = 65_536;
 
-/// Checks `study` and `data`, and that the file's own `model` can be laid under arms.
+/// Checks `study`, `data` and `cluster`, and that the file's own `model` can be laid under arms.
 pub(super) fn check(experiment: &Experiment) -> Checked {
     study::check(experiment)?;
     model::layers_are_given_once(&experiment.model)?;
-    data::check(&experiment.data)
+    data::check(&experiment.data)?;
+    experiment.cluster.as_ref().map_or(Ok(()), cluster::check)
 }
 
 /// Checks the sections of one arm; paths are those of the file's own `model` and `train`.

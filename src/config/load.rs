@@ -4,6 +4,7 @@
 //! the nearest known key. Line numbers are those of the file, also when an override changed a
 //! value.
 
+use super::keras_words::{key_hint, value_hint};
 use super::locate::{KeyPath, Segment, line_of, text_at};
 use super::schema::usage_of;
 use super::{Experiment, sizes, yaml};
@@ -209,18 +210,15 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
     if message.starts_with("unknown field") {
         let key = quoted[0];
         let rule = format!("unknown key `{key}`");
-        let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == key);
-        let fixed = FIXED.iter().find(|(known, _)| *known == key);
-        let hint = match (elsewhere, fixed) {
-            (Some((_, place)), _) => format!("`{key}` belongs elsewhere: {place}"),
-            (None, Some((_, value))) => format!("leave it out: {value}"),
-            (None, None) => suggest(key, &quoted[1..], "keys"),
-        };
+        let known = &quoted[1..];
+        let hint = key_hint(key, known).unwrap_or_else(|| suggest(key, known, "keys"));
         return (rule, Some(key.to_owned()), Some(hint));
     }
     if message.starts_with("unknown variant") {
         let rule = format!("unknown value `{}`", quoted[0]);
-        return (rule, None, Some(suggest(quoted[0], &quoted[1..], "values")));
+        let (value, known) = (quoted[0], &quoted[1..]);
+        let hint = value_hint(value, known).unwrap_or_else(|| suggest(value, known, "values"));
+        return (rule, None, Some(hint));
     }
     if message.starts_with("missing field") {
         let rule = format!("the key `{}` is missing", quoted[0]);
@@ -228,8 +226,8 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
     }
     if message.contains("unit variant, expected newtype variant") {
         let rule = "this choice has settings, and only its name is given".to_owned();
-        let hint = "write its settings after the name: `adam: {}` for the defaults, `exponential: { \
-                    gamma: 0.9 }`";
+        let hint = "write its settings after the name: `adam: {}`, `tuned: {}` for the defaults, \
+                    `exponential: { gamma: 0.9 }`";
         return (rule, None, Some(hint.into()));
     }
     if message.contains("expected map with a single key") {
@@ -257,63 +255,11 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
     (rule, None, hint)
 }
 
-/// Keys that people look for in another section, and where they are.
-const ELSEWHERE: [(&str, &str); 8] = [
-    ("min_delta", "a plateau schedule calls it `threshold`"),
-    ("per", "inside the schedule: `exponential: { gamma: 0.9, per: step }`"),
-    (
-        "batch_size",
-        "`study: { arms: [{ batch_size: 32 }] }` or `study: { grid: { batch_size: [32] } }`",
-    ),
-    ("epochs", "`train: { epochs: 10 }`"),
-    ("lr", "`train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or an arm"),
-    ("learning_rate", "`lr` in `train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or in an arm"),
-    ("units", "`model: { lstm: { units: 64 } }`"),
-    ("validation_split", "`data: { split: { validation: 0.2 } }`"),
-];
-
 const TWO_WAYS: &str = "write `bidirectional: { lstm: { units: 64 } }`, or `gru`; both directions always \
                         stand side by side, as with Keras's default `merge_mode=\"concat\"`";
 
-/// What Keras has a key for and is always the same here.
-const FIXED: [(&str, &str); 4] = [
-    ("reset_after", "a GRU always resets after its product, as Keras's default does"),
-    ("return_sequences", "each layer but the last gives its state after every step to the next"),
-    ("use_bias", "every layer has biases, as Keras's defaults do"),
-    ("input_shape", "it is read from the data"),
-];
-
-/// Names of Keras for values that have another name here.
-const KERAS_NAMES: [(&str, &str); 20] = [
-    ("acc", "accuracy"),
-    ("binary_accuracy", "accuracy"),
-    ("categorical_accuracy", "accuracy"),
-    ("sparse_categorical_accuracy", "accuracy"),
-    ("roc_auc", "auc"),
-    ("f1_score", "f1"),
-    ("f1score", "f1"),
-    ("f1_macro", "macro_f1"),
-    ("mean_squared_error", "mse"),
-    ("meansquarederror", "mse"),
-    ("root_mean_squared_error", "rmse"),
-    ("rootmeansquarederror", "rmse"),
-    ("mean_absolute_error", "mae"),
-    ("meanabsoluteerror", "mae"),
-    ("r2_score", "r2"),
-    ("r2score", "r2"),
-    ("binary_crossentropy", "log_loss"),
-    ("brier_score", "brier"),
-    ("sparse_top_k_categorical_accuracy", "top_3_accuracy"),
-    ("top_k_categorical_accuracy", "top_3_accuracy"),
-];
-
 /// The nearest known word when one is near, else all of them.
 fn suggest(word: &str, known: &[&str], kind: &str) -> String {
-    let lower = word.to_lowercase();
-    let named = KERAS_NAMES.iter().find(|(keras, own)| *keras == lower && known.contains(own));
-    if let Some((_, own)) = named {
-        return format!("here it is called `{own}`");
-    }
     let nearest =
         known.iter().max_by(|a, b| similarity(word, a).total_cmp(&similarity(word, b))).copied();
     match nearest {
@@ -399,31 +345,46 @@ mod tests {
 
     #[test]
     fn names_of_keras_are_led_to_those_that_are_used_here() {
-        for (metric, hint) in [
-            ("AUC", "did you mean `auc`?"),
-            ("binary_accuracy", "here it is called `accuracy`"),
-            ("F1Score", "here it is called `f1`"),
-            ("RootMeanSquaredError", "here it is called `rmse`"),
+        for (written, hint) in [
+            ("train: { metrics: [AUC] }", "did you mean `auc`?"),
+            ("train: { metrics: [binary_accuracy] }", "write `accuracy`"),
+            ("train: { metrics: [F1Score] }", "write `f1` for two classes, `macro_f1` for several"),
+            (
+                "train: { loss: 'CategoricalCrossentropy(label_smoothing=0.05)' }",
+                "{ label_smoothing: 0.1 }",
+            ),
+            ("train: { schedule: ReduceLROnPlateau }", "`plateau: { rule: keras,"),
+            ("train: { callbacks: [] }", "are keys of `train` themselves"),
+            (
+                "train: { optimizer: { adam: { global_clipnorm: 1 } } }",
+                "train: { clip: { norm: 1.0 } }",
+            ),
+            ("model: { gru: { units: 64 } }", "write `layers: [{ gru: { units: 64 } }]`"),
+            ("model: { layers: [{ dense: { units: 1 } }] }", "the head is `model: { dense: ... }`"),
+            (
+                "model: { lstm: { return_sequences: true } }",
+                "each layer but the last gives its state",
+            ),
+            ("model: { lstm: { kernel_regularizer: l2 } }", "`{ l1: ..., l2: ... }`"),
+            (
+                "model: { layers: [{ bidirectional: { lstm: { units: 8 }, merge_mode: sum } }] }",
+                "both directions always stand side by side",
+            ),
         ] {
-            let text = format!("{HEAD}train: {{ metrics: [{metric}] }}\n");
-            let said = message(&text, &[]);
-            assert!(said.ends_with(hint), "{said}");
+            let said = message(&format!("{HEAD}{written}\n"), &[]);
+            assert!(said.contains(hint), "{written}: {said}");
         }
-        let layers = "{ bidirectional: { lstm: { units: 8 }, merge_mode: sum } }";
-        let said = message(&format!("{HEAD}model: {{ layers: [{layers}] }}\n"), &[]);
-        assert!(said.contains("both directions always stand side by side"), "{said}");
-        let said =
-            message(&format!("{HEAD}model: {{ lstm: {{ return_sequences: true }} }}\n"), &[]);
-        assert!(said.contains("leave it out: each layer but the last gives its state"), "{said}");
+        let said = message(&HEAD.replace("study:", "study:\n  learning_rate: tuned"), &[]);
+        assert!(said.contains("`tuned: {}`"), "{said}");
     }
 
     #[test]
     fn common_slips_are_led_to_the_right_place() {
         let text = format!("{HEAD}train: {{ batch_size: 32 }}\n");
-        assert!(message(&text, &[]).contains("| `batch_size` belongs elsewhere: `study:"));
+        assert!(message(&text, &[]).contains("| it belongs in `study:"));
         let text = format!("{HEAD}train: {{ optimizer: adam }}\n");
         assert!(
-            message(&text, &[]).contains("`adam: {}` for the defaults"),
+            message(&text, &[]).contains("`adam: {}`, `tuned: {}` for the defaults"),
             "{}",
             message(&text, &[])
         );

@@ -10,6 +10,7 @@ mod arms;
 mod cluster;
 mod data;
 mod grid;
+mod keras_words;
 mod leaves;
 mod load;
 mod locate;

@@ -11,8 +11,8 @@ pub fn schema() -> Value {
     schema.to_value()
 }
 
-/// How the mapping is written that one of these types reads: with the keys that must be there, or the
-/// first one for an example, and all that it may have.
+/// How the mapping is written that one of these types reads: with the keys that must be there, or for an
+/// example the first one, of two both, and all that it may have.
 pub(super) fn usage_of(type_name: &str) -> Option<String> {
     let schema = schema();
     let definition = schema["$defs"].get(type_name)?;
@@ -21,7 +21,7 @@ pub(super) fn usage_of(type_name: &str) -> Option<String> {
     let required = definition["required"].as_array().into_iter().flatten();
     let mut shown: Vec<&str> = required.filter_map(Value::as_str).collect();
     if shown.is_empty() {
-        shown.extend(known.first());
+        shown.extend(known.iter().take(if known.len() == 2 { 2 } else { 1 }));
     }
     let shown: Vec<String> = shown.iter().map(|key| format!("{key}: ...")).collect();
     Some(format!("write `{{ {} }}`; its keys are {}", shown.join(", "), known.join(", ")))

@@ -117,11 +117,14 @@ pub struct Strays {
     pub below: f64,
 }
 
-/// The score of always giving the same answer: the more frequent class, or the mean.
+/// The score of always giving the same answer: the more frequent class, or the mean; or, of a series, the last
+/// value before what is predicted, where that is better.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Guessing {
     /// On validation.
     pub score: f64,
+    /// Whether it is that of the last value.
+    pub is_last_value: bool,
 }
 
 /// What other rows could have made of the test score.
@@ -282,16 +285,19 @@ fn test_disagrees(comparison: &Comparison) -> Option<Caution> {
     enough.then_some(Caution::TestDisagrees(better))
 }
 
-/// Whether always giving the same answer does as well, as far as is shown on other rows too: of many arms
-/// and seeds on the same few rows, some are above it by chance.
+/// Whether always giving the same answer, or the last value of a series, does as well, as far as is shown on
+/// other rows too: of many arms and seeds on the same few rows, some are above it by chance.
 fn no_better_than_guessing(results: &Results, recommended: Option<&ArmFinding>) -> Option<Caution> {
-    let (score, arm) = (results.baseline?, recommended?);
+    let (constant, arm) = (results.baseline?, recommended?);
+    let last_value = results.last_value.filter(|last| *last > constant);
+    let score = last_value.unwrap_or(constant);
     let estimate = arm.validation?;
     let mean = estimate.summary.mean;
     let of_seeds = estimate.interval.map_or(0.0, |interval| mean - interval.low);
     let of_rows = 1.96 * validation_row_error(results, arm).unwrap_or(0.0);
     let lowest = mean - of_seeds.hypot(of_rows);
-    (lowest <= score).then_some(Caution::NoBetterThanGuessing(Guessing { score }))
+    let is_last_value = last_value.is_some();
+    (lowest <= score).then_some(Caution::NoBetterThanGuessing(Guessing { score, is_last_value }))
 }
 
 /// The sampling error of an arm's validation score by its rows: as that of the test rows, or for a share of

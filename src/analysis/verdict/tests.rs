@@ -169,10 +169,18 @@ fn what_is_no_better_than_guessing_and_what_the_test_split_contradicts_is_told()
         run.test = Some(0.96 + 0.001 * *seed as f64);
     }
     let cautions = of(&study).cautions;
-    assert_eq!(cautions[0], Caution::NoBetterThanGuessing(Guessing { score: 0.94 }));
+    assert_eq!(
+        cautions[0],
+        Caution::NoBetterThanGuessing(Guessing { score: 0.94, is_last_value: false })
+    );
     assert!(cautions.contains(&Caution::TestDisagrees(vec!["batch-64".into()])), "{cautions:?}");
     study.baseline = Some(0.5);
     assert!(!matches!(of(&study).cautions[0], Caution::NoBetterThanGuessing(_)));
+    for (last_value, told) in [(0.4, false), (0.95, true)] {
+        study.last_value = Some(last_value);
+        let found = Guessing { score: last_value, is_last_value: true };
+        assert_eq!(of(&study).cautions[0] == Caution::NoBetterThanGuessing(found), told);
+    }
 }
 
 #[test]

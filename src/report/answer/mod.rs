@@ -66,7 +66,7 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
     let leaks = story.leaks();
     let certainty = match verdict.outcome {
         Outcome::TooFewSeeds | Outcome::NothingToCompare | Outcome::OneArm => Certainty::None,
-        _ if leaks || story.learned_nothing() || story.has_diverged_in_part() => {
+        _ if leaks || story.guessing().is_some() || story.has_diverged_in_part() => {
             Certainty::Tentative
         }
         _ if !(verdict.settled || verdict.outcome == Outcome::ToTarget) => Certainty::Tentative,
@@ -76,7 +76,10 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
     let label = match certainty {
         Certainty::None => label,
         _ if leaks => LEAKS.into(),
-        _ if story.learned_nothing() => NOTHING_LEARNED.into(),
+        _ if story.guessing().is_some_and(|found| found.is_last_value) => {
+            NO_BETTER_THAN_LAST.into()
+        }
+        _ if story.guessing().is_some() => NOTHING_LEARNED.into(),
         _ if verdict.settled && story.has_diverged_in_part() => DIVERGED.into(),
         _ => label,
     };
@@ -85,6 +88,7 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
 
 const DIVERGED: &str = "tentative: some runs diverged";
 const NOTHING_LEARNED: &str = "not reliable: not shown to have learned anything";
+const NO_BETTER_THAN_LAST: &str = "not reliable: not shown to beat the last value";
 const LEAKS: &str = "not reliable: rows leak between the splits";
 
 /// What the answer is told from.
@@ -156,12 +160,15 @@ impl Story<'_> {
                     counted(planned, "run")
                 ),
                 "too early".into(),
-                takes.into(),
+                format!("{takes}{}", self.without_model()),
             ),
             false => (
                 format!("No comparison with {}", counted(self.comparison.seeds.len(), "seed")),
                 "too few seeds".into(),
-                format!("Chance and batch size cannot be told apart yet. {takes}"),
+                format!(
+                    "Chance and batch size cannot be told apart yet. {takes}{}",
+                    self.without_model()
+                ),
             ),
         }
     }
@@ -299,10 +306,10 @@ impl Story<'_> {
     }
 
     fn test(&self, arm: &ArmFinding) -> String {
-        arm.test.map_or(String::new(), |test| {
-            let score = self.scale.value(test.summary.mean);
-            format!(" {} {score}.{}", self.scale.on("Test"), self.without_model())
-        })
+        let test = arm.test.map_or(String::new(), |test| {
+            format!(" {} {}.", self.scale.on("Test"), self.scale.value(test.summary.mean))
+        });
+        test + &self.without_model()
     }
 
     /// Where numbers are predicted: what needs no model comes to.

@@ -1,7 +1,7 @@
 //! What to do next: a command, or what would help where no command does.
 
 use super::{Next, Story};
-use crate::analysis::{Caution, Outcome};
+use crate::analysis::{Caution, Guessing, Outcome};
 use crate::format::{command, counted, duration};
 use crate::report::source::Source;
 use crate::spec::Task;
@@ -16,7 +16,7 @@ impl Story<'_> {
                 "Change the split first: more seeds tell nothing about new data while rows leak.";
             return Some(Next { command: None, what: what.into() });
         }
-        if self.learned_nothing() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
+        if self.guessing().is_some() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
             let what = match self.results.score.judges(Task::Regression) {
                 true => "Let the model learn first: train longer, or tune the learning rate.",
                 false => {
@@ -68,10 +68,12 @@ impl Story<'_> {
         }
     }
 
-    /// Whether always giving the same answer may do as well.
-    pub(super) fn learned_nothing(&self) -> bool {
-        let mut cautions = self.findings.verdict.cautions.iter();
-        cautions.any(|caution| matches!(caution, Caution::NoBetterThanGuessing(_)))
+    /// What may do as well without a model, if something may.
+    pub(super) fn guessing(&self) -> Option<&Guessing> {
+        self.findings.verdict.cautions.iter().find_map(|caution| match caution {
+            Caution::NoBetterThanGuessing(found) => Some(found),
+            _ => None,
+        })
     }
 
     pub(super) fn leaks(&self) -> bool {

@@ -16,7 +16,7 @@ pub(in crate::report) fn caution(caution: &Caution, results: &Results) -> String
             failed_runs(*planned, [*diverged, *failed, *unfinished, *unscored], scale)
         }
         Caution::Strays(found) => strays(found, scale),
-        Caution::NoBetterThanGuessing(Guessing { score }) => guessing(*score, results),
+        Caution::NoBetterThanGuessing(found) => guessing(found, results),
         Caution::Confounded(found) => {
             let said: Vec<String> = found.iter().map(confounder).collect();
             format!("Confounded: {}.", said.join("; "))
@@ -144,10 +144,14 @@ fn seen(splits: &[Seen], gap: Option<usize>, steps: usize, scale: Scale) -> Stri
 }
 
 /// What always giving the same answer comes to.
-fn guessing(score: f64, results: &Results) -> String {
+fn guessing(found: &Guessing, results: &Results) -> String {
     let scale = Scale::from(results);
-    let value = scale.value(score);
+    let value = scale.value(found.score);
     match results.score.metric {
+        _ if found.is_last_value => format!(
+            "Not shown to beat the last value of the series, which has a {} of {value} without a model.",
+            scale.on("validation")
+        ),
         Metric::Accuracy => format!(
             "Not shown to have learned anything: always predicting the more frequent label is right in {value} \
              of the validation rows."

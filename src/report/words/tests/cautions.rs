@@ -60,7 +60,8 @@ fn runs() -> Vec<Caution> {
 /// Of what they show.
 fn results_of_it() -> Vec<Caution> {
     vec![
-        Caution::NoBetterThanGuessing(Guessing { score: 0.81 }),
+        Caution::NoBetterThanGuessing(Guessing { score: 0.81, is_last_value: false }),
+        Caution::NoBetterThanGuessing(Guessing { score: 0.81, is_last_value: true }),
         Caution::Confounded(all_confounders()[..2].to_vec()),
         Caution::TestDisagrees(vec!["batch-64".into()]),
         Caution::NoSpread,

@@ -1,0 +1,172 @@
+//! What users of Keras write, and what to write here: the hints of errors about unknown keys and values.
+//!
+//! A hint never drops what was asked for: where Keras's word has arguments, the hint shows their place.
+
+/// Where a key of Keras stands here; names without their underscores.
+const KEYS: [(&str, &str); 38] = [
+    (
+        "batchsize",
+        "it belongs in `study: { grid: { batch_size: [32] } }`, or in `arms: [{ batch_size: 32 }]`",
+    ),
+    ("callbacks", "`early_stopping`, `schedule` and `clip` are keys of `train` themselves"),
+    (
+        "clipnorm",
+        "Keras clips each variable by it; `train: { clip: { norm: 1.0 } }` clips all together, as its `global_clipnorm`",
+    ),
+    ("clipvalue", "it belongs in `train: { clip: { value: 0.5 } }`"),
+    ("dropout", "it belongs in the layer behind it: `lstm: { units: 64, dropout: 0.2 }`"),
+    ("earlystopping", "here it is called `early_stopping`, in `train`"),
+    ("epochs", "it belongs in `train: { epochs: 10 }`"),
+    ("globalclipnorm", "it belongs in `train: { clip: { norm: 1.0 } }`"),
+    ("gru", "write `layers: [{ gru: { units: 64 } }]`"),
+    ("input", "leave it out: sizes of inputs are read from the data"),
+    (
+        "inputdim",
+        "leave it out: it follows from `data: { text: { max_tokens: 10000 } }`, or from the tokens",
+    ),
+    (
+        "inputlength",
+        "leave it out: it follows from `data: { text: { length: 200 } }`, or from the arrays",
+    ),
+    ("inputshape", "leave it out: sizes of inputs are read from the data"),
+    (
+        "learningrate",
+        "it is `lr` in `train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or in an arm",
+    ),
+    ("learningratescheduler", "here it is called `schedule`, in `train`"),
+    ("lr", "it belongs in `train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or in an arm"),
+    ("mergemode", "both directions always stand side by side, as with Keras's default `concat`"),
+    ("mindelta", "a plateau schedule calls it `threshold`"),
+    ("mode", "leave it out: whether more is better follows from the metric"),
+    (
+        "modelcheckpoint",
+        "write `early_stopping: { patience: 1000, restore_best_weights: true }`, in `train`",
+    ),
+    ("outputdim", "here it is called `dim`"),
+    ("outputsequencelength", "here it is called `length`"),
+    ("per", "it belongs inside the schedule: `exponential: { gamma: 0.9, per: step }`"),
+    (
+        "reducelronplateau",
+        "write `schedule: { plateau: { rule: keras, factor: 0.1, patience: 10 } }`, in `train`",
+    ),
+    ("resetafter", "leave it out: a GRU always resets after its product, as Keras's default does"),
+    (
+        "returnsequences",
+        "leave it out: each layer but the last gives its state after every step to the next",
+    ),
+    ("samplingrate", "leave it out: every row of the window is read"),
+    ("sequencelength", "here it is called `window`"),
+    ("sequencestride", "here it is called `stride`"),
+    (
+        "spatialdropout1d",
+        "it is `dropout` in the layer behind it: `lstm: { units: 64, dropout: 0.2 }`",
+    ),
+    ("stateful", "there is none: each row begins with a state of zeros"),
+    ("units", "it belongs in `model: { lstm: { units: 64 } }`"),
+    ("usebias", "leave it out: every layer has biases, as Keras's defaults do"),
+    (
+        "validationdata",
+        "it is `x_val` and `y_val` in `data.arrays`, or a share: `data: { split: { by: order, validation: 0.2, test: 0 } }`",
+    ),
+    (
+        "validationsplit",
+        "Keras's is `data: { split: { by: order, validation: 0.2, test: 0 } }`; of a `series` without `by`",
+    ),
+    ("vocabsize", "it belongs in `data: { text: { max_tokens: 10000 } }`"),
+    ("x", "here it is called `x_train`"),
+    ("y", "here it is called `y_train`"),
+];
+
+/// What a value of Keras is called here; names without their underscores.
+const VALUES: [(&str, &str); 23] = [
+    ("acc", "`accuracy`"),
+    ("binaryaccuracy", "`accuracy`"),
+    ("binarycrossentropy", "`binary_crossentropy`; as a metric `log_loss`"),
+    ("brierscore", "`brier`"),
+    ("categoricalaccuracy", "`accuracy`"),
+    (
+        "categoricalcrossentropy",
+        "`categorical_crossentropy`; with smoothing `categorical_crossentropy: { label_smoothing: 0.1 }`; as a metric `log_loss`",
+    ),
+    ("dense", "the head is `model: { dense: ... }`, after all layers"),
+    ("dropout", "`dropout` in the layer behind it: `lstm: { units: 64, dropout: 0.2 }`"),
+    ("exponentialdecay", "`exponential: { gamma: 0.9 }`"),
+    ("f1score", "`f1` for two classes, `macro_f1` for several"),
+    ("f1macro", "`macro_f1`"),
+    ("learningratescheduler", "`exponential: { gamma: 0.9 }` for `lr * 0.9**epoch`"),
+    ("meanabsoluteerror", "`mae`"),
+    ("meansquarederror", "`mse`"),
+    ("r2score", "`r2`"),
+    ("reducelronplateau", "`plateau: { rule: keras, factor: 0.1, patience: 10 }`"),
+    ("rocauc", "`auc`"),
+    ("rootmeansquarederror", "`rmse`"),
+    ("sparsecategoricalaccuracy", "`accuracy`"),
+    ("sparsecategoricalcrossentropy", "`categorical_crossentropy`; as a metric `log_loss`"),
+    ("sparsetopkcategoricalaccuracy", "`top_3_accuracy`"),
+    ("spatialdropout1d", "`dropout` in the layer behind it: `lstm: { units: 64, dropout: 0.2 }`"),
+    ("topkcategoricalaccuracy", "`top_3_accuracy`"),
+];
+
+/// A name without what it is called with, underscores and capitals: `F1Score(average="macro")` is `f1score`.
+fn plain(word: &str) -> String {
+    let name = word.split('(').next().unwrap_or(word);
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
+}
+
+fn find<'h>(table: &[(&str, &'h str)], word: &str) -> Option<&'h str> {
+    let word = plain(word);
+    table.iter().find(|(name, _)| *name == word).map(|(_, hint)| *hint)
+}
+
+/// What to write in place of a key of Keras, among keys that are `known` in its place.
+pub(super) fn key_hint(key: &str, known: &[&str]) -> Option<String> {
+    let hint = match key {
+        "lr" | "learning_rate" if known.contains(&"rates") => "here it is called `rates`",
+        // Only a plateau schedule has another name for it.
+        "min_delta" if !known.contains(&"threshold") => return None,
+        // Only where examples come from.
+        "x" | "y" if !known.contains(&"x_train") => return None,
+        _ => find(&KEYS, key)?,
+    };
+    Some(hint.to_owned())
+}
+
+/// What to write in place of a value of Keras, among those that are `known` in its place.
+pub(super) fn value_hint(value: &str, known: &[&str]) -> Option<String> {
+    if let Some(score) = value.strip_prefix("val_").filter(|score| known.contains(score)) {
+        return Some(format!("write `{score}`: it is always of the validation split"));
+    }
+    find(&VALUES, value).map(|hint| format!("write {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn words_are_known_however_they_are_written() {
+        for word in ["F1Score", "f1_score", "F1Score(average=\"macro\")"] {
+            assert!(
+                value_hint(word, &[]).is_some_and(|hint| hint.contains("`macro_f1` for several"))
+            );
+        }
+        assert_eq!(
+            value_hint("val_mae", &["mae"]).unwrap(),
+            "write `mae`: it is always of the validation split"
+        );
+        assert_eq!(value_hint("val_mae", &["min", "max"]), None);
+        assert!(key_hint("GlobalClipnorm", &[]).is_some_and(|hint| hint.contains("clip: { norm")));
+        assert_eq!(key_hint("lr", &["rates", "seeds"]).unwrap(), "here it is called `rates`");
+        assert_eq!([key_hint("min_delta", &["lr"]), key_hint("x", &["lr"])], [None, None]);
+    }
+
+    #[test]
+    fn names_in_the_tables_are_plain_and_stand_there_once() {
+        for table in [&KEYS[..], &VALUES[..]] {
+            assert!(table.iter().all(|(name, _)| plain(name) == *name));
+            let names: BTreeSet<&str> = table.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names.len(), table.len());
+        }
+    }
+}

@@ -3,7 +3,8 @@
 
 use super::examples;
 use super::plan::Plan;
-use crate::config::{Arm, DataSection, Exponential, Monitor, Per, Schedule};
+use crate::config::{Arm, DataSection, Exponential, Monitor, Per, Schedule, Study};
+use crate::data::Facts;
 use crate::error::UserError;
 use crate::format::rate;
 use crate::kernels::EngineKind;
@@ -77,7 +78,39 @@ fn warnings(plan: &Plan) -> Vec<String> {
     let of_rows = examples::warnings(facts, &plan.study.experiment.data);
     let arms = of_rows.into_iter().chain(arms);
     let stopping = plan.study.arms.iter().find_map(restores_by_another);
-    repaired.chain(arms).chain(cuda).chain(facts.warnings()).chain(uneven).chain(stopping).collect()
+    let few = few_of_a_class(&plan.study, facts);
+    let of_data = facts.warnings().into_iter().chain(uneven).chain(few);
+    repaired.chain(arms).chain(cuda).chain(of_data).chain(stopping).collect()
+}
+
+/// Whether a class has so few validation rows that one of them moves the score by more than the margin.
+fn few_of_a_class(study: &Study, facts: &Facts) -> Option<String> {
+    let score = study.score();
+    let validation = &facts.validation;
+    let counts = match validation.positives {
+        Some(positives) => vec![validation.examples - positives, positives],
+        None => validation.counts.clone(),
+    };
+    // One more row of a class that is found is 1/n of its recall, and of as many classes one.
+    let (class, parts) = match score {
+        Metric::F1 | Metric::Precision | Metric::Recall => (1, 1),
+        Metric::MacroF1 | Metric::BalancedAccuracy => {
+            let least = counts.iter().enumerate().min_by_key(|(_, count)| **count)?;
+            (least.0, counts.len())
+        }
+        _ => return None,
+    };
+    let (rows, name) = (*counts.get(class)?, facts.classes.get(class)?);
+    let margin = study.margin(facts.baseline.get(&score).copied())?;
+    let moved = 1.0 / (parts * rows.max(1)) as f64;
+    (moved > margin).then(|| {
+        format!(
+            "validation has {rows} examples with label `{name}`: one of them moves the {} by about {moved:.3}, \
+             more than the margin of {margin}. Keep more rows for validation (`data.split`), or set a wider \
+             `study.margin`",
+            score.info().title
+        )
+    })
 }
 
 /// The shares for validation and test, where the source brings no split of its own.
@@ -187,7 +220,8 @@ fn restores_by_another(arm: &Arm) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, Study};
+    use crate::config::Source;
+    use crate::data::SplitFacts;
 
     #[test]
     fn weights_of_the_epoch_that_is_best_by_another_metric_are_told() {
@@ -206,6 +240,29 @@ mod tests {
         );
         assert_eq!(of("{ restore_best_weights: true, monitor: val_accuracy }"), None);
         assert_eq!(of("{ patience: 2 }"), None);
+    }
+
+    #[test]
+    fn a_class_of_few_validation_rows_is_told_where_the_score_hangs_on_it() {
+        let said = |score: &str, positives: usize| {
+            let text = format!(
+                "study: {{ score: {score}, arms: [{{ batch_size: 8 }}] }}\ndata: {{ arrays: {{ path: a.npz }} }}\n"
+            );
+            let source = Source { name: "f".into(), text, overrides: vec![] };
+            let validation =
+                SplitFacts { examples: 2000, positives: Some(positives), ..SplitFacts::default() };
+            let classes = vec!["no".into(), "yes".into()];
+            let facts = Facts { validation, classes, ..Facts::default() };
+            few_of_a_class(&Study::from_source(&source, "f").unwrap(), &facts)
+        };
+        let warning = said("f1", 13).unwrap();
+        assert!(
+            warning
+                .contains("13 examples with label `yes`: one of them moves the F1 by about 0.077"),
+            "{warning}"
+        );
+        assert!(said("balanced_accuracy", 1990).unwrap().contains("10 examples with label `no`"));
+        assert_eq!([said("f1", 1000), said("accuracy", 13)], [None, None]);
     }
 
     #[test]

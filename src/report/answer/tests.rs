@@ -1,6 +1,6 @@
 use super::*;
 use crate::analysis::tests::{arm, results};
-use crate::analysis::{InTraining, SharedSteps, analyse};
+use crate::analysis::{InTraining, Looks, SharedSteps, analyse};
 use crate::stats::tests::generator;
 
 fn of(results: &Results) -> Answer {
@@ -77,6 +77,15 @@ fn an_equivalent_faster_size_is_used_and_what_could_change_that_makes_it_tentati
     assert!(command.starts_with("batchscope run sms.yaml --seeds "), "{command}");
     let enough = " seeds in all, enough in 80 of 100 cases if the batch sizes are equally good; ";
     assert!(what.starts_with("trains ") && what.contains(enough), "{what}");
+    let open = arm(256, &[0.792, 0.800, 0.796, 0.798]);
+    let arms = vec![arms[0].clone(), arms[1].clone(), open];
+    let found = of(&Results { looks: Looks::SeedsAdded, ..results(arms) });
+    let [command, what] = next(&found);
+    assert!(command.ends_with("sms.yaml --until-settled"), "{command}");
+    assert!(
+        what.contains(" are enough in 80 of 100 cases if the batch sizes are equally good"),
+        "{what}"
+    );
 }
 
 #[test]

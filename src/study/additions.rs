@@ -1,5 +1,5 @@
 //! How seeds are added to a study that goes on: at how many it is looked at, what is decided there, and
-//! why it ends. [`super::until`] carries it out.
+//! why it ends. `drive::growth` carries it out.
 
 use crate::config::Growth;
 use anyhow::Result;

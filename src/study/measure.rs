@@ -5,9 +5,8 @@
 //! settings of the file is not measured again, so that they go on at any moment, and can be asked for
 //! after a study has finished.
 
-use super::Observer;
 use super::control::RunControl;
-use super::exec::{Halt, Job, Pool};
+use super::exec::Job;
 use super::folder::StudyFolder;
 use super::plan::Plan;
 use super::protocol::{Measure, RunEnd, Task};
@@ -22,41 +21,6 @@ use crate::spec::UpdateRule;
 use crate::train;
 use anyhow::{Context, Result};
 use std::sync::atomic::Ordering;
-
-/// What came of the measurements of one session.
-#[derive(Debug, Default)]
-pub(super) struct Measured {
-    /// Those that could not be made, and why.
-    pub(super) failed: Vec<(Job, String)>,
-    /// Those that a stop kept from being made.
-    pub(super) unfinished: usize,
-}
-
-/// Measures what the study asks for and is not recorded yet.
-pub(super) fn measure_all(
-    plan: &Plan,
-    folder: &StudyFolder,
-    selection: &Selection,
-    pool: &mut Pool,
-    halt: Halt<'_>,
-    observer: &mut dyn Observer,
-) -> Result<Measured> {
-    let jobs = pending(plan, folder, selection)?;
-    let mut measured = Measured::default();
-    if jobs.is_empty() || halt.is_stopped() {
-        return Ok(Measured { unfinished: jobs.len(), ..measured });
-    }
-    observer.on_measuring(jobs.len());
-    let ends = pool.run_all(plan, folder, &jobs, halt, observer)?;
-    for (job, end) in jobs.into_iter().zip(ends) {
-        match end {
-            Some(RunEnd::Finished) => {}
-            None | Some(RunEnd::Stopped) => measured.unfinished += 1,
-            Some(other) => measured.failed.push((job, other.to_string())),
-        }
-    }
-    Ok(measured)
-}
 
 /// What is asked for of finished runs and not recorded.
 pub(super) fn pending(

@@ -14,9 +14,11 @@
 //! selection     which of them this session is to train
 //! folder        a study's folder: its lock, what is finished, what is refused
 //! record        a run's folder: its files; `checked` sees their damage
-//! rates         learning rates that are found first: what is tried, and what is taken; `tuning` trains it
+//! rates         learning rates that are found first: what is tried, and what is taken
 //! measure       sharpness and lines, after training
-//! cluster       several equal workers on one study folder
+//! drive         the loop that carries a study out: what is left, as the records say, until nothing is
+//! additions     when seeds are added until it is settled what to use, and why not
+//! cluster       several equal workers on one study folder, in the same loop
 //! exec          gives jobs to workers; `killed` says why one ended
 //! protocol      what the two say to each other
 //! lanes         the worker's process; `worker` what it does with an order; `recorder` writes down its run,
@@ -25,7 +27,6 @@
 //! predictions   a run's answers on the test split
 //! summary       records -> one row an arm
 //! finished      finished runs that a file does not name
-//! until         seeds that are added until it is settled what to use; `additions`: when and why
 //! status        how a study stands, with the `time_left`; `review` warns before it begins, `estimate` tells
 //!               what it costs
 //! examples      what is told of the rows before it begins; `memory` refuses what cannot fit
@@ -39,6 +40,7 @@ mod checked;
 mod cluster;
 mod control;
 mod curves;
+mod drive;
 mod environment;
 mod estimate;
 mod examples;
@@ -69,15 +71,13 @@ mod status;
 mod summary;
 mod time_left;
 mod trained;
-mod tuning;
-mod until;
 mod worker;
 
 pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
 pub use cluster::{
-    Alone, Member, Scratch, Site, Standing, Who, WorkEnd, WorkOutcome, WorkRequest, shared_study,
-    stop, work,
+    Alone, Member, Scratch, Site, Standing, Who, WorkOutcome, WorkRequest, shared_study, stop, work,
 };
+pub use drive::WorkEnd;
 pub use environment::{
     Session, host_name, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
 };
@@ -100,11 +100,8 @@ pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Answer, Measurement, Prediction, TrainedRun};
 
+use drive::{AloneHold, drive};
 use environment::Sessions;
-use measure::Measured;
-use summary::{failures_of, summarise};
-use tuning::Tuned;
-use until::{Trained, Trainer};
 
 use crate::config::{Arm, Study};
 use crate::data;
@@ -214,77 +211,14 @@ pub fn execute(
     pool: &mut Pool,
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
-    let Request { selection, halt, .. } = request;
     folder.refuse_links(plan)?;
     refuse_other_definitions(plan, folder)?;
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;
-    let mut sessions = Sessions::begin(folder, plan, pool, request.command)?;
-    let tuned = tuning::tune(plan, folder, selection, pool, halt, observer)?;
-    let plan = &plan.settled(&tuned.tunings);
-    let has_rate = |arm: &str| tuned.is_settled(arm);
-    let trained = Trained::default();
-    let is_cut = tuned.was_stopped();
-    let mut trainer =
-        Trainer { folder, selection, is_cut, has_rate: &has_rate, pool, halt, observer, trained };
-    let (plan, additions) = match plan.study.growth.filter(|_| selection.only.is_empty()) {
-        Some(growth) => trainer.go_on(plan, growth, request.decide, &mut sessions)?,
-        None => {
-            trainer.train(plan, 0)?;
-            (plan.clone(), None)
-        }
-    };
-    let Trainer { pool, observer, trained, .. } = trainer;
-    let whole = Halt { deadline: None, ..halt };
-    let measured = measure::measure_all(&plan, folder, selection, pool, whole, observer)?;
-    outcome(&plan, folder, request, Ended { tuned, trained, additions, measured })
-}
-
-/// How the parts of a session ended.
-struct Ended {
-    tuned: Tuned,
-    trained: Trained,
-    additions: Option<Additions>,
-    measured: Measured,
-}
-
-/// What came of it.
-fn outcome(
-    plan: &Plan,
-    folder: &StudyFolder,
-    request: Request<'_>,
-    ended: Ended,
-) -> Result<StudyOutcome> {
-    let Ended { tuned, trained, additions, measured } = ended;
-    let selection = request.selection;
-    let covered = || plan.runs.iter().filter(|run| selection.covers(run));
-    let is_unfinished = |end: &Option<RunEnd>| matches!(end, None | Some(RunEnd::Stopped));
-    let count =
-        |ends: &[(Run, Option<RunEnd>)]| ends.iter().filter(|(_, end)| is_unfinished(end)).count();
-    let mut unfinished = count(&trained.ends);
-    if tuned.was_stopped() {
-        unfinished += count(&tuned.ends);
-        unfinished += covered().filter(|run| !tuned.is_settled(&run.arm.name)).count();
-    }
-    // What the end of the time kept from starting is no work that was broken off.
-    let unfinished = if request.halt.is_stopped() { unfinished } else { 0 };
-    let arms = summarise(&plan.study.arms, &plan.runs, folder.path())?;
-    let tuning_ends = tuned.ends.iter().map(|(run, end)| (run, end));
-    let mut failures = failures_of(tuned.runs.iter(), folder.path(), tuning_ends)?;
-    // That a rate makes a run diverge is what is to be found out.
-    failures.retain(|(_, end)| !matches!(end, RunEnd::Diverged { .. }));
-    let ends = trained.ends.iter().map(|(run, end)| (run, end));
-    failures.extend(failures_of(covered(), folder.path(), ends)?);
-    Ok(StudyOutcome {
-        arms,
-        failures,
-        unfinished,
-        not_retried: trained.failed + tuned.failed,
-        tunings: tuned.tunings,
-        unmeasured: measured.failed,
-        measurements_left: measured.unfinished,
-        additions,
-    })
+    let sessions = Sessions::begin(folder, plan, pool, request.command)?;
+    let mut hold = AloneHold::new(plan, folder, request, sessions);
+    drive(&mut hold, pool, observer)?;
+    hold.outcome()
 }
 
 /// Refuses a folder that holds runs of the plan under other definitions, as far as it is known which

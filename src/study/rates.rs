@@ -8,7 +8,7 @@
 //! in the logarithm. The test split is never read.
 //!
 //! Everything follows from the records of the trials, so that tuning goes on at any moment and is
-//! never done twice. [`super::tuning`] has the trials trained.
+//! never done twice. [`super::drive`] has the trials trained.
 
 use super::record::{RunFolder, Status};
 use super::run::{Run, Stage};

@@ -1,9 +1,9 @@
 //! The end of a study that equal workers trained: what stands in its folder, and its report.
 
-use super::agenda::Agenda;
 use super::attempts;
 use super::site::Site;
 use crate::files;
+use crate::study::drive::Agenda;
 use crate::study::run::Run;
 use anyhow::Result;
 use std::path::Path;

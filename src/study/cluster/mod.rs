@@ -1,8 +1,9 @@
 //! Several workers on one study: equal processes, on any machines that see its folder.
 //!
 //! ```text
-//! work        one worker: claims what is ready, trains it, publishes it; `mine` is what it has claimed
-//! agenda      what is left to do, as the records say; `finish` when nothing is
+//! work        one worker: claims what is ready, trains it, publishes it; its loop is that of `study::drive`
+//! mine        what it has claimed
+//! finish      what is done when nothing is left
 //! site        the study's folder as workers share it
 //! alone       a `batchscope run` that wants the study for itself
 //! attempts    a folder for each claim of a run; taking over the newest checkpoint; `scratch` trains it on a
@@ -14,7 +15,6 @@
 //! self_test   whether a file system does what this needs
 //! ```
 
-mod agenda;
 mod alone;
 mod attempts;
 #[cfg(test)]
@@ -37,4 +37,4 @@ pub use crew::stop;
 pub use members::{Member, Standing};
 pub use scratch::Scratch;
 pub use site::{Site, Who, shared_study};
-pub use work::{WorkEnd, WorkOutcome, WorkRequest, work};
+pub use work::{WorkOutcome, WorkRequest, work};

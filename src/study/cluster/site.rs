@@ -21,6 +21,7 @@ use crate::config::{Growth, Source, Study};
 use crate::error::UserError;
 use crate::files::{self, listed};
 use crate::study::Observer;
+use crate::study::drive::first_additions;
 use crate::study::environment::{Sessions, sessions};
 use crate::study::exec::Pool;
 use crate::study::folder::{StudyFolder, held_alone, resolved};
@@ -160,7 +161,7 @@ impl Site {
         put_if_absent(&session, &serde_json::to_string_pretty(&described)?)?;
         let this = files::read_json(&session)?.unwrap_or(described);
         let mut sessions = Sessions::go_on(&folder, this)?;
-        if let Some(additions) = super::agenda::first_additions(plan) {
+        if let Some(additions) = first_additions(plan) {
             sessions.begin_seeds(&additions)?;
         }
         if !listed(path)?.contains("study.yaml") {

@@ -1,6 +1,5 @@
-//! One equal worker: claims what is ready, trains it, publishes it, until nothing is left.
+//! One equal worker: claims what is ready, trains it in a folder of its own, publishes it, until nothing is left.
 
-use super::agenda::{Agenda, Ledger};
 use super::attempts::{self, MOST_FAILURES};
 use super::claims::{Published, is_listed, is_taken, publish};
 use super::finish::finish;
@@ -11,11 +10,16 @@ use super::site::Site;
 use crate::error::UserError;
 use crate::files::{self, patiently};
 use crate::study::additions::{Additions, Decide};
+use crate::study::drive::{
+    Agenda, Ground, Held, Hold, LastLook, Ledger, Nobody, WorkEnd, drive, next_end,
+};
 use crate::study::exec::{Halt, Job, Pool};
+use crate::study::folder::StudyFolder;
+use crate::study::measure;
 use crate::study::plan::Plan;
 use crate::study::protocol::RunEnd;
 use crate::study::rates::Tuning;
-use crate::study::record::RunFolder;
+use crate::study::selection::Selection;
 use crate::study::summary::{ArmSummary, Failure, failures_of, summarise};
 use crate::study::{Observer, Run};
 use anyhow::{Context, Result};
@@ -23,7 +27,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// What a worker is asked to do.
@@ -39,17 +42,6 @@ pub struct WorkRequest<'r> {
     pub poll: Duration,
     /// How often it saves how far a run has come that is trained on a disk of its machine.
     pub save: Duration,
-}
-
-/// Why a worker ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkEnd {
-    /// Nothing is left to do.
-    Over,
-    /// Somebody stopped it, or the study.
-    Stopped,
-    /// The time is over.
-    Late,
 }
 
 /// What came of a worker.
@@ -74,9 +66,6 @@ pub struct WorkOutcome {
 /// After so many runs in a row that failed a worker ends itself: one bad machine must not fail a study.
 const MOST_IN_A_ROW: usize = 3;
 
-/// While nothing happens.
-const TICK: Duration = Duration::from_millis(50);
-
 /// Works on a study until nothing is left to do, or it is stopped.
 ///
 /// # Errors
@@ -88,172 +77,71 @@ pub fn work(
     pool: &mut Pool,
     observer: &mut dyn Observer,
 ) -> Result<WorkOutcome> {
-    let mut worker = Worker {
-        plan,
-        site,
-        request,
-        ledger: Ledger::default(),
-        mine: BTreeMap::new(),
-        begun: BTreeMap::new(),
-        claimed: 0,
-        trained: 0,
-        failed_here: BTreeSet::new(),
-        in_a_row: Vec::new(),
-        unmeasured: Vec::new(),
-        looked_for_stop: None,
-    };
-    let end = worker.drive(pool, observer)?;
-    let Worker { site, mut ledger, trained, unmeasured, .. } = worker;
-    let agenda = ledger.agenda(plan, &site.folder, &site.sessions, request.decide)?;
-    let Agenda { plan, tunings, additions, .. } = agenda;
-    let folder = site.folder.path();
+    let mut hold = SharedHold::new(plan, site, request);
+    let end = drive(&mut hold, pool, observer)?;
+    let Agenda { plan, tunings, additions, .. } = hold.agenda(&mut Nobody)?;
+    let folder = hold.site.folder.path();
     Ok(WorkOutcome {
         end,
-        trained,
+        trained: hold.trained,
         arms: summarise(&plan.study.arms, &plan.runs, folder)?,
         failures: failures_of(plan.runs.iter(), folder, std::iter::empty())?,
         tunings,
         additions,
-        unmeasured,
+        unmeasured: hold.unmeasured,
     })
 }
 
-struct Worker<'w> {
+/// The jobs of one equal worker.
+struct SharedHold<'w> {
     plan: &'w Plan,
     site: &'w mut Site,
     request: WorkRequest<'w>,
-    ledger: Ledger,
+    ledger: Ledger<'w>,
     mine: BTreeMap<usize, Mine>,
     begun: BTreeMap<String, Begun>,
-    /// Jobs that were claimed so far.
-    claimed: usize,
     trained: u64,
     /// Jobs that failed in this worker's hands.
     failed_here: BTreeSet<String>,
     in_a_row: Vec<String>,
     unmeasured: Vec<(Job, String)>,
     looked_for_stop: Option<Instant>,
+    is_measuring: bool,
 }
 
-impl Worker<'_> {
-    fn drive(&mut self, pool: &mut Pool, observer: &mut dyn Observer) -> Result<WorkEnd> {
-        let mut agenda: Option<(Agenda, Instant)> = None;
-        let mut plan = self.plan.clone();
-        let mut is_stopping = false;
-        loop {
-            is_stopping = is_stopping || pool.has_no_room() || self.is_to_stop()?;
-            let is_late = self.request.halt.is_late();
-            if is_stopping {
-                pool.stop_all();
-            } else if !is_late && self.is_to_look(pool, agenda.as_ref()) {
-                let Some(found) = self.agenda()? else {
-                    is_stopping = true;
-                    continue;
-                };
-                plan = found.plan.clone();
-                if agenda.is_none() && self.claimed == 0 {
-                    observer.on_plan(&plan, &self.ledger.pending(&plan));
-                }
-                self.fill(&found, pool, observer)?;
-                let is_done = pool.busy() == 0 && self.is_done(&found);
-                if is_done && finish(self.site, &found, self.request.report)? {
-                    return Ok(WorkEnd::Over);
-                }
-                agenda = Some((found, Instant::now()));
-            }
-            if pool.busy() == 0 {
-                if let Some(error) = pool.take_no_room(&self.site.folder) {
-                    return Err(error);
-                }
-                match (is_stopping, is_late) {
-                    (true, _) => return Ok(WorkEnd::Stopped),
-                    (_, true) => return self.late(),
-                    _ => sleep(TICK.min(self.request.poll)),
-                }
-                continue;
-            }
-            self.save()?;
-            let Self { mine, begun, site, .. } = self;
-            let of = |index: usize| {
-                let Mine { job, folder, .. } = &mine[&index];
-                (job, RunFolder::new(folder))
-            };
-            let presence = &site.presence;
-            let mut pace = Pace { plan: &plan, presence, begun, observer: &mut *observer };
-            if let Some((index, end)) = pool.next_end(&plan, &of, &mut pace)? {
-                self.ended(index, &end, &plan)?;
-                agenda = None;
+impl<'w> SharedHold<'w> {
+    fn new(plan: &'w Plan, site: &'w mut Site, request: WorkRequest<'w>) -> Self {
+        Self {
+            plan,
+            site,
+            request,
+            ledger: Ledger::default(),
+            mine: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            trained: 0,
+            failed_here: BTreeSet::new(),
+            in_a_row: Vec::new(),
+            unmeasured: Vec::new(),
+            looked_for_stop: None,
+            is_measuring: false,
+        }
+    }
+
+    /// What is left to do, for whoever takes it.
+    fn agenda(&mut self, observer: &mut dyn Observer) -> Result<Agenda> {
+        let (plan, decide) = (self.plan, self.request.decide);
+        let Site { folder, sessions, .. } = &mut *self.site;
+        // The time ends a worker, not the study.
+        let is_late = false;
+        let mut ground = Ground { plan, folder, sessions, decide, is_late, observer };
+        let mut agenda = self.ledger.agenda(&mut ground)?;
+        if agenda.jobs.is_empty() {
+            agenda.jobs = measure::pending(&agenda.plan, &self.site.folder, &Selection::default())?;
+            if !agenda.jobs.is_empty() && !std::mem::replace(&mut self.is_measuring, true) {
+                observer.on_measuring(agenda.jobs.len());
             }
         }
-    }
-
-    /// Whether to look what is left to do: at first, after an end, and again after a while as long as a
-    /// worker process is free.
-    fn is_to_look(&self, pool: &Pool, agenda: Option<&(Agenda, Instant)>) -> bool {
-        let Some((agenda, at)) = agenda else { return true };
-        pool.busy() < self.parallel(agenda, pool) && at.elapsed() >= self.request.poll
-    }
-
-    fn parallel(&self, agenda: &Agenda, pool: &Pool) -> usize {
-        pool.parallel(&agenda.plan, agenda.jobs.len().max(1))
-    }
-
-    /// How it ends when its time is over: nothing may be left to do all the same.
-    fn late(&mut self) -> Result<WorkEnd> {
-        let Some(found) = self.agenda()? else { return Ok(WorkEnd::Stopped) };
-        let is_over = self.is_done(&found) && finish(self.site, &found, self.request.report)?;
-        Ok(if is_over { WorkEnd::Over } else { WorkEnd::Late })
-    }
-
-    /// Whether somebody wants it to stop, or others take it for dead.
-    fn is_to_stop(&mut self) -> Result<bool> {
-        if self.request.halt.is_stopped() || self.site.presence.is_lost() {
-            return Ok(true);
-        }
-        let every = self.request.poll.min(Duration::from_secs(5));
-        if self.looked_for_stop.is_some_and(|at| at.elapsed() < every) {
-            return Ok(false);
-        }
-        self.looked_for_stop = Some(Instant::now());
-        self.site.is_stopped()
-    }
-
-    /// What is left to do; `None` where a `batchscope run` has the study for itself.
-    fn agenda(&mut self) -> Result<Option<Agenda>> {
-        if self.site.look()? {
-            return Ok(None);
-        }
-        let Site { folder, sessions, .. } = &*self.site;
-        self.ledger.agenda(self.plan, folder, sessions, self.request.decide).map(Some)
-    }
-
-    /// Whether nothing is left but what this worker cannot do.
-    fn is_done(&self, agenda: &Agenda) -> bool {
-        let cannot = |job: &Job| job.measurement.is_some() && self.failed_here.contains(&name(job));
-        agenda.jobs.iter().all(cannot)
-    }
-
-    /// Gives jobs to worker processes that are free.
-    fn fill(
-        &mut self,
-        agenda: &Agenda,
-        pool: &mut Pool,
-        observer: &mut dyn Observer,
-    ) -> Result<()> {
-        let parallel = self.parallel(agenda, pool);
-        while pool.busy() < parallel {
-            let Some(mine) = self.claim(agenda)? else { return Ok(()) };
-            self.claimed += 1;
-            let index = self.claimed;
-            let folders = (self.site.folder.path(), &RunFolder::new(&mine.folder));
-            pool.give(&agenda.plan, folders, &mine.job, (index, parallel))?;
-            if mine.job.measurement.is_none() {
-                observer.on_run_start(&mine.job.run);
-            }
-            self.mine.insert(index, mine);
-            self.tell();
-        }
-        Ok(())
+        Ok(agenda)
     }
 
     /// Says which runs are trained here.
@@ -338,37 +226,6 @@ impl Worker<'_> {
         Ok(true)
     }
 
-    /// A job of this worker ended.
-    fn ended(&mut self, index: usize, end: &RunEnd, plan: &Plan) -> Result<()> {
-        let Some(mut mine) = self.mine.remove(&index) else { return Ok(()) };
-        match (&mine.job.measurement, end) {
-            (_, RunEnd::Stopped) => mine.save()?,
-            (None, RunEnd::Finished | RunEnd::Diverged { .. }) => {
-                self.in_a_row.clear();
-                self.publish(&mine)?;
-            }
-            (None, RunEnd::Failed { message }) => self.failed(&mut mine, message, plan)?,
-            (Some(_), RunEnd::Failed { message }) => {
-                self.failed_here.insert(mine.name.clone());
-                self.unmeasured.push((mine.job.clone(), message.clone()));
-                self.site.claims.release(&mine.name, mine.generation)?;
-            }
-            (Some(_), RunEnd::Finished | RunEnd::Diverged { .. }) => {}
-        }
-        if mine.shared.is_some() {
-            // What stays goes with the worker.
-            fs::remove_dir_all(&mine.folder).ok();
-        }
-        self.tell();
-        Ok(())
-    }
-
-    /// Saves how far the runs have come that are trained on a disk of this machine.
-    fn save(&mut self) -> Result<()> {
-        let is_due = |mine: &&mut Mine| mine.saved.elapsed() >= self.request.save;
-        self.mine.values_mut().filter(is_due).try_for_each(Mine::save)
-    }
-
     /// Gives an attempt its place, unless another was first.
     fn publish(&mut self, mine: &Mine) -> Result<()> {
         let (whole, place) = (mine.whole()?, self.site.folder.run(&mine.job.run).path().to_owned());
@@ -410,5 +267,103 @@ impl Worker<'_> {
             .into());
         }
         Ok(())
+    }
+}
+
+impl Hold for SharedHold<'_> {
+    fn folder(&self) -> &StudyFolder {
+        &self.site.folder
+    }
+
+    /// Whether somebody wants it to stop, or others take it for dead.
+    fn is_to_stop(&mut self) -> Result<bool> {
+        if self.request.halt.is_stopped() || self.site.presence.is_lost() {
+            return Ok(true);
+        }
+        let every = self.request.poll.min(Duration::from_secs(5));
+        if self.looked_for_stop.is_some_and(|at| at.elapsed() < every) {
+            return Ok(false);
+        }
+        self.looked_for_stop = Some(Instant::now());
+        self.site.is_stopped()
+    }
+
+    /// What is left to do; `None` where a `batchscope run` has the study for itself.
+    fn look(&mut self, observer: &mut dyn Observer) -> Result<Option<Agenda>> {
+        if self.site.look()? { Ok(None) } else { self.agenda(observer).map(Some) }
+    }
+
+    /// After an end, and again after a while as long as a worker process is free: others work, too.
+    fn is_to_look_again(&self, last: &LastLook, busy: usize) -> bool {
+        let is_due = busy < last.parallel && last.at.elapsed() >= self.request.poll;
+        !self.is_late() && (last.is_old || is_due)
+    }
+
+    /// Claims the first job that is free, and prepares its folder.
+    fn take(&mut self, agenda: &Agenda, number: usize) -> Result<Option<Held>> {
+        if self.is_late() {
+            return Ok(None);
+        }
+        let Some(mine) = self.claim(agenda)? else { return Ok(None) };
+        let held = Held { job: mine.job.clone(), folder: mine.folder.clone() };
+        self.mine.insert(number, mine);
+        self.tell();
+        Ok(Some(held))
+    }
+
+    fn ended(&mut self, number: usize, _held: &Held, end: &RunEnd, plan: &Plan) -> Result<()> {
+        let Some(mut mine) = self.mine.remove(&number) else { return Ok(()) };
+        match (&mine.job.measurement, end) {
+            (_, RunEnd::Stopped) => mine.save()?,
+            (None, RunEnd::Finished | RunEnd::Diverged { .. }) => {
+                self.in_a_row.clear();
+                self.publish(&mine)?;
+            }
+            (None, RunEnd::Failed { message }) => self.failed(&mut mine, message, plan)?,
+            (Some(_), RunEnd::Failed { message }) => {
+                self.failed_here.insert(mine.name.clone());
+                self.unmeasured.push((mine.job.clone(), message.clone()));
+                self.site.claims.release(&mine.name, mine.generation)?;
+            }
+            (Some(_), RunEnd::Finished | RunEnd::Diverged { .. }) => {}
+        }
+        if mine.shared.is_some() {
+            // What stays goes with the worker.
+            fs::remove_dir_all(&mine.folder).ok();
+        }
+        self.tell();
+        Ok(())
+    }
+
+    /// Whether nothing is left but what this worker cannot do, and the report is drawn.
+    fn is_over(&mut self, agenda: &Agenda) -> Result<bool> {
+        let cannot = |job: &Job| job.measurement.is_some() && self.failed_here.contains(&name(job));
+        Ok(agenda.jobs.iter().all(cannot) && finish(self.site, agenda, self.request.report)?)
+    }
+
+    fn is_late(&self) -> bool {
+        self.request.halt.is_late()
+    }
+
+    /// Saves how far the runs have come that are trained on a disk of this machine.
+    fn keep(&mut self) -> Result<()> {
+        let is_due = |mine: &&mut Mine| mine.saved.elapsed() >= self.request.save;
+        self.mine.values_mut().filter(is_due).try_for_each(Mine::save)
+    }
+
+    fn hear(
+        &mut self,
+        pool: &mut Pool,
+        plan: &Plan,
+        held: &BTreeMap<usize, Held>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<(usize, RunEnd)>> {
+        let presence = &self.site.presence;
+        let mut pace = Pace { plan, presence, begun: &mut self.begun, observer };
+        next_end(pool, plan, held, &mut pace)
+    }
+
+    fn pause(&self) -> Duration {
+        self.request.poll.min(Duration::from_millis(50))
     }
 }

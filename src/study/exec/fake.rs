@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests {
     use crate::kernels::{CudaDevice, Device, InstructionSet};
-    use crate::study::Observer;
+    use crate::study::additions::Decision;
+    use crate::study::drive::{Agenda, AloneHold, Held, Hold, LastLook, Nobody, WorkEnd, drive};
+    use crate::study::environment::Sessions;
     use crate::study::exec::executor::{Executor, Said, WorkerExit, WorkerLink};
     use crate::study::exec::{Halt, Job, Pool, Workers};
     use crate::study::folder::StudyFolder;
@@ -11,6 +13,7 @@ mod tests {
     use crate::study::plan::tests::plan_of;
     use crate::study::protocol::{MachineInfo, Order, Report, RunEnd, Task};
     use crate::study::record::Status;
+    use crate::study::{Observer, Request, Run, Selection};
     use anyhow::Result;
     use std::path::Path;
     use std::sync::atomic::AtomicBool;
@@ -103,10 +106,6 @@ mod tests {
         }
     }
 
-    struct Quiet;
-
-    impl Observer for Quiet {}
-
     fn plan() -> Plan {
         let text = "study: { seeds: 2, arms: [{ name: a, batch_size: 1 }, { name: b, batch_size: 2 }] }\n\
                     data: { arrays: { path: a.npz } }\n";
@@ -125,21 +124,27 @@ mod tests {
         stop: bool,
     ) -> (Vec<Option<RunEnd>>, Vec<String>) {
         let log = Log::default();
-        let settings = Workers {
-            executable: "none".into(),
-            cores: 4,
-            count: Some(2),
-            instructions: InstructionSet::best(),
-        };
         let executor = Box::new(Fakes { log: Arc::clone(&log), act });
-        let mut pool = Pool::with(executor, settings).unwrap();
+        let mut pool = Pool::with(executor, settings()).unwrap();
         let folder = StudyFolder::open(folder).unwrap();
-        let jobs = Job::train(&plan.runs);
+        let sessions = Sessions::begin(&folder, &plan, &pool, &[]).unwrap();
         let stop = AtomicBool::new(stop);
-        let halt = Halt { stop: &stop, deadline: None };
-        let ends = pool.run_all(&plan, &folder, &jobs, halt, &mut Quiet).unwrap();
+        let request = Request {
+            selection: &Selection::default(),
+            command: &[],
+            halt: Halt { stop: &stop, deadline: None },
+            decide: &|_, _| Ok(Decision::default()),
+        };
+        let mut hold = AloneHold::new(&plan, &folder, request, sessions);
+        drive(&mut hold, &mut pool, &mut Nobody).unwrap();
+        let ends = plan.runs.iter().map(|run| hold.ends.get(&run.id()).cloned()).collect();
         let said = log.lock().unwrap().clone();
         (ends, said)
+    }
+
+    fn settings() -> Workers {
+        let instructions = InstructionSet::best();
+        Workers { executable: "none".into(), cores: 4, count: Some(2), instructions }
     }
 
     #[test]
@@ -203,5 +208,78 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (ends, said) = ends(folder.path(), |_| Act::Hold, true);
         assert_eq!((ends, said), (vec![None; 4], vec![]));
+    }
+
+    /// Two jobs, and one more that others give up later.
+    struct Company {
+        folder: StudyFolder,
+        plan: Plan,
+        looks: Vec<Vec<Run>>,
+        free: Vec<Job>,
+        ended: usize,
+    }
+
+    impl Hold for Company {
+        fn folder(&self) -> &StudyFolder {
+            &self.folder
+        }
+
+        fn is_to_stop(&mut self) -> Result<bool> {
+            Ok(self.ended == 2)
+        }
+
+        fn look(&mut self, _: &mut dyn Observer) -> Result<Option<Agenda>> {
+            self.free = Job::train(&self.looks.pop().unwrap_or_default());
+            let jobs = Job::train(&self.plan.runs[..2]);
+            Ok(Some(Agenda {
+                plan: self.plan.clone(),
+                jobs,
+                left: vec![],
+                tunings: vec![],
+                trials: vec![],
+                additions: None,
+                fewer: [].into(),
+            }))
+        }
+
+        fn is_to_look_again(&self, last: &LastLook, _: usize) -> bool {
+            last.is_old || self.ended == 1 && !self.looks.is_empty()
+        }
+
+        fn take(&mut self, _: &Agenda, _: usize) -> Result<Option<Held>> {
+            let held = |job: Job| Held { folder: self.folder.run(&job.run).path().into(), job };
+            Ok(self.free.pop().map(held))
+        }
+
+        fn ended(&mut self, _: usize, _: &Held, _: &RunEnd, _: &Plan) -> Result<()> {
+            self.ended += 1;
+            Ok(())
+        }
+
+        fn is_over(&mut self, _: &Agenda) -> Result<bool> {
+            Ok(false)
+        }
+    }
+
+    #[test]
+    fn a_run_has_the_cores_for_which_no_job_is_free_until_one_is() {
+        let (folder, plan, log) = (tempfile::tempdir().unwrap(), plan(), Log::default());
+        let act = |run: &str| if run == "a/seed-0" { Act::Hold } else { Act::Finish };
+        let executor = Box::new(Fakes { log: Arc::clone(&log), act });
+        let mut pool = Pool::with(executor, settings()).unwrap();
+        let run = |index: usize| plan.runs[index].clone();
+        let mut hold = Company {
+            folder: StudyFolder::open(folder.path()).unwrap(),
+            looks: vec![vec![run(2)], vec![], vec![run(1), run(0)]],
+            free: vec![],
+            ended: 0,
+            plan: plan.clone(),
+        };
+        let end = drive(&mut hold, &mut pool, &mut Nobody).unwrap();
+        assert_eq!(end, WorkEnd::Stopped);
+        let said = log.lock().unwrap().clone();
+        let begun = ["0: a/seed-0 with 2", "1: b/seed-0 with 2", "0: threads 4"];
+        let later = ["1: a/seed-1 with 2", "0: threads 2", "1: threads 2"];
+        assert_eq!(said, [begun, later].concat());
     }
 }

@@ -1,7 +1,7 @@
 //! The workers of one study: started when there is work, fed run by run, replaced when they die.
 
 use super::executor::{Executor, Said, WorkerExit, WorkerLink};
-use super::job::{Halt, Job, task};
+use super::job::{Job, task};
 use super::lost::{end_of_lost_run, stopped_for};
 use super::worker_process::LocalWorkers;
 use crate::error::UserError;
@@ -15,7 +15,6 @@ use crate::study::protocol::{MachineInfo, NoRoom, Order, Report, RunEnd, StepTim
 use crate::study::record::RunFolder;
 use crate::study::run::Run;
 use anyhow::{Result, bail};
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -175,55 +174,6 @@ impl Pool {
         }
     }
 
-    /// Does these jobs; gives how each ended, `None` for those that a stop or the end of the time kept
-    /// from starting. Where the disk takes no more, all stop as if they were asked to, and that is the
-    /// error.
-    pub(in crate::study) fn run_all(
-        &mut self,
-        plan: &Plan,
-        folder: &StudyFolder,
-        pending: &[Job],
-        halt: Halt<'_>,
-        observer: &mut dyn Observer,
-    ) -> Result<Vec<Option<RunEnd>>> {
-        let mut ends: Vec<Option<RunEnd>> = vec![None; pending.len()];
-        let mut waiting: VecDeque<usize> = (0..pending.len()).collect();
-        let parallel = self.parallel(plan, pending.len());
-        self.stopping = false;
-        // Runs that have the cores among them.
-        let mut sharing = parallel;
-        loop {
-            if halt.is_stopped() || self.no_room.is_some() {
-                waiting.clear();
-                self.stop_all();
-            }
-            if halt.is_late() {
-                waiting.clear();
-            }
-            while self.busy() < parallel {
-                let Some(index) = waiting.pop_front() else { break };
-                let job = &pending[index];
-                let folders = (folder.path(), &folder.run(&job.run));
-                self.give(plan, folders, job, (index, parallel))?;
-                if job.measurement.is_none() {
-                    observer.on_run_start(&job.run);
-                }
-            }
-            let busy = self.busy();
-            if busy == 0 {
-                return self.take_no_room(folder).map_or(Ok(ends), Err);
-            }
-            if waiting.is_empty() && busy < sharing {
-                sharing = busy;
-                self.share_cores(busy);
-            }
-            let of = |index: usize| (&pending[index], folder.run(&pending[index].run));
-            if let Some((index, end)) = self.next_end(plan, &of, observer)? {
-                ends[index] = Some(end);
-            }
-        }
-    }
-
     /// Waits a moment for what workers say, and passes it on. Gives which of the jobs ended, and how; `of`
     /// gives a job and the folder of its run.
     pub(in crate::study) fn next_end<'j>(
@@ -307,9 +257,9 @@ impl Pool {
         self.members.iter().filter(|worker| worker.run.is_some()).count()
     }
 
-    /// Gives the cores of workers that have no more to do to those that still train.
-    fn share_cores(&mut self, busy: usize) {
-        let threads = self.threads(busy);
+    /// Shares the cores among so many jobs, such as those that are left when other workers have no more to do.
+    pub(in crate::study) fn share_cores(&mut self, among: usize) {
+        let threads = self.threads(among);
         for worker in self.members.iter_mut().filter(|worker| worker.run.is_some()) {
             // As for `stop_all`.
             worker.link.send(&Order::Threads(threads)).ok();

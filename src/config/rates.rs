@@ -6,7 +6,7 @@
 //! linear   lr * k                                  Goyal et al. 2017, arXiv:1706.02677, for SGD
 //! sqrt     lr * sqrt(k)                            Malladi et al. 2022, arXiv:2205.10287, for Adam
 //!          with betas: 1 - beta -> k (1 - beta), epsilon -> epsilon / sqrt(k)
-//! tuned    the best of several on the validation split, found by `study::tuning`: the most accurate, or
+//! tuned    the best of several on the validation split, found by `study::drive`: the most accurate, or
 //!          the one with the fewest steps to the target at which runs end
 //! ```
 

@@ -111,6 +111,7 @@ mod tests {
 
     fn worker(runs: &[(&str, f64, f64)]) -> Member {
         let progress = runs.iter().map(|(run, examples_per_second, seconds_left)| Standing {
+            epochs: 0,
             run: (*run).into(),
             examples: 0,
             all_examples: 10_000,

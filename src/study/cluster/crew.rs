@@ -54,12 +54,15 @@ impl Crew {
         let name = attempts::name(run);
         let of_run = |found: &&String| found.rsplit_once('.').is_some_and(|(of, _)| of == name);
         let is_trained = self.training.contains(run);
+        // On a disk of its worker's machine they are not saved yet.
+        let said = self.members.iter().filter(|member| member.lives());
+        let said = said.flat_map(|member| &member.progress).filter(|standing| standing.run == run);
+        let said = said.map(|standing| standing.epochs).max().unwrap_or(0);
         let Some(newest) = self.attempts.iter().rfind(of_run) else {
-            // On a disk of its worker's machine, and not saved yet.
-            return Ok(is_trained.then_some((true, 0)));
+            return Ok(is_trained.then_some((true, said)));
         };
         let folder = RunFolder::new(&work_folder(study).join("runs").join(newest));
-        Ok(Some((is_trained, folder.epochs()?)))
+        Ok(Some((is_trained, folder.epochs()?.max(said))))
     }
 }
 

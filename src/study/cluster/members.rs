@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 pub struct Standing {
     /// As `Run::id` gives it.
     pub run: String,
+    /// Whole epochs so far, also where they are not saved in the study's folder yet.
+    #[serde(default)]
+    pub epochs: u64,
     /// Training rows seen so far.
     pub examples: u64,
     /// Training rows that its budget allows.

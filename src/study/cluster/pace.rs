@@ -37,8 +37,10 @@ impl Pace<'_> {
         let left = (all_examples - examples) as f64;
         let seconds_left = seconds_left(left, (worked as f64, seconds), examples_per_second);
         let run = run.id();
+        let epochs = examples / (self.plan.data.facts.train.examples as u64).max(1);
         self.presence.set_standing(Standing {
             run,
+            epochs,
             examples,
             all_examples,
             examples_per_second,

@@ -1,7 +1,7 @@
 //! What to do next: a command, or what would help where no command does.
 
 use super::{Next, Story};
-use crate::analysis::{Caution, Guessing, Looks, Outcome};
+use crate::analysis::{Caution, Guessing, Looks, MoreSeeds, Outcome};
 use crate::format::{command, count, counted, duration};
 use crate::report::source::Source;
 use crate::spec::Task;
@@ -39,26 +39,7 @@ impl Story<'_> {
                     false => Next { command: with(5), what: "adds seeds".into() },
                 })
             }
-            // Looked at more than once, it may be settled at any number of seeds: as many as equal ones need
-            // are not planned.
-            (Outcome::Undecided, Some(more)) if self.comparison.looks != Looks::Once => Some(Next {
-                command: Some(command(&source.until_settled())),
-                what: format!(
-                    "adds seeds until it is settled; {} are enough in 80 of 100 cases if the batch sizes are \
-                     equally good, {} of training",
-                    count(more.seeds as u64),
-                    duration(more.seconds)
-                ),
-            }),
-            (Outcome::Undecided, Some(more)) => Some(Next {
-                command: with(more.seeds),
-                what: format!(
-                    "trains {} in all, enough in 80 of 100 cases if the batch sizes are equally good; {} of \
-                     training",
-                    counted(more.seeds, "seed"),
-                    duration(more.seconds)
-                ),
-            }),
+            (Outcome::Undecided, Some(more)) => Some(self.more(more, source)),
             (Outcome::Undecided, None) if source.most_seeds.is_some() || self.is_unfinished() => {
                 Some(Next { command: None, what: self.instead() })
             }
@@ -76,6 +57,31 @@ impl Story<'_> {
                     what: "writes the recommended model".into(),
                 })
             }
+        }
+    }
+
+    /// The seeds that settle it.
+    fn more(&self, more: MoreSeeds, source: &Source) -> Next {
+        let time = duration(more.seconds);
+        match self.comparison.looks {
+            Looks::Once => Next {
+                command: Some(command(&source.with_seeds(more.seeds))),
+                what: format!(
+                    "trains {} in all, enough in 80 of 100 cases if the batch sizes are equally good; {time} of \
+                     training",
+                    counted(more.seeds, "seed")
+                ),
+            },
+            // Looked at more than once, it may be settled at any number of seeds: as many as equal ones need
+            // are not planned.
+            Looks::SeedsAdded | Looks::UntilSettled => Next {
+                command: Some(command(&source.until_settled())),
+                what: format!(
+                    "adds seeds until it is settled; {} are enough in 80 of 100 cases if the batch sizes are \
+                     equally good, {time} of training",
+                    count(more.seeds as u64)
+                ),
+            },
         }
     }
 

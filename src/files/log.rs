@@ -169,7 +169,7 @@ fn append_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     patiently(path, append).with_context(|| format!("cannot append to {}", path.display()))
 }
 
-/// As [`append_line`], with the line's checksum in it.
+/// Adds one line with its checksum in it to a log, and makes it last.
 pub fn append_sealed_line<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     append_line(path, &seal(value)?)
 }

@@ -107,7 +107,7 @@ pub(super) fn read(
         let sequences = sequences(array, as_tokens, section.vocabulary)?;
         let y = archive.read(y)?;
         fit_rows(&y, &name, sequences.len(), task == Task::Multiclass)?;
-        y.intact()?;
+        y.computable()?;
         labels.push(y);
         let groups = match groups {
             Some(groups) => texts(archive.read(groups)?, &name, sequences.len())?,
@@ -346,6 +346,10 @@ fn texts(array: Array, x: &str, n: usize) -> Result<Vec<String>, UserError> {
             "give each row its group: rows without one would count as one group",
         ));
     }
+    if let Some(exact) = array.wide {
+        // What 32 bits take for one time or group may be several.
+        return Ok(exact.iter().map(f64::to_string).collect());
+    }
     Ok(match array.numbers {
         Numbers::Texts(values) => values,
         Numbers::Ints(values) | Numbers::Times(values) => {
@@ -449,6 +453,17 @@ mod tests {
         );
         let wide = sequences(array(&[4, 3], Numbers::Ints(ids)), true, Some(500_000_000));
         assert!(wide.is_ok(), "whoever says so means it");
+    }
+
+    #[test]
+    fn times_and_groups_of_64_bits_are_told_apart_where_32_bits_would_not() {
+        let of = || Array {
+            wide: Some(vec![1.7e9 + 1.0, 1.7e9]),
+            ..Array::of("`t`", &[2], Numbers::Floats(vec![1.7e9; 2]))
+        };
+        let times = times_of(of(), "`X`", 2).unwrap();
+        assert!(times[1] < times[0]);
+        assert_eq!(texts(of(), "`X`", 2).unwrap(), ["1700000001", "1700000000"]);
     }
 
     #[test]

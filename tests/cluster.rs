@@ -13,8 +13,9 @@ use std::time::Duration;
 /// Workers of one process each, that are known to be dead after a third of a second.
 const QUICK: [&str; 6] = ["--workers", "1", "--beat", "100", "--poll", "100"];
 
+/// Quiet: nobody reads what several say of each epoch, and a full pipe would stop them.
 fn start(scene: &Scene, study: &str) -> Child {
-    scene.start(&[&["work", study], &QUICK[..]].concat())
+    scene.start(&[&["work", study], &QUICK[..], &["--quiet"]].concat())
 }
 
 fn work(scene: &Scene, study: &str) -> Ended {
@@ -182,7 +183,8 @@ fn runs_on_a_local_disk_are_saved_in_time_and_when_they_are_stopped() {
     let text = STUDY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 12000");
     scene.write("tiny.yaml", &text.replace("batch_size: 32,", "batch_size: 32, epochs: 1,"));
     let local = ["--scratch", "disk", "--save", "100"];
-    let start = |study: &str| scene.start(&[&["work", study], &QUICK[..], &local[..]].concat());
+    let start =
+        |study: &str| scene.start(&[&["work", study, "--quiet"], &QUICK[..], &local[..]].concat());
     let attempt = |generation: u32| {
         scene.path(&format!("runs/tiny/.work/runs/{}.{generation:04}", FIRST_RUN.replace('/', "@")))
     };

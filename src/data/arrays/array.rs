@@ -50,26 +50,17 @@ pub(super) struct Array {
     pub(super) name: String,
     pub(super) dims: Vec<usize>,
     pub(super) numbers: Numbers,
-    /// One value a row as the file has it, where 32 bits lose some of it.
+    /// The values with 64 bits, of an array with one value a row, where 32 bits lose some of it.
     pub(super) wide: Option<Vec<f64>>,
-    /// Why nothing can be computed with it, where 32 bits lose too much.
-    pub(super) coarse: Option<UserError>,
     /// That its bytes are not those that were written. A value that cannot be says more, so it is
     /// told first.
-    pub(super) damage: Option<UserError>,
+    damage: Option<UserError>,
 }
 
 impl Array {
     #[cfg(test)]
     pub(super) fn of(name: &str, dims: &[usize], numbers: Numbers) -> Self {
-        Self {
-            name: name.into(),
-            dims: dims.into(),
-            numbers,
-            wide: None,
-            coarse: None,
-            damage: None,
-        }
+        Self { name: name.into(), dims: dims.into(), numbers, wide: None, damage: None }
     }
 
     /// The same array with one number a row.
@@ -77,10 +68,10 @@ impl Array {
         Self { dims: vec![rows.len()], numbers: Numbers::Ints(rows), ..self }
     }
 
-    /// Refuses values that a checksum says are damaged, and those with which nothing can be computed.
+    /// Refuses values that a checksum says are damaged, and those that 32 bits hardly tell apart.
     pub(super) fn computable(&self) -> Result<(), UserError> {
         self.intact()?;
-        self.coarse.clone().map_or(Ok(()), Err)
+        self.wide.as_ref().map_or(Ok(()), |values| fit::refuse_coarse(&self.name, values))
     }
 
     /// Refuses values that a checksum says are damaged.
@@ -282,13 +273,12 @@ fn array(called: &str, bytes: impl Read, size: u64) -> Result<Array> {
         _ => unreadable(called, &error.to_string()),
     };
     let order = file.header().order();
-    let (mut exact, mut coarse) = (None, None);
+    let mut exact = None;
     let numbers = match (kind.type_char(), kind.size_field()) {
         (TypeChar::Float, 4) => Numbers::Floats(values::<f32>(file).map_err(broken)?),
         (TypeChar::Float, 8) => {
             let wide = values::<f64>(file).map_err(broken)?;
             let narrow = fit::narrow(called, &wide, &dims, order)?;
-            coarse = fit::coarse(called, &wide, &dims, order);
             let is_column = dims.iter().skip(1).all(|n| *n == 1);
             let loses =
                 |(wide, narrow): (&f64, &f32)| wide.to_bits() != f64::from(*narrow).to_bits();
@@ -331,8 +321,7 @@ fn array(called: &str, bytes: impl Read, size: u64) -> Result<Array> {
         (Order::Fortran, Numbers::Times(values)) => Numbers::Times(row_major(&dims, &values)),
         (Order::Fortran, Numbers::Texts(values)) => Numbers::Texts(row_major(&dims, &values)),
     };
-    let name = called.to_owned();
-    Ok(Array { name, dims, numbers, wide: exact, coarse, damage: None })
+    Ok(Array { name: called.to_owned(), dims, numbers, wide: exact, damage: None })
 }
 
 fn values<T: Deserialize>(file: NpyFile<impl Read>) -> io::Result<Vec<T>> {

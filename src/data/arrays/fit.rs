@@ -25,44 +25,30 @@ pub(super) fn narrow(
     Ok(values.iter().map(|value| *value as f32).collect())
 }
 
-/// The share of a column's range by which 32 bits may round its values: beyond it what they tell is lost.
+/// Rounding to 32 bits may move a value by this share of the range of all values; with more, too little is left
+/// of what the values say.
 const COARSE: f64 = 0.01;
-/// A column with so small a range, as a share of its values, is constant but for the noise of 64 bits.
+/// Values with so small a range, as a share of their size, are constant but for the rounding of 64 bits.
 const NOISE: f64 = 1e-11;
 
-/// Refuses to compute with numbers that 32 bits cannot tell apart: 1.7e9 and 1.7e9 + 10 are one number there.
-/// A column is a place in the last axis; one value a row is one column.
-pub(super) fn coarse(
-    called: &str,
-    values: &[f64],
-    dims: &[usize],
-    order: Order,
-) -> Option<UserError> {
-    let columns = if dims.len() > 1 { *dims.last()? } else { 1 };
-    let each = values.len() / columns.max(1);
-    let column = |at: usize| match order {
-        Order::C => at % columns,
-        Order::Fortran => at / each,
-    };
-    let mut found = vec![(f64::INFINITY, f64::NEG_INFINITY, 0.0f64); columns];
-    for (at, value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
-        let (low, high, error) = &mut found[column(at)];
-        (*low, *high) = (low.min(*value), high.max(*value));
-        *error = error.max((value - f64::from(*value as f32)).abs());
+/// Refuses values that 32 bits cannot tell apart: 1.7e9 and 1.7e9 + 10 are one number there.
+pub(super) fn refuse_coarse(called: &str, values: &[f64]) -> Result<(), UserError> {
+    let (mut low, mut high, mut error) = (f64::INFINITY, f64::NEG_INFINITY, 0.0f64);
+    for value in values.iter().filter(|value| value.is_finite()) {
+        (low, high) = (low.min(*value), high.max(*value));
+        error = error.max((value - f64::from(*value as f32)).abs());
     }
-    let is_coarse = |(low, high, error): &(f64, f64, f64)| {
-        let range = high - low;
-        range > NOISE * low.abs().max(high.abs()) && *error > COARSE * range
-    };
-    let at = found.iter().position(is_coarse)?;
-    let (low, high, _) = found[at];
-    let which = if columns > 1 { format!(", feature {at} (from 0)") } else { String::new() };
-    Some(UserError::new(
-        format!(
-            "{called}{which} lies between {low} and {high}, which numbers of 32 bits hardly tell apart"
-        ),
-        "all is computed with 32 bits, about 7 digits: subtract an offset before you save it, such as `x - x.min()`",
-    ))
+    let range = high - low;
+    if range > NOISE * low.abs().max(high.abs()) && error > COARSE * range {
+        return Err(UserError::new(
+            format!(
+                "{called} lies between {low} and {high}, and 32 bits hardly tell such numbers apart"
+            ),
+            "all is computed with 32 bits, about 7 digits: subtract an offset before you save it, such as \
+             `y - y.min()`",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn signed(
@@ -108,23 +94,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_32_bits_cannot_tell_apart_are_refused() {
+    fn values_that_32_bits_cannot_tell_apart_are_refused() {
         let large: Vec<f64> = (0..200).map(|at| 1.7e9 + f64::from(at % 7)).collect();
-        let said = coarse("`y`", &large, &[200], Order::C).unwrap();
+        let said = refuse_coarse("`y`", &large).unwrap_err();
         assert!(said.message.contains("`y` lies between 1700000000 and 1700000006"), "{said}");
         let small: Vec<f64> = large.iter().map(|value| value - 1.7e9).collect();
-        assert!(coarse("`y`", &small, &[200], Order::C).is_none());
-        assert!(
-            coarse("`y`", &[1.7e9; 9], &[9], Order::C).is_none(),
-            "a constant is told elsewhere"
-        );
-        assert!(coarse("`y`", &[1.0 / 3.0, 1.0 / 3.0 + 1e-16], &[2], Order::C).is_none(), "noise");
-        // Two columns, the second of large numbers, in either order of the file.
-        let rows: Vec<f64> = small.iter().zip(&large).flat_map(|(a, b)| [*a, *b]).collect();
-        let columns = [small, large].concat();
-        for (values, order) in [(&rows, Order::C), (&columns, Order::Fortran)] {
-            let said = coarse("`X`", values, &[200, 1, 2], order).unwrap();
-            assert!(said.message.starts_with("`X`, feature 1 (from 0) lies between"), "{said}");
+        for fine in [&small[..], &[1.7e9; 9], &[1.0 / 3.0, 1.0 / 3.0 + 1e-16], &[f64::NAN], &[]] {
+            refuse_coarse("`y`", fine).unwrap();
         }
     }
 

@@ -457,9 +457,10 @@ mod tests {
 
     #[test]
     fn times_and_groups_of_64_bits_are_told_apart_where_32_bits_would_not() {
-        let of = || Array {
-            wide: Some(vec![1.7e9 + 1.0, 1.7e9]),
-            ..Array::of("`t`", &[2], Numbers::Floats(vec![1.7e9; 2]))
+        let of = || {
+            let mut array = Array::of("`t`", &[2], Numbers::Floats(vec![1.7e9; 2]));
+            array.wide = Some(vec![1.7e9 + 1.0, 1.7e9]);
+            array
         };
         let times = times_of(of(), "`X`", 2).unwrap();
         assert!(times[1] < times[0]);

@@ -33,7 +33,7 @@ pub(super) struct WorkArgs {
     /// What the engine `fused` computes with; results do not depend on it [default: the best there is]
     #[arg(long, value_name = "SET", value_parser = InstructionSet::ALL.map(InstructionSet::name))]
     instructions: Option<String>,
-    /// A disk of this machine for the data and for runs in training; `none` for the study's folder
+    /// A local disk for the data and for runs in training; `none` trains in the study's folder
     /// [default: $TMPDIR, where that is on another file system than the study]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub(super) struct WorkArgs {
     /// How often it looks again while others do what is left, in milliseconds
     #[arg(long, value_name = "MS", hide = true, default_value_t = 15_000)]
     poll: u64,
-    /// How often it saves how far runs on a disk of this machine have come, in milliseconds
+    /// How often a run on a local disk is saved in the study's folder, in milliseconds
     #[arg(long, value_name = "MS", hide = true, default_value_t = 60_000)]
     save: u64,
 }

@@ -1,5 +1,5 @@
-//! Copies from a disk of this machine to the folder of a study, which may lie on a network file system. What
-//! was copied lasts from the next [`sync_file_system`] on.
+//! Copies from a local disk to the folder of a study, which may lie on a network file system. A crash may lose
+//! them until the next [`sync_file_system`].
 
 use super::{folder_of, open, patiently, temporary};
 use anyhow::{Context, Result};
@@ -11,25 +11,26 @@ fn failed(from: &Path, to: &Path) -> String {
     format!("cannot copy {} to {}", from.display(), to.display())
 }
 
-/// Replaces a file by a copy of another, as a whole or not at all. Whether there is something to copy.
+/// Replaces a file by a copy of another, as a whole or not at all; does nothing where there is no other.
 ///
 /// # Errors
 /// Where either cannot be used; the old file is then still there.
-pub fn replace_by_copy(from: &Path, to: &Path) -> Result<bool> {
-    let copy = || -> io::Result<bool> {
-        let Some(mut source) = open_if_any(from)? else { return Ok(false) };
+pub fn replace_by_copy(from: &Path, to: &Path) -> Result<()> {
+    let copy = || -> io::Result<()> {
+        let Some(mut source) = open_if_any(from)? else { return Ok(()) };
         let folder = folder_of(to);
         fs::create_dir_all(folder)?;
         let name = to.file_name().unwrap_or_default().to_string_lossy();
         let mut temporary = temporary(folder, &name)?;
         io::copy(&mut source, temporary.as_file_mut())?;
         temporary.persist(to)?;
-        Ok(true)
+        Ok(())
     };
     patiently(to, copy).with_context(|| failed(from, to))
 }
 
-/// Adds to a file what another has more of it: both are appended to, and begin alike.
+/// Appends to a file what another, which begins with the same bytes, has after them; does nothing where there is
+/// no other.
 ///
 /// # Errors
 /// Where either cannot be used.
@@ -52,7 +53,8 @@ fn open_if_any(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Copies a folder, without names in it that are to stay behind. What is there already is written anew.
+/// Copies a folder and all in it but files and folders with a name that `stays`. Files that are there already
+/// are replaced.
 ///
 /// # Errors
 /// Where a file cannot be copied.
@@ -75,7 +77,7 @@ pub fn copy_folder(from: &Path, to: &Path, stays: &dyn Fn(&str) -> bool) -> Resu
     Ok(())
 }
 
-/// Makes all last that was written to the file system of a folder.
+/// Syncs the whole file system of a folder: what was written there outlasts a crash.
 ///
 /// # Errors
 /// Where the file system cannot.
@@ -95,7 +97,7 @@ mod tests {
     fn a_copy_is_whole_and_what_grows_is_copied_from_where_it_ended() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["a/log", "b/c/log"].map(|name| folder.path().join(name));
-        assert!(!replace_by_copy(&from, &to).unwrap());
+        replace_by_copy(&from, &to).unwrap();
         grow_by_copy(&from, &to).unwrap();
         assert!(!to.exists(), "nothing is there to be copied");
         fs::create_dir(folder.path().join("a")).unwrap();
@@ -105,7 +107,7 @@ mod tests {
             assert_eq!(fs::read_to_string(&to).unwrap(), text);
         }
         fs::write(&from, "new").unwrap();
-        assert!(replace_by_copy(&from, &to).unwrap());
+        replace_by_copy(&from, &to).unwrap();
         assert_eq!(fs::read_to_string(&to).unwrap(), "new");
         sync_file_system(folder.path()).unwrap();
     }

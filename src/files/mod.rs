@@ -5,7 +5,7 @@
 //! seal      checksums: of files as they are, and inside JSON values
 //! log       lines of JSON that are appended to
 //! tensors   safetensors files with a checksum
-//! copy      from a disk of this machine to a network file system
+//! copy      from a local disk to a network file system
 //! away      a second try where a network file system was away for a moment
 //! room      whether an error says that a disk takes no more
 //! ```

@@ -115,9 +115,9 @@ pub(super) fn take_over(
     Ok(())
 }
 
-/// Copies how far an attempt has come, which may go on meanwhile. Its checkpoint is read first and written
-/// last: the logs hold at least the lines before it, and it never stands beside shorter ones, not even after
-/// a crash where the copy `lasts`.
+/// Copies checkpoint, best weights and logs of an attempt, which may be in training. The checkpoint is read first
+/// and written last, so the copied logs always hold the lines that the copied checkpoint counts. With `lasts` that
+/// holds after a crash too.
 pub(super) fn carry(from: &Path, to: &Path, lasts: bool) -> Result<()> {
     let (old, new) = (RunFolder::new(from), RunFolder::new(to));
     let Some(checkpoint) = files::read_if_any(&old.checkpoint())? else { return Ok(()) };

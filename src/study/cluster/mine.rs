@@ -13,23 +13,23 @@ pub(super) struct Mine {
     pub(super) job: Job,
     pub(super) name: String,
     pub(super) generation: u32,
-    /// Where it is done: the folder of the attempt, on a disk of this machine if there is one, or of the run
-    /// that is measured.
+    /// Where it is done: the folder of the attempt, on the local disk if there is one, or of the run that is
+    /// measured.
     pub(super) folder: PathBuf,
-    /// Where the attempt is saved, where that is elsewhere.
+    /// The attempt's folder in the study, if it is trained on a local disk.
     pub(super) shared: Option<PathBuf>,
     /// When it was saved there.
     pub(super) saved: Instant,
 }
 
 impl Mine {
-    /// Saves how far it has come.
+    /// Saves its checkpoint in the study, if it is trained on a local disk.
     pub(super) fn save(&mut self) -> Result<()> {
         self.saved = Instant::now();
         self.shared.as_ref().map_or(Ok(()), |shared| scratch::save(&self.folder, shared))
     }
 
-    /// Its folder, in the study: of an attempt that has ended.
+    /// The folder, in the study, of an attempt that has ended.
     pub(super) fn whole(&self) -> Result<PathBuf> {
         match &self.shared {
             None => Ok(self.folder.clone()),

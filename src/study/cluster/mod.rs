@@ -7,7 +7,7 @@
 //! site        the study's folder as workers share it
 //! alone       a `batchscope run` that wants the study for itself
 //! attempts    a folder for each claim of a run; taking over the newest checkpoint; `scratch` trains it on a
-//!             disk of the machine
+//!             local disk
 //! place       where in the list a worker begins; `pace` says how far and how fast it is
 //! claims      who does what; an attempt that ended gets its place by one rename
 //! members     which workers are alive

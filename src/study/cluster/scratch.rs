@@ -1,5 +1,5 @@
-//! A disk of this machine, on which a worker keeps the prepared data and trains its runs: a network file
-//! system is asked for little then.
+//! A local disk, on which a worker keeps the prepared data and trains its runs, so that the network file system
+//! of the study is used little.
 //!
 //! ```text
 //! DIR/batchscope.RANDOM/     of one worker; .lock in it is held as long as it lives
@@ -7,8 +7,8 @@
 //!     NAME.0001/             an attempt
 //! ```
 //!
-//! Into the attempt's folder in the study goes how far the run has come, once a minute and when it is
-//! stopped. When it has ended it is copied whole, beside that, and published from there.
+//! Once a minute, and at a stop, the checkpoint and the logs are copied to the attempt's folder in the study. When
+//! the run has ended, its folder is copied to `NAME.0001.whole` in the study, which is then published.
 
 use super::attempts::{WHOLE, carry};
 use crate::data::{self, Prepared};
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = "batchscope.";
 const LOCK: &str = ".lock";
 
-/// A worker's folder on a disk of its machine; it goes with the worker.
+/// A worker's folder on a local disk; it is removed with the worker.
 #[derive(Debug)]
 pub struct Scratch {
     folder: tempfile::TempDir,
@@ -38,10 +38,16 @@ impl Scratch {
         let begin = || -> Result<Self> {
             fs::create_dir_all(disk)?;
             sweep(disk)?;
-            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(disk)?;
-            let lock = files::open_lock(&folder.path().join(LOCK))?;
-            lock.lock()?;
-            Ok(Self { folder, _lock: lock })
+            loop {
+                let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(disk)?;
+                let path = folder.path().join(LOCK);
+                let lock = files::open_lock(&path)?;
+                lock.lock()?;
+                // Another worker may have swept it before it was locked.
+                if path.exists() {
+                    return Ok(Self { folder, _lock: lock });
+                }
+            }
         };
         begin().map_err(|error| {
             UserError::new(
@@ -83,7 +89,7 @@ fn sweep(disk: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Saves how far an attempt has come in its folder in the study, with its curves.
+/// Copies the checkpoint, the logs and the curves of an attempt to its folder in the study.
 pub(super) fn save(local: &Path, shared: &Path) -> Result<()> {
     let (from, to) = (RunFolder::new(local), RunFolder::new(shared));
     if !from.checkpoint().exists() {
@@ -101,7 +107,7 @@ pub(super) fn save(local: &Path, shared: &Path) -> Result<()> {
     carry(local, shared, true)
 }
 
-/// Copies an attempt that has ended beside its folder in the study, whole; gives the copy.
+/// Copies an attempt that has ended into the study, to be published; gives the copy.
 pub(super) fn bring(local: &Path, shared: &Path) -> Result<PathBuf> {
     let mut name = shared.file_name().unwrap_or_default().to_owned();
     name.push(WHOLE);

@@ -40,7 +40,7 @@ pub struct WorkRequest<'r> {
     pub report: &'r dyn Fn(&Path) -> Result<()>,
     /// How often it looks again while others do what is left.
     pub poll: Duration,
-    /// How often it saves how far a run has come that is trained on a disk of its machine.
+    /// How often a run on a local disk is saved in the study's folder.
     pub save: Duration,
 }
 
@@ -328,7 +328,7 @@ impl Hold for SharedHold<'_> {
             (Some(_), RunEnd::Finished | RunEnd::Diverged { .. }) => {}
         }
         if mine.shared.is_some() {
-            // What stays goes with the worker.
+            // What cannot be removed now is removed with the worker.
             fs::remove_dir_all(&mine.folder).ok();
         }
         self.tell();
@@ -345,7 +345,7 @@ impl Hold for SharedHold<'_> {
         self.request.halt.is_late()
     }
 
-    /// Saves how far the runs have come that are trained on a disk of this machine.
+    /// Saves runs on a local disk in the study's folder, when it is time to.
     fn keep(&mut self) -> Result<()> {
         let is_due = |mine: &&mut Mine| mine.saved.elapsed() >= self.request.save;
         self.mine.values_mut().filter(is_due).try_for_each(Mine::save)

@@ -56,6 +56,21 @@ pub fn scheduler_option(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, Study};
+
+    #[test]
+    fn what_a_scheduler_is_asked_for_is_read_and_is_no_part_of_the_study() {
+        let of = |cluster: &str| {
+            let text = format!(
+                "study: {{ arms: [{{ batch_size: 8 }}] }}\ndata: {{ arrays: {{ path: a.npz }} }}\n{cluster}"
+            );
+            Study::from_source(&Source { name: "f".into(), text, overrides: vec![] }, "f").unwrap()
+        };
+        let asked = of("cluster: { workers: 8, time: '2:00:00' }");
+        let section = asked.experiment.cluster.as_ref().unwrap();
+        assert_eq!((section.workers, section.time.as_deref()), (Some(8), Some("2:00:00")));
+        assert_eq!(asked.to_yaml().unwrap(), of("").to_yaml().unwrap());
+    }
 
     #[test]
     fn values_that_would_break_a_script_are_refused() {

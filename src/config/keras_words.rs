@@ -1,8 +1,8 @@
 //! What users of Keras write, and what to write here: the hints of errors about unknown keys and values.
 //!
-//! A hint never drops what was asked for: where Keras's word has arguments, the hint shows their place.
+//! Where Keras's word has arguments, the hint shows where they go: nothing that was asked for is dropped.
 
-/// Where a key of Keras stands here; names without their underscores.
+/// Hints for keys of Keras, by the key without capitals and underscores.
 const KEYS: [(&str, &str); 38] = [
     (
         "batchsize",
@@ -14,12 +14,12 @@ const KEYS: [(&str, &str); 38] = [
         "Keras clips each variable by it; `train: { clip: { norm: 1.0 } }` clips all together, as its `global_clipnorm`",
     ),
     ("clipvalue", "it belongs in `train: { clip: { value: 0.5 } }`"),
-    ("dropout", "it belongs in the layer behind it: `lstm: { units: 64, dropout: 0.2 }`"),
+    ("dropout", "set it in the layer that follows: `lstm: { units: 64, dropout: 0.2 }`"),
     ("earlystopping", "here it is called `early_stopping`, in `train`"),
     ("epochs", "it belongs in `train: { epochs: 10 }`"),
     ("globalclipnorm", "it belongs in `train: { clip: { norm: 1.0 } }`"),
     ("gru", "write `layers: [{ gru: { units: 64 } }]`"),
-    ("input", "leave it out: sizes of inputs are read from the data"),
+    ("input", "leave it out: it is read from the data"),
     (
         "inputdim",
         "leave it out: it follows from `data: { text: { max_tokens: 10000 } }`, or from the tokens",
@@ -28,14 +28,14 @@ const KEYS: [(&str, &str); 38] = [
         "inputlength",
         "leave it out: it follows from `data: { text: { length: 200 } }`, or from the arrays",
     ),
-    ("inputshape", "leave it out: sizes of inputs are read from the data"),
+    ("inputshape", "leave it out: it is read from the data"),
     (
         "learningrate",
         "it is `lr` in `train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or in an arm",
     ),
     ("learningratescheduler", "here it is called `schedule`, in `train`"),
     ("lr", "it belongs in `train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or in an arm"),
-    ("mergemode", "both directions always stand side by side, as with Keras's default `concat`"),
+    ("mergemode", "leave it out: both directions are concatenated, as with Keras's default"),
     ("mindelta", "a plateau schedule calls it `threshold`"),
     ("mode", "leave it out: whether more is better follows from the metric"),
     (
@@ -49,19 +49,16 @@ const KEYS: [(&str, &str); 38] = [
         "reducelronplateau",
         "write `schedule: { plateau: { rule: keras, factor: 0.1, patience: 10 } }`, in `train`",
     ),
-    ("resetafter", "leave it out: a GRU always resets after its product, as Keras's default does"),
-    (
-        "returnsequences",
-        "leave it out: each layer but the last gives its state after every step to the next",
-    ),
+    ("resetafter", "leave it out: a GRU is always Keras's default, `reset_after=True`"),
+    ("returnsequences", "leave it out: it is true for every layer but the last"),
     ("samplingrate", "leave it out: every row of the window is read"),
     ("sequencelength", "here it is called `window`"),
     ("sequencestride", "here it is called `stride`"),
     (
         "spatialdropout1d",
-        "it is `dropout` in the layer behind it: `lstm: { units: 64, dropout: 0.2 }`",
+        "set `dropout` in the layer that follows: `lstm: { units: 64, dropout: 0.2 }`",
     ),
-    ("stateful", "there is none: each row begins with a state of zeros"),
+    ("stateful", "leave it out: the state is zero at the start of each row"),
     ("units", "it belongs in `model: { lstm: { units: 64 } }`"),
     ("usebias", "leave it out: every layer has biases, as Keras's defaults do"),
     (
@@ -77,37 +74,39 @@ const KEYS: [(&str, &str); 38] = [
     ("y", "here it is called `y_train`"),
 ];
 
-/// What a value of Keras is called here; names without their underscores.
-const VALUES: [(&str, &str); 23] = [
-    ("acc", "`accuracy`"),
-    ("binaryaccuracy", "`accuracy`"),
-    ("binarycrossentropy", "`binary_crossentropy`; as a metric `log_loss`"),
-    ("brierscore", "`brier`"),
-    ("categoricalaccuracy", "`accuracy`"),
+/// Hints for values of Keras, by the value without capitals and underscores.
+const VALUES: [(&str, &str); 22] = [
+    ("binaryaccuracy", "write `accuracy`"),
+    ("binarycrossentropy", "write `binary_crossentropy`; as a metric `log_loss`"),
+    ("brierscore", "write `brier`"),
+    ("categoricalaccuracy", "write `accuracy`"),
     (
         "categoricalcrossentropy",
-        "`categorical_crossentropy`; with smoothing `categorical_crossentropy: { label_smoothing: 0.1 }`; as a metric `log_loss`",
+        "write `categorical_crossentropy`; with smoothing `categorical_crossentropy: { label_smoothing: 0.1 }`; as a metric `log_loss`",
     ),
-    ("dense", "the head is `model: { dense: ... }`, after all layers"),
-    ("dropout", "`dropout` in the layer behind it: `lstm: { units: 64, dropout: 0.2 }`"),
-    ("exponentialdecay", "`exponential: { gamma: 0.9 }`"),
-    ("f1score", "`f1` for two classes, `macro_f1` for several"),
-    ("f1macro", "`macro_f1`"),
-    ("learningratescheduler", "`exponential: { gamma: 0.9 }` for `lr * 0.9**epoch`"),
-    ("meanabsoluteerror", "`mae`"),
-    ("meansquarederror", "`mse`"),
-    ("r2score", "`r2`"),
-    ("reducelronplateau", "`plateau: { rule: keras, factor: 0.1, patience: 10 }`"),
-    ("rocauc", "`auc`"),
-    ("rootmeansquarederror", "`rmse`"),
-    ("sparsecategoricalaccuracy", "`accuracy`"),
-    ("sparsecategoricalcrossentropy", "`categorical_crossentropy`; as a metric `log_loss`"),
-    ("sparsetopkcategoricalaccuracy", "`top_3_accuracy`"),
-    ("spatialdropout1d", "`dropout` in the layer behind it: `lstm: { units: 64, dropout: 0.2 }`"),
-    ("topkcategoricalaccuracy", "`top_3_accuracy`"),
+    ("dense", "the last layer is `model: { dense: ... }`"),
+    ("dropout", "set `dropout` in the layer that follows: `lstm: { units: 64, dropout: 0.2 }`"),
+    ("exponentialdecay", "write `exponential: { gamma: 0.9 }`"),
+    ("f1score", "write `f1` for two classes, `macro_f1` for several"),
+    ("f1macro", "write `macro_f1`"),
+    ("learningratescheduler", "write `exponential: { gamma: 0.9 }` for `lr * 0.9**epoch`"),
+    ("meanabsoluteerror", "write `mae`"),
+    ("meansquarederror", "write `mse`"),
+    ("r2score", "write `r2`"),
+    ("reducelronplateau", "write `plateau: { rule: keras, factor: 0.1, patience: 10 }`"),
+    ("rocauc", "write `auc`"),
+    ("rootmeansquarederror", "write `rmse`"),
+    ("sparsecategoricalaccuracy", "write `accuracy`"),
+    ("sparsecategoricalcrossentropy", "write `categorical_crossentropy`; as a metric `log_loss`"),
+    ("sparsetopkcategoricalaccuracy", "write `top_3_accuracy`"),
+    (
+        "spatialdropout1d",
+        "set `dropout` in the layer that follows: `lstm: { units: 64, dropout: 0.2 }`",
+    ),
+    ("topkcategoricalaccuracy", "write `top_3_accuracy`"),
 ];
 
-/// A name without what it is called with, underscores and capitals: `F1Score(average="macro")` is `f1score`.
+/// A name without arguments, underscores and capitals: `f1score` for `F1Score(average="macro")`.
 fn plain(word: &str) -> String {
     let name = word.split('(').next().unwrap_or(word);
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
@@ -118,7 +117,7 @@ fn find<'h>(table: &[(&str, &'h str)], word: &str) -> Option<&'h str> {
     table.iter().find(|(name, _)| *name == word).map(|(_, hint)| *hint)
 }
 
-/// What to write in place of a key of Keras, among keys that are `known` in its place.
+/// The hint for an unknown key, if it is one of Keras's; `known` are the keys that are allowed there.
 pub(super) fn key_hint(key: &str, known: &[&str]) -> Option<String> {
     let hint = match key {
         "lr" | "learning_rate" if known.contains(&"rates") => "here it is called `rates`",
@@ -131,12 +130,12 @@ pub(super) fn key_hint(key: &str, known: &[&str]) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// What to write in place of a value of Keras, among those that are `known` in its place.
+/// The hint for an unknown value, if it is one of Keras's; `known` are the values that are allowed there.
 pub(super) fn value_hint(value: &str, known: &[&str]) -> Option<String> {
     if let Some(score) = value.strip_prefix("val_").filter(|score| known.contains(score)) {
         return Some(format!("write `{score}`: it is always of the validation split"));
     }
-    find(&VALUES, value).map(|hint| format!("write {hint}"))
+    find(&VALUES, value).map(str::to_owned)
 }
 
 #[cfg(test)]

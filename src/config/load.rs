@@ -131,8 +131,9 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
     serde_path_to_error::deserialize(document).map_err(|error| {
         let (rule, unknown, hint) = explain(&error.inner().to_string());
         let path = KeyPath::parse(&error.path().to_string()).with_key(unknown);
-        let is_two_ways = path.0.last() == Some(&Segment::Key("bidirectional".into()));
-        let hint = if is_two_ways { Some(TWO_WAYS.into()) } else { hint };
+        let is_in_bidirectional = path.0.last() == Some(&Segment::Key("bidirectional".into()));
+        let hint =
+            if is_in_bidirectional && rule == NOT_ONE { Some(TWO_WAYS.into()) } else { hint };
         source.error(&path, &rule, hint)
     })
 }
@@ -231,7 +232,7 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
         return (rule, None, Some(hint.into()));
     }
     if message.contains("expected map with a single key") {
-        let rule = "one of several choices is made here, and not exactly one was given".to_owned();
+        let rule = NOT_ONE.to_owned();
         let hint = "keep one name with its settings; where the file has made another choice, `--set` has to \
                     replace all of it: `--set 'train.optimizer={ sgd: { lr: 0.1 } }'`";
         return (rule, None, Some(hint.into()));
@@ -255,8 +256,10 @@ pub(super) fn explain(message: &str) -> (String, Option<String>, Option<String>)
     (rule, None, hint)
 }
 
-const TWO_WAYS: &str = "write `bidirectional: { lstm: { units: 64 } }`, or `gru`; both directions always \
-                        stand side by side, as with Keras's default `merge_mode=\"concat\"`";
+const NOT_ONE: &str = "one of several choices is made here, and not exactly one was given";
+
+const TWO_WAYS: &str = "write `bidirectional: { lstm: { units: 64 } }`, or `gru`; both directions are \
+                        concatenated, as with Keras's default `merge_mode`";
 
 /// The nearest known word when one is near, else all of them.
 fn suggest(word: &str, known: &[&str], kind: &str) -> String {
@@ -360,15 +363,15 @@ mod tests {
                 "train: { clip: { norm: 1.0 } }",
             ),
             ("model: { gru: { units: 64 } }", "write `layers: [{ gru: { units: 64 } }]`"),
-            ("model: { layers: [{ dense: { units: 1 } }] }", "the head is `model: { dense: ... }`"),
+            ("model: { layers: [{ dense: { units: 1 } }] }", "the last layer is `model: { dense:"),
             (
                 "model: { lstm: { return_sequences: true } }",
-                "each layer but the last gives its state",
+                "it is true for every layer but the last",
             ),
             ("model: { lstm: { kernel_regularizer: l2 } }", "`{ l1: ..., l2: ... }`"),
             (
                 "model: { layers: [{ bidirectional: { lstm: { units: 8 }, merge_mode: sum } }] }",
-                "both directions always stand side by side",
+                "both directions are concatenated, as with Keras's default",
             ),
         ] {
             let said = message(&format!("{HEAD}{written}\n"), &[]);

@@ -209,7 +209,8 @@ impl Default for Logging {
     }
 }
 
-/// `train.logging.curves`: which curves TensorBoard shows beside those of the report.
+/// `train.logging.curves`: which curves TensorBoard shows in addition to the bands of the arms, which the report
+/// draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CurvesOf {

@@ -83,7 +83,7 @@ fn backward_kernel(layout: &Layout, spread: bool, limit: usize) -> Through {
     Through { name: BACKWARD[at], shared: own(ROWS) + weights, parts: 1 }
 }
 
-/// How many pieces of a slab have their gradients of weights summed beside each other: its chunks of time
+/// How many pieces of a slab have their gradients of weights summed at the same time: its chunks of time
 /// steps, if the GPU has room for the blocks and the sums fit into [`MOST_SUMS`], else 1. `steps`: those of
 /// the longest slab.
 pub(super) fn pieces(gpu: &Gpu, layout: &Layout, slabs: usize, steps: usize) -> usize {

@@ -208,13 +208,18 @@ fn runs_on_a_local_disk_are_saved_in_time_and_when_they_are_stopped() {
     assert_eq!(on_disk(), 0);
     // What was saved on the way out holds all that was recorded; another goes on in the study's folder.
     let stopped_at = saved(2);
-    let third = scene.start(&[&["work", "runs/tiny"], &QUICK[..]].concat());
+    let third = scene.start(&[&["work", "runs/tiny", "--quiet"], &QUICK[..]].concat());
     wait_for(&third, "the third attempt", || saved(3) >= stopped_at);
     send(Signal::SIGTERM, third.id());
     ended(third).expect(130);
     ended(start("runs/tiny")).expect(0);
     let run = scene.path(&format!("runs/tiny/{FIRST_RUN}"));
     assert!(!run.join("checkpoint").exists() && run.join("ran_on.jsonl").exists());
+    // TensorBoard's table of hyperparameters names the study, wherever the run was trained.
+    let curves = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().path());
+    let curves = curves.filter(|path| path.to_string_lossy().contains(".tfevents."));
+    let bytes = fs::read(curves.last().unwrap()).unwrap();
+    assert!(bytes.windows(10).any(|at| at == b"tiny/small"));
     assert!(fs::read_dir(scene.path("runs/tiny/.work/runs")).unwrap().next().is_none());
     scene.run(&["run", "tiny.yaml", "--out", "alone"]).expect(0);
     assert_same(&scene, ["alone", "runs/tiny"]);

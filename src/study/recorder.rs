@@ -40,6 +40,12 @@ pub(super) struct Recorder<'r> {
 /// The time between two checkpoints, which is what a run loses whose worker is killed.
 const CHECKPOINTS: Duration = Duration::from_secs(1);
 
+/// Whether a checkpoint is due after this number of epochs, so long after the last one. After the first epoch it
+/// always is: a run with more epochs and no checkpoint is damaged.
+fn is_checkpoint_due(epochs: u64, since_last: Duration) -> bool {
+    epochs == 1 || since_last >= CHECKPOINTS
+}
+
 /// How the gradient's noise is measured in a run.
 struct NoiseProbe {
     section: NoiseScaleSection,
@@ -227,9 +233,8 @@ impl Callback for Recorder<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// After the first epoch, and then once in a while: short epochs cost less than a checkpoint of each.
     fn wants_checkpoint(&self, epochs: u64) -> bool {
-        epochs == 1 || self.saved.elapsed() >= CHECKPOINTS
+        is_checkpoint_due(epochs, self.saved.elapsed())
     }
 
     fn logs(&mut self) -> Result<BTreeMap<String, Mark>> {
@@ -250,6 +255,13 @@ impl Callback for Recorder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_checkpoint_is_due_after_the_first_epoch_and_then_once_a_second() {
+        let due =
+            |epochs, milliseconds| is_checkpoint_due(epochs, Duration::from_millis(milliseconds));
+        assert_eq!([due(1, 0), due(2, 999), due(2, 1000), due(9, 5000)], [true, false, true, true]);
+    }
 
     #[test]
     fn noise_is_measured_where_a_run_ends_unless_its_begin_alone_was_asked_for() {

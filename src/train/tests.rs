@@ -57,6 +57,8 @@ struct Listener {
     steps: Vec<StepMetrics>,
     evaluations: Vec<Evaluation>,
     patience: Cell<u32>,
+    /// Epochs from one checkpoint to the next; each when it is 0.
+    between: u64,
 }
 
 impl Callback for Listener {
@@ -71,6 +73,9 @@ impl Callback for Listener {
     fn on_epoch_end(&mut self, metrics: &EpochMetrics, _: &EpochTimes) -> Result<()> {
         self.epochs.push(*metrics);
         Ok(())
+    }
+    fn wants_checkpoint(&self, epochs: u64) -> bool {
+        epochs.checked_rem(self.between).is_none_or(|rest| rest == 1)
     }
     fn should_stop(&self) -> bool {
         self.patience.set(self.patience.get().saturating_sub(1));
@@ -87,6 +92,10 @@ struct Sessions {
 
 /// Trains 22 rows in batches of 4.
 fn sessions(train: TrainSection, patiences: &[u32]) -> Sessions {
+    sessions_of(Listener::default(), train, patiences)
+}
+
+fn sessions_of(mut listener: Listener, train: TrainSection, patiences: &[u32]) -> Sessions {
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, best) = (folder.path().join("state"), folder.path().join("best"));
     let labels: Vec<f32> = (0..22).map(|row| (row % 2) as f32).collect();
@@ -107,7 +116,6 @@ fn sessions(train: TrainSection, patiences: &[u32]) -> Sessions {
         best: &best,
     };
     let optimizer = arm.train.optimizer.rule();
-    let mut listener = Listener::default();
     let (mut outcomes, mut positions) = (Vec::new(), Vec::new());
     for patience in patiences {
         let state = State::new(vec![], &optimizer);
@@ -150,6 +158,26 @@ fn a_stop_saves_in_the_middle_of_an_epoch_and_training_goes_on_to_the_same_numbe
     assert_eq!(&disturbed.listener.epochs, recorded);
     assert_eq!(disturbed.listener.steps, undisturbed.listener.steps);
     assert_eq!(disturbed.outcomes[2], undisturbed.outcomes[0]);
+}
+
+#[test]
+fn checkpoints_are_saved_where_they_are_wanted_and_at_stops() {
+    let sparing = |patiences: &[u32]| {
+        let listener = Listener { between: 2, ..Listener::default() };
+        sessions_of(listener, epochs(4), patiences)
+    };
+    let undisturbed = sparing(&[u32::MAX]);
+    assert_eq!(undisturbed.positions[0].epoch, 3, "after the first epoch and the third");
+    assert_eq!(undisturbed.listener.epochs, sessions(epochs(4), &[u32::MAX]).listener.epochs);
+    // In the second epoch, which ends without one.
+    let disturbed = sparing(&[10, u32::MAX]);
+    assert_eq!(
+        (disturbed.positions[0].epoch, disturbed.outcomes[0].clone()),
+        (1, Outcome::Stopped)
+    );
+    assert!(disturbed.positions[0].batch > 0);
+    assert_eq!(disturbed.listener.epochs, undisturbed.listener.epochs);
+    assert_eq!(disturbed.outcomes[1], undisturbed.outcomes[0]);
 }
 
 #[test]

@@ -12,8 +12,8 @@ const PITCH: usize = TILE + 4;
 const ROWS: usize = GROUP;
 const CHUNK: usize = 4;
 const TOKEN_CHUNK: usize = 128;
-/// Blocks among which a slab is shared where the GPU has room for them.
-const PARTS: usize = 4;
+/// The gates of a panel, and room that keeps two panels in different banks.
+const GATES_PITCH: usize = PANEL + GROUP;
 /// Memory in bytes for sums that are added up afterwards, at most.
 pub(super) const MOST_SUMS: usize = 256 << 20;
 const FLOAT: usize = size_of::<f32>();
@@ -22,65 +22,77 @@ const TILES: usize = FLOAT * (TILE * PITCH + TILE * PANEL + TILE * 3);
 /// A tile of gates, and one of weights, exchanged.
 const BACK_TILES: usize = FLOAT * (PANEL * ROWS + PANEL * (TILE + 1));
 
-/// Kernels by the number of panels; what does not fit into shared memory reads its weights from the GPU's.
-const BACKWARD: [&str; 7] =
-    ["backward_1", "backward_2", "backward_3", "backward_4", "backward_5", "backward_6", ""];
-const BACKWARD_GLOBAL: [&str; 7] =
-    ["", "", "", "", "backward_5_global", "backward_6_global", "backward_7_global"];
-/// Those whose blocks have a quarter of a slab.
-const BACKWARD_QUARTER: [&str; 7] = [
-    "backward_1_quarter",
-    "backward_2_quarter",
-    "backward_3_quarter",
-    "backward_4_quarter",
-    "backward_5_quarter",
-    "backward_6_quarter",
-    "",
+/// A kernel that goes through time, of blocks with some rows of a slab each.
+#[derive(Clone, Copy)]
+struct Through {
+    name: &'static str,
+    rows: usize,
+    /// Sets of four weights that each thread has in shared memory, because its registers are full.
+    shared_weights: usize,
+}
+
+const fn through(name: &'static str, rows: usize, shared_weights: usize) -> Through {
+    Through { name, rows, shared_weights }
+}
+
+/// By the number of panels. Most registers of a multiprocessor hold weights, so blocks of many panels have few rows.
+const FORWARD: [&[Through]; 7] = [
+    &[through("forward_1_by_2", 2, 0), through("forward_1_by_4", 4, 0)],
+    &[through("forward_2_by_2", 2, 0), through("forward_2_by_4", 4, 0)],
+    &[through("forward_3_by_2", 2, 0), through("forward_3_by_4", 4, 0)],
+    &[through("forward_4_by_2", 2, 0), through("forward_4_by_4", 4, 0)],
+    &[through("forward_5_by_2", 2, 0)],
+    &[through("forward_6_by_2", 2, 0)],
+    &[through("forward_7_by_2", 2, 12)],
+];
+/// The same where the last panel has fewer than sixteen units.
+const FORWARD_ODD: [Through; 7] = [
+    through("forward_1_odd", 2, 0),
+    through("forward_2_odd", 2, 0),
+    through("forward_3_odd", 2, 0),
+    through("forward_4_odd", 2, 0),
+    through("forward_5_odd", 2, 0),
+    through("forward_6_odd", 2, 0),
+    through("forward_7_odd", 2, 12),
+];
+/// With seven panels the weights that are not in registers stay in the GPU's memory.
+const BACKWARD: [&[Through]; 7] = [
+    &[through("backward_1_by_2", 2, 0), through("backward_1_by_4", 4, 0)],
+    &[through("backward_2_by_2", 2, 0), through("backward_2_by_4", 4, 0)],
+    &[through("backward_3_by_2", 2, 0), through("backward_3_by_4", 4, 2)],
+    &[through("backward_4_by_2", 2, 0), through("backward_4_by_4", 4, 2)],
+    &[through("backward_5_by_2", 2, 2)],
+    &[through("backward_6_by_2", 2, 5)],
+    &[through("backward_7_by_2", 2, 0)],
 ];
 
 /// The most units that the kernels serve.
 pub(super) const MOST_UNITS: usize = BACKWARD.len() * GROUP;
 
-/// A kernel with its shared memory, and the blocks that take a slab.
-#[derive(Clone, Copy)]
-struct Through {
-    name: &'static str,
-    shared: usize,
-    parts: usize,
+/// Which of some kernels: that of small blocks if the GPU has room for them (`spread`), else that of large ones.
+fn chosen(kernels: &[Through], spread: bool) -> Through {
+    if spread { kernels[0] } else { kernels[kernels.len() - 1] }
 }
 
-/// The kernel of the way forward, for blocks with at most `limit` bytes of shared memory. `spread`: a block
-/// takes a quarter of a slab, if weights and states fit into that memory.
-fn forward_kernel(layout: &Layout, masked: bool, spread: bool, limit: usize) -> Through {
-    let states = |rows: usize| FLOAT * 2 * layout.width() * rows * if masked { 4 } else { 1 };
-    let weights = FLOAT * 4 * layout.units * layout.width();
-    let whole = states(ROWS) + weights;
-    if whole > limit {
-        let name = if masked { "forward_masked_global" } else { "forward_plain_global" };
-        return Through { name, shared: states(ROWS), parts: 1 };
-    }
-    if spread {
-        let name = if masked { "forward_masked_quarter" } else { "forward_plain_quarter" };
-        return Through { name, shared: states(ROWS / PARTS) + weights, parts: PARTS };
-    }
-    let name = if masked { "forward_masked" } else { "forward_plain" };
-    Through { name, shared: whole, parts: 1 }
+/// The kernel of the way forward, with its threads and the bytes of shared memory of a block.
+fn forward_kernel(layout: &Layout, masked: bool, spread: bool) -> (Through, usize, usize) {
+    let at = layout.panels - 1;
+    let is_odd = !layout.units.is_multiple_of(GROUP);
+    let kernel = if is_odd { FORWARD_ODD[at] } else { chosen(FORWARD[at], spread) };
+    let threads = PANEL * layout.panels;
+    let states = kernel.rows * layout.width() * if masked { 8 } else { 2 };
+    let gates = kernel.rows * layout.width() * 4;
+    (kernel, threads, FLOAT * (states + gates + 4 * kernel.shared_weights * threads))
 }
 
 /// The same of the way back.
-fn backward_kernel(layout: &Layout, spread: bool, limit: usize) -> Through {
+fn backward_kernel(layout: &Layout, masked: bool, spread: bool) -> (Through, usize, usize) {
     let (panels, width) = (layout.panels, layout.width());
-    let own = |rows: usize| FLOAT * panels * rows * (PANEL + width);
-    let weights = FLOAT * (panels * PANEL * (width + 1)).next_multiple_of(4);
-    let at = panels - 1;
-    if own(ROWS) + weights > limit || panels == BACKWARD.len() {
-        return Through { name: BACKWARD_GLOBAL[at], shared: own(ROWS), parts: 1 };
-    }
-    if spread {
-        let shared = own(ROWS / PARTS) + weights;
-        return Through { name: BACKWARD_QUARTER[at], shared, parts: PARTS };
-    }
-    Through { name: BACKWARD[at], shared: own(ROWS) + weights, parts: 1 }
+    let kernel = chosen(BACKWARD[panels - 1], spread);
+    let threads = panels * width;
+    let gates = kernel.rows * panels * GATES_PITCH;
+    let parts = kernel.rows * panels * width * if masked { 4 } else { 1 };
+    (kernel, threads, FLOAT * (gates + parts + 4 * kernel.shared_weights * threads))
 }
 
 /// How many pieces of a slab have their gradients of weights summed at the same time: its chunks of time
@@ -112,15 +124,19 @@ pub(super) struct Launches<'g> {
 }
 
 impl Launches<'_> {
-    /// Whether a block takes a quarter of a slab: where the GPU has room for two such blocks a multiprocessor.
+    /// Whether blocks are small: where the GPU has room for two of them a multiprocessor.
     fn spreads(&self, step: &StepArguments) -> bool {
-        self.gpu.has_room_for(step.slab_count as usize * PARTS, 2)
+        self.gpu.has_room_for(step.slab_count as usize * ROWS / 2, 2)
     }
 
     /// Slabs through time, forward or back.
-    fn through(&self, kernel: Through, step: &StepArguments) -> Result<()> {
-        let grid = [step.slab_count as usize * kernel.parts, 1, 1];
-        self.gpu.launch(kernel.name, grid, 32 * self.layout.panels, kernel.shared, step)
+    fn through(
+        &self,
+        (kernel, threads, shared): (Through, usize, usize),
+        step: &StepArguments,
+    ) -> Result<()> {
+        let blocks = step.slab_count as usize * ROWS / kernel.rows;
+        self.gpu.launch(kernel.name, [blocks, 1, 1], threads, shared, step)
     }
 
     /// Products with the different tokens.
@@ -137,7 +153,7 @@ impl Launches<'_> {
             self.gpu.launch("project_rows", grid, 128, TILES, step)?;
         }
         let (masked, spread) = (step.state_gates > 0, self.spreads(step));
-        self.through(forward_kernel(&self.layout, masked, spread, self.gpu.shared), step)?;
+        self.through(forward_kernel(&self.layout, masked, spread), step)?;
         self.gpu.launch("head", [slabs, 1, 1], ROWS * GROUP, 0, step)
     }
 
@@ -145,7 +161,8 @@ impl Launches<'_> {
     pub(super) fn backward(&self, step: &StepArguments, steps: usize) -> Result<()> {
         let (slabs, panels) = (step.slab_count as usize, self.layout.panels);
         let (width, columns) = (self.layout.width(), self.layout.columns());
-        self.through(backward_kernel(&self.layout, self.spreads(step), self.gpu.shared), step)?;
+        let (masked, spread) = (step.state_gates > 0, self.spreads(step));
+        self.through(backward_kernel(&self.layout, masked, spread), step)?;
         let columns = if step.table == 1 { columns - self.layout.features } else { columns };
         let (pieces, tiles) = (step.pieces as usize, columns.div_ceil(TILE));
         let (name, gates) = match step.state_gates {
@@ -235,25 +252,29 @@ mod tests {
                     Layout { features: 64, units, panels: units.div_ceil(GROUP), outputs: 1 };
                 for (masked, spread) in [(false, false), (false, true), (true, false), (true, true)]
                 {
-                    let Through { name, shared, .. } =
-                        forward_kernel(&layout, masked, spread, limit);
-                    assert!(shared <= limit, "{name} on sm_{arch}: {shared} bytes");
-                    let Through { name, shared, .. } = backward_kernel(&layout, spread, limit);
-                    assert!(
-                        !name.is_empty() && shared <= limit,
-                        "H = {units} on sm_{arch}: {shared} bytes"
-                    );
+                    for (Through { name, rows, .. }, threads, shared) in [
+                        forward_kernel(&layout, masked, spread),
+                        backward_kernel(&layout, masked, spread),
+                    ] {
+                        assert!(shared <= limit, "{name} on sm_{arch}: {shared} bytes");
+                        assert!(threads <= 1024 && ROWS.is_multiple_of(rows), "{name}");
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn weights_of_64_units_are_in_shared_memory_everywhere() {
+    fn two_blocks_of_64_units_share_a_multiprocessor_everywhere() {
         let layout = Layout { features: 64, units: 64, panels: 4, outputs: 1 };
         for (_, limit) in LIMITS {
-            assert_eq!(forward_kernel(&layout, false, false, limit).name, "forward_plain");
-            assert_eq!(backward_kernel(&layout, false, limit).name, "backward_4");
+            for spread in [false, true] {
+                let (forward, _, shared) = forward_kernel(&layout, true, spread);
+                assert_eq!(forward.rows, if spread { 2 } else { 4 });
+                assert!(2 * shared <= limit);
+                let (_, _, shared) = backward_kernel(&layout, true, spread);
+                assert!(2 * shared <= limit);
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
-// Slabs back through all time steps: a block has a slab or a quarter of one, a warp a panel. Gates become their
-// gradients in place.
+// Slabs back through all time steps: a block has R rows of a slab. Gates become their gradients in place.
 //
-// A thread has one unit and M rows of the cell. Of the states' gradients, each warp computes what its panel gives to
-// all units, M rows and P units a thread, and the panels are added up in order. What the way forward left is read one
-// time step ahead.
+// A thread has the cells of one unit. Of the states' gradients, it computes what one panel gives to one unit, with the
+// panel's weights in registers; the panels are added up in order. What the way forward left is read two time steps
+// ahead.
 #include "activation.h"
 #include "step.h"
+
+constexpr u32 GATES_PITCH = PANEL + GROUP;  // of a panel: units of two panels are in different banks
 
 // Gradients below 2^-96 are 0.
 DEVICE float flush(float x) { return fabsf(x) < 1.2621774e-29f ? 0.0f : x; }
@@ -19,137 +20,144 @@ DEVICE float last_state(const Step& s, u32 slab, u32 row, u32 unit) {
   return sum;
 }
 
-// Of `count` row-steps from `at` on: gates, or carries; nothing of rows beyond.
-template <int M>
-DEVICE void read_gates(const Step& s, u32 at, u32 row, u32 count, u32 unit, float4 (&to)[M]) {
-#pragma unroll
-  for (int m = 0; m < M; m++) {
-    to[m] = {0.0f, 0.0f, 0.0f, 0.0f};
-    if (row + m < count) to[m] = s.gates[(u64)(at + row + m) * width_of(s) + unit];
+// What the way forward left of a cell.
+struct Left {
+  float4 gates;
+  float cell;
+};
+// Of a row at the time step with the slab's row-steps from `begin` to `end`; nothing where the row has none.
+DEVICE Left left_at(const Step& s, u32 first, u32 begin, u32 end, u32 row, u32 unit) {
+  Left left = {{0.0f, 0.0f, 0.0f, 0.0f}, 0.0f};
+  if (row < end - begin) {
+    const u64 at = (u64)(first + begin + row) * width_of(s) + unit;
+    left.gates = s.gates[at], left.cell = s.cells[at];
   }
-}
-template <int M>
-DEVICE void read_cells(const Step& s, u32 at, u32 row, u32 count, u32 unit, float (&to)[M]) {
-#pragma unroll
-  for (int m = 0; m < M; m++) to[m] = row + m < count ? s.cells[(u64)(at + row + m) * width_of(s) + unit] : 0.0f;
+  return left;
 }
 
-// Shared: weight_hh [P][64][width + 1] (where it fits: SHARED), the gates' gradients [P][64][rows], and what each panel
-// gives to the states' gradients [P][width][rows].
-template <int P, int M, bool SHARED>
+// P panels; thread (p, k) has what panel p gives to unit k, and the cells of unit k in the rows p, p + P, ... Shared:
+// the gates' gradients [R][P][GATES_PITCH]; what panels give, [passes][P][R][width], where `passes` is 4 if masks make
+// each gate see other states; and the rest of the weights (SHARED), which stay in the GPU's memory if they are too many.
+template <int P, int R, int KEPT, bool SHARED>
 DEVICE void backward(const Step& s) {
-  typedef Part<M> Of;
-  constexpr u32 width = P * GROUP, pitch = width + 1, BLOCK_ROWS = Of::ROWS_OF_BLOCK;
-  const Of own = Of::of(blockIdx.x, threadIdx.x);
-  const Rows rows = rows_of(s, own.number);
+  constexpr u32 width = P * GROUP;
+  constexpr int CELLS = (R + P - 1) / P;
+  const u32 panel = threadIdx.x / width, unit = threadIdx.x % width;
+  const u32 number = blockIdx.x / (ROWS / R), base = blockIdx.x % (ROWS / R) * R;
+  const Rows rows = rows_of(s, number);
   const Slab slab = rows.slab;
-  const u32 panel = threadIdx.x / 32, lane = threadIdx.x % GROUP;
-  const u32 unit = panel * GROUP + lane, first = own.first, row = own.base + first;
-  if (own.base >= rows.active(0)) return;
-  float* weights = pool();
-  float* d_gates = pool() + (SHARED ? (P * PANEL * pitch + 3) / 4 * 4 : 0);
-  float* parts = d_gates + P * PANEL * BLOCK_ROWS;
-  if (SHARED)
-    for (u32 i = threadIdx.x; i < P * PANEL * width; i += blockDim.x) {
-      const u32 q = i % PANEL, of = i / PANEL % width, from = i / PANEL / width;
-      weights[(from * PANEL + q) * pitch + of] = of < s.units ? s.packed[weight_at(s, from, s.features + of) + q] : 0.0f;
-    }
-  const float* far = s.packed + weight_at(s, panel, s.features);
-  float d_state[M], d_carry[M];
-#pragma unroll
-  for (int m = 0; m < M; m++) d_state[m] = d_carry[m] = 0.0f;
-  const u32 passes = s.state_gates ? 4 : 1, terms = PANEL / passes;
+  if (base >= rows.active(0)) return;
+  const bool is_masked = s.state_gates > 0;
+  float* d_gates = pool();
+  float* parts = d_gates + R * P * GATES_PITCH;
+  Weights<KEPT> w;
+  const float4 none = {0.0f, 0.0f, 0.0f, 0.0f};
+  const float4* own = reinterpret_cast<const float4*>(s.packed + weight_at(s, panel, s.features + unit));
+  const bool is_unit = unit < s.units;
+  if constexpr (SHARED) {
+    float4* rest = reinterpret_cast<float4*>(parts + (is_masked ? 4 : 1) * P * R * width);
+    w.template keep<PANEL / 4>(rest, [&](int q) { return is_unit ? own[q] : none; });
+  } else {
+    w.borrow(is_unit ? own : reinterpret_cast<const float4*>(s.packed));
+  }
   // The last time step at which the block has a row.
   u32 t = slab.steps - 1;
-  while (own.base >= rows.active(t)) t--;
-  u32 end = rows.begin(t + 1), begin = rows.begin(t), before = t > 0 ? rows.begin(t - 1) : 0;
-  u32 known = rows.begin(t + 2) - end;
-  float4 gates[M], gates_ahead[M];
-  float cells[M], cells_before[M], cells_ahead[M];
-  read_gates(s, slab.first + begin, row, end - begin, unit, gates);
-  read_cells(s, slab.first + begin, row, end - begin, unit, cells);
-  read_cells(s, slab.first + before, row, t > 0 ? begin - before : 0, unit, cells_before);
-  __syncthreads();
-  for (;; t--) {
-    const u32 at = slab.first + begin, active = end - begin;
-    const u32 further = t > 1 ? rows.begin(t - 2) : 0;
-    read_gates(s, slab.first + before, row, t > 0 ? begin - before : 0, unit, gates_ahead);
-    read_cells(s, slab.first + further, row, t > 1 ? before - further : 0, unit, cells_ahead);
-    float d[4][M];
+  while (base >= rows.active(t)) t--;
+  const auto begin_of = [&](u32 back) { return t >= back ? rows.begin(t - back) : 0; };
+  u32 end = rows.begin(t + 1), begin = begin_of(0), before = begin_of(1), further = begin_of(2), known = rows.begin(t + 2) - end;
+  // Of a thread's cells in the block; beyond the slab's rows where it has no more.
+  const auto row_of = [&](int c) { return panel + c * P < R ? base + panel + c * P : ROWS; };
+  float d_state[CELLS], d_carry[CELLS];
+  Left now[CELLS], next[CELLS];
 #pragma unroll
-    for (int m = 0; m < M; m++) {
-      d[0][m] = d[1][m] = d[2][m] = d[3][m] = 0.0f;
-      if (row + m >= active) continue;
-      if (row + m >= known) d_state[m] = last_state(s, own.number, row + m, unit);
-      const float4 g = gates[m];
-      const float squashed = hyperbolic_tangent(cells[m]), slope = 1.0f - squashed * squashed;
-      const float dc = fmaf(d_state[m] * g.w, slope, d_carry[m]);
-      d[0][m] = flush(dc * g.z * (g.x * (1.0f - g.x)));
-      d[1][m] = flush(dc * cells_before[m] * (g.y * (1.0f - g.y)));
-      d[2][m] = flush(dc * g.x * (1.0f - g.z * g.z));
-      d[3][m] = flush(d_state[m] * squashed * (g.w * (1.0f - g.w)));
-      d_carry[m] = flush(dc * g.y);
-      s.gates[(u64)(at + row + m) * width + unit] = {d[0][m], d[1][m], d[2][m], d[3][m]};
+  for (int c = 0; c < CELLS; c++) {
+    const u32 row = row_of(c);
+    d_state[c] = d_carry[c] = 0.0f;
+    now[c] = left_at(s, slab.first, begin, end, row, unit);
+    next[c] = left_at(s, slab.first, before, begin, row, unit);
+  }
+  for (;; t--) {
+    const u32 active = end - begin, beyond = begin_of(3);
+#pragma unroll
+    for (int c = 0; c < CELLS; c++) {
+      const u32 row = row_of(c);
+      const Left left = now[c];
+      now[c] = next[c];  // of the time step before
+      next[c] = left_at(s, slab.first, further, before, row, unit);
+      if (row == ROWS) continue;
+      float4 d = none;
+      if (row < active) {
+        const float4 g = left.gates;
+        if (row >= known) d_state[c] = last_state(s, number, row, unit);
+        const float squashed = hyperbolic_tangent(left.cell), slope = 1.0f - squashed * squashed;
+        const float dc = fmaf(d_state[c] * g.w, slope, d_carry[c]);
+        d.x = flush(dc * g.z * (g.x * (1.0f - g.x)));
+        d.y = flush(dc * now[c].cell * (g.y * (1.0f - g.y)));
+        d.z = flush(dc * g.x * (1.0f - g.z * g.z));
+        d.w = flush(d_state[c] * squashed * (g.w * (1.0f - g.w)));
+        d_carry[c] = flush(dc * g.y);
+        s.gates[(u64)(slab.first + begin + row) * width + unit] = d;
+      }
+      float* to = d_gates + ((row - base) * P + unit / GROUP) * GATES_PITCH + unit % GROUP;
+      to[0] = d.x, to[GROUP] = d.y, to[2 * GROUP] = d.z, to[3 * GROUP] = d.w;
     }
     if (t == 0) return;
-#pragma unroll
-    for (int g = 0; g < 4; g++) write_rows(d_gates + (panel * PANEL + g * GROUP + lane) * BLOCK_ROWS + first, d[g]);
     __syncthreads();
-    for (u32 pass = 0; pass < passes; pass++) {
-      float part[P][M];
+    float sum[R];
 #pragma unroll
-      for (int j = 0; j < P; j++)
+    for (int r = 0; r < R; r++) sum[r] = 0.0f;
+    w.template each<PANEL / 4>([&](int q, float4 four) {
 #pragma unroll
-        for (int m = 0; m < M; m++) part[j][m] = 0.0f;
-#pragma unroll 2
-      for (u32 q = pass * terms; q < (pass + 1) * terms; q++) {
-        float gradient[M];
-        read_rows(d_gates + (panel * PANEL + q) * BLOCK_ROWS + first, gradient);
-#pragma unroll
-        for (int j = 0; j < P; j++) {
-          const u32 of = lane + j * GROUP;
-          const float w = SHARED ? weights[(panel * PANEL + q) * pitch + of] : of < s.units ? far[of * PANEL + q] : 0.0f;
-#pragma unroll
-          for (int m = 0; m < M; m++) part[j][m] = fmaf(gradient[m], w, part[j][m]);
-        }
+      for (int r = 0; r < R; r++) {
+        const float4 d = *reinterpret_cast<const float4*>(d_gates + (r * P + panel) * GATES_PITCH + q * 4);
+        sum[r] = fmaf(d.x, four.x, sum[r]), sum[r] = fmaf(d.y, four.y, sum[r]);
+        sum[r] = fmaf(d.z, four.z, sum[r]), sum[r] = fmaf(d.w, four.w, sum[r]);
       }
-      if (pass > 0) __syncthreads();
+      // A gate's sum ends after GROUP values.
+      if (is_masked && q % 4 == 3) {
 #pragma unroll
-      for (int j = 0; j < P; j++) write_rows(parts + (panel * width + lane + j * GROUP) * BLOCK_ROWS + first, part[j]);
-      __syncthreads();
+        for (int r = 0; r < R; r++) parts[((q / 4 * P + panel) * R + r) * width + unit] = is_unit ? sum[r] : 0.0f, sum[r] = 0.0f;
+      }
+    });
+    if (!is_masked) {
 #pragma unroll
-      for (int m = 0; m < M; m++) {
-        const float* from = parts + unit * BLOCK_ROWS + first + m;
+      for (int r = 0; r < R; r++) parts[(panel * R + r) * width + unit] = is_unit ? sum[r] : 0.0f;
+    }
+    __syncthreads();
+#pragma unroll
+    for (int c = 0; c < CELLS; c++) {
+      const u32 row = row_of(c);
+      if (row == ROWS) continue;
+      const auto of_panels = [&](u32 pass) {
+        const float* from = parts + (pass * P * R + row - base) * width + unit;
         float sum = from[0];
 #pragma unroll
-        for (int p = 1; p < P; p++) sum += from[p * width * BLOCK_ROWS];
-        if (passes == 1) {
-          d_state[m] = sum;
-        } else {
-          if (pass == 0) d_state[m] = 0.0f;
-          if (row + m < active && unit < s.units)
-            d_state[m] += sum * s.state_masks[((u64)s.positions[own.number * ROWS + row + m] * 4 + pass) * s.units + unit];
-        }
+        for (int p = 1; p < P; p++) sum += from[p * R * width];
+        return sum;
+      };
+      if (!is_masked) {
+        d_state[c] = of_panels(0);
+      } else {
+        d_state[c] = 0.0f;
+        if (row >= active || !is_unit) continue;
+        const float* masks = s.state_masks + (u64)s.positions[number * ROWS + row] * 4 * s.units + unit;
+        for (u32 pass = 0; pass < 4; pass++) d_state[c] += of_panels(pass) * masks[pass * s.units];
       }
     }
-#pragma unroll
-    for (int m = 0; m < M; m++) gates[m] = gates_ahead[m], cells[m] = cells_before[m], cells_before[m] = cells_ahead[m];
-    known = active, end = begin, begin = before, before = further;
+    known = active, end = begin, begin = before, before = further, further = beyond;
   }
 }
 
-KERNEL(backward_1, 32) { backward<1, 8, true>(s); }
-KERNEL(backward_2, 64) { backward<2, 8, true>(s); }
-KERNEL(backward_3, 96) { backward<3, 8, true>(s); }
-KERNEL(backward_4, 128) { backward<4, 8, true>(s); }
-KERNEL(backward_5, 160) { backward<5, 8, true>(s); }
-KERNEL(backward_6, 192) { backward<6, 8, true>(s); }
-KERNEL(backward_5_global, 160) { backward<5, 8, false>(s); }
-KERNEL(backward_6_global, 192) { backward<6, 8, false>(s); }
-KERNEL(backward_7_global, 224) { backward<7, 8, false>(s); }
-KERNEL(backward_1_quarter, 32) { backward<1, 2, true>(s); }
-KERNEL(backward_2_quarter, 64) { backward<2, 2, true>(s); }
-KERNEL(backward_3_quarter, 96) { backward<3, 2, true>(s); }
-KERNEL(backward_4_quarter, 128) { backward<4, 2, true>(s); }
-KERNEL(backward_5_quarter, 160) { backward<5, 2, true>(s); }
-KERNEL(backward_6_quarter, 192) { backward<6, 2, true>(s); }
+#define BACKWARD(P, R, KEPT, BLOCKS) \
+  KERNEL(backward_##P##_by_##R, P * P * GROUP, BLOCKS) { backward<P, R, KEPT, P < 7>(s); }
+BACKWARD(1, 2, 16, 4)
+BACKWARD(1, 4, 16, 4)
+BACKWARD(2, 2, 16, 4)
+BACKWARD(2, 4, 16, 4)
+BACKWARD(3, 2, 16, 2)
+BACKWARD(3, 4, 14, 2)
+BACKWARD(4, 2, 16, 2)
+BACKWARD(4, 4, 14, 2)
+BACKWARD(5, 2, 14, 1)
+BACKWARD(6, 2, 11, 1)
+BACKWARD(7, 2, 4, 1)

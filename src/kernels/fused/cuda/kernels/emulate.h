@@ -18,7 +18,7 @@
 
 #define DEVICE static inline
 #define DEVICE_METHOD inline
-#define KERNEL(name, threads) inline void name(const Step& s)
+#define KERNEL(name, threads, blocks) inline void name(const Step& s)
 #define UNWATCHED __attribute__((no_sanitize("thread"), noinline))
 typedef uint32_t u32;
 typedef uint64_t u64;

@@ -1,116 +1,97 @@
-// Slabs through all time steps, forward: a block has a slab or a quarter of one, a warp a panel, a thread one unit of M
-// rows.
+// Slabs through all time steps, forward: a block has R rows of a slab, a thread one gate of one unit, whose weights of
+// the states it keeps in registers.
 //
 // Each gate's sum goes on from what the input gave, over the states before, ascending. What the input gave is read one
-// time step ahead.
+// time step ahead. Then a thread has one row's cell.
 #include "activation.h"
 #include "step.h"
 
-// What the product with a state reads: the state, or, with masks, as each gate sees it.
-template <bool MASKED>
-struct State {
-  typedef float Kind;
-  DEVICE_METHOD static float4 of(float state) { return {state, state, state, state}; }
-};
-template <>
-struct State<true> {
-  typedef float4 Kind;
-  DEVICE_METHOD static float4 of(float4 state) { return state; }
-};
-
-// What the input gave to `count` row-steps from `at` on; nothing to rows beyond.
-template <int M>
-DEVICE void read_inputs(const Step& s, u32 at, u32 row, u32 count, u32 unit, float4 (&z)[M]) {
-  const u32 width = width_of(s);
+// What the input gave to a gate of R row-steps from `at` on, of which there are `count`; nothing to rows beyond.
+template <int R>
+DEVICE void read_inputs(const Step& s, u32 at, u32 row, u32 count, u32 value, float (&z)[R]) {
+  const u32 pitch = 4 * width_of(s);
+  const float* from = reinterpret_cast<const float*>(s.table ? s.products : s.gates) + value;
 #pragma unroll
-  for (int m = 0; m < M; m++) {
-    z[m] = {0.0f, 0.0f, 0.0f, 0.0f};
-    if (row + m < count) {
-      const u32 place = at + row + m;
-      z[m] = s.table ? s.products[(u64)s.numbers[place] * width + unit] : s.gates[(u64)place * width + unit];
-    }
+  for (int r = 0; r < R; r++) {
+    z[r] = 0.0f;
+    if (row + r < count) z[r] = from[(u64)(s.table ? s.numbers[at + row + r] : at + row + r) * pitch];
   }
 }
 
-// Shared: weight_hh [H][width] of 4 gates (where it fits: SHARED), and states [2][width][rows], one in turn read and
-// one written.
-template <int M, bool SHARED, bool MASKED>
-DEVICE void forward(const Step& s) {
-  typedef State<MASKED> Seen;
-  typedef typename Seen::Kind Kind;
-  typedef Part<M> Of;
-  constexpr u32 BLOCK_ROWS = Of::ROWS_OF_BLOCK;
-  const Of part = Of::of(blockIdx.x, threadIdx.x);
-  const Rows rows = rows_of(s, part.number);
-  const Slab slab = rows.slab;
-  const u32 width = width_of(s), panel = threadIdx.x / 32, lane = threadIdx.x % GROUP;
-  const u32 unit = panel * GROUP + lane, row = part.base + part.first;
-  float4* weights = reinterpret_cast<float4*>(pool());
-  Kind* states = reinterpret_cast<Kind*>(pool() + (SHARED ? 4 * s.units * width : 0));
-  const float* own = s.packed + weight_at(s, panel, s.features) + lane;
-  float carry[M];
+// Adds the products with four states of R rows; with BOUND, only of those below `units`.
+template <int R, bool BOUND>
+DEVICE void add_four(const float* states, u32 pitch, u32 k, u32 units, float4 w, float (&z)[R]) {
 #pragma unroll
-  for (int m = 0; m < M; m++) {
-    carry[m] = 0.0f;
-    if (row + m < slab.rows && row + m >= rows.active(0)) s.last[(part.number * ROWS + row + m) * width + unit] = 0.0f;
+  for (int r = 0; r < R; r++) {
+    const float4 h = *reinterpret_cast<const float4*>(states + r * pitch + k);
+    if (!BOUND || k < units) z[r] = fmaf(h.x, w.x, z[r]);
+    if (!BOUND || k + 1 < units) z[r] = fmaf(h.y, w.y, z[r]);
+    if (!BOUND || k + 2 < units) z[r] = fmaf(h.z, w.z, z[r]);
+    if (!BOUND || k + 3 < units) z[r] = fmaf(h.w, w.w, z[r]);
   }
-  if (part.base >= rows.active(0)) return;
-  if (SHARED)
-    for (u32 i = threadIdx.x; i < s.units * width; i += blockDim.x) {
-      const u32 k = i / width, of = i % width;
-      weights[i] = gates_of(s.packed + weight_at(s, of / GROUP, s.features + k) + of % GROUP);
-    }
-  __syncthreads();
+}
+
+// P panels. Shared: states [2][seen][R][width], one in turn read and one written, where `seen` is 4 if masks make each
+// gate see other states; gates [R][4][width]; and the rest of the weights.
+// ODD: the last panel has fewer than 16 units.
+template <int P, int R, int KEPT, bool ODD>
+DEVICE void forward(const Step& s) {
+  constexpr u32 width = P * GROUP;
+  const bool is_masked = s.state_gates > 0;
+  const u32 seen = is_masked ? 4 : 1, gate = threadIdx.x / width, unit = threadIdx.x % width;
+  const u32 number = blockIdx.x / (ROWS / R), base = blockIdx.x % (ROWS / R) * R;
+  const Rows rows = rows_of(s, number);
+  const Slab slab = rows.slab;
+  float* states = pool();
+  float* gates = states + 2 * seen * R * width;
+  // Of the cell. R is at most 4.
+  const u32 row = base + gate;
+  float* last = s.last + (u64)(number * ROWS + row) * width + unit;
+  const bool has_cell = gate < R && row < slab.rows;
+  if (has_cell && row >= rows.active(0)) *last = 0.0f;
+  if (base >= rows.active(0)) return;
+  Weights<KEPT> w;
+  const float* own = s.packed + weight_at(s, unit / GROUP, s.features) + gate * GROUP + unit % GROUP;
+  const auto weight = [&](u32 k) { return k < s.units ? own[k * PANEL] : 0.0f; };
+  w.template keep<P * 4>(reinterpret_cast<float4*>(gates + R * 4 * width), [&](int q) {
+    const u32 k = q * 4;
+    return float4{weight(k), weight(k + 1), weight(k + 2), weight(k + 3)};
+  });
+  const float* masks = is_masked && has_cell && unit < s.units
+                           ? s.state_masks + (u64)s.positions[number * ROWS + row] * 4 * s.units + unit : nullptr;
+  float carry = 0.0f, ahead[R];
   u32 begin = rows.begin(0), end = rows.begin(1), after = rows.begin(2);
-  float4 ahead[M];
-  read_inputs(s, slab.first + begin, row, end - begin, unit, ahead);
+  read_inputs(s, slab.first + begin, base, end - begin, unit * 4 + gate, ahead);
   for (u32 t = 0; t < slab.steps; t++) {
     const u32 at = slab.first + begin, active = end - begin, go_on = after - end, later = rows.begin(t + 3);
-    if (part.base >= active) break;
-    float4 z[M];
+    if (base >= active) break;
+    float z[R];
 #pragma unroll
-    for (int m = 0; m < M; m++) z[m] = ahead[m];
-    read_inputs(s, slab.first + end, row, go_on, unit, ahead);
+    for (int r = 0; r < R; r++) z[r] = ahead[r];
+    read_inputs(s, slab.first + end, base, go_on, unit * 4 + gate, ahead);
     if (t > 0) {
-      const Kind* before = states + (t & 1) * width * BLOCK_ROWS + part.first;
-#pragma unroll 4
-      for (u32 k = 0; k < s.units; k++) {
-        const float4 w = SHARED ? weights[k * width + unit] : gates_of(own + k * PANEL);
-        Kind state[M];
-        if constexpr (MASKED) {
-#pragma unroll
-          for (int m = 0; m < M; m++) state[m] = before[k * BLOCK_ROWS + m];
-        } else {
-          read_rows(before + k * BLOCK_ROWS, state);
-        }
-#pragma unroll
-        for (int m = 0; m < M; m++) {
-          const float4 h = Seen::of(state[m]);
-          z[m].x = fmaf(h.x, w.x, z[m].x), z[m].y = fmaf(h.y, w.y, z[m].y);
-          z[m].z = fmaf(h.z, w.z, z[m].z), z[m].w = fmaf(h.w, w.w, z[m].w);
-        }
-      }
+      const float* before = states + ((t & 1) * seen + (is_masked ? gate : 0)) * R * width;
+      w.template each<P * 4>([&](int k, float4 four) { add_four<R, ODD>(before, width, k * 4, s.units, four, z); });
     }
-    Kind* next = states + (((t + 1) & 1) * width + unit) * BLOCK_ROWS + part.first;
 #pragma unroll
-    for (int m = 0; m < M; m++) {
-      const float4 g = {sigmoid(z[m].x), sigmoid(z[m].y), hyperbolic_tangent(z[m].z), sigmoid(z[m].w)};
-      carry[m] = fmaf(g.y, carry[m], g.x * g.z);
-      const float state = g.w * hyperbolic_tangent(carry[m]);
-      if (row + m < active) {
-        const u64 to = (u64)(at + row + m) * width + unit;
-        s.gates[to] = g, s.cells[to] = carry[m], s.states[to] = state;
-        if (row + m >= go_on) s.last[(part.number * ROWS + row + m) * width + unit] = state;
-      }
-      if constexpr (MASKED) {
-        float4 seen = {state, state, state, state};
-        if (row + m < active && unit < s.units) {
-          const float* mask = s.state_masks + (u64)s.positions[part.number * ROWS + row + m] * 4 * s.units + unit;
-          seen.x *= mask[0], seen.y *= mask[s.units], seen.z *= mask[2 * s.units], seen.w *= mask[3 * s.units];
-        }
-        next[m] = seen;
+    for (int r = 0; r < R; r++) gates[(r * 4 + gate) * width + unit] = gate == 2 ? hyperbolic_tangent(z[r]) : sigmoid(z[r]);
+    __syncthreads();
+    if (gate < R) {
+      const float* of = gates + gate * 4 * width + unit;
+      const float4 g = {of[0], of[width], of[2 * width], of[3 * width]};
+      carry = fmaf(g.y, carry, g.x * g.z);
+      const float state = g.w * hyperbolic_tangent(carry);
+      float* next = states + ((t + 1) & 1) * seen * R * width + gate * width + unit;
+      if (is_masked) {
+#pragma unroll
+        for (u32 of = 0; of < 4; of++) next[of * R * width] = masks && row < active ? state * masks[of * s.units] : state;
       } else {
-        next[m] = state;
+        *next = state;
+      }
+      if (row < active) {
+        const u64 to = (u64)(at + row) * width + unit;
+        s.gates[to] = g, s.cells[to] = carry, s.states[to] = state;
+        if (row >= go_on) *last = state;
       }
     }
     __syncthreads();
@@ -118,9 +99,25 @@ DEVICE void forward(const Step& s) {
   }
 }
 
-KERNEL(forward_plain, 224) { forward<8, true, false>(s); }
-KERNEL(forward_masked, 224) { forward<8, true, true>(s); }
-KERNEL(forward_plain_global, 224) { forward<8, false, false>(s); }
-KERNEL(forward_masked_global, 224) { forward<8, false, true>(s); }
-KERNEL(forward_plain_quarter, 224) { forward<2, true, false>(s); }
-KERNEL(forward_masked_quarter, 224) { forward<2, true, true>(s); }
+#define FORWARD(P, R, KEPT, BLOCKS) \
+  KERNEL(forward_##P##_by_##R, 64 * P, BLOCKS) { forward<P, R, KEPT, false>(s); }
+FORWARD(1, 2, 4, 4)
+FORWARD(1, 4, 4, 4)
+FORWARD(2, 2, 8, 3)
+FORWARD(2, 4, 8, 3)
+FORWARD(3, 2, 12, 2)
+FORWARD(3, 4, 12, 2)
+FORWARD(4, 2, 16, 2)
+FORWARD(4, 4, 16, 2)
+FORWARD(5, 2, 20, 1)
+FORWARD(6, 2, 24, 1)
+FORWARD(7, 2, 16, 1)
+#define FORWARD_ODD(P, KEPT) \
+  KERNEL(forward_##P##_odd, 64 * P, 1) { forward<P, 2, KEPT, true>(s); }
+FORWARD_ODD(1, 4)
+FORWARD_ODD(2, 8)
+FORWARD_ODD(3, 12)
+FORWARD_ODD(4, 16)
+FORWARD_ODD(5, 20)
+FORWARD_ODD(6, 24)
+FORWARD_ODD(7, 16)

@@ -9,8 +9,10 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 #define DEVICE static __device__ __forceinline__
-// A kernel takes one Step, which stays where the driver puts it.
-#define KERNEL(name, threads) extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Step s)
+// A kernel takes one Step, which stays where the driver puts it. Registers are given out so that a multiprocessor has
+// room for so many blocks.
+#define KERNEL(name, threads, blocks) \
+  extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Step s)
 // Memory that the threads of a block share; its size is given when the kernel is launched.
 DEVICE float* pool() {
   extern __shared__ float4 gpu_pool[];

@@ -36,7 +36,7 @@ DEVICE void errors(const Step& s, const float* z, float target, float share, flo
   d[0] = slope * share;
 }
 
-KERNEL(head, 256) {
+KERNEL(head, 256, 1) {
   const Slab slab = s.slabs[blockIdx.x];
   const u32 width = width_of(s), row = threadIdx.x / GROUP, lane = threadIdx.x % GROUP, own = blockIdx.x * ROWS + row;
   const float* dense = s.packed + dense_at(s);

@@ -35,14 +35,16 @@ struct Kernel {
 };
 #define OF(name) {#name, name}
 Kernel kernels[] = {
-    OF(project_rows), OF(project_tokens), OF(forward_plain), OF(forward_masked), OF(forward_plain_global),
-    OF(forward_masked_global), OF(forward_plain_quarter), OF(forward_masked_quarter), OF(head), OF(backward_1),
-    OF(backward_2), OF(backward_3), OF(backward_4), OF(backward_5), OF(backward_6), OF(backward_5_global),
-    OF(backward_6_global), OF(backward_7_global), OF(backward_1_quarter), OF(backward_2_quarter), OF(backward_3_quarter),
-    OF(backward_4_quarter), OF(backward_5_quarter), OF(backward_6_quarter), OF(weights_rows), OF(weights_rows_masked),
-    OF(add_pieces), OF(weights_tokens), OF(add_tokens), OF(add_up), OF(back_tokens), OF(back_rows), OF(scatter_gates),
-    OF(scatter_inputs), OF(penalty_parts), OF(penalty_sum), OF(penalise), OF(squares), OF(gradient_norm), OF(update),
-    OF(mark_tokens), OF(unmark_tokens), OF(update_embedding)};
+    OF(project_rows), OF(project_tokens), OF(forward_1_by_2), OF(forward_1_by_4), OF(forward_2_by_2),
+    OF(forward_2_by_4), OF(forward_3_by_2), OF(forward_3_by_4), OF(forward_4_by_2), OF(forward_4_by_4),
+    OF(forward_5_by_2), OF(forward_6_by_2), OF(forward_7_by_2), OF(forward_1_odd), OF(forward_2_odd),
+    OF(forward_3_odd), OF(forward_4_odd), OF(forward_5_odd), OF(forward_6_odd), OF(forward_7_odd), OF(head),
+    OF(backward_1_by_2), OF(backward_1_by_4), OF(backward_2_by_2), OF(backward_2_by_4), OF(backward_3_by_2),
+    OF(backward_3_by_4), OF(backward_4_by_2), OF(backward_4_by_4), OF(backward_5_by_2), OF(backward_6_by_2),
+    OF(backward_7_by_2), OF(weights_rows), OF(weights_rows_masked), OF(add_pieces), OF(weights_tokens), OF(add_tokens),
+    OF(add_up), OF(back_tokens), OF(back_rows), OF(scatter_gates), OF(scatter_inputs), OF(penalty_parts),
+    OF(penalty_sum), OF(penalise), OF(squares), OF(gradient_norm), OF(update), OF(mark_tokens), OF(unmark_tokens),
+    OF(update_embedding)};
 
 size_t most_shared() { return plays("small") ? 99 << 10 : 227 << 10; }
 size_t total_memory() { return plays("tight") ? 2 << 20 : size_t(4) << 30; }

@@ -66,11 +66,11 @@ DEVICE void project(const From& from, u32 panel, float4* out, bool gate_by_gate)
 }
 
 // Grid: chunks of time steps, slabs, panels.
-KERNEL(project_rows, 128) {
+KERNEL(project_rows, 128, 1) {
   const RowSteps from = row_steps(s, blockIdx.y, blockIdx.x);
   if (from.count == 0) return;
   project(from, blockIdx.z, s.gates, s.input_gates == 4);
 }
 
 // Grid: tiles of tokens, 1, panels.
-KERNEL(project_tokens, 128) { project(some_tokens(s, blockIdx.x * TILE, TILE), blockIdx.z, s.products, false); }
+KERNEL(project_tokens, 128, 1) { project(some_tokens(s, blockIdx.x * TILE, TILE), blockIdx.z, s.products, false); }

@@ -106,32 +106,36 @@ DEVICE Rows rows_of(const Step& s, u32 slab) {
   return {found, s.offsets + found.offsets};
 }
 
-// A block of the kernels that go through time takes a slab, or, where a GPU has more multiprocessors than slabs, a
-// quarter of one: M rows a thread, 2 M a block. No result of a row depends on other rows.
-template <int M>
-struct Part {
-  static constexpr u32 ROWS_OF_BLOCK = 2 * M;
-  u32 number;  // of the slab
-  u32 base;    // its first row in the slab
-  u32 first;   // this thread's first row in the block
+// The weights of one thread of the kernels that go through time, four at a time: KEPT of them in registers, the rest
+// elsewhere, `pitch` apart.
+template <int KEPT>
+struct Weights {
+  float4 kept[KEPT];
+  const float4* rest;
+  u32 pitch;
 
-  DEVICE_METHOD static Part of(u32 block, u32 thread) {
-    const u32 parts = ROWS / ROWS_OF_BLOCK;
-    return {block / parts, block % parts * ROWS_OF_BLOCK, thread % 32 / GROUP * M};
+  // Of the COUNT fours that `four` gives, the rest goes to shared memory: `[q][thread]`, which no other thread reads.
+  template <int COUNT, class Four>
+  DEVICE_METHOD void keep(float4* shared, const Four& four) {
+#pragma unroll
+    for (int q = 0; q < COUNT; q++) {
+      if (q < KEPT) kept[q] = four(q);
+      else shared[(q - KEPT) * blockDim.x + threadIdx.x] = four(q);
+    }
+    rest = shared + threadIdx.x, pitch = blockDim.x;
+  }
+  // The rest stays where it is.
+  DEVICE_METHOD void borrow(const float4* all) {
+#pragma unroll
+    for (int q = 0; q < KEPT; q++) kept[q] = all[q];
+    rest = all + KEPT, pitch = 1;
+  }
+  // Does something with each of COUNT fours, in their order.
+  template <int COUNT, class Work>
+  DEVICE_METHOD void each(const Work& work) const {
+#pragma unroll
+    for (int q = 0; q < (COUNT < KEPT ? COUNT : KEPT); q++) work(q, kept[q]);
+#pragma unroll 1
+    for (int q = KEPT; q < COUNT; q++) work(q, rest[(q - KEPT) * pitch]);
   }
 };
-
-// M values of shared memory, at a multiple of 2 M.
-DEVICE void read_rows(const float* at, float (&to)[8]) {
-  const float4 low = reinterpret_cast<const float4*>(at)[0], high = reinterpret_cast<const float4*>(at)[1];
-  to[0] = low.x, to[1] = low.y, to[2] = low.z, to[3] = low.w, to[4] = high.x, to[5] = high.y, to[6] = high.z, to[7] = high.w;
-}
-DEVICE void read_rows(const float* at, float (&to)[2]) {
-  const float2 both = *reinterpret_cast<const float2*>(at);
-  to[0] = both.x, to[1] = both.y;
-}
-DEVICE void write_rows(float* at, const float (&from)[8]) {
-  reinterpret_cast<float4*>(at)[0] = {from[0], from[1], from[2], from[3]};
-  reinterpret_cast<float4*>(at)[1] = {from[4], from[5], from[6], from[7]};
-}
-DEVICE void write_rows(float* at, const float (&from)[2]) { *reinterpret_cast<float2*>(at) = {from[0], from[1]}; }

@@ -47,7 +47,7 @@ DEVICE void back(const From& from, const float4* gates, u32 row, u32 column, u32
 }
 
 // Grid: sixteens of tokens, tiles of columns.
-KERNEL(back_tokens, 128) {
+KERNEL(back_tokens, 128, 1) {
   const Tokens from = some_tokens(s, blockIdx.x * ROWS, ROWS);
   const u32 column = blockIdx.y * TILE + threadIdx.x % TILE, first = threadIdx.x / TILE * 8;
   float total[8];
@@ -59,7 +59,7 @@ KERNEL(back_tokens, 128) {
 
 // With masks of inputs each row-step sees its token's vector in its own way. Grid: chunks of time steps times four,
 // slabs, tiles of columns.
-KERNEL(back_rows, 128) {
+KERNEL(back_rows, 128, 1) {
   const RowSteps from = row_steps(s, blockIdx.y, blockIdx.x / 4);
   const u32 row = blockIdx.x % 4 * ROWS;
   if (row >= from.count) return;
@@ -88,7 +88,7 @@ KERNEL(back_rows, 128) {
 }
 
 // The gates' gradients of each token's row-steps, added in their order. Grid: tokens.
-KERNEL(scatter_gates, 112) {
+KERNEL(scatter_gates, 112, 1) {
   const u32 token = blockIdx.x, unit = threadIdx.x, width = width_of(s);
   float4* to = s.d_products + (u64)token * width + unit;
   float4 sum = *to;
@@ -106,7 +106,7 @@ KERNEL(scatter_gates, 112) {
 }
 
 // The same of the gradients of inputs. Grid: tokens.
-KERNEL(scatter_inputs, 64) {
+KERNEL(scatter_inputs, 64, 1) {
   const u32 token = blockIdx.x;
   for (u32 column = threadIdx.x; column < s.input_width; column += blockDim.x) {
     float* to = s.d_vectors + (u64)token * s.input_width + column;

@@ -8,7 +8,7 @@ DEVICE u32 penalty_of(const Step& s, u32 at) {
 }
 
 // The penalty of a run of weights, as one chain. Grid: the weights of inputs and of states of each panel, the bias.
-KERNEL(penalty_parts, 32) {
+KERNEL(penalty_parts, 32, 1) {
   if (threadIdx.x != 0) return;
   const u32 part = blockIdx.x, panel = part / 2, which = part == 2 * s.panels ? 2 : part % 2;
   u32 from, to;
@@ -25,7 +25,7 @@ KERNEL(penalty_parts, 32) {
 }
 
 // One thread.
-KERNEL(penalty_sum, 32) {
+KERNEL(penalty_sum, 32, 1) {
   if (threadIdx.x != 0) return;
   double sum = -0.0;
   for (u32 part = 0; part <= 2 * s.panels; part++) {
@@ -35,7 +35,7 @@ KERNEL(penalty_sum, 32) {
   *s.penalty = sum;
 }
 
-KERNEL(penalise, 256) {
+KERNEL(penalise, 256, 1) {
   const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= s.len) return;
   const u32 which = penalty_of(s, at);
@@ -47,7 +47,7 @@ KERNEL(penalise, 256) {
 
 // Of a block of values: 32 chains of every 32nd value, added up pairwise. Grid: blocks of the gradient, then of the
 // tokens' gradients.
-KERNEL(squares, 32) {
+KERNEL(squares, 32, 1) {
   double* lanes = reinterpret_cast<double*>(pool());
   const u32 blocks = (s.len + BLOCK - 1) / BLOCK, lane = threadIdx.x;
   const bool tokens = blockIdx.x >= blocks;
@@ -66,7 +66,7 @@ KERNEL(squares, 32) {
 }
 
 // One thread.
-KERNEL(gradient_norm, 32) {
+KERNEL(gradient_norm, 32, 1) {
   if (threadIdx.x != 0) return;
   const u64 blocks = (s.len + BLOCK - 1) / BLOCK + ((u64)s.tokens_count * s.input_width + BLOCK - 1) / BLOCK;
   double sum = 0.0;
@@ -107,23 +107,23 @@ DEVICE void apply(const Step& s, float g, float* weight, float* const (&moments)
   }
 }
 
-KERNEL(update, 256) {
+KERNEL(update, 256, 1) {
   const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at < s.len) apply(s, clipped(s, s.gradient[at]), s.packed, s.moments, at);
 }
 
 // Which tokens are in the step; `slots` is -1 before and after.
-KERNEL(mark_tokens, 256) {
+KERNEL(mark_tokens, 256, 1) {
   const u32 number = blockIdx.x * blockDim.x + threadIdx.x;
   if (number < s.tokens_count) s.slots[s.tokens[number]] = (int)number;
 }
-KERNEL(unmark_tokens, 256) {
+KERNEL(unmark_tokens, 256, 1) {
   const u32 number = blockIdx.x * blockDim.x + threadIdx.x;
   if (number < s.tokens_count) s.slots[s.tokens[number]] = -1;
 }
 
 // All vectors: the gradient of a token that is not in the step is 0.
-KERNEL(update_embedding, 256) {
+KERNEL(update_embedding, 256, 1) {
   const u64 at = (u64)blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= (u64)s.vocabulary * s.features) return;
   const int number = s.slots[at / s.features];

@@ -137,15 +137,15 @@ DEVICE void weights_of_rows(const Step& s, u32 panel, u32 gate) {
 }
 
 // Grid: slabs and their pieces, panels, tiles of columns and the bias.
-KERNEL(weights_rows, 128) { weights_of_rows<4>(s, blockIdx.y, 0); }
+KERNEL(weights_rows, 128, 1) { weights_of_rows<4>(s, blockIdx.y, 0); }
 // Grid: slabs and their pieces, panels and gates, tiles of columns and the bias.
-KERNEL(weights_rows_masked, 128) { weights_of_rows<1>(s, blockIdx.y / 4, blockIdx.y % 4); }
+KERNEL(weights_rows_masked, 128, 1) { weights_of_rows<1>(s, blockIdx.y / 4, blockIdx.y % 4); }
 
 // Whether a weight's gradient comes from the tokens.
 DEVICE bool is_of_tokens(const Step& s, u32 at) { return at < bias_at(s) && at / PANEL % columns_of(s) < s.features; }
 
 // The sums of a slab's pieces, from the last to the first. Grid: weights, slabs.
-KERNEL(add_pieces, 256) {
+KERNEL(add_pieces, 256, 1) {
   const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= bias_at(s) || (s.table && is_of_tokens(s, at))) return;
   const float* from = s.chunk_sums + (u64)blockIdx.y * s.pieces * s.len + at;
@@ -165,7 +165,7 @@ KERNEL(add_pieces, 256) {
 }
 
 // Of a chunk of tokens, which is two tiles; the later one comes first. Grid: chunks, panels, tiles of columns.
-KERNEL(weights_tokens, 128) {
+KERNEL(weights_tokens, 128, 1) {
   const u32 column = blockIdx.z * TILE, start = blockIdx.x * TOKEN_CHUNK;
   Product<4> product;
   product.begin();
@@ -177,7 +177,7 @@ KERNEL(weights_tokens, 128) {
 }
 
 // The sums of the chunks of tokens, in their order.
-KERNEL(add_tokens, 256) {
+KERNEL(add_tokens, 256, 1) {
   const u32 at = blockIdx.x * blockDim.x + threadIdx.x, chunks = (s.tokens_count + TOKEN_CHUNK - 1) / TOKEN_CHUNK;
   if (!is_of_tokens(s, at)) return;
   float sum = 0.0f;
@@ -194,7 +194,7 @@ KERNEL(add_tokens, 256) {
 }
 
 // The slabs' gradients, added in their order. Those of weight_ih come from the tokens where there is a table.
-KERNEL(add_up, 256) {
+KERNEL(add_up, 256, 1) {
   const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= s.len || (s.table && is_of_tokens(s, at))) return;
   float sum = s.gradient[at];

@@ -17,10 +17,17 @@ const GATES_PITCH: usize = PANEL + GROUP;
 /// Memory in bytes for sums that are added up afterwards, at most.
 pub(super) const MOST_SUMS: usize = 256 << 20;
 const FLOAT: usize = size_of::<f32>();
-/// A tile of inputs with the origins of its rows, and one of gates or weights.
-const TILES: usize = FLOAT * (TILE * PITCH + TILE * PANEL + TILE * 3);
+/// Rows of which a tile of two panels' gradients or weights has room for 32.
+const LINES: usize = 32;
+/// A tile of inputs with the origins of its rows, and one of gates or weights of two panels.
+const TILES: usize = FLOAT * (LINES * PITCH + LINES * 2 * PANEL + TILE * 3);
+/// The same, or all gates of a chunk, whose biases' gradients are summed.
+const WEIGHTS_TILES: usize = if TILES > BIAS_TILE { TILES } else { BIAS_TILE };
+const BIAS_TILE: usize = FLOAT * TILE * 2 * PANEL;
 /// A tile of gates, and one of weights, exchanged.
 const BACK_TILES: usize = FLOAT * (PANEL * ROWS + PANEL * (TILE + 1));
+/// Threads that read ahead for the one that sums squares.
+const NORM_THREADS: usize = 256;
 
 /// A kernel that goes through time, of blocks with some rows of a slab each.
 #[derive(Clone, Copy)]
@@ -99,10 +106,10 @@ fn backward_kernel(layout: &Layout, masked: bool, spread: bool) -> (Through, usi
 /// steps, if the GPU has room for the blocks and the sums fit into [`MOST_SUMS`], else 1. `steps`: those of
 /// the longest slab.
 pub(super) fn pieces(gpu: &Gpu, layout: &Layout, slabs: usize, steps: usize) -> usize {
-    let tiles = layout.columns().div_ceil(TILE) + 1;
+    let (pairs, tiles) = (layout.panels.div_ceil(2), layout.columns().div_ceil(TILE));
     let chunks = chunks(steps);
     let bytes = slabs * chunks * layout.len() * FLOAT;
-    let has_room = gpu.has_room_for(slabs * layout.panels * tiles, 4) && bytes <= MOST_SUMS;
+    let has_room = gpu.has_room_for(slabs * pairs * tiles, 2) && bytes <= MOST_SUMS;
     if has_room { chunks } else { 1 }
 }
 
@@ -139,17 +146,22 @@ impl Launches<'_> {
         self.gpu.launch(kernel.name, [blocks, 1, 1], threads, shared, step)
     }
 
+    /// Two panels each; the last may be alone.
+    fn pairs(&self) -> usize {
+        self.layout.panels.div_ceil(2)
+    }
+
     /// Products with the different tokens.
     pub(super) fn project_tokens(&self, step: &StepArguments) -> Result<()> {
-        let grid = [(step.tokens_count as usize).div_ceil(TILE), 1, self.layout.panels];
+        let grid = [(step.tokens_count as usize).div_ceil(TILE), 1, self.pairs()];
         self.gpu.launch("project_tokens", grid, 128, TILES, step)
     }
 
     /// The logits of slabs; in training also the gradients of the dense layer.
     pub(super) fn forward(&self, step: &StepArguments, steps: usize) -> Result<()> {
-        let (slabs, panels) = (step.slab_count as usize, self.layout.panels);
+        let slabs = step.slab_count as usize;
         if step.table == 0 {
-            let grid = [steps.div_ceil(CHUNK), slabs, panels];
+            let grid = [steps.div_ceil(CHUNK), slabs, self.pairs()];
             self.gpu.launch("project_rows", grid, 128, TILES, step)?;
         }
         let (masked, spread) = (step.state_gates > 0, self.spreads(step));
@@ -159,7 +171,7 @@ impl Launches<'_> {
 
     /// The gradients of slabs, added to those of the step.
     pub(super) fn backward(&self, step: &StepArguments, steps: usize) -> Result<()> {
-        let (slabs, panels) = (step.slab_count as usize, self.layout.panels);
+        let slabs = step.slab_count as usize;
         let (width, columns) = (self.layout.width(), self.layout.columns());
         let (masked, spread) = (step.state_gates > 0, self.spreads(step));
         self.through(backward_kernel(&self.layout, masked, spread), step)?;
@@ -169,8 +181,8 @@ impl Launches<'_> {
             0 => ("weights_rows", 1),
             gates => ("weights_rows_masked", gates as usize),
         };
-        let grid = [slabs * pieces, panels * gates, tiles + 1];
-        self.gpu.launch(name, grid, 128, TILES, step)?;
+        let grid = [slabs * (pieces + 1), self.pairs() * gates, tiles];
+        self.gpu.launch(name, grid, 128, WEIGHTS_TILES, step)?;
         let all = self.layout.len().div_ceil(256);
         if pieces > 1 {
             self.gpu.launch("add_pieces", [all, slabs, 1], 256, 0, step)?;
@@ -178,7 +190,7 @@ impl Launches<'_> {
         self.gpu.launch("add_up", [all, 1, 1], 256, 0, step)?;
         let tokens = [step.tokens_count as usize, 1, 1];
         match (step.table, step.tokens_count) {
-            (1, _) => self.gpu.launch("scatter_gates", tokens, width, 0, step),
+            (1, _) => self.gpu.launch("scatter_gates", tokens, 4 * width, 0, step),
             (_, 0) => Ok(()),
             _ => {
                 let tiles = self.layout.input_width().div_ceil(TILE);
@@ -196,7 +208,7 @@ impl Launches<'_> {
             return Ok(());
         }
         let (chunks, tiles) = (token_chunks(tokens), self.layout.features.div_ceil(TILE));
-        self.gpu.launch("weights_tokens", [chunks, self.layout.panels, tiles], 128, TILES, step)?;
+        self.gpu.launch("weights_tokens", [chunks, self.pairs(), tiles], 128, TILES, step)?;
         let all = [self.layout.len().div_ceil(256), 1, 1];
         self.gpu.launch("add_tokens", all, 256, 0, step)?;
         let grid = [tokens.div_ceil(ROWS), self.layout.input_width().div_ceil(TILE), 1];
@@ -216,7 +228,8 @@ impl Launches<'_> {
         let vectors = tokens * self.layout.input_width();
         let blocks = [self.layout.len().div_ceil(BLOCK) + vectors.div_ceil(BLOCK), 1, 1];
         self.gpu.launch("squares", blocks, 32, 32 * size_of::<f64>(), step)?;
-        self.gpu.launch("gradient_norm", [1; 3], 32, 0, step)?;
+        let ahead = NORM_THREADS * size_of::<f64>();
+        self.gpu.launch("gradient_norm", [1; 3], NORM_THREADS, ahead, step)?;
         self.gpu.launch("update", all, 256, 0, step)?;
         if step.vocabulary == 0 {
             return Ok(());

@@ -106,6 +106,12 @@ DEVICE Rows rows_of(const Step& s, u32 slab) {
   return {found, s.offsets + found.offsets};
 }
 
+// Eight values of shared memory, at a multiple of four.
+DEVICE void read_eight(const float* at, float (&to)[8]) {
+  const float4 low = reinterpret_cast<const float4*>(at)[0], high = reinterpret_cast<const float4*>(at)[1];
+  to[0] = low.x, to[1] = low.y, to[2] = low.z, to[3] = low.w, to[4] = high.x, to[5] = high.y, to[6] = high.z, to[7] = high.w;
+}
+
 // The weights of one thread of the kernels that go through time, four at a time: KEPT of them in registers, the rest
 // elsewhere, `pitch` apart.
 template <int KEPT>

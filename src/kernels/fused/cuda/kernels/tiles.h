@@ -84,24 +84,31 @@ DEVICE void find_origins(const From& from, Origin* origins) {
   __syncthreads();
 }
 
-// Hands on 64 columns of the rows of a tile, as a gate sees them; 0 beyond the rows, and from `columns` on. Each of
-// 128 threads has one column of every other row. Eight values are on their way at a time.
-template <class From, class Put>
-DEVICE void read_tile(const From& from, const Origin* origins, u32 column, u32 columns, u32 gate, const Put& put) {
-  const u32 k = threadIdx.x % TILE, half = threadIdx.x / TILE;
-  for (u32 first = 0; first < TILE / 2; first += 8) {
-    float found[8];
+// Copies COUNT values, which 128 threads share. Eight are on their way at a time: a value that is put may hide from the
+// compiler that the next one can be read already.
+template <u32 COUNT, class Value, class Get, class Put>
+DEVICE void copy(const Get& get, const Put& put) {
+  for (u32 from = threadIdx.x; from < COUNT; from += 8 * 128) {
+    Value found[8];
 #pragma unroll
-    for (u32 i = 0; i < 8; i++) {
-      const u32 row = (first + i) * 2 + half;
-      const float* at = row < from.count && column + k < columns ? from.source(origins[row], column + k) : nullptr;
-      found[i] = at ? *at : 0.0f;
-    }
+    for (u32 n = 0; n < 8; n++)
+      if (from + n * 128 < COUNT) found[n] = get(from + n * 128);
 #pragma unroll
-    for (u32 i = 0; i < 8; i++) {
-      const u32 row = (first + i) * 2 + half;
-      if (from.is_masked() && row < from.count && column + k < columns) found[i] *= from.mask(origins[row], column + k, gate);
-      put(row, k, found[i]);
-    }
+    for (u32 n = 0; n < 8; n++)
+      if (from + n * 128 < COUNT) put(from + n * 128, found[n]);
   }
+}
+
+// Hands on COLUMNS columns of `count` rows of a tile from `base` on, as a gate sees them; 0 beyond the rows, and from
+// `columns` on.
+template <u32 ROWS_OF_TILE, u32 COLUMNS, class From, class Put>
+DEVICE void read_tile(const From& from, const Origin* origins, u32 base, u32 column, u32 columns, u32 gate, const Put& put) {
+  copy<ROWS_OF_TILE * COLUMNS, float>(
+      [&](u32 i) {
+        const u32 row = base + i / COLUMNS, k = column + i % COLUMNS;
+        if (row >= from.count || k >= columns) return 0.0f;
+        const float* at = from.source(origins[row], k);
+        return !at ? 0.0f : from.is_masked() ? *at * from.mask(origins[row], k, gate) : *at;
+      },
+      [&](u32 i, float value) { put(i / COLUMNS, i % COLUMNS, value); });
 }

@@ -13,25 +13,30 @@ DEVICE void back_panel(const From& from, const float4* gates, u32 panel, u32 row
   float* d_gates = pool();
   float* weights = d_gates + PANEL * ROWS;
   const u32 own = threadIdx.x % TILE, first = threadIdx.x / TILE * 8;
+  const float4 none = {0.0f, 0.0f, 0.0f, 0.0f};
   __syncthreads();
-  for (u32 i = threadIdx.x; i < ROWS * GROUP; i += blockDim.x) {
-    float4 found = {0.0f, 0.0f, 0.0f, 0.0f};
-    const u32 r = i / GROUP, n = i % GROUP;
-    if (row + r < from.count) found = gates[(u64)(from.first() + row + r) * width_of(s) + panel * GROUP + n];
-    d_gates[n * ROWS + r] = found.x, d_gates[(GROUP + n) * ROWS + r] = found.y;
-    d_gates[(2 * GROUP + n) * ROWS + r] = found.z, d_gates[(3 * GROUP + n) * ROWS + r] = found.w;
-  }
-  for (u32 i = threadIdx.x; i < PANEL * TILE; i += blockDim.x) {
-    const u32 q = i % PANEL, k = i / PANEL;
-    weights[q * BACK_PITCH + k] = column + k < s.features ? s.packed[weight_at(s, panel, column + k) + q] : 0.0f;
-  }
+  copy<ROWS * GROUP, float4>(
+      [&](u32 i) {
+        const u32 r = row + i / GROUP;
+        return r < from.count ? gates[(u64)(from.first() + r) * width_of(s) + panel * GROUP + i % GROUP] : none;
+      },
+      [&](u32 i, float4 found) {
+        float* to = d_gates + i % GROUP * ROWS + i / GROUP;
+        to[0] = found.x, to[GROUP * ROWS] = found.y, to[2 * GROUP * ROWS] = found.z, to[3 * GROUP * ROWS] = found.w;
+      });
+  copy<PANEL * TILE, float>(
+      [&](u32 i) { return column + i / PANEL < s.features ? s.packed[weight_at(s, panel, column + i / PANEL) + i % PANEL] : 0.0f; },
+      [&](u32 i, float weight) { weights[i % PANEL * BACK_PITCH + i / PANEL] = weight; });
   __syncthreads();
 #pragma unroll
   for (int m = 0; m < 8; m++) sum[m] = 0.0f;
+#pragma unroll 4
   for (u32 q = q0; q < q0 + terms; q++) {
     const float w = weights[q * BACK_PITCH + own];
+    float d[8];
+    read_eight(d_gates + q * ROWS + first, d);
 #pragma unroll
-    for (int m = 0; m < 8; m++) sum[m] = fmaf(d_gates[q * ROWS + first + m], w, sum[m]);
+    for (int m = 0; m < 8; m++) sum[m] = fmaf(d[m], w, sum[m]);
   }
 }
 
@@ -87,20 +92,29 @@ KERNEL(back_rows, 128, 1) {
   }
 }
 
-// The gates' gradients of each token's row-steps, added in their order. Grid: tokens.
-KERNEL(scatter_gates, 112, 1) {
-  const u32 token = blockIdx.x, unit = threadIdx.x, width = width_of(s);
-  float4* to = s.d_products + (u64)token * width + unit;
-  float4 sum = *to;
-  const u32 end = s.firsts[token + 1];
-  for (u32 i = s.firsts[token]; i < end; i += 8) {
-    float4 d[8];
+// The gates' gradients of each token's row-steps, added in their order: one value a thread. A frequent token has
+// thousands of them, so 32 are on their way at a time, and the numbers of the next 32. Grid: tokens.
+KERNEL(scatter_gates, 448, 1) {
+  constexpr u32 SOME = 32;
+  const u32 pitch = 4 * width_of(s), end = s.firsts[blockIdx.x + 1];
+  float* to = reinterpret_cast<float*>(s.d_products) + (u64)blockIdx.x * pitch + threadIdx.x;
+  const float* gates = reinterpret_cast<const float*>(s.gates) + threadIdx.x;
+  float sum = *to;
+  u32 i = s.firsts[blockIdx.x], numbers[SOME];
 #pragma unroll
-    for (u32 n = 0; n < 8; n++)
-      if (i + n < end) d[n] = s.gates[(u64)s.occurrences[i + n] * width + unit];
+  for (u32 n = 0; n < SOME; n++) numbers[n] = i + n < end ? s.occurrences[i + n] : 0;
+  while (i < end) {
+    const u32 some = end - i < SOME ? end - i : SOME;
+    float found[SOME];
 #pragma unroll
-    for (u32 n = 0; n < 8; n++)
-      if (i + n < end) sum.x += d[n].x, sum.y += d[n].y, sum.z += d[n].z, sum.w += d[n].w;
+    for (u32 n = 0; n < SOME; n++)
+      if (n < some) found[n] = gates[(u64)numbers[n] * pitch];
+    i += some;
+#pragma unroll
+    for (u32 n = 0; n < SOME; n++) numbers[n] = i + n < end ? s.occurrences[i + n] : 0;
+#pragma unroll
+    for (u32 n = 0; n < SOME; n++)
+      if (n < some) sum += found[n];
   }
   *to = sum;
 }

@@ -65,13 +65,20 @@ KERNEL(squares, 32, 1) {
   if (lane == 0) s.squares[blockIdx.x] = lanes[0];
 }
 
-// One thread.
-KERNEL(gradient_norm, 32, 1) {
-  if (threadIdx.x != 0) return;
+// One thread adds, the others read ahead. Shared: a number each.
+KERNEL(gradient_norm, 256, 1) {
+  double* ahead = reinterpret_cast<double*>(pool());
   const u64 blocks = (s.len + BLOCK - 1) / BLOCK + ((u64)s.tokens_count * s.input_width + BLOCK - 1) / BLOCK;
   double sum = 0.0;
-  for (u64 i = 0; i < blocks; i++) sum += s.squares[i];
-  *s.norm = (float)sqrt(sum);
+  for (u64 from = 0; from < blocks; from += blockDim.x) {
+    const u64 some = blocks - from < blockDim.x ? blocks - from : blockDim.x;
+    if (threadIdx.x < some) ahead[threadIdx.x] = s.squares[from + threadIdx.x];
+    __syncthreads();
+    if (threadIdx.x == 0)
+      for (u64 i = 0; i < some; i++) sum += ahead[i];
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) *s.norm = (float)sqrt(sum);
 }
 
 // A gradient as the optimizer sees it.

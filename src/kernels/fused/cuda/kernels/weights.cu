@@ -1,126 +1,141 @@
 // The gradients of weights: sums over row-steps, or over different tokens, of inputs times the gates' gradients.
 //
 // Each sum is a chain from the last row to the first of a chunk, from 0; the chunks are added up in order. A block
-// has 64 columns of inputs and one panel. A thread has 8 columns and one unit: of all gates, or, where masks make
-// each gate see other inputs, of one.
+// has 64 columns of inputs and two panels. A thread has 8 columns and two units, of one panel each: of all gates, or,
+// where masks make each gate see other inputs, of one.
 #include "tiles.h"
 
 constexpr u32 WEIGHTS_PITCH = TILE + 4;
+constexpr u32 LINES = 32;        // rows at a time
+constexpr u32 UNITS = 2 * GROUP; // of two panels
 
-// Shared: inputs [64 rows][64 columns], gradients [64 rows][16 units][N].
+// Shared: inputs [LINES][64 columns], gradients [LINES][UNITS][N].
 template <int N>
 struct Product {
-  float total[8][N], sum[8][N];
+  float total[8][2 * N], sum[8][2 * N];
   float* inputs;
   float* d_gates;
   Origin* origins;
 
   DEVICE_METHOD void begin() {
-    inputs = pool(), d_gates = inputs + TILE * WEIGHTS_PITCH;
-    origins = reinterpret_cast<Origin*>(d_gates + TILE * PANEL);
+    inputs = pool(), d_gates = inputs + LINES * WEIGHTS_PITCH;
+    origins = reinterpret_cast<Origin*>(d_gates + LINES * UNITS * 4);
 #pragma unroll
     for (int k = 0; k < 8; k++)
 #pragma unroll
-      for (int n = 0; n < N; n++) total[k][n] = 0.0f;
+      for (int n = 0; n < 2 * N; n++) total[k][n] = 0.0f;
     clear();
   }
   DEVICE_METHOD void clear() {
 #pragma unroll
     for (int k = 0; k < 8; k++)
 #pragma unroll
-      for (int n = 0; n < N; n++) sum[k][n] = 0.0f;
+      for (int n = 0; n < 2 * N; n++) sum[k][n] = 0.0f;
+  }
+  DEVICE_METHOD void row(u32 at) {
+    const u32 unit = threadIdx.x % GROUP, first = threadIdx.x / GROUP * 8;
+    float x[8], d[2 * N];
+    read_eight(inputs + at * WEIGHTS_PITCH + first, x);
+#pragma unroll
+    for (int u = 0; u < 2; u++) {
+      const u32 place = at * UNITS + u * GROUP + unit;
+      if constexpr (N == 4) {
+        const float4 found = reinterpret_cast<const float4*>(d_gates)[place];
+        d[u * N] = found.x, d[u * N + 1] = found.y, d[u * N + 2] = found.z, d[u * N + 3] = found.w;
+      } else {
+        d[u] = d_gates[place];
+      }
+    }
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+#pragma unroll
+      for (int n = 0; n < 2 * N; n++) sum[k][n] = fmaf(x[k], d[n], sum[k][n]);
   }
   // Goes on with a tile of rows, from the last to the first.
   template <class From>
   DEVICE_METHOD void tile(const From& from, const float4* gates, u32 panel, u32 column, u32 columns, u32 gate) {
     const Step& s = from.s;
-    const u32 unit = threadIdx.x % GROUP, first = threadIdx.x / GROUP * 8;
+    const float4 none = {0.0f, 0.0f, 0.0f, 0.0f};
     find_origins(from, origins);
-    read_tile(from, origins, column, columns, gate, [&](u32 row, u32 k, float value) { inputs[row * WEIGHTS_PITCH + k] = value; });
-    float4 found[8];
-#pragma unroll
-    for (u32 n = 0; n < 8; n++) {
-      const u32 i = n * 128 + threadIdx.x;
-      if (i < from.count * GROUP) found[n] = gates[(u64)(from.first() + i / GROUP) * width_of(s) + panel * GROUP + i % GROUP];
-    }
-#pragma unroll
-    for (u32 n = 0; n < 8; n++) {
-      const u32 i = n * 128 + threadIdx.x;
-      if (i >= from.count * GROUP) continue;
-      if constexpr (N == 4) reinterpret_cast<float4*>(d_gates)[i] = found[n];
-      else d_gates[i] = gate == 0 ? found[n].x : gate == 1 ? found[n].y : gate == 2 ? found[n].z : found[n].w;
-    }
-    __syncthreads();
-    for (u32 row = from.count; row-- > 0;) {
-      const float4* at = reinterpret_cast<const float4*>(inputs + row * WEIGHTS_PITCH + first);
-      const float4 low = at[0], high = at[1];
-      const float x[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-      float d[N];
-      if constexpr (N == 4) {
-        const float4 found = reinterpret_cast<const float4*>(d_gates)[row * GROUP + unit];
-        d[0] = found.x, d[1] = found.y, d[2] = found.z, d[3] = found.w;
+    for (u32 part = (from.count + LINES - 1) / LINES; part-- > 0;) {
+      const u32 base = part * LINES, count = from.count - base < LINES ? from.count - base : LINES;
+      read_tile<LINES, TILE>(from, origins, base, column, columns, gate, [&](u32 row, u32 k, float value) { inputs[row * WEIGHTS_PITCH + k] = value; });
+      copy<LINES * UNITS, float4>(
+          [&](u32 i) {
+            const u32 of = panel * GROUP + i % UNITS;
+            return i / UNITS < count && of < width_of(s) ? gates[(u64)(from.first() + base + i / UNITS) * width_of(s) + of] : none;
+          },
+          [&](u32 i, float4 found) {
+            if constexpr (N == 4) reinterpret_cast<float4*>(d_gates)[i] = found;
+            else d_gates[i] = gate == 0 ? found.x : gate == 1 ? found.y : gate == 2 ? found.z : found.w;
+          });
+      __syncthreads();
+      if (count == LINES) {
+#pragma unroll 4
+        for (u32 at = LINES; at-- > 0;) row(at);
       } else {
-        d[0] = d_gates[row * GROUP + unit];
+        for (u32 at = count; at-- > 0;) row(at);
       }
-#pragma unroll
-      for (int k = 0; k < 8; k++)
-#pragma unroll
-        for (int n = 0; n < N; n++) sum[k][n] = fmaf(x[k], d[n], sum[k][n]);
+      __syncthreads();
     }
-    __syncthreads();
   }
   DEVICE_METHOD void add() {
 #pragma unroll
     for (int k = 0; k < 8; k++)
 #pragma unroll
-      for (int n = 0; n < N; n++) total[k][n] += sum[k][n];
+      for (int n = 0; n < 2 * N; n++) total[k][n] += sum[k][n];
     clear();
   }
   DEVICE_METHOD void store(const Step& s, float* to, u32 panel, u32 column, u32 columns, u32 gate) const {
     const u32 unit = threadIdx.x % GROUP, first = threadIdx.x / GROUP * 8;
 #pragma unroll
     for (int k = 0; k < 8; k++) {
-      if (column + first + k >= columns) continue;
-      float* at = to + weight_at(s, panel, column + first + k) + unit;
 #pragma unroll
-      for (int n = 0; n < N; n++) at[(N == 4 ? n : gate) * GROUP] = total[k][n];
+      for (int u = 0; u < 2; u++) {
+        if (column + first + k >= columns || panel + u >= s.panels) continue;
+        float* at = to + weight_at(s, panel + u, column + first + k) + unit;
+#pragma unroll
+        for (int n = 0; n < N; n++) at[(N == 4 ? n : gate) * GROUP] = total[k][u * N + n];
+      }
     }
   }
 };
 
-// The gradient of a panel's bias: over the time steps from the last to the first, the rows of each in their order. A
-// thread has one gate of one unit.
+// The gradient of two panels' biases: over the time steps from the last to the first, the rows of each in their order.
+// A thread has one gate of one unit.
 DEVICE void bias_of_rows(const Step& s, u32 number, u32 panel) {
-  const u32 gate = threadIdx.x / GROUP, unit = panel * GROUP + threadIdx.x % GROUP;
+  const u32 of = threadIdx.x / PANEL, gate = threadIdx.x % PANEL / GROUP, unit = threadIdx.x % GROUP;
   float4* tile = reinterpret_cast<float4*>(pool());
+  const float4 none = {0.0f, 0.0f, 0.0f, 0.0f};
   float sum = 0.0f;
   for (u32 chunk = (s.slabs[number].steps + CHUNK - 1) / CHUNK; chunk-- > 0;) {
     const RowSteps from = row_steps(s, number, chunk);
     __syncthreads();
-#pragma unroll
-    for (u32 n = 0; n < 8; n++) {
-      const u32 i = n * 128 + threadIdx.x;
-      if (i < from.count * GROUP) tile[i] = s.gates[(u64)(from.first() + i / GROUP) * width_of(s) + panel * GROUP + i % GROUP];
-    }
+    copy<TILE * UNITS, float4>(
+        [&](u32 i) {
+          const u32 column = panel * GROUP + i % UNITS;
+          return i / UNITS < from.count && column < width_of(s) ? s.gates[(u64)(from.first() + i / UNITS) * width_of(s) + column] : none;
+        },
+        [&](u32 i, float4 found) { tile[i] = found; });
     __syncthreads();
-    if (gate >= 4) continue;
     const u32* offsets = from.rows.offsets;
     const u32 last = from.start + CHUNK < from.rows.slab.steps ? from.start + CHUNK : from.rows.slab.steps;
     for (u32 t = last; t-- > from.start;)
       for (u32 i = offsets[t] - offsets[from.start]; i < offsets[t + 1] - offsets[from.start]; i++)
-        sum += reinterpret_cast<const float*>(tile + i * GROUP + unit % GROUP)[gate];
+        sum += reinterpret_cast<const float*>(tile + i * UNITS + of * GROUP + unit)[gate];
   }
-  if (gate < 4) s.slab_gradients[(u64)number * s.len + bias_at(s) + panel * PANEL + gate * GROUP + unit % GROUP] = sum;
+  if (panel + of < s.panels) s.slab_gradients[(u64)number * s.len + bias_at(s) + (panel + of) * PANEL + gate * GROUP + unit] = sum;
 }
 
 template <int N>
 DEVICE void weights_of_rows(const Step& s, u32 panel, u32 gate) {
-  const u32 number = blockIdx.x / s.pieces, piece = blockIdx.x % s.pieces;
-  if (blockIdx.z + 1 == gridDim.z) {
-    if (piece == 0 && gate == 0) bias_of_rows(s, number, panel);
+  // The biases' blocks take longest, and come first.
+  const u32 number = blockIdx.x / (s.pieces + 1), place = blockIdx.x % (s.pieces + 1);
+  if (place == 0) {
+    if (blockIdx.z == 0 && gate == 0) bias_of_rows(s, number, panel);
     return;
   }
-  const u32 columns = columns_of(s), column = (s.table ? s.features : 0) + blockIdx.z * TILE;
+  const u32 columns = columns_of(s), column = (s.table ? s.features : 0) + blockIdx.z * TILE, piece = place - 1;
   const u32 chunks = (s.slabs[number].steps + CHUNK - 1) / CHUNK;
   // With pieces, a chunk each; else all of them, from the last to the first.
   if (s.pieces > 1 && piece >= chunks) return;
@@ -132,14 +147,14 @@ DEVICE void weights_of_rows(const Step& s, u32 panel, u32 gate) {
     product.tile(row_steps(s, number, chunk), s.gates, panel, column, columns, gate);
     product.add();
   }
-  float* to = s.pieces > 1 ? s.chunk_sums + (u64)blockIdx.x * s.len : s.slab_gradients + (u64)number * s.len;
+  float* to = s.pieces > 1 ? s.chunk_sums + (u64)(number * s.pieces + piece) * s.len : s.slab_gradients + (u64)number * s.len;
   product.store(s, to, panel, column, columns, gate);
 }
 
-// Grid: slabs and their pieces, panels, tiles of columns and the bias.
-KERNEL(weights_rows, 128, 1) { weights_of_rows<4>(s, blockIdx.y, 0); }
-// Grid: slabs and their pieces, panels and gates, tiles of columns and the bias.
-KERNEL(weights_rows_masked, 128, 1) { weights_of_rows<1>(s, blockIdx.y / 4, blockIdx.y % 4); }
+// Grid: slabs' biases and pieces, pairs of panels, tiles of columns.
+KERNEL(weights_rows, 128, 2) { weights_of_rows<4>(s, blockIdx.y * 2, 0); }
+// Grid: slabs' biases and pieces, pairs of panels and gates, tiles of columns.
+KERNEL(weights_rows_masked, 128, 3) { weights_of_rows<1>(s, blockIdx.y / 4 * 2, blockIdx.y % 4); }
 
 // Whether a weight's gradient comes from the tokens.
 DEVICE bool is_of_tokens(const Step& s, u32 at) { return at < bias_at(s) && at / PANEL % columns_of(s) < s.features; }
@@ -164,16 +179,16 @@ KERNEL(add_pieces, 256, 1) {
   s.slab_gradients[(u64)blockIdx.y * s.len + at] = sum;
 }
 
-// Of a chunk of tokens, which is two tiles; the later one comes first. Grid: chunks, panels, tiles of columns.
-KERNEL(weights_tokens, 128, 1) {
-  const u32 column = blockIdx.z * TILE, start = blockIdx.x * TOKEN_CHUNK;
+// Of a chunk of tokens, which is two tiles; the later one comes first. Grid: chunks, pairs of panels, tiles of columns.
+KERNEL(weights_tokens, 128, 3) {
+  const u32 column = blockIdx.z * TILE, start = blockIdx.x * TOKEN_CHUNK, panel = blockIdx.y * 2;
   Product<4> product;
   product.begin();
   if (start + TILE < s.tokens_count)
-    product.tile(some_tokens(s, start + TILE, TILE), s.d_products, blockIdx.y, column, s.features, 0);
-  product.tile(some_tokens(s, start, TILE), s.d_products, blockIdx.y, column, s.features, 0);
+    product.tile(some_tokens(s, start + TILE, TILE), s.d_products, panel, column, s.features, 0);
+  product.tile(some_tokens(s, start, TILE), s.d_products, panel, column, s.features, 0);
   product.add();
-  product.store(s, s.chunk_sums + (u64)blockIdx.x * s.len, blockIdx.y, column, s.features, 0);
+  product.store(s, s.chunk_sums + (u64)blockIdx.x * s.len, panel, column, s.features, 0);
 }
 
 // The sums of the chunks of tokens, in their order.

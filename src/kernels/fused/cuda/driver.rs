@@ -95,7 +95,6 @@ functions! {
     free = "cuMemFree_v2" (u64);
     upload = "cuMemcpyHtoDAsync_v2" (u64, *const c_void, usize, Handle);
     download = "cuMemcpyDtoHAsync_v2" (*mut c_void, u64, usize, Handle);
-    fill = "cuMemsetD8Async" (u64, u8, usize, Handle);
     module_load = "cuModuleLoadData" (*mut Handle, *const c_void);
     module_unload = "cuModuleUnload" (Handle);
     function = "cuModuleGetFunction" (*mut Handle, Handle, *const c_char);

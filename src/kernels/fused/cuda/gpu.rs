@@ -320,16 +320,6 @@ impl Buffer {
         self.gpu.wait()?;
         Ok(values)
     }
-
-    /// Sets the first bytes to one value.
-    pub(super) fn fill(&self, value: u8, bytes: usize) -> Result<()> {
-        assert!(bytes <= self.bytes);
-        self.gpu.enter()?;
-        let driver = &self.gpu.driver;
-        // SAFETY: the lengths were compared.
-        let status = unsafe { (driver.fill)(self.address, value, bytes, self.gpu.stream) };
-        driver.checked("clear memory", status)
-    }
 }
 
 impl Drop for Buffer {

@@ -8,7 +8,6 @@ use anyhow::Result;
 
 /// As `step.h` has it.
 const TILE: usize = 64;
-const PITCH: usize = TILE + 4;
 const ROWS: usize = GROUP;
 const CHUNK: usize = 4;
 const TOKEN_CHUNK: usize = 128;
@@ -17,13 +16,10 @@ const GATES_PITCH: usize = PANEL + GROUP;
 /// Memory in bytes for sums that are added up afterwards, at most.
 pub(super) const MOST_SUMS: usize = 256 << 20;
 const FLOAT: usize = size_of::<f32>();
-/// Rows of which a tile of two panels' gradients or weights has room for 32.
-const LINES: usize = 32;
-/// A tile of inputs with the origins of its rows, and one of gates or weights of two panels.
-const TILES: usize = FLOAT * (LINES * PITCH + LINES * 2 * PANEL + TILE * 3);
-/// The same, or all gates of a chunk, whose biases' gradients are summed.
-const WEIGHTS_TILES: usize = if TILES > BIAS_TILE { TILES } else { BIAS_TILE };
-const BIAS_TILE: usize = FLOAT * TILE * 2 * PANEL;
+/// Two stages of 32 columns of inputs and of two panels' weights, with the origins of the rows.
+const PROJECT_TILES: usize = FLOAT * (2 * (TILE * 36 + 32 * 2 * PANEL) + TILE * 3);
+/// A tile of inputs and of two panels' gates, with the origins of its rows and of the next tile's.
+const WEIGHTS_TILES: usize = FLOAT * (TILE * TILE + TILE * 2 * PANEL + 2 * TILE * 3);
 /// A tile of gates, and one of weights, exchanged.
 const BACK_TILES: usize = FLOAT * (PANEL * ROWS + PANEL * (TILE + 1));
 /// Threads that read ahead for the one that sums squares.
@@ -47,7 +43,7 @@ const FORWARD: [&[Through]; 7] = [
     &[through("forward_1_by_2", 2, 0), through("forward_1_by_4", 4, 0)],
     &[through("forward_2_by_2", 2, 0), through("forward_2_by_4", 4, 0)],
     &[through("forward_3_by_2", 2, 0), through("forward_3_by_4", 4, 0)],
-    &[through("forward_4_by_2", 2, 0), through("forward_4_by_4", 4, 0)],
+    &[through("forward_4_by_2", 2, 0), through("forward_4_by_4", 4, 1)],
     &[through("forward_5_by_2", 2, 0)],
     &[through("forward_6_by_2", 2, 0)],
     &[through("forward_7_by_2", 2, 12)],
@@ -154,7 +150,7 @@ impl Launches<'_> {
     /// Products with the different tokens.
     pub(super) fn project_tokens(&self, step: &StepArguments) -> Result<()> {
         let grid = [(step.tokens_count as usize).div_ceil(TILE), 1, self.pairs()];
-        self.gpu.launch("project_tokens", grid, 128, TILES, step)
+        self.gpu.launch("project_tokens", grid, 128, PROJECT_TILES, step)
     }
 
     /// The logits of slabs; in training also the gradients of the dense layer.
@@ -162,7 +158,7 @@ impl Launches<'_> {
         let slabs = step.slab_count as usize;
         if step.table == 0 {
             let grid = [steps.div_ceil(CHUNK), slabs, self.pairs()];
-            self.gpu.launch("project_rows", grid, 128, TILES, step)?;
+            self.gpu.launch("project_rows", grid, 128, PROJECT_TILES, step)?;
         }
         let (masked, spread) = (step.state_gates > 0, self.spreads(step));
         self.through(forward_kernel(&self.layout, masked, spread), step)?;
@@ -177,17 +173,16 @@ impl Launches<'_> {
         self.through(backward_kernel(&self.layout, masked, spread), step)?;
         let columns = if step.table == 1 { columns - self.layout.features } else { columns };
         let (pieces, tiles) = (step.pieces as usize, columns.div_ceil(TILE));
-        let (name, gates) = match step.state_gates {
-            0 => ("weights_rows", 1),
-            gates => ("weights_rows_masked", gates as usize),
+        let gates = step.state_gates.max(1) as usize;
+        let name = match (gates > 1, pieces > 1) {
+            (false, false) => "weights_rows",
+            (false, true) => "weights_pieces",
+            (true, false) => "weights_rows_masked",
+            (true, true) => "weights_pieces_masked",
         };
         let grid = [slabs * (pieces + 1), self.pairs() * gates, tiles];
         self.gpu.launch(name, grid, 128, WEIGHTS_TILES, step)?;
-        let all = self.layout.len().div_ceil(256);
-        if pieces > 1 {
-            self.gpu.launch("add_pieces", [all, slabs, 1], 256, 0, step)?;
-        }
-        self.gpu.launch("add_up", [all, 1, 1], 256, 0, step)?;
+        self.gpu.launch("add_up", [self.layout.len().div_ceil(256), 1, 1], 256, 0, step)?;
         let tokens = [step.tokens_count as usize, 1, 1];
         match (step.table, step.tokens_count) {
             (1, _) => self.gpu.launch("scatter_gates", tokens, 4 * width, 0, step),
@@ -208,7 +203,13 @@ impl Launches<'_> {
             return Ok(());
         }
         let (chunks, tiles) = (token_chunks(tokens), self.layout.features.div_ceil(TILE));
-        self.gpu.launch("weights_tokens", [chunks, self.pairs(), tiles], 128, TILES, step)?;
+        self.gpu.launch(
+            "weights_tokens",
+            [chunks, self.pairs(), tiles],
+            128,
+            WEIGHTS_TILES,
+            step,
+        )?;
         let all = [self.layout.len().div_ceil(256), 1, 1];
         self.gpu.launch("add_tokens", all, 256, 0, step)?;
         let grid = [tokens.div_ceil(ROWS), self.layout.input_width().div_ceil(TILE), 1];
@@ -229,16 +230,11 @@ impl Launches<'_> {
         let blocks = [self.layout.len().div_ceil(BLOCK) + vectors.div_ceil(BLOCK), 1, 1];
         self.gpu.launch("squares", blocks, 32, 32 * size_of::<f64>(), step)?;
         let ahead = NORM_THREADS * size_of::<f64>();
-        self.gpu.launch("gradient_norm", [1; 3], NORM_THREADS, ahead, step)?;
-        self.gpu.launch("update", all, 256, 0, step)?;
-        if step.vocabulary == 0 {
-            return Ok(());
-        }
-        let tokens = [tokens.div_ceil(256), 1, 1];
+        let marking = [1 + tokens.div_ceil(NORM_THREADS), 1, 1];
+        self.gpu.launch("gradient_norm", marking, NORM_THREADS, ahead, step)?;
         let values = step.vocabulary as usize * self.layout.features;
-        self.gpu.launch("mark_tokens", tokens, 256, 0, step)?;
-        self.gpu.launch("update_embedding", [values.div_ceil(256), 1, 1], 256, 0, step)?;
-        self.gpu.launch("unmark_tokens", tokens, 256, 0, step)
+        let blocks = self.layout.len().div_ceil(256) + values.div_ceil(256);
+        self.gpu.launch("update", [blocks, 1, 1], 256, 0, step)
     }
 }
 

@@ -36,15 +36,6 @@ impl Room {
         Ok(address)
     }
 
-    /// The same, and sets all bytes to 0.
-    pub(super) fn zeros(&mut self, gpu: &Rc<Gpu>, bytes: usize) -> Result<Address> {
-        let address = self.hold(gpu, bytes)?;
-        if let Some(buffer) = &self.0 {
-            buffer.fill(0, bytes)?;
-        }
-        Ok(address)
-    }
-
     /// The first values that it holds.
     pub(super) fn get<T: bytemuck::Pod>(&self, count: usize) -> Result<Vec<T>> {
         match &self.0 {
@@ -73,7 +64,7 @@ pub(super) struct Kept {
     /// `[V, F]`
     pub(super) embedding: Room,
     pub(super) embedding_moments: Vec<Room>,
-    /// -1 for each token of the vocabulary.
+    /// When each token of the vocabulary was last in a step, and where: never.
     pub(super) slots: Room,
 }
 
@@ -129,8 +120,7 @@ pub(super) struct Sizes {
 }
 
 impl Workspace {
-    /// Makes room for the sums of a step with so many different tokens, which become 0. `table`: products
-    /// are computed once for each.
+    /// Makes room for the sums of a step with so many different tokens.
     pub(super) fn begin(
         &mut self,
         gpu: &Rc<Gpu>,
@@ -143,10 +133,10 @@ impl Workspace {
             step.products = self.products.hold(gpu, FLOAT * products)?;
         }
         if step.training == 1 {
-            step.gradient = self.gradient.zeros(gpu, FLOAT * layout.len())?;
-            step.d_vectors = self.d_vectors.zeros(gpu, FLOAT * vectors)?;
+            step.gradient = self.gradient.hold(gpu, FLOAT * layout.len())?;
+            step.d_vectors = self.d_vectors.hold(gpu, FLOAT * vectors)?;
             if step.table == 1 {
-                step.d_products = self.d_products.zeros(gpu, FLOAT * products)?;
+                step.d_products = self.d_products.hold(gpu, FLOAT * products)?;
                 let sums = token_chunks(tokens) * layout.len();
                 step.chunk_sums = self.chunk_sums.hold(gpu, FLOAT * sums)?;
             }

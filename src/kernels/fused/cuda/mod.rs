@@ -238,6 +238,7 @@ impl<'d> FusedCuda<'d> {
         rows: usize,
     ) -> Result<()> {
         let (examples, share) = (self.splits.get(split), 1.0 / rows as f32);
+        step.is_first = 1;
         for range in self.waves(slabs, step.input_gates > 0 && step.tokens_count > 0) {
             let objective = &self.settings.objective;
             let target = |row: u32| {
@@ -255,6 +256,7 @@ impl<'d> FusedCuda<'d> {
             if step.training == 1 {
                 self.launches().backward(step, wave.steps)?;
             }
+            step.is_first = 0;
         }
         Ok(())
     }
@@ -319,7 +321,7 @@ impl Engine for FusedCuda<'_> {
             kept.moments.push(room(&self.layout.pack(others))?);
             kept.embedding_moments.push(room(vectors)?);
         }
-        kept.slots.put(gpu, &vec![-1i32; self.vocabulary()])?;
+        kept.slots.put(gpu, &vec![0u64; self.vocabulary()])?;
         self.kept = kept;
         self.updates = state.step;
         self.waiting.forget();
@@ -348,6 +350,7 @@ impl Engine for FusedCuda<'_> {
         let mut told = self.gradients(step, logits)?;
         self.updates += 1;
         told.set_rule(&Rule::new(&self.settings.optimizer, self.updates, step.lr));
+        told.stamp = self.updates as u32;
         self.waiting.tell(&mut told);
         self.launches().update(&told)?;
         self.waiting.add(step.rows.len() * self.shape.outputs, told.penalises());

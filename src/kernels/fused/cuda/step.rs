@@ -79,12 +79,13 @@ pub(super) struct StepArguments {
     pub(super) input_gates: u32,
     pub(super) state_gates: u32,
     pub(super) pieces: u32,
+    pub(super) is_first: u32,
+    pub(super) stamp: u32,
     pub(super) table: u32,
     pub(super) training: u32,
     pub(super) loss: u32,
     pub(super) clip: u32,
     pub(super) rule: u32,
-    pub(super) keeps: u32,
     pub(super) loss_setting: f32,
     pub(super) beta_1: [f32; 2],
     pub(super) beta_2: [f32; 2],
@@ -119,7 +120,6 @@ impl StepArguments {
             vocabulary: vocabulary as u32,
             loss,
             clip,
-            keeps: settings.optimizer.moments() as u32,
             loss_setting,
             ..Self::default()
         }

@@ -38,6 +38,13 @@ constexpr u32 WARP = 32;
 constexpr size_t STACK = 128 << 10;
 enum class Waits { No, ForBlock, ForWarp };
 
+// A copy that was asked for, and is done when a thread waits for its group.
+struct Copy {
+  float* to;
+  const float* from;  // or null, for zeros
+  u32 bytes, group;
+};
+
 struct Fibre {
   ucontext_t context;
   std::unique_ptr<char[]> stack{new char[STACK]};
@@ -46,6 +53,8 @@ struct Fibre {
   Waits waits = Waits::No;
   u32 met[2] = {0, 0};  // barriers of its block and of its warp that it came to
   u32 exchanged = 0;
+  std::vector<Copy> copies;
+  u32 group = 0;
 };
 
 // What a warp's threads show each other; there are two of each, in turn, for those that are ahead.
@@ -111,7 +120,8 @@ UNWATCHED inline void entry() {
   for (;;) {
     fibre.thread = m.next++;
     fibre.waits = Waits::No;
-    fibre.met[0] = fibre.met[1] = fibre.exchanged = 0;
+    fibre.met[0] = fibre.met[1] = fibre.exchanged = fibre.group = 0;
+    fibre.copies.clear();
     departs(&m.start);
     (*m.kernel)();
     arrives(&m.end);
@@ -231,6 +241,23 @@ UNWATCHED inline float* memory() { return machine().pool; }
 inline void __syncthreads() { emulated::wait(emulated::Waits::ForBlock); }
 inline void __syncwarp() { emulated::wait(emulated::Waits::ForWarp); }
 DEVICE float* pool() { return emulated::memory(); }
+template <int BYTES>
+DEVICE void copy_later(float* to, const float* from, bool is_there) {
+  emulated::Fibre& fibre = *emulated::machine().now;
+  fibre.copies.push_back({to, is_there ? from : nullptr, BYTES, fibre.group});
+}
+DEVICE void end_group() { emulated::machine().now->group++; }
+template <int LEFT>
+DEVICE void wait_for_groups() {
+  emulated::Fibre& fibre = *emulated::machine().now;
+  size_t done = 0;
+  for (; done < fibre.copies.size() && fibre.copies[done].group + LEFT < fibre.group; done++) {
+    const emulated::Copy& copy = fibre.copies[done];
+    if (copy.from) memcpy(copy.to, copy.from, copy.bytes);
+    else memset(copy.to, 0, copy.bytes);
+  }
+  fibre.copies.erase(fibre.copies.begin(), fibre.copies.begin() + done);
+}
 DEVICE u32 bits_of(float x) {
   u32 bits;
   memcpy(&bits, &x, 4);

@@ -2,20 +2,26 @@
 // the states it keeps in registers.
 //
 // Each gate's sum goes on from what the input gave, over the states before, ascending. What the input gave is read one
-// time step ahead. Then a thread has one row's cell.
+// time step ahead, and its place two. Then a thread has one row's cell.
 #include "activation.h"
 #include "step.h"
 
-// What the input gave to a gate of R row-steps from `at` on, of which there are `count`; nothing to rows beyond.
+// Where what the input gave to R row-steps from `at` on stands, of which there are `count`: by their tokens where there
+// is a table, else one after the other.
 template <int R>
-DEVICE void read_inputs(const Step& s, u32 at, u32 row, u32 count, u32 value, float (&z)[R]) {
-  const u32 pitch = 4 * width_of(s);
-  const float* from = reinterpret_cast<const float*>(s.table ? s.products : s.gates) + value;
+DEVICE void find_inputs(const Step& s, u32 at, u32 row, u32 count, u32 (&places)[R]) {
 #pragma unroll
   for (int r = 0; r < R; r++) {
-    z[r] = 0.0f;
-    if (row + r < count) z[r] = from[(u64)(s.table ? s.numbers[at + row + r] : at + row + r) * pitch];
+    places[r] = at + row + r;
+    if (s.table && row + r < count) places[r] = s.numbers[at + row + r];
   }
+}
+// What it gave to a gate there; nothing to rows beyond.
+template <int R>
+DEVICE void read_inputs(const Step& s, const u32 (&places)[R], u32 row, u32 count, u32 value, float (&z)[R]) {
+  const float* from = reinterpret_cast<const float*>(s.table ? s.products : s.gates) + value;
+#pragma unroll
+  for (int r = 0; r < R; r++) z[r] = row + r < count ? from[(u64)places[r] * 4 * width_of(s)] : 0.0f;
 }
 
 // Adds the products with four states of R rows; with BOUND, only of those below `units`.
@@ -46,9 +52,8 @@ DEVICE void forward(const Step& s) {
   float* gates = states + 2 * seen * R * width;
   // Of the cell. R is at most 4.
   const u32 row = base + gate;
-  float* last = s.last + (u64)(number * ROWS + row) * width + unit;
-  const bool has_cell = gate < R && row < slab.rows;
-  if (has_cell && row >= rows.active(0)) *last = 0.0f;
+  const u32 place = number * ROWS + row;
+  if (gate < R && row < slab.rows && row >= rows.active(0)) s.last[place * width + unit] = 0.0f;
   if (base >= rows.active(0)) return;
   Weights<KEPT> w;
   const float* own = s.packed + weight_at(s, unit / GROUP, s.features) + gate * GROUP + unit % GROUP;
@@ -57,24 +62,32 @@ DEVICE void forward(const Step& s) {
     const u32 k = q * 4;
     return float4{weight(k), weight(k + 1), weight(k + 2), weight(k + 3)};
   });
-  const float* masks = is_masked && has_cell && unit < s.units
-                           ? s.state_masks + (u64)s.positions[number * ROWS + row] * 4 * s.units + unit : nullptr;
   float carry = 0.0f, ahead[R];
-  u32 begin = rows.begin(0), end = rows.begin(1), after = rows.begin(2);
-  read_inputs(s, slab.first + begin, base, end - begin, unit * 4 + gate, ahead);
+  u32 begin = rows.begin(0), end = rows.begin(1), after = rows.begin(2), places[R];
+  find_inputs(s, slab.first + begin, base, end - begin, places);
+  read_inputs(s, places, base, end - begin, unit * 4 + gate, ahead);
+  find_inputs(s, slab.first + end, base, after - end, places);
   for (u32 t = 0; t < slab.steps; t++) {
     const u32 at = slab.first + begin, active = end - begin, go_on = after - end, later = rows.begin(t + 3);
     if (base >= active) break;
     float z[R];
 #pragma unroll
     for (int r = 0; r < R; r++) z[r] = ahead[r];
-    read_inputs(s, slab.first + end, base, go_on, unit * 4 + gate, ahead);
+    read_inputs(s, places, base, go_on, unit * 4 + gate, ahead);
+    find_inputs(s, slab.first + after, base, later - after, places);
     if (t > 0) {
       const float* before = states + ((t & 1) * seen + (is_masked ? gate : 0)) * R * width;
       w.template each<P * 4>([&](int k, float4 four) { add_four<R, ODD>(before, width, k * 4, s.units, four, z); });
     }
+    if (gate == 2) {
 #pragma unroll
-    for (int r = 0; r < R; r++) gates[(r * 4 + gate) * width + unit] = gate == 2 ? hyperbolic_tangent(z[r]) : sigmoid(z[r]);
+      for (int r = 0; r < R; r++) z[r] = hyperbolic_tangent(z[r]);
+    } else {
+#pragma unroll
+      for (int r = 0; r < R; r++) z[r] = sigmoid(z[r]);
+    }
+#pragma unroll
+    for (int r = 0; r < R; r++) gates[(r * 4 + gate) * width + unit] = z[r];
     __syncthreads();
     if (gate < R) {
       const float* of = gates + gate * 4 * width + unit;
@@ -83,15 +96,17 @@ DEVICE void forward(const Step& s) {
       const float state = g.w * hyperbolic_tangent(carry);
       float* next = states + ((t + 1) & 1) * seen * R * width + gate * width + unit;
       if (is_masked) {
+        const bool is_there = row < active && unit < s.units;
+        const float* masks = s.state_masks + (is_there ? (u64)s.positions[place] * 4 * s.units + unit : 0);
 #pragma unroll
-        for (u32 of = 0; of < 4; of++) next[of * R * width] = masks && row < active ? state * masks[of * s.units] : state;
+        for (u32 of = 0; of < 4; of++) next[of * R * width] = is_there ? state * masks[of * s.units] : state;
       } else {
         *next = state;
       }
       if (row < active) {
         const u64 to = (u64)(at + row) * width + unit;
         s.gates[to] = g, s.cells[to] = carry, s.states[to] = state;
-        if (row >= go_on) *last = state;
+        if (row >= go_on) s.last[place * width + unit] = state;
       }
     }
     __syncthreads();
@@ -108,7 +123,7 @@ FORWARD(2, 4, 8, 3)
 FORWARD(3, 2, 12, 2)
 FORWARD(3, 4, 12, 2)
 FORWARD(4, 2, 16, 2)
-FORWARD(4, 4, 16, 2)
+FORWARD(4, 4, 15, 2)
 FORWARD(5, 2, 20, 1)
 FORWARD(6, 2, 24, 1)
 FORWARD(7, 2, 16, 1)

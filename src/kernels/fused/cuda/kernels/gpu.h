@@ -3,7 +3,7 @@
 // (-fmad=false, -ffp-contract=off), long sums are chains of fmaf, division and square root are those of IEEE 754.
 //
 // Allowed: threadIdx.x, blockDim.x, blockIdx, gridDim, __syncthreads, __syncwarp, __shfl_xor_sync, fmaf, sqrtf,
-// sqrt, float2, float4, pool(). No atomics: the order of every sum is fixed.
+// sqrt, float2, float4, pool(), copy_later(). No atomics: the order of every sum is fixed.
 #pragma once
 #ifdef __CUDACC__
 typedef unsigned int u32;
@@ -19,6 +19,20 @@ DEVICE float* pool() {
   return reinterpret_cast<float*>(gpu_pool);
 }
 #define DEVICE_METHOD __device__ __forceinline__
+// Copies 4 or 16 bytes to shared memory without waiting, or zeros where nothing is there.
+template <int BYTES>
+DEVICE void copy_later(float* to, const float* from, bool is_there) {
+  const u32 address = (u32)__cvta_generic_to_shared(to);
+  const int bytes = is_there ? BYTES : 0;
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address), "l"(from), "n"(BYTES), "r"(bytes) : "memory");
+}
+// Copies since the last call are a group.
+DEVICE void end_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits until only the last LEFT groups of this thread may be on their way.
+template <int LEFT>
+DEVICE void wait_for_groups() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
+}
 DEVICE u32 bits_of(float x) { return __float_as_uint(x); }
 DEVICE float of_bits(u32 x) { return __uint_as_float(x); }
 // a / b as IEEE 754 rounds it, for b from 1 to 2^126 and a no larger.

@@ -41,7 +41,7 @@ struct Step {
   float* moments[2];           // as the weights
   float* embedding;            // [V][F]
   float* embedding_moments[2]; // as the embedding
-  int* slots;                  // [V] the number of a token of the step, or -1
+  u64* slots;                  // [V] the stamp of the last step that had the token, times 2^32, and its number there
   // What is computed.
   float4* gates;               // [R][width] i f g o, then their gradients
   float* cells;                // [R][width]
@@ -70,12 +70,13 @@ struct Step {
   u32 input_gates;  // masks of inputs: 0, 1, or 4 a row
   u32 state_gates;  // masks of states: 0, or 4 a row
   u32 pieces;       // chunks of a slab whose gradients of weights are summed beside each other; 1: one by one
+  u32 is_first;     // whether these are the step's first slabs: sums begin at 0
+  u32 stamp;        // of the update, not 0
   u32 table;        // whether products with tokens are there, once for each
   u32 training;
   u32 loss;         // as `loss_number` in step.rs has them
   u32 clip;         // 0 no, 1 by norm, 2 by value
   u32 rule;         // 0 Adam, 1 descent, 2 momentum, 3 Nesterov's
-  u32 keeps;        // moments that the rule keeps
   float loss_setting;
   float beta_1[2], beta_2[2];
   float decay, rate, root, epsilon, momentum;

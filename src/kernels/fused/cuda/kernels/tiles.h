@@ -77,11 +77,10 @@ DEVICE Tokens some_tokens(const Step& s, u32 start, u32 most) {
   return {s, start, left < most ? left : most};
 }
 
-// Finds the origins of a tile's rows, in shared memory.
+// Finds the origins of a tile's rows, in shared memory; the block has to wait before it uses them.
 template <class From>
 DEVICE void find_origins(const From& from, Origin* origins) {
   for (u32 i = threadIdx.x; i < from.count; i += blockDim.x) origins[i] = from.origin(i);
-  __syncthreads();
 }
 
 // Copies COUNT values, which 128 threads share. Eight are on their way at a time: a value that is put may hide from the
@@ -99,16 +98,36 @@ DEVICE void copy(const Get& get, const Put& put) {
   }
 }
 
-// Hands on COLUMNS columns of `count` rows of a tile from `base` on, as a gate sees them; 0 beyond the rows, and from
-// `columns` on.
-template <u32 ROWS_OF_TILE, u32 COLUMNS, class From, class Put>
-DEVICE void read_tile(const From& from, const Origin* origins, u32 base, u32 column, u32 columns, u32 gate, const Put& put) {
-  copy<ROWS_OF_TILE * COLUMNS, float>(
-      [&](u32 i) {
-        const u32 row = base + i / COLUMNS, k = column + i % COLUMNS;
-        if (row >= from.count || k >= columns) return 0.0f;
-        const float* at = from.source(origins[row], k);
-        return !at ? 0.0f : from.is_masked() ? *at * from.mask(origins[row], k, gate) : *at;
-      },
-      [&](u32 i, float value) { put(i / COLUMNS, i % COLUMNS, value); });
+// Begins to copy COLUMNS columns of LINES rows of a tile, from `base` on, to `[row][pitch]`; zeros beyond the rows. What
+// comes to stand beyond `columns` is not said. A block has 128 threads.
+template <u32 LINES, u32 COLUMNS, class From>
+DEVICE void copy_rows_later(const From& from, const Origin* origins, u32 base, u32 column, u32 columns, float* to, u32 pitch) {
+  const float* somewhere = from.s.packed;
+  const auto source = [&](u32 row, u32 k) -> const float* {
+    return base + row < from.count && column + k < columns ? from.source(origins[base + row], column + k) : nullptr;
+  };
+  if (from.s.features % 4 == 0) {
+#pragma unroll
+    for (u32 i = threadIdx.x * 4; i < LINES * COLUMNS; i += 4 * 128) {
+      const float* at = source(i / COLUMNS, i % COLUMNS);
+      copy_later<16>(to + i / COLUMNS * pitch + i % COLUMNS, at ? at : somewhere, at);
+    }
+  } else {
+#pragma unroll
+    for (u32 i = threadIdx.x; i < LINES * COLUMNS; i += 128) {
+      const float* at = source(i / COLUMNS, i % COLUMNS);
+      copy_later<4>(to + i / COLUMNS * pitch + i % COLUMNS, at ? at : somewhere, at);
+    }
+  }
+}
+
+// Multiplies what has come by what a gate sees it multiplied by: each thread what it has copied itself.
+template <u32 LINES, u32 COLUMNS, class From>
+DEVICE void mask_rows(const From& from, const Origin* origins, u32 base, u32 column, u32 columns, u32 gate, float* to, u32 pitch) {
+  const u32 together = from.s.features % 4 == 0 ? 4 : 1;
+  for (u32 first = threadIdx.x * together; first < LINES * COLUMNS; first += together * 128)
+    for (u32 i = first; i < first + together; i++) {
+      const u32 row = base + i / COLUMNS, k = column + i % COLUMNS;
+      if (row < from.count && k < columns) to[i / COLUMNS * pitch + i % COLUMNS] *= from.mask(origins[row], k, gate);
+    }
 }

@@ -99,7 +99,7 @@ KERNEL(scatter_gates, 448, 1) {
   const u32 pitch = 4 * width_of(s), end = s.firsts[blockIdx.x + 1];
   float* to = reinterpret_cast<float*>(s.d_products) + (u64)blockIdx.x * pitch + threadIdx.x;
   const float* gates = reinterpret_cast<const float*>(s.gates) + threadIdx.x;
-  float sum = *to;
+  float sum = s.is_first ? 0.0f : *to;
   u32 i = s.firsts[blockIdx.x], numbers[SOME];
 #pragma unroll
   for (u32 n = 0; n < SOME; n++) numbers[n] = i + n < end ? s.occurrences[i + n] : 0;
@@ -124,7 +124,7 @@ KERNEL(scatter_inputs, 64, 1) {
   const u32 token = blockIdx.x;
   for (u32 column = threadIdx.x; column < s.input_width; column += blockDim.x) {
     float* to = s.d_vectors + (u64)token * s.input_width + column;
-    float sum = *to;
+    float sum = s.is_first ? 0.0f : *to;
     for (u32 i = s.firsts[token]; i < s.firsts[token + 1]; i++) sum += s.d_inputs[(u64)s.occurrences[i] * s.input_width + column];
     *to = sum;
   }

@@ -65,8 +65,14 @@ KERNEL(squares, 32, 1) {
   if (lane == 0) s.squares[blockIdx.x] = lanes[0];
 }
 
-// One thread adds, the others read ahead. Shared: a number each.
+// In the first block one thread adds, the others read ahead; shared: a number each. The others write down which tokens
+// are in the step, a token a thread.
 KERNEL(gradient_norm, 256, 1) {
+  if (blockIdx.x > 0) {
+    const u32 number = (blockIdx.x - 1) * blockDim.x + threadIdx.x;
+    if (number < s.tokens_count) s.slots[s.tokens[number]] = (u64)s.stamp << 32 | number;
+    return;
+  }
   double* ahead = reinterpret_cast<double*>(pool());
   const u64 blocks = (s.len + BLOCK - 1) / BLOCK + ((u64)s.tokens_count * s.input_width + BLOCK - 1) / BLOCK;
   double sum = 0.0;
@@ -114,26 +120,18 @@ DEVICE void apply(const Step& s, float g, float* weight, float* const (&moments)
   }
 }
 
+// Grid: the weights, then all vectors of tokens: the gradient of one that is not in the step is 0.
 KERNEL(update, 256, 1) {
-  const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
-  if (at < s.len) apply(s, clipped(s, s.gradient[at]), s.packed, s.moments, at);
-}
-
-// Which tokens are in the step; `slots` is -1 before and after.
-KERNEL(mark_tokens, 256, 1) {
-  const u32 number = blockIdx.x * blockDim.x + threadIdx.x;
-  if (number < s.tokens_count) s.slots[s.tokens[number]] = (int)number;
-}
-KERNEL(unmark_tokens, 256, 1) {
-  const u32 number = blockIdx.x * blockDim.x + threadIdx.x;
-  if (number < s.tokens_count) s.slots[s.tokens[number]] = -1;
-}
-
-// All vectors: the gradient of a token that is not in the step is 0.
-KERNEL(update_embedding, 256, 1) {
-  const u64 at = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+  const u32 blocks = (s.len + blockDim.x - 1) / blockDim.x;
+  if (blockIdx.x < blocks) {
+    const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at < s.len) apply(s, clipped(s, s.gradient[at]), s.packed, s.moments, at);
+    return;
+  }
+  const u64 at = (u64)(blockIdx.x - blocks) * blockDim.x + threadIdx.x;
   if (at >= (u64)s.vocabulary * s.features) return;
-  const int number = s.slots[at / s.features];
-  const float g = number < 0 ? 0.0f : clipped(s, s.d_vectors[(u64)number * s.input_width + at % s.features]);
+  const u64 slot = s.slots[at / s.features];
+  const u64 vector = (u64)(u32)slot * s.input_width;
+  const float g = slot >> 32 == s.stamp ? clipped(s, s.d_vectors[vector + at % s.features]) : 0.0f;
   apply(s, g, s.embedding, s.embedding_moments, at);
 }

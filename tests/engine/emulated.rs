@@ -46,7 +46,7 @@ fn trained(scene: &Examples, engine: &mut dyn Engine, batch: usize, masks: [usiz
 fn same_bits(what: &str, scene: &Examples, settings: &Settings, batch: usize, masks: [usize; 2]) {
     same_bits_on(&emulated_gpu(), what, scene, settings, batch, masks);
     // A GPU is what it is; the emulated one also plays one with a single multiprocessor, which has no room for
-    // blocks with parts of a slab.
+    // blocks of two rows.
     if emulated_gpu() == FilePath::new(env!("BATCHSCOPE_EMULATED_GPU")) {
         let folder = TempDir::new().unwrap();
         same_bits_on(&playing(&folder, "narrow"), what, scene, settings, batch, masks);

@@ -46,7 +46,7 @@ fn a_study_on_a_gpu_repeats_the_processors_records_and_goes_on_there() {
     scene.run(&of(&processor)).expect(0);
     let gpu = run("gpu", &FUSED);
     let ended = run_on_gpu(&scene, "", &of(&gpu)).expect(0);
-    assert!(ended.stderr.contains("is new on GPUs"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("was not tested"), "{}", ended.stderr);
     for arm in ["small", "large"] {
         for seed in 0..2 {
             for file in FILES {
@@ -66,6 +66,25 @@ fn a_study_on_a_gpu_repeats_the_processors_records_and_goes_on_there() {
     assert!(again.stderr.contains("4 of 4 runs are done already"), "{}", again.stderr);
     let timing = scene.read("gpu/small/seed-0/timing.jsonl");
     assert!(timing.contains("\"peak_memory\":"), "{timing}");
+}
+
+#[test]
+#[cfg_attr(lacks_nvrtc, ignore = "NOT TESTED: this build found no NVRTC")]
+fn auto_takes_the_gpu_where_the_engine_was_tested_and_else_says_so() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", &STUDY.replace("  device: cpu\n", ""));
+    let check = |part, more: &[&str]| {
+        let arguments: Vec<&str> = ["check", "tiny.yaml"].iter().chain(more).copied().collect();
+        let ended = run_on_gpu(&scene, part, &arguments).expect(0);
+        ended.stdout + &ended.stderr
+    };
+    let warning = "was not tested on GPUs like the emulated GPU";
+    let tested = check("", &[]);
+    assert!(tested.contains("on cuda by fused") && !tested.contains(warning), "{tested}");
+    let other = check("-small", &[]);
+    assert!(other.contains("on cpu by fused") && !other.contains(warning), "{other}");
+    let asked = check("-small", &FUSED);
+    assert!(asked.contains("on cuda by fused") && asked.contains(warning), "{asked}");
 }
 
 #[test]

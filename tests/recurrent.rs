@@ -1,7 +1,7 @@
 //! Studies of stacked, bidirectional and GRU layers from the file to records, asked and exported.
 
 use crate::util::{FIRST_RUN, STUDY, Scene, disturb, send, workers};
-use batchscope::kernels::{Device, EngineKind};
+use batchscope::kernels::EngineKind;
 use batchscope::spec::{Input, Recurrent, Shape, Stack};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -130,5 +130,5 @@ fn the_fused_engine_says_that_it_cannot_and_is_not_replaced() {
     assert!(said.contains("train.engine=auto"), "{said}");
     let input = Input::Features(3);
     let deep = Shape { input, layers: Stack::new(&[Recurrent::lstm(5); 2]).unwrap(), outputs: 1 };
-    assert_eq!(EngineKind::best_for(Device::Cpu, &deep), EngineKind::Libtorch);
+    assert_eq!(EngineKind::best_for_processor(&deep), EngineKind::Libtorch);
 }

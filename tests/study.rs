@@ -1,5 +1,5 @@
 use crate::util::{STUDY, Scene};
-use batchscope::kernels::{Device, EngineKind};
+use batchscope::kernels::EngineKind;
 use batchscope::spec::{Input, Shape, Stack};
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
@@ -37,7 +37,7 @@ fn the_engine_that_serves_is_recorded_and_a_study_never_changes_it() {
     scene.write("tiny.yaml", STUDY);
     scene.run(&["run", "tiny.yaml", "--instructions", "portable"]).expect(0);
     let plain = Shape { input: Input::Features(3), layers: Stack::lstm(5), outputs: 1 };
-    let served = EngineKind::best_for(Device::Cpu, &plain).name();
+    let served = EngineKind::best_for_processor(&plain).name();
     let record = json(&scene.read(&format!("runs/tiny/{}/record.json", RUNS[0])));
     assert_eq!(record["definition"]["engine"], served);
     assert!(scene.read("runs/tiny/study.yaml").contains(&format!("engine: {served}")));

@@ -281,14 +281,22 @@ impl EngineKind {
         }
     }
 
-    /// The fastest one that can train this model on a device. Without vector instructions the fused
+    /// The fastest one that can train this model on the processor. Without vector instructions the fused
     /// engine would have to emulate each multiplication, so there it is libtorch.
-    pub fn best_for(device: Device, shape: &Shape) -> Self {
+    pub fn best_for_processor(shape: &Shape) -> Self {
         let emulates = cfg!(target_arch = "x86_64") && !InstructionSet::Avx2.is_available();
-        // On a GPU it has to be asked for until `scripts/gpu_check` has passed on one.
-        let is_proven = device == Device::Cpu;
-        match supports(Self::Fused, shape, device) {
-            Ok(()) if is_proven && !emulates => Self::Fused,
+        match supports(Self::Fused, shape, Device::Cpu) {
+            Ok(()) if !emulates => Self::Fused,
+            _ => Self::Libtorch,
+        }
+    }
+
+    /// The fastest one that can train this model on these GPUs: the fused engine where it was tested on
+    /// their architecture, else libtorch.
+    pub fn best_for_gpus(gpus: &[CudaDevice], shape: &Shape) -> Self {
+        let is_proven = !gpus.is_empty() && gpus.iter().all(is_proven);
+        match supports(Self::Fused, shape, Device::Cuda(0)) {
+            Ok(()) if is_proven => Self::Fused,
             _ => Self::Libtorch,
         }
     }
@@ -339,6 +347,11 @@ pub fn engine<'d>(
 /// Says why a driver that is there cannot be used.
 pub fn driver_devices() -> Result<Vec<CudaDevice>> {
     fused::cuda::devices()
+}
+
+/// Whether the engine `fused` was tested on GPUs of this architecture.
+pub fn is_proven(gpu: &CudaDevice) -> bool {
+    gpu.architecture.is_some_and(fused::cuda::is_proven)
 }
 
 /// What a run's memory depends on, beside its model.

@@ -117,7 +117,12 @@ mod tests {
         for run in ["a/seed-0", "tuning/a/lr-0.1/seed-9", ".work/runs/a@seed-1.0001"] {
             let path = study.join(run);
             fs::create_dir_all(&path).unwrap();
-            let gpus = [CudaDevice { index: 0, name: "NVIDIA H100".into(), memory: 1 }];
+            let gpus = [CudaDevice {
+                index: 0,
+                name: "NVIDIA H100".into(),
+                memory: 1,
+                architecture: None,
+            }];
             let place = Place {
                 device: Device::Cuda(0),
                 threads: 1,

@@ -116,8 +116,17 @@ impl Plan {
 
 pub(super) fn plan(study: &Study, data: Prepared, machine: &MachineInfo) -> Result<Plan> {
     let mut study = study.clone();
+    let shapes: Vec<(&str, Shape)> =
+        study.arms.iter().map(|arm| (arm.name.as_str(), shape(&arm.model, &data.facts))).collect();
     let train = &mut study.experiment.train;
     let mut machine = machine.clone();
+    if train.engine == EngineChoice::Auto && train.device != "cpu" {
+        let mut best =
+            shapes.iter().map(|(_, shape)| EngineKind::best_for_gpus(&machine.gpus, shape));
+        if best.all(|kind| kind == EngineKind::Fused) {
+            train.engine = EngineChoice::Fused;
+        }
+    }
     if train.engine == EngineChoice::Fused {
         (machine.cuda, machine.cuda_trouble) = (machine.gpus.clone(), machine.gpu_trouble.clone());
     }
@@ -129,8 +138,6 @@ pub(super) fn plan(study: &Study, data: Prepared, machine: &MachineInfo) -> Resu
     if train.device == "auto" {
         train.device = if devices[0] == Device::Cpu { "cpu" } else { "cuda" }.to_owned();
     }
-    let shapes: Vec<(&str, Shape)> =
-        study.arms.iter().map(|arm| (arm.name.as_str(), shape(&arm.model, &data.facts))).collect();
     let engine = engine(train.engine, devices[0], &shapes)?;
     train.engine = match engine {
         EngineKind::Libtorch => EngineChoice::Libtorch,
@@ -151,7 +158,8 @@ fn shape(model: &ModelSection, facts: &Facts) -> Shape {
 }
 
 /// The engine of all arms, so that nothing but what the file says differs between them: the one that was
-/// asked for, or the best one for the model that leaves the least choice.
+/// asked for, or the best one for the model that leaves the least choice. On GPUs `auto` has become `fused`
+/// before if that is the best one.
 fn engine(
     choice: EngineChoice,
     device: Device,
@@ -161,8 +169,8 @@ fn engine(
         EngineChoice::Fused => EngineKind::Fused,
         EngineChoice::Libtorch => EngineKind::Libtorch,
         EngineChoice::Auto => {
-            let mut best = shapes.iter().map(|(_, shape)| EngineKind::best_for(device, shape));
-            let all_fused = best.all(|kind| kind == EngineKind::Fused);
+            let mut best = shapes.iter().map(|(_, shape)| EngineKind::best_for_processor(shape));
+            let all_fused = device == Device::Cpu && best.all(|kind| kind == EngineKind::Fused);
             return Ok(if all_fused { EngineKind::Fused } else { EngineKind::Libtorch });
         }
     };
@@ -222,8 +230,14 @@ fn devices(
         (_, Some(_)) => absent(format!("the device `{choice}` was asked for")),
         ("cuda", _) if found == 0 => absent("the device `cuda` was asked for".into()),
         ("cuda", _) => Ok(all()),
-        // On a GPU the engine `fused` has to be asked for.
-        ("auto", _) if found > 0 && engine != EngineChoice::Fused => Ok(all()),
+        // The engine `fused` takes a GPU on which it was not tested only where both are asked for.
+        ("auto", _)
+            if found > 0
+                && (engine != EngineChoice::Fused
+                    || machine.cuda.iter().all(kernels::is_proven)) =>
+        {
+            Ok(all())
+        }
         _ => Ok(vec![Device::Cpu]),
     }
 }
@@ -256,8 +270,12 @@ pub(super) mod tests {
         let plan = plan_of(
             "study: { arms: [{ name: a, batch_size: 1 }] }\ndata: { arrays: { path: a.npz } }\n",
         );
-        let gpu =
-            |(index, name): (usize, &&str)| CudaDevice { index, name: (*name).into(), memory: 1 };
+        let gpu = |(index, name): (usize, &&str)| CudaDevice {
+            index,
+            name: (*name).into(),
+            memory: 1,
+            architecture: None,
+        };
         let cuda = gpus.iter().enumerate().map(gpu).collect();
         let machine = MachineInfo { cuda, ..plan.machine };
         Plan { engine, devices: devices.to_vec(), machine, ..plan }
@@ -268,19 +286,47 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_engine_fused_works_on_a_gpu_only_when_it_is_asked_for() {
-        let gpu = CudaDevice { index: 0, name: "GPU".into(), memory: 1 << 30 };
-        let machine = MachineInfo {
-            libtorch: "2.11".into(),
-            cuda: vec![gpu.clone()],
-            cuda_trouble: None,
-            gpus: vec![gpu],
-            gpu_trouble: None,
+    fn the_engine_fused_takes_a_gpu_of_another_architecture_only_when_it_is_asked_for() {
+        let on = |architecture, choice, engine| {
+            let gpu = CudaDevice {
+                index: 0,
+                name: "GPU".into(),
+                memory: 1 << 30,
+                architecture: Some(architecture),
+            };
+            let machine = MachineInfo {
+                libtorch: "2.11".into(),
+                cuda: vec![gpu.clone()],
+                cuda_trouble: None,
+                gpus: vec![gpu],
+                gpu_trouble: None,
+            };
+            devices(choice, engine, &machine).unwrap()
         };
-        let devices = |choice, engine| devices(choice, engine, &machine).unwrap();
-        assert_eq!(devices("auto", EngineChoice::Fused), [Device::Cpu]);
-        assert_eq!(devices("cuda", EngineChoice::Fused), [Device::Cuda(0)]);
-        assert_eq!(devices("auto", EngineChoice::Auto), [Device::Cuda(0)]);
+        assert_eq!(on(89, "auto", EngineChoice::Fused), [Device::Cpu]);
+        assert_eq!(on(90, "auto", EngineChoice::Fused), [Device::Cuda(0)]);
+        assert_eq!(on(89, "cuda", EngineChoice::Fused), [Device::Cuda(0)]);
+        assert_eq!(on(89, "auto", EngineChoice::Auto), [Device::Cuda(0)]);
+    }
+
+    #[test]
+    fn auto_is_the_engine_fused_on_gpus_on_which_it_was_tested() {
+        let built = kernels::supports(EngineKind::Fused, &small(4), Device::Cuda(0)).is_ok();
+        let fused = if built { EngineKind::Fused } else { EngineKind::Libtorch };
+        let gpus = |architectures: &[u32]| -> Vec<CudaDevice> {
+            let gpu = |(index, architecture): (usize, &u32)| CudaDevice {
+                index,
+                name: "GPU".into(),
+                memory: 1 << 30,
+                architecture: Some(*architecture),
+            };
+            architectures.iter().enumerate().map(gpu).collect()
+        };
+        let best = |architectures, shape| EngineKind::best_for_gpus(&gpus(architectures), &shape);
+        assert_eq!(best(&[90, 90], small(4)), fused);
+        assert_eq!(best(&[90, 89], small(4)), EngineKind::Libtorch);
+        assert_eq!(best(&[], small(4)), EngineKind::Libtorch);
+        assert_eq!(best(&[90], small(500)), EngineKind::Libtorch);
     }
 
     #[test]

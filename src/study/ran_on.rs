@@ -89,7 +89,12 @@ mod tests {
         let folder = RunFolder::new(temporary.path());
         assert!(folder.hardware().is_empty());
         let place = |device| Place { device, threads: 1, instructions: InstructionSet::best() };
-        let gpu = |index, name: &str| CudaDevice { index, name: name.into(), memory: 1 };
+        let gpu = |index, name: &str| CudaDevice {
+            index,
+            name: name.into(),
+            memory: 1,
+            architecture: None,
+        };
         let gpus = [gpu(0, "A100"), gpu(1, "H100")];
         for index in [0, 0, 1, 1] {
             folder.write_ran_on(place(Device::Cuda(index)), &gpus).unwrap();

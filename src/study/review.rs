@@ -7,7 +7,7 @@ use crate::config::{Arm, DataSection, Exponential, Monitor, Per, Schedule, Study
 use crate::data::Facts;
 use crate::error::UserError;
 use crate::format::rate;
-use crate::kernels::EngineKind;
+use crate::kernels::{self, EngineKind};
 use crate::spec::Metric;
 use crate::train::{TrainingLength, warmup_steps};
 
@@ -64,9 +64,14 @@ fn warnings(plan: &Plan) -> Vec<String> {
     let cuda = plan.machine.cuda_trouble.iter().map(|trouble| {
         format!("there is an NVIDIA driver, but libtorch cannot use CUDA here: {trouble}")
     });
-    let unproven = (plan.engine == EngineKind::Fused && plan.device_kind() == "cuda").then(|| {
-        "the engine `fused` is new on GPUs: scripts/gpu_check compares its bits on yours with the processor's"
-            .to_owned()
+    let used = plan.devices.iter().filter_map(|device| plan.gpu(*device));
+    let mut unproven = used.filter(|gpu| !kernels::is_proven(gpu));
+    let unproven = unproven.next().filter(|_| plan.engine == EngineKind::Fused).map(|gpu| {
+        format!(
+            "the engine `fused` was not tested on GPUs like the {} of this machine: scripts/gpu_check compares \
+             its bits there with the processor's",
+            gpu.name
+        )
     });
     let cuda = cuda.chain(unproven);
     let arms: Vec<String> = arms.map(|(arm, warning)| format!("arm `{arm}`: {warning}")).collect();

@@ -63,6 +63,9 @@ pub struct CudaDevice {
     pub name: String,
     /// Its memory in bytes.
     pub memory: u64,
+    /// Its compute capability, 90 for sm_90; `None` where only libtorch was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<u32>,
 }
 
 /// The GPUs that libtorch can use; none without a driver or with a CPU-only libtorch.
@@ -71,7 +74,7 @@ pub fn cuda_devices() -> Result<Vec<CudaDevice>> {
     (0..count as usize)
         .map(|index| {
             let (name, memory) = shim::cuda_describe(index)?;
-            Ok(CudaDevice { index, name, memory })
+            Ok(CudaDevice { index, name, memory, architecture: None })
         })
         .collect()
 }

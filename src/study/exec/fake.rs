@@ -164,7 +164,8 @@ mod tests {
     #[test]
     fn runs_that_share_a_gpu_are_lanes_of_one_worker_and_another_serves_after_a_failure() {
         let on_gpu = || {
-            let gpu = CudaDevice { index: 0, name: "GPU".into(), memory: 8 << 30 };
+            let gpu =
+                CudaDevice { index: 0, name: "GPU".into(), memory: 8 << 30, architecture: None };
             let machine = MachineInfo { cuda: vec![gpu], ..MachineInfo::default() };
             Plan { devices: vec![Device::Cuda(0)], machine, ..plan() }
         };

@@ -78,13 +78,7 @@ impl Gpu {
         );
         // SAFETY: as above.
         driver.checked("be opened", unsafe { (driver.device)(&mut device, index as c_int) })?;
-        let attribute = |which| -> Result<c_int> {
-            let mut value = 0;
-            // SAFETY: as above.
-            let status = unsafe { (driver.device_attribute)(&mut value, which, device) };
-            driver.checked("be described", status)?;
-            Ok(value)
-        };
+        let attribute = |which| attribute(&driver, device, which);
         let capability = (attribute(CAPABILITY_MAJOR)?, attribute(CAPABILITY_MINOR)?);
         let image = images.of(capability, &name(&driver, device)?)?;
         let shared = attribute(SHARED_A_BLOCK)? as usize;
@@ -255,13 +249,25 @@ pub(super) fn list(library: &Path) -> Result<Vec<CudaDevice>> {
         // SAFETY: as above.
         let status = unsafe { (driver.device_memory)(&mut memory, device) };
         driver.checked("be described", status)?;
+        let [major, minor] =
+            [CAPABILITY_MAJOR, CAPABILITY_MINOR].map(|which| attribute(&driver, device, which));
         Ok(CudaDevice {
             index: index as usize,
             name: name(&driver, device)?,
             memory: memory as u64,
+            architecture: Some((major? * 10 + minor?) as u32),
         })
     };
     (0..count).map(describe).collect()
+}
+
+/// A property of a device, by its number in cuda.h.
+fn attribute(driver: &Driver, device: c_int, which: c_int) -> Result<c_int> {
+    let mut value = 0;
+    // SAFETY: the driver writes to the variable that is passed.
+    let status = unsafe { (driver.device_attribute)(&mut value, which, device) };
+    driver.checked("be described", status)?;
+    Ok(value)
 }
 
 /// The name of a device.

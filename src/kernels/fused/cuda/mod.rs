@@ -72,6 +72,14 @@ pub(in crate::kernels) fn serves(shape: &Shape) -> Result<(), String> {
     }
 }
 
+/// Architectures on which all stages of `scripts/gpu_check` have passed; docs/gpu.md has the records.
+const PROVEN: [u32; 1] = [90];
+
+/// Whether this engine was tested on GPUs of this architecture.
+pub(in crate::kernels) fn is_proven(architecture: u32) -> bool {
+    PROVEN.contains(&architecture)
+}
+
 /// The GPUs that the driver has: none without a driver.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Labels of a table as people write them -> the numbers of classes, or the numbers that are predicted.
 
+use super::coarse::Written;
 use super::table::is_alike;
 use crate::error::UserError;
 use crate::format::{count, counted};
@@ -244,7 +245,11 @@ fn numbers(cells: Cells<'_>) -> Result<Vec<f32>, UserError> {
             Err(not_a_number(&place, cells.column, value, read.is_ok()))
         }
     };
-    cells.values.iter().enumerate().map(number).collect()
+    let numbers = cells.values.iter().enumerate().map(number).collect::<Result<_, _>>()?;
+    let mut written = Written::new();
+    cells.values.iter().for_each(|value| written.push(value));
+    written.refuse(cells.column)?;
+    Ok(numbers)
 }
 
 fn not_a_number(place: &str, column: &str, value: &str, is_float: bool) -> UserError {
@@ -391,5 +396,18 @@ mod tests {
         assert!(refusal("-inf").1.starts_with("a target is missing"));
         assert!(refusal("1e39").1.contains("3.4e38"));
         assert!(refusal("1,5").1.contains("decimal point"));
+    }
+
+    #[test]
+    fn targets_that_32_bits_take_for_one_are_refused() {
+        let values: Vec<String> = (0..9).map(|at| format!("1700000000.{at}")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let (message, hint) = said(read(&values, Task::Regression, None).unwrap_err());
+        assert_eq!(
+            message,
+            "the column `label` holds 9 different values from 1700000000 to 1700000000.8, of which 32 bits \
+             leave 1"
+        );
+        assert!(hint.contains("`data.scale` comes after that: subtract an offset"), "{hint}");
     }
 }

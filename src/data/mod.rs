@@ -8,6 +8,7 @@
 mod account;
 mod arrays;
 mod baseline;
+mod coarse;
 mod dataset;
 mod encoder;
 mod facts;

@@ -11,6 +11,7 @@
 
 use super::account::Account;
 use super::arrays::Block;
+use super::coarse::Written;
 use super::labels::{self, Cells};
 use super::moment::{self, Moment, is_date};
 use super::source::SourceFile;
@@ -52,6 +53,8 @@ struct Measured {
     lines: Vec<u64>,
     account: Account,
     format: TableFormat,
+    /// The inputs with all their digits, column by column.
+    written: Vec<Written>,
 }
 
 impl Measured {
@@ -65,13 +68,15 @@ impl Measured {
         let format = table::known(table.format.or_else(|| TableFormat::of(&file.path)), file)?;
         let (mut inputs, mut lines) = (Vec::new(), Vec::new());
         let (mut targets, mut times, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let mut written: Vec<Written> = section.inputs.iter().map(|_| Written::new()).collect();
         let account = table::each_row(&table, file, format, &columns, &mut |line, cells| {
             let place = || table::place(&file.name(), format, line);
             let mut cells = cells.iter().zip(&columns).map(|(cell, column)| (*cell, *column));
-            for _ in &section.inputs {
+            for written in &mut written {
                 let (cell, column) = cells.next().unwrap_or_default();
                 let text = table::filled((cell, column), &place)?;
                 inputs.push(number(text, column, &place)?);
+                written.push(text);
             }
             let mut next = || -> Result<String, UserError> {
                 Ok(table::filled(cells.next().unwrap_or_default(), &place)?.to_owned())
@@ -90,7 +95,14 @@ impl Measured {
         })?;
         let place = |row: usize| table::place(&file.name(), format, lines[row]);
         let times = moment::parse(&times, &place)?;
-        Ok(Self { inputs, targets, times, groups, account, format, lines })
+        Ok(Self { inputs, targets, times, groups, account, format, lines, written })
+    }
+
+    /// Refuses inputs that 32 bits hardly tell apart. Those of a few new rows may lie close together.
+    fn computable(&self, section: &SeriesSection, file: &SourceFile) -> Result<(), UserError> {
+        let named = self.written.iter().zip(&section.inputs);
+        let mut named = named.map(|(written, column)| (written, column_of(file, column)));
+        named.try_for_each(|(written, called)| written.refuse(&called))
     }
 
     /// The rows of each series, the earliest first.
@@ -145,6 +157,11 @@ impl Measured {
     }
 }
 
+/// How messages call a column.
+fn column_of(file: &SourceFile, column: &str) -> String {
+    format!("{}: column `{column}`", file.name())
+}
+
 fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, UserError> {
     let value = text.parse::<f32>().ok().filter(|value| value.is_finite());
     value.ok_or_else(|| {
@@ -176,6 +193,7 @@ pub(super) struct Cut {
 /// The examples of a series.
 pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Result<Cut> {
     let measured = Measured::read(section, file, true)?;
+    measured.computable(section, file)?;
     let series = measured.series(section, file)?;
     let (window, horizon) = (section.window as usize, section.horizon as usize);
     let width = section.inputs.len();
@@ -207,7 +225,7 @@ pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Re
     }
     let lines = examples.rows.clone();
     let place = |example: usize| table::place(&file.name(), measured.format, lines[example]);
-    let column = format!("{}: column `{}`", file.name(), section.target);
+    let column = column_of(file, &section.target);
     let cells = Cells { values: &targets, column: &column, place: &place };
     let (labels, classes) = labels::read(cells, task, None)?;
     (examples.labels, examples.classes) = (labels, classes.len());
@@ -315,6 +333,22 @@ mod tests {
         assert!(short.contains(expected), "{short}");
         let none = said("day,x,y\n1,2,3\n2,2,4\n3,2,NaN\n", "");
         assert!(none.contains("line 4"), "{none}");
+    }
+
+    #[test]
+    fn columns_that_32_bits_cannot_tell_apart_are_refused_but_not_those_of_a_few_new_rows() {
+        let csv = |x: &dyn Fn(usize) -> String, y: &dyn Fn(usize) -> String| {
+            let rows = (0..20).map(|at| format!("{at},{},{}\n", x(at), y(at)));
+            format!("day,x,y\n{}", rows.collect::<String>())
+        };
+        let (small, large) = (|at: usize| at.to_string(), |at: usize| format!("1700000000.{at}"));
+        for (csv, column) in [(csv(&large, &small), "x"), (csv(&small, &large), "y")] {
+            let said = pool(&csv, "").err().unwrap().to_string();
+            let expected = format!("s.csv: column `{column}` holds ");
+            assert!(said.starts_with(&expected) && said.ends_with("32 bits leave 1"), "{said}");
+        }
+        let file = SourceFile::of("new.csv", csv(&large, &small).as_bytes());
+        assert!(read_inputs(&section(""), &file).is_ok());
     }
 
     #[test]

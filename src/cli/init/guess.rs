@@ -169,6 +169,9 @@ pub(super) fn table(
         candidates.iter().filter_map(|column| look(column, wanted_label.is_some())).collect();
     let Target { column: label, found } =
         likely(&targets).ok_or_else(|| no_label(file, &candidates))?;
+    if matches!(found, Found::Numbers { .. }) {
+        label.refuse_coarse(file)?;
+    }
     let breaks = text.values.iter().filter(|value| value.contains(BREAK)).count();
     let has_breaks = breaks * 100 >= text.values.len();
     let mut words = match has_breaks {
@@ -413,6 +416,21 @@ mod tests {
         let hint = error.hint.unwrap();
         assert!(hint.starts_with("different values: `language` has 3 (`"), "{hint}");
         assert!(hint.contains("A class needs several rows"), "{hint}");
+    }
+
+    #[test]
+    fn targets_that_32_bits_take_for_one_are_refused_and_large_counters_are_no_labels() {
+        let of = |name: &str, number: &dyn Fn(usize) -> String| {
+            let texts = (0..60).map(|at| format!("good film {at}")).collect();
+            let values = (0..60).map(number).collect();
+            let text = Column { name: "text".into(), values: texts, absent: None };
+            let label = Column { name: name.into(), values, absent: None };
+            table("t.csv", &[text, label], Wanted::default()).unwrap_err().message
+        };
+        let said = of("y", &|at| format!("{}.5", 1_700_000_000 + at * at));
+        assert!(said.starts_with("t.csv: column `y` holds 60 different values from 17"), "{said}");
+        let said = of("id", &|at| (1_700_000_000 + at).to_string());
+        assert!(said.starts_with("t.csv: no column can be the label"), "{said}");
     }
 
     #[test]

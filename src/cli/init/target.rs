@@ -56,7 +56,8 @@ pub(super) fn look(column: &Column, named: bool) -> Option<Target<'_>> {
                 }
                 are_classes.then_some(found)?
             } else {
-                (named || !is_counting(&numbers)).then(|| Found::of_numbers(&numbers))?
+                let narrow: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
+                (named || !is_counting(&numbers)).then(|| Found::of_numbers(&narrow))?
             }
         }
         (_, None) => {
@@ -73,13 +74,14 @@ fn classes(rows: BTreeMap<&str, usize>) -> Found {
 }
 
 /// The values as numbers, where all of them are.
-fn numbers(values: &[&str]) -> Option<Vec<f32>> {
-    let number = |value: &&str| value.parse().ok().filter(|number: &f32| number.is_finite());
+fn numbers(values: &[&str]) -> Option<Vec<f64>> {
+    let fits = |number: &f64| (*number as f32).is_finite();
+    let number = |value: &&str| value.parse().ok().filter(fits);
     values.iter().map(number).collect()
 }
 
 /// Whether they number the rows.
-fn is_counting(numbers: &[f32]) -> bool {
+fn is_counting(numbers: &[f64]) -> bool {
     numbers.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < 0.5)
 }
 

@@ -6,6 +6,7 @@ mod header;
 mod labels;
 mod one_hot;
 
+use super::found::Found;
 use super::moment::{self, Moment};
 use super::source::SourceFile;
 use crate::config::ArraysSection;
@@ -104,10 +105,17 @@ pub(super) fn read(
         let (Some(x), Some(y)) = (x, y) else { continue };
         let array = archive.read(x)?;
         let name = array.name.clone();
+        // A short split may lie so close together that its own values say nothing of it.
+        let coarse = array.computable().err().filter(|_| split == Split::Train);
         let sequences = sequences(array, as_tokens, section.vocabulary)?;
+        coarse.map_or(Ok(()), Err)?;
         let y = archive.read(y)?;
         fit_rows(&y, &name, sequences.len(), task == Task::Multiclass)?;
-        y.computable()?;
+        y.intact()?;
+        // Whole numbers that are classes are compared with all their digits.
+        if task == Task::Regression || matches!(y.numbers, Numbers::Floats(_)) {
+            y.computable()?;
+        }
         labels.push(y);
         let groups = match groups {
             Some(groups) => texts(archive.read(groups)?, &name, sequences.len())?,
@@ -160,11 +168,18 @@ pub(super) fn labelled(
     let mut archive = Archive::npz(file)?;
     let array = archive.read(x)?;
     let name = array.name.clone();
+    let coarse = array.computable();
     let sequences = sequences(array, as_tokens, None)?;
+    coarse?;
     let y = archive.read(y)?;
     fit_rows(&y, &name, sequences.len(), true)?;
     y.intact()?;
-    Ok((sequences, labels::look(y)?))
+    let coarse = y.computable();
+    let look = labels::look(y)?;
+    if matches!(look.found, Found::Numbers { .. }) {
+        coarse?;
+    }
+    Ok((sequences, look))
 }
 
 /// The sequences of a file without labels: of an npz file the array called as the study's training

@@ -1,7 +1,7 @@
 //! Labels of a table as people write them -> the numbers of classes, or the numbers that are predicted.
 
 use super::coarse::Written;
-use super::table::is_alike;
+use super::spelling::{are_one, difference, key};
 use crate::error::UserError;
 use crate::format::{count, counted};
 use crate::spec::Task;
@@ -67,9 +67,10 @@ pub(super) fn one_against_others(
 ) -> Result<[String; 2], UserError> {
     if !counts.contains_key(positive) {
         let classes: Vec<&str> = counts.keys().map(String::as_str).collect();
-        let alike = classes.into_iter().find(|class| is_alike(class, positive));
-        let alike = alike
-            .map_or(String::new(), |class| format!(": `{class}` differs by capital letters alone"));
+        let alike = classes.into_iter().find(|class| are_one(class, positive));
+        let alike = alike.map_or(String::new(), |class| {
+            format!(": `{class}` and `{positive}` {}", difference(class, positive))
+        });
         return Err(UserError::new(
             format!("{column} never holds `{positive}`, which should count as 1"),
             format!(
@@ -78,12 +79,33 @@ pub(super) fn one_against_others(
             ),
         ));
     }
+    refuse_spellings(column, counts, positive)?;
     let mut others = counts.keys().filter(|class| *class != positive);
     let zero = match (others.next(), others.next()) {
         (Some(other), None) => other.clone(),
         _ => format!("not {positive}"),
     };
     Ok([zero, positive.to_owned()])
+}
+
+/// Other spellings of the label that counts as 1 would count as 0. Of just two labels this may be meant.
+fn refuse_spellings(column: &str, counts: &Counts, positive: &str) -> Result<(), UserError> {
+    let is_spelling = |class: &str| class != positive && are_one(class, positive);
+    let mut others = counts.clone();
+    others.retain(|class, _| is_spelling(class));
+    let Some(first) = others.keys().next().filter(|_| counts.len() > 2) else { return Ok(()) };
+    Err(UserError::new(
+        format!(
+            "{column} holds `{positive}` ({}), which counts as 1, and {}, which would count as 0",
+            counted(counts[positive], "row"),
+            shown(&others)
+        ),
+        format!(
+            "`{positive}` and `{first}` {}, and labels are compared as text: write them in one way; where they \
+             are different labels give one of them another name",
+            difference(positive, first)
+        ),
+    ))
 }
 
 /// Any number of classes from two on, numbered in sorted order.
@@ -222,17 +244,16 @@ fn not_two(cells: Cells<'_>, counts: &Counts) -> UserError {
         message += &format!("; `{class}` first comes in {}", (cells.place)(row));
     }
     let classes: Vec<&str> = counts.keys().map(String::as_str).collect();
-    let alike = alike(&classes).map_or(String::new(), |[a, b]| {
-        format!("`{a}` and `{b}` differ by capital letters alone; ")
-    });
+    let alike = alike(&classes)
+        .map_or(String::new(), |[a, b]| format!("`{a}` and `{b}` {}; ", difference(a, b)));
     UserError::new(message, alike + &hint.unwrap_or_default())
 }
 
-/// The first two classes that differ by capital letters alone.
+/// The first two classes that are one but for their spelling.
 pub(super) fn alike<'c>(classes: &[&'c str]) -> Option<[&'c str; 2]> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     classes.iter().find_map(|class| {
-        let before = seen.insert(class.to_lowercase(), class);
+        let before = seen.insert(key(class), class);
         before.map(|before| [before, *class])
     })
 }
@@ -307,7 +328,7 @@ mod tests {
         assert_eq!((labels, classes), (vec![0.0, 1.0], vec!["spam".to_owned(), "ham".to_owned()]));
         let (message, hint) = said(two(&["spam", "ham"], Some("Spam")).unwrap_err());
         assert!(message.contains("never holds `Spam`"), "{message}");
-        assert!(hint.ends_with("`spam` differs by capital letters alone"));
+        assert!(hint.ends_with("`spam` and `Spam` differ by capital letters alone"));
         assert_eq!(two(&["spam", "ham"], Some(" ham ")).unwrap().1[1], "ham");
     }
 
@@ -321,6 +342,22 @@ mod tests {
         assert!(hint.starts_with("its labels are `run` (2 rows), `sit` (1 row)"), "{hint}");
         let (message, _) = said(two(&["run", "run"], Some("run")).unwrap_err());
         assert!(message.ends_with("received 1: `run` (2 rows)"), "{message}");
+    }
+
+    #[test]
+    fn other_spellings_of_the_positive_label_are_refused_with_their_counts() {
+        let (message, hint) =
+            said(two(&["yes", "no", "Yes", "YES", "no"], Some("yes")).unwrap_err());
+        assert_eq!(
+            message,
+            "the column `label` holds `yes` (1 row), which counts as 1, and `YES` (1 row), `Yes` (1 row), \
+             which would count as 0"
+        );
+        assert!(hint.starts_with("`yes` and `YES` differ by capital letters alone"), "{hint}");
+        let (message, hint) = said(two(&["1", "0", "1.0"], Some("1")).unwrap_err());
+        assert!(message.contains("and `1.0` (1 row), which would count as 0"), "{message}");
+        assert!(hint.starts_with("`1` and `1.0` are one number"), "{hint}");
+        assert!(two(&["a", "A"], Some("a")).is_ok(), "of just two labels it may be meant");
     }
 
     #[test]

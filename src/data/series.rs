@@ -15,6 +15,7 @@ use super::coarse::Written;
 use super::labels::{self, Cells};
 use super::moment::{self, Moment, is_date};
 use super::source::SourceFile;
+use super::spelling::AlikeGroups;
 use super::split::Examples;
 use super::table;
 use crate::config::{SeriesSection, TableFormat};
@@ -188,6 +189,7 @@ pub(super) struct Cut {
     pub(super) account: Account,
     pub(super) format: TableFormat,
     pub(super) windows: Windows,
+    pub(super) alike_groups: Option<AlikeGroups>,
 }
 
 /// The examples of a series.
@@ -230,7 +232,8 @@ pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Re
     let (labels, classes) = labels::read(cells, task, None)?;
     (examples.labels, examples.classes) = (labels, classes.len());
     let (account, format) = (measured.account, measured.format);
-    Ok(Cut { block, examples, classes, account, format, windows })
+    let alike_groups = AlikeGroups::of(&measured.groups);
+    Ok(Cut { block, examples, classes, account, format, windows, alike_groups })
 }
 
 /// One window a row that has enough rows before it, the last of each series among them: what a model is

@@ -92,6 +92,25 @@ fn features_that_32_bits_take_for_one_are_refused_by_init_and_check() {
     }
 }
 
+#[test]
+fn predictions_for_another_number_of_time_steps_are_made_with_a_warning() {
+    let scene = Scene::new();
+    write(&scene, &windows(STEPS), &labels());
+    scene.write(
+        "w.yaml",
+        "study: { seeds: 1, grid: { batch_size: [16] } }\ndata: { arrays: { path: w.npz } }\n\
+         model: { lstm: { units: 3 } }\ntrain: { epochs: 1, device: cpu }\n",
+    );
+    scene.run(&["run", "w.yaml"]).expect(0);
+    let mut npz = Npz::new(&scene, "new.npz");
+    npz.add("X_train", &[4, STEPS as u64 + 2, 2], &windows(STEPS)[..8 * (STEPS + 2)]);
+    drop(npz);
+    let predict = |file: &str| scene.run(&["predict", "runs/w", "--input", file]).expect(0).stderr;
+    let said = "the new rows have 12 time steps, and the study's models were trained with 10";
+    assert!(predict("new.npz").contains(said), "{}", predict("new.npz"));
+    assert!(!predict("w.npz").contains("time steps"));
+}
+
 /// The output of `check --json` for a split.
 fn check(scene: &Scene, split: &str) -> serde_json::Value {
     scene.write(

@@ -1,7 +1,7 @@
 //! Labels of a table as people write them -> the numbers of classes, or the numbers that are predicted.
 
 use super::coarse::Written;
-use super::spelling::{are_one, difference, key};
+use super::spelling::{are_one, difference, key, with_point};
 use crate::error::UserError;
 use crate::format::{count, counted};
 use crate::spec::Task;
@@ -168,6 +168,15 @@ fn are_hardly_repeated(counts: &Counts) -> bool {
 
 const TEXTS: &str = "these look like texts or names: let another column be the label";
 
+/// What labels that are hardly repeated and no numbers look like.
+fn look_like_texts(counts: &Counts) -> &'static str {
+    let is_number = |label: &String| label.parse::<f64>().is_ok() || with_point(label).is_some();
+    match counts.keys().all(is_number) {
+        true => "these look like numbers with decimal commas: write them with a point",
+        false => TEXTS,
+    }
+}
+
 /// Labels that are measurements, texts or names.
 fn too_many(counts: &Counts, column: &str) -> UserError {
     UserError::new(
@@ -180,7 +189,7 @@ fn too_many(counts: &Counts, column: &str) -> UserError {
         ),
         match as_numbers(counts) {
             Some(_) => format!("to predict the number itself use {LINEAR}"),
-            None => TEXTS.to_owned(),
+            None => look_like_texts(counts).to_owned(),
         },
     )
 }
@@ -215,7 +224,7 @@ pub(super) fn other_than_two(column: &str, counts: &Counts) -> UserError {
     let Some(mut numbers) = numbers else {
         let hint = match n {
             0 | 1 => ALL_ALIKE.to_owned(),
-            _ if are_hardly_repeated(counts) => TEXTS.to_owned(),
+            _ if are_hardly_repeated(counts) => look_like_texts(counts).to_owned(),
             _ => format!(
                 "for {n} classes use {softmax}, for one against all others name it as `positive`"
             ),
@@ -399,6 +408,16 @@ mod tests {
         );
         let (_, hint) = of(&|at| at.to_string());
         assert!(hint.ends_with("for 50 classes use `dense: { units: 50, activation: softmax }`"));
+    }
+
+    #[test]
+    fn many_numbers_with_decimal_commas_are_told_as_such() {
+        let values: Vec<String> = (0..30).map(|at| format!("{at},5")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        for task in [Task::Binary, Task::Multiclass] {
+            let (_, hint) = said(read(&values, task, None).unwrap_err());
+            assert!(hint.starts_with("these look like numbers with decimal commas"), "{hint}");
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub fn prepare(
     cache: &Path,
     report: &mut dyn FnMut(&str),
 ) -> Result<Prepared> {
+    refuse_file(cache)?;
     for path in super::source::paths(section) {
         report(&format!("reading {}", path.display()));
     }
@@ -108,6 +109,20 @@ pub fn prepare(
         }
     }
     Ok(source.named(Prepared { repaired, ..prepared }))
+}
+
+/// Prepared data stand in a folder.
+fn refuse_file(cache: &Path) -> Result<(), UserError> {
+    match fs::metadata(cache) {
+        Ok(found) if !found.is_dir() => Err(UserError::new(
+            format!(
+                "{} is a file, and prepared data are kept in a folder of this name",
+                cache.display()
+            ),
+            "move the file away",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The hash of examples of which some come so often that a random split trains on all of them: earlier
@@ -383,6 +398,19 @@ mod tests {
         let found = prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ());
         let said = found.unwrap_err().to_string();
         assert!(said.contains("`data.scale` has nothing to scale"), "{said}");
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_cache_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path().join(".cache");
+        fs::write(&cache, "").unwrap();
+        let section = section(folder.path());
+        let found = prepare(&section, masked(true), Task::Binary, &cache, &mut |_| ());
+        let said = found.unwrap_err().to_string();
+        assert!(
+            said.ends_with(".cache is a file, and prepared data are kept in a folder of this name")
+        );
     }
 
     #[test]

@@ -12,14 +12,16 @@
 use super::account::Account;
 use super::arrays::Block;
 use super::coarse::Written;
+use super::holes::Holes;
 use super::labels::{self, Cells};
 use super::moment::{self, Moment, is_date};
 use super::source::SourceFile;
-use super::spelling::AlikeGroups;
+use super::spelling::{AlikeGroups, with_point};
 use super::split::Examples;
 use super::table;
 use crate::config::{SeriesSection, TableFormat};
 use crate::error::UserError;
+use crate::format::counted;
 use crate::spec::Task;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,9 @@ pub struct Windows {
     pub steps: usize,
     /// Rows between the beginnings of neighbouring windows.
     pub stride: usize,
+    /// Places at which rows are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holes: Option<Holes>,
 }
 
 /// The rows of a table, in the order of the file.
@@ -139,6 +144,15 @@ impl Measured {
             Some(column) => format!(" of the `{column}` `{}`", self.groups[rows[0]]),
             None => String::new(),
         };
+        let time = self.times[rows[0]];
+        if self.times.iter().all(|other| *other == time) {
+            let (all, file) = (self.times.len(), file.name());
+            return UserError::new(
+                format!("{file}: all {} have the same time", counted(all, "row")),
+                "rows of one time have no order: name another column as `data.series.time`, or leave it out \
+                 if the rows stand in order",
+            );
+        }
         let hint = match section.group {
             Some(_) => "keep one of the two rows, or name a finer `group`",
             None => {
@@ -146,6 +160,16 @@ impl Measured {
             }
         };
         UserError::new(format!("{first} and {second}{of_group} have the same time"), hint)
+    }
+
+    /// Rows that are missing between the rows of a series.
+    fn holes(&self, series: &[Vec<usize>], windows: (usize, usize)) -> Option<Holes> {
+        let mut holes = Holes::default();
+        for rows in series.iter().filter(|_| !self.times.is_empty()) {
+            let times: Vec<Moment> = rows.iter().map(|row| self.times[*row]).collect();
+            holes.take_in(&times, &|at| self.lines[rows[at]], windows);
+        }
+        (holes.count > 0).then_some(holes)
     }
 
     /// When a row was measured: its time, or its place in the series.
@@ -171,6 +195,7 @@ fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, U
                 "take the column out of `data.series.inputs`, or make numbers of it first, such as the hour \
                  or the day of the week; the order of rows is that of `data.series.time`"
             }
+            false if with_point(text).is_some() => "write numbers with a decimal point, not a comma",
             false => "fill gaps before, for example with the value before them, or remove the row",
         };
         let place = place();
@@ -203,6 +228,7 @@ pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Re
         series: series.len(),
         steps: window,
         stride: section.stride as usize,
+        holes: measured.holes(&series, (window + horizon, section.stride as usize)),
         ..Windows::default()
     };
     let mut block = Block { values: Vec::new(), steps: window, features: width };
@@ -352,6 +378,23 @@ mod tests {
         }
         let file = SourceFile::of("new.csv", csv(&large, &small).as_bytes());
         assert!(read_inputs(&section(""), &file).is_ok());
+    }
+
+    #[test]
+    fn holes_equal_times_and_decimal_commas_are_told() {
+        let rows = |time: &dyn Fn(usize) -> String| {
+            let rows = (0..40).map(|at| format!("{},{at},{at}\n", time(at)));
+            format!("day,x,y\n{}", rows.collect::<String>())
+        };
+        let torn = rows(&|at| (if at < 20 { at } else { at + 50 }).to_string());
+        let holes = pool(&torn, "").unwrap().windows.holes.unwrap();
+        assert_eq!(holes, Holes { count: 1, steps: 51, lines: [21, 22], windows: 2 });
+        assert_eq!(pool(&rows(&|at| at.to_string()), "").unwrap().windows.holes, None);
+        let said = pool(&rows(&|_| "5".into()), "").err().unwrap().to_string();
+        assert_eq!(said, "s.csv: all 40 rows have the same time");
+        let comma = pool("day,x,y\n1,\"1,5\",3\n", "").err().unwrap();
+        let hint = comma.downcast::<UserError>().unwrap().hint.unwrap();
+        assert_eq!(hint, "write numbers with a decimal point, not a comma");
     }
 
     #[test]

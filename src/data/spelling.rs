@@ -23,6 +23,12 @@ pub(super) fn key(text: &str) -> String {
     }
 }
 
+/// A number that is written with a decimal comma.
+pub fn with_point(text: &str) -> Option<f64> {
+    let (whole, rest) = text.trim().split_once(',')?;
+    format!("{whole}.{rest}").parse().ok()
+}
+
 /// Whether two values are one but for their spelling.
 pub(super) fn are_one(a: &str, b: &str) -> bool {
     key(a) == key(b)
@@ -95,6 +101,12 @@ mod tests {
         ] {
             assert_ne!(key(a), key(b), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn decimal_commas_are_seen() {
+        assert_eq!(["1,5", "-0,25", " 3, "].map(with_point), [Some(1.5), Some(-0.25), Some(3.0)]);
+        assert_eq!(["1.5", "a,b", "1,2,3", ",", ""].map(with_point), [None; 5]);
     }
 
     #[test]

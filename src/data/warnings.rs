@@ -28,6 +28,7 @@ impl Facts {
             .chain(self.dates())
             .chain(self.alike_groups.iter().map(AlikeGroups::warning))
             .chain(self.accounts.iter().flat_map(Account::warnings))
+            .chain(self.holes())
             .chain(of_targets)
             .chain(self.repeated())
             .chain(self.not_read())
@@ -41,6 +42,15 @@ impl Facts {
         (!self.unnamed.is_empty()).then(|| {
             format!("the file also holds {names}, which `data.arrays` does not name: not read")
         })
+    }
+
+    /// Rows that are missing in a series.
+    fn holes(&self) -> Option<String> {
+        let windows = self.windows.as_ref()?;
+        // Only Parquet has no lines.
+        let has_lines = self.accounts.first().is_none_or(|account| account.lines.is_some());
+        let unit = if has_lines { "line" } else { "row" };
+        windows.holes.as_ref().map(|holes| holes.warning(unit, windows.windows))
     }
 
     /// Examples that come again and again.

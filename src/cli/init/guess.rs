@@ -1,6 +1,6 @@
 //! Which column holds the texts, which the labels, and what sizes suit them.
 
-use super::target::{Target, likely, look};
+use super::target::{Target, are_with_commas, likely, look};
 use crate::cli::labels::of_found;
 use crate::data::{ArrayShape, Column, Found, Labelled, is_split, is_time, word_counts};
 use crate::error::UserError;
@@ -262,13 +262,21 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
     if let Some(more) = candidates.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         counts.push(format!("{more} more columns"));
     }
+    let commas = candidates.iter().find(|column| {
+        let filled =
+            column.values.iter().map(|value| value.trim()).filter(|value| !value.is_empty());
+        are_with_commas(&filled.collect::<Vec<_>>())
+    });
+    let commas = commas.map_or(String::new(), |column| {
+        format!("; `{}` has numbers with decimal commas: write them with a point", column.name)
+    });
     UserError::new(
         format!(
             "{file}: no column can be the label, which has a few different values or numbers, one in \
              every row"
         ),
         format!(
-            "different values: {}. A class needs several rows; name the column with `--label`",
+            "different values: {}. A class needs several rows; name the column with `--label`{commas}",
             counts.join("; ")
         ),
     )
@@ -431,6 +439,20 @@ mod tests {
         assert!(said.starts_with("t.csv: column `y` holds 60 different values from 17"), "{said}");
         let said = of("id", &|at| (1_700_000_000 + at).to_string());
         assert!(said.starts_with("t.csv: no column can be the label"), "{said}");
+    }
+
+    #[test]
+    fn numbers_with_decimal_commas_are_told_and_are_no_classes() {
+        for most in [5, 60] {
+            let texts = (0..60).map(|at| format!("good film {at}")).collect();
+            let values = (0..60).map(|at| format!("{},5", at % most)).collect();
+            let text = Column { name: "text".into(), values: texts, absent: None };
+            let label = Column { name: "price".into(), values, absent: None };
+            let error = table("t.csv", &[text, label], Wanted::default()).unwrap_err();
+            let hint = error.hint.unwrap();
+            let said = "; `price` has numbers with decimal commas: write them with a point";
+            assert!(hint.ends_with(said), "{hint}");
+        }
     }
 
     #[test]

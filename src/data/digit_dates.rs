@@ -107,7 +107,7 @@ fn refusal(
     let part = if parts == Parts::Month { "month" } else { "day" };
     UserError::new(
         format!(
-            "{}: the time `{a}` looks like a date with the {part} first, and so does `{b}`: it is the earlier \
+            "{}: the time `{a}` looks like a date with the {part} first, and so does `{b}`, the earlier \
              date and the larger number",
             place(first)
         ),
@@ -130,7 +130,7 @@ mod tests {
         let said = of(&["30012024", "31012024", "01022024"]).unwrap_err();
         assert_eq!(
             said,
-            "row 2: the time `01022024` looks like a date with the day first, and so does `30012024`: it is \
+            "row 2: the time `01022024` looks like a date with the day first, and so does `30012024`, \
              the earlier date and the larger number"
         );
         for column in [

@@ -24,7 +24,7 @@ const FEW: usize = 8;
 /// For each row of a series, in the order of time, how many holes are before it; empty where there are none.
 /// The widest one, too: the row behind it, and the usual steps that it takes.
 pub(super) fn before(times: &[Moment]) -> (Vec<usize>, Option<(usize, u64)>) {
-    let steps: Vec<Moment> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let steps: Vec<Moment> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     let mut sorted = steps.clone();
     sorted.sort_unstable();
     let usual = sorted.get(steps.len() / 2).copied().unwrap_or(0);
@@ -128,5 +128,8 @@ mod tests {
         torn.iter_mut().skip(40).for_each(|day| *day += 30);
         assert_eq!(found(&torn, 2).count, 1);
         assert_eq!(found(&[0, 1, 90], 2).count, 0, "too few to know");
+        let far: Vec<Moment> =
+            [Moment::MIN].into_iter().chain(0..20).chain([Moment::MAX]).collect();
+        assert_eq!(found(&far, 2).count, 2);
     }
 }

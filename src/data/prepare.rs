@@ -111,15 +111,17 @@ pub fn prepare(
     Ok(source.named(Prepared { repaired, ..prepared }))
 }
 
-/// Prepared data stand in a folder.
+/// Prepared data stand in a folder, of which no part may be a file.
 fn refuse_file(cache: &Path) -> Result<(), UserError> {
-    match fs::metadata(cache) {
-        Ok(found) if !found.is_dir() => Err(UserError::new(
+    let there = cache.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
+    match there {
+        Some((path, found)) if !found.is_dir() => Err(UserError::new(
             format!(
-                "{} is a file, and prepared data are kept in a folder of this name",
+                "{} is a file, and prepared data are kept in the folder {}",
+                path.display(),
                 cache.display()
             ),
-            "move the file away",
+            "move the file away, or name another folder for the study with `--out`",
         )),
         _ => Ok(()),
     }
@@ -403,14 +405,15 @@ mod tests {
     #[test]
     fn a_file_in_place_of_the_cache_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = folder.path().join(".cache");
-        fs::write(&cache, "").unwrap();
         let section = section(folder.path());
-        let found = prepare(&section, masked(true), Task::Binary, &cache, &mut |_| ());
-        let said = found.unwrap_err().to_string();
-        assert!(
-            said.ends_with(".cache is a file, and prepared data are kept in a folder of this name")
-        );
+        let runs = folder.path().join("runs");
+        fs::write(&runs, "").unwrap();
+        for cache in [runs.clone(), runs.join(".cache")] {
+            let found = prepare(&section, masked(true), Task::Binary, &cache, &mut |_| ());
+            let said = found.unwrap_err().to_string();
+            let expected = "runs is a file, and prepared data are kept in the folder";
+            assert!(said.contains(expected), "{said}");
+        }
     }
 
     #[test]

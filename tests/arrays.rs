@@ -60,6 +60,57 @@ fn arrays_that_the_file_does_not_name_are_told() {
     assert!(warnings.contains(said), "{warnings}");
 }
 
+#[test]
+fn features_that_32_bits_take_for_one_are_refused_by_init_and_check() {
+    let scene = Scene::new();
+    // The second feature has nine values one second apart, as floats and as integers.
+    let whole: Vec<i64> = (0..20 * ROWS as i64)
+        .map(|at| if at % 2 == 0 { at % 7 } else { 1_700_000_000 + at % 9 })
+        .collect();
+    let floats: Vec<f64> = whole.iter().map(|value| *value as f64).collect();
+    let dims = [ROWS as u64, STEPS as u64, 2];
+    for is_whole in [false, true] {
+        let mut npz = Npz::new(&scene, "w.npz");
+        match is_whole {
+            true => npz.add("X_train", &dims, &whole),
+            false => npz.add("X_train", &dims, &floats),
+        }
+        npz.add("y_train", &[ROWS as u64], &labels());
+        drop(npz);
+        let said = "`X_train`, feature 1 (from 0) holds 9 different values from 1700000000 to 1700000008, \
+                    of which 32 bits leave 1";
+        let ended = scene.run(&["init", "w.npz"]).expect(2);
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+        scene.write(
+            "w.yaml",
+            "study: { seeds: 2, grid: { batch_size: [16, 32] } }\n\
+             data: { scale: standard, arrays: { path: w.npz } }\n\
+             model: { lstm: { units: 3 } }\ntrain: { epochs: 2, device: cpu }\n",
+        );
+        let ended = scene.run(&["check", "w.yaml"]).expect(2);
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn predictions_for_another_number_of_time_steps_are_made_with_a_warning() {
+    let scene = Scene::new();
+    write(&scene, &windows(STEPS), &labels());
+    scene.write(
+        "w.yaml",
+        "study: { seeds: 1, grid: { batch_size: [16] } }\ndata: { arrays: { path: w.npz } }\n\
+         model: { lstm: { units: 3 } }\ntrain: { epochs: 1, device: cpu }\n",
+    );
+    scene.run(&["run", "w.yaml"]).expect(0);
+    let mut npz = Npz::new(&scene, "new.npz");
+    npz.add("X_train", &[4, STEPS as u64 + 2, 2], &windows(STEPS)[..8 * (STEPS + 2)]);
+    drop(npz);
+    let predict = |file: &str| scene.run(&["predict", "runs/w", "--input", file]).expect(0).stderr;
+    let said = "the new rows have 12 time steps, and the study's models were trained with 10";
+    assert!(predict("new.npz").contains(said), "{}", predict("new.npz"));
+    assert!(!predict("w.npz").contains("time steps"));
+}
+
 /// The output of `check --json` for a split.
 fn check(scene: &Scene, split: &str) -> serde_json::Value {
     scene.write(

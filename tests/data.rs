@@ -244,6 +244,51 @@ fn no_row_vanishes_behind_a_quote() {
 }
 
 #[test]
+fn spellings_that_split_groups_and_leave_rows_out_are_told_also_from_the_cache() {
+    let shout = |text: &str| text.replace("w3,no,author 1", "w3,no,Author 1");
+    let text = shout(&table());
+    let jsonl: String = text.lines().skip(1).fold(String::new(), |all, line| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [text, label, who, _] = cells[..] else { panic!("{line}") };
+        all + &format!("{{\"text\":\"{text}\",\"label\":\"{label}\",\"who\":\"{who}\"}}\n")
+    });
+    let series: String = (0..40).fold("day,x,y,who\n".into(), |text: String, at| {
+        let who = if at < 20 { "pump" } else { "Pump" };
+        text + &format!("{at},{},{},{who}\n", at % 7, at % 5)
+    });
+    let files = Files::of(&[
+        ("t.csv", text.as_bytes()),
+        ("t.jsonl", jsonl.as_bytes()),
+        ("s.csv", series.as_bytes()),
+    ]);
+    for file in ["t.csv", "t.jsonl"] {
+        let grouped = format!(
+            "{{ table: {{ path: @{file}, group: who }}, split: {{ validation: 0.25, test: 0.25 }} }}"
+        );
+        let kept = format!(
+            "{{ table: {{ path: @{file}, where: {{ who: author 1 }} }}, split: {{ validation: 0.4, test: 0 }} }}"
+        );
+        for _ in 0..2 {
+            let said = files.prepare(&grouped, Some(true)).unwrap().facts.warnings().join("\n");
+            let expected = "the groups `Author 1` and `author 1` differ by capital letters alone";
+            assert!(said.contains(expected), "{said}");
+            let said = files.prepare(&kept, Some(true)).unwrap().facts.warnings().join("\n");
+            let expected =
+                "`where` left out 1 row whose `who` is `Author 1`: `Author 1` and `author 1`";
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+    let yaml =
+        "{ series: { path: @s.csv, time: day, group: who, inputs: [x], target: y, window: 2 } }";
+    let prepared = files.prepare_for(Task::Regression, yaml, None).unwrap();
+    let said = prepared.facts.warnings().join("\n");
+    assert!(
+        said.contains("the groups `Pump` and `pump` differ by capital letters alone"),
+        "{said}"
+    );
+}
+
+#[test]
 fn lines_rows_and_examples_are_told_where_they_differ_also_from_the_cache() {
     let text = table()
         .replace("author 1", " author 1 ")

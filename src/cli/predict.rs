@@ -1,6 +1,6 @@
 //! `batchscope predict RUN_DIR --input FILE`: the class of new examples, with its probability.
 
-use super::diagnostics::Output;
+use super::diagnostics::{self, Output};
 use super::format;
 use super::recommended::run_of;
 use super::sink::{Sink, refuse_missing_folder};
@@ -79,6 +79,7 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
             let inputs = encoder.read(&args.input, &args.keep)?;
             let differences = inputs.account().and_then(Account::differences);
             differences.iter().for_each(|said| output.note(&format!("read {said}")));
+            diagnostics::print_warnings(encoder.other_steps(&inputs).as_slice());
             (run.predict(&encoder, &inputs)?, inputs.kept().to_vec())
         }
         true if !args.keep.is_empty() => {

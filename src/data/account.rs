@@ -1,5 +1,6 @@
 //! What became of the lines and rows of a table: nothing that a file holds may vanish unsaid.
 
+use super::spelling;
 use crate::format::{count, counted};
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +21,41 @@ pub struct Account {
     pub rows: u64,
     /// Rows that `where` left out.
     pub filtered: u64,
+    /// Of these, such as another spelling of a value would have kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spelled: Vec<LeftOut>,
+}
+
+/// Rows that `where` left out for the spelling of a cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The column that is compared.
+    pub column: String,
+    /// What it is compared with.
+    pub value: String,
+    /// What it holds.
+    pub cell: String,
+    /// How many rows.
+    pub rows: u64,
 }
 
 impl Account {
     /// Rows that became examples.
     pub fn examples(&self) -> u64 {
         self.rows - self.filtered
+    }
+
+    /// What is surprising in what `where` left out.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.spelled.iter().map(|LeftOut { column, value, cell, rows }| {
+            format!(
+                "{}: `where` left out {} whose `{column}` is `{cell}`: `{cell}` and `{value}` {}, and values \
+                 are compared as text; write them in one way if they are one",
+                self.file,
+                counted(*rows as usize, "row"),
+                spelling::difference(cell, value)
+            )
+        })
     }
 
     /// Where the lines, rows and examples of the file differ: how many there are, and why. `None`
@@ -79,6 +109,7 @@ mod tests {
             breaks: 5,
             rows: 1234,
             filtered: 34,
+            spelled: Vec::new(),
         };
         assert_eq!(
             account.differences().unwrap(),

@@ -11,6 +11,7 @@ use super::table::{self, Texts};
 use super::text::{HuggingFace, Vocabulary, overgrown, sequence, unpadded, words};
 use crate::config::{DataSection, TextSection, Tokenizer};
 use crate::error::UserError;
+use crate::format::counted;
 use crate::kernels::Sequences;
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -190,6 +191,34 @@ impl Encoder {
         Ok(Inputs { values, rows, kept, account: None })
     }
 
+    /// Where new arrays have another number of time steps than those of the study: a model reads any
+    /// number, but was trained with one.
+    pub fn other_steps(&self, inputs: &Inputs) -> Option<String> {
+        let Values::Arrays(sequences) = &inputs.values else { return None };
+        let trained = self.facts.train.longest;
+        let (steps, differ) = match sequences {
+            arrays::Sequences::Features(block) => (block.steps, block.steps != trained),
+            // Padding is left out, so shorter rows may have been as long.
+            arrays::Sequences::Ids(rows) if self.masked => {
+                let lengths = rows.iter().map(|row| unpadded(row.clone()).len());
+                let most = lengths.max().unwrap_or(0);
+                (most, most > trained)
+            }
+            arrays::Sequences::Ids(rows) => {
+                let steps = rows.first().map_or(0, Vec::len);
+                (steps, steps != trained)
+            }
+        };
+        differ.then(|| {
+            let at_most = if self.masked { " at most" } else { "" };
+            format!(
+                "the new rows have {}, and the study's models were trained with {trained}{at_most}: predictions \
+                 may be worse than the study says",
+                counted(steps, "time step")
+            )
+        })
+    }
+
     /// The sequences of these examples, in their order.
     pub fn encode(&self, inputs: &Inputs) -> Result<Encoded> {
         let text = |ids: Vec<i32>| sequence(ids, &self.text, self.masked);
@@ -307,5 +336,14 @@ mod tests {
             2
         );
         assert_eq!(fs::read_to_string(kept.join("splits.csv")).unwrap().lines().count(), 11);
+
+        fs::remove_file(kept.join("checksums.json")).unwrap();
+        let said = Encoder::open(&kept, &section, false).err().unwrap().to_string();
+        assert!(said.contains("checksums.json is missing"), "{said}");
+        // Earlier versions wrote none.
+        let facts = fs::read_to_string(kept.join("facts.json")).unwrap();
+        let earlier = facts.replace("\"checksums\": true", "\"checksums\": false");
+        fs::write(kept.join("facts.json"), earlier).unwrap();
+        assert!(Encoder::open(&kept, &section, false).is_ok());
     }
 }

@@ -4,6 +4,7 @@ use super::account::Account;
 use super::scale::Scale;
 use super::scaling::Scaling;
 use super::series::Windows;
+use super::spelling::AlikeGroups;
 use crate::spec::{Affine, Metric};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -50,6 +51,9 @@ pub struct Facts {
     /// earlier versions, whose splits had them anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heavy: Option<usize>,
+    /// Groups that are one but for their spelling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alike_groups: Option<AlikeGroups>,
     /// How the numbers were scaled; counts and ranges of targets are of numbers as they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,

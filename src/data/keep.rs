@@ -18,7 +18,9 @@ use crate::error::UserError;
 use crate::files;
 use crate::kernels::Split;
 use anyhow::{Context, Result};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -43,6 +45,15 @@ pub fn kept_facts(folder: &Path) -> Option<Facts> {
     json(folder, FACTS).ok()
 }
 
+/// What `facts.json` holds.
+#[derive(Serialize)]
+struct Kept<'f> {
+    #[serde(flatten)]
+    facts: &'f Facts,
+    /// That `checksums.json` stands beside it: copies of earlier versions have none.
+    checksums: bool,
+}
+
 impl Prepared {
     /// Writes the copies into this folder, which is made if need be.
     pub fn keep(&self, folder: &Path) -> Result<()> {
@@ -55,7 +66,7 @@ impl Prepared {
         }
         let dataset = Dataset::open(&self.path)?;
         let facts = &self.facts;
-        files::write_json(&folder.join(FACTS), facts)?;
+        files::write_json(&folder.join(FACTS), &Kept { facts, checksums: true })?;
         if !facts.are_numbers() {
             let classes: BTreeMap<usize, &String> = facts.classes.iter().enumerate().collect();
             files::write_json(&folder.join(LABELS), &classes)?;
@@ -130,12 +141,23 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let list = folder.join(CHECKSUMS);
     let said = files::read_sealed_json::<BTreeMap<String, String>>(&list)
         .map_err(|error| rewritten(error.to_string()))?;
+    if said.is_none() && has_checksums(folder) {
+        let why = format!("{} is missing, so it cannot be told whether", list.display());
+        return Err(rewritten(format!("{why} {} is as it was written", path.display())).into());
+    }
     match said.as_ref().and_then(|said| said.get(name)) {
         Some(said) if *said != files::checksum(&bytes) => {
             Err(damaged(&path, "its content does not fit its checksum").into())
         }
         _ => Ok(bytes),
     }
+}
+
+/// Whether `checksums.json` was written, as the facts say.
+fn has_checksums(folder: &Path) -> bool {
+    let facts = files::read(&folder.join(FACTS)).ok();
+    let facts = facts.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    facts.is_some_and(|facts| facts["checksums"] == true)
 }
 
 fn damaged(path: &Path, why: &str) -> UserError {

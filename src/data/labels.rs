@@ -1,6 +1,7 @@
 //! Labels of a table as people write them -> the numbers of classes, or the numbers that are predicted.
 
-use super::table::is_alike;
+use super::coarse::Written;
+use super::spelling::{are_one, difference, key, with_point};
 use crate::error::UserError;
 use crate::format::{count, counted};
 use crate::spec::Task;
@@ -66,9 +67,10 @@ pub(super) fn one_against_others(
 ) -> Result<[String; 2], UserError> {
     if !counts.contains_key(positive) {
         let classes: Vec<&str> = counts.keys().map(String::as_str).collect();
-        let alike = classes.into_iter().find(|class| is_alike(class, positive));
-        let alike = alike
-            .map_or(String::new(), |class| format!(": `{class}` differs by capital letters alone"));
+        let alike = classes.into_iter().find(|class| are_one(class, positive));
+        let alike = alike.map_or(String::new(), |class| {
+            format!(": `{class}` and `{positive}` {}", difference(class, positive))
+        });
         return Err(UserError::new(
             format!("{column} never holds `{positive}`, which should count as 1"),
             format!(
@@ -77,12 +79,33 @@ pub(super) fn one_against_others(
             ),
         ));
     }
+    refuse_spellings(column, counts, positive)?;
     let mut others = counts.keys().filter(|class| *class != positive);
     let zero = match (others.next(), others.next()) {
         (Some(other), None) => other.clone(),
         _ => format!("not {positive}"),
     };
     Ok([zero, positive.to_owned()])
+}
+
+/// Other spellings of the label that counts as 1 would count as 0. Of just two labels this may be meant.
+fn refuse_spellings(column: &str, counts: &Counts, positive: &str) -> Result<(), UserError> {
+    let is_spelling = |class: &str| class != positive && are_one(class, positive);
+    let mut others = counts.clone();
+    others.retain(|class, _| is_spelling(class));
+    let Some(first) = others.keys().next().filter(|_| counts.len() > 2) else { return Ok(()) };
+    Err(UserError::new(
+        format!(
+            "{column} holds `{positive}` ({}), which counts as 1, and {}, which would count as 0",
+            counted(counts[positive], "row"),
+            shown(&others)
+        ),
+        format!(
+            "`{positive}` and `{first}` {}, and labels are compared as text: write them in one way; where they \
+             are different labels give one of them another name",
+            difference(positive, first)
+        ),
+    ))
 }
 
 /// Any number of classes from two on, numbered in sorted order.
@@ -145,6 +168,15 @@ fn are_hardly_repeated(counts: &Counts) -> bool {
 
 const TEXTS: &str = "these look like texts or names: let another column be the label";
 
+/// What labels that are hardly repeated and no numbers look like.
+fn look_like_texts(counts: &Counts) -> &'static str {
+    let is_number = |label: &String| label.parse::<f64>().is_ok() || with_point(label).is_some();
+    match counts.keys().all(is_number) {
+        true => "these look like numbers with decimal commas: write them with a point",
+        false => TEXTS,
+    }
+}
+
 /// Labels that are measurements, texts or names.
 fn too_many(counts: &Counts, column: &str) -> UserError {
     UserError::new(
@@ -157,7 +189,7 @@ fn too_many(counts: &Counts, column: &str) -> UserError {
         ),
         match as_numbers(counts) {
             Some(_) => format!("to predict the number itself use {LINEAR}"),
-            None => TEXTS.to_owned(),
+            None => look_like_texts(counts).to_owned(),
         },
     )
 }
@@ -192,7 +224,7 @@ pub(super) fn other_than_two(column: &str, counts: &Counts) -> UserError {
     let Some(mut numbers) = numbers else {
         let hint = match n {
             0 | 1 => ALL_ALIKE.to_owned(),
-            _ if are_hardly_repeated(counts) => TEXTS.to_owned(),
+            _ if are_hardly_repeated(counts) => look_like_texts(counts).to_owned(),
             _ => format!(
                 "for {n} classes use {softmax}, for one against all others name it as `positive`"
             ),
@@ -221,17 +253,16 @@ fn not_two(cells: Cells<'_>, counts: &Counts) -> UserError {
         message += &format!("; `{class}` first comes in {}", (cells.place)(row));
     }
     let classes: Vec<&str> = counts.keys().map(String::as_str).collect();
-    let alike = alike(&classes).map_or(String::new(), |[a, b]| {
-        format!("`{a}` and `{b}` differ by capital letters alone; ")
-    });
+    let alike = alike(&classes)
+        .map_or(String::new(), |[a, b]| format!("`{a}` and `{b}` {}; ", difference(a, b)));
     UserError::new(message, alike + &hint.unwrap_or_default())
 }
 
-/// The first two classes that differ by capital letters alone.
+/// The first two classes that are one but for their spelling.
 pub(super) fn alike<'c>(classes: &[&'c str]) -> Option<[&'c str; 2]> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     classes.iter().find_map(|class| {
-        let before = seen.insert(class.to_lowercase(), class);
+        let before = seen.insert(key(class), class);
         before.map(|before| [before, *class])
     })
 }
@@ -244,7 +275,11 @@ fn numbers(cells: Cells<'_>) -> Result<Vec<f32>, UserError> {
             Err(not_a_number(&place, cells.column, value, read.is_ok()))
         }
     };
-    cells.values.iter().enumerate().map(number).collect()
+    let numbers = cells.values.iter().enumerate().map(number).collect::<Result<_, _>>()?;
+    let mut written = Written::new();
+    cells.values.iter().for_each(|value| written.push(value));
+    written.refuse(cells.column)?;
+    Ok(numbers)
 }
 
 fn not_a_number(place: &str, column: &str, value: &str, is_float: bool) -> UserError {
@@ -302,7 +337,7 @@ mod tests {
         assert_eq!((labels, classes), (vec![0.0, 1.0], vec!["spam".to_owned(), "ham".to_owned()]));
         let (message, hint) = said(two(&["spam", "ham"], Some("Spam")).unwrap_err());
         assert!(message.contains("never holds `Spam`"), "{message}");
-        assert!(hint.ends_with("`spam` differs by capital letters alone"));
+        assert!(hint.ends_with("`spam` and `Spam` differ by capital letters alone"));
         assert_eq!(two(&["spam", "ham"], Some(" ham ")).unwrap().1[1], "ham");
     }
 
@@ -316,6 +351,22 @@ mod tests {
         assert!(hint.starts_with("its labels are `run` (2 rows), `sit` (1 row)"), "{hint}");
         let (message, _) = said(two(&["run", "run"], Some("run")).unwrap_err());
         assert!(message.ends_with("received 1: `run` (2 rows)"), "{message}");
+    }
+
+    #[test]
+    fn other_spellings_of_the_positive_label_are_refused_with_their_counts() {
+        let (message, hint) =
+            said(two(&["yes", "no", "Yes", "YES", "no"], Some("yes")).unwrap_err());
+        assert_eq!(
+            message,
+            "the column `label` holds `yes` (1 row), which counts as 1, and `YES` (1 row), `Yes` (1 row), \
+             which would count as 0"
+        );
+        assert!(hint.starts_with("`yes` and `YES` differ by capital letters alone"), "{hint}");
+        let (message, hint) = said(two(&["1", "0", "1.0"], Some("1")).unwrap_err());
+        assert!(message.contains("and `1.0` (1 row), which would count as 0"), "{message}");
+        assert!(hint.starts_with("`1` and `1.0` are one number"), "{hint}");
+        assert!(two(&["a", "A"], Some("a")).is_ok(), "of just two labels it may be meant");
     }
 
     #[test]
@@ -360,6 +411,16 @@ mod tests {
     }
 
     #[test]
+    fn many_numbers_with_decimal_commas_are_told_as_such() {
+        let values: Vec<String> = (0..30).map(|at| format!("{at},5")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        for task in [Task::Binary, Task::Multiclass] {
+            let (_, hint) = said(read(&values, task, None).unwrap_err());
+            assert!(hint.starts_with("these look like numbers with decimal commas"), "{hint}");
+        }
+    }
+
+    #[test]
     fn several_classes_are_numbered_in_sorted_order_and_numbers_by_their_size() {
         let several = |values: &[&str]| read(values, Task::Multiclass, None);
         let (labels, classes) = several(&["pear", "apple", "fig", "apple"]).unwrap();
@@ -391,5 +452,18 @@ mod tests {
         assert!(refusal("-inf").1.starts_with("a target is missing"));
         assert!(refusal("1e39").1.contains("3.4e38"));
         assert!(refusal("1,5").1.contains("decimal point"));
+    }
+
+    #[test]
+    fn targets_that_32_bits_take_for_one_are_refused() {
+        let values: Vec<String> = (0..9).map(|at| format!("1700000000.{at}")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let (message, hint) = said(read(&values, Task::Regression, None).unwrap_err());
+        assert_eq!(
+            message,
+            "the column `label` holds 9 different values from 1700000000 to 1700000000.8, of which 32 bits \
+             leave 1"
+        );
+        assert!(hint.contains("`data.scale` comes after that: subtract an offset"), "{hint}");
     }
 }

@@ -1,5 +1,6 @@
 //! Times as people write them: numbers, or ISO 8601 dates with or without a time of day.
 
+use super::digit_dates;
 use crate::error::UserError;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime};
 
@@ -10,6 +11,17 @@ const BILLION: i128 = 1_000_000_000;
 
 /// Reads a column, all numbers or all dates; a date without an offset is in UTC.
 pub(super) fn parse(
+    column: &[String],
+    place: &dyn Fn(usize) -> String,
+) -> Result<Vec<Moment>, UserError> {
+    match digit_dates::read(column, place)? {
+        Some(dates) => Ok(dates.into_iter().map(|date| Moment::from(date) * BILLION).collect()),
+        None => plain(column, place),
+    }
+}
+
+/// The same of a column whose numbers are no dates.
+pub(super) fn plain(
     column: &[String],
     place: &dyn Fn(usize) -> String,
 ) -> Result<Vec<Moment>, UserError> {
@@ -107,6 +119,17 @@ mod tests {
     fn numbers_keep_their_order_beyond_the_precision_of_floats() {
         let read = read(&["1700000000000000000", "1700000000000000001", "2e18", "-1.5"]).unwrap();
         assert!(read[0] < read[1] && read[1] < read[2] && read[3] < 0);
+    }
+
+    #[test]
+    fn digits_with_the_day_first_are_no_numbers() {
+        let error = read(&["31012024", "01022024"]).unwrap_err();
+        assert!(
+            error.message.starts_with("row 1: the time `01022024` looks like a date"),
+            "{error}"
+        );
+        let days = read(&["20240131", "20240201"]).unwrap();
+        assert_eq!(days[1] - days[0], 86_400 * BILLION);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Tables are read by the readers that prepare examples, so every format of theirs is known here.
 
 use super::account::Account;
+use super::coarse::Written;
 use super::facts::Overlap;
 use super::found::Found;
 use super::overlap;
@@ -45,6 +46,18 @@ pub struct Column {
     pub values: Vec<String>,
     /// Where its first row without a value is, in a file that can say so.
     pub absent: Option<String>,
+}
+
+impl Column {
+    /// Refuses numbers that 32 bits, in which all is computed, hardly tell apart.
+    ///
+    /// # Errors
+    /// A [`UserError`] that says how many values are left.
+    pub fn refuse_coarse(&self, file: &str) -> Result<(), UserError> {
+        let mut written = Written::new();
+        self.values.iter().for_each(|value| written.push(value.trim()));
+        written.refuse(&format!("{file}: column `{}`", self.name))
+    }
 }
 
 /// A named array.

@@ -6,6 +6,7 @@ use super::labels::{self, Cells};
 use super::moment;
 use super::series::{self, Cut, Windows};
 use super::source::{SourceFile, paths};
+use super::spelling::AlikeGroups;
 use super::split::Examples;
 use super::table::{self, Table};
 use crate::config::{ArraysSection, DataSection, TableFormat, TableSection};
@@ -22,6 +23,8 @@ pub(super) struct Pool {
     pub(super) places: Places,
     /// What became of the lines and rows of each table.
     pub(super) accounts: Vec<Account>,
+    /// Groups that are one but for their spelling.
+    pub(super) alike_groups: Option<AlikeGroups>,
     /// What became of the rows of a series.
     pub(super) windows: Option<Windows>,
 }
@@ -73,11 +76,12 @@ pub(super) fn read(
 }
 
 fn of_series(cut: Cut, file: &SourceFile) -> Pool {
-    let Cut { block, examples, classes, account, format, windows } = cut;
+    let Cut { block, examples, classes, account, format, windows, alike_groups } = cut;
     let rows = examples.rows.clone();
     let places = Places { files: vec![(file.name(), format, rows.len())], rows };
     let (sequences, accounts) = (Raw::Features(block), vec![account]);
-    Pool { sequences, examples, classes, places, accounts, windows: Some(windows) }
+    let windows = Some(windows);
+    Pool { sequences, examples, classes, places, accounts, alike_groups, windows }
 }
 
 fn from_tables(section: &TableSection, tables: Vec<Table>, task: Task) -> Result<Pool> {
@@ -111,7 +115,8 @@ fn from_tables(section: &TableSection, tables: Vec<Table>, task: Task) -> Result
     (examples.labels, examples.classes) = (labels, classes.len());
     examples.times = moment::parse(&times, &place)?;
     examples.rows.clone_from(&places.rows);
-    Ok(Pool { sequences: Raw::Texts(texts), examples, classes, places, accounts, windows: None })
+    let (sequences, alike_groups) = (Raw::Texts(texts), AlikeGroups::of(&examples.groups));
+    Ok(Pool { sequences, examples, classes, places, accounts, alike_groups, windows: None })
 }
 
 fn from_arrays(
@@ -147,8 +152,9 @@ fn from_arrays(
             Raw::Ids(ids, vocabulary)
         }
     };
-    let places = Places { files: Vec::new(), rows: Vec::new() };
-    Ok(Pool { sequences, examples, classes, places, accounts: Vec::new(), windows: None })
+    let (places, accounts) = (Places { files: Vec::new(), rows: Vec::new() }, Vec::new());
+    let alike_groups = AlikeGroups::of(&examples.groups);
+    Ok(Pool { sequences, examples, classes, places, accounts, alike_groups, windows: None })
 }
 
 /// The files that a section names, read.

@@ -47,6 +47,7 @@ pub fn prepare(
     cache: &Path,
     report: &mut dyn FnMut(&str),
 ) -> Result<Prepared> {
+    refuse_file(cache)?;
     for path in super::source::paths(section) {
         report(&format!("reading {}", path.display()));
     }
@@ -108,6 +109,22 @@ pub fn prepare(
         }
     }
     Ok(source.named(Prepared { repaired, ..prepared }))
+}
+
+/// Prepared data stand in a folder, of which no part may be a file.
+fn refuse_file(cache: &Path) -> Result<(), UserError> {
+    let there = cache.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
+    match there {
+        Some((path, found)) if !found.is_dir() => Err(UserError::new(
+            format!(
+                "{} is a file, and prepared data are kept in the folder {}",
+                path.display(),
+                cache.display()
+            ),
+            "move the file away, or name another folder for the study with `--out`",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The hash of examples of which some come so often that a random split trains on all of them: earlier
@@ -220,7 +237,7 @@ impl Source<'_> {
 
     /// Prepares the examples of this hash and writes them; gives the hash under which they stand.
     fn write(&self, hash: String, cache: &Path, report: &mut dyn FnMut(&str)) -> Result<String> {
-        let Pool { sequences, examples, classes, places, accounts, windows } =
+        let Pool { sequences, examples, classes, places, accounts, alike_groups, windows } =
             pool::read(self.section, &self.files, self.tokens, self.task)?;
         let mut heavy = 0;
         let mut divide = |rows: Rows| {
@@ -272,6 +289,7 @@ impl Source<'_> {
         };
         let hash = if heavy > 0 { of_heavy(&hash) } else { hash };
         let mut facts = Facts::of(hash.clone(), &contents, classes, &parts);
+        facts.alike_groups = alike_groups;
         facts.heavy = (by == SplitBy::Random).then_some(heavy);
         check_splits(&facts, self.section)?;
         let kept = facts.train.examples + facts.validation.examples + facts.test.examples;
@@ -382,6 +400,20 @@ mod tests {
         let found = prepare(&section, masked(true), Task::Binary, folder.path(), &mut |_| ());
         let said = found.unwrap_err().to_string();
         assert!(said.contains("`data.scale` has nothing to scale"), "{said}");
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_cache_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let section = section(folder.path());
+        let runs = folder.path().join("runs");
+        fs::write(&runs, "").unwrap();
+        for cache in [runs.clone(), runs.join(".cache")] {
+            let found = prepare(&section, masked(true), Task::Binary, &cache, &mut |_| ());
+            let said = found.unwrap_err().to_string();
+            let expected = "runs is a file, and prepared data are kept in the folder";
+            assert!(said.contains(expected), "{said}");
+        }
     }
 
     #[test]

@@ -11,13 +11,17 @@
 
 use super::account::Account;
 use super::arrays::Block;
+use super::coarse::Written;
+use super::holes::Holes;
 use super::labels::{self, Cells};
 use super::moment::{self, Moment, is_date};
 use super::source::SourceFile;
+use super::spelling::{AlikeGroups, with_point};
 use super::split::Examples;
 use super::table;
 use crate::config::{SeriesSection, TableFormat};
 use crate::error::UserError;
+use crate::format::counted;
 use crate::spec::Task;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -38,6 +42,9 @@ pub struct Windows {
     pub steps: usize,
     /// Rows between the beginnings of neighbouring windows.
     pub stride: usize,
+    /// Places at which rows are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holes: Option<Holes>,
 }
 
 /// The rows of a table, in the order of the file.
@@ -52,6 +59,8 @@ struct Measured {
     lines: Vec<u64>,
     account: Account,
     format: TableFormat,
+    /// The inputs with all their digits, column by column.
+    written: Vec<Written>,
 }
 
 impl Measured {
@@ -65,13 +74,15 @@ impl Measured {
         let format = table::known(table.format.or_else(|| TableFormat::of(&file.path)), file)?;
         let (mut inputs, mut lines) = (Vec::new(), Vec::new());
         let (mut targets, mut times, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let mut written: Vec<Written> = section.inputs.iter().map(|_| Written::new()).collect();
         let account = table::each_row(&table, file, format, &columns, &mut |line, cells| {
             let place = || table::place(&file.name(), format, line);
             let mut cells = cells.iter().zip(&columns).map(|(cell, column)| (*cell, *column));
-            for _ in &section.inputs {
+            for written in &mut written {
                 let (cell, column) = cells.next().unwrap_or_default();
                 let text = table::filled((cell, column), &place)?;
                 inputs.push(number(text, column, &place)?);
+                written.push(text);
             }
             let mut next = || -> Result<String, UserError> {
                 Ok(table::filled(cells.next().unwrap_or_default(), &place)?.to_owned())
@@ -90,7 +101,14 @@ impl Measured {
         })?;
         let place = |row: usize| table::place(&file.name(), format, lines[row]);
         let times = moment::parse(&times, &place)?;
-        Ok(Self { inputs, targets, times, groups, account, format, lines })
+        Ok(Self { inputs, targets, times, groups, account, format, lines, written })
+    }
+
+    /// Refuses inputs that 32 bits hardly tell apart. Those of a few new rows may lie close together.
+    fn computable(&self, section: &SeriesSection, file: &SourceFile) -> Result<(), UserError> {
+        let named = self.written.iter().zip(&section.inputs);
+        let mut named = named.map(|(written, column)| (written, column_of(file, column)));
+        named.try_for_each(|(written, called)| written.refuse(&called))
     }
 
     /// The rows of each series, the earliest first.
@@ -126,6 +144,15 @@ impl Measured {
             Some(column) => format!(" of the `{column}` `{}`", self.groups[rows[0]]),
             None => String::new(),
         };
+        let time = self.times[rows[0]];
+        if self.times.iter().all(|other| *other == time) {
+            let (all, file) = (self.times.len(), file.name());
+            return UserError::new(
+                format!("{file}: all {} have the same time", counted(all, "row")),
+                "rows of one time have no order: name another column as `data.series.time`, or leave it out \
+                 if the rows stand in order",
+            );
+        }
         let hint = match section.group {
             Some(_) => "keep one of the two rows, or name a finer `group`",
             None => {
@@ -133,6 +160,16 @@ impl Measured {
             }
         };
         UserError::new(format!("{first} and {second}{of_group} have the same time"), hint)
+    }
+
+    /// Rows that are missing between the rows of a series.
+    fn holes(&self, series: &[Vec<usize>], windows: (usize, usize)) -> Option<Holes> {
+        let mut holes = Holes::default();
+        for rows in series.iter().filter(|_| !self.times.is_empty()) {
+            let times: Vec<Moment> = rows.iter().map(|row| self.times[*row]).collect();
+            holes.take_in(&times, &|at| self.lines[rows[at]], windows);
+        }
+        (holes.count > 0).then_some(holes)
     }
 
     /// When a row was measured: its time, or its place in the series.
@@ -145,6 +182,11 @@ impl Measured {
     }
 }
 
+/// How messages call a column.
+fn column_of(file: &SourceFile, column: &str) -> String {
+    format!("{}: column `{column}`", file.name())
+}
+
 fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, UserError> {
     let value = text.parse::<f32>().ok().filter(|value| value.is_finite());
     value.ok_or_else(|| {
@@ -153,6 +195,7 @@ fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, U
                 "take the column out of `data.series.inputs`, or make numbers of it first, such as the hour \
                  or the day of the week; the order of rows is that of `data.series.time`"
             }
+            false if with_point(text).is_some() => "write numbers with a decimal point, not a comma",
             false => "fill gaps before, for example with the value before them, or remove the row",
         };
         let place = place();
@@ -171,11 +214,13 @@ pub(super) struct Cut {
     pub(super) account: Account,
     pub(super) format: TableFormat,
     pub(super) windows: Windows,
+    pub(super) alike_groups: Option<AlikeGroups>,
 }
 
 /// The examples of a series.
 pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Result<Cut> {
     let measured = Measured::read(section, file, true)?;
+    measured.computable(section, file)?;
     let series = measured.series(section, file)?;
     let (window, horizon) = (section.window as usize, section.horizon as usize);
     let width = section.inputs.len();
@@ -183,6 +228,7 @@ pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Re
         series: series.len(),
         steps: window,
         stride: section.stride as usize,
+        holes: measured.holes(&series, (window + horizon, section.stride as usize)),
         ..Windows::default()
     };
     let mut block = Block { values: Vec::new(), steps: window, features: width };
@@ -207,12 +253,13 @@ pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Re
     }
     let lines = examples.rows.clone();
     let place = |example: usize| table::place(&file.name(), measured.format, lines[example]);
-    let column = format!("{}: column `{}`", file.name(), section.target);
+    let column = column_of(file, &section.target);
     let cells = Cells { values: &targets, column: &column, place: &place };
     let (labels, classes) = labels::read(cells, task, None)?;
     (examples.labels, examples.classes) = (labels, classes.len());
     let (account, format) = (measured.account, measured.format);
-    Ok(Cut { block, examples, classes, account, format, windows })
+    let alike_groups = AlikeGroups::of(&measured.groups);
+    Ok(Cut { block, examples, classes, account, format, windows, alike_groups })
 }
 
 /// One window a row that has enough rows before it, the last of each series among them: what a model is
@@ -315,6 +362,39 @@ mod tests {
         assert!(short.contains(expected), "{short}");
         let none = said("day,x,y\n1,2,3\n2,2,4\n3,2,NaN\n", "");
         assert!(none.contains("line 4"), "{none}");
+    }
+
+    #[test]
+    fn columns_that_32_bits_cannot_tell_apart_are_refused_but_not_those_of_a_few_new_rows() {
+        let csv = |x: &dyn Fn(usize) -> String, y: &dyn Fn(usize) -> String| {
+            let rows = (0..20).map(|at| format!("{at},{},{}\n", x(at), y(at)));
+            format!("day,x,y\n{}", rows.collect::<String>())
+        };
+        let (small, large) = (|at: usize| at.to_string(), |at: usize| format!("1700000000.{at}"));
+        for (csv, column) in [(csv(&large, &small), "x"), (csv(&small, &large), "y")] {
+            let said = pool(&csv, "").err().unwrap().to_string();
+            let expected = format!("s.csv: column `{column}` holds ");
+            assert!(said.starts_with(&expected) && said.ends_with("32 bits leave 1"), "{said}");
+        }
+        let file = SourceFile::of("new.csv", csv(&large, &small).as_bytes());
+        assert!(read_inputs(&section(""), &file).is_ok());
+    }
+
+    #[test]
+    fn holes_equal_times_and_decimal_commas_are_told() {
+        let rows = |time: &dyn Fn(usize) -> String| {
+            let rows = (0..40).map(|at| format!("{},{at},{at}\n", time(at)));
+            format!("day,x,y\n{}", rows.collect::<String>())
+        };
+        let torn = rows(&|at| (if at < 20 { at } else { at + 50 }).to_string());
+        let holes = pool(&torn, "").unwrap().windows.holes.unwrap();
+        assert_eq!(holes, Holes { count: 1, steps: 51, lines: [21, 22], windows: 2 });
+        assert_eq!(pool(&rows(&|at| at.to_string()), "").unwrap().windows.holes, None);
+        let said = pool(&rows(&|_| "5".into()), "").err().unwrap().to_string();
+        assert_eq!(said, "s.csv: all 40 rows have the same time");
+        let comma = pool("day,x,y\n1,\"1,5\",3\n", "").err().unwrap();
+        let hint = comma.downcast::<UserError>().unwrap().hint.unwrap();
+        assert_eq!(hint, "write numbers with a decimal point, not a comma");
     }
 
     #[test]

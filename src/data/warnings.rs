@@ -1,8 +1,10 @@
 //! What is legal but surprising in prepared examples.
 
+use super::account::Account;
 use super::facts::{Facts, SplitFacts, TargetFacts};
 use super::labels::alike;
 use super::moment::is_date;
+use super::spelling::{AlikeGroups, difference};
 use crate::format::{counted, number};
 
 /// Fewer examples of a class than this say little of it.
@@ -24,6 +26,9 @@ impl Facts {
             .chain(rare)
             .chain(self.alike())
             .chain(self.dates())
+            .chain(self.alike_groups.iter().map(AlikeGroups::warning))
+            .chain(self.accounts.iter().flat_map(Account::warnings))
+            .chain(self.holes())
             .chain(of_targets)
             .chain(self.repeated())
             .chain(self.not_read())
@@ -37,6 +42,15 @@ impl Facts {
         (!self.unnamed.is_empty()).then(|| {
             format!("the file also holds {names}, which `data.arrays` does not name: not read")
         })
+    }
+
+    /// Rows that are missing in a series.
+    fn holes(&self) -> Option<String> {
+        let windows = self.windows.as_ref()?;
+        // Only Parquet has no lines.
+        let has_lines = self.accounts.first().is_none_or(|account| account.lines.is_some());
+        let unit = if has_lines { "line" } else { "row" };
+        windows.holes.as_ref().map(|holes| holes.warning(unit, windows.windows))
     }
 
     /// Examples that come again and again.
@@ -112,13 +126,10 @@ impl Facts {
         })
     }
 
-    /// Of two classes such labels are an error, since they are three then.
     fn alike(&self) -> Option<String> {
         let classes: Vec<&str> = self.classes.iter().map(String::as_str).collect();
-        let [a, b] = alike(&classes).filter(|_| classes.len() > 2)?;
-        Some(format!(
-            "the labels `{a}` and `{b}` differ by capital letters alone, and count as two classes"
-        ))
+        let [a, b] = alike(&classes)?;
+        Some(format!("the labels `{a}` and `{b}` {}, and count as two classes", difference(a, b)))
     }
 }
 
@@ -219,6 +230,8 @@ mod tests {
         let alike =
             facts(&["A", "a", "b"], [&[50, 50, 50], &[20, 20, 20], &[20, 20, 20]]).warnings();
         assert!(alike[0].starts_with("the labels `A` and `a` differ by capital letters alone"));
+        let two = facts(&["Yes", "yes"], [&[50, 50], &[20, 20], &[20, 20]]).warnings();
+        assert!(two[0].starts_with("the labels `Yes` and `yes` differ by capital"), "{two:?}");
     }
 
     #[test]

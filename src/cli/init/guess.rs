@@ -1,6 +1,6 @@
 //! Which column holds the texts, which the labels, and what sizes suit them.
 
-use super::target::{Target, likely, look};
+use super::target::{Target, are_with_commas, likely, look};
 use crate::cli::labels::of_found;
 use crate::data::{ArrayShape, Column, Found, Labelled, is_split, is_time, word_counts};
 use crate::error::UserError;
@@ -169,6 +169,9 @@ pub(super) fn table(
         candidates.iter().filter_map(|column| look(column, wanted_label.is_some())).collect();
     let Target { column: label, found } =
         likely(&targets).ok_or_else(|| no_label(file, &candidates))?;
+    if matches!(found, Found::Numbers { .. }) {
+        label.refuse_coarse(file)?;
+    }
     let breaks = text.values.iter().filter(|value| value.contains(BREAK)).count();
     let has_breaks = breaks * 100 >= text.values.len();
     let mut words = match has_breaks {
@@ -259,13 +262,21 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
     if let Some(more) = candidates.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         counts.push(format!("{more} more columns"));
     }
+    let commas = candidates.iter().find(|column| {
+        let filled =
+            column.values.iter().map(|value| value.trim()).filter(|value| !value.is_empty());
+        are_with_commas(&filled.collect::<Vec<_>>())
+    });
+    let commas = commas.map_or(String::new(), |column| {
+        format!("; `{}` has numbers with decimal commas: write them with a point", column.name)
+    });
     UserError::new(
         format!(
             "{file}: no column can be the label, which has a few different values or numbers, one in \
              every row"
         ),
         format!(
-            "different values: {}. A class needs several rows; name the column with `--label`",
+            "different values: {}. A class needs several rows; name the column with `--label`{commas}",
             counts.join("; ")
         ),
     )
@@ -413,6 +424,35 @@ mod tests {
         let hint = error.hint.unwrap();
         assert!(hint.starts_with("different values: `language` has 3 (`"), "{hint}");
         assert!(hint.contains("A class needs several rows"), "{hint}");
+    }
+
+    #[test]
+    fn targets_that_32_bits_take_for_one_are_refused_and_large_counters_are_no_labels() {
+        let of = |name: &str, number: &dyn Fn(usize) -> String| {
+            let texts = (0..60).map(|at| format!("good film {at}")).collect();
+            let values = (0..60).map(number).collect();
+            let text = Column { name: "text".into(), values: texts, absent: None };
+            let label = Column { name: name.into(), values, absent: None };
+            table("t.csv", &[text, label], Wanted::default()).unwrap_err().message
+        };
+        let said = of("y", &|at| format!("{}.5", 1_700_000_000 + at * at));
+        assert!(said.starts_with("t.csv: column `y` holds 60 different values from 17"), "{said}");
+        let said = of("id", &|at| (1_700_000_000 + at).to_string());
+        assert!(said.starts_with("t.csv: no column can be the label"), "{said}");
+    }
+
+    #[test]
+    fn numbers_with_decimal_commas_are_told_and_are_no_classes() {
+        for most in [5, 60] {
+            let texts = (0..60).map(|at| format!("good film {at}")).collect();
+            let values = (0..60).map(|at| format!("{},5", at % most)).collect();
+            let text = Column { name: "text".into(), values: texts, absent: None };
+            let label = Column { name: "price".into(), values, absent: None };
+            let error = table("t.csv", &[text, label], Wanted::default()).unwrap_err();
+            let hint = error.hint.unwrap();
+            let said = "; `price` has numbers with decimal commas: write them with a point";
+            assert!(hint.ends_with(said), "{hint}");
+        }
     }
 
     #[test]

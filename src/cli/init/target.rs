@@ -1,6 +1,6 @@
 //! Which column holds the labels, and whether they are two classes, several, or numbers.
 
-use crate::data::{Column, FEW_NUMBERS, Found, is_time};
+use crate::data::{Column, FEW_NUMBERS, Found, is_time, with_point};
 use std::collections::BTreeMap;
 
 /// Names that labels often have, the likeliest first.
@@ -56,9 +56,12 @@ pub(super) fn look(column: &Column, named: bool) -> Option<Target<'_>> {
                 }
                 are_classes.then_some(found)?
             } else {
-                (named || !is_counting(&numbers)).then(|| Found::of_numbers(&numbers))?
+                let narrow: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
+                (named || !is_counting(&numbers)).then(|| Found::of_numbers(&narrow))?
             }
         }
+        // Texts that are numbers elsewhere are no classes.
+        (_, None) if are_with_commas(&values) => return None,
         (_, None) => {
             let most = if named { 1000 } else { 50 };
             let are_times = !named && values.iter().all(|value| is_time(value));
@@ -68,18 +71,25 @@ pub(super) fn look(column: &Column, named: bool) -> Option<Target<'_>> {
     Some(Target { column, found })
 }
 
+/// Whether all are numbers, some of them with a decimal comma.
+pub(super) fn are_with_commas(values: &[&str]) -> bool {
+    let is_number = |value: &&str| value.parse::<f64>().is_ok() || with_point(value).is_some();
+    values.iter().any(|value| value.contains(',')) && values.iter().all(is_number)
+}
+
 fn classes(rows: BTreeMap<&str, usize>) -> Found {
     Found::Classes(rows.into_iter().map(|(value, rows)| (value.to_owned(), rows)).collect())
 }
 
 /// The values as numbers, where all of them are.
-fn numbers(values: &[&str]) -> Option<Vec<f32>> {
-    let number = |value: &&str| value.parse().ok().filter(|number: &f32| number.is_finite());
+fn numbers(values: &[&str]) -> Option<Vec<f64>> {
+    let fits = |number: &f64| (*number as f32).is_finite();
+    let number = |value: &&str| value.parse().ok().filter(fits);
     values.iter().map(number).collect()
 }
 
 /// Whether they number the rows.
-fn is_counting(numbers: &[f32]) -> bool {
+fn is_counting(numbers: &[f64]) -> bool {
     numbers.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < 0.5)
 }
 

@@ -52,6 +52,8 @@ pub(super) struct Array {
     pub(super) numbers: Numbers,
     /// The values with 64 bits, of an array with one value a row, where 32 bits lose some of it.
     pub(super) wide: Option<Vec<f64>>,
+    /// That 32 bits hardly tell its numbers apart, of a column or of a feature of `[N, T, F]`.
+    coarse: Option<UserError>,
     /// That its bytes are not those that were written. A value that cannot be says more, so it is
     /// told first.
     damage: Option<UserError>,
@@ -60,7 +62,14 @@ pub(super) struct Array {
 impl Array {
     #[cfg(test)]
     pub(super) fn of(name: &str, dims: &[usize], numbers: Numbers) -> Self {
-        Self { name: name.into(), dims: dims.into(), numbers, wide: None, damage: None }
+        Self {
+            name: name.into(),
+            dims: dims.into(),
+            numbers,
+            wide: None,
+            coarse: None,
+            damage: None,
+        }
     }
 
     /// The same array with one number a row.
@@ -68,10 +77,9 @@ impl Array {
         Self { dims: vec![rows.len()], numbers: Numbers::Ints(rows), ..self }
     }
 
-    /// Refuses values that a checksum says are damaged, and those that 32 bits hardly tell apart.
+    /// Refuses numbers that 32 bits hardly tell apart.
     pub(super) fn computable(&self) -> Result<(), UserError> {
-        self.intact()?;
-        self.wide.as_ref().map_or(Ok(()), |values| fit::refuse_coarse(&self.name, values))
+        self.coarse.clone().map_or(Ok(()), Err)
     }
 
     /// Refuses values that a checksum says are damaged.
@@ -273,13 +281,17 @@ fn array(called: &str, bytes: impl Read, size: u64) -> Result<Array> {
         _ => unreadable(called, &error.to_string()),
     };
     let order = file.header().order();
-    let mut exact = None;
+    let is_column = dims.iter().skip(1).all(|n| *n == 1);
+    let is_computed = is_column || dims.len() == 3;
+    let (mut exact, mut coarse) = (None, None);
     let numbers = match (kind.type_char(), kind.size_field()) {
         (TypeChar::Float, 4) => Numbers::Floats(values::<f32>(file).map_err(broken)?),
         (TypeChar::Float, 8) => {
             let wide = values::<f64>(file).map_err(broken)?;
             let narrow = fit::narrow(called, &wide, &dims, order)?;
-            let is_column = dims.iter().skip(1).all(|n| *n == 1);
+            if is_computed {
+                coarse = fit::refuse_coarse(called, &wide, &dims, order).err();
+            }
             let loses =
                 |(wide, narrow): (&f64, &f32)| wide.to_bits() != f64::from(*narrow).to_bits();
             exact = (is_column && wide.iter().zip(&narrow).any(loses)).then_some(wide);
@@ -303,7 +315,7 @@ fn array(called: &str, bytes: impl Read, size: u64) -> Result<Array> {
         (TypeChar::DateTime | TypeChar::TimeDelta, 8) => {
             Numbers::Times(values::<i64>(file).map_err(broken)?)
         }
-        (TypeChar::UnicodeStr | TypeChar::ByteStr, _) if dims.iter().skip(1).all(|n| *n == 1) => {
+        (TypeChar::UnicodeStr | TypeChar::ByteStr, _) if is_column => {
             Numbers::Texts(values::<String>(file).map_err(broken)?)
         }
         _ => {
@@ -314,14 +326,22 @@ fn array(called: &str, bytes: impl Read, size: u64) -> Result<Array> {
             .into());
         }
     };
-    let numbers = match (order, numbers) {
+    if let (Numbers::Ints(values), true) = (&numbers, is_computed) {
+        coarse = fit::refuse_coarse(called, values, &dims, order).err();
+    }
+    let numbers = in_rows(numbers, &dims, order);
+    Ok(Array { name: called.to_owned(), dims, numbers, wide: exact, coarse, damage: None })
+}
+
+/// The numbers in row-major order.
+fn in_rows(numbers: Numbers, dims: &[usize], order: Order) -> Numbers {
+    match (order, numbers) {
         (Order::C, numbers) => numbers,
-        (Order::Fortran, Numbers::Floats(values)) => Numbers::Floats(row_major(&dims, &values)),
-        (Order::Fortran, Numbers::Ints(values)) => Numbers::Ints(row_major(&dims, &values)),
-        (Order::Fortran, Numbers::Times(values)) => Numbers::Times(row_major(&dims, &values)),
-        (Order::Fortran, Numbers::Texts(values)) => Numbers::Texts(row_major(&dims, &values)),
-    };
-    Ok(Array { name: called.to_owned(), dims, numbers, wide: exact, damage: None })
+        (Order::Fortran, Numbers::Floats(values)) => Numbers::Floats(row_major(dims, &values)),
+        (Order::Fortran, Numbers::Ints(values)) => Numbers::Ints(row_major(dims, &values)),
+        (Order::Fortran, Numbers::Times(values)) => Numbers::Times(row_major(dims, &values)),
+        (Order::Fortran, Numbers::Texts(values)) => Numbers::Texts(row_major(dims, &values)),
+    }
 }
 
 fn values<T: Deserialize>(file: NpyFile<impl Read>) -> io::Result<Vec<T>> {

@@ -1,6 +1,7 @@
 //! Numbers of other widths -> those in which all is computed. What does not fit is named as it stands in
 //! the file, with its place.
 
+use super::super::coarse::{self, Exact};
 use crate::error::UserError;
 use npyz::Order;
 
@@ -25,30 +26,29 @@ pub(super) fn narrow(
     Ok(values.iter().map(|value| *value as f32).collect())
 }
 
-/// Rounding to 32 bits may move a value by this share of the range of all values; with more, too little is left
-/// of what the values say.
-const COARSE: f64 = 0.01;
-/// Values with so small a range, as a share of their size, are constant but for the rounding of 64 bits.
-const NOISE: f64 = 1e-11;
-
-/// Refuses values that 32 bits cannot tell apart: 1.7e9 and 1.7e9 + 10 are one number there.
-pub(super) fn refuse_coarse(called: &str, values: &[f64]) -> Result<(), UserError> {
-    let (mut low, mut high, mut error) = (f64::INFINITY, f64::NEG_INFINITY, 0.0f64);
-    for value in values.iter().filter(|value| value.is_finite()) {
-        (low, high) = (low.min(*value), high.max(*value));
-        error = error.max((value - f64::from(*value as f32)).abs());
-    }
-    let range = high - low;
-    if range > NOISE * low.abs().max(high.abs()) && error > COARSE * range {
-        return Err(UserError::new(
-            format!(
-                "{called} lies between {low} and {high}, and 32 bits hardly tell such numbers apart"
-            ),
-            "all is computed with 32 bits, about 7 digits: subtract an offset before you save it, such as \
-             `y - y.min()`",
-        ));
-    }
-    Ok(())
+/// Refuses a feature of `[N, T, F]`, or the numbers of a column, that 32 bits hardly tell apart.
+pub(super) fn refuse_coarse<N: Exact>(
+    called: &str,
+    values: &[N],
+    dims: &[usize],
+    order: Order,
+) -> Result<(), UserError> {
+    let [_, _, features] = dims[..] else { return coarse::refuse(called, values.iter().copied()) };
+    let rows = (values.len() / features.max(1)).max(1);
+    (0..features).try_for_each(|feature| {
+        let called = match features {
+            1 => called.to_owned(),
+            _ => format!("{called}, feature {feature} (from 0)"),
+        };
+        match order {
+            Order::C => {
+                coarse::refuse(&called, values.iter().skip(feature).step_by(features).copied())
+            }
+            Order::Fortran => {
+                coarse::refuse(&called, values.iter().skip(feature * rows).take(rows).copied())
+            }
+        }
+    })
 }
 
 pub(super) fn signed(
@@ -94,14 +94,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_32_bits_cannot_tell_apart_are_refused() {
-        let large: Vec<f64> = (0..200).map(|at| 1.7e9 + f64::from(at % 7)).collect();
-        let said = refuse_coarse("`y`", &large).unwrap_err();
-        assert!(said.message.contains("`y` lies between 1700000000 and 1700000006"), "{said}");
-        let small: Vec<f64> = large.iter().map(|value| value - 1.7e9).collect();
-        for fine in [&small[..], &[1.7e9; 9], &[1.0 / 3.0, 1.0 / 3.0 + 1e-16], &[f64::NAN], &[]] {
-            refuse_coarse("`y`", fine).unwrap();
+    fn a_feature_that_32_bits_cannot_tell_apart_is_named_in_both_orders() {
+        // Two rows, three steps, two features, of which the second is coarse.
+        let coarse = |at: usize| 1.7e9 + at as f64;
+        let by_row: Vec<f64> = (0..6).flat_map(|at| [at as f64, coarse(at)]).collect();
+        let by_feature: Vec<f64> = (0..6).map(|at| at as f64).chain((0..6).map(coarse)).collect();
+        for (values, order) in [(by_row, Order::C), (by_feature, Order::Fortran)] {
+            let said = refuse_coarse("`x`", &values, &[2, 3, 2], order).unwrap_err().message;
+            assert!(said.starts_with("`x`, feature 1 (from 0) holds 6 different values"), "{said}");
         }
+        assert!(refuse_coarse::<f64>("`x`", &[], &[0, 3, 2], Order::C).is_ok());
     }
 
     #[test]

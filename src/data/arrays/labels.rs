@@ -129,12 +129,32 @@ fn binary(arrays: &[Array], positive: Option<&str>) -> Result<Targets, UserError
     for array in arrays {
         count(array, &mut counts);
     }
-    let [zero, one] = classes(&arrays[0].name, &counts, positive)?;
+    let [zero, one] = classes(&arrays[0].name, &counts, positive).map_err(|error| {
+        let UserError { message, hint, .. } = error;
+        let message = message + &only_elsewhere(arrays, &counts).unwrap_or_default();
+        UserError::new(message, hint.unwrap_or_default())
+    })?;
     let labels = arrays.iter().map(|array| {
         let is_one = |at: usize| f32::from(u8::from(text(&array.numbers, at) == one));
         (0..len(&array.numbers)).map(is_one).collect()
     });
     Ok((labels.collect(), vec![zero, one]))
+}
+
+/// Which label the first array does not hold and another one does, if there are few: that may be a slip.
+fn only_elsewhere(arrays: &[Array], counts: &Counts) -> Option<String> {
+    let (first, others) = arrays.split_first()?;
+    let mut of_first = Counts::new();
+    count(first, &mut of_first);
+    let label = counts.keys().find(|label| !of_first.contains_key(*label))?;
+    if counts.len() > FEW_NUMBERS {
+        return None;
+    }
+    let holds = |array: &&Array| {
+        (0..len(&array.numbers)).find(|at| text(&array.numbers, *at) == **label).is_some()
+    };
+    let other = others.iter().find(holds)?;
+    Some(format!("; `{label}` is in {}, not in {}", other.name, first.name))
 }
 
 /// Which of the values counts as 0 and which as 1.
@@ -267,6 +287,18 @@ mod tests {
         assert_eq!(binary(&[floats], None).unwrap().0, [[0.0, 1.0]]);
         let mixed = binary(&[ints(&[1, -1]), ints(&[0])], None).unwrap_err();
         assert!(mixed.message.contains("received 3: `-1` (1 row), `0` (1 row), `1` (1 row)"));
+    }
+
+    #[test]
+    fn a_third_label_is_told_of_the_array_that_holds_it() {
+        let of = |name: &str, values: &[i64]| {
+            Array::of(name, &[values.len()], Numbers::Ints(values.into()))
+        };
+        let arrays = [of("`y_train`", &[0, 1, 1]), of("`y_val`", &[1, 2])];
+        let said = binary(&arrays, None).unwrap_err();
+        assert!(said.message.ends_with("; `2` is in `y_val`, not in `y_train`"), "{said}");
+        let alone = binary(&[of("`y_train`", &[0, 1, 2])], None).unwrap_err();
+        assert!(alone.message.ends_with("`2` (1 row)"), "{alone}");
     }
 
     #[test]

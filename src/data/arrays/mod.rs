@@ -6,6 +6,7 @@ mod header;
 mod labels;
 mod one_hot;
 
+use super::found::Found;
 use super::moment::{self, Moment};
 use super::source::SourceFile;
 use crate::config::ArraysSection;
@@ -104,13 +105,20 @@ pub(super) fn read(
         let (Some(x), Some(y)) = (x, y) else { continue };
         let array = archive.read(x)?;
         let name = array.name.clone();
+        // A short split may lie so close together that its own values say nothing of it.
+        let coarse = array.computable().err().filter(|_| split == Split::Train);
         let sequences = sequences(array, as_tokens, section.vocabulary)?;
+        coarse.map_or(Ok(()), Err)?;
         let y = archive.read(y)?;
         fit_rows(&y, &name, sequences.len(), task == Task::Multiclass)?;
-        y.computable()?;
+        y.intact()?;
+        // Whole numbers that are classes are compared with all their digits.
+        if task == Task::Regression || matches!(y.numbers, Numbers::Floats(_)) {
+            y.computable()?;
+        }
         labels.push(y);
         let groups = match groups {
-            Some(groups) => texts(archive.read(groups)?, &name, sequences.len())?,
+            Some(groups) => texts(archive.read(groups)?, &name, sequences.len(), NO_GROUP)?,
             None => Vec::new(),
         };
         let times = match (&section.times_train, split) {
@@ -160,11 +168,18 @@ pub(super) fn labelled(
     let mut archive = Archive::npz(file)?;
     let array = archive.read(x)?;
     let name = array.name.clone();
+    let coarse = array.computable();
     let sequences = sequences(array, as_tokens, None)?;
+    coarse?;
     let y = archive.read(y)?;
     fit_rows(&y, &name, sequences.len(), true)?;
     y.intact()?;
-    Ok((sequences, labels::look(y)?))
+    let coarse = y.computable();
+    let look = labels::look(y)?;
+    if matches!(look.found, Found::Numbers { .. }) {
+        coarse?;
+    }
+    Ok((sequences, look))
 }
 
 /// The sequences of a file without labels: of an npz file the array called as the study's training
@@ -322,7 +337,7 @@ fn fit_rows(array: &Array, x: &str, n: usize, columns: bool) -> Result<(), UserE
 fn times_of(array: Array, x: &str, n: usize) -> Result<Vec<Moment>> {
     let place = array.name.clone();
     let numpys = matches!(array.numbers, Numbers::Times(_));
-    let times = texts(array, x, n)?;
+    let times = texts(array, x, n, NO_TIME)?;
     let unknown = times.iter().position(|time| numpys && *time == i64::MIN.to_string());
     if let Some(row) = unknown {
         return Err(UserError::new(
@@ -331,11 +346,17 @@ fn times_of(array: Array, x: &str, n: usize) -> Result<Vec<Moment>> {
         )
         .into());
     }
-    Ok(moment::parse(&times, &|row| format!("{place}, row {row} (from 0)"))?)
+    // numpy's times are counted in a unit, and no digits of a date.
+    let parse = if numpys { moment::plain } else { moment::parse };
+    Ok(parse(&times, &|row| format!("{place}, row {row} (from 0)"))?)
 }
 
-/// Groups or times as text.
-fn texts(array: Array, x: &str, n: usize) -> Result<Vec<String>, UserError> {
+const NO_GROUP: &str = "give each row its group: rows without one would count as one group";
+const NO_TIME: &str =
+    "give each row its time, or remove the row: one without cannot be put in order";
+
+/// Groups or times as text; `missing` says what to do where one is NaN.
+fn texts(array: Array, x: &str, n: usize, missing: &str) -> Result<Vec<String>, UserError> {
     one_a_row(&array, x, n)?;
     array.intact()?;
     if let Numbers::Floats(values) = &array.numbers
@@ -343,7 +364,7 @@ fn texts(array: Array, x: &str, n: usize) -> Result<Vec<String>, UserError> {
     {
         return Err(UserError::new(
             format!("{} holds NaN in row {row} (from 0)", array.name),
-            "give each row its group: rows without one would count as one group",
+            missing,
         ));
     }
     if let Some(exact) = array.wide {
@@ -380,8 +401,11 @@ mod tests {
     #[test]
     fn a_row_without_a_group_is_refused() {
         let groups = array(&[3], Numbers::Floats(vec![1.0, f32::NAN, 1.0]));
-        let error = texts(groups, "X", 3).unwrap_err();
+        let error = texts(groups, "X", 3, NO_GROUP).unwrap_err();
         assert!(error.message.ends_with("holds NaN in row 1 (from 0)"), "{error}");
+        let times = array(&[3], Numbers::Floats(vec![1.0, f32::NAN, 1.0]));
+        let error = times_of(times, "X", 3).unwrap_err().downcast::<UserError>().unwrap();
+        assert!(error.hint.unwrap().starts_with("give each row its time"));
     }
 
     fn array(dims: &[usize], numbers: Numbers) -> Array {
@@ -464,7 +488,7 @@ mod tests {
         };
         let times = times_of(of(), "`X`", 2).unwrap();
         assert!(times[1] < times[0]);
-        assert_eq!(texts(of(), "`X`", 2).unwrap(), ["1700000001", "1700000000"]);
+        assert_eq!(texts(of(), "`X`", 2, NO_GROUP).unwrap(), ["1700000001", "1700000000"]);
     }
 
     #[test]

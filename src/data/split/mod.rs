@@ -62,6 +62,7 @@ pub(super) fn split<K: Ord>(
     section: &SplitSection,
     by: SplitBy,
 ) -> Result<Rows, UserError> {
+    refuse_alike(keys)?;
     let mut rows = Rows::default();
     for row in 0..examples.labels.len() {
         let given = examples.given.get(row).copied().unwrap_or(Split::Train);
@@ -82,7 +83,10 @@ pub(super) fn split<K: Ord>(
             SplitBy::Time if !examples.spans.is_empty() => {
                 ordered::by_span(free, &examples.spans, &section)
             }
-            SplitBy::Time => ordered::by_time(free, &examples.times, &section),
+            SplitBy::Time => {
+                refuse_one_time(&examples.times)?;
+                ordered::by_time(free, &examples.times, &section)
+            }
             SplitBy::Order => ordered::by_order(free, &section),
         };
         rows.train = cut.train;
@@ -95,6 +99,37 @@ pub(super) fn split<K: Ord>(
     }
     whole_groups(&rows, &examples.groups)?;
     Ok(rows)
+}
+
+/// Of identical examples nothing is learnt, and none could be for validation: they stay together.
+fn refuse_alike<K: Ord>(keys: &[K]) -> Result<(), UserError> {
+    match keys {
+        [first, others @ ..] if !others.is_empty() && others.iter().all(|key| key == first) => {
+            Err(UserError::new(
+                format!(
+                    "all {} examples are the same text or the same values, so there is nothing to learn",
+                    keys.len()
+                ),
+                "is another column or array meant?",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_one_time(times: &[Moment]) -> Result<(), UserError> {
+    match times {
+        [first, others @ ..] if !others.is_empty() && others.iter().all(|time| time == first) => {
+            Err(UserError::new(
+                format!(
+                    "all {} examples have the same time, so time cannot part them",
+                    times.len()
+                ),
+                "name another column or array as the time, or write `data.split: { by: random }`",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Groups never cross a split, also where the source brings the splits.
@@ -146,6 +181,20 @@ mod tests {
         assert_eq!(sizes(&[(Train, 20), (Validation, 6), (Test, 4)]), [20, 6, 4]);
         assert_eq!(sizes(&[(Train, 20), (Test, 4)]), [16, 4, 4]);
         assert_eq!(sizes(&[(Train, 20)]), [12, 4, 4]);
+    }
+
+    #[test]
+    fn examples_that_are_all_alike_or_of_one_time_are_refused() {
+        let mut of = examples(&[Split::Train; 9]);
+        let said = split(&["a"; 9], &of, &section(), SplitBy::Random).unwrap_err().message;
+        assert!(said.starts_with("all 9 examples are the same text or the same values"), "{said}");
+        of.given.clear();
+        of.times = vec![5; 9];
+        let keys: Vec<usize> = (0..9).collect();
+        let said = split(&keys, &of, &section(), SplitBy::Time).unwrap_err().message;
+        assert!(said.starts_with("all 9 examples have the same time"), "{said}");
+        of.times[8] = 6;
+        assert!(split(&keys, &of, &section(), SplitBy::Time).is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub use decode::text_lines;
 pub(super) use delimited::is_stray_quote;
 pub(super) use settle::{keeps_cells_with_blanks, settle};
 
-use super::account::Account;
+use super::account::{Account, LeftOut};
 use super::source::SourceFile;
 use crate::config::{TableFormat, TableSection};
 use crate::error::UserError;
@@ -19,6 +19,7 @@ use crate::format::count;
 use crate::kernels::Split;
 use anyhow::Result;
 use delimited::Dialect;
+use std::collections::BTreeMap;
 
 /// Hears of one row: its place, and the cells of the columns in the order in which they were asked
 /// for. A cell that is null or absent is `None`.
@@ -57,6 +58,9 @@ pub(super) fn place(file: &str, format: TableFormat, row: u64) -> String {
     }
 }
 
+/// Rows that `where` leaves out for the spelling of a cell: by the number of its column, and the cell.
+type Spelled = BTreeMap<(usize, String), u64>;
+
 /// Reads the examples.
 pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
     let named = [Some(&section.text), Some(&section.label)];
@@ -69,11 +73,15 @@ pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
 
     let format = known(section.format.or_else(|| TableFormat::of(&file.path)), file)?;
     let mut table = Table::new(file.name(), format);
-    let mut filtered = 0;
+    let (mut filtered, mut spelled) = (0, Spelled::new());
     let account = each_row(section, file, format, &columns, &mut |row, cells| {
         let (cells, compared) = cells.split_at(used.len());
         if compared.iter().zip(&wanted).any(|(cell, value)| cell.map(str::trim) != Some(*value)) {
             filtered += 1;
+            if let Some(at) = settle::is_left_out_for_spelling(compared, &wanted) {
+                let cell = compared[at].unwrap_or_default().trim();
+                *spelled.entry((at, cell.to_owned())).or_default() += 1;
+            }
             return Ok(());
         }
         let place = || place(&file.name(), format, row);
@@ -100,7 +108,13 @@ pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
             false => settle::none_left(section, file, format)?.into(),
         });
     }
-    table.account = Account { filtered, ..account };
+    let spelled = spelled.into_iter().map(|((at, cell), rows)| LeftOut {
+        column: filters[at].to_owned(),
+        value: wanted[at].to_owned(),
+        cell,
+        rows,
+    });
+    table.account = Account { filtered, spelled: spelled.collect(), ..account };
     Ok(table)
 }
 

@@ -4,9 +4,10 @@
 //! text as written counts where the column holds it. Where it does not, the column may hold what
 //! YAML made of it: `True` in the file is `true` in JSON Lines.
 
-use super::{each_row, is_alike, known};
+use super::{each_row, known};
 use crate::config::{TableFormat, TableSection, as_yaml_reads};
 use crate::data::source::SourceFile;
+use crate::data::spelling::{are_one, difference};
 use crate::error::UserError;
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -74,6 +75,13 @@ pub(in crate::data) fn keeps_cells_with_blanks(
     Ok(found)
 }
 
+/// Whether other spellings of its cells would keep a row that `where` leaves out: the first such cell.
+pub(super) fn is_left_out_for_spelling(cells: &[Option<&str>], wanted: &[&str]) -> Option<usize> {
+    let pairs = || cells.iter().map(|cell| cell.unwrap_or_default().trim()).zip(wanted);
+    let is_alike = |(cell, value): (&str, &&str)| cell == *value || are_one(cell, value);
+    pairs().all(is_alike).then(|| pairs().position(|(cell, value)| cell != *value))?
+}
+
 /// Says why `where` left no row of a file: what each of its columns holds instead.
 pub(super) fn none_left(
     section: &TableSection,
@@ -92,7 +100,7 @@ pub(super) fn none_left(
             if held[at].len() <= SHOWN && !held[at].contains(cell) {
                 held[at].insert(cell.to_owned());
             }
-            if alike[at].is_none() && is_alike(cell, value) {
+            if alike[at].is_none() && are_one(cell, value) {
                 alike[at] = Some(cell.to_owned());
             }
         }
@@ -101,10 +109,10 @@ pub(super) fn none_left(
     let said = columns.iter().enumerate().filter(|(at, _)| !found[*at]).map(|(at, column)| {
         let values: Vec<String> = held[at].iter().take(SHOWN).map(|v| format!("`{v}`")).collect();
         let more = if held[at].len() > SHOWN { ", ..." } else { "" };
-        let near = alike[at]
-            .as_ref()
-            .map_or(String::new(), |alike| format!("; `{alike}` differs by capital letters alone"));
         let value = &section.filter[*column];
+        let near = alike[at].as_ref().map_or(String::new(), |alike| {
+            format!("; `{alike}` and `{value}` {}", difference(alike, value))
+        });
         format!("`{column}` never holds `{value}`, it holds {}{more}{near}", values.join(", "))
     });
     let said: Vec<String> = said.collect();
@@ -166,6 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_another_spelling_would_keep_are_found() {
+        let wanted = ["en", "2"];
+        let of = |cells: [Option<&str>; 2]| is_left_out_for_spelling(&cells, &wanted);
+        assert_eq!(of([Some("EN"), Some(" 2")]), Some(0));
+        assert_eq!(of([Some("en"), Some("2.0")]), Some(1));
+        assert_eq!(of([Some("EN"), Some("3")]), None, "it is left out for the other cell");
+        assert_eq!(of([None, Some("2")]), None);
+    }
+
+    #[test]
     fn what_a_column_holds_in_place_of_the_value_is_said() {
         let text = "text,label,version\na,1, En \nb,0,de\n";
         let file = SourceFile::of("t.csv", text.as_bytes());
@@ -173,8 +191,11 @@ mod tests {
         assert_eq!(error.message, "t.csv: no row is left after `where`");
         assert_eq!(
             error.hint.unwrap(),
-            "`version` never holds `en`, it holds `En`, `de`; `En` differs by capital letters alone; \
+            "`version` never holds `en`, it holds `En`, `de`; `En` and `en` differ by capital letters alone; \
              values are compared as text"
         );
+        let file = SourceFile::of("t.csv", b"text,label,version\na,1,2024.0\n");
+        let error = none_left(&section("1", "2024"), &file, TableFormat::Csv).unwrap();
+        assert!(error.hint.unwrap().contains("; `2024.0` and `2024` are one number; "));
     }
 }

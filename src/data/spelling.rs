@@ -1,0 +1,130 @@
+//! Values that are one but for their spelling: `Yes` and `yes`, `7` and `7.0`.
+//!
+//! Values are compared as text, so each spelling is a label, a group or a value of `where` of its own. That
+//! may be meant, and is told.
+
+use crate::format::counted;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Plain numbers of more characters are ids, whose last digits 64 bits would lose.
+const DIGITS: usize = 15;
+
+/// What is equal for all spellings of a value.
+pub(super) fn key(text: &str) -> String {
+    let text = text.trim();
+    let is_plain = text.len() <= DIGITS
+        && text.contains(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '+' | '-'));
+    match text.parse::<f64>() {
+        // Adding 0 makes -0 a 0.
+        Ok(number) if is_plain => (number + 0.0).to_string(),
+        _ => text.to_lowercase(),
+    }
+}
+
+/// A number that is written with a decimal comma.
+pub fn with_point(text: &str) -> Option<f64> {
+    let (whole, rest) = text.trim().split_once(',')?;
+    format!("{whole}.{rest}").parse().ok()
+}
+
+/// Whether two values are one but for their spelling.
+pub(super) fn are_one(a: &str, b: &str) -> bool {
+    key(a) == key(b)
+}
+
+/// How two spellings of one value differ, for messages.
+pub(super) fn difference(a: &str, b: &str) -> &'static str {
+    match a.trim().to_lowercase() == b.trim().to_lowercase() {
+        true if a.trim() == b.trim() => "differ by blanks alone",
+        true => "differ by capital letters alone",
+        false => "are one number",
+    }
+}
+
+/// Groups of which another one is a spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlikeGroups {
+    /// Two of them.
+    pub pair: [String; 2],
+    /// How many there are beyond one a value.
+    pub more: usize,
+}
+
+impl AlikeGroups {
+    /// Of the group of each row; `None` where each group has one spelling.
+    pub(super) fn of(groups: &[String]) -> Option<Self> {
+        let distinct: BTreeSet<&str> = groups.iter().map(String::as_str).collect();
+        let mut spellings: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for group in &distinct {
+            spellings.entry(key(group)).or_default().push(group);
+        }
+        let pair = spellings.values().find_map(|same| match same[..] {
+            [a, b, ..] => Some([a.to_owned(), b.to_owned()]),
+            _ => None,
+        })?;
+        Some(Self { pair, more: distinct.len() - spellings.len() })
+    }
+
+    /// What is told of them.
+    pub(super) fn warning(&self) -> String {
+        let [a, b] = &self.pair;
+        let more = match self.more {
+            1 => String::new(),
+            more => format!(" (and {} likewise)", counted(more - 1, "other group")),
+        };
+        format!(
+            "the groups `{a}` and `{b}` {}{more}: each counts as a group of its own, so what belongs together \
+             may be in two splits; write them in one way if they are one",
+            difference(a, b)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_value_have_one_key() {
+        for [a, b] in [["Yes", " yes "], ["7", "7.0"], ["-0", "0"], ["1", "+1"], ["ÄB", "äb"]] {
+            assert_eq!(key(a), key(b), "{a} {b}");
+        }
+        for [a, b] in [
+            ["yes", "yes!"],
+            ["1e3", "1000"],
+            ["12345678901234567890", "12345678901234567891"],
+            ["", "0"],
+            ["-", "+"],
+            ["nan", "inf"],
+        ] {
+            assert_ne!(key(a), key(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn decimal_commas_are_seen() {
+        assert_eq!(["1,5", "-0,25", " 3, "].map(with_point), [Some(1.5), Some(-0.25), Some(3.0)]);
+        assert_eq!(["1.5", "a,b", "1,2,3", ",", ""].map(with_point), [None; 5]);
+    }
+
+    #[test]
+    fn groups_of_two_spellings_are_told_with_how_many_more_there_are() {
+        let of = |groups: &[&str]| {
+            let groups: Vec<String> = groups.iter().map(|group| group.to_string()).collect();
+            AlikeGroups::of(&groups).map(|found| found.warning())
+        };
+        assert_eq!(of(&["ann", "bob", "ann"]), None);
+        let said = of(&["ann", "Ann", "bob", "ANN", "7", "7.0"]).unwrap();
+        let expected =
+            "the groups `7` and `7.0` are one number (and 2 other groups likewise): each";
+        assert!(said.starts_with(expected), "{said}");
+        assert!(
+            of(&["a", "A"])
+                .unwrap()
+                .starts_with("the groups `A` and `a` differ by capital letters alone: ")
+        );
+        assert!(of(&["a", "a "]).unwrap().contains("differ by blanks alone"));
+    }
+}

@@ -72,7 +72,7 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     let text = format!(
         "{}{}\n\n{}\n\n{} {} on disk in {}; time and memory are estimated from a few steps of \
          each arm, just now, on this machine{}{}",
-        tables::headline(&plan, &pool, parallel),
+        tables::headline(&plan, &pool, parallel)?,
         curves.map_or(String::new(), |line| format!("\n{line}")),
         tables::costs(&plan, &estimates),
         cost.time()?,

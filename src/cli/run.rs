@@ -110,7 +110,7 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     diagnostics::print_warnings(&plan.warnings());
     let covered = plan.runs.iter().filter(|run| selection.covers(run)).count();
     let parallel = pool.parallel(&plan, covered);
-    progress.line(&tables::headline(&plan, &pool, parallel));
+    progress.line(&tables::headline(&plan, &pool, parallel)?);
     tables::without_curves(&plan).into_iter().for_each(|line| progress.line(&line));
     growth::before(&plan, &selection).into_iter().for_each(|line| progress.line(&line));
     let folder = StudyFolder::open(&path)?;

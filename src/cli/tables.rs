@@ -8,7 +8,8 @@ use crate::kernels::EngineKind;
 use crate::report::Scale;
 use crate::spec::{Input, Metric, Shape, Unit};
 use crate::stats::{Edge, Summary, Trial};
-use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning};
+use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning, trained_with};
+use anyhow::Result;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use std::collections::BTreeMap;
 
@@ -269,8 +270,8 @@ fn baselines(plan: &Plan) -> Option<String> {
         .then(|| format!("{title} on validation without a model: {}", found.join(", ")))
 }
 
-/// The study in three lines: what runs where, on which data, with which model.
-pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
+/// The study in a few lines: what runs where, on which data, with which model, trained how.
+pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> Result<String> {
     let study: &Study = &plan.study;
     let facts = &plan.data.facts;
     let split = |name: &str, split: &SplitFacts| labels::of_split(name, split, &facts.classes);
@@ -288,10 +289,11 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
     let read = facts.accounts.iter().filter_map(Account::differences);
     let read = read.chain(facts.windows.iter().map(windows)).chain(baselines(plan));
     let read: String = read.map(|said| format!("read   {said}\n")).collect();
-    format!(
+    Ok(format!(
         "study  {}: {}{} on {} by {}, {parallel} at a time\n{read}\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}{} -> Dense({}, {}), {} parameters{differ}\n\
+         train  {}\n\
          margin {}: what differs by less does not matter",
         study.name,
         arms_and_seeds(plan),
@@ -309,6 +311,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> String {
         shape.outputs,
         study.arms[0].model.dense.activation.name(),
         count(shape.parameter_count() as u64),
+        trained_with(study)?,
         margin(plan),
-    )
+    ))
 }

@@ -1,7 +1,9 @@
-//! The columns of TensorBoard's HPARAMS tab: what tells the arms of studies apart.
+//! The columns of TensorBoard's HPARAMS tab: what tells the arms of studies apart. And in a line, what the arms of
+//! one study are trained with.
 
-use crate::config::{Arm, LayerSection, ModelSection, TrainSection, is_under, leaves};
+use crate::config::{Arm, LayerSection, ModelSection, Study, TrainSection, is_under, leaves};
 use crate::events::Hyperparameter;
+use crate::format;
 use crate::spec::Optimizer;
 use anyhow::Result;
 use serde_json::Value;
@@ -33,6 +35,61 @@ pub(super) fn differing(arm: &Arm, all: &[Arm]) -> Result<Vec<(String, Hyperpara
     };
     let is_shown = |name: &str| ["arm", "batch_size"].contains(&name) || differs(name);
     Ok(own.iter().filter(|(name, _)| is_shown(name)).cloned().collect())
+}
+
+/// What the table of arms shows.
+const IN_TABLE: [&str; 8] =
+    ["arm", "batch_size", "lr", "epochs", "steps", "examples", "steps_of", "units"];
+
+/// `adam, binary_crossentropy, dropout 0.2; the arms differ in recurrent_dropout`: what the arms of a study
+/// are trained with, apart from what the table of arms shows, and what is as usual.
+///
+/// # Errors
+/// An arm that cannot be written as JSON.
+pub fn trained_with(study: &Study) -> Result<String> {
+    let all: Vec<Vec<(String, Hyperparameter)>> =
+        study.arms.iter().map(hyperparameters).collect::<Result<_>>()?;
+    let of = |columns: &[(String, Hyperparameter)], name: &str| {
+        columns.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
+    };
+    let mut losses: Vec<&str> = study.arms.iter().map(|arm| arm.loss().name()).collect();
+    losses.dedup();
+    let (mut same, mut differing) = (Vec::new(), Vec::new());
+    let mut seen: Vec<&str> = vec!["loss"];
+    for (name, _) in all.iter().flatten() {
+        // The line of the model has the sizes and the head.
+        let is_shown = IN_TABLE.contains(&name.as_str())
+            || name.ends_with(".units")
+            || name.starts_with("dense.");
+        if is_shown || seen.contains(&name.as_str()) {
+            continue;
+        }
+        seen.push(name);
+        let value = of(&all[0], name);
+        match value.filter(|value| all.iter().all(|other| of(other, name).as_ref() == Some(value)))
+        {
+            None => differing.push(name.as_str()),
+            Some(value) => same.extend(in_words(name, &value)),
+        }
+    }
+    same.insert(1.min(same.len()), losses.join(" or "));
+    let differing = match differing[..] {
+        [] => String::new(),
+        _ => format!("; the arms differ in {}", differing.join(", ")),
+    };
+    Ok(same.join(", ") + &differing)
+}
+
+/// `None` for what is as usual: no dropout, a learning rate that stays.
+fn in_words(name: &str, value: &Hyperparameter) -> Option<String> {
+    match value {
+        Hyperparameter::Text(text) if name == "optimizer" => Some(text.clone()),
+        Hyperparameter::Text(text) if name == "schedule" && text == "constant" => None,
+        Hyperparameter::Text(text) => Some(format!("{name} {text}")),
+        Hyperparameter::Number(number) if *number == 0.0 => None,
+        Hyperparameter::Number(number) => Some(format!("{name} {}", format::number(*number))),
+        Hyperparameter::Flag(flag) => Some(format!("{name} {flag}")),
+    }
 }
 
 /// The most usual ones for every arm, and whatever else is not as it would be if the file did not say
@@ -129,6 +186,30 @@ mod tests {
         assert_eq!(names[..7], usual);
         // Ten epochs are the budget where none is given.
         assert_eq!(names[7..], ["recurrent_dropout", "epochs"]);
+    }
+
+    fn said(rest: &str, arms: &str) -> String {
+        let text =
+            format!("study: {{ arms: {arms} }}\ndata: {{ table: {{ path: t.csv }} }}\n{rest}\n");
+        let source = Source { name: "f".into(), text, overrides: vec![] };
+        trained_with(&Study::from_source(&source, "f").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_arms_are_trained_with_is_told_in_a_line() {
+        let two = "[{ batch_size: 8 }, { batch_size: 16, lr: 0.1 }]";
+        assert_eq!(said("model: { embedding: {} }", two), "adam, binary_crossentropy");
+        let more = "model: { embedding: {}, lstm: { units: 8, dropout: 0.2 } }\n\
+                    train: { optimizer: { adamw: { lr: 0.01, weight_decay: 0.1 } }, clip: { norm: 1 } }";
+        assert_eq!(
+            said(more, two),
+            "adamw, binary_crossentropy, dropout 0.2, clip.norm 1, optimizer.adamw.weight_decay 0.1"
+        );
+        let apart = "[{ batch_size: 8 }, { batch_size: 16, train: { class_weight: balanced } }]";
+        assert_eq!(
+            said("model: { embedding: {} }", apart),
+            "adam, binary_crossentropy; the arms differ in class_weight"
+        );
     }
 
     #[test]

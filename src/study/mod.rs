@@ -85,6 +85,7 @@ pub use estimate::{Estimate, RunCount, estimate};
 pub use exec::{Halt, Job, Pool, Workers};
 pub use folder::{Pending, StudyFolder};
 pub use gpu_model::refuse_other_gpus;
+pub use hyperparameters::trained_with;
 pub use lanes::serve;
 pub use plan::Plan;
 pub use predictions::{TestRows, test_rows};

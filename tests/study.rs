@@ -362,11 +362,12 @@ fn settings_that_only_the_data_can_show_to_be_wrong_or_odd_are_said() {
     };
     refused(
         "train.warmup={ steps: 27 }",
-        "arm `small`: the warm-up takes 27 steps, and the whole run 27",
+        "from `--set`: arm `small`: the warm-up takes 27 steps, and the whole run 27 (at `train.warmup`)",
     );
     refused(
         "study.arms.1.schedule={ multistep: { at: [4, 9], per: step } }",
-        "arm `large`: its schedule goes on after the run has ended: step 9 after the warm-up, and the last is 8",
+        "from `--set`: arm `large`: its schedule goes on after the run has ended: step 9 after the warm-up, and \
+         the last is 8 (at `study.arms[1].schedule`)",
     );
     let ended =
         scene.run(&["check", "tiny.yaml", "--set", "study.arms.1.batch_size=400"]).expect(0);

@@ -17,7 +17,7 @@ const DEEPEST: usize = 32;
 /// One `--set key=value`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Override {
-    path: KeyPath,
+    pub(super) path: KeyPath,
     value: Value,
     /// The value as it was typed.
     text: String,
@@ -74,7 +74,7 @@ impl Override {
 }
 
 /// An experiment file as it was typed, kept so that every later error can point into it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// How messages call the file.
     pub name: String,
@@ -86,7 +86,7 @@ pub struct Source {
 
 impl Source {
     /// The content without the byte order mark that some editors put before it.
-    fn yaml(&self) -> &str {
+    pub(super) fn yaml(&self) -> &str {
         self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
     }
 

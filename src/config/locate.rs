@@ -61,6 +61,13 @@ pub(super) fn line_of(text: &str, path: &KeyPath) -> Option<usize> {
     })
 }
 
+/// Whether `path` itself stands in `text`.
+pub(super) fn is_written(text: &str, path: &KeyPath) -> bool {
+    let seed = Walk { rest: &path.0, goal: Goal::Place };
+    let found = seed.deserialize(serde_yaml::Deserializer::from_str(text));
+    found.is_err_and(|error| error.to_string().contains(FOUND))
+}
+
 /// The single value at `path` in `text` as it was written: `+1`, not 1. `None` where the text has
 /// no such path, or a list or a mapping there.
 pub(super) fn text_at(text: &str, path: &[Segment]) -> Option<String> {

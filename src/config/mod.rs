@@ -16,6 +16,7 @@ mod load;
 mod locate;
 mod model;
 mod overlay;
+mod place;
 mod probe;
 mod rates;
 mod resolve;

@@ -31,6 +31,8 @@ pub struct Study {
     pub growth: Option<Growth>,
     /// The resolved file.
     pub experiment: Experiment,
+    /// The file as it was typed, for errors that are found later.
+    pub(super) source: Source,
 }
 
 impl Study {
@@ -85,6 +87,7 @@ impl Study {
             tuned,
             growth: study.growth(),
             experiment,
+            source: source.clone(),
         })
     }
 
@@ -277,6 +280,7 @@ mod tests {
         for text in studies {
             let first = study(&format!("study: {text}\n{DATA}")).unwrap();
             let again = study(&first.to_yaml().unwrap()).unwrap_or_else(|e| panic!("{e}: {text}"));
+            let first = Study { source: again.source.clone(), ..first };
             assert_eq!(again, first, "{text}");
         }
     }

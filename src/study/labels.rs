@@ -1,46 +1,48 @@
 //! Whether an arm fits the classes that the data have, and whether the score can be measured on them.
 
-use crate::config::{Arm, ClassWeight};
+use crate::config::{Arm, ClassWeight, Study};
 use crate::data::Facts;
 use crate::error::UserError;
-use crate::spec::{MetricInfo, Task};
+use crate::spec::Task;
 
 /// Refuses a softmax with other outputs than there are classes, and weights of other classes.
-pub(super) fn refuse_other_classes(arm: &Arm, facts: &Facts) -> Result<(), UserError> {
+pub(super) fn refuse_other_classes(
+    study: &Study,
+    arm: &Arm,
+    facts: &Facts,
+) -> Result<(), UserError> {
     let classes = facts.classes.len();
     if arm.task() != Task::Multiclass {
         return Ok(());
     }
     let units = arm.model.dense.units.map_or(classes, |units| units as usize);
     if units != classes {
-        return Err(UserError::new(
-            format!(
-                "arm `{}`: its softmax has {units} outputs, and the data have {classes} classes: {}",
-                arm.name,
-                named(&facts.classes)
-            ),
-            format!(
-                "write `dense: {{ units: {classes}, activation: softmax }}`, or leave `units` out"
-            ),
-        ));
+        let rule = format!(
+            "its softmax has {units} outputs, and the data have {classes} classes: {}",
+            named(&facts.classes)
+        );
+        let hint = format!(
+            "write `dense: {{ units: {classes}, activation: softmax }}`, or leave `units` out"
+        );
+        return Err(study.error_in_arm(arm, "model.dense.units", &rule, &hint));
     }
     let Some(ClassWeight::Each(weights)) = &arm.train.class_weight else { return Ok(()) };
-    match weights.values().count() {
-        count if count == classes => Ok(()),
-        count => Err(UserError::new(
-            format!(
-                "arm `{}`: `class_weight` has {count} weights, and the data have {classes} classes: {}",
-                arm.name,
-                named(&facts.classes)
-            ),
-            format!("give a weight to each class, 0 to {}, or write `balanced`", classes - 1),
-        )),
+    let count = weights.values().count();
+    if count == classes {
+        return Ok(());
     }
+    let rule = format!(
+        "`class_weight` has {count} weights, and the data have {classes} classes: {}",
+        named(&facts.classes)
+    );
+    let hint = format!("give a weight to each class, 0 to {}, or write `balanced`", classes - 1);
+    Err(study.error_in_arm(arm, "train.class_weight", &rule, &hint))
 }
 
 /// Refuses a score that the rows of the validation split do not define, whatever a model answers: it is
 /// known before anything is trained.
-pub(super) fn refuse_undefined_score(score: &MetricInfo, facts: &Facts) -> Result<(), UserError> {
+pub(super) fn refuse_undefined_score(study: &Study, facts: &Facts) -> Result<(), UserError> {
+    let score = study.score().info();
     // What every defined metric gives a model with one answer for all rows.
     if facts.baseline.is_empty() || facts.baseline.contains_key(&score.metric) {
         return Ok(());
@@ -49,15 +51,14 @@ pub(super) fn refuse_undefined_score(score: &MetricInfo, facts: &Facts) -> Resul
         true => ("targets", "numbers that vary"),
         false => ("labels", "every label"),
     };
-    Err(UserError::new(
-        format!(
-            "{} is not defined on the validation split, whose {alike} are all the same",
-            score.title
-        ),
-        format!(
-            "name another metric as `study.score`, or split the data so that validation has {cure}"
-        ),
-    ))
+    let rule = format!(
+        "{} is not defined on the validation split, whose {alike} are all the same",
+        score.title
+    );
+    let hint = format!(
+        "name another metric as `study.score`, or split the data so that validation has {cure}"
+    );
+    Err(study.error_at("study.score", &rule, &hint))
 }
 
 /// The first classes by their names.

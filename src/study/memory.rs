@@ -70,11 +70,12 @@ pub(super) fn refuse_too_large(plan: &Plan, pool: &Pool) -> Result<(), UserError
         Device::Cpu => pool.parallel(plan, plan.runs.len()),
         Device::Cuda(_) => 1,
     };
-    fits(&arm.name, &plan.shape(arm), needed, data, parallel, &limit)
+    fits(&plan.shape(arm), needed, data, parallel, &limit).map_err(|error| {
+        plan.study.error_in_arm(arm, "model", &error.message, &error.hint.unwrap_or_default())
+    })
 }
 
 fn fits(
-    arm: &str,
     shape: &Shape,
     needed: Needed,
     data: u64,
@@ -86,7 +87,7 @@ fn fits(
         return Ok(());
     }
     let rule = format!(
-        "arm `{arm}`: its model has {} parameters; a run takes at least {} for weights, gradients and \
+        "its model has {} parameters; a run takes at least {} for weights, gradients and \
          the optimizer's state and {} for one row's steps, the data {}, and {} has {}",
         format::count(needed.parameters),
         format::bytes(needed.state),
@@ -164,7 +165,7 @@ mod tests {
 
     fn refusal(shape: &Shape, parallel: usize, room: u64) -> Option<UserError> {
         let needed = Needed::of(shape, 2, 100);
-        fits("a", shape, needed, 50_000_000, parallel, &limit(room)).err()
+        fits(shape, needed, 50_000_000, parallel, &limit(room)).err()
     }
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
         let error = refusal(&huge, 1, 24).unwrap();
         assert_eq!(
             error.message,
-            "arm `a`: its model has 17,180,983,297 parameters; a run takes at least 274.9 GB for weights, \
+            "its model has 17,180,983,297 parameters; a run takes at least 274.9 GB for weights, \
              gradients and the optimizer's state and 157 MB for one row's steps, the data 50 MB, and \
              this machine has 24.0 GB"
         );

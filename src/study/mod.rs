@@ -193,7 +193,7 @@ pub fn prepare(
     let logging = &mut plan.study.experiment.train.logging;
     logging.curves = logging.curves.for_runs(plan.runs.len());
     for arm in &plan.study.arms {
-        review::refuse_endless(arm, &plan.training_length(arm))?;
+        review::refuse_endless(&plan.study, arm, &plan.training_length(arm))?;
     }
     memory::refuse_too_large(&plan, pool)?;
     Ok(plan)

@@ -130,7 +130,12 @@ pub(super) fn plan(study: &Study, data: Prepared, machine: &MachineInfo) -> Resu
     if train.engine == EngineChoice::Fused {
         (machine.cuda, machine.cuda_trouble) = (machine.gpus.clone(), machine.gpu_trouble.clone());
     }
-    let devices = devices(&train.device, train.engine, &machine)?;
+    let choice = train.engine;
+    let devices = match devices(&train.device, choice, &machine) {
+        Ok(devices) => devices,
+        Err(error) => return Err(study.placed("train.device", error).into()),
+    };
+    let train = &mut study.experiment.train;
     if train.device == "cpu" || devices[0] == Device::Cpu && train.engine == EngineChoice::Fused {
         // Who asked for the processor need not hear of trouble with a GPU.
         machine.cuda_trouble = None;
@@ -138,17 +143,20 @@ pub(super) fn plan(study: &Study, data: Prepared, machine: &MachineInfo) -> Resu
     if train.device == "auto" {
         train.device = if devices[0] == Device::Cpu { "cpu" } else { "cuda" }.to_owned();
     }
-    let engine = engine(train.engine, devices[0], &shapes)?;
-    train.engine = match engine {
+    let engine = match engine(choice, devices[0], &shapes) {
+        Ok(engine) => engine,
+        Err(error) => return Err(study.placed("train.engine", error).into()),
+    };
+    study.experiment.train.engine = match engine {
         EngineKind::Libtorch => EngineChoice::Libtorch,
         EngineKind::Fused => EngineChoice::Fused,
     };
     let runs = Run::all(&study);
-    labels::refuse_undefined_score(study.score().info(), &data.facts)?;
+    labels::refuse_undefined_score(&study, &data.facts)?;
     for arm in &study.arms {
-        labels::refuse_other_classes(arm, &data.facts)?;
+        labels::refuse_other_classes(&study, arm, &data.facts)?;
     }
-    let weight_files = weight_files(&study.arms, &data)?;
+    let weight_files = weight_files(&study, &data)?;
     Ok(Plan { study, data, engine, machine, devices, runs, weight_files })
 }
 
@@ -187,15 +195,14 @@ fn engine(
 }
 
 /// The content of these files defines runs, not their names.
-fn weight_files(arms: &[Arm], data: &Prepared) -> Result<BTreeMap<PathBuf, String>> {
+fn weight_files(study: &Study, data: &Prepared) -> Result<BTreeMap<PathBuf, String>> {
     let mut hashes = BTreeMap::new();
-    for arm in arms {
+    for arm in &study.arms {
         let Init::Weights(path) = &arm.model.init else { continue };
         let bytes = std::fs::read(path).map_err(|error| {
-            UserError::new(
-                format!("cannot read the first weights {}: {error}", path.display()),
-                "`model.init: { weights: FILE }` names a safetensors file",
-            )
+            let rule = format!("cannot read the first weights {}: {error}", path.display());
+            let hint = "`model.init: { weights: FILE }` names a safetensors file";
+            study.error_in_arm(arm, "model.init", &rule, hint)
         })?;
         // Whether they fit is better known now than by every run.
         let shape = shape(&arm.model, &data.facts);

@@ -12,17 +12,17 @@ use crate::spec::Metric;
 use crate::train::{TrainingLength, warmup_steps};
 
 /// Refuses schedules that would still go on when the run has ended.
-pub(super) fn refuse_endless(arm: &Arm, length: &TrainingLength) -> Result<(), UserError> {
+pub(super) fn refuse_endless(
+    study: &Study,
+    arm: &Arm,
+    length: &TrainingLength,
+) -> Result<(), UserError> {
     let steps = length.steps();
     let warmup = arm.train.warmup.as_ref().map_or(0, |warmup| warmup_steps(warmup, length));
     if warmup > 0 && warmup >= steps {
-        return Err(UserError::new(
-            format!(
-                "arm `{}`: the warm-up takes {warmup} steps, and the whole run {steps}",
-                arm.name
-            ),
-            "shorten `train.warmup`, or train longer",
-        ));
+        let rule = format!("the warm-up takes {warmup} steps, and the whole run {steps}");
+        let hint = "shorten `train.warmup`, or train longer";
+        return Err(study.error_in_arm(arm, "train.warmup", &rule, hint));
     }
     let (last, per) = match &arm.train.schedule {
         Schedule::Step(settings) => (settings.every, settings.per),
@@ -37,18 +37,15 @@ pub(super) fn refuse_endless(arm: &Arm, length: &TrainingLength) -> Result<(), U
         Per::Epoch => ((steps - warmup).div_ceil(length.steps_per_epoch().max(1)), "epoch"),
         Per::Step => (steps - warmup, "step"),
     };
-    match last >= whole {
-        false => Ok(()),
-        true => Err(UserError::new(
-            format!(
-                "arm `{}`: its schedule goes on after the run has ended: {unit} {last} after the \
-                 warm-up, and the last is {}",
-                arm.name,
-                whole - 1
-            ),
-            "shorten `train.schedule`, or train longer",
-        )),
+    if last < whole {
+        return Ok(());
     }
+    let rule = format!(
+        "its schedule goes on after the run has ended: {unit} {last} after the warm-up, and the last is {}",
+        whole - 1
+    );
+    let hint = "shorten `train.schedule`, or train longer";
+    Err(study.error_in_arm(arm, "train.schedule", &rule, hint))
 }
 
 impl Plan {

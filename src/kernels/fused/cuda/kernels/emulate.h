@@ -36,6 +36,12 @@ namespace emulated {
 
 constexpr u32 WARP = 32;
 constexpr size_t STACK = 128 << 10;
+// Bytes behind shared memory that no block may change.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t GUARD = 0;
+#else
+constexpr size_t GUARD = 1 << 10;
+#endif
 enum class Waits { No, ForBlock, ForWarp };
 
 // A copy that was asked for, and is done when a thread waits for its group.
@@ -202,10 +208,18 @@ inline void launch(Dim grid, u32 threads, size_t bytes, const std::function<void
     for (u32 y = 0; y < grid.y; y++)
       for (u32 x = 0; x < grid.x; x++) {
         m.block.x = x, m.block.y = y, m.block.z = z;
-        // Exactly as long as was asked for: AddressSanitizer sees what lies beyond.
-        m.pool = static_cast<float*>(aligned_alloc(16, (bytes + 15) / 16 * 16 + (bytes == 0) * 16));
+        // Exactly as long as was asked for, so that AddressSanitizer sees what lies beyond; else a guard does.
+        const size_t size = bytes == 0 ? 16 : (bytes + 15) / 16 * 16;
+        m.pool = static_cast<float*>(aligned_alloc(16, size + GUARD));
         memset(m.pool, 0xff, bytes);
+        char* guard = reinterpret_cast<char*>(m.pool) + bytes;
+        memset(guard, 0x5a, size - bytes + GUARD);
         run_block();
+        for (size_t i = 0; i < size - bytes + GUARD; i++)
+          if (guard[i] != 0x5a) {
+            fprintf(stderr, "emulated GPU: a block writes beyond its %zu bytes of shared memory\n", bytes);
+            abort();
+          }
         free(m.pool);
       }
 }

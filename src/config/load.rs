@@ -5,7 +5,7 @@
 //! value.
 
 use super::keras_words::{key_hint, value_hint};
-use super::locate::{KeyPath, Segment, line_of, text_at};
+use super::locate::{KeyPath, Segment, is_written, line_of, text_at};
 use super::schema::usage_of;
 use super::{Experiment, sizes, yaml};
 use crate::error::UserError;
@@ -17,7 +17,7 @@ const DEEPEST: usize = 32;
 /// One `--set key=value`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Override {
-    pub(super) path: KeyPath,
+    path: KeyPath,
     value: Value,
     /// The value as it was typed.
     text: String,
@@ -86,14 +86,23 @@ pub struct Source {
 
 impl Source {
     /// The content without the byte order mark that some editors put before it.
-    pub(super) fn yaml(&self) -> &str {
+    fn yaml(&self) -> &str {
         self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
+    }
+
+    /// Whether the value at `path` stands in the file or on the command line.
+    pub(super) fn has(&self, path: &KeyPath) -> bool {
+        self.overridden(path).is_some() || is_written(self.yaml(), path)
+    }
+
+    /// What the command line says of the value at `path`.
+    fn overridden(&self, path: &KeyPath) -> Option<&Override> {
+        self.overrides.iter().rev().find(|set| path.0.starts_with(&set.path.0))
     }
 
     /// An error about the value at `path`, with the place where it was written.
     pub(super) fn error(&self, path: &KeyPath, rule: &str, hint: Option<String>) -> UserError {
-        let overridden = self.overrides.iter().rev().find(|set| path.0.starts_with(&set.path.0));
-        let place = match (overridden, line_of(self.yaml(), path)) {
+        let place = match (self.overridden(path), line_of(self.yaml(), path)) {
             (Some(set), _) => format!("from `{}`", set.flag),
             (None, Some(line)) => format!("{}, line {line}", self.name),
             (None, None) => self.name.clone(),

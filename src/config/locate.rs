@@ -54,18 +54,20 @@ impl fmt::Display for KeyPath {
 
 /// The 1-based line of `path` in `text`, or of its nearest ancestor that is written there.
 pub(super) fn line_of(text: &str, path: &KeyPath) -> Option<usize> {
-    (1..=path.0.len()).rev().find_map(|depth| {
-        let seed = Walk { rest: &path.0[..depth], goal: Goal::Place };
-        let error = seed.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
-        error.to_string().contains(FOUND).then(|| error.location().map(|found| found.line()))?
-    })
+    let line = |depth: usize| Some(place_of(text, &path.0[..depth])?.location()?.line());
+    (1..=path.0.len()).rev().find_map(line)
 }
 
 /// Whether `path` itself stands in `text`.
 pub(super) fn is_written(text: &str, path: &KeyPath) -> bool {
-    let seed = Walk { rest: &path.0, goal: Goal::Place };
-    let found = seed.deserialize(serde_yaml::Deserializer::from_str(text));
-    found.is_err_and(|error| error.to_string().contains(FOUND))
+    place_of(text, &path.0).is_some()
+}
+
+/// The parser's failure at `path`, which has the position; `None` where `text` has no such path.
+fn place_of(text: &str, path: &[Segment]) -> Option<serde_yaml::Error> {
+    let seed = Walk { rest: path, goal: Goal::Place };
+    let error = seed.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
+    error.to_string().contains(FOUND).then_some(error)
 }
 
 /// The single value at `path` in `text` as it was written: `+1`, not 1. `None` where the text has

@@ -1,47 +1,34 @@
 //! Rules that are known to be broken only when the data or the machine are known: their errors have file, line and key
 //! like those of the file alone.
 
-use super::locate::{KeyPath, is_written};
-use super::{Arm, Source, Study};
+use super::locate::KeyPath;
+use super::{Arm, Study};
 use crate::error::UserError;
 
 impl Study {
     /// An error about a key of the file, such as `study.score`, with the place where it is written.
-    pub fn error_at(&self, key: &str, rule: &str, hint: &str) -> UserError {
-        self.source.error(&KeyPath::parse(key), rule, Some(hint.to_owned()))
-    }
-
-    /// An error about a key of the file that has no place yet.
     pub fn placed(&self, key: &str, error: UserError) -> UserError {
         self.source.error(&KeyPath::parse(key), &error.message, error.hint)
     }
 
     /// An error about a key of an arm, such as `train.warmup`, which is written in the arm or for all arms.
-    pub fn error_in_arm(&self, arm: &Arm, key: &str, rule: &str, hint: &str) -> UserError {
+    pub fn placed_in_arm(&self, arm: &Arm, key: &str, error: UserError) -> UserError {
         let named = self.experiment.study.arms.iter().flatten();
         let at = named.map(|section| section.name.as_deref()).position(|it| it == Some(&*arm.name));
         // `schedule` and others stand in an arm with or without their section.
         let short = key.split_once('.').map_or(key, |(_, rest)| rest);
         let in_arm =
             at.into_iter().flat_map(|at| [key, short].map(|key| format!("study.arms.{at}.{key}")));
-        let path = in_arm.map(|path| KeyPath::parse(&path)).find(|path| self.source.says(path));
+        let path = in_arm.map(|path| KeyPath::parse(&path)).find(|path| self.source.has(path));
         let path = path.unwrap_or_else(|| KeyPath::parse(key));
-        self.source.error(&path, &format!("arm `{}`: {rule}", arm.name), Some(hint.to_owned()))
-    }
-}
-
-impl Source {
-    /// Whether a key stands in the file or on the command line.
-    fn says(&self, path: &KeyPath) -> bool {
-        let set = |path: &KeyPath| self.overrides.iter().any(|set| path.0.starts_with(&set.path.0));
-        set(path) || is_written(self.yaml(), path)
+        self.source.error(&path, &format!("arm `{}`: {}", arm.name, error.message), error.hint)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Override;
+    use crate::config::{Override, Source};
 
     const FILE: &str = "study:\n  arms:\n  - { name: a, batch_size: 8 }\n  - name: b\n    batch_size: 16\n    \
                         schedule: { cosine: {} }\n    model:\n      lstm: { units: 3 }\n\
@@ -50,7 +37,7 @@ mod tests {
     fn said(overrides: Vec<Override>, arm: usize, key: &str) -> String {
         let source = Source { name: "f.yaml".into(), text: FILE.into(), overrides };
         let study = Study::from_source(&source, "f").unwrap();
-        study.error_in_arm(&study.arms[arm], key, "no", "do").message
+        study.placed_in_arm(&study.arms[arm], key, UserError::new("no", "do")).message
     }
 
     #[test]

@@ -7,6 +7,10 @@ use crate::format;
 use crate::spec::Optimizer;
 use anyhow::Result;
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Each with its name.
+type Columns = Vec<(String, Hyperparameter)>;
 
 /// Under names of their own, or about what is drawn alone.
 const SHOWN_ELSEWHERE: [&str; 8] = [
@@ -22,12 +26,8 @@ const SHOWN_ELSEWHERE: [&str; 8] = [
 
 /// Those of an arm in which the arms of its study differ, and always its name and batch size: columns
 /// that are the same in every row would push the metrics off the screen.
-pub(super) fn differing(arm: &Arm, all: &[Arm]) -> Result<Vec<(String, Hyperparameter)>> {
-    let others: Vec<Vec<(String, Hyperparameter)>> =
-        all.iter().map(hyperparameters).collect::<Result<_>>()?;
-    let value_in = |columns: &[(String, Hyperparameter)], wanted: &str| {
-        columns.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
-    };
+pub(super) fn differing(arm: &Arm, all: &[Arm]) -> Result<Columns> {
+    let others: Vec<Columns> = all.iter().map(hyperparameters).collect::<Result<_>>()?;
     let own = hyperparameters(arm)?;
     let differs = |name: &str| {
         let of_arm = value_in(&own, name);
@@ -35,6 +35,13 @@ pub(super) fn differing(arm: &Arm, all: &[Arm]) -> Result<Vec<(String, Hyperpara
     };
     let is_shown = |name: &str| ["arm", "batch_size"].contains(&name) || differs(name);
     Ok(own.iter().filter(|(name, _)| is_shown(name)).cloned().collect())
+}
+
+fn value_in<'c>(
+    columns: &'c [(String, Hyperparameter)],
+    wanted: &str,
+) -> Option<&'c Hyperparameter> {
+    columns.iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
 }
 
 /// What the table of arms shows.
@@ -47,32 +54,26 @@ const IN_TABLE: [&str; 8] =
 /// # Errors
 /// An arm that cannot be written as JSON.
 pub fn trained_with(study: &Study) -> Result<String> {
-    let all: Vec<Vec<(String, Hyperparameter)>> =
-        study.arms.iter().map(hyperparameters).collect::<Result<_>>()?;
-    let of = |columns: &[(String, Hyperparameter)], name: &str| {
-        columns.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
-    };
-    let mut losses: Vec<&str> = study.arms.iter().map(|arm| arm.loss().name()).collect();
-    losses.dedup();
-    let (mut same, mut differing) = (Vec::new(), Vec::new());
-    let mut seen: Vec<&str> = vec!["loss"];
+    let all: Vec<Columns> = study.arms.iter().map(hyperparameters).collect::<Result<_>>()?;
+    let optimizers: BTreeSet<&str> =
+        study.arms.iter().map(|arm| arm.train.optimizer.name()).collect();
+    let losses: BTreeSet<&str> = study.arms.iter().map(|arm| arm.loss().name()).collect();
+    let mut same = [optimizers, losses].map(|names| Vec::from_iter(names).join(" or ")).to_vec();
+    let (mut differing, mut seen) = (Vec::new(), BTreeSet::from(["optimizer", "loss"]));
     for (name, _) in all.iter().flatten() {
         // The line of the model has the sizes and the head.
         let is_shown = IN_TABLE.contains(&name.as_str())
             || name.ends_with(".units")
             || name.starts_with("dense.");
-        if is_shown || seen.contains(&name.as_str()) {
+        if is_shown || !seen.insert(name) {
             continue;
         }
-        seen.push(name);
-        let value = of(&all[0], name);
-        match value.filter(|value| all.iter().all(|other| of(other, name).as_ref() == Some(value)))
-        {
+        let value = value_in(&all[0], name);
+        match value.filter(|value| all.iter().all(|arm| value_in(arm, name) == Some(value))) {
             None => differing.push(name.as_str()),
-            Some(value) => same.extend(in_words(name, &value)),
+            Some(value) => same.extend(in_words(name, value)),
         }
     }
-    same.insert(1.min(same.len()), losses.join(" or "));
     let differing = match differing[..] {
         [] => String::new(),
         _ => format!("; the arms differ in {}", differing.join(", ")),
@@ -83,7 +84,6 @@ pub fn trained_with(study: &Study) -> Result<String> {
 /// `None` for what is as usual: no dropout, a learning rate that stays.
 fn in_words(name: &str, value: &Hyperparameter) -> Option<String> {
     match value {
-        Hyperparameter::Text(text) if name == "optimizer" => Some(text.clone()),
         Hyperparameter::Text(text) if name == "schedule" && text == "constant" => None,
         Hyperparameter::Text(text) => Some(format!("{name} {text}")),
         Hyperparameter::Number(number) if *number == 0.0 => None,
@@ -95,7 +95,7 @@ fn in_words(name: &str, value: &Hyperparameter) -> Option<String> {
 /// The most usual ones for every arm, and whatever else is not as it would be if the file did not say
 /// it: budgets, penalties, clipping, warm-up, Adam's decays, `micro_batch`. The seed is left out: the
 /// seeds of an arm are one row.
-fn hyperparameters(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
+fn hyperparameters(arm: &Arm) -> Result<Columns> {
     let train = &arm.train;
     let layers = arm.model.recurrent();
     let number = |value: f64| Hyperparameter::Number(value);
@@ -121,7 +121,7 @@ fn hyperparameters(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
 }
 
 /// By their paths in the file, without the section.
-fn unusual(arm: &Arm) -> Result<Vec<(String, Hyperparameter)>> {
+fn unusual(arm: &Arm) -> Result<Columns> {
     let plain = Arm {
         name: String::new(),
         batch_size: 0,
@@ -205,6 +205,9 @@ mod tests {
             said(more, two),
             "adamw, binary_crossentropy, dropout 0.2, clip.norm 1, optimizer.adamw.weight_decay 0.1"
         );
+        let others = "[{ batch_size: 8 }, { batch_size: 16, train: { optimizer: { sgd: {} } } }]";
+        let line = said("model: { embedding: {}, lstm: { units: 8, dropout: 0.2 } }", others);
+        assert_eq!(line, "adam or sgd, binary_crossentropy, dropout 0.2");
         let apart = "[{ batch_size: 8 }, { batch_size: 16, train: { class_weight: balanced } }]";
         assert_eq!(
             said("model: { embedding: {} }", apart),

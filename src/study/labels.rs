@@ -24,7 +24,7 @@ pub(super) fn refuse_other_classes(
         let hint = format!(
             "write `dense: {{ units: {classes}, activation: softmax }}`, or leave `units` out"
         );
-        return Err(study.error_in_arm(arm, "model.dense.units", &rule, &hint));
+        return Err(study.placed_in_arm(arm, "model.dense.units", UserError::new(rule, hint)));
     }
     let Some(ClassWeight::Each(weights)) = &arm.train.class_weight else { return Ok(()) };
     let count = weights.values().count();
@@ -36,7 +36,7 @@ pub(super) fn refuse_other_classes(
         named(&facts.classes)
     );
     let hint = format!("give a weight to each class, 0 to {}, or write `balanced`", classes - 1);
-    Err(study.error_in_arm(arm, "train.class_weight", &rule, &hint))
+    Err(study.placed_in_arm(arm, "train.class_weight", UserError::new(rule, hint)))
 }
 
 /// Refuses a score that the rows of the validation split do not define, whatever a model answers: it is
@@ -58,7 +58,7 @@ pub(super) fn refuse_undefined_score(study: &Study, facts: &Facts) -> Result<(),
     let hint = format!(
         "name another metric as `study.score`, or split the data so that validation has {cure}"
     );
-    Err(study.error_at("study.score", &rule, &hint))
+    Err(study.placed("study.score", UserError::new(rule, hint)))
 }
 
 /// The first classes by their names.

@@ -70,9 +70,8 @@ pub(super) fn refuse_too_large(plan: &Plan, pool: &Pool) -> Result<(), UserError
         Device::Cpu => pool.parallel(plan, plan.runs.len()),
         Device::Cuda(_) => 1,
     };
-    fits(&plan.shape(arm), needed, data, parallel, &limit).map_err(|error| {
-        plan.study.error_in_arm(arm, "model", &error.message, &error.hint.unwrap_or_default())
-    })
+    fits(&plan.shape(arm), needed, data, parallel, &limit)
+        .map_err(|error| plan.study.placed_in_arm(arm, "model", error))
 }
 
 fn fits(

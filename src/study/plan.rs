@@ -202,7 +202,7 @@ fn weight_files(study: &Study, data: &Prepared) -> Result<BTreeMap<PathBuf, Stri
         let bytes = std::fs::read(path).map_err(|error| {
             let rule = format!("cannot read the first weights {}: {error}", path.display());
             let hint = "`model.init: { weights: FILE }` names a safetensors file";
-            study.error_in_arm(arm, "model.init", &rule, hint)
+            study.placed_in_arm(arm, "model.init", UserError::new(rule, hint))
         })?;
         // Whether they fit is better known now than by every run.
         let shape = shape(&arm.model, &data.facts);

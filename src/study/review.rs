@@ -22,7 +22,7 @@ pub(super) fn refuse_endless(
     if warmup > 0 && warmup >= steps {
         let rule = format!("the warm-up takes {warmup} steps, and the whole run {steps}");
         let hint = "shorten `train.warmup`, or train longer";
-        return Err(study.error_in_arm(arm, "train.warmup", &rule, hint));
+        return Err(study.placed_in_arm(arm, "train.warmup", UserError::new(rule, hint)));
     }
     let (last, per) = match &arm.train.schedule {
         Schedule::Step(settings) => (settings.every, settings.per),
@@ -45,7 +45,7 @@ pub(super) fn refuse_endless(
         whole - 1
     );
     let hint = "shorten `train.schedule`, or train longer";
-    Err(study.error_in_arm(arm, "train.schedule", &rule, hint))
+    Err(study.placed_in_arm(arm, "train.schedule", UserError::new(rule, hint)))
 }
 
 impl Plan {

@@ -2,7 +2,7 @@
 //!
 //! One rule for all sources. A column is refused if rounding moves some value by more than a hundredth of the
 //! range of all values, or of the range in which nine tenths of them lie, and different values become one.
-//! A range that is nothing beside the size of the values is the rounding of 64 bits, and no signal.
+//! Floats that differ by less than 1e-11 of their size are taken as constant: that is the rounding of 64 bits.
 
 use crate::error::UserError;
 use crate::format::count;
@@ -12,7 +12,7 @@ use std::fmt::LowerExp;
 /// Rounding may move a value by this share of the range; with more, too little is left of what the values say.
 const COARSE: f64 = 0.01;
 
-/// The range of nine tenths is that of at most so many values, taken at equal distances.
+/// The range of nine tenths is computed from at most this many values, evenly spaced.
 const SAMPLE: usize = 10_000;
 
 /// A number with all its digits.

@@ -66,7 +66,7 @@ impl Holes {
         self.windows += firsts.filter(|at| before[*at] < before[at + needed - 1]).count();
     }
 
-    /// What is told of them; `unit` is how places of the file are called.
+    /// The warning; `unit` is `line` or `row`, which the file has.
     pub(super) fn warning(&self, unit: &str, windows: usize) -> String {
         let [before, behind] = self.lines;
         let place = format!("between {unit} {before} and {unit} {behind}");

@@ -50,7 +50,7 @@ pub fn kept_facts(folder: &Path) -> Option<Facts> {
 struct Kept<'f> {
     #[serde(flatten)]
     facts: &'f Facts,
-    /// That `checksums.json` stands beside it: copies of earlier versions have none.
+    /// Always true: `checksums.json` was written too. Earlier versions wrote neither.
     checksums: bool,
 }
 

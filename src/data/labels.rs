@@ -1,7 +1,7 @@
 //! Labels of a table as people write them -> the numbers of classes, or the numbers that are predicted.
 
 use super::coarse::Written;
-use super::spelling::{are_one, difference, key, with_point};
+use super::spelling::{are_one, are_with_commas, difference, key};
 use crate::error::UserError;
 use crate::format::{count, counted};
 use crate::spec::Task;
@@ -170,8 +170,7 @@ const TEXTS: &str = "these look like texts or names: let another column be the l
 
 /// What labels that are hardly repeated and no numbers look like.
 fn look_like_texts(counts: &Counts) -> &'static str {
-    let is_number = |label: &String| label.parse::<f64>().is_ok() || with_point(label).is_some();
-    match counts.keys().all(is_number) {
+    match are_with_commas(counts.keys().map(String::as_str)) {
         true => "these look like numbers with decimal commas: write them with a point",
         false => TEXTS,
     }

@@ -50,5 +50,5 @@ pub use prepare::{Prepared, find, prepare};
 pub use scale::{Range, Scale};
 pub use scaling::Scaling;
 pub use series::Windows;
-pub use spelling::{AlikeGroups, with_point};
+pub use spelling::{AlikeGroups, are_with_commas};
 pub use table::text_lines;

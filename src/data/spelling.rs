@@ -1,7 +1,7 @@
 //! Values that are one but for their spelling: `Yes` and `yes`, `7` and `7.0`.
 //!
 //! Values are compared as text, so each spelling is a label, a group or a value of `where` of its own. That
-//! may be meant, and is told.
+//! may be intended, so it is a warning, but where it would change what counts as 1.
 
 use crate::format::counted;
 use serde::{Deserialize, Serialize};
@@ -24,9 +24,15 @@ pub(super) fn key(text: &str) -> String {
 }
 
 /// A number that is written with a decimal comma.
-pub fn with_point(text: &str) -> Option<f64> {
+pub(super) fn with_point(text: &str) -> Option<f64> {
     let (whole, rest) = text.trim().split_once(',')?;
     format!("{whole}.{rest}").parse().ok()
+}
+
+/// Whether all are numbers, some of them with a decimal comma.
+pub fn are_with_commas<'t>(mut values: impl Iterator<Item = &'t str> + Clone) -> bool {
+    let is_number = |value: &str| value.parse::<f64>().is_ok() || with_point(value).is_some();
+    values.clone().any(|value| value.contains(',')) && values.all(is_number)
 }
 
 /// Whether two values are one but for their spelling.
@@ -67,7 +73,7 @@ impl AlikeGroups {
         Some(Self { pair, more: distinct.len() - spellings.len() })
     }
 
-    /// What is told of them.
+    /// The warning.
     pub(super) fn warning(&self) -> String {
         let [a, b] = &self.pair;
         let more = match self.more {

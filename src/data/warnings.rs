@@ -126,6 +126,7 @@ impl Facts {
         })
     }
 
+    /// Labels that are one but for their spelling.
     fn alike(&self) -> Option<String> {
         let classes: Vec<&str> = self.classes.iter().map(String::as_str).collect();
         let [a, b] = alike(&classes)?;

@@ -1,8 +1,10 @@
 //! Which column holds the texts, which the labels, and what sizes suit them.
 
-use super::target::{Target, are_with_commas, likely, look};
+use super::target::{Target, likely, look};
 use crate::cli::labels::of_found;
-use crate::data::{ArrayShape, Column, Found, Labelled, is_split, is_time, word_counts};
+use crate::data::{
+    ArrayShape, Column, Found, Labelled, are_with_commas, is_split, is_time, word_counts,
+};
 use crate::error::UserError;
 
 /// What is guessed of a data file.
@@ -263,9 +265,8 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
         counts.push(format!("{more} more columns"));
     }
     let commas = candidates.iter().find(|column| {
-        let filled =
-            column.values.iter().map(|value| value.trim()).filter(|value| !value.is_empty());
-        are_with_commas(&filled.collect::<Vec<_>>())
+        let values = column.values.iter().map(|value| value.trim());
+        are_with_commas(values.filter(|value| !value.is_empty()))
     });
     let commas = commas.map_or(String::new(), |column| {
         format!("; `{}` has numbers with decimal commas: write them with a point", column.name)

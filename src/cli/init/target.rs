@@ -1,6 +1,6 @@
 //! Which column holds the labels, and whether they are two classes, several, or numbers.
 
-use crate::data::{Column, FEW_NUMBERS, Found, is_time, with_point};
+use crate::data::{Column, FEW_NUMBERS, Found, are_with_commas, is_time};
 use std::collections::BTreeMap;
 
 /// Names that labels often have, the likeliest first.
@@ -61,7 +61,7 @@ pub(super) fn look(column: &Column, named: bool) -> Option<Target<'_>> {
             }
         }
         // Texts that are numbers elsewhere are no classes.
-        (_, None) if are_with_commas(&values) => return None,
+        (_, None) if are_with_commas(values.iter().copied()) => return None,
         (_, None) => {
             let most = if named { 1000 } else { 50 };
             let are_times = !named && values.iter().all(|value| is_time(value));
@@ -69,12 +69,6 @@ pub(super) fn look(column: &Column, named: bool) -> Option<Target<'_>> {
         }
     };
     Some(Target { column, found })
-}
-
-/// Whether all are numbers, some of them with a decimal comma.
-pub(super) fn are_with_commas(values: &[&str]) -> bool {
-    let is_number = |value: &&str| value.parse::<f64>().is_ok() || with_point(value).is_some();
-    values.iter().any(|value| value.contains(',')) && values.iter().all(is_number)
 }
 
 fn classes(rows: BTreeMap<&str, usize>) -> Found {

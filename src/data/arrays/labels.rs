@@ -130,9 +130,8 @@ fn binary(arrays: &[Array], positive: Option<&str>) -> Result<Targets, UserError
         count(array, &mut counts);
     }
     let [zero, one] = classes(&arrays[0].name, &counts, positive).map_err(|error| {
-        let UserError { message, hint, .. } = error;
-        let message = message + &only_elsewhere(arrays, &counts).unwrap_or_default();
-        UserError::new(message, hint.unwrap_or_default())
+        let message = error.message + &only_elsewhere(arrays, &counts).unwrap_or_default();
+        UserError { message, ..error }
     })?;
     let labels = arrays.iter().map(|array| {
         let is_one = |at: usize| f32::from(u8::from(text(&array.numbers, at) == one));
@@ -150,9 +149,8 @@ fn only_elsewhere(arrays: &[Array], counts: &Counts) -> Option<String> {
     if counts.len() > FEW_NUMBERS {
         return None;
     }
-    let holds = |array: &&Array| {
-        (0..len(&array.numbers)).find(|at| text(&array.numbers, *at) == **label).is_some()
-    };
+    let holds =
+        |array: &&Array| (0..len(&array.numbers)).any(|at| text(&array.numbers, at) == **label);
     let other = others.iter().find(holds)?;
     Some(format!("; `{label}` is in {}, not in {}", other.name, first.name))
 }

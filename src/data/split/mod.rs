@@ -103,33 +103,31 @@ pub(super) fn split<K: Ord>(
 
 /// Of identical examples nothing is learnt, and none could be for validation: they stay together.
 fn refuse_alike<K: Ord>(keys: &[K]) -> Result<(), UserError> {
-    match keys {
-        [first, others @ ..] if !others.is_empty() && others.iter().all(|key| key == first) => {
-            Err(UserError::new(
-                format!(
-                    "all {} examples are the same text or the same values, so there is nothing to learn",
-                    keys.len()
-                ),
-                "is another column or array meant?",
-            ))
-        }
-        _ => Ok(()),
+    if !are_equal(keys) {
+        return Ok(());
     }
+    Err(UserError::new(
+        format!(
+            "all {} examples are the same text or the same values, so there is nothing to learn",
+            keys.len()
+        ),
+        "is another column or array meant?",
+    ))
 }
 
 fn refuse_one_time(times: &[Moment]) -> Result<(), UserError> {
-    match times {
-        [first, others @ ..] if !others.is_empty() && others.iter().all(|time| time == first) => {
-            Err(UserError::new(
-                format!(
-                    "all {} examples have the same time, so time cannot part them",
-                    times.len()
-                ),
-                "name another column or array as the time, or write `data.split: { by: random }`",
-            ))
-        }
-        _ => Ok(()),
+    if !are_equal(times) {
+        return Ok(());
     }
+    Err(UserError::new(
+        format!("all {} examples have the same time, so time cannot part them", times.len()),
+        "name another column or array as the time, or write `data.split: { by: random }`",
+    ))
+}
+
+/// Whether there are several, all equal.
+fn are_equal<T: PartialEq>(all: &[T]) -> bool {
+    all.len() > 1 && all.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 /// Groups never cross a split, also where the source brings the splits.

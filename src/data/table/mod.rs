@@ -13,6 +13,7 @@ pub(super) use settle::{keeps_cells_with_blanks, settle};
 
 use super::account::{Account, LeftOut};
 use super::source::SourceFile;
+use super::spelling;
 use crate::config::{TableFormat, TableSection};
 use crate::error::UserError;
 use crate::format::count;
@@ -69,6 +70,7 @@ pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
     let used: Vec<&str> = all.flatten().map(String::as_str).collect();
     let filters: Vec<&str> = section.filter.keys().map(String::as_str).collect();
     let wanted: Vec<&str> = section.filter.values().map(|value| value.trim()).collect();
+    let keys: Vec<String> = wanted.iter().map(|value| spelling::key(value)).collect();
     let columns = [&used[..], &filters[..]].concat();
 
     let format = known(section.format.or_else(|| TableFormat::of(&file.path)), file)?;
@@ -78,7 +80,7 @@ pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
         let (cells, compared) = cells.split_at(used.len());
         if compared.iter().zip(&wanted).any(|(cell, value)| cell.map(str::trim) != Some(*value)) {
             filtered += 1;
-            if let Some(at) = settle::is_left_out_for_spelling(compared, &wanted) {
+            if let Some(at) = settle::is_left_out_for_spelling(compared, &wanted, &keys) {
                 let cell = compared[at].unwrap_or_default().trim();
                 *spelled.entry((at, cell.to_owned())).or_default() += 1;
             }

@@ -7,7 +7,7 @@
 use super::{each_row, known};
 use crate::config::{TableFormat, TableSection, as_yaml_reads};
 use crate::data::source::SourceFile;
-use crate::data::spelling::{are_one, difference};
+use crate::data::spelling::{are_one, difference, key};
 use crate::error::UserError;
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -75,11 +75,18 @@ pub(in crate::data) fn keeps_cells_with_blanks(
     Ok(found)
 }
 
-/// Whether other spellings of its cells would keep a row that `where` leaves out: the first such cell.
-pub(super) fn is_left_out_for_spelling(cells: &[Option<&str>], wanted: &[&str]) -> Option<usize> {
-    let pairs = || cells.iter().map(|cell| cell.unwrap_or_default().trim()).zip(wanted);
-    let is_alike = |(cell, value): (&str, &&str)| cell == *value || are_one(cell, value);
-    pairs().all(is_alike).then(|| pairs().position(|(cell, value)| cell != *value))?
+/// The first cell whose spelling alone leaves a row out, where each cell is a spelling of what is wanted there.
+/// `keys`: those of the wanted values.
+pub(super) fn is_left_out_for_spelling(
+    cells: &[Option<&str>],
+    wanted: &[&str],
+    keys: &[String],
+) -> Option<usize> {
+    let cells = || cells.iter().map(|cell| cell.unwrap_or_default().trim());
+    let is_spelling =
+        |((cell, value), wanted): ((&str, &&str), &String)| cell == *value || key(cell) == *wanted;
+    let are_spellings = cells().zip(wanted).zip(keys).all(is_spelling);
+    are_spellings.then(|| cells().zip(wanted).position(|(cell, value)| cell != *value))?
 }
 
 /// Says why `where` left no row of a file: what each of its columns holds instead.
@@ -176,7 +183,8 @@ mod tests {
     #[test]
     fn rows_that_another_spelling_would_keep_are_found() {
         let wanted = ["en", "2"];
-        let of = |cells: [Option<&str>; 2]| is_left_out_for_spelling(&cells, &wanted);
+        let keys = wanted.map(key);
+        let of = |cells: [Option<&str>; 2]| is_left_out_for_spelling(&cells, &wanted, &keys);
         assert_eq!(of([Some("EN"), Some(" 2")]), Some(0));
         assert_eq!(of([Some("en"), Some("2.0")]), Some(1));
         assert_eq!(of([Some("EN"), Some("3")]), None, "it is left out for the other cell");

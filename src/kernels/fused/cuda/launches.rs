@@ -16,8 +16,10 @@ const GATES_PITCH: usize = PANEL + GROUP;
 /// Memory in bytes for sums that are added up afterwards, at most.
 pub(super) const MOST_SUMS: usize = 256 << 20;
 const FLOAT: usize = size_of::<f32>();
-/// Two stages of 32 columns of inputs and of two panels' weights, with the origins of the rows.
-const PROJECT_TILES: usize = FLOAT * (2 * (TILE * 36 + 32 * 2 * PANEL) + TILE * 3);
+/// As `project.cu` has it: columns of inputs at a time.
+const TERMS: usize = 32;
+/// Two stages of columns of inputs and of two panels' weights, with the origins of the rows.
+const PROJECT_TILES: usize = FLOAT * (2 * (TILE * (TERMS + 4) + TERMS * 2 * PANEL) + TILE * 3);
 /// A tile of inputs and of two panels' gates, with the origins of its rows and of the next tile's.
 const WEIGHTS_TILES: usize = FLOAT * (TILE * TILE + TILE * 2 * PANEL + 2 * TILE * 3);
 /// A tile of gates, and one of weights, exchanged.

@@ -64,7 +64,7 @@ pub(super) struct Kept {
     /// `[V, F]`
     pub(super) embedding: Room,
     pub(super) embedding_moments: Vec<Room>,
-    /// When each token of the vocabulary was last in a step, and where: never.
+    /// For each token of the vocabulary the last update that had it, and its number there; 0 at first.
     pub(super) slots: Room,
 }
 
@@ -120,7 +120,7 @@ pub(super) struct Sizes {
 }
 
 impl Workspace {
-    /// Makes room for the sums of a step with so many different tokens.
+    /// Allocates what a step with this many different tokens needs.
     pub(super) fn begin(
         &mut self,
         gpu: &Rc<Gpu>,

@@ -72,7 +72,7 @@ pub(in crate::kernels) fn serves(shape: &Shape) -> Result<(), String> {
     }
 }
 
-/// Architectures on which all stages of `scripts/gpu_check` have passed; docs/gpu.md has the records.
+/// Architectures on a GPU of which all stages of `scripts/gpu_check` have passed; docs/gpu.md has the records.
 const PROVEN: [u32; 1] = [90];
 
 /// Whether this engine was tested on GPUs of this architecture.

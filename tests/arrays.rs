@@ -159,7 +159,7 @@ fn the_report_says_first_that_test_rows_were_seen_and_counts_blocks_of_rows() {
     let report = scene.run(&["report", "runs/w", "--json"]).expect(0).stdout;
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let first = report["reports"][0]["caution_texts"][0].as_str().unwrap();
-    assert!(first.starts_with("Rows leak: 24 of 24"), "{first}");
+    assert!(first.starts_with("Rows leak: all 24 test rows"), "{first}");
     assert_eq!(report["reports"][0]["answer"]["certainty"], "none", "two seeds decide nothing");
     assert!(first.contains("{ by: order, gap: 10 }"), "{first}");
     let arms = report["reports"][0]["comparison"]["arms"].as_array().unwrap();

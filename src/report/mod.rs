@@ -47,8 +47,10 @@ pub use studies::{Reports, Together, write_all};
 pub use words::Scale;
 
 use crate::analysis::{self, Findings, Results};
+use crate::config::Study;
 use crate::error::UserError;
 use crate::files;
+use crate::format::counted;
 use crate::rng::{Purpose, stream};
 use crate::spec::Metric;
 use crate::study::{StudyStatus, rows_left_out, session_values};
@@ -141,12 +143,21 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     let source = Source::of(folder, &sessions, most_seeds);
     let path = folder.join("report/index.html");
     let report = Report {
-        rows: rows_left_out(&sessions),
+        rows: rows_left_out(&sessions).into_iter().chain(gap(&status.study)).collect(),
         ..told(&status.study.name, &results, &source, path)
     };
     let mut written = Written { report, results, status, sessions, unwritten: None };
     written.unwritten = write_files(folder, &written).err();
     Ok(Some(written))
+}
+
+/// What a gap between the splits leaves out.
+fn gap(study: &Study) -> Option<String> {
+    let split = &study.experiment.data.split;
+    (split.gap > 0).then(|| {
+        let rows = counted(split.gap as usize, "row");
+        format!("{rows} before each cut between two splits are left out (`gap`)")
+    })
 }
 
 /// What results say, in words.

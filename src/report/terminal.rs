@@ -35,8 +35,12 @@ fn lines(report: &Report, answer: &Answer) -> String {
         label => format!(" ({label})"),
     };
     let mut lines = vec![format!("{}{label}.", answer.headline), answer.reason.clone()];
-    lines.extend(report.warnings().take(2).map(|warning| format!("Warning: {warning}")));
-    lines.extend(answer.caveat.iter().map(|caveat| format!("Caveat: {caveat}")));
+    let warnings: Vec<String> =
+        report.warnings().take(2).map(|warning| format!("Warning: {warning}")).collect();
+    // What is worse comes first, and the page has both.
+    let caveat = answer.caveat.iter().filter(|_| warnings.is_empty());
+    lines.extend(caveat.map(|caveat| format!("Caveat: {caveat}")));
+    lines.extend(warnings);
     wrapped(&lines.join("\n"), "")
 }
 

@@ -40,7 +40,7 @@ pub(super) unsafe fn multiply<V: Vector, const M: usize, const N: usize>(
     for _ in 0..terms {
         // SAFETY: the caller's promise.
         unsafe {
-            // The fewer ones wait in registers for the others to come by.
+            // Whichever are fewer, factors or columns, are kept in registers; the others are loaded in turn.
             if M < N {
                 let mut factors = [V::splat(0.0); M];
                 for m in 0..M {

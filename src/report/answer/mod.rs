@@ -111,20 +111,20 @@ impl Story<'_> {
                 format!(
                     "Runs of all other batch sizes diverged: give them lower learning rates, or tune these \
                      (`learning_rate: tuned`).{}",
-                    self.test(arm)
+                    self.without_model()
                 ),
             ),
             (Outcome::OneArm, Some(arm)) => (
                 format!("Nothing to compare {} with", long(arm)),
                 "one arm alone".into(),
-                format!("Add other batch sizes: `--batch-sizes 32,128`.{}", self.test(arm)),
+                format!("Add other batch sizes: `--batch-sizes 32,128`.{}", self.without_model()),
             ),
             (Outcome::Undecided, Some(arm)) if to_use(self.findings).is_none() => {
                 self.no_clear_winner(arm)
             }
             (_, Some(arm)) => {
                 let label = self.label(arm);
-                let reason = self.reason(arm) + &self.test(arm);
+                let reason = self.reason(arm) + &self.without_model();
                 (format!("Use {}", long(arm)), label, reason)
             }
             (Outcome::ToTarget, None) => (
@@ -184,14 +184,15 @@ impl Story<'_> {
             }
             None => "; with so few common seeds any difference remains possible".into(),
         };
+        let rows = self.on_rows();
         let lead = match is_tied(self.comparison) {
-            true => format!("The {} means are equal", self.scale.highest()),
-            false => format!("The {} mean is that of {}", self.scale.highest(), long(best)),
+            true => format!("The {} means{rows} are equal", self.scale.highest()),
+            false => format!("The {} mean{rows} is that of {}", self.scale.highest(), long(best)),
         };
         (
             format!("No clear winner after {seeds}"),
             "undecided".into(),
-            format!("{lead}{possible}.{}", self.test(best)),
+            format!("{lead}{possible}.{}", self.without_model()),
         )
     }
 
@@ -218,7 +219,7 @@ impl Story<'_> {
     }
 
     fn reason(&self, arm: &ArmFinding) -> String {
-        let margin = self.scale.amount(self.comparison.margin);
+        let (margin, rows) = (self.scale.amount(self.comparison.margin), self.on_rows());
         let best = self.comparison.best();
         let objective = self.findings.verdict.objective;
         match (self.findings.verdict.outcome, best) {
@@ -229,10 +230,10 @@ impl Story<'_> {
                     .map_or(String::new(), |by| format!(" by {}", self.scale.lead(by)));
                 let next =
                     if self.comparison.arms.len() > 2 { "the next best" } else { "the other" };
-                format!("{} {next}{by}.", self.scale.better_than())
+                format!("{} {next}{by}{rows}.", self.scale.better_than())
             }
             (Outcome::NoDifference, _) => format!(
-                "{} are {} (within {margin}), and it is {}{}.",
+                "{} are {}{rows} (within {margin}), and it is {}{}.",
                 match self.comparison.arms.len() {
                     2 => "Both".to_owned(),
                     all => format!("All {all}"),
@@ -242,7 +243,7 @@ impl Story<'_> {
                 self.not_shown()
             ),
             (_, Some(best)) if !self.comparison.is_best(arm) => format!(
-                "As {} as {}, the best (within {margin}){}{}.",
+                "As {} as {}, the best{rows} (within {margin}){}{}.",
                 self.scale.good(),
                 short(best),
                 self.saving(arm, best),
@@ -254,11 +255,14 @@ impl Story<'_> {
                     others.filter(|other| other.place != arm.place).collect();
                 match others.is_empty() {
                     true if self.findings.verdict.settled => {
-                        format!("No other can be {} by {margin} or more.", self.scale.better())
+                        format!(
+                            "No other can be {} by {margin} or more{rows}.",
+                            self.scale.better()
+                        )
                     }
-                    true => format!("It has the {} mean.", self.scale.highest()),
+                    true => format!("It has the {} mean{rows}.", self.scale.highest()),
                     false => format!(
-                        "It has the {} mean; {} {} as {} (within {margin}), and none is {}.",
+                        "It has the {} mean{rows}; {} {} as {} (within {margin}), and none is {}.",
                         self.scale.highest(),
                         names(&others),
                         if others.len() == 1 { "is" } else { "are" },
@@ -305,11 +309,12 @@ impl Story<'_> {
         }
     }
 
-    fn test(&self, arm: &ArmFinding) -> String {
-        let test = arm.test.map_or(String::new(), |test| {
-            format!(" {} {}.", self.scale.on("Test"), self.scale.value(test.summary.mean))
-        });
-        test + &self.without_model()
+    /// All that is said holds for these rows.
+    fn on_rows(&self) -> String {
+        self.results
+            .examples
+            .validation
+            .map_or(String::new(), |rows| format!(" on these {}", counted(rows, "validation row")))
     }
 
     /// Where numbers are predicted: what needs no model comes to.

@@ -31,7 +31,7 @@ fn one_that_is_better_than_all_others_is_clearly_better() {
         [
             "Use batch size 32",
             "decided: clearly better",
-            "More accurate than the other by 2.0 to 2.0 points. Test accuracy 79.1 %."
+            "More accurate than the other by 2.0 to 2.0 points on these 2,000 validation rows."
         ]
     );
     assert_eq!(found.certainty, Certainty::Decided);
@@ -49,7 +49,7 @@ fn of_sizes_without_a_difference_that_matters_the_fastest_is_named() {
         [
             "Use batch size 256",
             "decided: no difference that matters",
-            "Both are equally accurate (within 0.5 points), and it is the fastest. Test accuracy 79.0 %."
+            "Both are equally accurate on these 2,000 validation rows (within 0.5 points), and it is the fastest."
         ]
     );
 }
@@ -63,7 +63,7 @@ fn an_equivalent_faster_size_is_used_and_what_could_change_that_makes_it_tentati
         [
             "Use batch size 128",
             "decided",
-            "As accurate as 32, the best (within 0.5 points), and 50 % faster. Test accuracy 79.0 %."
+            "As accurate as 32, the best on these 2,000 validation rows (within 0.5 points), and 50 % faster."
         ]
     );
     let open = arm(256, &[0.792, 0.800, 0.796, 0.798]);
@@ -94,7 +94,9 @@ fn without_a_decision_the_differences_that_remain_possible_are_named() {
         of(&results(vec![arm(32, &[0.80, 0.83, 0.78, 0.81]), arm(64, &[0.81, 0.80, 0.79, 0.80])]));
     assert_eq!(found.headline, "No clear winner after 4 seeds");
     assert!(
-        found.reason.starts_with("The highest mean is that of batch size 32; differences up to "),
+        found.reason.starts_with(
+            "The highest mean on these 2,000 validation rows is that of batch size 32; differences up to "
+        ),
         "{found:?}"
     );
     assert_eq!(next(&found)[0], "batchscope run sms.yaml --until-settled");
@@ -104,7 +106,10 @@ fn without_a_decision_the_differences_that_remain_possible_are_named() {
 fn an_exact_tie_has_no_highest_mean() {
     let seeds = [0.80, 0.83, 0.78, 0.81];
     let found = of(&results(vec![arm(32, &seeds), arm(64, &[0.83, 0.80, 0.81, 0.78])]));
-    assert!(found.reason.starts_with("The highest means are equal"), "{found:?}");
+    assert!(
+        found.reason.starts_with("The highest means on these 2,000 validation rows are equal"),
+        "{found:?}"
+    );
     let tied = results(vec![arm(32, &seeds), arm(64, &[0.83, 0.80, 0.81, 0.78])]);
     let comparison = analyse(&tied, &mut generator(1)).comparison;
     let words = comparison.arms.iter().map(|arm| standing(&comparison, arm));

@@ -19,7 +19,12 @@ pub(in crate::report) fn cut(name: &str, letters: usize) -> String {
     // What all have in common tells them apart the least.
     let name = if is_long(name) { name.strip_prefix("batch-").unwrap_or(name) } else { name };
     match is_long(name) {
-        true => name.chars().take(letters - 1).chain(['…']).collect(),
+        // Names often differ at their ends.
+        true => {
+            let (all, last) = (name.chars().count(), letters / 2 - 1);
+            let first = name.chars().take(letters - 1 - last);
+            first.chain(['…']).chain(name.chars().skip(all - last)).collect()
+        }
         false => name.to_owned(),
     }
 }

@@ -32,12 +32,12 @@ fn caption(study: &Study, has_difference: bool) -> String {
     let one_seed = study.arms().all(|arm| arm.runs.len() < 2);
     let curves = match one_seed {
         true => "Curves: one seed each.",
-        false => "Curves: means over seeds; bands: from the lowest seed to the highest.",
+        false => "Curves: means; bands: all seeds.",
     };
     match has_difference {
         true => format!(
-            "Left: means with the bounds that decide (wrong in at most 5 of 100 studies), and small marks for \
-             seeds; grey: less than the margin of {}. {curves}",
+            "Differences: means with the bounds that decide (95 %); small marks: seeds; grey: within the margin \
+             of {}. {curves}",
             study.scale().amount(study.results.margin)
         ),
         false => curves.into(),

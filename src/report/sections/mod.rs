@@ -105,7 +105,7 @@ Each run at its best: runs that were measured more often had more chances to be 
 
 const BUDGETS: &str = "\
 Equal amounts are read off the curves where the shortest run ends, by linear interpolation between evaluations. \
-A run that had been planned so short would have ended elsewhere in its schedule.";
+A run that had been planned so short would have ended elsewhere in its schedule. Bounds are those that decide.";
 
 /// What else was varied.
 fn factors(found: &[Factor], scale: Scale) -> Vec<Block> {

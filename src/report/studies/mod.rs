@@ -195,7 +195,7 @@ fn members(all: &[Written]) -> Vec<Member<'_>> {
 /// What the columns of batch sizes hold.
 fn about(scale: words::Scale) -> String {
     format!(
-        "Columns of batch sizes: {} minus the best of the study{} (95 % CI).",
+        "Columns of batch sizes: {} minus the best of the study{}, with the bounds that decide.",
         scale.on("validation"),
         scale.in_points()
     )

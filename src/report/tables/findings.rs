@@ -4,6 +4,7 @@ use super::{mean_score, over_seeds, word};
 use crate::analysis::{
     AtBest, BudgetFinding, Claim, Confounder, Findings, MORE_STEPS, RateFinding, Tuning, Weight,
 };
+use crate::report::answer::from_best;
 use crate::report::block::{Cell, Table};
 use crate::report::words::{self, Scale};
 use crate::stats::{Trial, summarise};
@@ -135,29 +136,30 @@ pub(in crate::report) fn budgets<'f>(
 ) -> Table {
     let equal = equal.into_iter().map(|found| (Some(found), &found.comparison));
     let all = equal.chain(at_best.map(|found| (None, &found.comparison)));
-    Table::of(all.flat_map(|(equal, of)| of.arms.iter().map(move |arm| (equal, arm))))
-        .shown("held equal", |(equal, _)| match equal {
+    Table::of(all.flat_map(|(equal, of)| of.arms.iter().map(move |arm| (equal, of, arm))))
+        .shown("held equal", |(equal, ..)| match equal {
             Some(BudgetFinding { axis, amount, .. }) => {
                 format!("{} ({})", words::equal(*axis), words::amount(*axis, *amount))
             }
             None => "nothing: each run at its best".into(),
         })
-        .data("equal", |(equal, _)| match equal {
+        .data("equal", |(equal, ..)| match equal {
             Some(budget) => word(budget.axis),
             None => Some("nothing: each run where it was best".into()),
         })
-        .data("amount", |(equal, _)| Some(equal?.amount))
-        .both("arm", "arm", |(_, arm)| &arm.name)
-        .data("batch_size", |(_, arm)| arm.batch_size)
-        .data(&scale.column("validation"), |(_, arm)| Cell::Score(scale, arm.validation))
-        .shown(&scale.on("validation"), |(_, arm)| mean_score(scale, arm.validation))
-        .data("role", |(_, arm)| word(arm.role))
-        .both("minus the best", "difference", |(_, arm)| {
+        .data("amount", |(equal, ..)| Some(equal?.amount))
+        .both("arm", "arm", |(.., arm)| &arm.name)
+        .data("batch_size", |(.., arm)| arm.batch_size)
+        .data(&scale.column("validation"), |(.., arm)| Cell::Score(scale, arm.validation))
+        .shown(&scale.on("validation"), |(.., arm)| mean_score(scale, arm.validation))
+        .data("role", |(.., arm)| word(arm.role))
+        .shown("vs best", |(_, of, arm)| from_best(of, arm, 2))
+        .data("difference", |(.., arm)| {
             Cell::Difference(scale, arm.difference.map(|found| found.estimate))
         })
-        .data("p_worse", |(_, arm)| arm.p_worse)
-        .data("standing", |(_, arm)| word(arm.standing))
-        .shown("standing", |(_, arm)| words::result(arm, scale))
+        .data("p_worse", |(.., arm)| arm.p_worse)
+        .data("standing", |(.., arm)| word(arm.standing))
+        .shown("result", |(.., arm)| words::result(arm, scale))
         .table
 }
 

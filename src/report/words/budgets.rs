@@ -56,12 +56,13 @@ fn budget(found: &BudgetFinding, scale: Scale) -> Option<String> {
     Some(format!("{what} {best}{unread}."))
 }
 
-/// `32 is most accurate, 256 least: -0.75 points (95 % CI ...)`, `32 is best, 256 worst: +0.31 (...)`
+/// `32 is most accurate, 256 least: -0.75 points (-1.2 to -0.3)`, with the bounds that decide.
 fn best_and_last(comparison: &Comparison, scale: Scale) -> Option<String> {
     let (best, last) = (comparison.best()?, comparison.last()?);
-    let found = last.difference?.estimate;
     let least = if scale.is_accuracy() { "least" } else { "worst" };
-    let found = scale.difference_with_ci(&found);
+    let bounds = last.from_best.map(|ends| format!(" ({})", scale.signed_range(ends)));
+    let found =
+        scale.difference(last.difference?.estimate.summary.mean) + &bounds.unwrap_or_default();
     Some(format!("{} is {}, {} {least}: {found}", arm(best), scale.best(), arm(last)))
 }
 

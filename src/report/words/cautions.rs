@@ -119,20 +119,30 @@ pub(in crate::report) fn is_never_folded(caution: &Caution) -> bool {
 }
 
 fn seen(splits: &[Seen], gap: Option<usize>, steps: usize, scale: Scale) -> String {
-    let clause = |seen: &Seen| {
-        let of = |rows: usize| {
-            format!("{} of {} {} rows", count(rows as u64), count(seen.rows as u64), seen.split)
-        };
-        match seen.overlapping {
-            0 => format!("{} equal a training row", of(seen.repeated)),
-            rows => format!(
-                "{} share up to {} of {steps} time steps with a training row",
-                of(rows),
-                seen.most_steps
-            ),
+    let found = |seen: &Seen| match seen.overlapping {
+        0 => (seen.repeated, "equal a training row".to_owned()),
+        rows => {
+            let most = seen.most_steps;
+            (rows, format!("share up to {most} of {steps} time steps with a training row"))
         }
     };
-    let clauses: Vec<String> = splits.iter().map(clause).collect();
+    // What two splits have in common is said once.
+    let mut clauses: Vec<(String, String)> = Vec::new();
+    for seen in splits {
+        let (rows, what) = found(seen);
+        let of = match rows == seen.rows {
+            true => format!("all {} {} rows", count(rows as u64), seen.split),
+            false => {
+                format!("{} of {} {} rows", count(rows as u64), count(seen.rows as u64), seen.split)
+            }
+        };
+        match clauses.last_mut().filter(|(_, last)| *last == what) {
+            Some((all, _)) => *all += &format!(" and {of}"),
+            None => clauses.push((of, what)),
+        }
+    }
+    let clauses: Vec<String> =
+        clauses.into_iter().map(|(of, what)| format!("{of} {what}")).collect();
     let advice = gap.map_or(String::new(), |gap| {
         format!(
             " Split in the order of the file with a gap: `data.split: {{ by: order, gap: {gap} }}`."
@@ -149,16 +159,15 @@ fn guessing(found: &Guessing, results: &Results) -> String {
     let value = scale.value(found.score);
     match results.score.metric {
         _ if found.is_last_value => format!(
-            "Not shown to beat the last value of the series, which has a {} of {value} without a model.",
+            "Not shown to beat the last value of the series, with a {} of {value} without a model.",
             scale.on("validation")
         ),
         Metric::Accuracy => format!(
-            "Not shown to have learned anything: always predicting the more frequent label is right in {value} \
-             of the validation rows."
+            "Not shown to beat always predicting the more frequent label, which is right in {value} of the \
+             validation rows."
         ),
         _ => format!(
-            "Not shown to have learned anything: a model that gives every row the same answer has a {} of \
-             {value}.",
+            "Not shown to beat a model that gives every row the same answer, with a {} of {value}.",
             scale.on("validation")
         ),
     }
@@ -182,7 +191,8 @@ fn strays(found: &Strays, scale: Scale) -> String {
         many => format!(" In other arms: {many} runs."),
     };
     format!(
-        "{failed} of {} of {arm} failed to converge ({} {side} {}); {may}.{others}",
+        "{failed} of {} of {arm} failed to converge ({} {side} {}, a quarter of the way from the median run to \
+         guessing); {may}.{others}",
         counted(*runs, "run"),
         scale.on("validation"),
         scale.value(*below)

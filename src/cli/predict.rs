@@ -49,7 +49,8 @@ const COLUMNS: &str = "Columns of the answer, one row an example, in the order o
   probability  that it belongs to class 1; of several classes, that of the predicted one; none of numbers
   prediction   the class as the study's labels call it; class 1 for a probability above 0.5; or the number
   p_CLASS      of several classes: that it belongs to this one
-In CSV a class that a spreadsheet would run, such as =A1, has an apostrophe in front; -1 has none.";
+In CSV a class or a kept cell that a spreadsheet would run, such as =A1 or @ann, has an apostrophe in
+front; -1 has none. `--format jsonl` keeps all as it is.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum OutputFormat {

@@ -2,7 +2,8 @@
 //!
 //! As numbers they are in order only if the year comes first. Such a column is read as dates, so that the
 //! steps between rows are those of the calendar. Where the day or the month comes first the order of numbers
-//! is wrong, and the column is refused; where both orders agree nothing is said.
+//! is wrong, and the column is refused; where both orders agree nothing is said. So it is with `06.2023`,
+//! `2023.10` and `31.01`, which are decimal numbers as well.
 
 use crate::error::UserError;
 use chrono::NaiveDate;
@@ -25,6 +26,7 @@ pub(super) fn read(
     column: &[String],
     place: &dyn Fn(usize) -> String,
 ) -> Result<Option<Vec<i64>>, UserError> {
+    refuse_with_point(column, place)?;
     if !column.first().is_some_and(|text| (5..=16).contains(&text.trim().len())) {
         return Ok(None);
     }
@@ -47,10 +49,69 @@ pub(super) fn read(
     Ok(None)
 }
 
+/// Refuses months and days with a point between them, in another order than that of decimal numbers.
+fn refuse_with_point(column: &[String], place: &dyn Fn(usize) -> String) -> Result<(), UserError> {
+    type Read = fn(u32, u32) -> Option<u32>;
+    let month_first: Read = |month, year| is_month(month, year).then_some(12 * year + month);
+    let year_first: Read = |year, month| is_month(month, year).then_some(12 * year + month);
+    let day_first: Read = |day, month| {
+        let is_day = (1..=31).contains(&day) && (1..=12).contains(&month);
+        is_day.then_some(31 * month + day)
+    };
+    for (read, what, is_clear) in [
+        (month_first, "a month and a year", true),
+        (year_first, "a year and a month", true),
+        (day_first, "a day and a month", false),
+    ] {
+        let read = |text: &String| {
+            let (a, b) = text.trim().split_once('.')?;
+            let are_short = a.len().max(b.len()) <= 4 && b.len() != 3;
+            let number = |part: &str| part.parse::<u32>().ok().filter(|_| !part.starts_with('+'));
+            read(number(a)?, number(b)?).filter(|_| are_short)
+        };
+        let Some(dates) = column.iter().map(read).collect::<Option<Vec<u32>>>() else { continue };
+        let times: Vec<i64> = dates.iter().copied().map(i64::from).collect();
+        // A day and a month look like any number, but for their order in the file.
+        if !(is_clear || runs_one_way(&times)) {
+            continue;
+        }
+        let number = |row: usize| column[row].trim().parse::<f64>().unwrap_or_default();
+        let mut rows: Vec<usize> = (0..column.len()).collect();
+        rows.sort_by(|a, b| number(*a).total_cmp(&number(*b)).then(dates[*a].cmp(&dates[*b])));
+        let pair = rows.windows(2).find(|pair| {
+            let are_equal = number(pair[0]).total_cmp(&number(pair[1])).is_eq();
+            dates[pair[0]] > dates[pair[1]] || are_equal && dates[pair[0]] < dates[pair[1]]
+        });
+        if let Some(&[first, second]) = pair {
+            let (a, b) = (column[first].trim(), column[second].trim());
+            return Err(UserError::new(
+                format!(
+                    "{}: the time `{a}` looks like {what}, and so does `{b}`, and as numbers they stand \
+                     in another order",
+                    place(first)
+                ),
+                ISO,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_month(month: u32, year: u32) -> bool {
+    (1..=12).contains(&month) && (1900..2100).contains(&year)
+}
+
+/// What to write instead.
+const ISO: &str = "numbers are ordered by their size: write ISO 8601 dates such as 2024-05-31, or the year first: \
+                   20240531";
+
 /// The digits of a whole number, which may be written as a float.
 fn digits(text: &str) -> Option<&str> {
     let text = text.trim();
-    let text = text.strip_suffix(".0").unwrap_or(text);
+    let text = match text.split_once('.') {
+        Some((whole, rest)) if rest.bytes().all(|byte| byte == b'0') => whole,
+        _ => text,
+    };
     text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
 }
 
@@ -111,8 +172,7 @@ fn refusal(
              date and the larger number",
             place(first)
         ),
-        "numbers are ordered by their size: write ISO 8601 dates such as 2024-05-31, or the year first: \
-         20240531",
+        ISO,
     )
 }
 
@@ -137,6 +197,8 @@ mod tests {
             &["30012024", "31012024", "1022024"][..],
             &["310120241830", "010220240000"],
             &["31012024.0", "1022024.0"],
+            &["31012024.", "01022024."],
+            &["31012024.00", "1022024.00"],
             &["12312023", "01012024"],
             &["122023", "012024"],
             &["122023", "12024"],
@@ -146,6 +208,28 @@ mod tests {
             assert!(said.contains(" first, and so does "), "{said}");
         }
         assert!(of(&["122023", "12024"]).unwrap_err().contains("with the month first"));
+    }
+
+    #[test]
+    fn months_and_days_with_a_point_are_refused_where_their_order_is_another() {
+        for (column, what) in [
+            (&["11.2023", "12.2023", "01.2024"][..], "a month and a year"),
+            (&["2023.9", "2023.10", "2023.11"], "a year and a month"),
+            (&["2023.1", "2023.10"], "a year and a month"),
+            (&["30.01", "31.01", "01.02"], "a day and a month"),
+        ] {
+            let said = of(column).unwrap_err();
+            assert!(said.contains(&format!("looks like {what}, and so does")), "{said}");
+        }
+        for column in [
+            &["2023.08", "2023.09", "2023.10"][..],
+            &["1.5", "2.25", "0.75"],
+            &["12.05", "3.11", "7.02", "1.01"],
+            &["2023.25", "2023.5"],
+            &["01.02", "02.02", "03.02"],
+        ] {
+            assert_eq!(of(column), Ok(None), "{column:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is known of prepared examples: counts of each split, and what was noticed about them.
 
 use super::account::Account;
+use super::doubtful::Doubtful;
 use super::scale::Scale;
 use super::scaling::Scaling;
 use super::series::Windows;
@@ -54,6 +55,9 @@ pub struct Facts {
     /// Groups that are one but for their spelling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alike_groups: Option<AlikeGroups>,
+    /// Cells that may mean something else than they are read as.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<Doubtful>,
     /// How the numbers were scaled; counts and ranges of targets are of numbers as they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,

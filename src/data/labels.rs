@@ -1,7 +1,8 @@
 //! Labels of a table as people write them -> the numbers of classes, or the numbers that are predicted.
 
 use super::coarse::Written;
-use super::spelling::{are_one, are_with_commas, difference, key};
+use super::doubtful::Doubtful;
+use super::spelling::{are_one, are_with_commas, difference, has_thousands, key};
 use crate::error::UserError;
 use crate::format::{count, counted};
 use crate::spec::Task;
@@ -39,6 +40,15 @@ pub(super) fn read(
         Task::Binary => binary(cells, positive),
         Task::Multiclass => several(cells),
         Task::Regression => Ok((numbers(cells)?, Vec::new())),
+    }
+}
+
+/// Cells that may mean something else.
+pub(super) fn doubtful(cells: Cells<'_>, task: Task) -> Option<Doubtful> {
+    let values = cells.values.iter().map(String::as_str);
+    match task {
+        Task::Regression => Doubtful::numbers(cells.column, values),
+        Task::Binary | Task::Multiclass => Doubtful::classes(cells.column, values),
     }
 }
 
@@ -291,6 +301,9 @@ fn not_a_number(place: &str, column: &str, value: &str, is_float: bool) -> UserE
                 .to_owned()
         }
         (true, _) => "a target is missing there: fill it in, or remove the row".to_owned(),
+        (false, _) if has_thousands(value) => {
+            "write it without a mark between thousands, or with a decimal point".to_owned()
+        }
         (false, true) => "write it with a decimal point and without other marks".to_owned(),
         (false, false) => format!(
             "a linear head predicts the numbers of {column}; where they are classes use `dense: {{ \

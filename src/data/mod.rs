@@ -11,6 +11,7 @@ mod baseline;
 mod coarse;
 mod dataset;
 mod digit_dates;
+mod doubtful;
 mod encoder;
 mod facts;
 mod found;
@@ -36,6 +37,7 @@ mod warnings;
 
 pub use account::{Account, LeftOut};
 pub use dataset::Dataset;
+pub use doubtful::Doubtful;
 pub use encoder::{Encoded, Encoder, Inputs};
 pub use facts::{Facts, InTraining, Overlap, SplitFacts, TargetFacts};
 pub use found::Found;

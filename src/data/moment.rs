@@ -79,6 +79,11 @@ pub(super) fn is_date(text: &str) -> bool {
 
 fn date(text: &str) -> Option<Moment> {
     let text = text.trim();
+    // The library takes 31-01-24 for a day of the year 31.
+    let year = text.split('-').next().filter(|year| year.len() == 4)?;
+    if !year.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let utc = |moment: NaiveDateTime| moment.and_utc().fixed_offset();
     let local =
         ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
@@ -163,5 +168,10 @@ mod tests {
         );
         assert!(message(&["1", "NaN"]).contains("`NaN`"));
         assert!(message(&["2024-02-30"]).contains("`2024-02-30`"));
+        for day in ["31-01-24", "01-06-23 10:00", "1-6-23", "99-12-31", "024-01-01", "+2024-01-01"]
+        {
+            assert!(message(&[day]).ends_with("is not a number or a date"), "{day}");
+            assert!(!is_date(day), "{day}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::arrays::{self, Block};
+use super::doubtful::Doubtful;
 use super::labels::{self, Cells};
 use super::moment;
 use super::series::{self, Cut, Windows};
@@ -25,6 +26,8 @@ pub(super) struct Pool {
     pub(super) accounts: Vec<Account>,
     /// Groups that are one but for their spelling.
     pub(super) alike_groups: Option<AlikeGroups>,
+    /// Cells that may mean something else than they are read as.
+    pub(super) doubtful: Vec<Doubtful>,
     /// What became of the rows of a series.
     pub(super) windows: Option<Windows>,
 }
@@ -76,12 +79,12 @@ pub(super) fn read(
 }
 
 fn of_series(cut: Cut, file: &SourceFile) -> Pool {
-    let Cut { block, examples, classes, account, format, windows, alike_groups } = cut;
+    let Cut { block, examples, classes, account, format, windows, alike_groups, doubtful } = cut;
     let rows = examples.rows.clone();
     let places = Places { files: vec![(file.name(), format, rows.len())], rows };
     let (sequences, accounts) = (Raw::Features(block), vec![account]);
     let windows = Some(windows);
-    Pool { sequences, examples, classes, places, accounts, alike_groups, windows }
+    Pool { sequences, examples, classes, places, accounts, alike_groups, doubtful, windows }
 }
 
 fn from_tables(section: &TableSection, tables: Vec<Table>, task: Task) -> Result<Pool> {
@@ -116,7 +119,9 @@ fn from_tables(section: &TableSection, tables: Vec<Table>, task: Task) -> Result
     examples.times = moment::parse(&times, &place)?;
     examples.rows.clone_from(&places.rows);
     let (sequences, alike_groups) = (Raw::Texts(texts), AlikeGroups::of(&examples.groups));
-    Ok(Pool { sequences, examples, classes, places, accounts, alike_groups, windows: None })
+    let windows = None;
+    let doubtful = Vec::from_iter(labels::doubtful(cells, task));
+    Ok(Pool { sequences, examples, classes, places, accounts, alike_groups, doubtful, windows })
 }
 
 fn from_arrays(
@@ -128,7 +133,7 @@ fn from_arrays(
     let mut examples = Examples::default();
     let mut ids: Vec<Vec<i32>> = Vec::new();
     let mut block: Option<Block> = None;
-    let arrays::Parts { parts, classes } = arrays::read(section, files, as_tokens, task)?;
+    let arrays::Parts { parts, classes, doubtful } = arrays::read(section, files, as_tokens, task)?;
     examples.classes = classes.len();
     for part in parts {
         let n = part.labels.len();
@@ -153,8 +158,8 @@ fn from_arrays(
         }
     };
     let (places, accounts) = (Places { files: Vec::new(), rows: Vec::new() }, Vec::new());
-    let alike_groups = AlikeGroups::of(&examples.groups);
-    Ok(Pool { sequences, examples, classes, places, accounts, alike_groups, windows: None })
+    let (alike_groups, windows) = (AlikeGroups::of(&examples.groups), None);
+    Ok(Pool { sequences, examples, classes, places, accounts, alike_groups, doubtful, windows })
 }
 
 /// The files that a section names, read.

@@ -237,8 +237,8 @@ impl Source<'_> {
 
     /// Prepares the examples of this hash and writes them; gives the hash under which they stand.
     fn write(&self, hash: String, cache: &Path, report: &mut dyn FnMut(&str)) -> Result<String> {
-        let Pool { sequences, examples, classes, places, accounts, alike_groups, windows } =
-            pool::read(self.section, &self.files, self.tokens, self.task)?;
+        let pool = pool::read(self.section, &self.files, self.tokens, self.task)?;
+        let Pool { sequences, examples, classes, places, accounts, windows, .. } = pool;
         let mut heavy = 0;
         let mut divide = |rows: Rows| {
             heavy = rows.heavy;
@@ -289,7 +289,7 @@ impl Source<'_> {
         };
         let hash = if heavy > 0 { of_heavy(&hash) } else { hash };
         let mut facts = Facts::of(hash.clone(), &contents, classes, &parts);
-        facts.alike_groups = alike_groups;
+        (facts.alike_groups, facts.doubtful) = (pool.alike_groups, pool.doubtful);
         facts.heavy = (by == SplitBy::Random).then_some(heavy);
         check_splits(&facts, self.section)?;
         let kept = facts.train.examples + facts.validation.examples + facts.test.examples;

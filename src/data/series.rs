@@ -12,11 +12,12 @@
 use super::account::Account;
 use super::arrays::Block;
 use super::coarse::Written;
+use super::doubtful::{Doubtful, Points};
 use super::holes::Holes;
 use super::labels::{self, Cells};
 use super::moment::{self, Moment, is_date};
 use super::source::SourceFile;
-use super::spelling::{AlikeGroups, with_point};
+use super::spelling::{AlikeGroups, has_thousands, with_point};
 use super::split::Examples;
 use super::table;
 use crate::config::{SeriesSection, TableFormat};
@@ -61,6 +62,8 @@ struct Measured {
     format: TableFormat,
     /// The inputs with all their digits, column by column.
     written: Vec<Written>,
+    /// Where their points stand, column by column.
+    points: Vec<Points>,
 }
 
 impl Measured {
@@ -75,14 +78,16 @@ impl Measured {
         let (mut inputs, mut lines) = (Vec::new(), Vec::new());
         let (mut targets, mut times, mut groups) = (Vec::new(), Vec::new(), Vec::new());
         let mut written: Vec<Written> = section.inputs.iter().map(|_| Written::new()).collect();
+        let mut points: Vec<Points> = section.inputs.iter().map(|_| Points::default()).collect();
         let account = table::each_row(&table, file, format, &columns, &mut |line, cells| {
             let place = || table::place(&file.name(), format, line);
             let mut cells = cells.iter().zip(&columns).map(|(cell, column)| (*cell, *column));
-            for written in &mut written {
+            for (written, points) in written.iter_mut().zip(&mut points) {
                 let (cell, column) = cells.next().unwrap_or_default();
                 let text = table::filled((cell, column), &place)?;
                 inputs.push(number(text, column, &place)?);
                 written.push(text);
+                points.push(text);
             }
             let mut next = || -> Result<String, UserError> {
                 Ok(table::filled(cells.next().unwrap_or_default(), &place)?.to_owned())
@@ -101,7 +106,7 @@ impl Measured {
         })?;
         let place = |row: usize| table::place(&file.name(), format, lines[row]);
         let times = moment::parse(&times, &place)?;
-        Ok(Self { inputs, targets, times, groups, account, format, lines, written })
+        Ok(Self { inputs, targets, times, groups, account, format, lines, written, points })
     }
 
     /// Refuses inputs that 32 bits hardly tell apart. Those of a few new rows may lie close together.
@@ -195,7 +200,11 @@ fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, U
                 "take the column out of `data.series.inputs`, or make numbers of it first, such as the hour \
                  or the day of the week; the order of rows is that of `data.series.time`"
             }
+            false if has_thousands(text) => {
+                "write numbers without marks between thousands, or with a decimal point, not a comma"
+            }
             false if with_point(text).is_some() => "write numbers with a decimal point, not a comma",
+            false if is_truth_value(text) => "write 0 and 1",
             false => "fill gaps before, for example with the value before them, or remove the row",
         };
         let place = place();
@@ -204,6 +213,11 @@ fn number(text: &str, column: &str, place: &dyn Fn() -> String) -> Result<f32, U
             hint,
         )
     })
+}
+
+/// `TRUE`, as R writes it, `False`, as pandas does.
+fn is_truth_value(text: &str) -> bool {
+    ["true", "false", "yes", "no"].contains(&text.trim().to_lowercase().as_str())
 }
 
 /// The windows of a series, before they are divided into splits.
@@ -215,6 +229,7 @@ pub(super) struct Cut {
     pub(super) format: TableFormat,
     pub(super) windows: Windows,
     pub(super) alike_groups: Option<AlikeGroups>,
+    pub(super) doubtful: Vec<Doubtful>,
 }
 
 /// The examples of a series.
@@ -257,9 +272,14 @@ pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Re
     let cells = Cells { values: &targets, column: &column, place: &place };
     let (labels, classes) = labels::read(cells, task, None)?;
     (examples.labels, examples.classes) = (labels, classes.len());
+    let inputs = measured.points.iter().zip(&section.inputs);
+    let inputs = inputs.filter_map(|(points, input)| points.doubtful(&column_of(file, input)));
+    let mut doubtful: Vec<Doubtful> = inputs.collect();
+    doubtful
+        .extend(labels::doubtful(cells, task).filter(|of_target| !doubtful.contains(of_target)));
     let (account, format) = (measured.account, measured.format);
     let alike_groups = AlikeGroups::of(&measured.groups);
-    Ok(Cut { block, examples, classes, account, format, windows, alike_groups })
+    Ok(Cut { block, examples, classes, account, format, windows, alike_groups, doubtful })
 }
 
 /// One window a row that has enough rows before it, the last of each series among them: what a model is

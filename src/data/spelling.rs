@@ -6,6 +6,7 @@
 use crate::format::counted;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use unicode_normalization::UnicodeNormalization;
 
 /// Plain numbers of more characters are ids, whose last digits 64 bits would lose.
 const DIGITS: usize = 15;
@@ -19,14 +20,33 @@ pub(super) fn key(text: &str) -> String {
     match text.parse::<f64>() {
         // Adding 0 makes -0 a 0.
         Ok(number) if is_plain => (number + 0.0).to_string(),
-        _ => text.to_lowercase(),
+        _ => looks(text).to_lowercase(),
     }
+}
+
+/// What is seen of a text: letters and accents are one character, all blanks are alike, and what is not seen goes.
+fn looks(text: &str) -> String {
+    let seen =
+        text.chars().filter(|c| !matches!(c, '\u{200b}'..='\u{200d}' | '\u{feff}' | '\u{ad}'));
+    seen.nfkc().collect::<String>().trim().to_owned()
 }
 
 /// A number that is written with a decimal comma.
 pub(super) fn with_point(text: &str) -> Option<f64> {
     let (whole, rest) = text.trim().split_once(',')?;
     format!("{whole}.{rest}").parse().ok()
+}
+
+/// Whether a comma may separate the thousands of a number: `1,234`, `12,345.6`.
+pub(super) fn has_thousands(text: &str) -> bool {
+    let Some((first, rest)) = text.trim().trim_start_matches('-').split_once(',') else {
+        return false;
+    };
+    let whole = rest.split('.').next().unwrap_or_default();
+    let are_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    (1..=3).contains(&first.len())
+        && are_digits(first)
+        && whole.split(',').all(|group| group.len() == 3 && are_digits(group))
 }
 
 /// Whether all are numbers, some of them with a decimal comma.
@@ -45,6 +65,10 @@ pub(super) fn difference(a: &str, b: &str) -> &'static str {
     match a.trim().to_lowercase() == b.trim().to_lowercase() {
         true if a.trim() == b.trim() => "differ by blanks alone",
         true => "differ by capital letters alone",
+        false if looks(a) == looks(b) => "look the same and are other Unicode characters",
+        false if looks(a).to_lowercase() == looks(b).to_lowercase() => {
+            "differ by capital letters and Unicode characters that look the same"
+        }
         false => "are one number",
     }
 }
@@ -94,6 +118,15 @@ mod tests {
 
     #[test]
     fn spellings_of_one_value_have_one_key() {
+        for [a, b] in
+            [["Jos\u{e9}", "Jose\u{301}"], ["New\u{a0}York", "new york"], ["yes\u{200b}", "yes"]]
+        {
+            assert_eq!(key(a), key(b), "{a} {b}");
+        }
+        assert_eq!(
+            difference("Jos\u{e9}", "Jose\u{301}"),
+            "look the same and are other Unicode characters"
+        );
         for [a, b] in [["Yes", " yes "], ["7", "7.0"], ["-0", "0"], ["1", "+1"], ["ÄB", "äb"]] {
             assert_eq!(key(a), key(b), "{a} {b}");
         }
@@ -113,6 +146,8 @@ mod tests {
     fn decimal_commas_are_seen() {
         assert_eq!(["1,5", "-0,25", " 3, "].map(with_point), [Some(1.5), Some(-0.25), Some(3.0)]);
         assert_eq!(["1.5", "a,b", "1,2,3", ",", ""].map(with_point), [None; 5]);
+        assert!(["1,234", "-12,345.6", "1,234,567"].into_iter().all(has_thousands));
+        assert!(!["1,5", "1234,567", "1,234,5", "a,234", "", ","].into_iter().any(has_thousands));
     }
 
     #[test]

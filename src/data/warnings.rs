@@ -1,6 +1,7 @@
 //! What is legal but surprising in prepared examples.
 
 use super::account::Account;
+use super::doubtful::Doubtful;
 use super::facts::{Facts, SplitFacts, TargetFacts};
 use super::labels::alike;
 use super::moment::is_date;
@@ -27,6 +28,7 @@ impl Facts {
             .chain(self.alike())
             .chain(self.dates())
             .chain(self.alike_groups.iter().map(AlikeGroups::warning))
+            .chain(self.doubtful.iter().map(Doubtful::warning))
             .chain(self.accounts.iter().flat_map(Account::warnings))
             .chain(self.holes())
             .chain(of_targets)

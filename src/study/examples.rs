@@ -127,9 +127,14 @@ fn advice_on_repeats(section: &DataSection) -> String {
     let brings = of_arrays.is_some_and(|arrays| arrays.x_val.is_some() || arrays.x_test.is_some())
         || of_table.is_some_and(|table| table.split.is_some() || table.validation.is_some())
         || of_table.is_some_and(|table| table.test.is_some());
-    match brings {
-        true => "remove the repeated rows".to_owned(),
-        false => {
+    match (brings, section.split_by()) {
+        (true, _) => "remove the repeated rows".to_owned(),
+        // Such a split keeps rows together that are equal in the file.
+        (false, SplitBy::Random) => {
+            "remove these rows, or raise `data.text.length`: they are equal only as far as the model reads them"
+                .to_owned()
+        }
+        (false, _) => {
             "remove the repeated rows, or write `split: { by: random }`, which keeps equal rows in \
                   one split"
                 .to_owned()

@@ -55,16 +55,18 @@ pub(super) struct InitArgs {
 pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
     let found = look_at(&args.data, output)?;
     let taken = found.taken();
-    let yaml = write::experiment(&args.data.name(), &found, args.out.as_deref());
+    // As other programs name standard output.
+    let out = args.out.as_deref().filter(|path| *path != Path::new("-"));
+    let yaml = write::experiment(&args.data.name(), &found, out);
     let document = json!({
-        "file": args.out,
+        "file": out,
         "read": found.read(),
         "examples": taken.examples,
         "labels": taken.labels,
         "also_possible": taken.alternatives,
         "yaml": yaml,
     });
-    match &args.out {
+    match out {
         None => output.data(&document, yaml.trim_end())?,
         Some(path) => {
             create(path, &yaml)?;

@@ -5,9 +5,11 @@ mod fit;
 mod header;
 mod labels;
 mod one_hot;
+mod rows;
 
+use super::doubtful::Doubtful;
 use super::found::Found;
-use super::moment::{self, Moment};
+use super::moment::Moment;
 use super::source::SourceFile;
 use crate::config::ArraysSection;
 use crate::error::UserError;
@@ -17,6 +19,7 @@ use anyhow::Result;
 pub(super) use array::Outline;
 use array::{Archive, Array, Numbers};
 pub(super) use labels::Look as LabelsLook;
+use rows::{groups_of, one_a_row, times_of};
 
 /// Float sequences `[N, T, F]`, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +84,8 @@ pub(super) struct Parts {
     pub(super) parts: Vec<Part>,
     /// What the classes are called; none where numbers are predicted.
     pub(super) classes: Vec<String>,
+    /// Labels that may mean something else.
+    pub(super) doubtful: Vec<Doubtful>,
 }
 
 /// Reads the splits that the section names; `files` are those of [`super::source::paths`]. With
@@ -118,7 +123,7 @@ pub(super) fn read(
         }
         labels.push(y);
         let groups = match groups {
-            Some(groups) => texts(archive.read(groups)?, &name, sequences.len(), NO_GROUP)?,
+            Some(groups) => groups_of(archive.read(groups)?, &name, sequences.len())?,
             None => Vec::new(),
         };
         let times = match (&section.times_train, split) {
@@ -130,11 +135,16 @@ pub(super) fn read(
         }
         parts.push(Part { split, name, sequences, labels: Vec::new(), groups, times });
     }
+    let doubtful = labels.iter().filter_map(|array| match &array.numbers {
+        Numbers::Texts(values) => Doubtful::classes(&array.name, values.iter().map(String::as_str)),
+        _ => None,
+    });
+    let doubtful = doubtful.collect();
     let (labels, classes) = labels::read(labels, task, section.positive.as_deref())?;
     for (part, labels) in parts.iter_mut().zip(labels) {
         part.labels = labels;
     }
-    Ok(Parts { parts, classes })
+    Ok(Parts { parts, classes, doubtful })
 }
 
 /// Arrays in the section's npz file that it does not name: they are not read.
@@ -314,70 +324,12 @@ fn check_ids(
     })
 }
 
-fn one_a_row(array: &Array, x: &str, n: usize) -> Result<(), UserError> {
-    match array.dims[..] == [n] || array.dims[..] == [n, 1] {
-        true => Ok(()),
-        false => Err(UserError::new(
-            format!("{x} has {n} rows and {} has the shape {:?}", array.name, array.dims),
-            "it needs one value a row: the shape [examples] or [examples, 1]; labels with one column a \
-             class are for `dense: { activation: softmax }`, and become one value by `y.argmax(axis=1)`",
-        )),
-    }
-}
-
 /// Labels have a value a row; those of several classes may have a column a class.
 fn fit_rows(array: &Array, x: &str, n: usize, columns: bool) -> Result<(), UserError> {
     match array.dims[..] {
         [rows, classes] if columns && rows == n && classes > 1 => Ok(()),
         _ => one_a_row(array, x, n),
     }
-}
-
-/// The times of rows; those of `datetime64` share a unit, so they compare as the numbers that they are.
-fn times_of(array: Array, x: &str, n: usize) -> Result<Vec<Moment>> {
-    let place = array.name.clone();
-    let numpys = matches!(array.numbers, Numbers::Times(_));
-    let times = texts(array, x, n, NO_TIME)?;
-    let unknown = times.iter().position(|time| numpys && *time == i64::MIN.to_string());
-    if let Some(row) = unknown {
-        return Err(UserError::new(
-            format!("{place}, row {row} (from 0): the time is NaT, which is none"),
-            "fill it in, or remove the row",
-        )
-        .into());
-    }
-    // numpy's times are counted in a unit, and no digits of a date.
-    let parse = if numpys { moment::plain } else { moment::parse };
-    Ok(parse(&times, &|row| format!("{place}, row {row} (from 0)"))?)
-}
-
-const NO_GROUP: &str = "give each row its group: rows without one would count as one group";
-const NO_TIME: &str =
-    "give each row its time, or remove the row: one without cannot be put in order";
-
-/// Groups or times as text; `missing` says what to do where one is NaN.
-fn texts(array: Array, x: &str, n: usize, missing: &str) -> Result<Vec<String>, UserError> {
-    one_a_row(&array, x, n)?;
-    array.intact()?;
-    if let Numbers::Floats(values) = &array.numbers
-        && let Some(row) = values.iter().position(|value| value.is_nan())
-    {
-        return Err(UserError::new(
-            format!("{} holds NaN in row {row} (from 0)", array.name),
-            missing,
-        ));
-    }
-    if let Some(exact) = array.wide {
-        // What 32 bits take for one time or group may be several.
-        return Ok(exact.iter().map(f64::to_string).collect());
-    }
-    Ok(match array.numbers {
-        Numbers::Texts(values) => values,
-        Numbers::Ints(values) | Numbers::Times(values) => {
-            values.iter().map(i64::to_string).collect()
-        }
-        Numbers::Floats(values) => values.iter().map(f32::to_string).collect(),
-    })
 }
 
 fn same_width(a: &str, first: &Sequences, b: &str, other: &Sequences) -> Result<(), UserError> {
@@ -397,16 +349,6 @@ fn same_width(a: &str, first: &Sequences, b: &str, other: &Sequences) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_row_without_a_group_is_refused() {
-        let groups = array(&[3], Numbers::Floats(vec![1.0, f32::NAN, 1.0]));
-        let error = texts(groups, "X", 3, NO_GROUP).unwrap_err();
-        assert!(error.message.ends_with("holds NaN in row 1 (from 0)"), "{error}");
-        let times = array(&[3], Numbers::Floats(vec![1.0, f32::NAN, 1.0]));
-        let error = times_of(times, "X", 3).unwrap_err().downcast::<UserError>().unwrap();
-        assert!(error.hint.unwrap().starts_with("give each row its time"));
-    }
 
     fn array(dims: &[usize], numbers: Numbers) -> Array {
         Array::of("a.npz: `X`", dims, numbers)
@@ -456,15 +398,6 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_one_a_row() {
-        let labels =
-            |dims: &[usize]| one_a_row(&Array::of("`y`", dims, Numbers::Ints(vec![])), "`X`", 2);
-        labels(&[2, 1]).unwrap();
-        assert_eq!(labels(&[3]).unwrap_err().message, "`X` has 2 rows and `y` has the shape [3]");
-        assert!(labels(&[2, 3]).unwrap_err().hint.unwrap().contains("argmax"));
-    }
-
-    #[test]
     fn an_id_that_asks_for_an_absurd_vocabulary_is_named_and_the_rule_with_it() {
         let mut ids = vec![5; 12];
         ids[7] = 499_999_999;
@@ -477,29 +410,5 @@ mod tests {
         );
         let wide = sequences(array(&[4, 3], Numbers::Ints(ids)), true, Some(500_000_000));
         assert!(wide.is_ok(), "whoever says so means it");
-    }
-
-    #[test]
-    fn times_and_groups_of_64_bits_are_told_apart_where_32_bits_would_not() {
-        let of = || {
-            let mut array = Array::of("`t`", &[2], Numbers::Floats(vec![1.7e9; 2]));
-            array.wide = Some(vec![1.7e9 + 1.0, 1.7e9]);
-            array
-        };
-        let times = times_of(of(), "`X`", 2).unwrap();
-        assert!(times[1] < times[0]);
-        assert_eq!(texts(of(), "`X`", 2, NO_GROUP).unwrap(), ["1700000001", "1700000000"]);
-    }
-
-    #[test]
-    fn times_of_numpy_are_ordered_and_none_may_be_missing() {
-        let times = |values: &[i64]| {
-            let n = values.len();
-            times_of(Array::of("`t`", &[n], Numbers::Times(values.into())), "`X`", n)
-        };
-        let read = times(&[1_700_000_000_000_000_001, 1_700_000_000_000_000_000]).unwrap();
-        assert!(read[1] < read[0]);
-        let error = times(&[3, i64::MIN]).unwrap_err().to_string();
-        assert_eq!(error, "`t`, row 1 (from 0): the time is NaT, which is none");
     }
 }

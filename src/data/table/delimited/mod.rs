@@ -193,6 +193,11 @@ fn advice(known: &[&str], style: Style) -> String {
     if !style.quotes && known.iter().any(in_quotes) {
         return "; give `quotes: true` if quotes enclose cells".to_owned();
     }
+    let is_excels = |name: &&str| name.trim_start().to_lowercase().starts_with("sep=");
+    if known.len() < 3 && known.first().is_some_and(is_excels) {
+        return "; the first line is Excel's `sep=`, which names no columns: remove that line"
+            .to_owned();
+    }
     let other = [';', '\t', ',', '|'].into_iter().find(|other| {
         known.len() == 1 && *other != style.separator as char && known[0].contains(*other)
     });

@@ -59,6 +59,9 @@ fn another_separator_is_guessed_in_the_hint() {
     let error = lines(b"text;label\na;1\n").unwrap_err();
     let hint = error.downcast_ref::<UserError>().unwrap().hint.clone().unwrap();
     assert!(hint.ends_with("give `separator: \";\"` if that separates them"), "{hint}");
+    let error = lines(b"sep=;\ntext;label\na;1\n").unwrap_err();
+    let hint = error.downcast_ref::<UserError>().unwrap().hint.clone().unwrap();
+    assert!(hint.ends_with("Excel's `sep=`, which names no columns: remove that line"), "{hint}");
 }
 
 #[test]

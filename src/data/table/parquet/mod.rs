@@ -230,6 +230,8 @@ fn cells(row: &Row, place: &str) -> Result<Vec<Option<String>>, UserError> {
         Field::Date(days) => Ok(moment(i64::from(*days).checked_mul(86_400_000_000))),
         Field::TimestampMillis(millis) => Ok(moment(millis.checked_mul(1000))),
         Field::TimestampMicros(micros) => Ok(moment(Some(*micros))),
+        // Whole ones end in a bare point.
+        Field::Decimal(_) => Ok(Some(field.to_string().trim_end_matches('.').to_owned())),
         other => Ok(Some(other.to_string())),
     };
     row.get_column_iter().map(text).collect()
@@ -326,6 +328,23 @@ mod tests {
                 ]
             );
         }
+    }
+
+    #[test]
+    fn whole_decimals_have_no_point() {
+        let schema = "message schema { required int64 a (DECIMAL(10, 0)); required int64 b (DECIMAL(10, 2)); }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for value in [3, 150] {
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&[value], None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        assert_eq!(rows(&SourceFile::of("t.parquet", &bytes), &["a", "b"]).unwrap(), ["0 3 1.50"]);
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub(super) fn without_short_forms(train: Value) -> Value {
 pub(super) fn with_betas(train: Option<Value>, optimizer: &Optimizer) -> Value {
     let (beta_1, beta_2, epsilon) = match optimizer {
         Optimizer::Adam(adam) => (adam.beta_1, adam.beta_2, adam.epsilon()),
-        Optimizer::Adamw(adam) => (adam.beta_1, adam.beta_2, adam.epsilon),
+        Optimizer::Adamw(adam) => (adam.beta_1, adam.beta_2, adam.epsilon()),
         Optimizer::Sgd(_) => return train.unwrap_or_default(),
     };
     let own = [("beta_1", beta_1), ("beta_2", beta_2), ("epsilon", epsilon)];

@@ -218,7 +218,7 @@ fn scale_betas(k: f64, batch_size: u64, optimizer: &mut Optimizer) -> Result<(),
             (&mut adam.beta_1, &mut adam.beta_2)
         }
         Optimizer::Adamw(adam) => {
-            adam.epsilon /= k.sqrt();
+            adam.epsilon = Some(adam.epsilon() / k.sqrt());
             (&mut adam.beta_1, &mut adam.beta_2)
         }
         Optimizer::Sgd(_) => {

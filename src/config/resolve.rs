@@ -243,12 +243,19 @@ mod tests {
 
     #[test]
     fn an_optimizer_leaves_nothing_to_a_default() {
-        let epsilon = |adam: &str| {
-            let arm = format!("{{ batch_size: 8, train: {{ optimizer: {{ adam: {adam} }} }} }}");
+        let optimizer = |kind: &str, settings: &str| {
+            let arm =
+                format!("{{ batch_size: 8, train: {{ optimizer: {{ {kind}: {settings} }} }} }}");
             let study = study(&format!("study: {{ arms: [{arm}] }}\n{DATA}")).unwrap();
-            serde_json::to_value(&study.arms[0].train.optimizer).unwrap()["adam"]["epsilon"].clone()
+            serde_json::to_string(&study.arms[0].train.optimizer).unwrap()
         };
-        assert_eq!([epsilon("{}"), epsilon("{ form: keras }")], [1e-8, 1e-7]);
+        for kind in ["adam", "adamw"] {
+            assert!(optimizer(kind, "{}").contains("\"epsilon\":1e-8"));
+            assert!(optimizer(kind, "{ form: keras }").contains("\"epsilon\":1e-7"));
+        }
+        let before_there_was_a_form = "{\"adamw\":{\"lr\":0.001,\"beta_1\":0.9,\"beta_2\":0.999,\
+                                       \"epsilon\":1e-8,\"weight_decay\":0.01}}";
+        assert_eq!(optimizer("adamw", "{}"), before_there_was_a_form);
     }
 
     #[test]

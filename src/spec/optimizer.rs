@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Optimizer {
     /// torch's Adam, or Keras's.
     Adam(Adam),
-    /// Adam with decoupled weight decay, as torch's.
+    /// Adam with decoupled weight decay, as torch's or Keras's.
     Adamw(AdamW),
     /// Stochastic gradient descent with torch's momentum.
     Sgd(Sgd),
@@ -48,8 +48,10 @@ impl Optimizer {
 
     /// Leaves nothing to a default, as the definition of a run does.
     pub fn spell_out(&mut self) {
-        if let Self::Adam(adam) = self {
-            adam.epsilon = Some(adam.epsilon());
+        match self {
+            Self::Adam(adam) => adam.epsilon = Some(adam.epsilon()),
+            Self::Adamw(adam) => adam.epsilon = Some(adam.epsilon()),
+            Self::Sgd(_) => {}
         }
     }
 
@@ -66,8 +68,8 @@ impl Optimizer {
             Self::Adamw(adam) => UpdateRule::Adam {
                 beta_1: adam.beta_1,
                 beta_2: adam.beta_2,
-                epsilon: adam.epsilon,
-                epsilon_hat: false,
+                epsilon: adam.epsilon(),
+                epsilon_hat: adam.form == AdamForm::Keras,
                 weight_decay: adam.weight_decay,
             },
             Self::Sgd(sgd) => UpdateRule::Sgd { momentum: sgd.momentum, nesterov: sgd.nesterov },
@@ -111,10 +113,7 @@ impl Default for Adam {
 impl Adam {
     /// Epsilon as it is used.
     pub fn epsilon(&self) -> f64 {
-        self.epsilon.unwrap_or(match self.form {
-            AdamForm::Torch => 1e-8,
-            AdamForm::Keras => 1e-7,
-        })
+        self.epsilon.unwrap_or(self.form.epsilon())
     }
 }
 
@@ -129,6 +128,20 @@ pub enum AdamForm {
     Keras,
 }
 
+impl AdamForm {
+    /// Epsilon where the file does not say it.
+    fn epsilon(self) -> f64 {
+        match self {
+            Self::Torch => 1e-8,
+            Self::Keras => 1e-7,
+        }
+    }
+
+    fn is_torchs(&self) -> bool {
+        *self == Self::Torch
+    }
+}
+
 /// `optimizer.adamw`, with torch's defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -139,15 +152,35 @@ pub struct AdamW {
     pub beta_1: f64,
     /// Decay of the second moment.
     pub beta_2: f64,
-    /// Added to the root of the bias-corrected second moment.
-    pub epsilon: f64,
+    /// Added to the root of the second moment; 1e-8 for torch's form and 1e-7 for Keras's when left
+    /// out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
     /// Every step first multiplies all weights by 1 - lr * weight_decay.
     pub weight_decay: f64,
+    /// Where epsilon is added.
+    // Left out where it is torch's, as it was when there was no other: identities stay.
+    #[serde(skip_serializing_if = "AdamForm::is_torchs")]
+    pub form: AdamForm,
+}
+
+impl AdamW {
+    /// Epsilon as it is used.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon.unwrap_or(self.form.epsilon())
+    }
 }
 
 impl Default for AdamW {
     fn default() -> Self {
-        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }
+        Self {
+            lr: 1e-3,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: None,
+            weight_decay: 0.01,
+            form: AdamForm::Torch,
+        }
     }
 }
 

@@ -65,7 +65,7 @@ fn optimizer(optimizer: &Optimizer) -> Checked {
         Optimizer::Adamw(adam) => (
             "adamw",
             Some([adam.beta_1, adam.beta_2]),
-            Some(adam.epsilon),
+            adam.epsilon,
             Some(("weight_decay", adam.weight_decay)),
         ),
         Optimizer::Sgd(sgd) => ("sgd", None, None, Some(("momentum", sgd.momentum))),

@@ -81,6 +81,7 @@ fn auto_takes_the_gpu_where_the_engine_was_tested_and_else_says_so() {
     let warning = "was not tested on GPUs like the emulated GPU";
     let tested = check("", &[]);
     assert!(tested.contains("on cuda by fused") && !tested.contains(warning), "{tested}");
+    assert!(tested.contains("`--workers 4` trains 4 at a time on this GPU"), "{tested}");
     let other = check("-small", &[]);
     assert!(other.contains("on cpu by fused") && !other.contains(warning), "{other}");
     let asked = check("-small", &FUSED);
@@ -138,6 +139,13 @@ fn assert_same_runs(scene: &Scene, study: &str, other: &str, seeds: usize) {
     }
 }
 
+/// The lines of the times of one run of `small`.
+fn times(scene: &Scene, study: &str, seed: u64) -> Vec<serde_json::Value> {
+    let path = scene.path(&format!("{study}/small/seed-{seed}/timing.jsonl"));
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 #[test]
 #[cfg_attr(lacks_nvrtc, ignore = "NOT TESTED: this build found no NVRTC")]
 fn runs_that_share_a_gpu_have_the_records_of_runs_alone() {
@@ -151,6 +159,7 @@ fn runs_that_share_a_gpu_have_the_records_of_runs_alone() {
     let alone = of_workers("alone", &["--workers", "1"], &FUSED);
     let ended = run_on_gpu(&scene, "", &of(&alone));
     assert!(ended.stderr.contains("= 10 runs on cuda by fused, 1 at a time"), "{}", ended.stderr);
+    assert!(times(&scene, "alone", 0).iter().all(|line| line["sharing"].is_null()));
     for (workers, together) in [("3", 3), ("9", 9), ("40", 10)] {
         let study = format!("of {workers}");
         let several = of_workers(&study, &["--workers", workers], &FUSED);
@@ -158,5 +167,16 @@ fn runs_that_share_a_gpu_have_the_records_of_runs_alone() {
         let line = format!("= 10 runs on cuda by fused, {together} at a time");
         assert!(ended.stderr.contains(&line), "{}", ended.stderr);
         assert_same_runs(&scene, "alone", &study, 5);
+        // Steps that are counted take as long in every run of an arm.
+        let first = times(&scene, &study, 0);
+        assert_eq!(first[0]["sharing"], together);
+        let seconds = |seed| -> Vec<f64> {
+            times(&scene, &study, seed)
+                .iter()
+                .map(|it| it["train_seconds"].as_f64().unwrap())
+                .collect()
+        };
+        assert!(seconds(0).iter().all(|it| *it > 0.0 && *it == seconds(0)[0]));
+        assert!((1..5).all(|seed| seconds(seed) == seconds(0)), "{study}");
     }
 }

@@ -290,7 +290,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> Result<Stri
     let read = read.chain(facts.windows.iter().map(windows)).chain(baselines(plan));
     let read: String = read.map(|said| format!("read   {said}\n")).collect();
     Ok(format!(
-        "study  {}: {}{} on {} by {}, {parallel} at a time\n{read}\
+        "study  {}: {}{} on {} by {}, {parallel} at a time{}\n{read}\
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}{} -> Dense({}, {}), {} parameters{differ}\n\
          train  {}\n\
@@ -303,6 +303,9 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> Result<Stri
         },
         plan.device_kind(),
         engine(plan, pool, parallel),
+        pool.could_share(plan, plan.runs.len()).map_or(String::new(), |most| {
+            format!("\n       `--workers {most}` trains {most} at a time on this GPU: faster, with the same results")
+        }),
         split("training", &facts.train),
         split("validation", &facts.validation),
         split("test", &facts.test),

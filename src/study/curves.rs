@@ -57,11 +57,14 @@ impl Curves {
     /// Adds the points of an epoch.
     pub(super) fn draw_epoch(&mut self, metrics: &EpochMetrics, timing: &TimingLine) -> Result<()> {
         let (epoch, at) = (metrics.epoch as i64, timing.wall_time);
-        let run = [
+        let mut run = vec![
             ("epoch_learning_rate", metrics.learning_rate),
             ("epoch_examples", metrics.examples as f64),
-            ("epoch_examples_per_second", timing.examples_per_second),
         ];
+        if timing.sharing.is_none() {
+            // Beside other runs it says nothing of the arm.
+            run.push(("epoch_examples_per_second", timing.examples_per_second));
+        }
         self.run.scalars(&run, epoch, at)?;
         self.train.scalars(&measured(&metrics.train, &self.metrics), epoch, at)?;
         self.validation.scalars(&measured(&metrics.validation, &self.metrics), epoch, at)?;

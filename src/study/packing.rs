@@ -2,8 +2,8 @@
 //!
 //! With the engine `fused` a run of a small batch keeps a few of a GPU's multiprocessors busy, so several
 //! runs may be trained at a time, each in a lane of one worker (`lanes`), as many as the memory has room
-//! for. They do so where the user asks for it: seconds of runs that share a GPU depend on their neighbours,
-//! and of arms that are equally good the fastest is recommended. libtorch has a GPU for itself.
+//! for. They do so where the user asks for it: on a GPU, their bits were last compared with earlier
+//! kernels (docs/gpu.md). libtorch has a GPU for itself, unless the user says otherwise.
 
 use super::plan::Plan;
 use crate::config::Arm;

@@ -7,7 +7,7 @@ use super::run::Stage;
 use crate::config::{Logging, ProbeSection};
 use crate::kernels::{CudaDevice, Place};
 use crate::spec::Metric;
-use crate::train::{EpochMetrics, Progress};
+use crate::train::{EpochMetrics, Progress, Spent};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -49,6 +49,29 @@ pub(super) struct Task {
     pub(super) logging: Logging,
     /// What is measured beside accuracy.
     pub(super) probe: ProbeSection,
+    /// What it would take of its GPU alone, where it shares it with other runs.
+    pub(super) alone: Option<Alone>,
+}
+
+/// What a run takes of a GPU that it has for itself. Measured seconds of a run that shares its GPU depend on
+/// the other runs, so they say nothing of its arm: its steps and evaluations are counted, and a few of each
+/// were timed before, when nothing else was trained.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Alone {
+    /// How many runs share the GPU.
+    pub(super) sharing: usize,
+    /// Of one training step.
+    pub(super) seconds_per_step: f64,
+    /// Of the whole validation split.
+    pub(super) seconds_per_evaluation: f64,
+}
+
+impl Alone {
+    /// Seconds of training steps and of evaluations.
+    pub(super) fn seconds(&self, spent: &Spent) -> [f64; 2] {
+        let (steps, evaluations) = (spent.steps as f64, spent.evaluations as f64);
+        [steps * self.seconds_per_step, evaluations * self.seconds_per_evaluation]
+    }
 }
 
 /// What is measured of a finished run.

@@ -164,9 +164,9 @@ pub struct EvaluationTimingLine {
     pub step: u64,
     /// When it was recorded, in seconds since 1970.
     pub wall_time: f64,
-    /// Seconds spent on training steps since the epoch began.
+    /// Seconds spent on training steps since the epoch began, as those of [`TimingLine`].
     pub train_seconds: f64,
-    /// Seconds spent on the validation split since the epoch began.
+    /// Seconds spent on the validation split since the epoch began, as those of [`TimingLine`].
     pub validation_seconds: f64,
 }
 
@@ -181,8 +181,12 @@ pub struct TimingLine {
     pub train_seconds: f64,
     /// Seconds spent on the validation split, within the epoch too.
     pub validation_seconds: f64,
-    /// Training rows a second.
+    /// Training rows a second, however many runs share the GPU.
     pub examples_per_second: f64,
+    /// How many runs shared the GPU, when that was more than one: both seconds are then what the epoch
+    /// would take alone ([`Alone`](super::protocol::Alone)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<usize>,
     /// The most memory so far in bytes: of the process on CPU, of the device on CUDA.
     pub peak_memory: u64,
     /// Rows whose gradients were computed at a time, when that was less than the batch.

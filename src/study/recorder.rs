@@ -3,7 +3,7 @@
 use super::control::RunControl;
 use super::curves::Curves;
 use super::peak_memory::PeakMemory;
-use super::protocol::{Report, Task};
+use super::protocol::{Alone, Report, Task};
 use super::record::{EvaluationTimingLine, HistogramLine, RunFolder, TimingLine, wall_clock};
 use super::resume::{Logs, truncate_to_checkpoint, unfit};
 use crate::config::NoiseScaleSection;
@@ -15,8 +15,8 @@ use crate::probe::{self, NoiseLine};
 use crate::spec::Shape;
 use crate::spec::UpdateRule;
 use crate::train::{
-    Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Outcome, Pause, Position,
-    Progress, StepMetrics, TrainingLength,
+    Callback, EpochMetrics, EpochTimes, Evaluation, Outcome, Pause, Position, Progress, Spent,
+    StepMetrics, TrainingLength,
 };
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,7 @@ pub(super) struct Recorder<'r> {
     emit: &'r mut dyn FnMut(Report),
     control: &'r RunControl,
     histograms: bool,
+    alone: Option<Alone>,
     noise: Option<NoiseProbe>,
     /// When the last checkpoint was saved, or the session began.
     saved: Instant,
@@ -98,8 +99,16 @@ impl<'r> Recorder<'r> {
             let optimizer = train.optimizer.rule();
             NoiseProbe { section, optimizer, checkpoints, measured, rows }
         });
-        let saved = Instant::now();
-        Ok(Self { logs, curves, peak_memory, emit, control, histograms, noise, saved })
+        let (alone, saved) = (task.alone, Instant::now());
+        Ok(Self { logs, curves, peak_memory, emit, control, histograms, alone, noise, saved })
+    }
+
+    /// Seconds of training steps and of evaluations that are recorded.
+    fn seconds(&self, spent: &Spent) -> [f64; 2] {
+        match &self.alone {
+            None => [spent.train_seconds, spent.validation_seconds],
+            Some(alone) => alone.seconds(spent),
+        }
     }
 
     /// Draws how the training ended, and makes its logs last; a run that was stopped has not ended.
@@ -159,25 +168,24 @@ impl Callback for Recorder<'_> {
         steps.iter().try_for_each(|step| self.curves.draw_step(step, now))
     }
 
-    fn on_evaluation(&mut self, found: &Evaluation, times: &EvaluationTimes) -> Result<()> {
-        let timing = EvaluationTimingLine {
-            step: found.step,
-            wall_time: wall_clock(),
-            train_seconds: times.train_seconds,
-            validation_seconds: times.validation_seconds,
-        };
+    fn on_evaluation(&mut self, found: &Evaluation, spent: &Spent) -> Result<()> {
+        let [train_seconds, validation_seconds] = self.seconds(spent);
+        let (step, wall_time) = (found.step, wall_clock());
+        let timing = EvaluationTimingLine { step, wall_time, train_seconds, validation_seconds };
         self.logs.evaluations.append(&[found])?;
         self.logs.evaluation_timing.append(&[files::seal(&timing)?])?;
         self.curves.draw_evaluation(found, timing.wall_time)
     }
 
     fn on_epoch_end(&mut self, metrics: &EpochMetrics, times: &EpochTimes) -> Result<()> {
+        let [train_seconds, validation_seconds] = self.seconds(&times.spent);
         let timing = TimingLine {
             epoch: metrics.epoch,
             wall_time: wall_clock(),
-            train_seconds: times.train_seconds,
-            validation_seconds: times.validation_seconds,
+            train_seconds,
+            validation_seconds,
             examples_per_second: times.examples_per_second,
+            sharing: self.alone.map(|alone| alone.sharing),
             peak_memory: self.peak_memory.get()?,
             micro_batch: times.micro_batch,
         };

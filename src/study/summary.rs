@@ -140,6 +140,11 @@ impl FinishedRun {
         self.train_seconds() + measuring
     }
 
+    /// How many runs shared its GPU at most, this one included.
+    pub fn sharing(&self) -> usize {
+        self.timing.iter().filter_map(|line| line.sharing).max().unwrap_or(1)
+    }
+
     /// In bytes.
     pub fn peak_memory(&self) -> u64 {
         self.timing.iter().map(|line| line.peak_memory).max().unwrap_or(0)

@@ -46,6 +46,9 @@ pub struct Position {
     /// Seconds spent on such measurements in the unfinished epoch.
     #[serde(default)]
     pub evaluation_seconds: f64,
+    /// Measurements of the validation split in the unfinished epoch.
+    #[serde(default)]
+    pub evaluations: u64,
     /// Rows whose gradients are computed at a time, if less than the batch.
     pub micro_batch: Option<usize>,
     /// What the logs of the run hold, by their names; empty in files of earlier versions.
@@ -61,6 +64,7 @@ impl Position {
         self.tally = Tally::default();
         self.seconds = 0.0;
         self.evaluation_seconds = 0.0;
+        self.evaluations = 0;
     }
 
     /// Training rows a second in this epoch.

@@ -5,8 +5,8 @@ use super::evaluate::logits;
 use super::schedule::{learning_rate, warmup_steps};
 use super::watch::{PlateauState, Stopping, monitored, reaches};
 use super::{
-    Callback, EpochMetrics, EpochTimes, Evaluation, EvaluationTimes, Job, Pause, Position,
-    Progress, StepMetrics, checkpoint,
+    Callback, EpochMetrics, EpochTimes, Evaluation, Job, Pause, Position, Progress, Spent,
+    StepMetrics, checkpoint,
 };
 use crate::config::Schedule;
 use crate::kernels::{Computed, Engine, Split, Step};
@@ -114,10 +114,7 @@ fn evaluate(
     };
     position.evaluated = position.step;
     let Position { step, epoch, examples, .. } = *position;
-    let times = EvaluationTimes {
-        train_seconds: position.seconds,
-        validation_seconds: position.evaluation_seconds,
-    };
+    let times = spent(position);
     callback.on_evaluation(&Evaluation { step, epoch, examples, validation }, &times)?;
     if job.arm.train.stop_at.is_some_and(|stop| reaches(&stop, None, &validation)) {
         position.reach_target();
@@ -141,7 +138,18 @@ fn validate(
     let measured = job.measure(&found, examples, engine.penalty()?);
     let measured = measured.filter(|metrics| metrics.loss.is_finite());
     position.evaluation_seconds += started.elapsed().as_secs_f64();
+    position.evaluations += 1;
     Ok(measured.ok_or(Early::Diverged { step: position.step }))
+}
+
+/// What was spent since the epoch began.
+fn spent(position: &Position) -> Spent {
+    Spent {
+        train_seconds: position.seconds,
+        validation_seconds: position.evaluation_seconds,
+        steps: position.batch,
+        evaluations: position.evaluations,
+    }
 }
 
 /// Where the run stands still, with so many epochs done.
@@ -224,8 +232,7 @@ pub(super) fn finish_epoch(
     };
     let metrics = epoch_metrics(job, position, validation);
     let times = EpochTimes {
-        train_seconds: position.seconds,
-        validation_seconds: position.evaluation_seconds,
+        spent: spent(position),
         examples_per_second: position.examples_per_second(),
         micro_batch: position.micro_batch,
     };

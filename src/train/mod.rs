@@ -118,22 +118,24 @@ pub struct Evaluation {
     pub validation: Metrics,
 }
 
-/// What else is known after a measurement within an epoch, and cannot repeat.
+/// What was spent since an epoch began. Its seconds cannot repeat.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EvaluationTimes {
-    /// Seconds spent on training steps since the epoch began.
+pub struct Spent {
+    /// On training steps.
     pub train_seconds: f64,
-    /// Seconds spent on the validation split since the epoch began.
+    /// On the validation split.
     pub validation_seconds: f64,
+    /// Training steps.
+    pub steps: u64,
+    /// Measurements of the whole validation split.
+    pub evaluations: u64,
 }
 
 /// What else is known at the end of an epoch, and cannot repeat.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EpochTimes {
-    /// Seconds spent on training steps.
-    pub train_seconds: f64,
-    /// Seconds spent on the validation split, within the epoch too.
-    pub validation_seconds: f64,
+    /// Over the whole epoch.
+    pub spent: Spent,
     /// Training rows a second.
     pub examples_per_second: f64,
     /// Rows whose gradients were computed at a time, when that was less than the batch.
@@ -179,7 +181,7 @@ pub trait Callback {
         Ok(())
     }
     /// After the validation split is measured within an epoch.
-    fn on_evaluation(&mut self, _found: &Evaluation, _times: &EvaluationTimes) -> Result<()> {
+    fn on_evaluation(&mut self, _found: &Evaluation, _times: &Spent) -> Result<()> {
         Ok(())
     }
     /// After an epoch is measured, before a checkpoint is saved.

@@ -66,7 +66,7 @@ impl Callback for Listener {
         self.steps.extend(steps);
         Ok(())
     }
-    fn on_evaluation(&mut self, found: &Evaluation, _: &EvaluationTimes) -> Result<()> {
+    fn on_evaluation(&mut self, found: &Evaluation, _: &Spent) -> Result<()> {
         self.evaluations.push(*found);
         Ok(())
     }

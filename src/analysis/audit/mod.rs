@@ -34,6 +34,8 @@ pub struct ArmFacts {
     pub micro_batch: Option<usize>,
     /// The processors or GPUs on which its finished runs were trained, as far as they are known.
     pub hardware: BTreeSet<String>,
+    /// The most runs that shared a GPU with one of its finished runs, that one included; 1 where none did.
+    pub sharing: usize,
 }
 
 /// Whether it can be taken for an effect of the batch size.
@@ -138,6 +140,11 @@ pub enum Confounder {
         /// All of them.
         kinds: Vec<String>,
     },
+    /// Runs shared a GPU, so that their steps were counted and a few of them timed alone.
+    SharedGpu {
+        /// At most, at a time.
+        runs: usize,
+    },
     /// Padding, which does not depend on which rows share a batch.
     Padding {
         /// Whether the model reads it.
@@ -201,6 +208,7 @@ impl Confounder {
             | Self::MuchData { .. }
             | Self::ShortLastBatch { .. }
             | Self::Hardware { .. }
+            | Self::SharedGpu { .. }
             | Self::RunningMeans { .. } => Weight::Notice,
             Self::LastBatch { .. } | Self::Accumulation { .. } | Self::Padding { .. } => {
                 Weight::Harmless
@@ -233,6 +241,7 @@ pub fn audit(results: &Results, comparison: &Comparison) -> Vec<Confounder> {
         last_batch(&finished, rows),
         accumulation(&finished),
         hardware(&finished),
+        shared_gpu(&finished),
         Some(Confounder::Padding {
             is_read: finished.iter().any(|(arm, _)| arm.facts.padding_is_read),
         }),
@@ -391,4 +400,9 @@ fn hardware(arms: &Arms<'_>) -> Option<Confounder> {
     let kinds: BTreeSet<&String> = known().flatten().collect();
     let differs = known().any(|of| of != first);
     differs.then(|| Confounder::Hardware { kinds: kinds.into_iter().cloned().collect() })
+}
+
+fn shared_gpu(arms: &Arms<'_>) -> Option<Confounder> {
+    let runs = arms.iter().map(|(arm, _)| arm.facts.sharing).max()?;
+    (runs > 1).then_some(Confounder::SharedGpu { runs })
 }

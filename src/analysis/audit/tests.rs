@@ -89,6 +89,18 @@ fn arms_on_different_hardware_are_told_and_those_on_the_same_are_not() {
 }
 
 #[test]
+fn runs_that_shared_a_gpu_are_told() {
+    let with = |sharing: [usize; 2]| {
+        let mut study = results(vec![arm(32, &[0.8]), arm(256, &[0.8])]);
+        study.arms.iter_mut().zip(sharing).for_each(|(arm, runs)| arm.facts.sharing = runs);
+        let found = audit(&study, &compare(&study));
+        found.into_iter().find(|found| matches!(found, Confounder::SharedGpu { .. }))
+    };
+    assert_eq!(with([1, 1]), None);
+    assert_eq!(with([1, 15]), Some(Confounder::SharedGpu { runs: 15 }));
+}
+
+#[test]
 fn what_is_not_there_is_not_found() {
     let found = found(|_| {});
     let is_there = |found: &Confounder| {

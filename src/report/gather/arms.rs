@@ -39,6 +39,7 @@ pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
         padding_is_read: !masked && study.experiment.data.text.is_some(),
         micro_batch: train.micro_batch.map(|rows| rows as usize),
         hardware: Default::default(),
+        sharing: 1,
     }
 }
 

@@ -106,6 +106,7 @@ fn add_run(results: &mut Results, folder: &Path, run: &Run, state: &RunState) ->
         let score = found.reported_score();
         arm.runs.insert(run.seed, found);
         arm.facts.hardware.extend(files.hardware());
+        arm.facts.sharing = arm.facts.sharing.max(finished.sharing());
         results.noise.extend(probes::noise(run, &files)?);
         results.sharpness.extend(probes::sharpness(run, &files, score)?);
         results.lines.extend(probes::line(run, &files)?);

@@ -18,6 +18,7 @@ pub(in crate::report) fn name(found: &Confounder) -> &'static str {
         Confounder::ShortLastBatch { .. } | Confounder::LastBatch { .. } => "last batch",
         Confounder::Accumulation { .. } => "accumulation",
         Confounder::Hardware { .. } => "hardware",
+        Confounder::SharedGpu { .. } => "shared GPU",
         Confounder::Padding { .. } => "padding",
         Confounder::RunningMeans { .. } => "training metrics",
     }
@@ -72,10 +73,8 @@ pub(in crate::report) fn confounder(found: &Confounder) -> String {
                 parts.iter().map(|[of, rows]| format!("{} by {rows}", size(*of))).collect();
             format!("gradients summed over parts of a batch ({}): the same step", list(&parts))
         }
-        Confounder::Hardware { kinds } => format!(
-            "arms were trained on different hardware ({}): their seconds cannot be compared",
-            kinds.join("; ")
-        ),
+        Confounder::Hardware { kinds } => hardware(kinds),
+        Confounder::SharedGpu { runs } => shared_gpu(*runs),
         Confounder::Padding { is_read: true } => {
             "padding is read, to one length in all batches".into()
         }
@@ -85,6 +84,20 @@ pub(in crate::report) fn confounder(found: &Confounder) -> String {
             format!("training metrics are means while the weights change{drops}; validation is not")
         }
     }
+}
+
+fn hardware(kinds: &[String]) -> String {
+    format!(
+        "arms were trained on different hardware ({}): their seconds cannot be compared",
+        kinds.join("; ")
+    )
+}
+
+fn shared_gpu(runs: usize) -> String {
+    format!(
+        "up to {runs} runs shared a GPU: times are those of their steps on a GPU of their own, from a few that \
+         were timed alone"
+    )
 }
 
 fn updates(fewest: &Updates, most: &Updates) -> String {

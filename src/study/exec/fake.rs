@@ -11,7 +11,7 @@ mod tests {
     use crate::study::folder::StudyFolder;
     use crate::study::plan::Plan;
     use crate::study::plan::tests::plan_of;
-    use crate::study::protocol::{MachineInfo, Order, Report, RunEnd, Task};
+    use crate::study::protocol::{MachineInfo, Order, Report, RunEnd, StepTimes, Task};
     use crate::study::record::Status;
     use crate::study::{Observer, Request, Run, Selection};
     use anyhow::Result;
@@ -70,7 +70,11 @@ mod tests {
             let folder = task.folder.components().rev().take(2).collect::<Vec<_>>();
             let run = folder.iter().rev().map(|c| c.as_os_str().to_str().unwrap());
             let run = run.collect::<Vec<_>>().join("/");
-            self.note(&format!("{run} with {}", task.place.threads));
+            let sharing = task.alone.map_or(String::new(), |alone| {
+                assert_eq!(alone.seconds_per_step as usize, task.definition.arm.batch_size);
+                format!(" of {}", alone.sharing)
+            });
+            self.note(&format!("{run} with {}{sharing}", task.place.threads));
             match (self.act)(&run) {
                 Act::Finish => self.say(Report::Ended(RunEnd::Finished)),
                 Act::Hold => self.held = true,
@@ -79,6 +83,19 @@ mod tests {
                     self.said.send((self.id, Said::Gone)).unwrap();
                 }
             }
+        }
+    }
+
+    impl Fake {
+        fn time(&self, task: &Task) {
+            let size = task.definition.arm.batch_size;
+            self.note(&format!("{size} alone"));
+            self.say(Report::Timed(StepTimes {
+                seconds_per_step: size as f64,
+                seconds_per_validation_row: 0.5,
+                seconds_per_epoch: 0.0,
+                peak_memory: 0,
+            }));
         }
     }
 
@@ -92,6 +109,7 @@ mod tests {
         fn send(&mut self, order: &Order) -> Result<()> {
             match order {
                 Order::Train(task) => self.train(task),
+                Order::Time(task) => self.time(task),
                 Order::Threads(threads) => self.note(&format!("threads {threads}")),
                 Order::Stop if self.held => self.say(Report::Ended(RunEnd::Stopped)),
                 _ => {}
@@ -173,6 +191,9 @@ mod tests {
         let (ends, said) = ends_of(on_gpu(), folder.path(), |_| Act::Finish, false);
         assert_eq!(ends, vec![Some(RunEnd::Finished); 4]);
         assert!(said.contains(&"0: 1 beside".to_owned()), "{said:?}");
+        assert_eq!(&said[..2], ["0: 1 alone", "0: 2 alone"], "timed before the first run");
+        let shared = said.iter().filter(|line| line.contains("seed") && line.ends_with("of 2"));
+        assert_eq!(shared.count(), 4, "{said:?}");
 
         let folder = tempfile::tempdir().unwrap();
         let act = |run: &str| if run == "a/seed-0" { Act::Die(false) } else { Act::Finish };

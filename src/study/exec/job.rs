@@ -3,7 +3,7 @@
 use crate::config::ProbeSection;
 use crate::kernels::Place;
 use crate::study::plan::Plan;
-use crate::study::protocol::{Measure, Task};
+use crate::study::protocol::{Alone, Measure, Task};
 use crate::study::record::RunFolder;
 use crate::study::run::{Run, Stage};
 use anyhow::Result;
@@ -56,6 +56,7 @@ pub(super) fn task(
     run: &Run,
     (study, folder): (&Path, &RunFolder),
     place: Place,
+    alone: Option<Alone>,
 ) -> Result<Task> {
     let study = fs::canonicalize(study).unwrap_or_default();
     Ok(Task {
@@ -72,5 +73,6 @@ pub(super) fn task(
             Stage::Tuning => ProbeSection::default(),
             Stage::Report => plan.study.experiment.study.probe.clone(),
         },
+        alone,
     })
 }

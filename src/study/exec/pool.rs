@@ -11,10 +11,11 @@ use crate::study::folder::StudyFolder;
 use crate::study::killed::{Memory, how_killed, said_of, what_to_do};
 use crate::study::packing::{packs, runs_on_a_gpu};
 use crate::study::plan::Plan;
-use crate::study::protocol::{MachineInfo, NoRoom, Order, Report, RunEnd, StepTimes};
+use crate::study::protocol::{Alone, MachineInfo, NoRoom, Order, Report, RunEnd, StepTimes};
 use crate::study::record::RunFolder;
-use crate::study::run::Run;
-use anyhow::{Result, bail};
+use crate::study::run::{Run, Stage};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -37,6 +38,8 @@ pub struct Workers {
 pub struct Pool {
     settings: Workers,
     machine_info: MachineInfo,
+    /// What a run of each arm takes of a GPU that it has for itself, where runs are to share one.
+    alone: BTreeMap<String, StepTimes>,
     /// From the start of the first worker until it was ready.
     start_up: Duration,
     executor: Box<dyn Executor>,
@@ -98,6 +101,7 @@ impl Pool {
         let mut pool = Self {
             settings,
             machine_info: MachineInfo::default(),
+            alone: BTreeMap::new(),
             start_up: Duration::ZERO,
             executor,
             members: Vec::new(),
@@ -138,6 +142,13 @@ impl Pool {
         self.settings.count.unwrap_or(natural).min(most).min(runs).max(1)
     }
 
+    /// How many runs could be trained at a time if the user asked for it, where that is more.
+    pub fn could_share(&self, plan: &Plan, runs: usize) -> Option<usize> {
+        let most = (plan.devices.len() * runs_on_a_gpu(plan)).min(runs);
+        let is_more = self.settings.count.is_none() && most > self.parallel(plan, runs);
+        (packs(plan) && is_more).then_some(most)
+    }
+
     /// Threads that a run may use while so many others are trained: the cores that nothing else
     /// needs.
     pub fn threads(&self, parallel: usize) -> usize {
@@ -158,7 +169,7 @@ impl Pool {
     pub(in crate::study) fn time(&mut self, plan: &Plan, run: &Run) -> Result<StepTimes> {
         let place = self.place(plan.devices[0], self.parallel(plan, plan.runs.len()));
         let nowhere = Path::new("");
-        let task = task(plan, run, (nowhere, &RunFolder::new(nowhere)), place)?;
+        let task = task(plan, run, (nowhere, &RunFolder::new(nowhere)), place, None)?;
         self.members[0].link.send(&Order::Time(Box::new(task)))?;
         match self.said.recv()?.1.report() {
             Some(Report::Timed(times)) => Ok(times),
@@ -172,6 +183,29 @@ impl Pool {
                 Err(UserError::new(format!("timing `{}` failed: {how}", run.id()), advice).into())
             }
         }
+    }
+
+    /// What a run would take of its GPU alone, if it is to share it. All arms are timed before the first run
+    /// is given, when nothing else is trained.
+    fn alone(&mut self, plan: &Plan, run: &Run, parallel: usize) -> Result<Option<Alone>> {
+        let sharing = |parallel: usize| parallel.div_ceil(plan.devices.len());
+        if plan.devices[0] == Device::Cpu || sharing(self.parallel(plan, usize::MAX)) < 2 {
+            return Ok(None);
+        }
+        if self.alone.is_empty() {
+            for arm in &plan.study.arms {
+                let run = Run { arm: arm.clone(), seed: 0, stage: Stage::Report };
+                let times = self.time(plan, &run)?;
+                self.alone.insert(arm.name.clone(), times);
+            }
+        }
+        let rows = plan.data.facts.validation.examples as f64;
+        let times = self.alone.get(&run.arm.name).context("an arm was not timed")?;
+        Ok((sharing(parallel) > 1).then(|| Alone {
+            sharing: sharing(parallel),
+            seconds_per_step: times.seconds_per_step,
+            seconds_per_evaluation: rows * times.seconds_per_validation_row,
+        }))
     }
 
     /// Waits a moment for what workers say, and passes it on. Gives which of the jobs ended, and how; `of`
@@ -296,6 +330,7 @@ impl Pool {
         job: &Job,
         (index, parallel): (usize, usize),
     ) -> Result<()> {
+        let alone = self.alone(plan, &job.run, parallel)?;
         let device = self.least_used(&plan.devices);
         let id = match self.members.iter().position(Member::is_idle) {
             Some(id) => id,
@@ -304,7 +339,7 @@ impl Pool {
         };
         let device = *self.members[id].device.get_or_insert(device);
         self.members[id].run = Some(index);
-        let task = Box::new(task(plan, &job.run, folders, self.place(device, parallel))?);
+        let task = Box::new(task(plan, &job.run, folders, self.place(device, parallel), alone)?);
         self.members[id].link.send(&match &job.measurement {
             None => Order::Train(task),
             Some(measurement) => Order::Measure(task, measurement.clone()),

@@ -128,6 +128,7 @@ fn all_confounders() -> Vec<Confounder> {
         Confounder::LastBatch { rows: at(32, 16) },
         Confounder::Accumulation { parts: vec![[256, 64]] },
         Confounder::Hardware { kinds: vec!["A100".into(), "H100".into()] },
+        Confounder::SharedGpu { runs: 32 },
         Confounder::Padding { is_read: true },
         Confounder::Padding { is_read: false },
         Confounder::RunningMeans { drops: true },

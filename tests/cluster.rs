@@ -245,7 +245,8 @@ fn a_run_and_workers_refuse_each_others_study_and_go_on_with_it_afterwards() {
     let attempts = scene.path("runs/tiny/.work/runs");
     wait_for(&worker, "an attempt", || attempts.exists() && !log.exists());
     let refused = scene.run(&["run", "tiny.yaml"]).expect(2).stderr;
-    assert!(refused.contains("another batchscope is running the study"), "{refused}");
+    assert!(refused.contains("a worker is at work on the study in runs/tiny"), "{refused}");
+    assert!(refused.contains("`batchscope work runs/tiny` joins them"), "{refused}");
     wait_for(&worker, "the checkpoint", || {
         attempts.join(format!("{}.0001/checkpoint", FIRST_RUN.replace('/', "@"))).exists()
     });
@@ -253,7 +254,15 @@ fn a_run_and_workers_refuse_each_others_study_and_go_on_with_it_afterwards() {
     assert!(asked.contains("1 worker asked to save and end"), "{asked}");
     ended(worker).expect(130);
     // A worker that starts later ends at once; a `run` goes on from what is saved, in its place.
-    work(&scene, "runs/tiny").expect(130);
+    let undo = "batchscope stop runs/tiny --undo";
+    assert!(asked.contains(undo), "{asked}");
+    let said = work(&scene, "runs/tiny").expect(130).stdout;
+    assert!(said.contains("Stopped by `batchscope stop`") && said.contains(undo), "{said}");
+    let status = scene.run(&["status", "runs/tiny"]).expect(0).stdout;
+    assert!(status.contains("Stopped by `batchscope stop`") && status.contains(undo), "{status}");
+    let status = scene.run(&["status", "runs/tiny", "--json"]).expect(0).stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["stop_asked"], true);
     scene.run(&["run", "tiny.yaml"]).expect(0);
     assert!(!scene.path("runs/tiny/.work").exists());
     scene.run(&["run", "tiny.yaml", "--out", "alone"]).expect(0);
@@ -294,6 +303,9 @@ fn another_study_and_a_worker_that_would_train_other_bits_are_refused() {
     scene.write("runs/tiny/.work/shared.json", &shared.replace("\"cpu\"", "\"cuda\""));
     let refused = work(&scene, "runs/tiny").expect(2).stderr;
     assert!(refused.contains("device: \"cuda\" -> \"cpu\""), "{refused}");
+    let refused = scene.run(&["stop", "nothere"]).expect(2).stderr;
+    assert!(refused.contains("there is no folder nothere"), "{refused}");
+    fs::create_dir(scene.path("alone")).unwrap();
     let refused = scene.run(&["stop", "alone"]).expect(2).stderr;
     assert!(refused.contains("no equal workers were ever at work"), "{refused}");
 }

@@ -53,6 +53,8 @@ mod status;
 mod gpu;
 // Whole studies: repeatability, divergence, arrays.
 mod study;
+// What is submitted to Slurm, and waits.
+mod submit;
 // What surrounds the program and changes no result: environment, folders that vanish, many runs.
 mod surroundings;
 mod targets;

@@ -3,8 +3,10 @@
 use crate::util::{Ended, Scene, has_ended, send, wait_for, wait_until, workers};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 /// Two arms that learn, with spread, and one that stands still.
 const STUDY: &str = "\
@@ -245,7 +247,8 @@ fn quick_goes_from_the_data_to_the_report_and_overwrites_nothing() {
     let quick = ["quick", "reviews.csv", "--max-time", "1h", "--max-seeds", "5"];
     let ended = scene.run(&quick).expect(0);
     let yaml = scene.read("reviews.yaml");
-    assert!(ended.stderr.contains(&format!("wrote reviews.yaml:\n\n{yaml}")), "{}", ended.stderr);
+    assert!(ended.stderr.contains("wrote reviews.yaml\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("reviews.yaml:\n\n{yaml}")), "{}", ended.stderr);
     assert!(ended.stdout.contains("experiment file: reviews.yaml\n"), "{}", ended.stdout);
     assert!(ended.stdout.contains("takes learning rate"), "{}", ended.stdout);
     assert!(scene.path("runs/reviews/report/index.html").exists());
@@ -278,6 +281,63 @@ fn quick_leaves_tuning_out_where_it_would_take_most_of_the_time() {
     assert!(!scene.path("runs/reviews/tuning").exists());
     let again = scene.run(&["quick", "reviews.csv", "--max-time", "3s"]).expect(0);
     assert!(again.stderr.contains("not tuned, as before in this study"), "{}", again.stderr);
+    let asks = "reviews.yaml asks for tuned rates and is left as it is";
+    assert!(again.stderr.contains(asks), "{}", again.stderr);
+}
+
+#[test]
+fn the_file_that_quick_writes_says_what_it_did_and_a_clash_is_found_before_anything_is_trained() {
+    let scene = Scene::new();
+    let quick = ["quick", "reviews.csv", "--max-time", "1s"];
+    let ended = scene.run(&quick).expect(0);
+    let yaml = scene.read("reviews.yaml");
+    assert!(ended.stderr.contains(&format!("reviews.yaml:\n\n{yaml}")), "{}", ended.stderr);
+    assert!(yaml.contains("\n  # learning_rate: { tuned: {} }\n"), "{yaml}");
+    let again = scene.run(&quick).expect(0).stderr;
+    assert!(again.contains("is there already, as it would be written"), "{again}");
+    // One run of an arm, and none of its rates tuned.
+    scene.run(&["run", "reviews.yaml", "--only", "batch-8/seed-0"]).expect(0);
+    let tuned = yaml.replace("  # learning_rate: {", "  learning_rate: {");
+    scene.write("tuned.yaml", &tuned);
+    let before = everything(&scene.path("runs/reviews"));
+    let commands: [&[&str]; 3] = [
+        &["run", "tuned.yaml", "--out", "runs/reviews"],
+        &["work", "tuned.yaml", "--out", "runs/reviews"],
+        &["work", "reviews.yaml", "--set", "train.epochs=3"],
+    ];
+    for command in commands {
+        let refused = scene.run(command).expect(2).stderr;
+        assert!(refused.contains("holds the run `batch-"), "{refused}");
+        assert!(everything(&scene.path("runs/reviews")) == before, "{command:?}");
+    }
+    let refused = scene.run(commands[0]).expect(2).stderr;
+    assert!(refused.contains("--set study.learning_rate=given"), "{refused}");
+    let given = ["--set", "study.learning_rate=given", "--only", "batch-8/seed-0"];
+    scene.run(&[commands[0], &given].concat()).expect(0);
+    // A seed beyond those to begin with.
+    let out = ["--out", "fresh"];
+    let only = ["run", "reviews.yaml", "--seeds", "7", "--only", "batch-8/seed-6"];
+    scene.run(&[&only[..], &out].concat()).expect(0);
+    let until = ["run", "reviews.yaml", "--until-settled", "--set", "train.epochs=3"];
+    let before = everything(&scene.path("fresh"));
+    let refused = scene.run(&[&until[..], &out].concat()).expect(2).stderr;
+    assert!(refused.contains("holds the run `batch-8/seed-6` with another def"), "{refused}");
+    assert!(everything(&scene.path("fresh")) == before);
+}
+
+/// All files of a folder and below, with their content.
+fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut folders, mut found) = (vec![folder.to_owned()], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => drop(found.insert(path.clone(), fs::read(path).unwrap())),
+            }
+        }
+    }
+    found
 }
 
 #[test]

@@ -1,11 +1,43 @@
-//! Whether there is time to tune learning rates.
+//! Whether there is time to tune learning rates, and that the file of `quick` says so.
 
 use super::progress::Progress;
-use super::{ExperimentArgs, format};
+use super::{ExperimentArgs, format, init};
 use crate::config::{Override, Study, Time};
+use crate::files;
 use crate::study::{Plan, Pool, RunCount, StudyStatus, estimate};
 use anyhow::Result;
 use std::path::Path;
+
+/// What a `quick` study has beyond a `run`.
+#[derive(Clone, Copy)]
+pub(super) struct Quick<'q> {
+    /// For all of it.
+    pub(super) time: Time,
+    /// The text of the experiment file, where this command wrote it.
+    pub(super) draft: Option<&'q str>,
+}
+
+impl Quick<'_> {
+    /// Shows the file that was written, once it is known whether there is time to tune learning rates: the
+    /// file says what is done. One that was there before is left as it is.
+    pub(super) fn settle(self, file: &Path, is_tuned: bool, say: &dyn Fn(&str)) -> Result<()> {
+        let name = file.display();
+        match self.draft {
+            Some(yaml) if is_tuned => say(&format!("{name}:\n\n{yaml}")),
+            Some(yaml) => {
+                let text = init::untuned(yaml);
+                files::write_text(file, &text)?;
+                say(&format!("{name}:\n\n{text}"));
+            }
+            None if is_tuned => {}
+            None => say(&format!(
+                "{name} asks for tuned rates and is left as it is: `batchscope run` needs \
+                 `--set study.learning_rate=given` to go on with this study"
+            )),
+        }
+        Ok(())
+    }
+}
 
 /// The study without tuning where that could take more than half of the time, or would leave too little
 /// for the seeds to begin with. A study that was begun stays as it was begun.

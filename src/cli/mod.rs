@@ -13,6 +13,7 @@ mod format;
 mod growth;
 mod init;
 mod interrupt;
+mod jobs;
 mod labels;
 mod machine;
 mod outcome;
@@ -27,6 +28,7 @@ mod script;
 mod sink;
 mod status;
 mod stop;
+mod submit;
 mod tables;
 mod work;
 mod wrap;
@@ -137,15 +139,17 @@ enum Command {
     Script(script::ScriptArgs),
     /// Have Slurm start workers of a study
     ///
-    /// Writes the same file as `script slurm` and gives it to `sbatch`.
+    /// Gives the file of `script slurm` to `sbatch`, and notes the job in the study's folder: `status` shows it while
+    /// it waits, and `stop --cancel` cancels it.
     ///
     /// With --json: study, script and job, its number.
-    Submit(script::SubmitArgs),
+    Submit(submit::SubmitArgs),
     /// Have all workers of a study save and end
     ///
     /// Workers that start later end at once, until `--undo` or a `batchscope run` of the study.
     ///
-    /// With --json: folder, workers (host, process, job and runs of those that live).
+    /// With --json: folder, workers (host, process, job and runs of those that live), and with --cancel jobs (job,
+    /// error).
     Stop(stop::StopArgs),
     /// Say how a study stands: runs finished and unfinished, results so far, what went wrong
     ///
@@ -155,7 +159,8 @@ enum Command {
     /// exit code 1.
     ///
     /// With --json: study, folder, state (running, damaged, out_of_time, interrupted, ended or finished),
-    /// workers (of `batchscope work`), seconds_left, arms as in `run`, runs, tuning_runs and others (run,
+    /// workers (of `batchscope work`), stop_asked (by `stop`), jobs (job, workers, submitted, begun; of `submit`),
+    /// seconds_left, arms as in `run`, runs, tuning_runs and others (run,
     /// state, epochs, planned_epochs, and step, or message and hint), where others are runs in the folder
     /// that the study has no more, and tunings and until as in `run`.
     Status(status::StatusArgs),
@@ -278,7 +283,7 @@ fn dispatch(command: &Command, output: Output) -> Result<ExitCode> {
         Command::Run(args) => run::run(args, output),
         Command::Work(args) => work::work(args, output),
         Command::Script(args) => script::script(args, output),
-        Command::Submit(args) => script::submit(args, output),
+        Command::Submit(args) => submit::submit(args, output),
         Command::Stop(args) => stop::stop(args, output),
         Command::Status(args) => status::status(args, output),
         Command::Report(args) => report::report(args, output),

@@ -2,6 +2,7 @@
 //! the time is over, and its report.
 
 use super::ExperimentArgs;
+use super::affordable::Quick;
 use super::diagnostics::Output;
 use super::init::{self, DataArgs};
 use super::run::{RunArgs, carry_out};
@@ -44,13 +45,15 @@ pub(super) struct QuickArgs {
 
 pub(super) fn quick(args: &QuickArgs, output: Output) -> Result<ExitCode> {
     let file = args.out.clone().unwrap_or_else(|| file_of(&args.data.path));
-    let yaml = init::experiment(&args.data, Some(&file), output)?;
+    let yaml = init::experiment(&args.data, &file, output)?;
+    let mut is_new = false;
     match written(&file)? {
         None => {
             init::create(&file, &yaml)?;
-            output.note(&format!("wrote {}:\n\n{yaml}", file.display()));
+            output.note(&format!("wrote {}", file.display()));
+            is_new = true;
         }
-        Some(text) if text == yaml => {
+        Some(text) if text == yaml || text == init::untuned(&yaml) => {
             output.note(&format!("{} is there already, as it would be written", file.display()));
         }
         Some(text) => {
@@ -66,19 +69,26 @@ pub(super) fn quick(args: &QuickArgs, output: Output) -> Result<ExitCode> {
             output.note(&format!("{} {said}", file.display()));
         }
     }
-    let experiment = ExperimentArgs {
-        file,
-        until_settled: true,
-        max_time: Some(args.max_time),
-        max_seeds: args.max_seeds,
-        // The file that is written begins with five.
-        seeds: args.max_seeds.filter(|most| *most < 5),
-        batch_sizes: args.batch_sizes.clone(),
-        device: args.device.clone(),
-        workers: args.workers,
-        ..ExperimentArgs::default()
-    };
-    carry_out(&RunArgs::new(experiment, args.open), Some(args.max_time), output)
+    let experiment = args.experiment(file);
+    let quick = Quick { time: args.max_time, draft: is_new.then_some(&*yaml) };
+    carry_out(&RunArgs::new(experiment, args.open), Some(quick), output)
+}
+
+impl QuickArgs {
+    fn experiment(&self, file: PathBuf) -> ExperimentArgs {
+        ExperimentArgs {
+            file,
+            until_settled: true,
+            max_time: Some(self.max_time),
+            max_seeds: self.max_seeds,
+            // The file that is written begins with five.
+            seeds: self.max_seeds.filter(|most| *most < 5),
+            batch_sizes: self.batch_sizes.clone(),
+            device: self.device.clone(),
+            workers: self.workers,
+            ..ExperimentArgs::default()
+        }
+    }
 }
 
 /// `tickets.yaml` for `data/tickets.csv.gz`.

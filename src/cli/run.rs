@@ -1,6 +1,6 @@
 //! `batchscope run FILE.yaml`: train what is not finished, then say what came of it.
 
-use super::affordable::without_tuning;
+use super::affordable::{Quick, without_tuning};
 use super::diagnostics::Output;
 use super::interrupt::Interrupt;
 use super::machine::command_line;
@@ -11,11 +11,10 @@ use super::{
     ExperimentArgs, INTERRUPTED, SOME_FAILED, USAGE_OR_CONFIGURATION, browser, cache, diagnostics,
     format, growth, tables,
 };
-use crate::config::Time;
 use crate::report::{self as reports, Report, Scale};
 use crate::study::{
-    Additions, Alone, ArmSummary, Halt, Request, Run, RunEnd, Selection, StudyFolder, StudyOutcome,
-    Tuning, execute, prepare, put_damaged_aside, refuse_other_gpus,
+    Additions, Alone, ArmSummary, Halt, Request, Run, RunEnd, Selection, StudyOutcome, Tuning,
+    execute, open_alone, prepare, put_damaged_aside, refuse_other_gpus,
 };
 use anyhow::Result;
 use clap::Args;
@@ -86,8 +85,12 @@ pub(super) fn run(args: &RunArgs, output: Output) -> Result<ExitCode> {
     carry_out(args, None, output)
 }
 
-/// Trains, reports, and says what came of it. `quick` gives the time that it has for all of it.
-pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> Result<ExitCode> {
+/// Trains, reports, and says what came of it. `quick` has a time for all of it.
+pub(super) fn carry_out(
+    args: &RunArgs,
+    quick: Option<Quick<'_>>,
+    output: Output,
+) -> Result<ExitCode> {
     let begun = Instant::now();
     let mut study = args.experiment.study()?;
     let path = args.experiment.folder(&study)?;
@@ -99,9 +102,11 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     let mut pool = args.experiment.pool()?;
     let mut progress = Progress::new(output);
     let mut plan = prepare(&study, &cache(&path), &pool, &mut progress)?;
-    if let Some(time) = quick {
-        let at = (&*path, time);
+    if let Some(quick) = quick {
+        let at = (&*path, quick.time);
         let given = without_tuning(&args.experiment, &plan, at, &mut pool, &mut progress)?;
+        let is_tuned = given.is_none();
+        quick.settle(&args.experiment.file, is_tuned, &|said| progress.line(said))?;
         if let Some(mut given) = given {
             given.take_finished(&path)?;
             plan = prepare(&given, &cache(&path), &pool, &mut progress)?;
@@ -113,7 +118,7 @@ pub(super) fn carry_out(args: &RunArgs, quick: Option<Time>, output: Output) -> 
     progress.line(&tables::headline(&plan, &pool, parallel)?);
     tables::without_curves(&plan).into_iter().for_each(|line| progress.line(&line));
     growth::before(&plan, &selection).into_iter().for_each(|line| progress.line(&line));
-    let folder = StudyFolder::open(&path)?;
+    let folder = open_alone(&path)?;
     let alone = Alone::begin((&folder, &plan), &who_runs(), &mut progress)?;
     diagnostics::print_warnings(&Vec::from_iter(put_damaged_aside(&path)?));
     if !args.mixed {

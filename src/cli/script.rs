@@ -1,214 +1,54 @@
-//! `batchscope script slurm|kubernetes|compose STUDY`: what a scheduler is given, to be read and kept; and
-//! `batchscope submit`, which gives it to Slurm.
+//! `batchscope script slurm|kubernetes|compose STUDY`: what a scheduler is given, to be read and kept.
 
 use super::diagnostics::Output;
 use super::format;
-use super::work::SharedStudyArgs;
-use crate::config::{ClusterSection, MOST_WORKERS, scheduler_option, scheduler_word};
-use crate::error::UserError;
+use super::jobs::{ComposeJobs, Jobs, KubernetesJobs, Planned, SlurmJobs};
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-
-/// Who starts workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Scheduler {
-    Slurm,
-    Kubernetes,
-    Compose,
-}
+use std::path::Path;
+use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct ScriptArgs {
-    /// Who starts the workers
+    #[command(subcommand)]
     scheduler: Scheduler,
-    #[command(flatten)]
-    jobs: Jobs,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct SubmitArgs {
-    /// Who starts the workers
-    #[arg(value_parser = ["slurm"])]
-    scheduler: String,
-    #[command(flatten)]
-    jobs: Jobs,
-}
-
-#[derive(Debug, Args)]
-struct Jobs {
-    #[command(flatten)]
-    shared: SharedStudyArgs,
-    /// Workers at a time [default: `cluster.workers`, or 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_WORKERS)))]
-    workers: Option<u16>,
-    /// GPUs of each worker; each trains one run at a time [default: `cluster.gpus`, or 0]
-    #[arg(long, value_name = "N")]
-    gpus: Option<u8>,
-    /// Cores of each worker; without GPUs each trains one run at a time [default: `cluster.cpus`, or 2]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    cpus: Option<u16>,
-    /// Memory of each worker, as the scheduler writes it, such as 8G (Kubernetes: 8Gi)
-    #[arg(long, value_name = "SIZE", value_parser = scheduler_word)]
-    memory: Option<String>,
-    /// Slurm: how long a worker may run, such as 2:00:00; others take its place
-    #[arg(long, value_name = "TIME", value_parser = scheduler_word)]
-    time: Option<String>,
-    /// Slurm: where to run
-    #[arg(long, value_name = "NAME", value_parser = scheduler_word)]
-    partition: Option<String>,
-    /// Kubernetes, Compose: the image [default: batchscope, or batchscope:cpu without GPUs]
-    #[arg(long, value_name = "IMAGE", value_parser = scheduler_word)]
-    image: Option<String>,
-    /// Kubernetes: the claim of the volume that all workers write to (ReadWriteMany) [default: runs]
-    #[arg(long, value_name = "NAME", value_parser = scheduler_word)]
-    claim: Option<String>,
-    /// Kubernetes: the claim of the volume with the experiment file and its data [default: project]
-    #[arg(long, value_name = "NAME", value_parser = scheduler_word)]
-    project: Option<String>,
-    /// Slurm: further options of `sbatch`, such as `--account=abc`; they come after `cluster.options`
-    #[arg(last = true, value_parser = scheduler_option)]
-    options: Vec<String>,
+/// Who starts workers.
+#[derive(Debug, Subcommand)]
+enum Scheduler {
+    /// A job array for `sbatch`
+    Slurm(SlurmJobs),
+    /// A job for `kubectl apply`
+    Kubernetes(KubernetesJobs),
+    /// A file for `docker compose`
+    Compose(ComposeJobs),
 }
 
 #[derive(Serialize)]
 struct Document<'s> {
     study: &'s str,
     script: &'s str,
-    /// The name of the job that Slurm has taken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    job: Option<&'s str>,
 }
 
 pub(super) fn script(args: &ScriptArgs, output: Output) -> Result<ExitCode> {
-    let plan = args.jobs.read()?;
-    let script = match args.scheduler {
-        Scheduler::Slurm => slurm(&plan)?,
-        Scheduler::Kubernetes => kubernetes(&plan),
-        Scheduler::Compose => compose(&plan),
-    };
-    let document = Document { study: &plan.name, script: &script, job: None };
-    output.data(&document, script.trim_end())?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn submit(args: &SubmitArgs, output: Output) -> Result<ExitCode> {
-    let plan = args.jobs.read()?;
-    let script = slurm(&plan)?;
-    sbatch(&["--test-only"], &script)?;
-    let job = sbatch(&["--parsable"], &script)?;
-    let job = job.trim().split(';').next().unwrap_or_default().to_owned();
-    let folder = plan.folder.display().to_string();
-    let said = format!(
-        "job {job}: {} of the study {}\nstatus  {}\nstop    {}",
-        format::counted(usize::from(plan.workers), "worker"),
-        plan.name,
-        format::command(&["batchscope", "status", &folder]),
-        format::command(&["batchscope", "stop", &folder, "--cancel"])
-    );
-    let document = Document { study: &plan.name, script: &script, job: Some(&job) };
-    output.answer(&document, &said)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Gives Slurm a script; what it answers.
-fn sbatch(options: &[&str], script: &str) -> Result<String> {
-    let mut command = Command::new("sbatch");
-    command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| {
-        UserError::new(
-            format!("`sbatch` cannot be started: {error}"),
-            "submit where Slurm is installed, or print the script with `batchscope script slurm`",
-        )
-    })?;
-    if let Some(mut input) = child.stdin.take() {
-        // Where it does not listen, it says why.
-        input.write_all(script.as_bytes()).ok();
-    }
-    let ended = child.wait_with_output().context("`sbatch` is lost")?;
-    match ended.status.success() {
-        true => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
-        false => Err(UserError::new(
-            format!("Slurm refuses the job: {}", String::from_utf8_lossy(&ended.stderr).trim()),
-            "change what the job asks for; options of `sbatch` stand after `--`",
-        )
-        .into()),
-    }
-}
-
-/// What a scheduler is asked for, and for which study.
-struct Planned {
-    name: String,
-    folder: PathBuf,
-    /// What each worker is called with before the folder of its study, and after it.
-    words: [Vec<String>; 2],
-    workers: u16,
-    gpus: u8,
-    cpus: u16,
-    memory: Option<String>,
-    time: Option<String>,
-    partition: Option<String>,
-    image: String,
-    claim: String,
-    project: String,
-    options: Vec<String>,
-}
-
-impl Jobs {
-    /// Reads the study here, so that an error is shown once and not by each worker. What its file asks for
-    /// stands where no option does.
-    fn read(&self) -> Result<Planned> {
-        let (study, folder) = self.shared.read()?;
-        Ok(self.planned(study.name, folder, study.experiment.cluster.unwrap_or_default()))
-    }
-
-    fn planned(&self, name: String, folder: PathBuf, file: ClusterSection) -> Planned {
-        let or = |own: &Option<String>, file: Option<String>| own.clone().or(file);
-        let gpus = self.gpus.or(file.gpus).unwrap_or(0);
-        let usual = if gpus > 0 { "batchscope" } else { "batchscope:cpu" };
-        Planned {
-            name,
-            folder,
-            words: self.words(),
-            workers: self.workers.or(file.workers).unwrap_or(4),
-            gpus,
-            cpus: self.cpus.or(file.cpus).unwrap_or(2),
-            memory: or(&self.memory, file.memory),
-            time: or(&self.time, file.time),
-            partition: or(&self.partition, file.partition),
-            image: or(&self.image, file.image).unwrap_or_else(|| usual.into()),
-            claim: or(&self.claim, file.claim).unwrap_or_else(|| "runs".into()),
-            project: or(&self.project, file.project).unwrap_or_else(|| "project".into()),
-            options: [file.options, self.options.clone()].concat(),
+    let (plan, script) = match &args.scheduler {
+        Scheduler::Slurm(jobs) => {
+            let plan = jobs.read()?.0;
+            let script = slurm(&plan)?;
+            (plan, script)
         }
-    }
-
-    /// What a worker is called with before and after the folder of its study.
-    fn words(&self) -> [Vec<String>; 2] {
-        let SharedStudyArgs { study, set, mixed, .. } = &self.shared;
-        let (before, mut after) = match study.is_dir() {
-            true => (vec!["work".to_owned()], Vec::new()),
-            false => {
-                let before = vec!["work".to_owned(), study.display().to_string(), "--out".into()];
-                let sets = set.iter().flat_map(|set| ["--set".to_owned(), set.clone()]);
-                (before, sets.collect::<Vec<_>>())
-            }
-        };
-        after.extend(mixed.then(|| "--mixed".into()));
-        [before, after]
-    }
+        Scheduler::Kubernetes(jobs) => with(jobs.read()?.0, kubernetes),
+        Scheduler::Compose(jobs) => with(jobs.read()?.0, compose),
+    };
+    output.data(&Document { study: &plan.name, script: &script }, script.trim_end())?;
+    Ok(ExitCode::SUCCESS)
 }
 
-impl Planned {
-    /// What a worker is called with, its study's folder being this one.
-    fn words(&self, folder: &Path) -> Vec<String> {
-        let [before, after] = &self.words;
-        let folder = [folder.display().to_string()];
-        [&before[..], &folder[..], &after[..]].concat()
-    }
+fn with(plan: Planned, write: fn(&Planned) -> String) -> (Planned, String) {
+    let script = write(&plan);
+    (plan, script)
 }
 
 /// Tasks of a job array beyond those at work: one takes the place of each that ends at its time limit.
@@ -216,7 +56,7 @@ const SURPLUS: usize = 3;
 /// Slurm's limit of the tasks of an array, if it is not changed.
 const MOST_TASKS: usize = 1000;
 
-fn slurm(plan: &Planned) -> Result<String> {
+pub(super) fn slurm(plan: &Planned) -> Result<String> {
     let here = std::env::current_dir().context("the current folder is gone")?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let workers = usize::from(plan.workers);
@@ -373,17 +213,49 @@ fn compose(plan: &Planned) -> String {
 mod tests {
     use super::*;
     use clap::Parser;
+    use std::path::PathBuf;
 
-    #[derive(Parser)]
+    #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        jobs: Jobs,
+        args: ScriptArgs,
+    }
+
+    fn parsed(scheduler: &str, words: &[&str]) -> Result<Scheduler, clap::Error> {
+        let line = Line::try_parse_from([&["x", scheduler, "a b.yaml"], words].concat());
+        line.map(|line| line.args.scheduler)
+    }
+
+    fn planned_for(scheduler: &str, words: &[&str], cluster: &str) -> Planned {
+        let cluster = serde_yaml::from_str(cluster).unwrap();
+        let (name, folder) = ("My study".into(), PathBuf::from("runs/My study"));
+        match parsed(scheduler, words).unwrap() {
+            Scheduler::Slurm(jobs) => jobs.planned(name, folder, cluster),
+            Scheduler::Kubernetes(jobs) => jobs.planned(name, folder, cluster),
+            Scheduler::Compose(jobs) => jobs.planned(name, folder, cluster),
+        }
     }
 
     fn planned(words: &[&str], cluster: &str) -> Planned {
-        let line = Line::parse_from([&["x", "a b.yaml"], words].concat());
-        let cluster = serde_yaml::from_str(cluster).unwrap();
-        line.jobs.planned("My study".into(), PathBuf::from("runs/My study"), cluster)
+        planned_for("slurm", words, cluster)
+    }
+
+    #[test]
+    fn options_that_a_scheduler_does_not_know_are_refused() {
+        for (scheduler, words, is_known) in [
+            ("kubernetes", &["--time", "1:00:00"][..], false),
+            ("kubernetes", &["--", "--account=abc"], false),
+            ("compose", &["--time", "1:00:00"], false),
+            ("compose", &["--partition", "gpu"], false),
+            ("compose", &["--claim", "runs"], false),
+            ("slurm", &["--image", "mine"], false),
+            ("slurm", &["--time", "abc"], false),
+            ("slurm", &["--time", "1-12", "--partition", "gpu", "--", "--account=abc"], true),
+            ("kubernetes", &["--image", "mine", "--claim", "a", "--project", "b"], true),
+            ("compose", &["--image", "mine"], true),
+        ] {
+            assert_eq!(parsed(scheduler, words).is_ok(), is_known, "{scheduler} {words:?}");
+        }
     }
 
     #[test]
@@ -447,8 +319,8 @@ mod tests {
             assert!(script.contains(&format!("#SBATCH {line}\n")), "{line} in {script}");
         }
         assert!(script.contains("#SBATCH --account=abc\n#SBATCH --qos=low\n"), "{script}");
-        assert!(kubernetes(&planned(&[], file)).contains("image: \"mine\""));
-        assert!(compose(&planned(&[], "{}")).contains("image: \"batchscope:cpu\""));
+        assert!(kubernetes(&planned_for("kubernetes", &[], file)).contains("image: \"mine\""));
+        assert!(compose(&planned_for("compose", &[], "{}")).contains("image: \"batchscope:cpu\""));
     }
 
     #[test]

@@ -2,9 +2,13 @@
 
 use super::diagnostics::Output;
 use super::run::{DIVERGED, curves};
+use super::work::stopped;
 use super::{SOME_FAILED, format, growth, tables};
 use crate::report::Scale;
-use crate::study::{Additions, ArmSummary, Member, RunState, RunStatus, Stop, StudyStatus, Tuning};
+use crate::study::{
+    Additions, ArmSummary, Member, RunState, RunStatus, Stop, StudyStatus, SubmittedJob, Tuning,
+    wall_clock,
+};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -34,6 +38,10 @@ struct Document<'s> {
     state: &'static str,
     /// Of `batchscope work`.
     workers: &'s [Member],
+    /// Whether `batchscope stop` ended them: workers that start later end at once.
+    stop_asked: bool,
+    /// Jobs that `batchscope submit` has noted.
+    jobs: &'s [SubmittedJob],
     /// Until its runs are over, with the workers that live.
     seconds_left: Option<f64>,
     arms: &'s [ArmSummary],
@@ -63,6 +71,8 @@ fn say(args: &StatusArgs, output: Output) -> Result<(ExitCode, bool)> {
         folder: &args.folder,
         state: state(&status),
         workers: &status.workers,
+        stop_asked: status.is_stopped,
+        jobs: &status.jobs,
         seconds_left: status.seconds_left,
         arms: &status.arms,
         runs: &status.runs,
@@ -109,6 +119,10 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
         parts.push(tables::results(&status.arms, scale));
     }
     let mut lines: Vec<String> = Vec::new();
+    if status.is_stopped {
+        lines.push(stopped(folder));
+    }
+    lines.extend(status.jobs.iter().filter_map(waits));
     lines.extend(tables::what_numbers_are(&status.arms, scale));
     lines.extend(status.additions.as_ref().map(|of| growth::standing(of, status.in_use)));
     lines.extend(status.notes.iter().cloned());
@@ -181,6 +195,8 @@ fn headline(status: &StudyStatus) -> String {
     let finished = status.runs.iter().filter(|run| run.state == RunState::Finished).count();
     let how = match state(status) {
         "running" => "a batchscope is running it now",
+        "interrupted" if status.is_stopped => "stopped by `batchscope stop`",
+        "interrupted" if status.jobs.iter().any(|job| !job.begun) => "workers are submitted",
         "interrupted" if !status.workers.is_empty() => "`batchscope work` goes on with the others",
         "interrupted" => "the same `batchscope run` goes on with the others",
         "damaged" => "some are damaged and left out",
@@ -193,6 +209,18 @@ fn headline(status: &StudyStatus) -> String {
         status.study.name,
         status.runs.len()
     )
+}
+
+/// What there is to say of a job of which no worker has begun.
+fn waits(job: &SubmittedJob) -> Option<String> {
+    (!job.begun).then(|| {
+        format!(
+            "job {} waits: none of its {} has begun ({} ago it was submitted; `squeue` says more)",
+            job.job.strip_prefix("slurm ").unwrap_or(&job.job),
+            format::counted(usize::from(job.workers), "worker"),
+            format::duration((wall_clock() - job.submitted).max(0.0))
+        )
+    })
 }
 
 /// How far the search for learning rates is, if there is one.

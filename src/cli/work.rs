@@ -11,7 +11,8 @@ use crate::kernels::InstructionSet;
 use crate::report::{self as reports, Report, Scale};
 use crate::study::{
     Additions, ArmSummary, Halt, Member, Scratch, Site, Tuning, Who, WorkEnd, WorkOutcome,
-    WorkRequest, host_name, prepare, put_damaged_aside, shared_study, work as carry_out,
+    WorkRequest, host_name, prepare, put_damaged_aside, refuse_stopped, shared_study,
+    work as carry_out,
 };
 use anyhow::Result;
 use clap::Args;
@@ -219,10 +220,16 @@ fn text(outcome: &WorkOutcome, folder: &Path, scale: Scale, report: Option<&Repo
     let mut parts: Vec<String> = Vec::new();
     parts.extend(report.map(Report::text));
     let trained = format::counted(outcome.trained as usize, "run");
-    let folder = folder.display().to_string();
-    let again = format::command(&["batchscope", "work", &folder]);
+    let name = folder.display().to_string();
+    let again = format::command(&["batchscope", "work", &name]);
     let mut lines = vec![match outcome.end {
         WorkEnd::Over => format!("nothing is left to do; this worker ended {trained}"),
+        WorkEnd::Stopped if refuse_stopped(folder).is_err() => {
+            format!(
+                "this worker ended {trained}, and what it was at is saved.\n{}",
+                stopped(folder)
+            )
+        }
         WorkEnd::Stopped => format!(
             "stopped; this worker ended {trained}, and what it was at is saved. To go on:\n  {again}"
         ),
@@ -233,8 +240,7 @@ fn text(outcome: &WorkOutcome, folder: &Path, scale: Scale, report: Option<&Repo
     if outcome.end == WorkEnd::Over {
         if report.is_none() {
             parts.push(tables::results(&outcome.arms, scale));
-            lines
-                .push(format!("report: `{}`", format::command(&["batchscope", "report", &folder])));
+            lines.push(format!("report: `{}`", format::command(&["batchscope", "report", &name])));
         }
         for (run, end) in &outcome.failures {
             lines.push(format!("not finished: {}: {end}", run.id()));
@@ -254,6 +260,16 @@ fn exit_code(outcome: &WorkOutcome) -> u8 {
         WorkEnd::Over if failed > 0 => SOME_FAILED,
         WorkEnd::Over | WorkEnd::Late => 0,
     }
+}
+
+/// What is said of a study whose workers end at once.
+pub(super) fn stopped(folder: &Path) -> String {
+    let folder = folder.display().to_string();
+    format!(
+        "Stopped by `batchscope stop`: workers that start now end at once. Resume with:\n  {}\n  {}",
+        format::command(&["batchscope", "stop", &folder, "--undo"]),
+        format::command(&["batchscope", "work", &folder])
+    )
 }
 
 /// A worker in one line.

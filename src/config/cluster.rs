@@ -44,6 +44,27 @@ pub fn scheduler_word(text: &str) -> Result<String, String> {
     }
 }
 
+/// Refuses what is no time limit of Slurm: minutes, or `2:00:00`, or with days `1-12`.
+///
+/// # Errors
+/// What is allowed.
+pub fn scheduler_time(text: &str) -> Result<String, String> {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (days, rest) = match text.split_once('-') {
+        Some((days, rest)) => (Some(days), rest),
+        None => (None, text),
+    };
+    let parts: Vec<&str> = rest.split(':').collect();
+    let is_time =
+        days.is_none_or(is_number) && parts.len() <= 3 && parts.into_iter().all(is_number);
+    match is_time || ["UNLIMITED", "INFINITE"].contains(&text) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("minutes, hours:minutes:seconds or days-hours are allowed, such as 2:00:00".into())
+        }
+    }
+}
+
 /// Refuses what is no option on a line of its own.
 ///
 /// # Errors
@@ -79,6 +100,10 @@ mod tests {
         );
         assert!(["a b", "a\nb", "", "a'b", "$(x)"].map(scheduler_word).iter().all(Result::is_err));
         assert!(scheduler_option("--account=abc").is_ok());
+        let times = ["90", "90:00", "2:00:00", "1-12", "1-12:30:00", "UNLIMITED"];
+        assert!(times.map(scheduler_time).iter().all(Result::is_ok));
+        let none = ["abc", "2h", "", ":", "1:2:3:4", "-1", "1-"];
+        assert!(none.map(scheduler_time).iter().all(Result::is_err));
         assert!(["rm", "--a\nrm", ""].map(scheduler_option).iter().all(Result::is_err));
     }
 }

@@ -9,7 +9,6 @@ use crate::config::{Source, Study};
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use anyhow::{Context, Result};
-use serde_json::Value;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -145,41 +144,6 @@ impl StudyFolder {
         }
         Ok(pending)
     }
-
-    /// A run that was started under one definition never goes on under another. One that failed
-    /// before anything was kept of it has nothing to go on from: it is run as it is defined now.
-    pub(super) fn refuse_other_definitions<'r>(
-        &self,
-        plan: &Plan,
-        runs: impl IntoIterator<Item = &'r Run>,
-    ) -> Result<()> {
-        for run in runs {
-            let files = self.run(run);
-            let Some(record) = files.record()? else { continue };
-            let never_began = files.epochs()? == 0 && !files.checkpoint().exists();
-            if matches!(record.status, Status::Failed { .. }) && never_began {
-                continue;
-            }
-            let (old, new) = (record.definition, plan.definition(run));
-            if old == new {
-                continue;
-            }
-            let mut changes = Vec::new();
-            compare("", &serde_json::to_value(old)?, &serde_json::to_value(new)?, &mut changes);
-            return Err(UserError::new(
-                format!(
-                    "{} holds the run `{}` with another definition: {}",
-                    self.path.display(),
-                    run.id(),
-                    changes.join("; ")
-                ),
-                "give the changed study another name (`--set study.name=...`) or folder (`--out`), \
-                 or remove the old runs",
-            )
-            .into());
-        }
-        Ok(())
-    }
 }
 
 /// The runs of a plan that a session trains, and how many it does not.
@@ -213,7 +177,7 @@ fn begin_damaged_anew(run: &RunFolder, definition: &Definition) -> Result<Option
 }
 
 /// The resolved study, in its folder.
-const RESOLVED: &str = "study.yaml";
+pub(super) const RESOLVED: &str = "study.yaml";
 
 /// The study that its last session wrote down.
 pub(super) fn resolved(folder: &Path) -> Result<Study> {
@@ -344,56 +308,9 @@ fn sweep(study: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Lists `key: old -> new` for every leaf that differs.
-fn compare(path: &str, old: &Value, new: &Value, changes: &mut Vec<String>) {
-    match (old, new) {
-        (Value::Object(a), Value::Object(b)) => {
-            let added = b.keys().filter(|key| !a.contains_key(*key));
-            for key in a.keys().chain(added) {
-                let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let (old, new) =
-                    (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
-                compare(&at, old, new, changes);
-            }
-        }
-        (Value::String(old), Value::String(new)) if path == "data" && old != new => {
-            let why = "the data file or a key under `data` has changed";
-            changes.push(format!("{why} (hash of the examples: {old} -> {new})"));
-        }
-        (old, new) if path == "arithmetic" && old != new => {
-            let version = |of: &Value| of.as_u64().unwrap_or(1);
-            let (old, new) = (version(old), version(new));
-            let why = "this version of batchscope rounds its sums in another order";
-            changes.push(format!("{why} (arithmetic: {old} -> {new})"));
-        }
-        (old, new) if old != new => changes.push(format!("{path}: {old} -> {new}")),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn differences_are_named_by_their_path() {
-        let mut changes = Vec::new();
-        let old = json!({ "arm": { "batch_size": 32, "epochs": 2 }, "seed": 0 });
-        let new = json!({ "arm": { "batch_size": 64, "epochs": 2 }, "seed": 0, "more": true });
-        compare("", &old, &new, &mut changes);
-        assert_eq!(changes, ["arm.batch_size: 32 -> 64", "more: null -> true"]);
-        changes.clear();
-        compare("", &json!({ "data": "4d5b" }), &json!({ "data": "2563" }), &mut changes);
-        let told =
-            "the data file or a key under `data` has changed (hash of the examples: 4d5b -> 2563)";
-        assert_eq!(changes, [told]);
-        changes.clear();
-        compare("", &json!({}), &json!({ "arithmetic": 2 }), &mut changes);
-        let told =
-            "this version of batchscope rounds its sums in another order (arithmetic: 1 -> 2)";
-        assert_eq!(changes, [told]);
-    }
 
     #[test]
     fn what_killed_processes_left_half_written_is_removed_and_nothing_else() {

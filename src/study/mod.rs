@@ -12,7 +12,8 @@
 //! run           one run: its name, and what it is for
 //! plan          the runs, and what defines each
 //! selection     which of them this session is to train
-//! folder        a study's folder: its lock, what is finished, what is refused
+//! folder        a study's folder: its lock, what is finished
+//! definitions   what of it is refused: runs that are defined otherwise than in the plan
 //! record        a run's folder: its files; `checked` sees their damage
 //! rates         learning rates that are found first: what is tried, and what is taken
 //! measure       sharpness and lines, after training
@@ -40,6 +41,7 @@ mod checked;
 mod cluster;
 mod control;
 mod curves;
+mod definitions;
 mod drive;
 mod environment;
 mod estimate;
@@ -75,7 +77,8 @@ mod worker;
 
 pub use additions::{Additions, Decide, Decision, Look, Looked, Stop, next_look};
 pub use cluster::{
-    Alone, Member, Scratch, Site, Standing, Who, WorkOutcome, WorkRequest, shared_study, stop, work,
+    Alone, Member, Scratch, Site, Standing, Stopped, SubmittedJob, Who, WorkOutcome, WorkRequest,
+    forget_job, note_job, open_alone, prepare_submission, refuse_stopped, shared_study, stop, work,
 };
 pub use drive::WorkEnd;
 pub use environment::{
@@ -101,6 +104,7 @@ pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Answer, Measurement, Prediction, TrainedRun};
 
+use definitions::{Attempts, refuse_other_definitions};
 use drive::{AloneHold, drive};
 use environment::Sessions;
 
@@ -213,21 +217,11 @@ pub fn execute(
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
     folder.refuse_links(plan)?;
-    refuse_other_definitions(plan, folder)?;
+    refuse_other_definitions(plan, folder, &Attempts::new())?;
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;
     let sessions = Sessions::begin(folder, plan, pool, request.command)?;
     let mut hold = AloneHold::new(plan, folder, request, sessions);
     drive(&mut hold, pool, observer)?;
     hold.outcome()
-}
-
-/// Refuses a folder that holds runs of the plan under other definitions, as far as it is known which
-/// runs these are.
-fn refuse_other_definitions(plan: &Plan, folder: &StudyFolder) -> Result<()> {
-    let (tunings, runs) = rates::read_all(&plan.study, folder.path())?;
-    folder.refuse_other_definitions(plan, &runs)?;
-    let plan = plan.settled(&tunings);
-    let is_open = |run: &Run| tunings.iter().any(|t| t.arm == run.arm.name && t.chosen.is_none());
-    folder.refuse_other_definitions(&plan, plan.runs.iter().filter(|run| !is_open(run)))
 }

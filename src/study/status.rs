@@ -2,7 +2,7 @@
 
 use super::additions::Additions;
 use super::checked::Depth;
-use super::cluster::{Crew, Member};
+use super::cluster::{Crew, Member, SubmittedJob};
 use super::environment::sessions;
 use super::folder::{in_use, resolved, run_folders};
 use super::rates::{Tuning, read_undamaged, settled};
@@ -31,6 +31,10 @@ pub struct StudyStatus {
     pub arms: Vec<ArmSummary>,
     /// The equal workers that it has or had.
     pub workers: Vec<Member>,
+    /// Whether `batchscope stop` asked equal workers to end: those that start later end at once.
+    pub is_stopped: bool,
+    /// Jobs that were submitted for it.
+    pub jobs: Vec<SubmittedJob>,
     /// Every run of the study, as [`Run::all`] lists them.
     pub runs: Vec<RunStatus>,
     /// The runs that find learning rates, as far as they are known to be needed.
@@ -139,7 +143,7 @@ impl StudyStatus {
         let (runs, tuning_runs) = (of_runs(&all)?, of_runs(&tuning)?);
         let others = other_runs(folder, &planned, &epochs, depth)?;
         let arms = arms_of(&study, &all, &runs, folder)?;
-        let workers = crew.members;
+        let Crew { members: workers, is_stopped, jobs, .. } = crew;
         let each = all.iter().chain(&tuning).zip(runs.iter().chain(&tuning_runs));
         let open: Vec<OpenRun<'_>> = each.filter_map(open_run).collect();
         let seconds_left = rows.and_then(|rows| time_left(&arms, &open, &workers, rows));
@@ -147,6 +151,8 @@ impl StudyStatus {
             study,
             in_use,
             workers,
+            is_stopped,
+            jobs,
             arms,
             runs,
             tuning_runs,

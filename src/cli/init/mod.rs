@@ -5,6 +5,8 @@ mod guess;
 mod target;
 mod write;
 
+pub(super) use write::untuned;
+
 use super::diagnostics::{self, Output};
 use super::sink::refuse_missing_folder;
 use crate::data::{Contents, labelled, peek};
@@ -77,10 +79,10 @@ pub(super) fn init(args: &InitArgs, output: Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The text of an experiment file for these data; it will be called `out`, if it has a name yet.
-pub(super) fn experiment(data: &DataArgs, out: Option<&Path>, output: Output) -> Result<String> {
+/// The text of an experiment file for these data, which will be called `out`.
+pub(super) fn experiment(data: &DataArgs, out: &Path, output: Output) -> Result<String> {
     let found = look_at(data, output)?;
-    Ok(write::experiment(&data.name(), &found, out))
+    Ok(write::experiment(&data.name(), &found, Some(out)))
 }
 
 /// What the data hold, and which columns or arrays are taken, which is told.

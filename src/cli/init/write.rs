@@ -321,14 +321,24 @@ fn tuning(steps: f64, sizes: usize) -> String {
     let seconds = runs as f64 * EPOCHS * steps / (CORES * STEPS_A_SECOND);
     let cost = format!("{runs} runs more, about {} on two cores", duration(seconds.max(1.0)));
     match seconds <= AFFORDABLE {
-        true => format!(
-            "  # a learning rate for each batch size, found first: {cost}\n  learning_rate: {{ tuned: {{}} }}\n"
-        ),
+        true => format!("  # a learning rate for each batch size, found first: {cost}\n{TUNED}"),
         false => format!(
             "  # one learning rate may suit some batch sizes better than others. The next line finds one for\n  \
              # each, and is left out for its cost: {cost}\n  # learning_rate: {{ tuned: {{}} }}\n"
         ),
     }
+}
+
+const TUNED: &str = "  learning_rate: { tuned: {} }\n";
+
+/// The text of an experiment file whose learning rates are not tuned, for lack of time.
+pub(in crate::cli) fn untuned(yaml: &str) -> String {
+    let given = format!(
+        "  # There was no time for that: all sizes have the rate below. To tune the rates, take the next `#` away\n  \
+         # and give the study another name (`name: tuned`), so that it has a folder of its own.\n  #{}",
+        &TUNED[1..]
+    );
+    yaml.replace(TUNED, &given)
 }
 
 /// Why sizes are smaller than usual.
@@ -422,6 +432,18 @@ mod tests {
         let dear = tuning(15_000.0 * 230.0, 3);
         assert!(dear.contains("30 runs more, about 12 min on two cores"), "{dear}");
         assert!(dear.ends_with("\n  # learning_rate: { tuned: {} }\n"), "{dear}");
+    }
+
+    #[test]
+    fn a_file_whose_rates_are_not_tuned_says_so_and_how_to_tune_them() {
+        let text = untuned(&tuning(6_000.0, 3));
+        assert!(text.ends_with("\n  # learning_rate: { tuned: {} }\n"), "{text}");
+        assert!(
+            text.contains("There was no time for that") && text.contains("another name"),
+            "{text}"
+        );
+        let dear = tuning(15_000.0 * 230.0, 3);
+        assert_eq!(untuned(&dear), dear);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The rules of `cluster`.
 
 use super::{Checked, broken, count};
-use crate::config::{ClusterSection, MOST_WORKERS, scheduler_option, scheduler_word};
+use crate::config::{
+    ClusterSection, MOST_WORKERS, scheduler_option, scheduler_time, scheduler_word,
+};
 
 pub(super) fn check(section: &ClusterSection) -> Checked {
     let ClusterSection { workers, cpus, memory, time, partition, image, claim, project, .. } =
@@ -20,7 +22,8 @@ pub(super) fn check(section: &ClusterSection) -> Checked {
         ("project", project),
     ] {
         let Some(value) = value else { continue };
-        scheduler_word(value).map_err(|rule| {
+        let rule = if key == "time" { scheduler_time } else { scheduler_word };
+        rule(value).map_err(|rule| {
             broken(&format!("cluster.{key}"), format!("{rule}, received `{value}`"), "")
         })?;
     }
@@ -45,6 +48,7 @@ mod tests {
             ("workers: 1001", Some("cluster.workers")),
             ("cpus: 0", Some("cluster.cpus")),
             ("memory: 8 G", Some("cluster.memory")),
+            ("time: 2h", Some("cluster.time")),
             ("image: \"a'b\"", Some("cluster.image")),
             ("options: [--account=abc, abc]", Some("cluster.options[1]")),
             ("{ workers: 8, gpus: 1, time: '2:00:00', options: [--account=abc] }", None),

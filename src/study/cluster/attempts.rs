@@ -2,6 +2,7 @@
 
 use super::claims::publish;
 use crate::files::{self, listed, patiently};
+use crate::study::definitions::Attempts;
 use crate::study::record::{Definition, Record, RunFolder, Status};
 use crate::study::resume::trouble;
 use crate::train::load_checkpoint;
@@ -35,6 +36,18 @@ pub(super) fn of_run(attempts: &Path, name: &str) -> Result<Vec<(u32, PathBuf)>>
         (of == name).then(|| generation.parse().ok())?
     };
     Ok(all.iter().filter_map(|of| Some((generation(of)?, attempts.join(of)))).collect())
+}
+
+/// All attempts in this folder, by the names of their runs.
+pub(super) fn all(attempts: &Path) -> Result<Attempts> {
+    let mut all = Attempts::new();
+    for found in listed(attempts)? {
+        let Some((name, generation)) = found.rsplit_once('.') else { continue };
+        if generation.parse::<u32>().is_ok() {
+            all.entry(name.replace('@', "/")).or_default().push(attempts.join(&found));
+        }
+    }
+    Ok(all)
 }
 
 /// How many attempts at a run failed with an error.

@@ -1,8 +1,9 @@
 //! The workers of a study as a reader of its folder sees them, who is none of them.
 
 use super::attempts;
+use super::jobs::{SubmittedJob, jobs};
 use super::members::{Member, SILENT_BEATS, members};
-use super::site::work_folder;
+use super::site::{STOP, work_folder};
 use crate::error::UserError;
 use crate::files::{self, listed, patiently};
 use crate::study::record::{RunFolder, wall_clock};
@@ -18,6 +19,10 @@ pub(in crate::study) struct Crew {
     /// The runs that are trained now.
     training: BTreeSet<String>,
     attempts: BTreeSet<String>,
+    /// Whether somebody asked all workers to save and end.
+    pub(in crate::study) is_stopped: bool,
+    /// Jobs that were submitted.
+    pub(in crate::study) jobs: Vec<SubmittedJob>,
 }
 
 impl Member {
@@ -40,7 +45,9 @@ impl Crew {
         let living = members.iter().filter(|member| member.lives() && !member.alone);
         let training = living.flat_map(|member| member.runs.iter().cloned()).collect();
         let attempts = listed(&work.join("runs"))?;
-        Ok(Self { members, training, attempts })
+        let is_stopped = listed(&work)?.contains(STOP);
+        let jobs = jobs(study, &members)?;
+        Ok(Self { members, training, attempts, is_stopped, jobs })
     }
 
     /// Whether one of the equal workers lives.
@@ -66,12 +73,28 @@ impl Crew {
     }
 }
 
-/// Asks all workers of a study to save and end, or takes that back; gives those that live.
+/// Workers that were asked to save and end, or may work again.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    /// Those that live.
+    pub workers: Vec<Member>,
+    /// The schedulers' names of the jobs of all workers that the study had, and of those that wait.
+    pub jobs: BTreeSet<String>,
+}
+
+/// Asks all workers of a study to save and end, or takes that back.
 ///
 /// # Errors
-/// A [`UserError`] where equal workers never were.
-pub fn stop(study: &Path, undo: bool) -> Result<Vec<Member>> {
+/// A [`UserError`] where there is no folder, and where no equal workers were ever at work or submitted.
+pub fn stop(study: &Path, undo: bool) -> Result<Stopped> {
     let work = work_folder(study);
+    if !files::is_there(study)? {
+        return Err(UserError::new(
+            format!("there is no folder {}", study.display()),
+            "give the folder of a study, such as runs/quickstart",
+        )
+        .into());
+    }
     if !listed(study)?.contains(".work") {
         return Err(UserError::new(
             format!("no equal workers were ever at work on a study in {}", study.display()),
@@ -79,11 +102,29 @@ pub fn stop(study: &Path, undo: bool) -> Result<Vec<Member>> {
         )
         .into());
     }
-    let path = work.join("stop");
+    let path = work.join(STOP);
     match undo {
-        true if listed(&work)?.contains("stop") => patiently(&path, || fs::remove_file(&path))?,
+        true if listed(&work)?.contains(STOP) => patiently(&path, || fs::remove_file(&path))?,
         true => {}
         false => files::write_text(&path, "all workers save and end\n")?,
     }
-    Ok(Crew::read(study)?.members.into_iter().filter(Member::lives).collect())
+    let Crew { members, jobs, .. } = Crew::read(study)?;
+    let of_workers = members.iter().filter_map(|worker| worker.job.clone());
+    let jobs = of_workers.chain(jobs.into_iter().map(|of| of.job)).collect();
+    Ok(Stopped { workers: members.into_iter().filter(Member::lives).collect(), jobs })
+}
+
+/// Refuses to have workers started where they would end at once.
+///
+/// # Errors
+/// A [`UserError`] where the study was stopped.
+pub fn refuse_stopped(study: &Path) -> Result<()> {
+    match listed(&work_folder(study))?.contains(STOP) {
+        false => Ok(()),
+        true => Err(UserError::new(
+            format!("workers of the study in {} end at once: it was stopped", study.display()),
+            format!("`batchscope stop {} --undo` lets workers work again", study.display()),
+        )
+        .into()),
+    }
 }

@@ -11,7 +11,7 @@
 //! place       where in the list a worker begins; `pace` says how far and how fast it is
 //! claims      who does what; an attempt that ended gets its place by one rename
 //! members     which workers are alive
-//! crew        the workers as a reader of the folder sees them
+//! crew        the workers as a reader of the folder sees them; `jobs` those that a scheduler has yet to start
 //! self_test   whether a file system does what this needs
 //! ```
 
@@ -22,6 +22,7 @@ mod campaign;
 mod claims;
 mod crew;
 mod finish;
+mod jobs;
 mod members;
 mod mine;
 mod pace;
@@ -31,9 +32,10 @@ mod self_test;
 mod site;
 mod work;
 
-pub use alone::Alone;
+pub use alone::{Alone, open_alone};
 pub(super) use crew::Crew;
-pub use crew::stop;
+pub use crew::{Stopped, refuse_stopped, stop};
+pub use jobs::{SubmittedJob, forget_job, note_job, prepare_submission};
 pub use members::{Member, Standing};
 pub use scratch::Scratch;
 pub use site::{Site, Who, shared_study};

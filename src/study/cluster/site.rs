@@ -9,10 +9,12 @@
 //! workers/ID.json    one a worker, rewritten as long as it lives
 //! claims/JOB/0001    who does a job
 //! runs/NAME.0001/    an attempt at a run, until it is published as ARM/seed-N
+//! jobs/NUMBER.json   a job that was submitted to Slurm
 //! stop               all save and end
 //! reported           what the last report was drawn from
 //! ```
 
+use super::attempts;
 use super::claims::{Claim, Claims, put_if_absent};
 use super::members::{Member, Presence, Watch, members};
 use super::scratch::Scratch;
@@ -21,13 +23,13 @@ use crate::config::{Growth, Source, Study};
 use crate::error::UserError;
 use crate::files::{self, listed};
 use crate::study::Observer;
+use crate::study::definitions::refuse_other_definitions;
 use crate::study::drive::first_additions;
 use crate::study::environment::{Sessions, sessions};
 use crate::study::exec::Pool;
 use crate::study::folder::{StudyFolder, held_alone, resolved};
 use crate::study::gpu_model::{refusal, refuse_other_gpus};
 use crate::study::plan::Plan;
-use crate::study::refuse_other_definitions;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fs;
@@ -37,6 +39,12 @@ use std::time::{Duration, Instant};
 
 /// The version of the layout.
 const LAYOUT: &str = "1\n";
+
+/// The file that asks all workers to save and end.
+pub(super) const STOP: &str = "stop";
+
+/// The study that workers share, in the folder of what they share.
+const STUDY: &str = "study.yaml";
 
 /// The folder of what workers share, in that of their study.
 pub(in crate::study) fn work_folder(study: &Path) -> PathBuf {
@@ -90,8 +98,8 @@ pub struct Site {
 /// # Errors
 /// As those of `resolved`.
 pub fn shared_study(folder: &Path) -> Result<Study> {
-    let path = work_folder(folder).join("study.yaml");
-    if listed(&work_folder(folder))?.contains("study.yaml") {
+    let path = work_folder(folder).join(STUDY);
+    if listed(&work_folder(folder))?.contains(STUDY) {
         let text = files::read_text(&path);
         let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
@@ -122,6 +130,9 @@ impl Site {
         let folder = StudyFolder::join(path)?;
         let work = work_folder(path);
         files::refuse_link(&work)?;
+        // Before anything is written: what is refused leaves no study for others to join.
+        refuse_other_study(&work, path, &resolved_text(plan)?)?;
+        refuse_other_definitions(plan, &folder, &attempts::all(&work.join("runs"))?)?;
         files::make_folder(&work)?;
         let member = who.member(plan);
         self_test::test(&work, &member.id)?;
@@ -152,19 +163,20 @@ impl Site {
         agree_on_plan(&work, path, plan)?;
         agree_on_gpu(&work, path, plan, who.mixed)?;
         folder.refuse_links(plan)?;
-        refuse_other_definitions(plan, &folder)?;
         if crate::data::kept_hash(&path.join("data")).as_ref() != Some(&plan.data.facts.hash) {
             plan.data.keep(&path.join("data"))?;
         }
         let described = Sessions::describe(&folder, plan, pool, command)?;
         let session = work.join("session.json");
-        put_if_absent(&session, &serde_json::to_string_pretty(&described)?)?;
+        // Whoever submitted the workers wrote the study as its file has it.
+        let is_submitted = !listed(path)?.contains("environment.json");
+        let is_first = put_if_absent(&session, &serde_json::to_string_pretty(&described)?)?;
         let this = files::read_json(&session)?.unwrap_or(described);
         let mut sessions = Sessions::go_on(&folder, this)?;
         if let Some(additions) = first_additions(plan) {
             sessions.begin_seeds(&additions)?;
         }
-        if !listed(path)?.contains("study.yaml") {
+        if is_first && is_submitted || !listed(path)?.contains("study.yaml") {
             folder.write_resolved(plan)?;
         }
         let (beat, others) = (who.beat, 0);
@@ -211,7 +223,7 @@ impl Site {
 
     /// Whether somebody asked all workers to save and end.
     pub(super) fn is_stopped(&self) -> Result<bool> {
-        Ok(listed(&self.work)?.contains("stop"))
+        Ok(listed(&self.work)?.contains(STOP))
     }
 }
 
@@ -225,17 +237,34 @@ fn agree(path: &Path, text: &str, refuse: impl Fn(&str) -> UserError) -> Result<
     if found == text { Ok(()) } else { Err(refuse(&found).into()) }
 }
 
+fn resolved_text(plan: &Plan) -> Result<String> {
+    Ok(files::seal_text(&plan.study.to_yaml()?))
+}
+
+/// Refuses another study than the one that workers share already.
+fn refuse_other_study(work: &Path, path: &Path, text: &str) -> Result<()> {
+    if !listed(work)?.contains(STUDY) {
+        return Ok(());
+    }
+    let place = work.join(STUDY);
+    let found = files::read_text(&place);
+    let found = found.with_context(|| format!("cannot read {}", place.display()))?;
+    if found == text { Ok(()) } else { Err(another_study(path).into()) }
+}
+
+fn another_study(path: &Path) -> UserError {
+    UserError::new(
+        format!("the workers in {} share another study than this one", path.display()),
+        format!(
+            "`batchscope work {}` joins them; give the changed study another name or folder (`--out`)",
+            path.display()
+        ),
+    )
+}
+
 /// Refuses a worker that would train something else than the others.
 fn agree_on_plan(work: &Path, path: &Path, plan: &Plan) -> Result<()> {
-    agree(&work.join("study.yaml"), &files::seal_text(&plan.study.to_yaml()?), |_| {
-        UserError::new(
-            format!("the workers in {} share another study than this one", path.display()),
-            format!(
-                "`batchscope work {}` joins them; give the changed study another name or folder (`--out`)",
-                path.display()
-            ),
-        )
-    })?;
+    agree(&work.join(STUDY), &resolved_text(plan)?, |_| another_study(path))?;
     let shared = json!({
         "batchscope": env!("CARGO_PKG_VERSION"),
         "libtorch": plan.machine.libtorch,

@@ -262,9 +262,9 @@ impl Session {
             let share = positives as f64 / rows.max(1) as f64;
             Some(share.max(1.0 - share))
         };
-        // Of two labels the more frequent one of validation counts, as old versions wrote it down.
-        let counted = majority().filter(|_| score == Metric::Accuracy);
-        counted.or_else(|| self.baselines.get(score.name()).copied())
+        let known = self.baselines.get(score.name()).copied();
+        // Old versions wrote down the labels of validation alone: of two, the more frequent one counts.
+        known.or_else(|| majority().filter(|_| score == Metric::Accuracy))
     }
 
     /// The validation score of the forecast that a series keeps its last value; `None` for other data.

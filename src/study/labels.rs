@@ -1,9 +1,9 @@
 //! Whether an arm fits the classes that the data have, and whether the score can be measured on them.
 
-use crate::config::{Arm, ClassWeight, Study};
-use crate::data::Facts;
+use crate::config::{Arm, ClassWeight, Margin, Study};
+use crate::data::{Facts, SplitFacts};
 use crate::error::UserError;
-use crate::spec::Task;
+use crate::spec::{Metric, Task};
 
 /// Refuses a softmax with other outputs than there are classes, and weights of other classes.
 pub(super) fn refuse_other_classes(
@@ -39,26 +39,69 @@ pub(super) fn refuse_other_classes(
     Err(study.placed_in_arm(arm, "train.class_weight", UserError::new(rule, hint)))
 }
 
-/// Refuses a score that the rows of the validation split do not define, whatever a model answers: it is
-/// known before anything is trained.
+/// Refuses a score that the rows of the validation split do not define, or that is the same whatever a model
+/// answers: it is known before anything is trained.
 pub(super) fn refuse_undefined_score(study: &Study, facts: &Facts) -> Result<(), UserError> {
-    let score = study.score().info();
-    // What every defined metric gives a model with one answer for all rows.
-    if facts.baseline.is_empty() || facts.baseline.contains_key(&score.metric) {
+    let score = study.score();
+    let title = score.info().title;
+    let classes = facts.classes.len();
+    if score.info().is_always_right(classes) && !facts.are_numbers() {
+        let most = score.info().most_probable;
+        let rule = format!("{title} is 1 of any model: the true class is always among {most} of {classes} classes");
+        let error = UserError::new(rule, "name `accuracy` as `study.score`, or another metric");
+        return Err(study.placed("study.score", error));
+    }
+    if is_told(score, facts, &facts.validation) {
         return Ok(());
     }
-    let (alike, cure) = match facts.are_numbers() {
-        true => ("targets", "numbers that vary"),
-        false => ("labels", "every label"),
+    let (what, cure) = match (facts.are_numbers(), &facts.classes[..]) {
+        (true, _) => ("whose targets are all the same".to_owned(), "numbers that vary"),
+        (false, [_, one]) if facts.validation.positives == Some(0) => {
+            (format!("which has no row with the label `{one}`"), "every label")
+        }
+        (false, _) => ("whose labels are all the same".to_owned(), "every label"),
     };
-    let rule = format!(
-        "{} is not defined on the validation split, whose {alike} are all the same",
-        score.title
-    );
+    let rule = format!("{title} is not defined on the validation split, {what}");
     let hint = format!(
         "name another metric as `study.score`, or split the data so that validation has {cure}"
     );
     Err(study.placed("study.score", UserError::new(rule, hint)))
+}
+
+/// Whether a metric is defined on a split, and tells answers apart there.
+pub(super) fn is_told(metric: Metric, facts: &Facts, split: &SplitFacts) -> bool {
+    // Every model of numbers has any metric but R², which takes targets that vary.
+    let vary = split.targets.is_none_or(|targets| targets.least < targets.most);
+    let rows = split.rows_of_classes();
+    match facts.are_numbers() {
+        true => vary || metric != Metric::R2,
+        // Files of old versions did not count them.
+        false => rows.is_empty() || metric.info().is_told_by(&rows),
+    }
+}
+
+/// Refuses a margin of 0: then no two arms could be equally good.
+pub(super) fn refuse_no_margin(study: &Study, facts: &Facts) -> Result<(), UserError> {
+    let score = study.score().info();
+    let baseline = facts.baseline.get(&score.metric).copied();
+    let margin = study.margin(baseline);
+    let is_share = matches!(study.experiment.study.margin, Some(Margin::Relative(_)));
+    if margin.is_none_or(|margin| margin > 0.0) && !(is_share && score.constant_is_0) {
+        return Ok(());
+    }
+    let (answer, unit) = match score.judges(Task::Regression) {
+        true => ("the mean of the training targets", ", in its own unit"),
+        false => ("one answer", ", such as 0.01"),
+    };
+    let of = if score.constant_is_0 { "about 0 of any data" } else { "0 on validation" };
+    let rule = format!(
+        "the margin is a share of the baseline's {}, which is {of}: the baseline gives every row {answer}",
+        score.title
+    );
+    let hint = format!("give `study.margin` as a difference in {}{unit}", score.title);
+    let alike = facts.train.targets.is_some_and(|targets| targets.least >= targets.most);
+    let hint = if alike { hint + "; targets that are all alike leave nothing to learn" } else { hint };
+    Err(study.placed("study.margin", UserError::new(rule, hint)))
 }
 
 /// The first classes by their names.

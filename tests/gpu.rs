@@ -176,7 +176,7 @@ fn runs_that_share_a_gpu_have_the_records_of_runs_alone() {
                 .map(|it| it["train_seconds"].as_f64().unwrap())
                 .collect()
         };
-        assert!(seconds(0).iter().all(|it| *it > 0.0 && *it == seconds(0)[0]));
+        assert!(seconds(0).iter().all(|it| *it > 0.0 && it.to_bits() == seconds(0)[0].to_bits()));
         assert!((1..5).all(|seed| seconds(seed) == seconds(0)), "{study}");
     }
 }

@@ -118,7 +118,9 @@ impl Score {
             range: info.range.map(|end| Some(end).filter(|end| end.is_finite())),
             sign_is_changed: info.falls(),
             values: match info.falls() {
-                true => "with the other sign: -1.4 stands for 1.4, so that more is better; not in sentences",
+                true => {
+                    "with the other sign: -1.4 stands for 1.4, so that more is better; not in sentences"
+                }
                 false => "as they were measured",
             },
         }

@@ -195,7 +195,10 @@ fn for_other_programs_more_is_better_and_an_arm_that_is_worse_lies_below_0() {
     let json = of(&study(Metric::Rmse));
     assert_eq!(json["score"]["metric"], "rmse");
     assert_eq!(json["score"]["sign_is_changed"], true);
-    assert_eq!([&json["score"]["better"], &json["score"]["unit"]], ["lower", "that of the targets"]);
+    assert_eq!(
+        [&json["score"]["better"], &json["score"]["unit"]],
+        ["lower", "that of the targets"]
+    );
     assert_eq!(json["score"]["range"], serde_json::json!([0.0, null]));
     assert!(json["score"]["values"].as_str().unwrap().starts_with("with the other sign"));
     for (pointer, expected) in [

@@ -475,6 +475,11 @@ impl MetricInfo {
         (rows > 0).then_some(RowMoves { class, rows, by })
     }
 
+    /// Whether each row counts as much as any other one, so that a rare class hardly counts.
+    pub fn counts_rows_alike(&self) -> bool {
+        matches!(self.one_row, OneRow::OfAll | OneRow::Unknown)
+    }
+
     /// Whether rows of these classes tell answers apart: it is always 0, or not defined, where there is none with
     /// label 1 and it counts them, or where all rows are of one class and it compares classes.
     pub fn is_told_by(&self, rows_of_classes: &[usize]) -> bool {
@@ -568,6 +573,49 @@ mod tests {
     fn values_are_turned_so_that_more_is_better() {
         assert!((Metric::Rmse.info().turned(2.0) + 2.0).abs() < 1e-12);
         assert!((Metric::Accuracy.info().turned(0.5) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_model_with_one_answer_is_a_bar_where_it_cannot_score_well_and_models_aim_at_the_score() {
+        let is_bar = |metric: Metric, baseline: f64, is_weighted: bool| {
+            metric.info().constant_is_bar(baseline, &Loss::BinaryCrossentropy, is_weighted)
+        };
+        // It is calibrated, and finds all positives by saying yes to all.
+        assert!(
+            !is_bar(Metric::CalibrationError, 0.01, false) && !is_bar(Metric::Recall, 1.0, false)
+        );
+        for metric in [Metric::Accuracy, Metric::LogLoss, Metric::Brier] {
+            assert_eq!([false, true].map(|weighted| is_bar(metric, 0.7, weighted)), [true, false]);
+        }
+        for metric in [Metric::Auc, Metric::BalancedAccuracy, Metric::Mcc] {
+            assert!(is_bar(metric, 0.5, true), "weights do not raise it");
+        }
+        assert!(is_bar(Metric::F1, 0.0, true) && !is_bar(Metric::F1, 0.82, false));
+        let of_loss = |metric: Metric| metric.info().constant_is_bar(2.0, &Loss::Mae, false);
+        assert_eq!([Metric::Rmse, Metric::Mae].map(of_loss), [false, true]);
+    }
+
+    #[test]
+    fn one_row_moves_a_metric_by_a_share_of_the_rows_that_it_counts() {
+        let moves = |metric: Metric, rows: &[usize]| {
+            metric.info().row_moves(rows).map(|found| (found.class, found.rows, found.by))
+        };
+        assert_eq!(moves(Metric::Accuracy, &[80, 45]), Some((None, 125, 0.008)));
+        assert_eq!(moves(Metric::F1, &[80, 20]), Some((Some(1), 20, 0.05)));
+        assert_eq!(moves(Metric::Auc, &[10, 20]), Some((Some(0), 10, 0.1)));
+        assert_eq!(moves(Metric::BalancedAccuracy, &[80, 20]), Some((Some(1), 20, 0.025)));
+        assert_eq!(moves(Metric::Mcc, &[80, 50, 20]), Some((Some(2), 20, 0.025)));
+        assert_eq!(moves(Metric::Recall, &[80, 0]), None);
+        assert_eq!(moves(Metric::Brier, &[80, 20]), None);
+    }
+
+    #[test]
+    fn among_three_of_three_classes_is_always_the_true_one() {
+        let always = |metric: Metric| [2, 3, 4, 5, 6].map(|k| metric.info().is_always_right(k));
+        assert_eq!(always(Metric::Top3Accuracy), [true, true, false, false, false]);
+        assert_eq!(always(Metric::Top5Accuracy), [true, true, true, true, false]);
+        assert_eq!(always(Metric::Accuracy), [false; 5]);
+        assert!(!Metric::recorded(Task::Multiclass).any(|metric| metric == Metric::Top5Accuracy));
     }
 
     /// Rows of a task, whose answers are right more often than not.

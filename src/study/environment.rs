@@ -356,6 +356,9 @@ mod tests {
         };
         let majority = [Some(10), Some(30), None].map(|count| of(count).baseline(Metric::Accuracy));
         assert_eq!(majority, [Some(0.75), Some(0.75), None]);
+        // The label that is more frequent in training need not be so in validation.
+        let known = Session { baselines: [("accuracy".to_owned(), 0.4)].into(), ..of(Some(10)) };
+        assert_eq!(known.baseline(Metric::Accuracy), Some(0.4));
         assert_eq!(
             [Metric::F1, Metric::Auc].map(|metric| of(None).baseline(metric)),
             [Some(0.5), None]

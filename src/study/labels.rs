@@ -47,7 +47,9 @@ pub(super) fn refuse_undefined_score(study: &Study, facts: &Facts) -> Result<(),
     let classes = facts.classes.len();
     if score.info().is_always_right(classes) && !facts.are_numbers() {
         let most = score.info().most_probable;
-        let rule = format!("{title} is 1 of any model: the true class is always among {most} of {classes} classes");
+        let rule = format!(
+            "{title} is 1 of any model: the true class is always among {most} of {classes} classes"
+        );
         let error = UserError::new(rule, "name `accuracy` as `study.score`, or another metric");
         return Err(study.placed("study.score", error));
     }
@@ -100,7 +102,8 @@ pub(super) fn refuse_no_margin(study: &Study, facts: &Facts) -> Result<(), UserE
     );
     let hint = format!("give `study.margin` as a difference in {}{unit}", score.title);
     let alike = facts.train.targets.is_some_and(|targets| targets.least >= targets.most);
-    let hint = if alike { hint + "; targets that are all alike leave nothing to learn" } else { hint };
+    let hint =
+        if alike { hint + "; targets that are all alike leave nothing to learn" } else { hint };
     Err(study.placed("study.margin", UserError::new(rule, hint)))
 }
 
@@ -113,4 +116,80 @@ fn named(classes: &[String]) -> String {
         names.push("...".into());
     }
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+    use crate::data::TargetFacts;
+
+    fn study(section: &str, model: &str) -> Study {
+        let text = format!(
+            "study: {{ arms: [{{ batch_size: 8 }}], {section} }}\ndata: {{ arrays: {{ path: a.npz }} }}\n\
+             model: {{ dense: {{ {model} }} }}\n"
+        );
+        Study::from_source(&Source { name: "f".into(), text, overrides: vec![] }, "f").unwrap()
+    }
+
+    const SIGMOID: &str = "units: 1, activation: sigmoid";
+    const LINEAR: &str = "units: 1, activation: linear";
+
+    fn facts(validation: SplitFacts, classes: &[&str]) -> Facts {
+        let classes = classes.iter().map(|class| class.to_string()).collect();
+        Facts { validation, classes, ..Facts::default() }
+    }
+
+    #[test]
+    fn a_score_that_no_model_can_change_is_refused() {
+        let two = |score: &str, positives: usize| {
+            let validation =
+                SplitFacts { examples: 20, positives: Some(positives), ..SplitFacts::default() };
+            let study = study(&format!("score: {score}"), SIGMOID);
+            refuse_undefined_score(&study, &facts(validation, &["no", "yes"]))
+        };
+        for score in ["f1", "recall", "precision", "mcc", "auc"] {
+            let said = two(score, 0).unwrap_err().message;
+            assert!(
+                said.contains("not defined on the validation split, which has no row with"),
+                "{said}"
+            );
+            assert_eq!(two(score, 5), Ok(()));
+        }
+        assert_eq!(two("accuracy", 0), Ok(()));
+        let several = |score: &str, counts: &[usize]| {
+            let validation = SplitFacts { counts: counts.into(), ..SplitFacts::default() };
+            let classes = ["a", "b", "c", "d"];
+            let study = study(&format!("score: {score}"), "activation: softmax");
+            refuse_undefined_score(&study, &facts(validation, &classes[..counts.len()]))
+        };
+        let said = several("top_3_accuracy", &[5, 5, 5]).unwrap_err().message;
+        assert!(said.contains("the true class is always among 3 of 3 classes"), "{said}");
+        assert_eq!(several("top_3_accuracy", &[5, 5, 5, 5]), Ok(()));
+        assert!(several("mcc", &[5, 0, 0]).is_err() && several("mcc", &[5, 1, 0]).is_ok());
+        let alike = TargetFacts { mean: 3.0, sd: 0.0, least: 3.0, most: 3.0 };
+        let validation = SplitFacts { targets: Some(alike), ..SplitFacts::default() };
+        let numbers = facts(validation, &[]);
+        assert!(refuse_undefined_score(&study("score: r2", LINEAR), &numbers).is_err());
+        assert_eq!(refuse_undefined_score(&study("score: rmse", LINEAR), &numbers), Ok(()));
+    }
+
+    #[test]
+    fn a_margin_of_0_and_a_share_of_what_is_0_of_any_data_are_refused_with_the_cure() {
+        let of = |section: &str, model: &str, metric: Metric, baseline: f64| {
+            let baseline = [(metric, baseline)].into();
+            refuse_no_margin(&study(section, model), &Facts { baseline, ..Facts::default() })
+        };
+        let share = |score: &str| format!("score: {score}, margin: {{ relative: 0.02 }}");
+        let error = of(&share("f1"), SIGMOID, Metric::F1, 0.0).unwrap_err();
+        assert!(error.message.contains("the baseline's F1, which is 0 on validation"), "{error}");
+        let hint = error.hint.unwrap();
+        assert_eq!(hint, "give `study.margin` as a difference in F1, such as 0.01");
+        assert_eq!(of(&share("f1"), SIGMOID, Metric::F1, 0.8), Ok(()));
+        let error = of(&share("r2"), LINEAR, Metric::R2, -0.003).unwrap_err();
+        assert!(error.message.contains("which is about 0 of any data"), "{error}");
+        let error = of("score: rmse", LINEAR, Metric::Rmse, 0.0).unwrap_err();
+        assert!(error.hint.unwrap().contains("difference in RMSE, in its own unit"));
+        assert_eq!(of("score: r2", LINEAR, Metric::R2, -0.003), Ok(()), "its default is no share");
+    }
 }

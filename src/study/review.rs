@@ -11,7 +11,7 @@ use crate::data::Facts;
 use crate::error::UserError;
 use crate::format::{counted, number, points, rate};
 use crate::kernels::{self, EngineKind};
-use crate::spec::Unit;
+use crate::spec::{Optimizer, Unit};
 use crate::train::{TrainingLength, warmup_steps};
 
 /// Refuses schedules that would still go on when the run has ended.
@@ -80,13 +80,37 @@ fn warnings(plan: &Plan) -> Vec<String> {
         uneven(sizes, asked)
     });
     let repaired = plan.data.repaired.iter().cloned();
-    let of_rows = examples::warnings(facts, &plan.study.experiment.data);
+    let score = plan.study.score().info();
+    let of_rows = examples::warnings(facts, &plan.study.experiment.data, score);
     let arms = of_rows.into_iter().chain(arms);
     let stopping = plan.study.arms.iter().find_map(restores_by_another);
     let few = row_beyond_margin(&plan.study, facts);
     let untold = untold_on_test(&plan.study, facts);
-    let of_data = facts.warnings().into_iter().chain(uneven).chain(few).chain(untold);
+    let of_data = facts.warnings(score, &pace(&plan.study));
+    let of_data = of_data.into_iter().chain(uneven).chain(few).chain(untold);
     repaired.chain(arms).chain(cuda).chain(of_data).chain(stopping).collect()
+}
+
+/// How fast outputs move, as the end of a sentence.
+fn pace(study: &Study) -> String {
+    let Some(first) = study.arms.first().map(|arm| &arm.train.optimizer) else {
+        return String::new();
+    };
+    let is_same = |arm: &Arm| {
+        let other = &arm.train.optimizer;
+        (other.name(), other.lr().to_bits()) == (first.name(), first.lr().to_bits())
+    };
+    // The rates of arms that are tuned are not known yet.
+    let rate = match study.tuned.is_empty() && study.arms.iter().all(is_same) {
+        true => format!(" with a learning rate of {}", rate(first.lr())),
+        false => String::new(),
+    };
+    match first {
+        Optimizer::Sgd(_) => {
+            "errors of that size make large gradients, so that runs may diverge".into()
+        }
+        _ => format!("{}{rate} moves them slowly", first.name()),
+    }
 }
 
 /// Whether one validation row can move the score by more than the margin.
@@ -245,7 +269,7 @@ fn restores_by_another(arm: &Arm) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::Source;
-    use crate::data::SplitFacts;
+    use crate::data::{SplitFacts, TargetFacts};
 
     #[test]
     fn weights_of_the_epoch_that_is_best_by_another_metric_are_told() {
@@ -281,7 +305,9 @@ mod tests {
         };
         let warning = said("f1", 13).unwrap();
         assert!(
-            warning.contains("13 examples with label `yes`: one of them can move the F1 by up to 0.07692, more"),
+            warning.contains(
+                "13 examples with label `yes`: one of them can move the F1 by up to 0.07692, more"
+            ),
             "{warning}"
         );
         let warning = said("balanced_accuracy", 1990).unwrap();
@@ -295,6 +321,43 @@ mod tests {
         assert_eq!([said("f1", 1000), said("accuracy", 13), said("recall", 0)], [None, None, None]);
         // As much as the margin is not more.
         assert_eq!([said("f1", 200), said("brier", 3)], [None, None]);
+    }
+
+    #[test]
+    fn what_is_watched_or_tested_on_rows_that_do_not_define_it_is_told() {
+        let facts = |[validation, test]: [f32; 2]| {
+            let targets = |most: f32| TargetFacts { mean: 1.0, sd: 1.0, least: 0.0, most };
+            let split = |most| SplitFacts {
+                examples: 9,
+                targets: Some(targets(most)),
+                ..SplitFacts::default()
+            };
+            let (train, validation, test) = (split(1.0), split(validation), split(test));
+            Facts { train, validation, test, ..Facts::default() }
+        };
+        let study = |train: &str| {
+            let text = format!(
+                "study: {{ score: r2, arms: [{{ batch_size: 8 }}] }}\ndata: {{ arrays: {{ path: a.npz }} }}\n\
+                 model: {{ dense: {{ units: 1, activation: linear }} }}\ntrain: {{ {train} }}\n"
+            );
+            Study::from_source(&Source { name: "f".into(), text, overrides: vec![] }, "f").unwrap()
+        };
+        let stopping = study("early_stopping: { monitor: val_r2 }");
+        let said = |facts: &Facts| watched_in_vain(&stopping.arms[0].train, facts);
+        assert_eq!(said(&facts([1.0, 1.0])), Vec::<String>::new());
+        assert_eq!(
+            said(&facts([0.0, 1.0])),
+            [
+                "`val_r2` is not defined, since all targets of the validation split are alike: nothing that waits \
+              for it will happen"
+            ]
+        );
+        let told = untold_on_test(&stopping, &facts([1.0, 0.0])).unwrap();
+        assert!(
+            told.starts_with("R² is not defined on the test split, whose targets are all"),
+            "{told}"
+        );
+        assert_eq!(untold_on_test(&stopping, &facts([0.0, 1.0])), None);
     }
 
     #[test]

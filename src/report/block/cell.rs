@@ -241,7 +241,8 @@ mod tests {
         let interval = Some(Interval { low: -19.0, high: 17.0 });
         let of = Estimate { summary, interval };
         let scale = Scale::new(Metric::Rmse.info(), Some(0.1));
-        let low = |cell: Cell| cell.values("x").into_iter().find(|(name, _)| name == "x_low").unwrap().1;
+        let low =
+            |cell: Cell| cell.values("x").into_iter().find(|(name, _)| name == "x_low").unwrap().1;
         assert_eq!(low(Cell::Score(scale, Some(of))), "0");
         assert_eq!(low(Cell::Difference(scale, Some(of))), "-17", "a difference has no such end");
     }

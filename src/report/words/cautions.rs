@@ -172,16 +172,24 @@ fn aimed_elsewhere(found: &Guessing, results: &Results) -> String {
     let value = scale.value(found.score);
     let same = match results.score.metric {
         Metric::Accuracy => {
-            format!("always predicting the more frequent label, which is right in {value} of the validation rows")
+            format!(
+                "always predicting the more frequent label, which is right in {value} of the validation rows"
+            )
         }
-        _ => format!("the same answer for every row, which has a {} of {value}", scale.on("validation")),
+        _ => format!(
+            "the same answer for every row, which has a {} of {value}",
+            scale.on("validation")
+        ),
     };
     let (aim, other) = match results.score.metric {
         Metric::F1 => ("F1 counts label 1 alone, and training counts all", "`balanced_accuracy`"),
         _ if results.score.judges(Task::Regression) => {
             ("The loss aims at another answer than the mean", "`mae`")
         }
-        _ => ("`class_weight` makes the models aim at other shares of the labels", "`balanced_accuracy`"),
+        _ => (
+            "`class_weight` makes the models aim at other shares of the labels",
+            "`balanced_accuracy`",
+        ),
     };
     format!(
         "Not shown to beat {same}. {aim}, so that this does not tell whether they learned something; {other} as \

@@ -76,9 +76,37 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// `0.6931`, `2.31e7`: the loss of a run that diverges has up to 38 digits before the point.
-pub fn loss(value: f64) -> String {
-    if value.abs() < 1e6 { format!("{value:.4}") } else { format!("{value:.2e}") }
+/// `0.0123`, `2.50e-6`, `1.25e30`: a measurement with so many digits after the point, or to the same digit with a
+/// power of ten where it is very large or small. Zeros alone would say nothing of it.
+pub fn measured(value: f64, decimals: i32) -> String {
+    const PLAIN: i32 = 7;
+    let size = value.abs();
+    if size >= 1e9 || (decimals > PLAIN && size < 1e-3) {
+        return match decimals.saturating_add(size.max(f64::MIN_POSITIVE).log10().floor() as i32) {
+            ..0 => "0".to_owned(),
+            digits => format!("{value:.*e}", digits.min(PLAIN - 1) as usize),
+        };
+    }
+    // Adding 0 makes -0 a 0.
+    format!("{:.*}", decimals.clamp(0, 12) as usize, value + 0.0)
+}
+
+/// The same of a difference, with its sign: `-0.63`, `+1.20`, `0.00`.
+pub fn signed(value: f64, decimals: i32) -> String {
+    let text = measured(value.abs(), decimals);
+    match text.bytes().any(|b| matches!(b, b'1'..=b'9')) {
+        true if value < 0.0 => format!("-{text}"),
+        true => format!("+{text}"),
+        false => text,
+    }
+}
+
+/// `0.8613`, `3.12e-4`, `2.50e7`: a metric on a line of progress.
+pub fn metric(value: f64) -> String {
+    match value.abs() {
+        0.0 | 1e-3..1e6 => format!("{value:.4}"),
+        _ => format!("{value:.2e}"),
+    }
 }
 
 /// `0.001`, `1e30`, `1e-9`: a learning rate with all its digits, without the zeros of very large or small
@@ -215,9 +243,31 @@ mod tests {
         assert_eq!([points(0.005), points(0.01), points(0.00125)], ["0.5", "1", "0.125"]);
         assert_eq!([signed_points(-0.0063), signed_points(0.012)], ["-0.63", "+1.20"]);
         assert_eq!([signed_points(-0.00001), signed_points(0.0)], ["0.00", "0.00"]);
-        assert_eq!([loss(0.43214), loss(2.306e7)], ["0.4321", "2.31e7"]);
+        let metrics = [0.43214, 2.306e7, 3.456e-7, 0.0, -0.5].map(metric);
+        assert_eq!(metrics, ["0.4321", "2.31e7", "3.46e-7", "0.0000", "-0.5000"]);
         let rates = [1e-3, 0.00316, 1e30, 1e-9, 0.5, 2.0].map(rate);
         assert_eq!(rates, ["0.001", "0.00316", "1e30", "1e-9", "0.5", "2"]);
+    }
+
+    #[test]
+    fn a_measurement_shows_its_digits_however_large_or_small_it_is() {
+        let cases = [
+            (0.86125, 3, "0.861"),
+            (-0.0, 2, "0.00"),
+            (1234.5, -1, "1234"),
+            (1.234e30, -28, "1.23e30"),
+            (2.5049e-6, 8, "2.50e-6"),
+            (-1.5e-30, 31, "-1.5e-30"),
+            (1e-40, 31, "0"),
+            (0.5, 9, "0.500000000"),
+            (f64::INFINITY, 3, "inf"),
+        ];
+        for (value, decimals, text) in cases {
+            assert_eq!(measured(value, decimals), text);
+        }
+        let said = [(-0.63, 2), (1.2, 2), (-0.001, 2), (-3e-31, 32), (2e29, -28)];
+        let said = said.map(|(value, decimals)| signed(value, decimals));
+        assert_eq!(said, ["-0.63", "+1.20", "0.00", "-3.0e-31", "+2.0e29"]);
     }
 
     #[test]

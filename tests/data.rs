@@ -211,8 +211,8 @@ fn rows_sorted_by_label_and_splits_of_one_label_are_told() {
     let facts = |yaml: &str| files.prepare(yaml, Some(true)).unwrap().facts;
     assert!(facts("{ table: { path: @sorted.csv } }").sorted_by_label);
     assert!(!facts("{ table: { path: @t.csv } }").sorted_by_label);
-    let warnings =
-        facts("{ table: { path: @sorted.csv }, split: { by: order, test: 0 } }").warnings();
+    let warnings = facts("{ table: { path: @sorted.csv }, split: { by: order, test: 0 } }")
+        .warnings(Metric::Accuracy.info(), "");
     assert_eq!(warnings.len(), 2, "each text is one word of its own: {warnings:?}");
     assert!(warnings[1].starts_with("100 % of the words of the validation split are unknown"));
     assert!(warnings[0].starts_with("all 4 examples of the validation split have the label `1`"));
@@ -269,10 +269,20 @@ fn spellings_that_split_groups_and_leave_rows_out_are_told_also_from_the_cache()
             "{{ table: {{ path: @{file}, where: {{ who: author 1 }} }}, split: {{ validation: 0.4, test: 0 }} }}"
         );
         for _ in 0..2 {
-            let said = files.prepare(&grouped, Some(true)).unwrap().facts.warnings().join("\n");
+            let said = files
+                .prepare(&grouped, Some(true))
+                .unwrap()
+                .facts
+                .warnings(Metric::Accuracy.info(), "")
+                .join("\n");
             let expected = "the groups `Author 1` and `author 1` differ by capital letters alone";
             assert!(said.contains(expected), "{said}");
-            let said = files.prepare(&kept, Some(true)).unwrap().facts.warnings().join("\n");
+            let said = files
+                .prepare(&kept, Some(true))
+                .unwrap()
+                .facts
+                .warnings(Metric::Accuracy.info(), "")
+                .join("\n");
             let expected =
                 "`where` left out 1 row whose `who` is `Author 1`: `Author 1` and `author 1`";
             assert!(said.contains(expected), "{said}");
@@ -281,7 +291,7 @@ fn spellings_that_split_groups_and_leave_rows_out_are_told_also_from_the_cache()
     let yaml =
         "{ series: { path: @s.csv, time: day, group: who, inputs: [x], target: y, window: 2 } }";
     let prepared = files.prepare_for(Task::Regression, yaml, None).unwrap();
-    let said = prepared.facts.warnings().join("\n");
+    let said = prepared.facts.warnings(Metric::Accuracy.info(), "").join("\n");
     assert!(
         said.contains("the groups `Pump` and `pump` differ by capital letters alone"),
         "{said}"
@@ -354,7 +364,9 @@ fn texts_whose_words_are_unknown_or_missing_are_told() {
     let unspaced = (0..20).fold("text,label\n".to_owned(), |text, at| text + &row(at));
     let empty = table().replace("good w0", "").replace("bad w1,", "?!,");
     let files = Files::of(&[("a.csv", unspaced.as_bytes()), ("b.csv", empty.as_bytes())]);
-    let warnings = |yaml: &str| files.prepare(yaml, Some(true)).unwrap().facts.warnings();
+    let warnings = |yaml: &str| {
+        files.prepare(yaml, Some(true)).unwrap().facts.warnings(Metric::Accuracy.info(), "")
+    };
     let said = warnings("{ table: { path: @a.csv } }");
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(
@@ -518,7 +530,7 @@ fn targets_that_cannot_be_learned_and_splits_without_a_class_are_told() {
     let told = |task, file: &str| {
         let yaml = format!("{{ table: {{ path: @{file}.csv }}, split: {{ by: order }} }}");
         let facts = files.prepare_for(task, &yaml, Some(true)).unwrap().facts;
-        facts.warnings().remove(0)
+        facts.warnings(Metric::Accuracy.info(), "").remove(0)
     };
     assert!(told(Task::Regression, "alike").starts_with("all targets of the training split are 3"));
     assert!(told(Task::Regression, "large").contains("outputs start near 0"));

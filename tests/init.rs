@@ -1,5 +1,7 @@
 use crate::study::arrays;
 use crate::util::Scene;
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
 use std::fs;
 
 #[test]
@@ -193,4 +195,43 @@ fn a_text_that_is_null_is_refused_with_its_line_as_check_does() {
         "{}",
         ended.stderr
     );
+}
+
+/// Sixty sequences with these labels of so many columns.
+fn labelled(scene: &Scene, name: &str, columns: u64, label: impl Fn(u64, u64) -> f32) {
+    let mut npz = NpzWriter::new(fs::File::create(scene.path(name)).unwrap());
+    let values = (0..60 * 4 * 2).map(|at: u64| (at * 37 % 101) as f32 / 101.0);
+    let labels = (0..60 * columns).map(|at| label(at / columns, at % columns));
+    let arrays: [(&str, &[u64], Vec<f32>); 2] =
+        [("X_train", &[60, 4, 2], values.collect()), ("y_train", &[60, columns], labels.collect())];
+    for (name, shape, values) in arrays {
+        let array = npz.array(name, Default::default()).unwrap().default_dtype();
+        let mut array = array.shape(shape).begin_nd().unwrap();
+        array.extend(values).unwrap();
+        array.finish().unwrap();
+    }
+}
+
+#[test]
+fn two_columns_of_labels_get_a_softmax_and_far_numbers_a_scale_that_check_accepts() {
+    let scene = Scene::new();
+    labelled(&scene, "two.npz", 2, |row, column| f32::from(u8::from(row * 7 % 5 % 2 == column)));
+    let yaml = scene.run(&["init", "two.npz"]).expect(0).stdout;
+    assert!(yaml.contains("  dense: { units: 2, activation: softmax }   # one a column"), "{yaml}");
+    scene.write("two.yaml", &yaml);
+    scene.run(&["check", "two.yaml"]).expect(0);
+    let ended = scene.run(&["check", "two.yaml", "--set", "study.score=f1"]).expect(2);
+    let said = "give the labels as 0 and 1 in one column and use `dense: { units: 1, activation: sigmoid }`";
+    assert!(ended.stderr.replace("\n", " ").contains(said), "{}", ended.stderr);
+
+    labelled(&scene, "far.npz", 1, |row, _| 300.0 + (row * row % 89) as f32 * 7.5);
+    let yaml = scene.run(&["init", "far.npz"]).expect(0).stdout;
+    assert!(yaml.contains("\n  scale: standard\n"), "{yaml}");
+    scene.write("far.yaml", &yaml);
+    let ended = scene.run(&["check", "far.yaml"]).expect(0);
+    assert!(!ended.stderr.contains("warning: the targets"), "{}", ended.stderr);
+    let ended = scene.run(&["check", "far.yaml", "--set", "data.scale=none"]).expect(0);
+    let stderr = ended.stderr.replace("\n", " ");
+    assert!(stderr.contains("warning: the targets of the training split"), "{stderr}");
+    assert!(stderr.contains("start near 0, and adam moves them slowly; add"), "{stderr}");
 }

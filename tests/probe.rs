@@ -84,7 +84,7 @@ fn noise_sharpness_and_lines_are_measured_recorded_and_reported_and_change_no_tr
         assert_eq!(point["validation"][1], accuracy, "{point}");
     }
     assert!(!scene.path("measured/small/seed-1/line.json").exists());
-    let tables = ["noise_scale", "sharpness", "sharpness_and_accuracy", "lines"];
+    let tables = ["noise_scale", "sharpness", "sharpness_and_score", "lines"];
     let rows = tables
         .map(|name| scene.read(&format!("measured/report/tables/{name}.csv")).lines().count());
     assert_eq!(rows, [1 + 3 * (8 + 7), 1 + 6, 1 + 4, 1 + 3 * 13]);
@@ -138,7 +138,7 @@ fn measurements_that_were_interrupted_go_on_to_the_same_bits() {
         }
     }
     let report = |study: &str, name: &str| scene.read(&format!("{study}/report/tables/{name}.csv"));
-    for table in ["sharpness", "lines", "noise_scale", "sharpness_and_accuracy"] {
+    for table in ["sharpness", "lines", "noise_scale", "sharpness_and_score"] {
         assert_eq!(report("disturbed", table), report("undisturbed", table), "{table}");
     }
 }

@@ -125,6 +125,8 @@ pub struct Results {
     /// The validation score of a model that always gives the same answer, if it is known: the more frequent
     /// class, or the mean of the training targets.
     pub baseline: Option<f64>,
+    /// What that score says of models that do no better.
+    pub constant: Bar,
     /// The validation score of the forecast that a series keeps its last value; `None` for other data.
     pub last_value: Option<f64>,
     /// In the order of the file.
@@ -141,6 +143,17 @@ pub struct Results {
     pub sharpness: Vec<SharpnessRun>,
     /// Losses and metrics on the line between two solutions.
     pub lines: Vec<Line>,
+}
+
+/// What the score of a model that always gives the same answer says of models that do no better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bar {
+    /// They are not shown to have learned anything.
+    ToBeat,
+    /// Nothing is known of what they learned: they aim at something that the score does not count.
+    AimedElsewhere,
+    /// Nothing: that model scores well.
+    Nothing,
 }
 
 /// How an arm came by its learning rate.
@@ -348,6 +361,7 @@ pub(crate) mod tests {
             shared: SharedSteps::default(),
             missing: Vec::new(),
             baseline: None,
+            constant: Bar::ToBeat,
             last_value: None,
             arms,
             declared_target: None,

@@ -83,7 +83,7 @@ fn text(document: &Document<'_>) -> Result<String> {
     let mut table = tables::table(&["metric", split.as_str().unwrap_or_default()]);
     table.add_row(["examples".to_owned(), examples]);
     for (name, value) in metrics.as_object().into_iter().flatten() {
-        let value = value.as_f64().map_or("-".to_owned(), |number| format!("{number:.4}"));
+        let value = value.as_f64().map_or("-".to_owned(), format::metric);
         table.add_row([name.clone(), value]);
     }
     Ok(table.to_string())

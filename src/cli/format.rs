@@ -1,16 +1,18 @@
 //! Results as people read them.
 
 pub(super) use crate::format::{
-    bytes, cell, command, count, counted, duration, in_line, list, loss, number, points, rate,
+    bytes, cell, command, count, counted, duration, in_line, list, metric, number, points, rate,
 };
 
+use crate::format::measured;
 use crate::stats::Summary;
 
 /// `0.8613 ± 0.0042`, without the spread for one run, `-` for none.
-pub(super) fn summary(summary: Option<Summary>, digits: usize) -> String {
+pub(super) fn summary(summary: Option<Summary>, decimals: i32) -> String {
+    let written = |value| measured(value, decimals);
     match summary {
-        Some(Summary { mean, sd: Some(sd), .. }) => format!("{mean:.digits$} ± {sd:.digits$}"),
-        Some(Summary { mean, sd: None, .. }) => format!("{mean:.digits$}"),
+        Some(Summary { mean, sd: Some(sd), .. }) => format!("{} ± {}", written(mean), written(sd)),
+        Some(Summary { mean, sd: None, .. }) => written(mean),
         None => "-".into(),
     }
 }

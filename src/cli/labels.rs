@@ -25,7 +25,7 @@ pub(super) fn of_found(found: &Found) -> String {
             let counts = classes.iter().map(|(class, rows)| (class.as_str(), *rows));
             format!("{} classes ({})", count(classes.len() as u64), each(counts))
         }
-        Found::Numbers { distinct, mean, least, most } => format!(
+        Found::Numbers { distinct, mean, least, most, .. } => format!(
             "numbers ({} different ones {})",
             count(*distinct as u64),
             numbers(*mean, *least, *most)

@@ -1,4 +1,4 @@
-//! `batchscope predict RUN_DIR --input FILE`: the class of new examples, with its probability.
+//! `batchscope predict RUN_DIR --input FILE`: the class of new examples with its probability, or their number.
 
 use super::diagnostics::{self, Output};
 use super::format;
@@ -27,7 +27,8 @@ pub(super) struct PredictArgs {
     run: PathBuf,
     /// New examples: a file of the study's kind, without labels; or `-`, one text a line
     ///
-    /// For text a table with the study's text column, for arrays a file with `[N, T, F]`.
+    /// For text a table with the study's text column, for arrays a file with `[N, T, F]`, for a series a table with
+    /// its columns but the target: each row that ends a window is an example.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// Where the predictions go; `-` is standard output
@@ -45,7 +46,8 @@ pub(super) struct PredictArgs {
 
 const COLUMNS: &str = "Columns of the answer, one row an example, in the order of the input:
   index        its place in the input, from 0: as many rows as examples, so that columns can be joined
-  row          its line in a table or in the standard input, its row (from 0) in an array
+  row          its line in a table or in the standard input, its row (from 0) in an array; of a series
+               the line of the last row that is read for it
   probability  that it belongs to class 1; of several classes, that of the predicted one; none of numbers
   prediction   the class as the study's labels call it; class 1 for a probability above 0.5; or the number
   p_CLASS      of several classes: that it belongs to this one
@@ -81,6 +83,7 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
             let differences = inputs.account().and_then(Account::differences);
             differences.iter().for_each(|said| output.note(&format!("read {said}")));
             diagnostics::print_warnings(encoder.other_steps(&inputs).as_slice());
+            diagnostics::print_warnings(inputs.too_short().map(str::to_owned).as_slice());
             (run.predict(&encoder, &inputs)?, inputs.kept().to_vec())
         }
         true if !args.keep.is_empty() => {

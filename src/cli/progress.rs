@@ -1,7 +1,7 @@
 //! Progress: bars on a terminal, plain lines otherwise; both on standard error.
 
 use super::diagnostics::{Output, note, print_warnings};
-use super::format::{count, counted, duration, in_line, loss};
+use super::format::{count, counted, duration, in_line, metric as written};
 use super::growth;
 use crate::spec::Metrics;
 use crate::study::{Job, Looked, Observer, Pending, Plan, Run, RunEnd, TimingLine};
@@ -263,7 +263,7 @@ impl Observer for Progress {
             "{}/{}  loss {}{}  {}/s",
             progress.epoch + 1,
             self.work.training_length(run).epochs(),
-            loss(progress.loss),
+            written(progress.loss),
             progress.accuracy.map_or(String::new(), |share| format!("  accuracy {share:.4}")),
             count(progress.examples_per_second as u64),
         ));
@@ -283,7 +283,7 @@ impl Observer for Progress {
         }
         let metric = run.arm.score();
         let score = |of: &str, metrics: &Metrics| match metrics.get(metric) {
-            Some(value) => format!("  {of}{} {value:.4}", metric.name()),
+            Some(value) => format!("  {of}{} {}", metric.name(), written(value)),
             None => String::new(),
         };
         self.output.note(&format!(
@@ -291,9 +291,9 @@ impl Observer for Progress {
             run.id(),
             metrics.epoch + 1,
             self.work.training_length(run).epochs(),
-            loss(metrics.train.loss),
+            written(metrics.train.loss),
             score("", &metrics.train),
-            loss(metrics.validation.loss),
+            written(metrics.validation.loss),
             score("val_", &metrics.validation),
             count(timing.examples_per_second as u64),
             self.work.message(now),

@@ -23,7 +23,7 @@ pub(super) struct ReportArgs {
 }
 
 const JSON: &str = "\
-With --json: reports, a list of study, path, score (metric, sign_is_changed), answer (headline, \
+With --json: reports, a list of study, path, score (metric, unit, better, range, sign_is_changed, values), answer (headline, \
 certainty, label, reason, caveat, next), caution_texts, gap, besides and rows (sentences), verdict \
 (outcome, recommended, settled, objective, rivals, more, cautions), group (of the arms compared), \
 comparison (margin, best, seeds, looks, level, arms), target (target, arms, trade_off, no_trade_off, \

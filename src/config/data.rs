@@ -3,7 +3,7 @@
 use super::series::SeriesSection;
 use super::table::{TableSection, some_text, some_text_schema};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_yaml::with::singleton_map;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,9 +28,30 @@ pub struct DataSection {
     #[serde(default)]
     pub split: SplitSection,
     /// How features of arrays, and numbers that are predicted, are brought to a common range; they stay as
-    /// they are when it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// they are with `none`, or when it is left out.
+    #[serde(default, deserialize_with = "scale", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ScaleWord>")]
     pub scale: Option<ScaleRule>,
+}
+
+/// What may be written as `data.scale`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ScaleWord {
+    /// As they are.
+    None,
+    /// To the mean 0 and the standard deviation 1.
+    Standard,
+    /// To values from 0 to 1.
+    Minmax,
+}
+
+fn scale<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ScaleRule>, D::Error> {
+    Ok(Option::<ScaleWord>::deserialize(from)?.and_then(|word| match word {
+        ScaleWord::None => None,
+        ScaleWord::Standard => Some(ScaleRule::Standard),
+        ScaleWord::Minmax => Some(ScaleRule::Minmax),
+    }))
 }
 
 /// `data.scale`, fitted on the training split. Predictions and scores are in the unit of the targets.
@@ -267,4 +288,18 @@ pub enum SplitBy {
     /// In the order of the file: the first train, then validation, the last test. `test: 0` and
     /// `validation: 0.2` are Keras's `validation_split=0.2`.
     Order,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_left_as_they_are_by_word_or_by_silence() {
+        let read = |yaml: &str| serde_yaml::from_str::<DataSection>(yaml).map(|data| data.scale);
+        assert_eq!(read("{ scale: none }").unwrap(), None);
+        assert_eq!(read("{}").unwrap(), None);
+        assert_eq!(read("{ scale: minmax }").unwrap(), Some(ScaleRule::Minmax));
+        assert!(read("{ scale: robust }").unwrap_err().to_string().contains("`none`, `standard`"));
+    }
 }

@@ -3,7 +3,8 @@
 //! Where Keras's word has arguments, the hint shows where they go: nothing that was asked for is dropped.
 
 /// Hints for keys of Keras, by the key without capitals and underscores.
-const KEYS: [(&str, &str); 38] = [
+const KEYS: [(&str, &str); 39] = [
+    ("amsgrad", "there is no equivalent: leave it out, which is Keras's default"),
     (
         "batchsize",
         "it belongs in `study: { grid: { batch_size: [32] } }`, or in `arms: [{ batch_size: 32 }]`",
@@ -74,8 +75,42 @@ const KEYS: [(&str, &str); 38] = [
     ("y", "here it is called `y_train`"),
 ];
 
+const NO_OPTIMIZER: &str = "there is no equivalent; the nearest is `adam: { lr: 1.0e-3 }`, and others are `adamw` \
+                            and `sgd`, with `momentum` or without";
+const NO_LOSS: &str = "there is no equivalent; losses of numbers are `mse`, `mae` and `huber`";
+const NO_RELATIVE: &str = "there is no equivalent; the nearest is `mae`, and of the logarithms of the targets it is \
+                           about relative errors too";
+const NO_LOGARITHM: &str =
+    "there is no equivalent; `mse` of targets that are saved as `log1p(y)` is the same";
+const NO_PR_CURVE: &str = "there is no area under the curve of precision and recall; the nearest are `auc`, of the \
+                           ROC curve, and `f1`";
+const TOP_K: &str =
+    "write `top_3_accuracy` or `top_5_accuracy`, Keras's default; there are no others";
+
 /// Hints for values of Keras, by the value without capitals and underscores.
-const VALUES: [(&str, &str); 22] = [
+const VALUES: [(&str, &str); 45] = [
+    ("adadelta", NO_OPTIMIZER),
+    ("adafactor", NO_OPTIMIZER),
+    ("adagrad", NO_OPTIMIZER),
+    ("adamax", NO_OPTIMIZER),
+    ("amsgrad", NO_OPTIMIZER),
+    ("cosinesimilarity", NO_LOSS),
+    ("ftrl", NO_OPTIMIZER),
+    ("hinge", "there is no equivalent; the nearest is `binary_crossentropy`"),
+    ("kldivergence", "there is no equivalent; the nearest is `categorical_crossentropy`"),
+    ("lion", NO_OPTIMIZER),
+    ("logcosh", "there is no equivalent; the nearest is `huber`"),
+    ("mape", NO_RELATIVE),
+    ("meanabsolutepercentageerror", NO_RELATIVE),
+    ("meansquaredlogarithmicerror", NO_LOGARITHM),
+    ("msle", NO_LOGARITHM),
+    ("nadam", NO_OPTIMIZER),
+    ("poisson", "there is no equivalent; the nearest is `mse` of the logarithms of the targets"),
+    ("rmsprop", NO_OPTIMIZER),
+    ("squaredhinge", "there is no equivalent; the nearest is `binary_crossentropy`"),
+    ("topkaccuracy", TOP_K),
+    ("auprc", NO_PR_CURVE),
+    ("averageprecision", NO_PR_CURVE),
     ("binaryaccuracy", "write `accuracy`"),
     ("binarycrossentropy", "write `binary_crossentropy`; as a metric `log_loss`"),
     ("brierscore", "write `brier`"),
@@ -92,18 +127,19 @@ const VALUES: [(&str, &str); 22] = [
     ("learningratescheduler", "write `exponential: { gamma: 0.9 }` for `lr * 0.9**epoch`"),
     ("meanabsoluteerror", "write `mae`"),
     ("meansquarederror", "write `mse`"),
+    ("prauc", NO_PR_CURVE),
     ("r2score", "write `r2`"),
     ("reducelronplateau", "write `plateau: { rule: keras, factor: 0.1, patience: 10 }`"),
     ("rocauc", "write `auc`"),
     ("rootmeansquarederror", "write `rmse`"),
     ("sparsecategoricalaccuracy", "write `accuracy`"),
     ("sparsecategoricalcrossentropy", "write `categorical_crossentropy`; as a metric `log_loss`"),
-    ("sparsetopkcategoricalaccuracy", "write `top_3_accuracy`"),
+    ("sparsetopkcategoricalaccuracy", TOP_K),
     (
         "spatialdropout1d",
         "set `dropout` in the layer that follows: `lstm: { units: 64, dropout: 0.2 }`",
     ),
-    ("topkcategoricalaccuracy", "write `top_3_accuracy`"),
+    ("topkcategoricalaccuracy", TOP_K),
 ];
 
 /// A name without arguments, underscores and capitals: `f1score` for `F1Score(average="macro")`.
@@ -135,6 +171,15 @@ pub(super) fn value_hint(value: &str, known: &[&str]) -> Option<String> {
     if let Some(score) = value.strip_prefix("val_").filter(|score| known.contains(score)) {
         return Some(format!("write `{score}`: it is always of the validation split"));
     }
+    let arguments = value.split_once('(').map_or("", |(_, arguments)| arguments);
+    if plain(value) == "auc" && arguments.to_lowercase().contains("pr") {
+        return Some(NO_PR_CURVE.to_owned());
+    }
+    // `top_7_accuracy`, of whatever number.
+    let k = value.strip_prefix("top_").and_then(|rest| rest.strip_suffix("_accuracy"));
+    if k.is_some_and(|k| !k.is_empty() && k.bytes().all(|b| b.is_ascii_digit())) {
+        return Some(TOP_K.to_owned());
+    }
     find(&VALUES, value).map(str::to_owned)
 }
 
@@ -158,6 +203,20 @@ mod tests {
         assert!(key_hint("GlobalClipnorm", &[]).is_some_and(|hint| hint.contains("clip: { norm")));
         assert_eq!(key_hint("lr", &["rates", "seeds"]).unwrap(), "here it is called `rates`");
         assert_eq!([key_hint("min_delta", &["lr"]), key_hint("x", &["lr"])], [None, None]);
+    }
+
+    #[test]
+    fn what_has_no_equivalent_is_said_to_have_none() {
+        for word in ["nadam", "RMSprop", "Adagrad(0.01)", "msle", "mape", "log_cosh"] {
+            let hint = value_hint(word, &[]).unwrap();
+            assert!(hint.starts_with("there is no equivalent; "), "{word}: {hint}");
+        }
+        assert!(value_hint("AUC(curve='PR')", &[]).unwrap().starts_with("there is no area"));
+        assert_eq!(value_hint("AUC", &[]), None, "it is known here");
+        assert!(key_hint("amsgrad", &["lr"]).unwrap().starts_with("there is no equivalent"));
+        for word in ["top_10_accuracy", "SparseTopKCategoricalAccuracy(k=5)"] {
+            assert!(value_hint(word, &[]).unwrap().contains("`top_5_accuracy`, Keras's default"));
+        }
     }
 
     #[test]

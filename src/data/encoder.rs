@@ -5,7 +5,7 @@ use super::arrays::{self, Block};
 use super::dataset::{Dataset, TokenRows};
 use super::facts::Facts;
 use super::keep;
-use super::series;
+use super::series::{self, NewWindows};
 use super::source::SourceFile;
 use super::table::{self, Texts};
 use super::text::{HuggingFace, Vocabulary, overgrown, sequence, unpadded, words};
@@ -42,6 +42,7 @@ pub struct Inputs {
     /// For each column to keep, the cell of each example.
     kept: Vec<Vec<String>>,
     account: Option<Account>,
+    too_short: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,12 +55,18 @@ impl Inputs {
     /// Texts that stand in no file.
     pub fn texts(texts: Vec<String>) -> Self {
         let rows = (0..texts.len() as u64).collect();
-        Self { values: Values::Texts(texts), rows, kept: Vec::new(), account: None }
+        let values = Values::Texts(texts);
+        Self { values, rows, kept: Vec::new(), account: None, too_short: None }
     }
 
     /// What became of the lines of a table; `None` for arrays and for texts that stand in no file.
     pub fn account(&self) -> Option<&Account> {
         self.account.as_ref()
+    }
+
+    /// Which series are too short for a window, so that nothing is predicted of them.
+    pub fn too_short(&self) -> Option<&str> {
+        self.too_short.as_deref()
     }
 
     /// The cells of the columns that were to be kept, one list a column.
@@ -158,7 +165,8 @@ impl Encoder {
     ///
     /// Columns to `keep` are read beside the texts of a table.
     pub fn read(&self, path: &Path, keep: &[String]) -> Result<Inputs> {
-        if !keep.is_empty() && matches!(self.rules, Rules::Ids(_) | Rules::Features(_)) {
+        let is_array = matches!(self.rules, Rules::Ids(_) | Rules::Features(_));
+        if !keep.is_empty() && is_array && self.section.series.is_none() {
             return Err(UserError::new(
                 "`--keep` names columns of a table, and this study reads arrays",
                 "leave it out; `index` is the place of each row in the array",
@@ -173,22 +181,23 @@ impl Encoder {
                 let Texts { texts, rows, kept, account } =
                     table::read_texts(&columns, &file, keep)?;
                 let (values, account) = (Values::Texts(texts), Some(account));
-                return Ok(Inputs { values, rows, kept, account });
+                return Ok(Inputs { values, rows, kept, account, too_short: None });
             }
             Rules::Ids(vocabulary) => {
                 arrays::read_inputs(&arrays, file, true, Some(*vocabulary as u32))?
             }
             Rules::Features(_) if self.section.series.is_some() => {
                 let series = self.section.series.as_ref().context("there is a series")?;
-                let (block, rows) = series::read_inputs(series, &file)?;
+                let NewWindows { block, lines, kept, too_short } =
+                    series::read_inputs(series, &file, keep)?;
                 let values = Values::Arrays(arrays::Sequences::Features(block));
-                return Ok(Inputs { values, rows, kept: Vec::new(), account: None });
+                return Ok(Inputs { values, rows: lines, kept, account: None, too_short });
             }
             Rules::Features(_) => arrays::read_inputs(&arrays, file, false, None)?,
         };
         let rows = (0..sequences.len() as u64).collect();
         let (values, kept) = (Values::Arrays(sequences), Vec::new());
-        Ok(Inputs { values, rows, kept, account: None })
+        Ok(Inputs { values, rows, kept, account: None, too_short: None })
     }
 
     /// Where new arrays have another number of time steps than those of the study: a model reads any

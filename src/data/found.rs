@@ -11,6 +11,8 @@ pub enum Found {
         distinct: usize,
         /// Their mean.
         mean: f64,
+        /// Their standard deviation.
+        sd: f64,
         /// The smallest.
         least: f32,
         /// The largest.
@@ -28,7 +30,36 @@ impl Found {
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f32::total_cmp);
         sorted.dedup();
-        Self::Numbers { distinct: sorted.len(), mean, least, most }
+        let squares = values.iter().map(|value| (f64::from(*value) - mean).powi(2));
+        let sd = (squares.sum::<f64>() / values.len().max(1) as f64).sqrt();
+        Self::Numbers { distinct: sorted.len(), mean, sd, least, most }
+    }
+
+    /// Whether they are numbers that a model learns badly as they are, so that they should be scaled.
+    pub fn are_far(&self) -> bool {
+        matches!(self, Self::Numbers { mean, sd, .. } if *sd > 0.0 && Far::of(*mean, *sd).is_some())
+    }
+}
+
+/// How targets lie that a model learns badly as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Far {
+    /// Far from its first outputs.
+    Large,
+    /// Too near to each other.
+    Small,
+}
+
+impl Far {
+    /// Of targets with this mean and standard deviation; `None` for those that suit a model.
+    pub(super) fn of(mean: f64, sd: f64) -> Option<Self> {
+        const LARGE: f64 = 20.0;
+        const SMALL: f64 = 0.05;
+        match mean.abs().max(sd) > LARGE {
+            true => Some(Self::Large),
+            false if sd < SMALL => Some(Self::Small),
+            false => None,
+        }
     }
 }
 

@@ -300,7 +300,11 @@ fn not_a_number(place: &str, column: &str, value: &str, is_float: bool) -> UserE
             "all is computed with 32 bits, whose numbers end at 3.4e38: scale the targets"
                 .to_owned()
         }
-        (true, _) => "a target is missing there: fill it in, or remove the row".to_owned(),
+        (true, _) if value.parse().is_ok_and(f64::is_nan) => {
+            "a target is missing there: fill it in, or remove the row".to_owned()
+        }
+        (true, _) => "no target can be infinite: write the number that is meant, or remove the row"
+            .to_owned(),
         (false, _) if has_thousands(value) => {
             "write it without a mark between thousands, or with a decimal point".to_owned()
         }
@@ -461,7 +465,7 @@ mod tests {
         assert_eq!(message, "line 3: `good` is no number that can be predicted");
         assert!(hint.contains("`dense: { activation: softmax }`"), "{hint}");
         assert!(refusal("NaN").1.starts_with("a target is missing"));
-        assert!(refusal("-inf").1.starts_with("a target is missing"));
+        assert!(refusal("-inf").1.starts_with("no target can be infinite"));
         assert!(refusal("1e39").1.contains("3.4e38"));
         assert!(refusal("1,5").1.contains("decimal point"));
     }

@@ -84,6 +84,8 @@ pub struct Labelled {
     pub overlap: Overlap,
     /// Features of very different scale.
     pub scale: Option<Scale>,
+    /// Whether labels are one column a class.
+    pub has_columns: bool,
 }
 
 /// Looks into a data file; its name tells the format.
@@ -203,8 +205,8 @@ pub fn labelled(path: &Path, x: &ArrayShape, y: &str) -> Result<Labelled> {
         arrays::Sequences::Ids(_) => None,
     };
     let overlap = overlap::neighbours(&sequences);
-    let arrays::LabelsLook { found, positive, sorted } = labels;
-    Ok(Labelled { found, positive, sorted, overlap, scale })
+    let arrays::LabelsLook { found, positive, sorted, has_columns } = labels;
+    Ok(Labelled { found, positive, sorted, overlap, scale, has_columns })
 }
 
 #[cfg(test)]

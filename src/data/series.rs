@@ -64,19 +64,27 @@ struct Measured {
     written: Vec<Written>,
     /// Where their points stand, column by column.
     points: Vec<Points>,
+    /// For each column to keep, the cell of each row.
+    kept: Vec<Vec<String>>,
 }
 
 impl Measured {
     /// Reads the columns; new inputs have no targets.
-    fn read(section: &SeriesSection, file: &SourceFile, with_targets: bool) -> Result<Self> {
+    fn read(
+        section: &SeriesSection,
+        file: &SourceFile,
+        with_targets: bool,
+        keep: &[String],
+    ) -> Result<Self> {
         let target = with_targets.then_some(&section.target);
         let others = [target, section.time.as_ref(), section.group.as_ref()];
-        let named = section.inputs.iter().chain(others.into_iter().flatten());
+        let named = section.inputs.iter().chain(others.into_iter().flatten()).chain(keep);
         let columns: Vec<&str> = named.map(String::as_str).collect();
         let table = section.table();
         let format = table::known(table.format.or_else(|| TableFormat::of(&file.path)), file)?;
         let (mut inputs, mut lines) = (Vec::new(), Vec::new());
         let (mut targets, mut times, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let mut kept = vec![Vec::new(); keep.len()];
         let mut written: Vec<Written> = section.inputs.iter().map(|_| Written::new()).collect();
         let mut points: Vec<Points> = section.inputs.iter().map(|_| Points::default()).collect();
         let account = table::each_row(&table, file, format, &columns, &mut |line, cells| {
@@ -101,12 +109,15 @@ impl Measured {
             if section.group.is_some() {
                 groups.push(next()?);
             }
+            for (kept, (cell, _)) in kept.iter_mut().zip(cells) {
+                kept.push(cell.unwrap_or_default().to_owned());
+            }
             lines.push(line);
             Ok(())
         })?;
         let place = |row: usize| table::place(&file.name(), format, lines[row]);
         let times = moment::parse(&times, &place)?;
-        Ok(Self { inputs, targets, times, groups, account, format, lines, written, points })
+        Ok(Self { inputs, targets, times, groups, account, format, lines, written, points, kept })
     }
 
     /// Refuses inputs that 32 bits hardly tell apart. Those of a few new rows may lie close together.
@@ -177,6 +188,26 @@ impl Measured {
         (holes.count > 0).then_some(holes)
     }
 
+    /// The series that have too few rows for a window.
+    fn without_window(&self, series: &[Vec<usize>], window: usize) -> Option<String> {
+        const SHOWN: usize = 5;
+        let short: Vec<&Vec<usize>> = series.iter().filter(|rows| rows.len() < window).collect();
+        let names = short.iter().filter_map(|rows| self.groups.get(rows[0]));
+        let names: Vec<String> = names.take(SHOWN).map(|name| format!("`{name}`")).collect();
+        let more = match short.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!short.is_empty()).then(|| {
+            format!(
+                "{} of {} series have fewer rows than the {window} of a window, and get no prediction: {}{more}",
+                short.len(),
+                series.len(),
+                names.join(", ")
+            )
+        })
+    }
+
     /// When a row was measured: its time, or its place in the series.
     fn time(&self, row: usize, place: usize) -> Moment {
         self.times.get(row).copied().unwrap_or(place as Moment)
@@ -234,7 +265,7 @@ pub(super) struct Cut {
 
 /// The examples of a series.
 pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Result<Cut> {
-    let measured = Measured::read(section, file, true)?;
+    let measured = Measured::read(section, file, true, &[])?;
     measured.computable(section, file)?;
     let series = measured.series(section, file)?;
     let (window, horizon) = (section.window as usize, section.horizon as usize);
@@ -282,28 +313,49 @@ pub(super) fn read(section: &SeriesSection, file: &SourceFile, task: Task) -> Re
     Ok(Cut { block, examples, classes, account, format, windows, alike_groups, doubtful })
 }
 
+/// The windows of new rows.
+#[derive(Debug)]
+pub(super) struct NewWindows {
+    pub(super) block: Block,
+    /// The line of the last row of each.
+    pub(super) lines: Vec<u64>,
+    /// For each column to keep, its cell in that row.
+    pub(super) kept: Vec<Vec<String>>,
+    /// Which series have no window.
+    pub(super) too_short: Option<String>,
+}
+
 /// One window a row that has enough rows before it, the last of each series among them: what a model is
-/// to predict has no target. Gives the windows, and the line of the last row of each.
-pub(super) fn read_inputs(section: &SeriesSection, file: &SourceFile) -> Result<(Block, Vec<u64>)> {
-    let measured = Measured::read(section, file, false)?;
+/// to predict has no target. They are in the order of these rows in the file.
+pub(super) fn read_inputs(
+    section: &SeriesSection,
+    file: &SourceFile,
+    keep: &[String],
+) -> Result<NewWindows> {
+    let measured = Measured::read(section, file, false, keep)?;
     let series = measured.series(section, file)?;
     let (window, width) = (section.window as usize, section.inputs.len());
+    let mut windows: Vec<&[usize]> = series.iter().flat_map(|rows| rows.windows(window)).collect();
+    if windows.is_empty() {
+        let new = SeriesSection { horizon: 0, ..section.clone() };
+        return Err(too_short(&new, file, &series).into());
+    }
+    windows.sort_by_key(|rows| rows[window - 1]);
     let mut block = Block { values: Vec::new(), steps: window, features: width };
-    let mut lines = Vec::new();
-    for rows in &series {
-        for rows in rows.windows(window) {
-            for row in rows {
-                block.values.extend(measured.inputs_of(*row, width));
-            }
-            lines.extend(rows.last().map(|row| measured.lines[*row]));
-        }
+    for row in windows.iter().copied().flatten() {
+        block.values.extend(measured.inputs_of(*row, width));
     }
-    match lines.is_empty() {
-        true => {
-            Err(too_short(&SeriesSection { horizon: 0, ..section.clone() }, file, &series).into())
-        }
-        false => Ok((block, lines)),
-    }
+    let last = || windows.iter().map(|rows| rows[window - 1]);
+    Ok(NewWindows {
+        lines: last().map(|row| measured.lines[row]).collect(),
+        kept: measured
+            .kept
+            .iter()
+            .map(|cells| last().map(|row| cells[row].clone()).collect())
+            .collect(),
+        too_short: measured.without_window(&series, window),
+        block,
+    })
 }
 
 fn too_short(section: &SeriesSection, file: &SourceFile, series: &[Vec<usize>]) -> UserError {
@@ -397,7 +449,7 @@ mod tests {
             assert!(said.starts_with(&expected) && said.ends_with("32 bits leave 1"), "{said}");
         }
         let file = SourceFile::of("new.csv", csv(&large, &small).as_bytes());
-        assert!(read_inputs(&section(""), &file).is_ok());
+        assert!(read_inputs(&section(""), &file, &[]).is_ok());
     }
 
     #[test]
@@ -418,12 +470,28 @@ mod tests {
     }
 
     #[test]
+    fn new_series_keep_columns_and_those_without_a_window_are_told() {
+        let csv = b"day,x,shop,id\n1,1,a,p\n1,9,b,q\n2,2,a,r\n1,5,c,s\n1,7,d,t\n2,8,d,u\n";
+        let file = SourceFile::of("new.csv", csv);
+        let kept = ["id", "x"].map(String::from);
+        let found = read_inputs(&section(", group: shop"), &file, &kept).unwrap();
+        assert_eq!(found.lines, [4, 7]);
+        assert_eq!(found.kept, [["r", "u"], ["2", "8"]]);
+        let said = found.too_short.unwrap();
+        assert_eq!(
+            said,
+            "2 of 4 series have fewer rows than the 2 of a window, and get no prediction: `b`, `c`"
+        );
+    }
+
+    #[test]
     fn new_inputs_have_a_window_for_each_row_that_has_enough_before_it() {
         let file = SourceFile::of("new.csv", b"day,x\n3,3\n1,1\n2,2\n");
-        let (block, lines) = read_inputs(&section(""), &file).unwrap();
-        assert_eq!((&block.values[..], &lines[..]), (&[1.0, 2.0, 2.0, 3.0][..], &[4, 2][..]));
+        let NewWindows { block, lines, .. } = read_inputs(&section(""), &file, &[]).unwrap();
+        // In the order of the file, whose first row is the latest.
+        assert_eq!((&block.values[..], &lines[..]), (&[2.0, 3.0, 1.0, 2.0][..], &[2, 4][..]));
         let short = SourceFile::of("new.csv", b"day,x\n3,3\n");
-        let said = read_inputs(&section(""), &short).unwrap_err().to_string();
+        let said = read_inputs(&section(""), &short, &[]).unwrap_err().to_string();
         assert!(said.contains("a window of 2 takes 2"), "{said}");
     }
 }

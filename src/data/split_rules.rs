@@ -55,6 +55,17 @@ fn brings_splits(section: &DataSection) -> bool {
         || section.arrays.as_ref().is_some_and(|arrays| arrays.x_val.is_some())
 }
 
+/// Why a series has few windows in a split, with what to do.
+fn strided(section: &DataSection, cure: &str) -> String {
+    match section.series.as_ref().map_or(1, |series| series.stride) {
+        0 | 1 => format!("windows that reach over a cut are in no split: {cure}"),
+        stride => format!(
+            "windows begin every {stride} rows, and those that reach over a cut are in no split: lower \
+             `data.series.stride`; or {cure}"
+        ),
+    }
+}
+
 /// Every split that is asked for has examples, and training has all labels.
 pub(super) fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), UserError> {
     let train = &facts.train;
@@ -63,14 +74,12 @@ pub(super) fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), U
             "the training split is empty",
             match section.split.gap {
                 0 if section.series.is_some() => {
-                    "windows that reach over a cut are in no split: lower `data.series.window`, or use more \
-                     rows"
+                    strided(section, "lower `data.series.window`, or use more rows")
                 }
-                0 => {
-                    "lower `data.split.validation` and `data.split.test`, or use more data; identical \
-                     examples stay together"
-                }
-                _ => "lower `data.split.gap`, or use more data",
+                0 => "lower `data.split.validation` and `data.split.test`, or use more data; identical \
+                      examples stay together"
+                    .to_owned(),
+                _ => "lower `data.split.gap`, or use more data".to_owned(),
             },
         ));
     }
@@ -79,9 +88,9 @@ pub(super) fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), U
     }
     let empty = |name: &str| {
         let hint = match section.split.gap {
-            0 if section.series.is_some() => format!(
-                "windows that reach over a cut are in no split: raise `data.split.{name}`, lower \
-                 `data.series.window`, or use more rows"
+            0 if section.series.is_some() => strided(
+                section,
+                &format!("raise `data.split.{name}`, lower `data.series.window`, or use more rows"),
             ),
             0 => format!(
                 "raise `data.split.{name}`, or use more data; identical examples stay together"
@@ -97,5 +106,27 @@ pub(super) fn check_splits(facts: &Facts, section: &DataSection) -> Result<(), U
         (0, _) => Err(empty("validation")),
         (_, 0) if section.split.test > 0.0 && !brings_splits(section) => Err(empty("test")),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_split_without_windows_names_the_stride_where_that_leaves_few() {
+        let hint = |more: &str| {
+            let series =
+                format!("series: {{ path: s.csv, inputs: [x], target: y, window: 2{more} }}");
+            let section: DataSection = serde_yaml::from_str(&series).unwrap();
+            check_splits(&Facts::default(), &section).unwrap_err().hint.unwrap()
+        };
+        let said = hint(", stride: 400");
+        assert!(said.starts_with("windows begin every 400 rows"), "{said}");
+        assert!(
+            said.contains("lower `data.series.stride`; or lower `data.series.window`"),
+            "{said}"
+        );
+        assert!(!hint("").contains("stride"));
     }
 }

@@ -52,7 +52,7 @@ use crate::error::UserError;
 use crate::files;
 use crate::format::counted;
 use crate::rng::{Purpose, stream};
-use crate::spec::Metric;
+use crate::spec::{Metric, MetricInfo, Unit};
 use crate::study::{StudyStatus, rows_left_out, session_values};
 use anyhow::{Context, Result, bail};
 use block::{Table, csv};
@@ -94,8 +94,39 @@ pub struct Report {
 pub struct Score {
     /// The metric.
     pub metric: Metric,
+    /// What its values are in.
+    pub unit: &'static str,
+    /// Whether it is better `higher` or `lower`, as it was measured.
+    pub better: &'static str,
+    /// The least and the largest value that it can have, as it was measured; `None` where there is no end.
+    pub range: [Option<f64>; 2],
     /// Whether it should fall, so that its sign is changed.
     pub sign_is_changed: bool,
+    /// What that means for the numbers here.
+    pub values: &'static str,
+}
+
+impl Score {
+    fn of(info: &MetricInfo) -> Self {
+        Self {
+            metric: info.metric,
+            unit: match info.unit {
+                Unit::Percent => "share of 1",
+                Unit::Plain => "none",
+                Unit::Target => "that of the targets",
+                Unit::TargetSquared => "that of the targets, squared",
+            },
+            better: if info.falls() { "lower" } else { "higher" },
+            range: info.range.map(|end| Some(end).filter(|end| end.is_finite())),
+            sign_is_changed: info.falls(),
+            values: match info.falls() {
+                true => {
+                    "with the other sign: -1.4 stands for 1.4, so that more is better; not in sentences"
+                }
+                false => "as they were measured",
+            },
+        }
+    }
 }
 
 impl Report {
@@ -166,7 +197,7 @@ fn told(study: &str, results: &Results, source: &Source, path: PathBuf) -> Repor
     let cautions = findings.verdict.cautions.iter();
     Report {
         study: study.to_owned(),
-        score: Score { metric: results.score.metric, sign_is_changed: results.score.falls() },
+        score: Score::of(results.score),
         answer: answer::answer(results, &findings, source),
         cautions: cautions.map(|of| words::caution(of, results)).collect(),
         gap: words::gap_lines(&findings, results.margin),
@@ -246,6 +277,8 @@ fn write_tables(
             written.push(name);
         }
     }
+    // As `sharpness_and_score.csv` was called.
+    remove_old(&folder.join("sharpness_and_accuracy.csv"))?;
     Ok(written)
 }
 

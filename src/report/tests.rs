@@ -193,7 +193,14 @@ fn for_other_programs_more_is_better_and_an_arm_that_is_worse_lies_below_0() {
         serde_json::to_value(report).unwrap()
     };
     let json = of(&study(Metric::Rmse));
-    assert_eq!(json["score"], serde_json::json!({ "metric": "rmse", "sign_is_changed": true }));
+    assert_eq!(json["score"]["metric"], "rmse");
+    assert_eq!(json["score"]["sign_is_changed"], true);
+    assert_eq!(
+        [&json["score"]["better"], &json["score"]["unit"]],
+        ["lower", "that of the targets"]
+    );
+    assert_eq!(json["score"]["range"], serde_json::json!([0.0, null]));
+    assert!(json["score"]["values"].as_str().unwrap().starts_with("with the other sign"));
     for (pointer, expected) in [
         // Errors of 1.4 and 1.7, where 0.05 does not matter.
         ("/comparison/arms/0/validation/mean", -1.4),

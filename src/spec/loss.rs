@@ -146,7 +146,8 @@ pub struct LabelSmoothing {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Huber {
-    /// The error up to which the loss is squared, in the unit of the target.
+    /// The error up to which the loss is squared, in the unit of the target; with `data.scale`, of scaled targets:
+    /// 1 is then a standard deviation, or with `minmax` the whole range.
     pub delta: f64,
 }
 

@@ -11,7 +11,7 @@
 //! log_loss            mean of -ln p of the true class, in nats
 //! brier               mean (p - label)^2; of several classes the sum over them
 //! calibration_error   sum over 15 equal bins of p of  n_bin / n * |mean p - mean label|
-//! top_3_accuracy      share of rows whose class is among the three with the highest outputs
+//! top_3_accuracy      share of rows whose class is among the three with the highest outputs; so is top_5_accuracy
 //! mse, rmse, mae      mean e^2, its root, mean |e|, of the errors e
 //! r2                  1 - sum e^2 / sum (y - mean y)^2
 //! ```
@@ -24,7 +24,7 @@
 use super::auc::{auc, auc_row_values, calibration_error};
 use super::confusion::{Confusion, is_among, predicted_class};
 use super::errors::Errors;
-use super::loss::{Task, brier, log_loss};
+use super::loss::{Loss, Task, brier, log_loss};
 use super::measured::Measured;
 use super::rows::Rows;
 use schemars::JsonSchema;
@@ -71,6 +71,9 @@ pub enum Metric {
     Mse,
     /// The share of the targets' variance that is explained.
     R2,
+    /// The share of examples whose class is among the five that are the most probable.
+    #[serde(rename = "top_5_accuracy")]
+    Top5Accuracy,
 }
 
 /// Which way a metric is better.
@@ -102,6 +105,48 @@ pub enum DefaultMargin {
     Absolute(f64),
     /// This share of the score of the baseline, which always gives the mean of the training targets.
     OfBaseline(f64),
+}
+
+/// What the model that gives every row the same answer tells of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constant {
+    /// One that scores no better is not shown to have learned anything.
+    Bar,
+    /// The same, where the models are trained for what it counts: neither with weights of classes, nor with a
+    /// loss whose best answer is not the mean.
+    BarOfItsAim,
+    /// The same where that answer is no; where it is yes, a model that learned may score less.
+    BarIfNo,
+    /// Nothing: it scores well, as a recall of 1 where it says yes to all.
+    Nothing,
+}
+
+/// How far a single row can move a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OneRow {
+    /// By 1 / rows.
+    OfAll,
+    /// By up to 1 / rows with label 1.
+    OfPositives,
+    /// By up to 1 / rows of the rarer of two classes.
+    OfEither,
+    /// By up to 1 / rows of the rarest class, and of K classes a K-th of that.
+    OfClasses,
+    /// Of K classes by up to a (K - 1)-th of that.
+    OfOthers,
+    /// By as much as it is wrong, which only the model tells.
+    Unknown,
+}
+
+/// By how much one row can move a metric on some split.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowMoves {
+    /// The class of that row; `None` where it can be any.
+    pub class: Option<usize>,
+    /// How many rows of it there are.
+    pub rows: usize,
+    /// By at most so much.
+    pub by: f64,
 }
 
 /// How a metric is computed.
@@ -136,6 +181,13 @@ pub struct MetricInfo {
     pub range: [f64; 2],
     /// Whether it is a share of rows, so that it has steps of one row.
     pub counts_rows: bool,
+    /// What a model that gives every row the same answer tells of others.
+    pub constant: Constant,
+    /// Whether that model has about 0 on any data, so that no share of it is a size.
+    pub constant_is_0: bool,
+    pub(super) one_row: OneRow,
+    /// Of a share of rows whose class is among the most probable: among how many. 1 else.
+    pub most_probable: usize,
     /// The difference that does not matter unless the file says another.
     pub margin: DefaultMargin,
     /// The tasks that it judges.
@@ -172,6 +224,10 @@ const fn share(metric: Metric, name: &'static str, title: &'static str) -> Metri
         better: Better::Higher,
         range: SHARE,
         counts_rows: true,
+        constant: Constant::BarOfItsAim,
+        constant_is_0: false,
+        one_row: OneRow::OfAll,
+        most_probable: 1,
         margin: DefaultMargin::Absolute(0.005),
         tasks: CLASSES,
         compute: Compute::MeanOfRows(|z, y| f64::from(u8::from(predicted_class(z) == y as usize))),
@@ -180,7 +236,20 @@ const fn share(metric: Metric, name: &'static str, title: &'static str) -> Metri
 
 /// A number between 0 and 1 from counts, more being better.
 const fn index(metric: Metric, name: &'static str, title: &'static str) -> MetricInfo {
-    MetricInfo { unit: Unit::Plain, counts_rows: false, ..share(metric, name, title) }
+    let one_row = OneRow::Unknown;
+    MetricInfo { unit: Unit::Plain, counts_rows: false, one_row, ..share(metric, name, title) }
+}
+
+/// A share of rows whose class is among the most probable.
+const fn among(
+    metric: Metric,
+    most_probable: usize,
+    name: &'static str,
+    title: &'static str,
+    of: fn(&[f32], f32) -> f64,
+) -> MetricInfo {
+    let compute = Compute::MeanOfRows(of);
+    MetricInfo { most_probable, tasks: SEVERAL, compute, ..share(metric, name, title) }
 }
 
 /// A mean error, less being better.
@@ -198,20 +267,32 @@ const fn error(metric: Metric, name: &'static str, title: &'static str) -> Metri
 /// In the order of [`Metric`], which is the order of records.
 static METRICS: [MetricInfo; Metric::COUNT] = [
     share(Metric::Accuracy, "accuracy", "accuracy"),
-    MetricInfo { tasks: TWO, compute: Compute::Ranks, ..index(Metric::Auc, "auc", "AUC") },
+    MetricInfo {
+        constant: Constant::Bar,
+        one_row: OneRow::OfEither,
+        tasks: TWO,
+        compute: Compute::Ranks,
+        ..index(Metric::Auc, "auc", "AUC")
+    },
     MetricInfo {
         counts_rows: false,
+        constant: Constant::Bar,
+        one_row: OneRow::OfPositives,
         tasks: TWO,
         compute: Compute::Counts(|c| Some(c.precision(1))),
         ..share(Metric::Precision, "precision", "precision")
     },
     MetricInfo {
         counts_rows: false,
+        constant: Constant::Nothing,
+        one_row: OneRow::OfPositives,
         tasks: TWO,
         compute: Compute::Counts(|c| Some(c.recall(1))),
         ..share(Metric::Recall, "recall", "recall")
     },
     MetricInfo {
+        constant: Constant::BarIfNo,
+        one_row: OneRow::OfPositives,
         tasks: TWO,
         compute: Compute::Counts(|c| Some(c.f1(1))),
         ..index(Metric::F1, "f1", "F1")
@@ -225,18 +306,25 @@ static METRICS: [MetricInfo; Metric::COUNT] = [
     },
     MetricInfo {
         better: Better::Lower,
+        constant: Constant::Nothing,
+        constant_is_0: true,
         tasks: TWO,
         compute: Compute::Bins,
         ..index(Metric::CalibrationError, "calibration_error", "calibration error")
     },
     MetricInfo {
         counts_rows: false,
+        constant: Constant::Bar,
+        one_row: OneRow::OfClasses,
         compute: Compute::Counts(Confusion::balanced_accuracy),
         ..share(Metric::BalancedAccuracy, "balanced_accuracy", "balanced accuracy")
     },
     MetricInfo {
         range: [-1.0, 1.0],
         margin: DefaultMargin::Absolute(0.01),
+        constant: Constant::Bar,
+        constant_is_0: true,
+        one_row: OneRow::OfOthers,
         compute: Compute::Counts(Confusion::mcc),
         ..index(Metric::Mcc, "mcc", "MCC")
     },
@@ -248,20 +336,22 @@ static METRICS: [MetricInfo; Metric::COUNT] = [
         ..index(Metric::LogLoss, "log_loss", "log loss")
     },
     MetricInfo {
+        constant: Constant::Bar,
+        one_row: OneRow::OfClasses,
         tasks: SEVERAL,
         compute: Compute::Counts(Confusion::macro_f1),
         ..index(Metric::MacroF1, "macro_f1", "macro F1")
     },
-    MetricInfo {
-        tasks: SEVERAL,
-        compute: Compute::MeanOfRows(|z, y| f64::from(u8::from(is_among(3, z, y as usize)))),
-        ..share(Metric::Top3Accuracy, "top_3_accuracy", "top-3 accuracy")
-    },
+    among(Metric::Top3Accuracy, 3, "top_3_accuracy", "top-3 accuracy", |z, y| {
+        f64::from(u8::from(is_among(3, z, y as usize)))
+    }),
     MetricInfo {
         compute: Compute::Errors(|e| Some(e.mse().sqrt())),
         ..error(Metric::Rmse, "rmse", "RMSE")
     },
     MetricInfo {
+        // No loss of numbers has a best answer that would be worse in it than the mean.
+        constant: Constant::Bar,
         compute: Compute::MeanOfRows(|z, y| (f64::from(z[0]) - f64::from(y)).abs()),
         ..error(Metric::Mae, "mae", "MAE")
     },
@@ -275,14 +365,18 @@ static METRICS: [MetricInfo; Metric::COUNT] = [
         range: [f64::NEG_INFINITY, 1.0],
         margin: DefaultMargin::Absolute(0.01),
         tasks: NUMBERS,
+        constant_is_0: true,
         compute: Compute::Errors(Errors::r2),
         ..index(Metric::R2, "r2", "R²")
     },
+    among(Metric::Top5Accuracy, 5, "top_5_accuracy", "top-5 accuracy", |z, y| {
+        f64::from(u8::from(is_among(5, z, y as usize)))
+    }),
 ];
 
 impl Metric {
     /// How many there are.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// All of them, in the order of records.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -321,7 +415,8 @@ impl Metric {
         Self::all().filter(move |metric| match task {
             // Those of the first version, whose records keep their bytes.
             Task::Binary => binary.contains(metric),
-            _ => metric.judges(task),
+            // It came later: where it was not asked for, records are as they were.
+            _ => *metric != Self::Top5Accuracy && metric.judges(task),
         })
     }
 
@@ -345,6 +440,60 @@ impl MetricInfo {
     /// Whether it is defined for a task.
     pub fn judges(&self, task: Task) -> bool {
         self.tasks.contains(&task)
+    }
+
+    /// Whether a model that scores no better than one with the same answer for all rows, which has this score,
+    /// is not shown to have learned anything, when it was trained with this loss, and with weights of classes or
+    /// without.
+    pub fn constant_is_bar(&self, baseline: f64, loss: &Loss, is_weighted: bool) -> bool {
+        // The best constant answer to a mean absolute error is the median.
+        let aims_at_mean = !matches!(loss, Loss::Mae | Loss::Huber(_));
+        match self.constant {
+            Constant::Bar => true,
+            Constant::BarOfItsAim => !is_weighted && aims_at_mean,
+            Constant::BarIfNo => baseline <= 0.0,
+            Constant::Nothing => false,
+        }
+    }
+
+    /// By how much a single row can move it on a split with so many rows of each class; `None` where only the
+    /// model tells, and where there is no such row.
+    pub fn row_moves(&self, rows_of_classes: &[usize]) -> Option<RowMoves> {
+        let all: usize = rows_of_classes.iter().sum();
+        let classes = rows_of_classes.len();
+        let rarest = || (0..classes).min_by_key(|class| rows_of_classes[*class]);
+        let (class, parts) = match self.one_row {
+            OneRow::OfAll => (None, 1),
+            OneRow::OfPositives => (Some(1), 1),
+            OneRow::OfEither => (rarest(), 1),
+            OneRow::OfClasses => (rarest(), classes),
+            OneRow::OfOthers => (rarest(), classes.saturating_sub(1)),
+            OneRow::Unknown => return None,
+        };
+        let rows = class.map_or(Some(all), |class| rows_of_classes.get(class).copied())?;
+        let by = 1.0 / (parts * rows) as f64;
+        (rows > 0).then_some(RowMoves { class, rows, by })
+    }
+
+    /// Whether each row counts as much as any other one, so that a rare class hardly counts.
+    pub fn counts_rows_alike(&self) -> bool {
+        matches!(self.one_row, OneRow::OfAll | OneRow::Unknown)
+    }
+
+    /// Whether rows of these classes tell answers apart: it is always 0, or not defined, where there is none with
+    /// label 1 and it counts them, or where all rows are of one class and it compares classes.
+    pub fn is_told_by(&self, rows_of_classes: &[usize]) -> bool {
+        let kinds = rows_of_classes.iter().filter(|rows| **rows > 0).count();
+        match self.one_row {
+            OneRow::OfPositives => rows_of_classes.get(1).is_some_and(|rows| *rows > 0),
+            OneRow::OfEither | OneRow::OfOthers => kinds > 1,
+            OneRow::OfAll | OneRow::OfClasses | OneRow::Unknown => true,
+        }
+    }
+
+    /// Whether it is 1 of any answer, with so many classes.
+    pub fn is_always_right(&self, classes: usize) -> bool {
+        self.most_probable > 1 && classes <= self.most_probable
     }
 
     /// Whether it has [`Self::row_values`] at all.
@@ -424,6 +573,49 @@ mod tests {
     fn values_are_turned_so_that_more_is_better() {
         assert!((Metric::Rmse.info().turned(2.0) + 2.0).abs() < 1e-12);
         assert!((Metric::Accuracy.info().turned(0.5) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_model_with_one_answer_is_a_bar_where_it_cannot_score_well_and_models_aim_at_the_score() {
+        let is_bar = |metric: Metric, baseline: f64, is_weighted: bool| {
+            metric.info().constant_is_bar(baseline, &Loss::BinaryCrossentropy, is_weighted)
+        };
+        // It is calibrated, and finds all positives by saying yes to all.
+        assert!(
+            !is_bar(Metric::CalibrationError, 0.01, false) && !is_bar(Metric::Recall, 1.0, false)
+        );
+        for metric in [Metric::Accuracy, Metric::LogLoss, Metric::Brier] {
+            assert_eq!([false, true].map(|weighted| is_bar(metric, 0.7, weighted)), [true, false]);
+        }
+        for metric in [Metric::Auc, Metric::BalancedAccuracy, Metric::Mcc] {
+            assert!(is_bar(metric, 0.5, true), "weights do not raise it");
+        }
+        assert!(is_bar(Metric::F1, 0.0, true) && !is_bar(Metric::F1, 0.82, false));
+        let of_loss = |metric: Metric| metric.info().constant_is_bar(2.0, &Loss::Mae, false);
+        assert_eq!([Metric::Rmse, Metric::Mae].map(of_loss), [false, true]);
+    }
+
+    #[test]
+    fn one_row_moves_a_metric_by_a_share_of_the_rows_that_it_counts() {
+        let moves = |metric: Metric, rows: &[usize]| {
+            metric.info().row_moves(rows).map(|found| (found.class, found.rows, found.by))
+        };
+        assert_eq!(moves(Metric::Accuracy, &[80, 45]), Some((None, 125, 0.008)));
+        assert_eq!(moves(Metric::F1, &[80, 20]), Some((Some(1), 20, 0.05)));
+        assert_eq!(moves(Metric::Auc, &[10, 20]), Some((Some(0), 10, 0.1)));
+        assert_eq!(moves(Metric::BalancedAccuracy, &[80, 20]), Some((Some(1), 20, 0.025)));
+        assert_eq!(moves(Metric::Mcc, &[80, 50, 20]), Some((Some(2), 20, 0.025)));
+        assert_eq!(moves(Metric::Recall, &[80, 0]), None);
+        assert_eq!(moves(Metric::Brier, &[80, 20]), None);
+    }
+
+    #[test]
+    fn among_three_of_three_classes_is_always_the_true_one() {
+        let always = |metric: Metric| [2, 3, 4, 5, 6].map(|k| metric.info().is_always_right(k));
+        assert_eq!(always(Metric::Top3Accuracy), [true, true, false, false, false]);
+        assert_eq!(always(Metric::Top5Accuracy), [true, true, true, true, false]);
+        assert_eq!(always(Metric::Accuracy), [false; 5]);
+        assert!(!Metric::recorded(Task::Multiclass).any(|metric| metric == Metric::Top5Accuracy));
     }
 
     /// Rows of a task, whose answers are right more often than not.

@@ -262,9 +262,9 @@ impl Session {
             let share = positives as f64 / rows.max(1) as f64;
             Some(share.max(1.0 - share))
         };
-        // Of two labels the more frequent one of validation counts, as old versions wrote it down.
-        let counted = majority().filter(|_| score == Metric::Accuracy);
-        counted.or_else(|| self.baselines.get(score.name()).copied())
+        let known = self.baselines.get(score.name()).copied();
+        // Old versions wrote down the labels of validation alone: of two, the more frequent one counts.
+        known.or_else(|| majority().filter(|_| score == Metric::Accuracy))
     }
 
     /// The validation score of the forecast that a series keeps its last value; `None` for other data.
@@ -356,6 +356,9 @@ mod tests {
         };
         let majority = [Some(10), Some(30), None].map(|count| of(count).baseline(Metric::Accuracy));
         assert_eq!(majority, [Some(0.75), Some(0.75), None]);
+        // The label that is more frequent in training need not be so in validation.
+        let known = Session { baselines: [("accuracy".to_owned(), 0.4)].into(), ..of(Some(10)) };
+        assert_eq!(known.baseline(Metric::Accuracy), Some(0.4));
         assert_eq!(
             [Metric::F1, Metric::Auc].map(|metric| of(None).baseline(metric)),
             [Some(0.5), None]

@@ -3,10 +3,11 @@
 
 use crate::config::{DataSection, SplitBy};
 use crate::data::{Facts, InTraining, Overlap, Range, Scale};
+use crate::spec::MetricInfo;
 
 /// Warnings of what was found in the rows.
-pub(super) fn warnings(facts: &Facts, section: &DataSection) -> Vec<String> {
-    let overlap = facts.overlap.iter().filter_map(|found| shared(found, facts, section));
+pub(super) fn warnings(facts: &Facts, section: &DataSection, score: &MetricInfo) -> Vec<String> {
+    let overlap = facts.overlap.iter().filter_map(|found| shared(found, facts, section, score));
     overlap
         .chain(facts.scale.iter().map(scale))
         .chain(smaller_is_positive(facts, section))
@@ -31,7 +32,12 @@ fn matters(count: usize, rows: usize) -> bool {
     count > 0 && 100 * count >= rows
 }
 
-fn shared(found: &Overlap, facts: &Facts, section: &DataSection) -> Option<String> {
+fn shared(
+    found: &Overlap,
+    facts: &Facts,
+    section: &DataSection,
+    score: &MetricInfo,
+) -> Option<String> {
     let splits = [
         ("test", &found.test, facts.test.examples),
         ("validation", &found.validation, facts.validation.examples),
@@ -50,9 +56,11 @@ fn shared(found: &Overlap, facts: &Facts, section: &DataSection) -> Option<Strin
     };
     (!clauses.is_empty()).then(|| {
         format!(
-            "{}: the models see in training what they are judged on, so accuracy will be higher than on \
-             new data; {advice}",
-            clauses.join(", and ")
+            "{}: the models see in training what they are judged on, so {} on new data will be {} than here; \
+             {advice}",
+            clauses.join(", and "),
+            score.title,
+            if score.falls() { "higher" } else { "lower" }
         )
     })
 }
@@ -162,6 +170,7 @@ fn scale(found: &Scale) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Metric;
 
     fn section(yaml: &str) -> DataSection {
         serde_yaml::from_str(yaml).unwrap()
@@ -179,13 +188,29 @@ mod tests {
     fn a_smaller_number_that_counts_as_1_is_told_unless_the_file_says_so() {
         let told = |classes: [&str; 2], more: &str| {
             let facts = Facts { classes: classes.map(String::from).to_vec(), ..Facts::default() };
-            warnings(&facts, &section(&format!("{{ table: {{ path: a.csv{more} }} }}")))
+            let section = section(&format!("{{ table: {{ path: a.csv{more} }} }}"));
+            warnings(&facts, &section, Metric::Accuracy.info())
         };
         let said = told(["+1", "-1"], "").concat();
         assert!(said.starts_with("the label `-1` counts as 1 and `+1` as 0"), "{said}");
         assert!(said.ends_with("add `positive: \"+1\"` to `data.table`"), "{said}");
         assert!(told(["10", "2"], ", positive: \"2\"").is_empty());
         assert!(told(["0", "1"], "").is_empty() && told(["no", "yes"], "").is_empty());
+    }
+
+    #[test]
+    fn rows_that_are_seen_in_training_make_the_score_look_better_whichever_way_that_is() {
+        let facts = Facts { overlap: Some(overlap(Some(1))), ..Facts::default() };
+        let told = |metric: Metric| {
+            warnings(&facts, &section("{ arrays: { path: a.npz } }"), metric.info()).concat()
+        };
+        let accuracy = told(Metric::Accuracy);
+        assert!(
+            accuracy.contains("so accuracy on new data will be lower than here;"),
+            "{accuracy}"
+        );
+        let rmse = told(Metric::Rmse);
+        assert!(rmse.contains("so RMSE on new data will be higher than here;"), "{rmse}");
     }
 
     #[test]

@@ -153,6 +153,7 @@ pub(super) fn plan(study: &Study, data: Prepared, machine: &MachineInfo) -> Resu
     };
     let runs = Run::all(&study);
     labels::refuse_undefined_score(&study, &data.facts)?;
+    labels::refuse_no_margin(&study, &data.facts)?;
     for arm in &study.arms {
         labels::refuse_other_classes(&study, arm, &data.facts)?;
     }

@@ -2,13 +2,16 @@
 //! what is legal but surprising.
 
 use super::examples;
+use super::labels::is_told;
 use super::plan::Plan;
-use crate::config::{Arm, DataSection, Exponential, Monitor, Per, Schedule, Study};
+use crate::config::{
+    Arm, DataSection, Exponential, Monitor, Per, Schedule, Study, TrainSection, Watched,
+};
 use crate::data::Facts;
 use crate::error::UserError;
-use crate::format::rate;
+use crate::format::{counted, number, points, rate};
 use crate::kernels::{self, EngineKind};
-use crate::spec::Metric;
+use crate::spec::{Optimizer, Unit};
 use crate::train::{TrainingLength, warmup_steps};
 
 /// Refuses schedules that would still go on when the run has ended.
@@ -77,42 +80,100 @@ fn warnings(plan: &Plan) -> Vec<String> {
         uneven(sizes, asked)
     });
     let repaired = plan.data.repaired.iter().cloned();
-    let of_rows = examples::warnings(facts, &plan.study.experiment.data);
+    let score = plan.study.score().info();
+    let of_rows = examples::warnings(facts, &plan.study.experiment.data, score);
     let arms = of_rows.into_iter().chain(arms);
     let stopping = plan.study.arms.iter().find_map(restores_by_another);
-    let few = few_of_a_class(&plan.study, facts);
-    let of_data = facts.warnings().into_iter().chain(uneven).chain(few);
+    let few = row_beyond_margin(&plan.study, facts);
+    let untold = untold_on_test(&plan.study, facts);
+    let of_data = facts.warnings(score, &pace(&plan.study));
+    let of_data = of_data.into_iter().chain(uneven).chain(few).chain(untold);
     repaired.chain(arms).chain(cuda).chain(of_data).chain(stopping).collect()
 }
 
-/// Whether a class has so few validation rows that one of them moves the score by more than the margin.
-fn few_of_a_class(study: &Study, facts: &Facts) -> Option<String> {
-    let score = study.score();
-    let validation = &facts.validation;
-    let counts = match validation.positives {
-        Some(positives) => vec![validation.examples - positives, positives],
-        None => validation.counts.clone(),
+/// How fast outputs move, as the end of a sentence.
+fn pace(study: &Study) -> String {
+    let Some(first) = study.arms.first().map(|arm| &arm.train.optimizer) else {
+        return String::new();
     };
-    // One more row of a class that is found is 1/n of its recall, and of as many classes one.
-    let (class, parts) = match score {
-        Metric::F1 | Metric::Precision | Metric::Recall => (1, 1),
-        Metric::MacroF1 | Metric::BalancedAccuracy => {
-            let least = counts.iter().enumerate().min_by_key(|(_, count)| **count)?;
-            (least.0, counts.len())
+    let is_same = |arm: &Arm| {
+        let other = &arm.train.optimizer;
+        (other.name(), other.lr().to_bits()) == (first.name(), first.lr().to_bits())
+    };
+    // The rates of arms that are tuned are not known yet.
+    let rate = match study.tuned.is_empty() && study.arms.iter().all(is_same) {
+        true => format!(" with a learning rate of {}", rate(first.lr())),
+        false => String::new(),
+    };
+    match first {
+        Optimizer::Sgd(_) => {
+            "errors of that size make large gradients, so that runs may diverge".into()
         }
-        _ => return None,
+        _ => format!("{}{rate} moves them slowly", first.name()),
+    }
+}
+
+/// Whether one validation row can move the score by more than the margin.
+fn row_beyond_margin(study: &Study, facts: &Facts) -> Option<String> {
+    let score = study.score().info();
+    let found = score.row_moves(&facts.validation.rows_of_classes())?;
+    let margin = study.margin(facts.baseline.get(&score.metric).copied())?;
+    let label = found.class.and_then(|class| facts.classes.get(class));
+    let label = label.map_or(String::new(), |name| format!(" with label `{name}`"));
+    let (by, margin_said) = match score.unit {
+        Unit::Percent => (points(found.by) + " percentage points", points(margin)),
+        _ => (number(found.by), number(margin)),
     };
-    let (rows, name) = (*counts.get(class)?, facts.classes.get(class)?);
-    let margin = study.margin(facts.baseline.get(&score).copied())?;
-    let moved = 1.0 / (parts * rows.max(1)) as f64;
-    (moved > margin).then(|| {
+    // One that is as large as the margin is not beyond it for the digits of a division.
+    (found.by > margin * (1.0 + 1e-9)).then(|| {
         format!(
-            "validation has {rows} examples with label `{name}`: one of them moves the {} by about {moved:.3}, \
-             more than the margin of {margin}. Keep more rows for validation (`data.split`), or set a wider \
-             `study.margin`",
+            "validation has {}{label}: one of them can move the {} by up to {by}, more than the margin of \
+             {margin_said}. Keep more rows for validation (`data.split`), or set a wider `study.margin`",
+            counted(found.rows, "example"),
+            score.title
+        )
+    })
+}
+
+/// Whether the score is not known on the test split, which has rows.
+fn untold_on_test(study: &Study, facts: &Facts) -> Option<String> {
+    let score = study.score();
+    let alike = if facts.are_numbers() { "targets" } else { "labels" };
+    (facts.test.examples > 0 && !is_told(score, facts, &facts.test)).then(|| {
+        format!(
+            "{} is not defined on the test split, whose {alike} are all the same: there will be no column for it",
             score.info().title
         )
     })
+}
+
+/// What is watched and never changes on these rows.
+fn watched_in_vain(train: &TrainSection, facts: &Facts) -> Vec<String> {
+    let monitors = [
+        train.early_stopping.as_ref().map(|stopping| stopping.monitor),
+        train.stop_at.map(|stop| stop.monitor),
+        match &train.schedule {
+            Schedule::Plateau(settings) => Some(settings.monitor),
+            _ => None,
+        },
+    ];
+    let mut found = Vec::new();
+    for monitor in monitors.into_iter().flatten() {
+        let Some(metric) = monitor.metric else { continue };
+        let (split, name) = match monitor.split {
+            Watched::Train => (&facts.train, "training"),
+            Watched::Validation => (&facts.validation, "validation"),
+        };
+        let alike = if facts.are_numbers() { "targets" } else { "labels" };
+        let why = match metric.info().is_always_right(facts.classes.len()) && !facts.are_numbers() {
+            true => "is always 1 of so few classes".to_owned(),
+            false if is_told(metric, facts, split) => continue,
+            false => format!("is not defined, since all {alike} of the {name} split are alike"),
+        };
+        found.push(format!("`{}` {why}: nothing that waits for it will happen", monitor.name()));
+    }
+    found.dedup();
+    found
 }
 
 /// The shares for validation and test, where the source brings no split of its own.
@@ -182,22 +243,7 @@ fn arm_warnings<'p>(plan: &'p Plan, arm: &'p Arm) -> Vec<(&'p str, String)> {
             if facts.are_numbers() { "targets that are nearly alike" } else { "one label alone" }
         ));
     }
-    let watches_auc = |monitor: Monitor| monitor == Monitor::val(Metric::Auc);
-    let monitors = [
-        train.early_stopping.as_ref().map(|stopping| stopping.monitor),
-        train.stop_at.map(|stop| stop.monitor),
-        match &train.schedule {
-            Schedule::Plateau(settings) => Some(settings.monitor),
-            _ => None,
-        },
-    ];
-    if monitors.into_iter().flatten().any(watches_auc) && !facts.validation.has_all_classes() {
-        found.push(
-            "`val_auc` is not defined, since all labels of the validation split are alike: \
-             nothing that waits for it will happen"
-                .to_owned(),
-        );
-    }
+    found.extend(watched_in_vain(train, facts));
     if train.micro_batch.is_some_and(|rows| rows as usize >= arm.batch_size) {
         found.push("its `micro_batch` holds the whole batch and changes nothing".to_owned());
     }
@@ -223,7 +269,7 @@ fn restores_by_another(arm: &Arm) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::Source;
-    use crate::data::SplitFacts;
+    use crate::data::{SplitFacts, TargetFacts};
 
     #[test]
     fn weights_of_the_epoch_that_is_best_by_another_metric_are_told() {
@@ -255,16 +301,63 @@ mod tests {
                 SplitFacts { examples: 2000, positives: Some(positives), ..SplitFacts::default() };
             let classes = vec!["no".into(), "yes".into()];
             let facts = Facts { validation, classes, ..Facts::default() };
-            few_of_a_class(&Study::from_source(&source, "f").unwrap(), &facts)
+            row_beyond_margin(&Study::from_source(&source, "f").unwrap(), &facts)
         };
         let warning = said("f1", 13).unwrap();
         assert!(
-            warning
-                .contains("13 examples with label `yes`: one of them moves the F1 by about 0.077"),
+            warning.contains(
+                "13 examples with label `yes`: one of them can move the F1 by up to 0.07692, more"
+            ),
             "{warning}"
         );
-        assert!(said("balanced_accuracy", 1990).unwrap().contains("10 examples with label `no`"));
-        assert_eq!([said("f1", 1000), said("accuracy", 13)], [None, None]);
+        let warning = said("balanced_accuracy", 1990).unwrap();
+        assert!(
+            warning.contains("10 examples with label `no`")
+                && warning.contains("by up to 5 percentage points, more than the margin of 0.5."),
+            "{warning}"
+        );
+        assert!(said("auc", 1990).unwrap().contains("10 examples with label `no`"));
+        assert!(said("mcc", 13).unwrap().contains("13 examples with label `yes`"));
+        assert_eq!([said("f1", 1000), said("accuracy", 13), said("recall", 0)], [None, None, None]);
+        // As much as the margin is not more.
+        assert_eq!([said("f1", 200), said("brier", 3)], [None, None]);
+    }
+
+    #[test]
+    fn what_is_watched_or_tested_on_rows_that_do_not_define_it_is_told() {
+        let facts = |[validation, test]: [f32; 2]| {
+            let targets = |most: f32| TargetFacts { mean: 1.0, sd: 1.0, least: 0.0, most };
+            let split = |most| SplitFacts {
+                examples: 9,
+                targets: Some(targets(most)),
+                ..SplitFacts::default()
+            };
+            let (train, validation, test) = (split(1.0), split(validation), split(test));
+            Facts { train, validation, test, ..Facts::default() }
+        };
+        let study = |train: &str| {
+            let text = format!(
+                "study: {{ score: r2, arms: [{{ batch_size: 8 }}] }}\ndata: {{ arrays: {{ path: a.npz }} }}\n\
+                 model: {{ dense: {{ units: 1, activation: linear }} }}\ntrain: {{ {train} }}\n"
+            );
+            Study::from_source(&Source { name: "f".into(), text, overrides: vec![] }, "f").unwrap()
+        };
+        let stopping = study("early_stopping: { monitor: val_r2 }");
+        let said = |facts: &Facts| watched_in_vain(&stopping.arms[0].train, facts);
+        assert_eq!(said(&facts([1.0, 1.0])), Vec::<String>::new());
+        assert_eq!(
+            said(&facts([0.0, 1.0])),
+            [
+                "`val_r2` is not defined, since all targets of the validation split are alike: nothing that waits \
+              for it will happen"
+            ]
+        );
+        let told = untold_on_test(&stopping, &facts([1.0, 0.0])).unwrap();
+        assert!(
+            told.starts_with("R² is not defined on the test split, whose targets are all"),
+            "{told}"
+        );
+        assert_eq!(untold_on_test(&stopping, &facts([0.0, 1.0])), None);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::decide;
 use crate::analysis::{
-    ArmFinding, ArmResults, CONFIDENCE, ClassesMissing, Comparison, Confounder, Looks, Results,
-    Split, Weight,
+    ArmFinding, ArmResults, Bar, CONFIDENCE, ClassesMissing, Comparison, Confounder, Looks,
+    Results, Split, Weight,
 };
 use crate::stats::{Interval, wilson_interval};
 use serde::Serialize;
@@ -51,6 +51,9 @@ pub enum Caution {
     Strays(Strays),
     /// Always giving the same answer is not shown to do worse.
     NoBetterThanGuessing(Guessing),
+    /// Nor here, where models aim at something that the score does not count: it does not tell whether they
+    /// learned.
+    AimedElsewhere(Guessing),
     /// What else than the batch size differs between the arms.
     Confounded(Vec<Confounder>),
     /// The weights of runs are those of the epoch that is best by another metric than the score.
@@ -297,7 +300,14 @@ fn no_better_than_guessing(results: &Results, recommended: Option<&ArmFinding>) 
     let of_rows = 1.96 * validation_row_error(results, arm).unwrap_or(0.0);
     let lowest = mean - of_seeds.hypot(of_rows);
     let is_last_value = last_value.is_some();
-    (lowest <= score).then_some(Caution::NoBetterThanGuessing(Guessing { score, is_last_value }))
+    let guessing = Guessing { score, is_last_value };
+    match results.constant {
+        _ if lowest > score => None,
+        _ if is_last_value => Some(Caution::NoBetterThanGuessing(guessing)),
+        Bar::ToBeat => Some(Caution::NoBetterThanGuessing(guessing)),
+        Bar::AimedElsewhere => Some(Caution::AimedElsewhere(guessing)),
+        Bar::Nothing => None,
+    }
 }
 
 /// The sampling error of an arm's validation score by its rows: as that of the test rows, or for a share of

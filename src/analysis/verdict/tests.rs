@@ -1,6 +1,6 @@
 use super::super::tests::{arm, point, results};
 use super::*;
-use crate::analysis::{ArmResults, Point, Target, analyse};
+use crate::analysis::{ArmResults, Bar, Point, Target, analyse};
 use crate::spec::StudyObjective;
 use crate::stats::tests::{generator, near};
 
@@ -181,6 +181,22 @@ fn what_is_no_better_than_guessing_and_what_the_test_split_contradicts_is_told()
         let found = Guessing { score: last_value, is_last_value: true };
         assert_eq!(of(&study).cautions[0] == Caution::NoBetterThanGuessing(found), told);
     }
+}
+
+#[test]
+fn what_is_no_better_than_guessing_says_nothing_where_models_aim_at_something_else() {
+    let mut study = results(vec![arm(32, &[0.940, 0.941, 0.939]), arm(64, &[0.930, 0.931, 0.929])]);
+    study.baseline = Some(0.95);
+    let guessing = Guessing { score: 0.95, is_last_value: false };
+    let told = |study: &Results| of(study).cautions[0].clone();
+    study.constant = Bar::AimedElsewhere;
+    assert_eq!(told(&study), Caution::AimedElsewhere(guessing));
+    study.constant = Bar::Nothing;
+    assert!(!matches!(told(&study), Caution::NoBetterThanGuessing(_) | Caution::AimedElsewhere(_)));
+    // A forecast that needs no model is a bar for all of them.
+    study.last_value = Some(0.96);
+    let last = Guessing { score: 0.96, is_last_value: true };
+    assert_eq!(told(&study), Caution::NoBetterThanGuessing(last));
 }
 
 #[test]

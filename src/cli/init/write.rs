@@ -1,10 +1,10 @@
 //! The text of an experiment file, with a comment for every key.
 
 use super::guess::{ArraysGuess, BREAK, Guess, KnownArrays, TableGuess};
-use crate::cli::format::{count, duration};
+use crate::cli::format::{count, duration, number};
 use crate::cli::labels::of_found;
 use crate::config::Tuned;
-use crate::data::{Found, Labelled};
+use crate::data::{Found, Labelled, Scale};
 use std::path::Path;
 
 /// The file for what was guessed of `data`; it will be called `out`, if it has a name yet.
@@ -21,7 +21,7 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
         }
     };
     let sizes = batch_sizes(rows);
-    let Head { quality, dense, loss, metric } = head(guess.taken().found);
+    let Head { quality, dense, loss, metric } = head(guess.taken().found, has_columns(guess));
     format!(
         "# Question: how does batch size affect the {quality} of an LSTM on {data}?\n\
          # Look through it, then:  batchscope check {file}\n\
@@ -55,6 +55,13 @@ pub(super) fn experiment(data: &str, guess: &Guess, out: Option<&Path>) -> Strin
     )
 }
 
+/// Whether there are two columns, one a class: a sigmoid has one.
+fn has_columns(guess: &Guess) -> bool {
+    let Guess::Arrays(known) = guess else { return false };
+    let of_two = matches!(&known.train.found, Found::Classes(classes) if classes.len() == 2);
+    known.train.has_columns && of_two
+}
+
 /// What the labels ask for.
 struct Head {
     /// What differs between batch sizes.
@@ -64,9 +71,17 @@ struct Head {
     metric: &'static str,
 }
 
-fn head(found: &Found) -> Head {
+fn head(found: &Found, has_columns: bool) -> Head {
     let (quality, metric) = ("accuracy", "accuracy");
     match found {
+        Found::Classes(_) if has_columns => Head {
+            quality,
+            dense: "{ units: 2, activation: softmax }   # one a column. With labels 0 and 1 in one column: \
+                    { units: 1, activation: sigmoid }, for auc, f1, precision and recall"
+                .to_owned(),
+            loss: "categorical_crossentropy",
+            metric,
+        },
         Found::Classes(classes) if classes.len() == 2 => Head {
             quality,
             dense: "{ units: 1, activation: sigmoid }".to_owned(),
@@ -135,7 +150,7 @@ fn table_section(data: &str, table: &TableGuess) -> String {
          max_tokens: 10000        # size of the vocabulary; all rarer words are one unknown word\n    \
          length: {length}   # words of an example; 95 % of the texts have at most {most}; fewer train faster\n    \
          pad: pre                 # shorter texts are filled up at this end\n    \
-         truncate: pre            # longer texts are cut at this end\n{shares}",
+         truncate: pre            # longer texts are cut at this end\n{scale}{shares}",
         path = scalar(data),
         read = table.read.as_ref().map_or(String::new(), |read| format!("   # {}", one_line(read))),
         quotes = if table.quotes_are_text { QUOTES } else { "" },
@@ -148,6 +163,7 @@ fn table_section(data: &str, table: &TableGuess) -> String {
                 scalar(split)
             )
         }),
+        scale = scale(&table.found, None),
         shares = match table.split {
             Some(_) => String::new(),
             None => [SHARES, VALIDATION, TEST, at_random(&table.found)].concat(),
@@ -208,13 +224,36 @@ fn arrays_section(data: &str, known: &KnownArrays) -> String {
     if let Some(positive) = &train.positive {
         text += &format!("    positive: {}   # the label that counts as 1\n", scalar(positive));
     }
-    if let Some(scale) = &train.scale {
-        text += &format!(
-            "    # feature {} ranges from {} to {}: standardise the features before you save them\n",
-            scale.widest.feature, scale.widest.least, scale.widest.most
-        );
+    text + &scale(&train.found, train.scale.as_ref()) + &arrays_split(arrays, train)
+}
+
+/// `data.scale`, where targets or features are far from what a model starts with.
+fn scale(found: &Found, features: Option<&Scale>) -> String {
+    let of_features = features.map(|Scale { widest, .. }| {
+        format!(
+            "feature {} ranges from {} to {}",
+            widest.feature,
+            number(f64::from(widest.least)),
+            number(f64::from(widest.most))
+        )
+    });
+    let of_targets = match found {
+        Found::Numbers { mean, sd, .. } if found.are_far() => Some(format!(
+            "the numbers have the mean {} and the standard deviation {}",
+            number(*mean),
+            number(*sd)
+        )),
+        _ => None,
+    };
+    let why: Vec<String> = of_targets.into_iter().chain(of_features).collect();
+    match why.is_empty() {
+        true => String::new(),
+        false => format!(
+            "  # {}: brought to 0 and 1 while\n  # training; scores and predictions stay in the unit of the data\n  \
+             scale: standard\n",
+            why.join(", and ")
+        ),
     }
-    text + &arrays_split(arrays, train)
 }
 
 /// How arrays are divided: windows that overlap in the order of the file, others at random. Validation

@@ -33,10 +33,18 @@ fn judges(path: &str, metric: Metric, task: Task) -> Checked {
         return Ok(());
     }
     let known = Metric::all().filter(|metric| metric.judges(task)).map(Metric::name);
+    let known = known.collect::<Vec<_>>().join(", ");
+    let of_two = match task == Task::Multiclass && metric.judges(Task::Binary) {
+        true => {
+            "of two classes, give the labels as 0 and 1 in one column and use `dense: { units: 1, activation: \
+             sigmoid }`; "
+        }
+        false => "",
+    };
     Err(broken(
         path,
         format!("`{}` does not judge {}", metric.name(), asked(task)),
-        &format!("metrics that do: {}", known.collect::<Vec<_>>().join(", ")),
+        &format!("{of_two}metrics that do: {known}"),
     ))
 }
 

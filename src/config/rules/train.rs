@@ -117,8 +117,11 @@ fn stop_at(stop: StopAt) -> Checked {
     let (rule, hint) = match stop.monitor.metric.map(|metric| metric.info().unit) {
         Some(Unit::Percent) => (
             format!("the target of `{name}` must be above 0 and at most 1"),
-            "0.84 is an accuracy of 84 %: `stop_at: { val_accuracy: 0.84 }`",
+            "a share of 1: 0.84 is 84 %, as in `stop_at: { val_accuracy: 0.84 }`",
         ),
+        _ if high.is_finite() && low.is_infinite() => {
+            (format!("the target of `{name}` must be at most {high}"), "")
+        }
         _ if high.is_finite() => {
             (format!("the target of `{name}` must be above {low} and at most {high}"), "")
         }

@@ -188,7 +188,12 @@ fn finite(array: &Array) -> Result<(), UserError> {
         None => Ok(()),
         Some(row) => Err(UserError::new(
             format!("{} holds {} in row {row} (from 0)", array.name, values[row]),
-            "a label is missing there: fill it in, or remove the row",
+            match values[row].is_nan() {
+                true => "a label is missing there: fill it in, or remove the row",
+                false => {
+                    "no label can be infinite: write the number that is meant, or remove the row"
+                }
+            },
         )),
     }
 }
@@ -223,6 +228,8 @@ pub(in crate::data) struct Look {
     pub(in crate::data) positive: Option<String>,
     /// Whether all of one label come before all of the other ones.
     pub(in crate::data) sorted: bool,
+    /// Whether there is one column a class.
+    pub(in crate::data) has_columns: bool,
 }
 
 /// Looks at labels of which nothing is said yet. Of two values that need a `positive`, the later one in
@@ -240,7 +247,7 @@ pub(super) fn look(array: Array) -> Result<Look, UserError> {
     let are_whole = values.iter().all(|value| value.fract() == 0.0);
     if !has_columns && !values.is_empty() && (counts.len() > FEW_NUMBERS || !are_whole) {
         let sorted = is_sorted(&values, false);
-        return Ok(Look { found: Found::of_numbers(&values), positive: None, sorted });
+        return Ok(Look { found: Found::of_numbers(&values), positive: None, sorted, has_columns });
     }
     let (labels, classes) = match counts.len() {
         1 | 2 => match binary(std::slice::from_ref(&array), None) {
@@ -256,7 +263,12 @@ pub(super) fn look(array: Array) -> Result<Look, UserError> {
     let labels = labels.first().map_or(&[][..], Vec::as_slice);
     let rows = |class: usize| labels.iter().filter(|label| **label as usize == class).count();
     let found = classes.into_iter().enumerate().map(|(class, name)| (name, rows(class))).collect();
-    Ok(Look { found: Found::Classes(found), positive, sorted: is_sorted(labels, true) })
+    Ok(Look {
+        found: Found::Classes(found),
+        positive,
+        sorted: is_sorted(labels, true),
+        has_columns,
+    })
 }
 
 #[cfg(test)]
@@ -404,7 +416,7 @@ mod tests {
         let three = vec![("0".into(), 1), ("1".into(), 1), ("2".into(), 2)];
         assert_eq!((found.found, found.sorted), (Found::Classes(three), false));
         let found = look(y(Numbers::Floats(vec![0.5, 1.5, 1.0]))).ok().unwrap();
-        assert_eq!(found.found, Found::Numbers { distinct: 3, mean: 1.0, least: 0.5, most: 1.5 });
+        assert_eq!(found.found, Found::of_numbers(&[0.5, 1.0, 1.5]));
         assert!(matches!(
             look(ints(&(0..50).collect::<Vec<_>>())).ok().unwrap().found,
             Found::Numbers { .. }

@@ -1,7 +1,7 @@
 //! One value of a table.
 
 use crate::analysis::Estimate;
-use crate::format::count;
+use crate::format::{count, measured};
 use crate::report::words::Scale;
 use crate::stats::{InterquartileMean, Interval, Summary};
 
@@ -32,6 +32,8 @@ pub(in crate::report) enum Cell {
     Value(Option<f64>, Option<Interval>),
     /// `-3.10 to +1.90`: of accuracies in points.
     Between(Scale, Option<Interval>),
+    /// `0.726`: a score or a difference as it was measured, with the digits that its margin needs.
+    Natural(Scale, Option<f64>),
 }
 
 impl Cell {
@@ -64,12 +66,14 @@ impl Cell {
                 format!("{value:+.2} ({:+.2} to {:+.2})", ends.low, ends.high)
             }
             Self::Between(scale, Some(ends)) => scale.signed_range(*ends),
+            Self::Natural(scale, Some(value)) => measured(*value, scale.digits(*value)),
             _ => MISSING.into(),
         }
     }
 
     /// The columns that it takes as data, and its values in them.
     pub(super) fn values(&self, name: &str) -> Vec<(String, String)> {
+        let number = |value: Option<f64>| number(value, self.decimals());
         let of = |value| (name.to_owned(), number(value));
         let ends = |ends: Option<Interval>| {
             [("low", ends.map(|ends| ends.low)), ("high", ends.map(|ends| ends.high))]
@@ -87,12 +91,20 @@ impl Cell {
                 ends(interval.map(|ends| scale.natural_ends(ends))).into()
             }
             Self::Value(value, interval) => with_ends(*value, *interval),
+            Self::Natural(_, value) => vec![of(*value)],
             Self::InterquartileMean(scale, found) => with_ends(
                 found.map(|of| scale.natural(of.value)),
-                found.and_then(|of| Some(scale.natural_ends(of.interval?))),
+                found.and_then(|of| Some(scale.within_limits(of.interval?))),
             ),
             Self::Score(scale, found) | Self::Difference(scale, found) => {
-                let found = found.map(|of| scale.natural_estimate(of));
+                let is_score = matches!(self, Self::Score(..));
+                let found = found.map(|of| {
+                    let mut natural = scale.natural_estimate(of);
+                    if is_score {
+                        natural.interval = of.interval.map(|ends| scale.within_limits(ends));
+                    }
+                    natural
+                });
                 let summary = found.map(|of| of.summary);
                 let seeds = summary.map_or(String::new(), |summary| summary.count.to_string());
                 let sd = number(summary.and_then(|summary| summary.sd));
@@ -104,6 +116,23 @@ impl Cell {
         }
     }
 }
+
+impl Cell {
+    /// Digits after the point as data.
+    fn decimals(&self) -> i32 {
+        match self {
+            Self::Score(scale, _)
+            | Self::InterquartileMean(scale, _)
+            | Self::Difference(scale, _)
+            | Self::Between(scale, _)
+            | Self::Natural(scale, _) => scale.digits_of_data(),
+            _ => DIGITS,
+        }
+    }
+}
+
+/// Nine digits after the point hold what was measured; more would differ with the order of a sum.
+const DIGITS: i32 = 9;
 
 fn score(scale: Scale, value: f64, interval: Option<Interval>, count: usize) -> String {
     let value = scale.value(value);
@@ -134,12 +163,16 @@ fn three_digits(value: f64) -> String {
     }
 }
 
-fn number(value: Option<f64>) -> String {
-    // Nine digits hold what was measured; more would differ with the order of a sum.
-    let value = value.filter(|value| value.is_finite());
-    let text = value.map(|value| format!("{value:.9}")).unwrap_or_default();
-    let shorter = text.trim_end_matches('0').trim_end_matches('.');
-    if text.contains('.') { shorter.to_owned() } else { text }
+fn number(value: Option<f64>, decimals: i32) -> String {
+    let Some(value) = value.filter(|value| value.is_finite()) else { return String::new() };
+    // Of numbers as small as these, zeros would be all that nine digits show.
+    let text = match decimals > DIGITS && value.abs() < 1e-3 || value.abs() >= 1e15 {
+        true => measured(value, decimals),
+        false => format!("{value:.*}", DIGITS as usize),
+    };
+    let (digits, power) = text.split_at(text.find('e').unwrap_or(text.len()));
+    let shorter = digits.trim_end_matches('0').trim_end_matches('.');
+    if digits.contains('.') { format!("{shorter}{power}") } else { text }
 }
 
 impl From<String> for Cell {
@@ -192,12 +225,26 @@ mod tests {
     #[test]
     fn numbers_are_plain_as_data_and_have_three_digits_for_a_reader() {
         assert_eq!(
-            [number(Some(0.25)), number(Some(-1200.0)), number(None)],
+            [number(Some(0.25), 9), number(Some(-1200.0), 9), number(None, 9)],
             ["0.25", "-1200", ""]
         );
-        assert_eq!(number(Some(0.1 + 0.2)), "0.3");
+        assert_eq!(number(Some(0.1 + 0.2), 9), "0.3");
+        assert_eq!([number(Some(1.25e-30), 38), number(Some(1e-17), 9)], ["1.25e-30", "0"]);
+        assert_eq!([number(Some(1.5e30), 9), number(Some(0.5), 14)], ["1.5e30", "0.5"]);
         let said = [12.345, 0.012345, 1234.5, -0.5, 0.0, 1.5e-6].map(three_digits);
         assert_eq!(said, ["12.3", "0.0123", "1234", "-0.500", "0", "1.50e-6"]);
+    }
+
+    #[test]
+    fn the_interval_of_a_score_is_cut_to_what_the_score_can_be() {
+        let summary = Summary { count: 2, mean: -1.0, sd: Some(2.0), rows: None };
+        let interval = Some(Interval { low: -19.0, high: 17.0 });
+        let of = Estimate { summary, interval };
+        let scale = Scale::new(Metric::Rmse.info(), Some(0.1));
+        let low =
+            |cell: Cell| cell.values("x").into_iter().find(|(name, _)| name == "x_low").unwrap().1;
+        assert_eq!(low(Cell::Score(scale, Some(of))), "0");
+        assert_eq!(low(Cell::Difference(scale, Some(of))), "-17", "a difference has no such end");
     }
 
     #[test]

@@ -5,11 +5,11 @@ mod probes;
 mod settings;
 
 use crate::analysis::{
-    ArmResults, Budget, ClassesMissing, Examples, InTraining, Looks, Point, Rate, Results,
+    ArmResults, Bar, Budget, ClassesMissing, Examples, InTraining, Looks, Point, Rate, Results,
     RunResults, SharedSteps, Split, Target, Tuning,
 };
 use crate::config::{Arm, Monitor, StopAt, Study};
-use crate::spec::{Metric, Metrics};
+use crate::spec::{Constant, Metric, Metrics};
 use crate::study::{
     self, FinishedRun, Run, RunFolder, RunState, Session, StudyStatus, sessions, test_rows,
     was_extended,
@@ -42,6 +42,7 @@ pub(super) fn results(folder: &Path, status: &StudyStatus) -> Result<Results> {
         shared: sessions.last().map(shared).unwrap_or_default(),
         missing: sessions.last().map(missing).unwrap_or_default(),
         baseline: sessions.last().and_then(|last| last.baseline(score)).map(turned),
+        constant: constant(&status.study, sessions.last()),
         last_value: sessions.last().and_then(|last| last.last_value(score)).map(turned),
         arms: arms.map(|(arm, settings)| without_runs(arm, settings, &status.study)).collect(),
         declared_target: common_stop(&status.study.arms).map(|stop| target(stop, score)),
@@ -125,6 +126,21 @@ fn examples(last: Option<&Session>) -> Examples {
     let of = last.map_or([None; 3], |session| session.examples);
     let [train, validation, test] = of.map(|examples| examples.filter(|n| *n > 0));
     Examples { train, validation, test }
+}
+
+/// Whether a model that always gives the same answer is a bar for those of this study.
+fn constant(study: &Study, last: Option<&Session>) -> Bar {
+    let score = study.score().info();
+    let baseline = last.and_then(|last| last.baseline(score.metric)).unwrap_or_default();
+    let is_bar = |arm: &Arm| {
+        let is_weighted = arm.train.class_weight.is_some();
+        score.constant_is_bar(baseline, &arm.loss(), is_weighted)
+    };
+    match score.constant {
+        Constant::Nothing => Bar::Nothing,
+        _ if study.arms.iter().all(is_bar) => Bar::ToBeat,
+        _ => Bar::AimedElsewhere,
+    }
 }
 
 /// What its rows shared, as far as it was looked for.

@@ -89,7 +89,7 @@ fn meaning(comparison: &Comparison) -> String {
          Else it is *undecided*. Both are decided by {bounds}: each bound is one-sided at {:.1} %, so that \
          at most 5 in 100 studies decide wrongly. *Seeds needed* would show an arm to be equivalent in 80 \
          of 100 studies in which it is equal to the others. The test split decided nothing. The runs that \
-         won by luck are the ones reported: expect a little less of new seeds.",
+         won by luck are the ones reported: expect new seeds to be a little worse.",
         Scale::from(comparison).amount(comparison.margin),
         100.0 * comparison.level
     )

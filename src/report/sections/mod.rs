@@ -162,7 +162,7 @@ fn minima(results: &Results, findings: &Findings) -> Vec<Block> {
             "Rank correlation (Kendall's tau) with {}, 95 % CI by bootstrap over seeds:",
             Scale::from(results).on(found.split)
         )));
-        blocks.push(Block::Table(tables::sharpness_and_score(Some(found))));
+        blocks.push(Block::Table(tables::sharpness_and_score(Some(found), results.into())));
     }
     blocks
 }

@@ -31,9 +31,10 @@ fn about(results: &Results, target: &TargetFinding) -> String {
     let source = match results.declared_target.is_some() {
         true => "The target is the one at which the file ends all runs.".to_owned(),
         false => format!(
-            "The target is the {} to which each arm's runs come at their best, on average, less the margin; it was \
+            "The target is the {} to which each arm's runs come at their best, on average, {} the margin; it was \
              chosen from the results, so this describes them and decides nothing.",
-            Scale::from(results).title()
+            Scale::from(results).title(),
+            if results.score.falls() { "plus" } else { "less" }
         ),
     };
     let rates = match target.of_several_rates {
@@ -53,7 +54,7 @@ fn about(results: &Results, target: &TargetFinding) -> String {
 fn with_interval(steps: Option<Summary>) -> Option<String> {
     let steps = steps?;
     let ends = steps.interval(CONFIDENCE);
-    let ends = ends.map(|ends| format!(" ({} to {})", whole(ends.low), whole(ends.high)));
+    let ends = ends.map(|ends| format!(" ({} to {})", whole(ends.low.max(0.0)), whole(ends.high)));
     Some(whole(steps.mean) + &ends.unwrap_or_default())
 }
 

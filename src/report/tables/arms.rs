@@ -76,6 +76,7 @@ fn to_target<'f>(rows: Rows<InGroup<'f>>, results: &Results) -> Rows<InGroup<'f>
         .data("runs_there_at_first_measurement", |row| Some(arm(row)?.at_first))
         .data("steps_to_target", |row| {
             let interval = steps(row).and_then(|steps| steps.interval(CONFIDENCE));
+            let interval = interval.map(|ends| Interval { low: ends.low.max(0.0), ..ends });
             Cell::Value(mean(steps(row)), interval)
         })
         .data("examples_to_target", examples)
@@ -124,8 +125,8 @@ pub(in crate::report) fn comparisons(findings: &Findings) -> Table {
         .data("split", |row| row.split.to_string())
         .data("difference", |row| Cell::Difference(scale, Some(row.found.estimate)))
         .data("over_seeds_alone", |row| over_seeds(scale, &row.found.estimate))
-        .data("lower_bound_95", |row| Some(bounds(row)?.low))
-        .data("upper_bound_95", |row| Some(bounds(row)?.high))
+        .data("lower_bound_95", |row| Cell::Natural(scale, bounds(row).map(|of| of.low)))
+        .data("upper_bound_95", |row| Cell::Natural(scale, bounds(row).map(|of| of.high)))
         .data("margin", |row| Cell::Exact(row.of.comparison.margin))
         .data("p", |row| row.found.p)
         .data("p_worse", |row| row.decided()?.p_worse)

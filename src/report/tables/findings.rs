@@ -43,7 +43,8 @@ pub(in crate::report) fn learning_rates(findings: &Findings) -> Table {
         .data("batch_size", |(tuning, _)| tuning.batch_size)
         .data("learning_rate", |(_, trial)| Cell::Exact(trial.learning_rate))
         .data(&scale.column("validation"), |(_, trial)| {
-            Some(scale.natural(summarise(&trial.validation)?.mean))
+            let score = summarise(&trial.validation);
+            Cell::Natural(scale, score.map(|score| scale.natural(score.mean)))
         })
         .data("steps_to_target", |(_, trial)| trial.typical_steps())
         .data("runs_finished", |(_, trial)| trial.validation.len())
@@ -180,7 +181,7 @@ pub(in crate::report) fn factors(findings: &Findings) -> Table {
         .data("difference", |(.., effect)| Cell::Difference(scale, Some(effect.estimate)))
         .data("p", |(.., effect)| effect.p)
         .data("p_holm", |(.., effect)| effect.p_holm)
-        .data("detectable", |(.., effect)| effect.detectable)
+        .data("detectable", |(.., effect)| Cell::Natural(scale, effect.detectable))
         .table
 }
 
@@ -227,7 +228,7 @@ pub(in crate::report) fn claims<'c>(
             Cell::Value(ratio.map(|of| of.value), ratio.and_then(|of| of.interval))
         })
         // Upwards, so that what is named would be found.
-        .data("detectable", |claim| claim.detectable)
+        .data("detectable", |claim| Cell::Natural(scale, claim.detectable))
         .shown(&format!("detectable{}", scale.unit_of_column()), |claim| {
             Some(scale.size(scale.upwards(claim.detectable?)))
         })

@@ -58,7 +58,10 @@ pub(super) fn files(results: &Results, findings: &Findings) -> [(&'static str, T
         ("noise_scale.csv", noise_scale(results)),
         ("sharpness.csv", sharpness(results)),
         ("sharpness_arms.csv", sharpness_arms(results)),
-        ("sharpness_and_accuracy.csv", sharpness_and_score(findings.sharpness.as_ref())),
+        (
+            "sharpness_and_score.csv",
+            sharpness_and_score(findings.sharpness.as_ref(), results.into()),
+        ),
         ("lines.csv", lines(results)),
     ]
 }

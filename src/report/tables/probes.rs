@@ -3,6 +3,7 @@
 use crate::analysis::{MeasuredArm, NoiseScale, Results, SharpnessFinding, SharpnessRun};
 use crate::report::block::{Cell, Rows, Table};
 use crate::report::words::Scale;
+use crate::stats::Interval;
 
 /// `noise_scale.csv`: one row a run and measurement.
 pub(in crate::report) fn noise_scale(results: &Results) -> Table {
@@ -33,7 +34,7 @@ pub(in crate::report) fn sharpness(results: &Results) -> Table {
         .data("arm", |run| &run.arm)
         .data("batch_size", |run| run.batch_size)
         .data("seed", |run| run.seed)
-        .data(results.score.name, |run| scale.natural(run.score))
+        .data(results.score.name, |run| Cell::Natural(scale, Some(scale.natural(run.score))))
         .data("train_loss", |run| run.sharpness.loss)
         .data("top_eigenvalue", |run| run.sharpness.top_eigenvalue)
         .data("trace", |run| run.sharpness.trace)
@@ -67,8 +68,14 @@ pub(in crate::report) fn sharpness_arms(results: &Results) -> Table {
     measures.into_iter().fold(rows, mean).table
 }
 
-/// `sharpness_and_accuracy.csv`: whether each measure tells the score, among all runs and among like ones.
-pub(in crate::report) fn sharpness_and_score(found: Option<&SharpnessFinding>) -> Table {
+/// `sharpness_and_score.csv`: whether each measure tells the score, among all runs and among like ones.
+pub(in crate::report) fn sharpness_and_score(
+    found: Option<&SharpnessFinding>,
+    scale: Scale,
+) -> Table {
+    let tau = |tau: Option<f64>, ends: Option<Interval>| {
+        Cell::Value(tau.map(|tau| scale.natural(tau)), ends.map(|ends| scale.natural_ends(ends)))
+    };
     Table::of(found.into_iter().flat_map(|found| &found.rank_correlations))
         .data("measure", |of| of.measure)
         .shown("measure", |of| match of.measure {
@@ -76,12 +83,12 @@ pub(in crate::report) fn sharpness_and_score(found: Option<&SharpnessFinding>) -
             "keskar" => "in a box",
             other => other,
         })
-        .both("all runs", "tau", |of| Cell::Value(Some(of.tau), of.interval))
+        .both("all runs", "tau", |of| tau(Some(of.tau), of.interval))
         .both("of one learning rate", "tau_within_rates", |of| {
-            Cell::Value(of.tau_within_rates, of.interval_within_rates)
+            tau(of.tau_within_rates, of.interval_within_rates)
         })
         .both("at like training losses", "tau_at_like_losses", |of| {
-            Cell::Value(of.tau_at_like_losses, of.interval_at_like_losses)
+            tau(of.tau_at_like_losses, of.interval_at_like_losses)
         })
         .table
 }

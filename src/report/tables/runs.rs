@@ -13,12 +13,16 @@ pub(in crate::report) fn runs(results: &Results, target: Option<&Target>) -> Tab
         .data("batch_size", |(arm, ..)| arm.batch_size)
         .data("learning_rate", |(arm, ..)| Cell::Exact(arm.learning_rate))
         .data("seed", |(_, seed, _)| seed)
-        .data(&scale.column("validation"), |(.., run)| scale.natural(run.validation))
+        .data(&scale.column("validation"), |(.., run)| {
+            Cell::Natural(scale, Some(scale.natural(run.validation)))
+        })
         .data(&scale.column("best_validation"), |(.., run)| {
             let best = run.curve.iter().map(|point| point.score).reduce(f64::max);
-            best.map(|best| scale.natural(best))
+            Cell::Natural(scale, best.map(|best| scale.natural(best)))
         })
-        .data(&scale.column("test"), |(.., run)| run.test.map(|test| scale.natural(test)))
+        .data(&scale.column("test"), |(.., run)| {
+            Cell::Natural(scale, run.test.map(|test| scale.natural(test)))
+        })
         .data("steps", |(.., run)| run.steps)
         .data("examples", |(.., run)| run.examples)
         .data("seconds", |(.., run)| rounded(run.seconds, 1e3))

@@ -3,7 +3,7 @@
 use super::{Scale, confounder};
 use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Results, Seen, Strays};
 use crate::format::{count, counted, list};
-use crate::spec::{Metric, Unit};
+use crate::spec::{Metric, Task, Unit};
 use std::collections::BTreeSet;
 
 /// The sentences of a caution.
@@ -17,6 +17,7 @@ pub(in crate::report) fn caution(caution: &Caution, results: &Results) -> String
         }
         Caution::Strays(found) => strays(found, scale),
         Caution::NoBetterThanGuessing(found) => guessing(found, results),
+        Caution::AimedElsewhere(found) => aimed_elsewhere(found, results),
         Caution::Confounded(found) => {
             let said: Vec<String> = found.iter().map(confounder).collect();
             format!("Confounded: {}.", said.join("; "))
@@ -112,6 +113,7 @@ pub(in crate::report) fn is_never_folded(caution: &Caution) -> bool {
             | Caution::ClassesMissing(_)
             | Caution::FailedRuns { .. }
             | Caution::NoBetterThanGuessing(_)
+            | Caution::AimedElsewhere(_)
             | Caution::TestDisagrees(_)
             | Caution::Reopened { .. }
             | Caution::MarginChanged { .. }
@@ -171,6 +173,37 @@ fn guessing(found: &Guessing, results: &Results) -> String {
             scale.on("validation")
         ),
     }
+}
+
+/// The same, where the models are not trained for what the score counts.
+fn aimed_elsewhere(found: &Guessing, results: &Results) -> String {
+    let scale = Scale::from(results);
+    let value = scale.value(found.score);
+    let same = match results.score.metric {
+        Metric::Accuracy => {
+            format!(
+                "always predicting the more frequent label, which is right in {value} of the validation rows"
+            )
+        }
+        _ => format!(
+            "the same answer for every row, which has a {} of {value}",
+            scale.on("validation")
+        ),
+    };
+    let (aim, other) = match results.score.metric {
+        Metric::F1 => ("F1 counts label 1 alone, and training counts all", "`balanced_accuracy`"),
+        _ if results.score.judges(Task::Regression) => {
+            ("The loss aims at another answer than the mean", "`mae`")
+        }
+        _ => (
+            "`class_weight` makes the models aim at other shares of the labels",
+            "`balanced_accuracy`",
+        ),
+    };
+    format!(
+        "Not shown to beat {same}. {aim}, so that this does not tell whether they learned something; {other} as \
+         `study.score` would."
+    )
 }
 
 fn strays(found: &Strays, scale: Scale) -> String {

@@ -48,7 +48,9 @@ fn sharper(found: &Sharper) -> String {
 fn tells_score(found: &SharpnessFinding, scale: Scale) -> Option<String> {
     let tau = |of: &RankCorrelation| {
         let range = |ends: crate::stats::Interval| format!("{:+.2} to {:+.2}", ends.low, ends.high);
-        format!("{:+.2}{}", of.tau, of.interval.map_or(String::new(), |ends| ci(&range(ends))))
+        let ends = of.interval.map(|ends| ci(&range(scale.natural_ends(ends))));
+        // Adding 0 makes -0 a 0.
+        format!("{:+.2}{}", scale.natural(of.tau) + 0.0, ends.unwrap_or_default())
     };
     let top = tau(found.rank_correlation("top_eigenvalue")?);
     let adaptive = tau(found.rank_correlation("adaptive")?);

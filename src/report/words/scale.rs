@@ -12,7 +12,7 @@
 
 use crate::analysis::{Comparison, Estimate, Findings, Results, Split};
 use crate::config::Study;
-use crate::format::{percent, points, signed_points_to};
+use crate::format::{self, percent, points, signed_points_to};
 use crate::report::plot::Unit as PlotUnit;
 use crate::spec::{Metric, MetricInfo, Unit};
 use crate::stats::Interval;
@@ -122,19 +122,24 @@ impl Scale {
     }
 
     /// Digits after the point of a value like this.
-    pub fn digits(self, value: f64) -> usize {
+    pub fn digits(self, value: f64) -> i32 {
         // Of 0, which has no size, as of 1.
-        let size = if value.abs() > 0.0 { value.abs().max(1e-9) } else { 1.0 };
+        let size = if value.abs() > 0.0 { value.abs() } else { 1.0 };
         let by_size = || DIGITS - 1 - size.log10().floor() as i32;
         match self.info.unit {
             Unit::Percent => 3,
-            _ => self.needed.unwrap_or_else(by_size).clamp(0, 12) as usize,
+            _ => self.needed.unwrap_or_else(by_size),
         }
     }
 
+    /// Digits after the point of data: a millionth of the margin, and at least nine.
+    pub(in crate::report) fn digits_of_data(self) -> i32 {
+        const LEAST: i32 = 9;
+        self.needed.map_or(LEAST, |needed| LEAST.max(needed.saturating_add(6)))
+    }
+
     fn written(self, natural: f64) -> String {
-        // Adding 0 makes -0 a 0.
-        format!("{:.*}", self.digits(natural), natural + 0.0)
+        format::measured(natural, self.digits(natural))
     }
 
     /// `72.6 %`, `0.812`
@@ -148,7 +153,10 @@ impl Scale {
         let natural = self.natural(turned);
         match self.is_percent() {
             true => format!("{:.1} ± {:.1} %", 100.0 * natural, 100.0 * sd),
-            false => format!("{} ± {sd:.*}", self.written(natural), self.digits(natural)),
+            false => {
+                let sd = format::measured(sd, self.digits(natural));
+                format!("{} ± {sd}", self.written(natural))
+            }
         }
     }
 
@@ -230,10 +238,7 @@ impl Scale {
         }
         // As many digits as points have, which are hundredths.
         let more = decimals as i32 - 1;
-        let decimals = (self.needed.unwrap_or(DIGITS - 1) + more).clamp(0, 12) as usize;
-        let text = format!("{natural:+.decimals$}");
-        let is_zero = text[1..].bytes().all(|b| b == b'0' || b == b'.');
-        if is_zero { text[1..].to_owned() } else { text }
+        format::signed(natural, self.needed.unwrap_or(DIGITS - 1) + more)
     }
 
     /// `-0.63`, `+0.0012`
@@ -264,10 +269,11 @@ impl Scale {
         if self.is_percent() {
             return points(difference.abs());
         }
-        let digits = 1 - difference.abs().max(1e-9).log10().floor() as i32;
-        let text = format!("{:.*}", digits.clamp(0, 12) as usize, difference.abs());
-        match text.contains('.') {
-            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        let size = if difference.abs() > 0.0 { difference.abs() } else { 1.0 };
+        let text = format::measured(difference.abs(), 1 - size.log10().floor() as i32);
+        let (digits, power) = text.split_at(text.find('e').unwrap_or(text.len()));
+        match digits.contains('.') {
+            true => format!("{}{power}", digits.trim_end_matches('0').trim_end_matches('.')),
             false => text,
         }
     }
@@ -276,7 +282,7 @@ impl Scale {
     pub(in crate::report) fn upwards(self, difference: f64) -> f64 {
         let times = match self.is_percent() {
             true => 1e4,
-            false => 10f64.powf(1.0 - difference.abs().max(1e-9).log10().floor()),
+            false => 10f64.powf(1.0 - difference.abs().max(f64::MIN_POSITIVE).log10().floor()),
         };
         (difference * times).ceil() / times
     }
@@ -444,6 +450,17 @@ mod tests {
         assert_eq!([rmse.amount(0.3), of(Metric::Rmse, 31.4).amount(31.4)], ["0.3", "31"]);
         assert_eq!(of(Metric::Rmse, 31.4).value(-1234.5), "1234");
         assert_eq!(Scale::new(Metric::Mae.info(), None).value(-0.0123456), "0.01235");
+    }
+
+    #[test]
+    fn very_large_and_small_errors_show_their_digits() {
+        let large = of(Metric::Rmse, 2e28);
+        assert_eq!([large.value(-1.234e30), large.difference(-3.1e28)], ["1.23e30", "+3.1e28"]);
+        assert_eq!([large.amount(2e28), large.spread(-1e30, 3e28)], ["2e28", "1.00e30 ± 3e28"]);
+        let small = of(Metric::Rmse, 2e-8);
+        assert_eq!([small.value(-1.234e-6), small.difference(4e-9)], ["1.23e-6", "-4e-9"]);
+        assert_eq!([small.amount(2.5e-8), small.value(0.0)], ["2.5e-8", "0"]);
+        assert_eq!(of(Metric::Mse, 2e-60).value(-1.5e-58), "1.50e-58");
     }
 
     #[test]

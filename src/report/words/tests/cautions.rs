@@ -62,6 +62,7 @@ fn results_of_it() -> Vec<Caution> {
     vec![
         Caution::NoBetterThanGuessing(Guessing { score: 0.81, is_last_value: false }),
         Caution::NoBetterThanGuessing(Guessing { score: 0.81, is_last_value: true }),
+        Caution::AimedElsewhere(Guessing { score: 0.81, is_last_value: false }),
         Caution::Confounded(all_confounders()[..2].to_vec()),
         Caution::TestDisagrees(vec!["batch-64".into()]),
         Caution::NoSpread,

@@ -333,6 +333,15 @@ fn no_sentence_of_another_score_speaks_of_accuracy_or_of_points() {
             assert!(found.is_empty(), "{metric:?}: {found:#?}");
         }
     }
+    // The same runs, whose scores fall: sharper minima go with a higher RMSE where accuracy is lower.
+    let [of_accuracy, of_rmse] =
+        [Metric::Accuracy, Metric::Rmse].map(|of| sharpness(of).join("\n"));
+    assert!(
+        of_accuracy.contains("were less accurate (a relation, not a cause): Kendall's tau -0.50")
+    );
+    let said =
+        "had a higher RMSE (a relation, not a cause): Kendall's tau +0.50 (95 % CI +0.20 to +0.80)";
+    assert!(of_rmse.contains(said), "{of_rmse}");
     for said in ["32 has a lower RMSE than 256", "dropout lowers RMSE", "Training RMSE rises to"] {
         assert!(about(Metric::Rmse).contains(said), "{said}: {}", about(Metric::Rmse));
     }

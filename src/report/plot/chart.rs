@@ -204,7 +204,7 @@ impl Chart {
     /// A word at the right end, at a height.
     pub(in crate::report) fn word_at_right(&mut self, y: f64, word: &str) {
         let (x, y, word) = (WIDTH - RIGHT - 2.0, self.py(y) + 4.0, escaped(word));
-        self.put(&format!("<text class=\"end\" x=\"{x:.1}\" y=\"{y:.1}\">{word}</text>"));
+        self.put(&format!("<text class=\"label\" x=\"{x:.1}\" y=\"{y:.1}\">{word}</text>"));
     }
 
     /// A line through points.

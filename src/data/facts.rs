@@ -144,6 +144,13 @@ pub struct TargetFacts {
 }
 
 impl TargetFacts {
+    /// Whether they differ by about as much as a model's first outputs do, and lie near them.
+    pub fn is_near_outputs(&self) -> bool {
+        const LARGE: f64 = 20.0;
+        const SMALL: f64 = 0.05;
+        (SMALL..=LARGE).contains(&self.sd) && self.mean.abs() <= LARGE
+    }
+
     /// Of these targets; `None` where there are none.
     pub(super) fn of(targets: &[f32]) -> Option<Self> {
         let n = targets.len() as f64;

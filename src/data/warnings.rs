@@ -145,16 +145,13 @@ fn named(names: impl Iterator<Item = String>) -> String {
 
 /// Targets of the training split that a model cannot learn, or learns slowly.
 fn targets(found: &TargetFacts) -> Option<String> {
-    const LARGE: f64 = 20.0;
-    const SMALL: f64 = 0.05;
     let TargetFacts { mean, sd, least, most } = *found;
     if least >= most {
         return Some(format!(
             "all targets of the training split are {least}: there is nothing to learn from them"
         ));
     }
-    let fits = (SMALL..=LARGE).contains(&sd) && mean.abs() <= LARGE;
-    (!fits).then(|| {
+    (!found.is_near_outputs()).then(|| {
         format!(
             "the targets of the training split have the mean {} and the standard deviation {}: the \
              model's outputs start near 0, and Adam with a learning rate of 0.001 moves them slowly; \

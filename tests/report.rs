@@ -167,3 +167,23 @@ fn a_study_whose_runs_end_at_a_target_is_judged_by_what_it_takes_to_get_there() 
     assert!(page.contains("Use large (batch size 32)"), "the headline");
     assert!(scene.read("s/report/verdict.md").contains("recommended that has the largest batches"));
 }
+
+#[test]
+fn several_studies_and_a_recommended_run_say_that_nothing_was_learned() {
+    let scene = Scene::new();
+    let study = STUDY.replace("seeds: 2", "seeds: 3").replace("epochs: 3", "epochs: 1");
+    let still =
+        study.replace("  device: cpu", "  optimizer: { adam: { lr: 1.0e-9 } }\n  device: cpu");
+    scene.write("tiny.yaml", &still);
+    for name in ["one", "two"] {
+        scene.run(&["run", "tiny.yaml", "--out", name]).expect(0);
+    }
+    let told = "not reliable: not shown to have learned anything";
+    let said = scene.run(&["report", "one", "two", "--out", "both"]).expect(0).stdout;
+    assert!(said.contains(told), "{said}");
+    let page = scene.read("both/index.html");
+    assert!(page.matches(told).count() >= 4, "in the sentences and in the table: {page}");
+    assert!(scene.read("both/tables/studies.csv").contains(told));
+    let ended = scene.run(&["evaluate", "one", "--split", "test"]).expect(0);
+    assert!(ended.stderr.contains(&format!("recommended, but {told}")), "{}", ended.stderr);
+}

@@ -12,9 +12,11 @@ pub(super) fn before(plan: &Plan, selection: &Selection) -> Option<String> {
     let most = plan.at_most()?;
     let time = growth.time.map_or(String::new(), |time| format!(", for at most {time}"));
     Some(format!(
-        "until  settled: seeds are added, up to {} in each arm ({}){time}",
+        "until  settled: seeds are added, up to {} in each arm ({}){time}; how many it takes can be told after the \
+         first {}",
         growth.most,
-        counted(most.runs.len(), "run")
+        counted(most.runs.len(), "run"),
+        growth.first
     ))
 }
 
@@ -22,7 +24,11 @@ pub(super) fn before(plan: &Plan, selection: &Selection) -> Option<String> {
 pub(super) fn looked(looked: &Looked) -> String {
     let found = match (looked.settled, looked.expected_seeds) {
         (true, _) => "settled".to_owned(),
-        (false, Some(seeds)) => format!("not settled; about {seeds} are expected to settle it"),
+        (false, Some(seeds)) => format!("not settled; {}", if_equal(seeds)),
+        (false, None) if looked.seeds >= LEAST => {
+            "not settled; if they are equally good, it takes more than 100 seeds or a day"
+                .to_owned()
+        }
         (false, None) => "not settled".to_owned(),
     };
     let out = match &looked.out[..] {
@@ -30,6 +36,14 @@ pub(super) fn looked(looked: &Looked) -> String {
         out => format!("; no more seeds for {}", list(out)),
     };
     format!("{}: {found}{out}", counted(looked.seeds as usize, "seed"))
+}
+
+/// Of fewer seeds nothing is expected.
+const LEAST: u64 = 3;
+
+/// What the number of seeds is that is expected: those that equally good arms take. Others take fewer.
+fn if_equal(seeds: usize) -> String {
+    format!("settled by about {seeds} seeds if they are equally good")
 }
 
 /// Why it ended; what the same command does where it was interrupted is told with the runs.
@@ -43,8 +57,7 @@ pub(super) fn after(additions: &Additions, words: &[String]) -> Option<String> {
         Stop::MaxSeeds => {
             let expected = last.and_then(|look| look.expected_seeds);
             let expected = expected.filter(|n| *n as u64 > additions.seeds);
-            let expected = expected
-                .map_or(String::new(), |n| format!(", and about {n} are expected to settle it"));
+            let expected = expected.map_or(String::new(), |n| format!(" ({})", if_equal(n)));
             format!(
                 "stopped after {seeds}, the most that were allowed: it is not settled{expected}{}. A \
                  larger `--max-seeds` goes on",
@@ -143,8 +156,13 @@ mod tests {
         };
         assert_eq!(
             look(false, Some(12), &["batch-8", "batch-256"]),
-            "7 seeds: not settled; about 12 are expected to settle it; no more seeds for batch-8 and \
-             batch-256"
+            "7 seeds: not settled; settled by about 12 seeds if they are equally good; no more seeds for batch-8 \
+             and batch-256"
+        );
+        let beyond =
+            looked(&Looked { seeds: 105, settled: false, out: vec![], expected_seeds: None });
+        assert!(
+            beyond.ends_with("if they are equally good, it takes more than 100 seeds or a day")
         );
         assert_eq!(look(true, Some(7), &[]), "7 seeds: settled");
     }
@@ -156,8 +174,8 @@ mod tests {
         assert_eq!(said(Stop::Settled, &[5, 6]), "stopped after 6 seeds: it is settled");
         assert_eq!(
             said(Stop::MaxSeeds, &[5, 6]),
-            "stopped after 6 seeds, the most that were allowed: it is not settled, and about 60 are \
-             expected to settle it. A larger `--max-seeds` goes on"
+            "stopped after 6 seeds, the most that were allowed: it is not settled (settled by about 60 seeds if \
+             they are equally good). A larger `--max-seeds` goes on"
         );
         assert_eq!(
             said(Stop::MaxTime, &[5]),

@@ -24,7 +24,11 @@ pub(super) fn run_of(folder: &Path, output: Output) -> Result<PathBuf> {
         .into());
     };
     print_warnings(&found.damaged);
-    let how = if found.settled { "recommended" } else { "provisionally recommended, not decided" };
+    let how = match (found.reservation, found.settled) {
+        (Some(why), _) => format!("recommended, but {why}"),
+        (None, true) => "recommended".into(),
+        (None, false) => "provisionally recommended, not decided".into(),
+    };
     output.note(&format!(
         "{}/seed-{}: the best of its {} by {}, {}, which flatters it; {how}",
         found.arm,

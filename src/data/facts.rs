@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::doubtful::Doubtful;
+use super::found::Far;
 use super::scale::Scale;
 use super::scaling::Scaling;
 use super::series::Windows;
@@ -148,6 +149,11 @@ pub struct TargetFacts {
 }
 
 impl TargetFacts {
+    /// Whether they differ by about as much as a model's first outputs do, and lie near them.
+    pub fn is_near_outputs(&self) -> bool {
+        Far::of(self.mean, self.sd).is_none()
+    }
+
     /// Of these targets; `None` where there are none.
     pub(super) fn of(targets: &[f32]) -> Option<Self> {
         let n = targets.len() as f64;

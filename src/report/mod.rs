@@ -171,7 +171,7 @@ fn draw(folder: &Path) -> Result<Option<Written>> {
     }
     let sessions = session_values(folder)?;
     let most_seeds = status.additions.as_ref().map(|additions| additions.max_seeds);
-    let source = Source::of(folder, &sessions, most_seeds);
+    let source = Source::of(folder, &sessions, most_seeds).with_study(&status.study, &sessions);
     let path = folder.join("report/index.html");
     let report = Report {
         rows: rows_left_out(&sessions).into_iter().chain(gap(&status.study)).collect(),

@@ -1,5 +1,6 @@
 //! The run that stands for a study: what `evaluate`, `predict` and `export` take of its folder.
 
+use super::answer::reservation;
 use super::words::Scale;
 use super::{findings, gather};
 use crate::study::StudyStatus;
@@ -13,6 +14,8 @@ pub struct RecommendedRun {
     pub arm: String,
     /// Whether that is settled.
     pub settled: bool,
+    /// What keeps it from being relied on, as the label of the answer says it.
+    pub reservation: Option<&'static str>,
     /// Its finished runs.
     pub seeds: usize,
     /// The one with the best validation score; of equals the first.
@@ -37,6 +40,7 @@ pub fn recommended_run(folder: &Path) -> Result<Option<RecommendedRun>> {
         Some(RecommendedRun {
             arm: arm.name.clone(),
             settled: findings.verdict.settled,
+            reservation: reservation(&findings),
             seeds: arm.runs.len(),
             seed: *seed,
             validation: run.validation,

@@ -1,9 +1,15 @@
 //! The commands that a report names: those that go on with the study.
 
+use crate::config::Study;
+use crate::data::TargetFacts;
 use serde_json::Value;
 use std::path::Path;
 
+/// The most seeds that a study adds where nothing else is said: `config::study`.
+pub(super) const CAP: usize = 40;
+
 /// Where a study comes from.
+#[derive(Debug, Default)]
 pub(super) struct Source {
     /// Its folder.
     pub(super) folder: String,
@@ -11,6 +17,10 @@ pub(super) struct Source {
     pub(super) command: Vec<String>,
     /// The most seeds that the command adds by itself; `None` where it adds none.
     pub(super) most_seeds: Option<u64>,
+    /// Whether targets are numbers far from a model's first outputs, and are not scaled.
+    pub(super) targets_are_far: bool,
+    /// Whether every arm weighs its classes.
+    pub(super) is_weighted: bool,
 }
 
 impl Source {
@@ -31,25 +41,80 @@ impl Source {
                 .filter(|word| !["--json", "--quiet", "-q", "--open"].contains(&word.as_str()))
                 .collect(),
             most_seeds,
+            ..Self::default()
+        }
+    }
+
+    /// With what is known of how the study is trained.
+    pub(super) fn with_study(self, study: &Study, sessions: &[Value]) -> Self {
+        let targets = sessions.last().map(|last| last["data"]["train"]["targets"].clone());
+        let targets = targets.and_then(|of| serde_json::from_value::<TargetFacts>(of).ok());
+        let is_scaled = study.experiment.data.scale.is_some();
+        Self {
+            targets_are_far: !is_scaled && targets.is_some_and(|of| !of.is_near_outputs()),
+            is_weighted: study.arms.iter().all(|arm| arm.train.class_weight.is_some()),
+            ..self
         }
     }
 
     /// The command that gets to so many seeds.
     pub(super) fn with_seeds(&self, seeds: usize) -> Vec<String> {
-        let flag = match self.most_seeds {
-            Some(most) if seeds as u64 <= most => return self.command.clone(),
-            Some(_) => "--max-seeds",
-            None => "--seeds",
-        };
-        let mut words = without(&self.command, flag);
-        words.extend([flag.to_owned(), seeds.to_string()]);
-        words
+        match self.most_seeds {
+            Some(most) if seeds as u64 <= most => self.command.clone(),
+            Some(_) => self.until_settled(seeds),
+            None => with(&self.run(), "--seeds", seeds),
+        }
     }
 
-    /// The command that adds seeds until the study is settled.
-    pub(super) fn until_settled(&self) -> Vec<String> {
-        [self.command.clone(), vec!["--until-settled".to_owned()]].concat()
+    /// The command that adds seeds until the study is settled, so many at most; the same whichever command was
+    /// the last.
+    pub(super) fn until_settled(&self, most: usize) -> Vec<String> {
+        const SWITCH: &str = "--until-settled";
+        let mut words = self.run();
+        let is_said =
+            |word: &String| word.starts_with("--max-seeds") || word.starts_with("study.max_seeds=");
+        let is_usual = most == CAP
+            && !words.iter().any(is_said)
+            && self.most_seeds.is_none_or(|before| before == CAP as u64);
+        words.retain(|word| word != SWITCH);
+        if words.get(1).is_none_or(|word| word != "quick") {
+            words.push(SWITCH.to_owned());
+        }
+        if is_usual { words } else { with(&words, "--max-seeds", most) }
     }
+
+    /// The command for one that has the study for itself: equal workers add no seeds beyond their plan.
+    fn run(&self) -> Vec<String> {
+        let [program, work, study, rest @ ..] = &self.command[..] else {
+            return self.command.clone();
+        };
+        if work != "work" {
+            return self.command.clone();
+        }
+        let mut rest = rest.to_vec();
+        for flag in ["--scratch", "--beat", "--poll", "--save"] {
+            rest = without(&rest, flag);
+        }
+        let is_file = [".yaml", ".yml"].iter().any(|end| study.ends_with(end));
+        let mut words = vec![program.clone(), "run".to_owned()];
+        match is_file {
+            true => words.push(study.clone()),
+            false => words.extend([
+                format!("{}/study.yaml", study.trim_end_matches('/')),
+                "--out".to_owned(),
+                study.clone(),
+            ]),
+        }
+        words.extend(rest);
+        words
+    }
+}
+
+/// The words of a command with this value of a flag, in place of all others.
+fn with(command: &[String], flag: &str, value: usize) -> Vec<String> {
+    let mut words = without(command, flag);
+    words.extend([flag.to_owned(), value.to_string()]);
+    words
 }
 
 /// The words of a command but a flag and its values.
@@ -100,5 +165,33 @@ mod tests {
         let quick = source("batchscope quick a.csv --max-seeds 12", Some(12));
         assert_eq!(quick.with_seeds(12).join(" "), "batchscope quick a.csv --max-seeds 12");
         assert_eq!(quick.with_seeds(13).join(" "), "batchscope quick a.csv --max-seeds 13");
+    }
+
+    #[test]
+    fn what_adds_seeds_until_it_is_settled_does_something_whichever_command_was_the_last() {
+        let until =
+            |command: &str, before, most| source(command, before).until_settled(most).join(" ");
+        let run = "batchscope run a.yaml --until-settled";
+        assert_eq!(until("batchscope run a.yaml", None, 40), run);
+        assert_eq!(until(run, Some(40), 40), run);
+        assert_eq!(until(run, Some(40), 81), format!("{run} --max-seeds 81"));
+        for (command, before) in [
+            ("batchscope run a.yaml --until-settled --max-seeds 4", Some(4)),
+            ("batchscope run a.yaml --max-seeds=4 --until-settled", Some(4)),
+            ("batchscope run a.yaml", Some(4)),
+            ("batchscope run a.yaml --until-settled --max-seeds 50", Some(50)),
+        ] {
+            assert_eq!(until(command, before, 40), format!("{run} --max-seeds 40"), "{command}");
+        }
+        assert_eq!(until("batchscope quick a.csv", Some(40), 40), "batchscope quick a.csv");
+        let work = "batchscope work a.yaml --scratch disk --workers 2 --set train.epochs=3";
+        let expected = "batchscope run a.yaml --workers 2 --set train.epochs=3 --until-settled";
+        assert_eq!(until(work, None, 40), expected);
+        let folder = "batchscope run runs/a/study.yaml --out runs/a --until-settled --max-seeds 60";
+        assert_eq!(until("batchscope work runs/a", None, 60), folder);
+        assert_eq!(
+            source("batchscope work a.yaml", None).with_seeds(5).join(" "),
+            "batchscope run a.yaml --seeds 5"
+        );
     }
 }

@@ -96,7 +96,7 @@ fn study(metric: Metric) -> Results {
 /// Everything that is said of results, by where.
 fn said(results: &Results) -> Vec<(String, String)> {
     let command = ["batchscope", "run", "x.yaml"].map(String::from).to_vec();
-    let source = Source { folder: "runs/x".into(), command, most_seeds: None };
+    let source = Source { folder: "runs/x".into(), command, ..Source::default() };
     let report = told("x", results, &source, "runs/x/report/index.html".into());
     let sections = sections::sections(results, &report);
     let figures = figures::draw(&figures::Study { results, findings: &report.findings });
@@ -187,7 +187,7 @@ fn an_error_is_shown_as_it_is_and_the_lowest_is_the_best() {
 
 #[test]
 fn for_other_programs_more_is_better_and_an_arm_that_is_worse_lies_below_0() {
-    let source = Source { folder: "x".into(), command: vec![], most_seeds: None };
+    let source = Source { folder: "x".into(), command: vec![], ..Source::default() };
     let of = |results: &Results| {
         let report = told("x", results, &source, "x/report/index.html".into());
         serde_json::to_value(report).unwrap()

@@ -29,6 +29,11 @@ impl<'r> Choice<'r> {
         others.filter_map(|arm| self.rival(arm, chosen)).collect()
     }
 
+    /// Whether an arm is the cheapest one, or not shown to take more.
+    pub(super) fn is_no_dearer(self, arm: &ArmFinding, cheapest: &ArmFinding) -> bool {
+        arm.place == cheapest.place || self.rival(arm, cheapest).is_some()
+    }
+
     /// The arms with the least of what the objective names.
     fn equal<'f>(self, arms: &[&'f ArmFinding]) -> Vec<&'f ArmFinding> {
         let objective = self.results.objective;

@@ -2,7 +2,7 @@
 //!
 //! The rule: of the arms that are equivalent to the best, use the one whose runs take the least time,
 //! or the least of what the study's objective names instead. It is settled when no arm that is not
-//! out takes less: more seeds cannot change the recommendation then. Where no arm is equivalent yet,
+//! out is shown to take less. Where no arm is equivalent yet,
 //! the one with the highest mean is named, provisionally.
 
 mod cautions;
@@ -103,13 +103,15 @@ pub fn verdict(
     let recommended = choice.of(&among).filter(|_| compared);
     let settled =
         matches!(outcome, Outcome::ClearlyBetter | Outcome::NoDifference | Outcome::Decided);
+    // What is not shown to be as good may take as little, and is named too.
+    let besides = if settled { remaining(comparison) } else { among };
     Verdict {
         outcome,
         place: recommended.map(|arm| arm.place),
         recommended: recommended.map(|arm| arm.name.clone()),
         settled,
         objective: results.objective,
-        rivals: recommended.map(|arm| choice.rivals(arm, &among)).unwrap_or_default(),
+        rivals: recommended.map(|arm| choice.rivals(arm, &besides)).unwrap_or_default(),
         more: (outcome == Outcome::Undecided).then(|| more(comparison, choice)).flatten(),
         cautions: cautions(results, comparison, recommended, audit),
     }
@@ -133,8 +135,9 @@ fn outcome(comparison: &Comparison, choice: Choice, to_target: bool) -> Outcome 
     }
 }
 
-/// Whether no further seed can change the recommendation: all arms can be compared, and the one that
-/// takes the least of those that are not out is equivalent to the best. An arm of which some runs
+/// Whether the recommendation is settled: all arms can be compared, and of those that are not out none is shown to
+/// take less than the one that is to be used, which is equivalent to the best. What takes as much, to within the
+/// measurement, does not keep it open: a few milliseconds would decide then. An arm of which some runs
 /// diverged might do well with a lower rate; no seed of this study tells that.
 fn is_settled(comparison: &Comparison, choice: Choice) -> bool {
     let all = comparison.arms.iter().all(|arm| match arm.role {
@@ -142,9 +145,9 @@ fn is_settled(comparison: &Comparison, choice: Choice) -> bool {
         Role::Apart => arm.standing == Some(Standing::Out),
         Role::Unfinished => false,
     });
-    all && choice
-        .of(&remaining(comparison))
-        .is_some_and(|arm| arm.standing == Some(Standing::Equivalent))
+    let Some(cheapest) = choice.of(&remaining(comparison)).filter(|_| all) else { return false };
+    let chosen = choice.of(&comparison.equivalent());
+    chosen.is_some_and(|arm| choice.is_no_dearer(arm, cheapest))
 }
 
 /// Arms that are not out.

@@ -99,6 +99,30 @@ fn what_is_undecided_leaves_a_study_settled_where_it_cannot_change_the_recommend
 }
 
 #[test]
+fn milliseconds_of_noise_do_not_decide_how_sure_it_is() {
+    // 32 is equivalent, and 64 undecided, and they are equally fast.
+    let study = |faster: usize| {
+        let behind = [0.79, 0.801, 0.785, 0.798];
+        let mut arms = vec![arm(32, &around(0.8)), arm(64, &behind), arm(16, &around(0.6))];
+        for (place, arm) in arms.iter_mut().enumerate() {
+            for (seed, run) in &mut arm.runs {
+                let noise = [0.001, -0.002, 0.003, -0.001][*seed as usize];
+                let own = if place == faster { -0.0008 } else { 0.0 };
+                run.seconds = 0.013 + own + if place == 0 { noise } else { -noise };
+            }
+        }
+        of(&Results { margin: 0.02, ..results(arms) })
+    };
+    let [one, other] = [0, 1].map(study);
+    assert_eq!(answer(&one), (Outcome::Decided, Some("batch-32"), true));
+    assert_eq!(answer(&one), answer(&other));
+    for found in [one, other] {
+        let rivals: Vec<&str> = found.rivals.iter().map(|rival| rival.arm.as_str()).collect();
+        assert_eq!(rivals, ["batch-64"], "it is named");
+    }
+}
+
+#[test]
 fn without_an_equivalent_arm_the_highest_mean_is_named_provisionally_with_the_seeds_it_takes() {
     let found =
         verdict_of(vec![arm(32, &[0.80, 0.83, 0.78, 0.81]), arm(64, &[0.803, 0.80, 0.79, 0.80])]);

@@ -13,7 +13,9 @@ pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to
 
 use super::source::Source;
 use super::words::Scale;
-use crate::analysis::{ArmFinding, ArmResults, Comparison, Findings, Outcome, Rate, Results};
+use crate::analysis::{
+    ArmFinding, ArmResults, Caution, Comparison, Findings, Guessing, Outcome, Rate, Results,
+};
 use crate::format::{count, counted, duration};
 use crate::spec::{StudyObjective, Task};
 use crate::stats::Standing;
@@ -27,6 +29,8 @@ pub enum Certainty {
     Decided,
     /// They can, or something else speaks against it.
     Tentative,
+    /// No arm is said to be the one to use.
+    Undecided,
     /// There is no comparison.
     None,
 }
@@ -63,27 +67,44 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
     let (comparison, scale) = (&findings.comparison, Scale::from(results));
     let story = Story { results, findings, comparison, scale };
     let (headline, label, reason) = story.headline();
-    let leaks = story.leaks();
+    let why_not = reservation(findings);
     let certainty = match verdict.outcome {
         Outcome::TooFewSeeds | Outcome::NothingToCompare | Outcome::OneArm => Certainty::None,
-        _ if leaks || story.guessing().is_some() || story.has_diverged_in_part() => {
-            Certainty::Tentative
+        Outcome::Undecided if to_use(findings).is_none() && why_not.is_none() => {
+            Certainty::Undecided
         }
+        _ if why_not.is_some() || story.has_diverged_in_part() => Certainty::Tentative,
         _ if !(verdict.settled || verdict.outcome == Outcome::ToTarget) => Certainty::Tentative,
         Outcome::ToTarget if !verdict.rivals.is_empty() => Certainty::Tentative,
         _ => Certainty::Decided,
     };
-    let label = match certainty {
-        Certainty::None => label,
-        _ if leaks => LEAKS.into(),
-        _ if story.guessing().is_some_and(|found| found.is_last_value) => {
-            NO_BETTER_THAN_LAST.into()
-        }
-        _ if story.guessing().is_some() => NOTHING_LEARNED.into(),
-        _ if verdict.settled && story.has_diverged_in_part() => DIVERGED.into(),
+    let label = match why_not {
+        Some(why) if certainty != Certainty::None => why.into(),
         _ => label,
     };
     Answer { headline, certainty, label, reason, caveat: story.caveat(), next: story.next(source) }
+}
+
+/// What keeps the answer of a study from being relied on, in the words of its label; `None` where it is no more
+/// than undecided.
+pub(super) fn reservation(findings: &Findings) -> Option<&'static str> {
+    let is_one = |wanted: fn(&Caution) -> bool| findings.verdict.cautions.iter().any(wanted);
+    let guessing = guessing(findings);
+    let diverged = findings.comparison.arms.iter().any(|arm| arm.diverged > 0 && arm.finished > 0);
+    match guessing {
+        _ if is_one(|of| matches!(of, Caution::SeenInTraining { .. })) => Some(LEAKS),
+        Some(found) if found.is_last_value => Some(NO_BETTER_THAN_LAST),
+        Some(_) => Some(NOTHING_LEARNED),
+        None => (findings.verdict.settled && diverged).then_some(DIVERGED),
+    }
+}
+
+/// What may do as well without a model, if something may.
+fn guessing(findings: &Findings) -> Option<&Guessing> {
+    findings.verdict.cautions.iter().find_map(|caution| match caution {
+        Caution::NoBetterThanGuessing(found) => Some(found),
+        _ => None,
+    })
 }
 
 const DIVERGED: &str = "tentative: some runs diverged";

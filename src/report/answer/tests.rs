@@ -1,12 +1,13 @@
 use super::*;
 use crate::analysis::tests::{arm, results};
 use crate::analysis::{InTraining, Looks, SharedSteps, analyse};
+use crate::spec::Metric;
 use crate::stats::tests::generator;
 
 fn of(results: &Results) -> Answer {
     let findings = analyse(results, &mut generator(1));
     let command = ["batchscope", "run", "sms.yaml"].map(String::from).to_vec();
-    answer(results, &findings, &Source { folder: "runs/sms".into(), command, most_seeds: None })
+    answer(results, &findings, &Source { folder: "runs/sms".into(), command, ..Source::default() })
 }
 
 /// Headline, label and reason.
@@ -74,14 +75,18 @@ fn an_equivalent_faster_size_is_used_and_what_could_change_that_makes_it_tentati
         (Certainty::Tentative, "Use batch size 128")
     );
     let [command, what] = next(&found);
-    assert!(command.starts_with("batchscope run sms.yaml --seeds "), "{command}");
-    let enough = " seeds in all, enough in 80 of 100 cases if the batch sizes are equally good; ";
-    assert!(what.starts_with("trains ") && what.contains(enough), "{what}");
+    assert!(command.starts_with("batchscope run sms.yaml --until-settled"), "{command}");
+    let enough = " are enough in 80 of 100 cases if the batch sizes are equally good, ";
+    assert!(
+        what.starts_with("adds seeds until it is settled; ") && what.contains(enough),
+        "{what}"
+    );
+    assert!(what.ends_with(" of training"), "{what}");
     let open = arm(256, &[0.792, 0.800, 0.796, 0.798]);
     let arms = vec![arms[0].clone(), arms[1].clone(), open];
     let found = of(&Results { looks: Looks::SeedsAdded, ..results(arms) });
     let [command, what] = next(&found);
-    assert!(command.ends_with("sms.yaml --until-settled"), "{command}");
+    assert!(command.starts_with("batchscope run sms.yaml --until-settled"), "{command}");
     assert!(
         what.contains(" are enough in 80 of 100 cases if the batch sizes are equally good"),
         "{what}"
@@ -99,7 +104,11 @@ fn without_a_decision_the_differences_that_remain_possible_are_named() {
         ),
         "{found:?}"
     );
-    assert_eq!(next(&found)[0], "batchscope run sms.yaml --until-settled");
+    let [command, what] = next(&found);
+    assert_eq!(command, "batchscope run sms.yaml --until-settled");
+    let told = "If the sizes are equally good, 40 will not be enough; a larger margin or more validation rows";
+    assert!(what.starts_with("adds up to 40 seeds, ") && what.contains(told), "{what}");
+    assert_eq!((found.certainty, found.label.as_str()), (Certainty::Undecided, "undecided"));
 }
 
 #[test]
@@ -123,10 +132,19 @@ fn with_few_seeds_it_is_too_early_and_the_same_command_goes_on() {
     let found = of(&results(arms));
     assert_eq!(found.headline, "1 of 9 runs finished: no comparison yet");
     assert_eq!((found.certainty, found.label.as_str()), (Certainty::None, "too early"));
-    assert_eq!(next(&found), ["batchscope run sms.yaml", "trains the rest"]);
+    assert_eq!(
+        next(&found),
+        ["batchscope run sms.yaml", "trains the rest"],
+        "no time is known of two arms"
+    );
     let found = of(&results(vec![arm(32, &[0.9]), arm(64, &[0.1])]));
     assert_eq!(found.headline, "No comparison with 1 seed");
-    assert_eq!(next(&found), ["batchscope run sms.yaml --seeds 5", "adds seeds"]);
+    let [command, what] = next(&found);
+    assert_eq!(command, "batchscope run sms.yaml --seeds 5");
+    assert_eq!(what, "adds seeds, 20 s of training", "4 runs of 3 s and 4 of 2 s");
+    let mut arms = vec![arm(32, &[0.9]), arm(64, &[0.9, 0.8])];
+    arms.iter_mut().for_each(|arm| arm.planned = 3);
+    assert_eq!(next(&of(&results(arms)))[1], "trains the rest: 8.0 s of training");
 }
 
 #[test]
@@ -148,4 +166,40 @@ fn models_that_learned_nothing_decide_nothing() {
     assert_eq!((found.certainty, found.label.as_str()), (Certainty::Tentative, NOTHING_LEARNED));
     let [command, what] = next(&found);
     assert!(command.is_empty() && what.starts_with("Let the model learn first"), "{what}");
+}
+
+#[test]
+fn what_is_advised_to_a_model_that_did_not_learn_is_not_what_it_has_already() {
+    let advice = |rate: Rate, source: Source, metric: Metric| {
+        let sign = if metric.info().falls() { -1.0 } else { 1.0 };
+        let arms = [32, 256].map(|size| ArmResults { rate, ..arm(size, &around(sign * 0.8)) });
+        let study = results(arms.to_vec());
+        let study = Results { score: metric.info(), baseline: Some(sign * 0.8 + 0.01), ..study };
+        let findings = analyse(&study, &mut generator(1));
+        answer(&study, &findings, &source).next.unwrap().what
+    };
+    let plain = Source::default;
+    let said = advice(Rate::Given, plain(), Metric::Accuracy);
+    let all = "Let the model learn first: train longer, tune the learning rate, or weigh a rare label (`class_weight`).";
+    assert_eq!(said, all);
+    let weighted = || Source { is_weighted: true, ..plain() };
+    let said = advice(Rate::Given, weighted(), Metric::Accuracy);
+    assert_eq!(said, "Let the model learn first: train longer, or tune the learning rate.");
+    let said = advice(Rate::Tuned, weighted(), Metric::Accuracy);
+    assert_eq!(said, "Let the model learn first: train longer, or change the model.");
+    let said = advice(Rate::Tuned, Source { targets_are_far: true, ..plain() }, Metric::Rmse);
+    assert!(said.contains("write `scale: standard` under `data`"), "{said}");
+}
+
+#[test]
+fn where_the_validation_rows_tell_less_than_the_margin_no_seeds_are_asked_for() {
+    let study =
+        results(vec![arm(32, &[0.80, 0.83, 0.78, 0.81]), arm(64, &[0.81, 0.80, 0.79, 0.80])]);
+    let mut findings = analyse(&study, &mut generator(1));
+    let few = Caution::FewValidationRows { rows: 200, noise: 0.02 };
+    findings.verdict.cautions.push(few);
+    let next = answer(&study, &findings, &Source::default()).next.unwrap();
+    let told = "Other 200 validation rows would move a difference by up to 2 points, which is more than the margin of \
+                0.5 points: a larger margin or more validation rows would help.";
+    assert!(next.command.is_none() && next.what.starts_with(told), "{next:?}");
 }

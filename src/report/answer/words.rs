@@ -86,7 +86,7 @@ pub(in crate::report) fn from_best(
     }
     let Some(difference) = &arm.difference else { return "-".into() };
     let scale = Scale::from(comparison);
-    let signed = |value: f64| scale.signed_to(scale.natural(value), decimals);
+    let signed = |value: f64| scale.bound_to(scale.natural(value), decimals);
     let mean = scale.signed_to(difference.estimate.summary.mean, decimals);
     match arm.from_best.map(|ends| scale.natural_ends(ends)) {
         Some(Interval { low, high }) => format!("{mean} ({}, {})", signed(low), signed(high)),

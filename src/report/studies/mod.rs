@@ -144,7 +144,9 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     let voice = |member: &Member| Voice { name: member.name.clone(), says: member.says.clone() };
     let agreed = agree(&members.iter().map(voice).collect::<Vec<_>>());
     let scale = words::Scale::from(&members[0].written.results);
-    let said = words::agreement(&agreed, scale);
+    let unreliable: Vec<(&str, &str)> =
+        members.iter().filter_map(|of| Some((&*of.name, row::unreliable(of)?))).collect();
+    let said = words::agreement(&agreed, &unreliable, scale);
     let notes = comparable::notes(&members);
     let all: Vec<_> = members.iter().map(behind::behind).collect();
     let links = members.iter().map(|member| paths::link(folder, &member.written.report.path));
@@ -159,7 +161,7 @@ fn together(all: &[Written], left_out: &[String], folder: &Path) -> Result<Toget
     write_table(&place.join("differences.csv"), &row::differences_csv(&members))?;
     let settings = comparable::settings(&members)?;
     let page = studies_page(&StudiesParts {
-        headline: &headline(&agreed, scale),
+        headline: &headline(&agreed, unreliable.len(), scale),
         about: &about(scale),
         said: &said,
         table: &row::table(&lines),
@@ -201,8 +203,12 @@ fn about(scale: words::Scale) -> String {
     )
 }
 
-fn headline(agreed: &Agreed, scale: words::Scale) -> String {
+/// `unreliable` studies are not to be relied on, whatever they say.
+fn headline(agreed: &Agreed, unreliable: usize, scale: words::Scale) -> String {
     match agreed.agreement {
+        Agreement::Agree if unreliable > 0 => {
+            format!("Yes, but not reliably: {}", words::sizes(&agreed.batch_sizes))
+        }
         Agreement::Agree => format!("Yes: {}", words::sizes(&agreed.batch_sizes)),
         Agreement::Disagree => "No".into(),
         Agreement::Differ => format!("Not on the {}", scale.best()),

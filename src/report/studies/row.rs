@@ -7,6 +7,7 @@ use super::comparable::data_hash;
 use crate::analysis::{ArmFinding, Findings, Rate, Results, Sizes};
 use crate::config::LearningRate;
 use crate::format::{count, list};
+use crate::report::answer::reservation;
 use crate::report::block::{Cell, Rows, Table};
 use crate::report::tables::word;
 use crate::report::words::{self, Scale};
@@ -49,8 +50,16 @@ pub(super) fn table(lines: &[Line]) -> Table {
     rows.table
 }
 
-/// `decided`, `64 undecided`, or why nothing is said.
+/// What keeps a study's answer from being relied on, where it has one.
+pub(super) fn unreliable(member: &Member) -> Option<&'static str> {
+    member.says.as_ref().ok().and_then(|_| reservation(&member.written.report.findings))
+}
+
+/// `decided`, `64 undecided`, what keeps it from being relied on, or why nothing is said.
 fn certainty(member: &Member) -> String {
+    if let Some(why) = unreliable(member) {
+        return why.into();
+    }
     let Sizes { tried, good, out, .. } = match &member.says {
         Ok(sizes) => sizes,
         Err(why) => return words::silence(*why).into(),
@@ -121,6 +130,7 @@ pub(super) fn studies_csv(lines: &[Line]) -> Table {
         .data("margin", |of| Cell::Exact(of.results().margin))
         .data("seeds", |of| of.findings().comparison.seeds.len())
         .data("outcome", |of| word(of.findings().verdict.outcome))
+        .data("certainty", |of| certainty(of.member))
         .data("best_batch_size", |of| Some(of.findings().comparison.best()?.batch_size))
         .data("may_be_best", possible)
         .data("arm_to_use", |of| Some(&of.to_use()?.name))

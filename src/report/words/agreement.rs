@@ -5,8 +5,14 @@ use crate::analysis::{Agreed, Agreement, Silence};
 use crate::format::{count, list};
 
 /// The answer first, then what was not counted.
-pub(in crate::report) fn agreement(agreed: &Agreed, scale: Scale) -> Vec<String> {
+/// `unreliable` names studies that are not to be relied on, and says why.
+pub(in crate::report) fn agreement(
+    agreed: &Agreed,
+    unreliable: &[(&str, &str)],
+    scale: Scale,
+) -> Vec<String> {
     let mut said = vec![answer(agreed, scale)];
+    said.extend(unreliable.iter().map(|(name, why)| format!("{name} is {why}.")));
     if !agreed.not_everywhere.is_empty() {
         said.push(format!("Not tried in all, so left out: {}.", sizes(&agreed.not_everywhere)));
     }
@@ -56,5 +62,25 @@ pub(in crate::report) fn silence(why: Silence) -> &'static str {
         Silence::TooFewSeeds => "it has fewer than three seeds",
         Silence::ToTarget => "its runs end at one target",
         Silence::OtherScore => "it is decided by another score than the first study",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Metric;
+
+    #[test]
+    fn studies_that_are_not_to_be_relied_on_are_named_after_the_answer() {
+        let agreed = Agreed {
+            agreement: Agreement::Agree,
+            batch_sizes: vec![32],
+            not_everywhere: vec![],
+            silent: vec![],
+        };
+        let why = "not reliable: rows leak between the splits";
+        let scale = Scale::new(Metric::Accuracy.info(), None);
+        let said = agreement(&agreed, &[("a", why)], scale);
+        assert_eq!(said[1], "a is not reliable: rows leak between the splits.");
     }
 }

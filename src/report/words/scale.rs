@@ -246,6 +246,20 @@ impl Scale {
         self.signed_to(turned, 2)
     }
 
+    /// The same of a bound that decides: one that is not 0 is not shown as 0.
+    pub(in crate::report) fn bound_to(self, turned: f64, decimals: usize) -> String {
+        /// More digits than this show what is 0 but for rounding.
+        const MORE: usize = 6;
+        let is_zero = |text: &String| text.bytes().all(|b| !b.is_ascii_digit() || b == b'0');
+        let texts = (decimals..=decimals + MORE).map(|decimals| self.signed_to(turned, decimals));
+        let shown = if turned == 0.0 || !turned.is_finite() {
+            None
+        } else {
+            texts.into_iter().find(|t| !is_zero(t))
+        };
+        shown.unwrap_or_else(|| self.signed_to(turned, decimals))
+    }
+
     /// `-0.63 points`, `+0.0012`
     pub(in crate::report) fn difference(self, turned: f64) -> String {
         self.signed(turned) + self.unit()
@@ -255,7 +269,7 @@ impl Scale {
     pub(in crate::report) fn signed_range(self, turned: Interval) -> String {
         let Interval { low, high } = turned;
         let (low, high) = if self.info.falls() { (high, low) } else { (low, high) };
-        format!("{} to {}", self.signed(low), self.signed(high))
+        format!("{} to {}", self.bound_to(low, 2), self.bound_to(high, 2))
     }
 
     /// `-2.27 points (95 % CI -8.61 to +4.07)`
@@ -461,6 +475,21 @@ mod tests {
         assert_eq!([small.value(-1.234e-6), small.difference(4e-9)], ["1.23e-6", "-4e-9"]);
         assert_eq!([small.amount(2.5e-8), small.value(0.0)], ["2.5e-8", "0"]);
         assert_eq!(of(Metric::Mse, 2e-60).value(-1.5e-58), "1.50e-58");
+    }
+
+    #[test]
+    fn a_bound_that_decides_is_not_rounded_onto_0() {
+        let accuracy = of(Metric::Accuracy, 0.005);
+        let bounds = [-0.00007, 0.0, 0.000_000_1, -0.0063, 1e-17];
+        assert_eq!(
+            bounds.map(|of| accuracy.bound_to(of, 1)),
+            ["-0.01", "0.0", "+0.00001", "-0.6", "0.0"]
+        );
+        assert_eq!(
+            accuracy.signed_range(Interval { low: -0.01, high: -0.00002 }),
+            "-1.00 to -0.002"
+        );
+        assert_eq!(of(Metric::Rmse, 0.3).bound_to(-0.004, 1), "+0.004");
     }
 
     #[test]

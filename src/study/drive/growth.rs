@@ -162,13 +162,16 @@ pub(super) fn close(agenda: &mut Agenda, stop: Stop, ground: &mut Ground<'_>) ->
         let whole = whole_seeds(&stage, ground.folder, &agenda.tunings, fewer)?;
         additions.seeds = whole.min(additions.seeds);
     }
-    let whole = base.grown(additions.seeds.max(1), fewer);
+    // Before the first look, the study has the seeds that it was to begin with.
+    let asked = if additions.looks.is_empty() { additions.first } else { additions.seeds };
+    let asked = asked.max(1);
+    let whole = base.grown(asked, fewer);
     let mut plan = whole.clone();
     plan.study.take_trained(ground.folder.path())?;
     plan.runs = Run::all(&plan.study);
     let goes_on = matches!(stop, Stop::MaxTime | Stop::Interrupted);
     ground.folder.write_resolved(if goes_on { &whole } else { &plan })?;
-    ground.sessions.record_seeds(additions.seeds.max(1), additions)?;
+    ground.sessions.record_seeds(asked, additions)?;
     agenda.plan = plan;
     Ok(())
 }

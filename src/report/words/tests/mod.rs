@@ -264,7 +264,7 @@ fn agreements(metric: Metric) -> Vec<String> {
         of(Agreement::TooLittleInCommon, &[64]),
         Agreed { silent, ..of(Agreement::TooFew, &[]) },
     ];
-    all.iter().flat_map(|found| agreement(found, scale(metric))).collect()
+    all.iter().flat_map(|found| agreement(found, &[], scale(metric))).collect()
 }
 
 fn names() -> Vec<String> {

@@ -63,7 +63,7 @@ fn a_study_on_a_gpu_repeats_the_processors_records_and_goes_on_there() {
     }
     // The device is not part of what a run is.
     let again = run_on_gpu(&scene, "", &of(&run("processor", &FUSED))).expect(0);
-    assert!(again.stderr.contains("4 of 4 runs are done already"), "{}", again.stderr);
+    assert!(again.stderr.contains("4 of 4 runs are already finished"), "{}", again.stderr);
     let timing = scene.read("gpu/small/seed-0/timing.jsonl");
     assert!(timing.contains("\"peak_memory\":"), "{timing}");
 }

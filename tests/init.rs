@@ -65,7 +65,7 @@ fn a_table_without_a_label_is_refused_with_what_there_is() {
     let scene = Scene::new();
     scene.write("t.csv", "text,stars\na b,1\nb c,2\nc d,3\n");
     let ended = scene.run(&["init", "t.csv"]).expect(2);
-    assert!(ended.stderr.contains("no column can be the label"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no label column found"), "{}", ended.stderr);
     assert!(ended.stderr.contains("hint: different values: `stars` has 3"), "{}", ended.stderr);
 }
 
@@ -114,7 +114,7 @@ fn series_of_numbers_with_dates_are_no_texts_and_a_million_columns_end_at_once()
     let row = |at: usize| format!("2024-03-01 {at:02}:00:00,{}.5,{}\n", 20 + at, at % 2);
     scene.write("t.csv", &(0..20).fold("date,light,used\n".to_owned(), |text, at| text + &row(at)));
     let ended = scene.run(&["init", "t.csv"]).expect(2);
-    assert!(ended.stderr.contains("no column holds texts"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no text column found"), "{}", ended.stderr);
     assert!(ended.stderr.contains("`data.series` in an experiment file"), "{}", ended.stderr);
     let header: Vec<String> = (0..1_000_000).map(|at| format!("c{at}")).collect();
     scene.write("wide.csv", &format!("{}\n{}1\n", header.join(","), "1,".repeat(999_999)));

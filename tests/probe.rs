@@ -102,7 +102,7 @@ fn solutions_can_be_measured_after_a_study_and_are_not_measured_twice() {
     scene.run(&["run", "plain.yaml"]).expect(0);
     let sharp = ["run", "plain.yaml", "--set", "study.probe.sharpness={ rows: 40, vectors: 2 }"];
     let ended = scene.run(&sharp).expect(0);
-    assert!(ended.stderr.contains("6 of 6 runs are done already"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("6 of 6 runs are already finished"), "{}", ended.stderr);
     assert!(ended.stderr.contains("measuring solutions: 6 of 6"), "{}", ended.stderr);
     let file = "runs/tiny/small/seed-0/sharpness.json";
     let found = json(&scene.read(file));

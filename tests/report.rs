@@ -161,7 +161,7 @@ fn a_study_whose_runs_end_at_a_target_is_judged_by_what_it_takes_to_get_there() 
     let counts = ["--set", "study.objective=largest_batch"];
     let same = ["run", "tiny.yaml", "--out", "s", "--set", "train.optimizer.adam.lr=0.01"];
     let ended = scene.run(&[&same[..], &counts].concat()).expect(0);
-    assert!(ended.stderr.contains("6 of 6 runs are done already"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("6 of 6 runs are already finished"), "{}", ended.stderr);
     assert!(ended.stdout.contains("Use large (batch size 32)"), "{}", ended.stdout);
     let page = scene.read("s/report/index.html");
     assert!(page.contains("Use large (batch size 32)"), "the headline");

@@ -56,11 +56,11 @@ fn a_killed_worker_costs_one_run_which_goes_on_to_the_same_bits() {
     assert!(scene.read("killed/small/seed-0/record.json").contains("\"running\""));
 
     let again = scene.run(&["run", "tiny.yaml", "--out", "killed"]).expect(0);
-    assert!(again.stderr.contains("1 of 2 runs are done already"), "{}", again.stderr);
+    assert!(again.stderr.contains("1 of 2 runs are already finished"), "{}", again.stderr);
     // Counts are those of the study, also of what is left to do.
     assert!(again.stderr.contains("(1 of 2 runs"), "{}", again.stderr);
     assert!(!again.stderr.contains(" of 1 runs"), "{}", again.stderr);
-    assert!(again.stderr.contains("small/seed-0  goes on at epoch "), "{}", again.stderr);
+    assert!(again.stderr.contains("small/seed-0  resumes at epoch "), "{}", again.stderr);
     assert!(!again.stderr.contains("small/seed-0  epoch 1/"), "it began anew:\n{}", again.stderr);
     assert_like_undisturbed(&scene, "killed");
 }
@@ -143,7 +143,9 @@ fn a_run_that_failed_before_anything_was_kept_of_it_is_run_as_it_is_defined_now(
     let other = ["run", "tiny.yaml", "--out", "s", "--set", "train.epochs=3", "--only", "small"];
     // As long as there are records of it, it is another run.
     fs::write(&record, &text).unwrap();
-    assert!(scene.run(&other).expect(2).stderr.contains("small/seed-0` with another definition"));
+    assert!(
+        scene.run(&other).expect(2).stderr.contains("small/seed-0` trained with other settings")
+    );
 
     fs::remove_dir_all(scene.path("s/large")).unwrap();
     fs::remove_dir_all(scene.path("s/small/seed-0")).unwrap();

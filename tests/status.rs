@@ -98,7 +98,7 @@ fn runs_of_arms_that_are_gone_are_told_apart() {
     assert_eq!(stands["others"][0]["run"], "large/seed-0");
     assert_eq!(states(&stands), ["finished", "finished", "not_started", "not_started"]);
     let said = scene.run(&["status", "runs/tiny"]).expect(0).stdout;
-    assert!(said.contains("large/seed-0: no longer in the study"), "{said}");
+    assert!(said.contains("large/seed-0: not in the current study"), "{said}");
     assert!(said.contains("other") && said.contains("test accuracy"), "{said}");
 }
 

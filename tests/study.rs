@@ -91,7 +91,7 @@ fn a_run_that_diverges_is_recorded_and_the_study_goes_on() {
     assert!(record["status"]["diverged"]["step"].as_u64().unwrap() >= 2, "{record}");
     assert!(scene.read("runs/tiny/large/seed-1/record.json").contains("\"finished\""));
     let again = scene.run(&["run", "tiny.yaml"]).expect(1);
-    assert!(again.stderr.contains("4 of 4 runs are done already"), "{}", again.stderr);
+    assert!(again.stderr.contains("4 of 4 runs are already finished"), "{}", again.stderr);
     // A study of nothing else is told of, too.
     let only = ["run", "tiny.yaml", "--out", "wild", "--set", "study.arms.1.lr=1.0e38"];
     let wild = scene.run(&only).expect(1).stdout;
@@ -108,7 +108,7 @@ fn a_finished_run_is_never_run_again_and_new_seeds_are_added() {
     let file = scene.path("runs/tiny/small/seed-0/weights.safetensors");
     let written = fs::metadata(&file).unwrap().modified().unwrap();
     let ended = scene.run(&["run", "tiny.yaml"]).expect(0);
-    assert!(ended.stderr.contains("2 of 4 runs are done already"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 of 4 runs are already finished"), "{}", ended.stderr);
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
     assert!(scene.path("runs/tiny/small/seed-1/weights.safetensors").exists());
 }
@@ -409,7 +409,7 @@ fn finished_seeds_count_whatever_number_the_file_says() {
     let again = scene.run(&["run", "tiny.yaml"]).expect(0);
     let said = "4 seeds are finished where the file says 3: all 4 are used";
     assert!(again.stderr.contains(said), "{}", again.stderr);
-    assert!(again.stderr.contains("8 of 8 runs are done already"), "{}", again.stderr);
+    assert!(again.stderr.contains("8 of 8 runs are already finished"), "{}", again.stderr);
     assert_eq!(scene.read("runs/tiny/study.yaml"), resolved);
     assert_eq!((seeds_of(&scene, "runs/tiny"), runs(&scene)), ((verdict, vec![4, 4]), told));
     assert!(scene.run(&["report", "runs/tiny"]).expect(0).stderr.contains(said));
@@ -434,7 +434,7 @@ fn seeds_beyond_the_file_count_where_they_are_finished_and_are_not_trained_where
     let ended = scene.run(&["run", "tiny.yaml"]).expect(0);
     let said = "finished beyond the 2 seeds that the file says, and used too: small/seed-3";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
-    assert!(ended.stderr.contains("5 of 5 runs are done already"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("5 of 5 runs are already finished"), "{}", ended.stderr);
     assert!(!scene.path("runs/tiny/large/seed-3/record.json").exists());
     assert!(scene.read("runs/tiny/study.yaml").contains("seeds: 4"));
     let status = json(&scene.run(&["status", "runs/tiny", "--json"]).expect(0).stdout);
@@ -468,7 +468,7 @@ fn finished_arms_that_the_file_names_no_more_stay_and_are_told_of_before_anythin
         fs::remove_dir_all(scene.path(&format!("o/{folder}"))).unwrap();
     });
     let ended = scene.run(&["run", "tiny.yaml", "--out", "o"]).expect(0);
-    assert!(ended.stderr.contains("small/seed-1 (another definition)"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("small/seed-1 (other settings)"), "{}", ended.stderr);
 }
 
 #[test]

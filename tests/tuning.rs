@@ -107,7 +107,7 @@ fn a_gap_is_taken_apart_with_tuned_rates_and_goes_on_from_any_moment_to_the_same
     scene.run(&["run", "gap.yaml", "--out", "stopped"]).expect(0);
     assert_same_bits(&scene, "undisturbed", "stopped");
     let again = scene.run(&["run", "gap.yaml", "--out", "stopped"]).expect(0);
-    assert!(again.stderr.contains("10 of 10 runs are done already"), "{}", again.stderr);
+    assert!(again.stderr.contains("10 of 10 runs are already finished"), "{}", again.stderr);
     assert!(!again.stderr.contains("tuning "), "{}", again.stderr);
     // The resolved file says the same.
     scene.run(&["run", "stopped/study.yaml", "--out", "again"]).expect(0);

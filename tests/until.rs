@@ -121,14 +121,14 @@ fn seeds_are_added_until_it_is_settled_and_an_arm_that_is_out_gets_no_more() {
     // So does the same command a second time, which trains nothing.
     let again = scene.run(&["run", "tiny.yaml"]).expect(0);
     let all = 2 * last + still;
-    assert!(again.stderr.contains(&format!("{all} of {all} runs are done already")));
+    assert!(again.stderr.contains(&format!("{all} of {all} runs are already finished")));
     assert!(!again.stderr.contains("warning"), "{}", again.stderr);
     assert_eq!(last_session(&scene, "runs/tiny")["until"]["stopped"], "settled");
     // What is finished counts without `until`, too.
     let plain = ["run", "tiny.yaml", "--set", "study.until=null"];
     let said = scene.run(&plain).expect(0).stderr;
     assert!(said.contains(&format!("small/seed-5 to seed-{}", last - 1)), "{said}");
-    assert!(said.contains(&format!("{all} of {all} runs are done already")), "{said}");
+    assert!(said.contains(&format!("{all} of {all} runs are already finished")), "{said}");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn quick_goes_from_the_data_to_the_report_and_overwrites_nothing() {
 
     let again = scene.run(&[&quick[..], &["--json"]].concat()).expect(0);
     assert!(again.stderr.contains("reviews.yaml is there already"), "{}", again.stderr);
-    assert!(again.stderr.contains("15 of 15 runs are done already"), "{}", again.stderr);
+    assert!(again.stderr.contains("15 of 15 runs are already finished"), "{}", again.stderr);
     assert_eq!(json(&again.stdout)["file"], "reviews.yaml");
 
     let own = yaml.replace("epochs: 10", "epochs: 2");

@@ -70,8 +70,8 @@ pub(super) fn check(args: &ExperimentArgs, output: Output) -> Result<ExitCode> {
     let cost = Cost { plan: &plan, estimates: &estimates, folder: &folder, pool: &pool, left };
     let curves = tables::without_curves(&plan);
     let text = format!(
-        "{}{}\n\n{}\n\n{} {} on disk in {}; time and memory are estimated from a few steps of \
-         each arm, just now, on this machine{}{}",
+        "{}{}\n\n{}\n\n{} {} on disk in {}; time and memory are estimated from a few steps on \
+         this machine{}{}",
         tables::headline(&plan, &pool, parallel)?,
         curves.map_or(String::new(), |line| format!("\n{line}")),
         tables::costs(&plan, &estimates),
@@ -189,7 +189,7 @@ fn all(runs: &[RunCount]) -> usize {
     runs.iter().map(|of| of.report + of.tuning).sum()
 }
 
-const MORE: &str = "; learning rates beyond the first ones are not in it";
+const MORE: &str = "; tuning may try more learning rates, which are not included";
 
 fn arms<'p>(plan: &'p Plan, estimates: &[Estimate]) -> Vec<Arm<'p>> {
     let arms = plan.study.arms.iter().zip(estimates).map(|(arm, estimate)| {

@@ -50,7 +50,7 @@ fn if_equal(seeds: usize) -> String {
 pub(super) fn after(additions: &Additions, words: &[String]) -> Option<String> {
     let last = additions.looks.last();
     let seeds = counted(additions.seeds as usize, "seed");
-    let again = || format!("To go on, repeat:\n  {}", command(words));
+    let again = || format!("To resume, repeat:\n  {}", command(words));
     let said = match additions.stopped? {
         Stop::Interrupted => return None,
         Stop::Settled => format!("stopped after {seeds}: it is settled{}", left_out(additions)),
@@ -179,7 +179,7 @@ mod tests {
         );
         assert_eq!(
             said(Stop::MaxTime, &[5]),
-            "stopped after 5 seeds, since the time of 10m is over. To go on, repeat:\n  batchscope quick \
+            "stopped after 5 seeds, since the time of 10m is over. To resume, repeat:\n  batchscope quick \
              a.csv"
         );
         assert!(said(Stop::MaxTime, &[]).contains("before the first 5 seeds were finished"));

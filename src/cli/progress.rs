@@ -153,7 +153,7 @@ impl Progress {
     fn on_progress_of(&mut self, run: &Run, epoch: u64) {
         if self.silent.remove(&run.id()) && epoch > 0 {
             let (at, of) = (epoch + 1, self.work.training_length(run).epochs());
-            self.line(&format!("{}  goes on at epoch {at}/{of}", run.id()));
+            self.line(&format!("{}  resumes at epoch {at}/{of}", run.id()));
         }
     }
 
@@ -347,7 +347,7 @@ fn left_alone(pending: &Pending) -> Vec<String> {
     let done = pending.finished + pending.diverged;
     let mut lines = Vec::new();
     if done > 0 {
-        lines.push(format!("{done} of {} runs are done already", in_all(pending)));
+        lines.push(format!("{done} of {} runs are already finished", in_all(pending)));
     }
     if pending.failed > 0 {
         let runs = counted(pending.failed, "run");

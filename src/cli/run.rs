@@ -268,7 +268,7 @@ fn notes(outcome: &StudyOutcome, scale: Scale, command: &[String]) -> Option<Str
     lines.extend(outcome.additions.as_ref().and_then(|of| growth::after(of, command)));
     if outcome.unfinished > 0 {
         lines.push(format!(
-            "not finished: {}; everything so far is saved. To go on, repeat:\n  {}",
+            "not finished: {}; everything so far is saved. To resume, repeat:\n  {}",
             format::counted(outcome.unfinished, "run"),
             format::command(command)
         ));

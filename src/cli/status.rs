@@ -140,11 +140,7 @@ fn text(status: &StudyStatus, folder: &Path) -> String {
         lines.push("`batchscope run FILE.yaml --retry-failed` tries failed runs again".into());
     }
     for run in &status.others {
-        lines.push(format!(
-            "{}: no longer in the study, whose arms or seeds were changed; {}",
-            run.run,
-            stands(run)
-        ));
+        lines.push(format!("{}: not in the current study, and left out; {}", run.run, stands(run)));
     }
     lines.push(curves(folder));
     parts.push(lines.join("\n"));

@@ -294,7 +294,7 @@ pub(super) fn headline(plan: &Plan, pool: &Pool, parallel: usize) -> Result<Stri
          data   {}, {}, {}{vocabulary}; rows of {mean:.0} steps on average, {} at most\n\
          model  {embedding}{} -> Dense({}, {}), {} parameters{differ}\n\
          train  {}\n\
-         margin {}: what differs by less does not matter",
+         margin {}: smaller differences do not matter",
         study.name,
         arms_and_seeds(plan),
         match study.arms.iter().map(|arm| plan.tuning_runs(arm)).sum() {

@@ -231,10 +231,10 @@ fn text(outcome: &WorkOutcome, folder: &Path, scale: Scale, report: Option<&Repo
             )
         }
         WorkEnd::Stopped => format!(
-            "stopped; this worker ended {trained}, and what it was at is saved. To go on:\n  {again}"
+            "stopped; this worker ended {trained}, and what it was at is saved. Resume with:\n  {again}"
         ),
         WorkEnd::Late => {
-            format!("its time is over; this worker ended {trained}. To go on:\n  {again}")
+            format!("its time is over; this worker ended {trained}. Resume with:\n  {again}")
         }
     }];
     if outcome.end == WorkEnd::Over {

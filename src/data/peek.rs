@@ -99,7 +99,7 @@ pub fn peek(path: &Path) -> Result<Contents> {
             .map(Contents::Table),
         (None, "npz") => shapes(&SourceFile::read(path)?),
         _ => Err(UserError::new(
-            format!("{}: its name does not tell what it is", path.display()),
+            format!("{}: unknown file extension", path.display()),
             "`init` knows tables (.csv, .tsv, .jsonl, .parquet) and numpy's arrays (.npz); for others \
              write the experiment file by hand (docs/experiment-files.md)",
         )
@@ -245,7 +245,7 @@ mod tests {
     fn what_cannot_be_looked_into_is_refused_with_advice() {
         let refusal = |path: &str| peek(Path::new(path)).unwrap_err().to_string();
         assert!(refusal("none.csv").contains("cannot read the data file none.csv"));
-        assert!(refusal("t.docx").contains("does not tell what it is"));
+        assert!(refusal("t.docx").contains("unknown file extension"));
         let error = csv(b"a,b\n1\n").unwrap_err().to_string();
         assert_eq!(error, "t.csv, line 2: the row has 1 fields and the header has 2");
         assert!(csv(b"a,b\n").unwrap_err().to_string().contains("no rows"));

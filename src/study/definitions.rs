@@ -126,7 +126,7 @@ fn refuse_other(
     compare("", &serde_json::to_value(found)?, &serde_json::to_value(planned)?, &mut changes);
     Err(UserError::new(
         format!(
-            "{} holds the run `{}` with another definition: {}",
+            "{} holds the run `{}` trained with other settings: {}",
             folder.path().display(),
             run.id(),
             changes.join("; ")

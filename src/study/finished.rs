@@ -142,7 +142,7 @@ fn left_out(others: &[String]) -> Option<String> {
     let mut counts = BTreeMap::<&str, usize>::new();
     others.iter().for_each(|name| *counts.entry(name).or_default() += 1);
     let named = counts.iter().map(|(name, runs)| match name.contains('/') {
-        true => format!("{name} (another definition)"),
+        true => format!("{name} (other settings)"),
         false if *runs == 1 => format!("{name} (1 finished run)"),
         false => format!("{name} ({runs} finished runs)"),
     });

@@ -1,7 +1,7 @@
 //! What runs are to reach, and when one does.
 //!
 //! Validation is measured after each epoch, and within epochs with `evaluate_every`. Between two
-//! measurements a run is taken to go straight, so it reaches the target at
+//! measurements it is interpolated, so a run reaches the target at
 //!
 //! ```text
 //! step_before + (step_after - step_before) (target - metric_before) / (metric_after - metric_before)

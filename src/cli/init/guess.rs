@@ -234,7 +234,7 @@ fn text_column<'c>(
     match best {
         Some((column, words)) if words > 1.0 => Ok(column),
         _ => Err(UserError::new(
-            format!("{file}: no column holds texts of more than one word"),
+            format!("{file}: no text column found: its cells have more than one word"),
             "name the column with `--text COLUMN`; a table of measurements is read with `data.series` in an \
              experiment file, which cuts the windows (docs/experiment-files.md#series); windows [examples, \
              time steps, features] that are cut already are saved with `numpy.savez(\"windows.npz\", \
@@ -273,8 +273,7 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
     });
     UserError::new(
         format!(
-            "{file}: no column can be the label, which has a few different values or numbers, one in \
-             every row"
+            "{file}: no label column found: it has a few different values or numbers, and no blanks"
         ),
         format!(
             "different values: {}. A class needs several rows; name the column with `--label`{commas}",
@@ -348,8 +347,7 @@ pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, U
     let train = pair("train").ok_or_else(|| {
         UserError::new(
             format!(
-                "{file}: there are no sequences [examples, time steps, features] with labels \
-                 [examples] beside them"
+                "{file}: no X [examples, time steps, features] with matching y [examples] found"
             ),
             format!(
                 "its arrays are {}. Of one number at each step, `x[..., None]` makes [examples, time steps, \
@@ -439,7 +437,7 @@ mod tests {
         let said = of("y", &|at| format!("{}.5", 1_700_000_000 + at * at));
         assert!(said.starts_with("t.csv: column `y` holds 60 different values from 17"), "{said}");
         let said = of("id", &|at| (1_700_000_000 + at).to_string());
-        assert!(said.starts_with("t.csv: no column can be the label"), "{said}");
+        assert!(said.starts_with("t.csv: no label column found"), "{said}");
     }
 
     #[test]
@@ -460,14 +458,14 @@ mod tests {
     fn a_table_without_texts_or_labels_is_refused() {
         let numbers = [column("a", &["1", "2"]), column("b", &["0", "1"])];
         let error = table("t.csv", &numbers, Wanted::default()).unwrap_err();
-        assert!(error.message.contains("no column holds texts"), "{error}");
+        assert!(error.message.contains("no text column found"), "{error}");
         let dated = [
             column("when", &["2024-03-01 00:00:00", "2024-03-01 01:00:00", ""]),
             column("light", &["8.4 1", "15.7 2", "18"]),
             column("occupied", &["0", "1", "1"]),
         ];
         let error = table("t.csv", &dated, Wanted::default()).unwrap_err();
-        assert!(error.message.contains("no column holds texts"), "{error}");
+        assert!(error.message.contains("no text column found"), "{error}");
         assert!(error.hint.unwrap().contains("windows"));
         let gaps = [column("a", &["x y", "z w", "u v"]), column("b", &["0", "1", ""])];
         let error = table("t.csv", &gaps, Wanted::default()).unwrap_err();

@@ -16,8 +16,7 @@ impl Story<'_> {
     pub(super) fn next(&self, source: &Source) -> Option<Next> {
         let verdict = &self.findings.verdict;
         if self.leaks() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
-            let what =
-                "Change the split first: more seeds tell nothing about new data while rows leak.";
+            let what = "Change the split first: more seeds do not help.";
             return Some(Next { command: None, what: what.into() });
         }
         if self.guessing().is_some() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {

@@ -2,7 +2,7 @@
 
 use super::{Block, Table};
 use crate::analysis::{CONFIDENCE, Results, TargetFinding};
-use crate::format::{count, duration};
+use crate::format::{count, counted, duration};
 use crate::report::block::Cell;
 use crate::report::words::{self, Scale, whole};
 use crate::stats::Summary;
@@ -31,10 +31,11 @@ fn about(results: &Results, target: &TargetFinding) -> String {
     let source = match results.declared_target.is_some() {
         true => "The target is the one at which the file ends all runs.".to_owned(),
         false => format!(
-            "The target is the {} to which each arm's runs come at their best, on average, {} the margin; it was \
-             chosen from the results, so this describes them and decides nothing.",
+            "Target: the {} mean of an arm's best {}, {} the margin. It was chosen after the results and decides \
+             nothing.",
+            if results.score.falls() { "highest" } else { "lowest" },
             Scale::from(results).title(),
-            if results.score.falls() { "plus" } else { "less" }
+            if results.score.falls() { "plus" } else { "minus" }
         ),
     };
     let rates = match target.of_several_rates {
@@ -45,7 +46,7 @@ fn about(results: &Results, target: &TargetFinding) -> String {
         false => "",
     };
     format!(
-        "{source} Between two measurements a run is taken to go straight. Means are over the runs \
+        "{source} Linear interpolation between evaluations. Means are over the runs \
          that reached it, with 95 % t intervals of the steps.{rates}"
     )
 }
@@ -66,8 +67,10 @@ fn trade_off(target: &TargetFinding) -> String {
     };
     let bounds = match curve.bounds {
         0 => String::new(),
-        1 => " Of 1 run only a bound is known, and it counts as such.".into(),
-        runs => format!(" Of {runs} runs only a bound is known, and they count as such."),
+        runs => format!(
+            " Censored: {} that reached the target before the first evaluation, or never.",
+            counted(runs, "run")
+        ),
     };
     let fastest = target.fastest.map_or(String::new(), |batch_size| {
         format!(
@@ -78,8 +81,8 @@ fn trade_off(target: &TargetFinding) -> String {
     });
     if !curve.straddled {
         return format!(
-            "These runs do not tell from which batch size on doubling it saves few steps: try smaller \
-             and larger ones, or more seeds.{bounds}{fastest}"
+            "The critical batch size could not be estimated: add smaller and larger batch sizes, or seeds.\
+             {bounds}{fastest}"
         );
     }
     let in_budget = target.in_budget.map_or(String::new(), |found| {

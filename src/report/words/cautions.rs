@@ -12,6 +12,12 @@ pub(in crate::report) fn caution(caution: &Caution, results: &Results) -> String
     match caution {
         Caution::SeenInTraining { splits, gap, steps } => seen(splits, *gap, *steps, scale),
         Caution::ClassesMissing(found) => classes_missing(found, scale),
+        Caution::NoTestScore { rows } => format!(
+            "{} is not defined on the {} test rows, whose {} are all the same: there is no column for it.",
+            scale.capital(),
+            count(*rows as u64),
+            if results.score.judges(Task::Regression) { "targets" } else { "labels" }
+        ),
         Caution::FailedRuns { planned, diverged, failed, unscored, unfinished } => {
             failed_runs(*planned, [*diverged, *failed, *unfinished, *unscored], scale)
         }

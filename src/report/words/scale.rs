@@ -235,10 +235,7 @@ impl Scale {
     /// `-0.63`, without its unit, with so many digits after the point if it is one of points.
     pub(in crate::report) fn signed_to(self, turned: f64, decimals: usize) -> String {
         let natural = self.natural(turned);
-        if natural.is_infinite() {
-            return if natural > 0.0 { "+∞".into() } else { "-∞".into() };
-        }
-        if self.is_percent() {
+        if self.is_percent() && natural.is_finite() {
             return signed_points_to(natural, decimals);
         }
         // As many digits as points have, which are hundredths.
@@ -276,12 +273,7 @@ impl Scale {
             return points(difference.abs());
         }
         let size = if difference.abs() > 0.0 { difference.abs() } else { 1.0 };
-        let text = format::measured(difference.abs(), 1 - size.log10().floor() as i32);
-        let (digits, power) = text.split_at(text.find('e').unwrap_or(text.len()));
-        match digits.contains('.') {
-            true => format!("{}{power}", digits.trim_end_matches('0').trim_end_matches('.')),
-            false => text,
-        }
+        format::trimmed(&format::measured(difference.abs(), 1 - size.log10().floor() as i32))
     }
 
     /// A difference rounded upwards, so that one that is named would be found.

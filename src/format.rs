@@ -91,8 +91,20 @@ pub fn measured(value: f64, decimals: i32) -> String {
     format!("{:.*}", decimals.clamp(0, 12) as usize, value + 0.0)
 }
 
-/// The same of a difference, with its sign: `-0.63`, `+1.20`, `0.00`.
+/// The same without zeros at the end: `0.5`, `2e28`.
+pub fn trimmed(text: &str) -> String {
+    let (digits, power) = text.split_at(text.find('e').unwrap_or(text.len()));
+    match digits.contains('.') {
+        true => format!("{}{power}", digits.trim_end_matches('0').trim_end_matches('.')),
+        false => text.to_owned(),
+    }
+}
+
+/// A measurement of a difference, with its sign: `-0.63`, `+1.20`, `0.00`.
 pub fn signed(value: f64, decimals: i32) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+∞".into() } else { "-∞".into() };
+    }
     let text = measured(value.abs(), decimals);
     match text.bytes().any(|b| matches!(b, b'1'..=b'9')) {
         true if value < 0.0 => format!("-{text}"),
@@ -118,21 +130,13 @@ pub fn rate(value: f64) -> String {
 
 /// `350.2`, `120`, `0.01235`, `2.5e9`: a number of the user's to four digits.
 pub fn number(value: f64) -> String {
-    let without_zeros = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
-    };
     match value.abs() {
         0.0 => "0".to_owned(),
         1e-3..1e6 => {
             let digits = (3 - value.abs().log10().floor() as i32).max(0) as usize;
-            without_zeros(&format!("{value:.digits$}"))
+            trimmed(&format!("{value:.digits$}"))
         }
-        _ => {
-            let text = format!("{value:.3e}");
-            let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-            format!("{}e{power}", without_zeros(digits))
-        }
+        _ => trimmed(&format!("{value:.3e}")),
     }
 }
 

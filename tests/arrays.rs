@@ -217,7 +217,9 @@ fn init_divides_windows_in_order_with_a_gap_and_its_file_warns_of_nothing() {
     assert!(yaml.contains("small, since only about 72 train"), "{yaml}");
     scene.write("mine.yaml", &yaml);
     let said = scene.run(&["check", "mine.yaml"]).expect(0);
-    assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+    // But that 19 rows are few.
+    let is_other = |line: &&str| line.contains("warning") && !line.contains("validation has 19 ");
+    assert_eq!(said.stderr.lines().find(is_other), None, "{}", said.stderr);
 }
 
 #[test]

@@ -20,6 +20,7 @@
 mod affine;
 mod auc;
 mod confusion;
+mod entries;
 mod errors;
 mod loss;
 mod measured;

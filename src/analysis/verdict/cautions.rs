@@ -34,6 +34,11 @@ pub enum Caution {
     },
     /// Splits that have no example of some class: their scores say nothing of it.
     ClassesMissing(Vec<ClassesMissing>),
+    /// The score of no run is defined on the test split, which has this many rows.
+    NoTestScore {
+        /// They.
+        rows: usize,
+    },
     /// Runs that diverged, failed or are not finished.
     FailedRuns {
         /// Of how many runs.
@@ -157,6 +162,7 @@ pub(super) fn cautions(
     let all = [
         seen_in_training(results),
         (!results.missing.is_empty()).then(|| Caution::ClassesMissing(results.missing.clone())),
+        no_test_score(results),
         failed_runs(results),
         reopened(results),
         no_better_than_guessing(results, recommended),
@@ -214,6 +220,15 @@ fn seen_in_training(results: &Results) -> Option<Caution> {
         gap: shared.span,
         steps: shared.steps,
     })
+}
+
+/// Told unless it is told already that classes are missing there.
+fn no_test_score(results: &Results) -> Option<Caution> {
+    let rows = results.examples.test?;
+    let mut runs = results.arms.iter().flat_map(|arm| arm.runs.values()).peekable();
+    let is_told = results.missing.iter().any(|missing| missing.split == Split::Test);
+    let undefined = runs.peek().is_some() && runs.all(|run| run.test.is_none());
+    (undefined && !is_told).then_some(Caution::NoTestScore { rows })
 }
 
 fn failed_runs(results: &Results) -> Option<Caution> {

@@ -208,6 +208,17 @@ fn what_is_no_better_than_guessing_and_what_the_test_split_contradicts_is_told()
 }
 
 #[test]
+fn a_test_split_on_which_the_score_is_not_defined_is_told_unless_there_is_none() {
+    let mut study = results(vec![arm(32, &around(0.7)), arm(64, &around(0.6))]);
+    let told = |study: &Results| of(study).cautions.contains(&Caution::NoTestScore { rows: 2000 });
+    assert!(!told(&study));
+    study.arms.iter_mut().flat_map(|arm| arm.runs.values_mut()).for_each(|run| run.test = None);
+    assert!(told(&study));
+    study.examples.test = None;
+    assert!(!told(&study));
+}
+
+#[test]
 fn what_is_no_better_than_guessing_says_nothing_where_models_aim_at_something_else() {
     let mut study = results(vec![arm(32, &[0.940, 0.941, 0.939]), arm(64, &[0.930, 0.931, 0.929])]);
     study.baseline = Some(0.95);

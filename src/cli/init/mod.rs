@@ -2,10 +2,11 @@
 //! key, which `check` accepts as it is.
 
 mod guess;
+mod sizes;
 mod target;
 mod write;
 
-pub(super) use write::untuned;
+pub(super) use sizes::untuned;
 
 use super::diagnostics::{self, Output};
 use super::sink::refuse_missing_folder;

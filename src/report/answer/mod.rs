@@ -10,6 +10,7 @@ mod tests;
 mod words;
 
 pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to_use};
+use words::{first, less};
 
 use super::source::Source;
 use super::words::Scale;
@@ -394,26 +395,6 @@ fn price(objective: StudyObjective, arm: &ArmFinding) -> Option<f64> {
         StudyObjective::Memory => arm.memory.map(|memory| memory.mean),
         StudyObjective::Examples => arm.examples.map(|examples| examples.mean),
         StudyObjective::LargestBatch => None,
-    }
-}
-
-/// `20 % ...`, `none is ...`
-fn less(objective: StudyObjective) -> &'static str {
-    match objective {
-        StudyObjective::Time => "faster",
-        StudyObjective::Memory => "lighter on memory",
-        StudyObjective::Examples => "quicker in examples",
-        StudyObjective::LargestBatch => "larger",
-    }
-}
-
-/// `it is ...`
-fn first(objective: StudyObjective) -> &'static str {
-    match objective {
-        StudyObjective::Time => "the fastest",
-        StudyObjective::Memory => "the lightest on memory",
-        StudyObjective::Examples => "the one with the fewest examples",
-        StudyObjective::LargestBatch => "the largest",
     }
 }
 

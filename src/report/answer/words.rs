@@ -3,6 +3,7 @@
 use crate::analysis::{ArmFinding, Comparison, Findings, Outcome};
 use crate::format::{count, list};
 use crate::report::words::{self, Scale};
+use crate::spec::StudyObjective;
 use crate::stats::Interval;
 
 /// `32`, or the name of an arm that has one of its own.
@@ -91,5 +92,25 @@ pub(in crate::report) fn from_best(
     match arm.from_best.map(|ends| scale.natural_ends(ends)) {
         Some(Interval { low, high }) => format!("{mean} ({}, {})", signed(low), signed(high)),
         None => mean,
+    }
+}
+
+/// `20 % ...`, `none is ...`
+pub(super) fn less(objective: StudyObjective) -> &'static str {
+    match objective {
+        StudyObjective::Time => "faster",
+        StudyObjective::Memory => "lighter on memory",
+        StudyObjective::Examples => "quicker in examples",
+        StudyObjective::LargestBatch => "larger",
+    }
+}
+
+/// `it is ...`
+pub(super) fn first(objective: StudyObjective) -> &'static str {
+    match objective {
+        StudyObjective::Time => "the fastest",
+        StudyObjective::Memory => "the lightest on memory",
+        StudyObjective::Examples => "the one with the fewest examples",
+        StudyObjective::LargestBatch => "the largest",
     }
 }

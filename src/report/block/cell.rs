@@ -1,7 +1,7 @@
 //! One value of a table.
 
 use crate::analysis::Estimate;
-use crate::format::{count, measured};
+use crate::format::{count, measured, trimmed};
 use crate::report::words::Scale;
 use crate::stats::{InterquartileMean, Interval, Summary};
 
@@ -170,9 +170,7 @@ fn number(value: Option<f64>, decimals: i32) -> String {
         true => measured(value, decimals),
         false => format!("{value:.*}", DIGITS as usize),
     };
-    let (digits, power) = text.split_at(text.find('e').unwrap_or(text.len()));
-    let shorter = digits.trim_end_matches('0').trim_end_matches('.');
-    if digits.contains('.') { format!("{shorter}{power}") } else { text }
+    trimmed(&text)
 }
 
 impl From<String> for Cell {

@@ -12,6 +12,7 @@ pub(in crate::report) fn caution(caution: &Caution, results: &Results) -> String
     match caution {
         Caution::SeenInTraining { splits, gap, steps } => seen(splits, *gap, *steps, scale),
         Caution::ClassesMissing(found) => classes_missing(found, scale),
+        Caution::NoTestScore { rows } => no_test_score(*rows, results),
         Caution::FailedRuns { planned, diverged, failed, unscored, unfinished } => {
             failed_runs(*planned, [*diverged, *failed, *unfinished, *unscored], scale)
         }
@@ -82,6 +83,16 @@ fn classes_missing(found: &[ClassesMissing], scale: Scale) -> String {
         "Labels are missing: {}. The {} of such a split says nothing of them.",
         list(&clauses),
         scale.title()
+    )
+}
+
+/// Where no run has a score on the test split.
+fn no_test_score(rows: usize, results: &Results) -> String {
+    format!(
+        "{} is not defined on the {} test rows, whose {} are all the same: there is no column for it.",
+        Scale::from(results).capital(),
+        count(rows as u64),
+        if results.score.judges(Task::Regression) { "targets" } else { "labels" }
     )
 }
 

@@ -22,6 +22,9 @@ const PLAIN: i32 = 3;
 /// Digits where no margin says how many are needed.
 const DIGITS: i32 = 4;
 
+/// Digits in all, at most.
+const MOST_DIGITS: i32 = 6;
+
 /// The score of a study as it is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
@@ -125,10 +128,12 @@ impl Scale {
     pub fn digits(self, value: f64) -> i32 {
         // Of 0, which has no size, as of 1.
         let size = if value.abs() > 0.0 { value.abs() } else { 1.0 };
-        let by_size = || DIGITS - 1 - size.log10().floor() as i32;
-        match self.info.unit {
-            Unit::Percent => 3,
-            _ => self.needed.unwrap_or_else(by_size),
+        let of = |digits: i32| digits - 1 - size.log10().floor() as i32;
+        match (self.info.unit, self.needed) {
+            (Unit::Percent, _) => 3,
+            (_, None) => of(DIGITS),
+            // Where the margin is tiny beside the score, more digits say nothing.
+            (_, Some(needed)) => needed.min(of(MOST_DIGITS)),
         }
     }
 
@@ -230,15 +235,13 @@ impl Scale {
     /// `-0.63`, without its unit, with so many digits after the point if it is one of points.
     pub(in crate::report) fn signed_to(self, turned: f64, decimals: usize) -> String {
         let natural = self.natural(turned);
-        if natural.is_infinite() {
-            return if natural > 0.0 { "+∞".into() } else { "-∞".into() };
-        }
-        if self.is_percent() {
+        if self.is_percent() && natural.is_finite() {
             return signed_points_to(natural, decimals);
         }
         // As many digits as points have, which are hundredths.
         let more = decimals as i32 - 1;
-        format::signed(natural, self.needed.unwrap_or(DIGITS - 1) + more)
+        let most = MOST_DIGITS - 1 - natural.abs().max(f64::MIN_POSITIVE).log10().floor() as i32;
+        format::signed(natural, (self.needed.unwrap_or(DIGITS - 1) + more).min(most))
     }
 
     /// `-0.63`, `+0.0012`
@@ -284,12 +287,7 @@ impl Scale {
             return points(difference.abs());
         }
         let size = if difference.abs() > 0.0 { difference.abs() } else { 1.0 };
-        let text = format::measured(difference.abs(), 1 - size.log10().floor() as i32);
-        let (digits, power) = text.split_at(text.find('e').unwrap_or(text.len()));
-        match digits.contains('.') {
-            true => format!("{}{power}", digits.trim_end_matches('0').trim_end_matches('.')),
-            false => text,
-        }
+        format::trimmed(&format::measured(difference.abs(), 1 - size.log10().floor() as i32))
     }
 
     /// A difference rounded upwards, so that one that is named would be found.
@@ -475,6 +473,10 @@ mod tests {
         assert_eq!([small.value(-1.234e-6), small.difference(4e-9)], ["1.23e-6", "-4e-9"]);
         assert_eq!([small.amount(2.5e-8), small.value(0.0)], ["2.5e-8", "0"]);
         assert_eq!(of(Metric::Mse, 2e-60).value(-1.5e-58), "1.50e-58");
+        assert_eq!(
+            [small.value(-0.173256081), small.difference(-0.0212682)],
+            ["0.173256", "+0.0212682"]
+        );
     }
 
     #[test]

@@ -49,6 +49,7 @@ fn runs() -> Vec<Caution> {
         Caution::Strays(Strays { arm: "batch-32".into(), failed, runs: 5, share, all, below: 0.77 })
     };
     vec![
+        Caution::NoTestScore { rows: 2000 },
         Caution::FailedRuns { planned: 9, diverged: 1, failed: 2, unscored: 1, unfinished: 3 },
         strays(0, 0),
         strays(1, 2),

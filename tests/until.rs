@@ -294,8 +294,8 @@ fn the_file_that_quick_writes_says_what_it_did_and_a_clash_is_found_before_anyth
     assert!(ended.stderr.contains(&format!("reviews.yaml:\n\n{yaml}")), "{}", ended.stderr);
     assert!(yaml.contains("\n  # learning_rate: { tuned: {} }\n"), "{yaml}");
     // Of all that was planned.
-    let said = scene.run(&["report", "runs/reviews"]).expect(0).stdout;
-    assert!(said.contains(" of 15 runs finished: no comparison yet"), "{said}");
+    let said = scene.run(&["status", "runs/reviews"]).expect(0).stdout;
+    assert!(said.contains(" of 15 runs finished; its time was over"), "{said}");
     let again = scene.run(&quick).expect(0).stderr;
     assert!(again.contains("is there already, as it would be written"), "{again}");
     // One run of an arm, and none of its rates tuned.

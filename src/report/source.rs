@@ -1,7 +1,7 @@
 //! The commands that a report names: those that go on with the study.
 
 use crate::config::Study;
-use crate::data::TargetFacts;
+use crate::study;
 use serde_json::Value;
 use std::path::Path;
 
@@ -46,13 +46,11 @@ impl Source {
     }
 
     /// With what is known of how the study is trained.
-    pub(super) fn with_study(self, study: &Study, sessions: &[Value]) -> Self {
-        let targets = sessions.last().map(|last| last["data"]["train"]["targets"].clone());
-        let targets = targets.and_then(|of| serde_json::from_value::<TargetFacts>(of).ok());
-        let is_scaled = study.experiment.data.scale.is_some();
+    pub(super) fn with_study(self, of: &Study, sessions: &[Value]) -> Self {
+        let is_scaled = of.experiment.data.scale.is_some();
         Self {
-            targets_are_far: !is_scaled && targets.is_some_and(|of| !of.is_near_outputs()),
-            is_weighted: study.arms.iter().all(|arm| arm.train.class_weight.is_some()),
+            targets_are_far: !is_scaled && sessions.last().is_some_and(study::targets_are_far),
+            is_weighted: of.arms.iter().all(|arm| arm.train.class_weight.is_some()),
             ..self
         }
     }

@@ -7,7 +7,7 @@ use super::folder::run_folders;
 use super::plan::Plan;
 use super::record::{RunFolder, Status, wall_clock};
 use crate::config::Study;
-use crate::data::{self, Account, Overlap, SplitFacts};
+use crate::data::{self, Account, Overlap, SplitFacts, TargetFacts};
 use crate::error::UserError;
 use crate::files::{self, Damaged};
 use crate::kernels::EngineKind;
@@ -121,6 +121,13 @@ impl Sessions {
 const NAME: &str = "environment.json";
 /// What is damaged is kept under this name.
 const ASIDE: &str = "environment.json.damaged";
+
+/// Whether the training targets of a session are numbers far from what a model's outputs begin with.
+pub fn targets_are_far(session: &Value) -> bool {
+    let targets =
+        serde_json::from_value::<TargetFacts>(session["data"]["train"]["targets"].clone());
+    targets.is_ok_and(|of| !of.is_near_outputs())
+}
 
 /// Whether there were sessions of which nothing is known: finished runs without one, or a damaged file that
 /// was put aside.

@@ -82,7 +82,8 @@ pub use cluster::{
 };
 pub use drive::WorkEnd;
 pub use environment::{
-    Session, host_name, put_damaged_aside, rows_left_out, session_values, sessions, was_extended,
+    Session, host_name, put_damaged_aside, rows_left_out, session_values, sessions,
+    targets_are_far, was_extended,
 };
 pub use estimate::{Estimate, RunCount, estimate};
 pub use exec::{Halt, Job, Pool, Workers};

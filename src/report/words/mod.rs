@@ -17,6 +17,7 @@
 //! Numbers are tested where they are computed. Here one test reads every sentence at once (`tests`).
 
 mod agreement;
+mod bound;
 mod budgets;
 mod cautions;
 mod claims;

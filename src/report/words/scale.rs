@@ -249,30 +249,9 @@ impl Scale {
         self.signed_to(turned, 2)
     }
 
-    /// The same of a bound that decides: one that is not 0 is not shown as 0.
-    pub(in crate::report) fn bound_to(self, turned: f64, decimals: usize) -> String {
-        /// More digits than this show what is 0 but for rounding.
-        const MORE: usize = 6;
-        let is_zero = |text: &String| text.bytes().all(|b| !b.is_ascii_digit() || b == b'0');
-        let texts = (decimals..=decimals + MORE).map(|decimals| self.signed_to(turned, decimals));
-        let shown = if turned == 0.0 || !turned.is_finite() {
-            None
-        } else {
-            texts.into_iter().find(|t| !is_zero(t))
-        };
-        shown.unwrap_or_else(|| self.signed_to(turned, decimals))
-    }
-
     /// `-0.63 points`, `+0.0012`
     pub(in crate::report) fn difference(self, turned: f64) -> String {
         self.signed(turned) + self.unit()
-    }
-
-    /// `-3.10 to +1.90`
-    pub(in crate::report) fn signed_range(self, turned: Interval) -> String {
-        let Interval { low, high } = turned;
-        let (low, high) = if self.info.falls() { (high, low) } else { (low, high) };
-        format!("{} to {}", self.bound_to(low, 2), self.bound_to(high, 2))
     }
 
     /// `-2.27 points (95 % CI -8.61 to +4.07)`
@@ -477,21 +456,6 @@ mod tests {
             [small.value(-0.173256081), small.difference(-0.0212682)],
             ["0.173256", "+0.0212682"]
         );
-    }
-
-    #[test]
-    fn a_bound_that_decides_is_not_rounded_onto_0() {
-        let accuracy = of(Metric::Accuracy, 0.005);
-        let bounds = [-0.00007, 0.0, 0.000_000_1, -0.0063, 1e-17];
-        assert_eq!(
-            bounds.map(|of| accuracy.bound_to(of, 1)),
-            ["-0.01", "0.0", "+0.00001", "-0.6", "0.0"]
-        );
-        assert_eq!(
-            accuracy.signed_range(Interval { low: -0.01, high: -0.00002 }),
-            "-1.00 to -0.002"
-        );
-        assert_eq!(of(Metric::Rmse, 0.3).bound_to(-0.004, 1), "+0.004");
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl Alone {
         let work = work_folder(path);
         files::refuse_link(&work)?;
         // Before anything is written or moved.
+        folder.refuse_links(plan)?;
         refuse_other_definitions(plan, folder, &attempts::all(&work.join("runs"))?)?;
         files::make_folder(&work)?;
         let member = Member { alone: true, ..who.member(plan) };

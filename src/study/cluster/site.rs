@@ -131,6 +131,7 @@ impl Site {
         let work = work_folder(path);
         files::refuse_link(&work)?;
         // Before anything is written: what is refused leaves no study for others to join.
+        folder.refuse_links(plan)?;
         refuse_other_study(&work, path, &resolved_text(plan)?)?;
         refuse_other_definitions(plan, &folder, &attempts::all(&work.join("runs"))?)?;
         files::make_folder(&work)?;
@@ -162,7 +163,6 @@ impl Site {
         }
         agree_on_plan(&work, path, plan)?;
         agree_on_gpu(&work, path, plan, who.mixed)?;
-        folder.refuse_links(plan)?;
         if crate::data::kept_hash(&path.join("data")).as_ref() != Some(&plan.data.facts.hash) {
             plan.data.keep(&path.join("data"))?;
         }

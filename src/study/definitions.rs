@@ -106,10 +106,6 @@ impl Held<'_> {
 /// The definition of a run, if it was begun. One that failed before anything was kept of it has nothing to go
 /// on from: it is run as it is defined now.
 fn begun(files: &RunFolder) -> Result<Option<Definition>> {
-    // That a file is in the folder's place is told by whoever opens the folder.
-    if !files.path().is_dir() {
-        return Ok(None);
-    }
     let Some(record) = files.record()? else { return Ok(None) };
     let is_failed = matches!(record.status, Status::Failed { .. });
     let never_began = is_failed && files.epochs()? == 0 && !files.checkpoint().exists();

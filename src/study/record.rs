@@ -184,7 +184,7 @@ pub struct TimingLine {
     /// Training rows a second, however many runs share the GPU.
     pub examples_per_second: f64,
     /// How many runs shared the GPU, when that was more than one: both seconds are then what the epoch
-    /// would take alone ([`Alone`](super::protocol::Alone)).
+    /// would take alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing: Option<usize>,
     /// The most memory so far in bytes: of the process on CPU, of the device on CUDA.

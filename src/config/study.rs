@@ -123,13 +123,15 @@ pub struct Growth {
     pub time: Option<Time>,
 }
 
+/// The most seeds that are added where the file says nothing.
+pub const USUAL_MOST_SEEDS: u32 = 40;
+
 impl StudySection {
     /// How it adds seeds, if it does.
     pub fn growth(&self) -> Option<Growth> {
-        const MOST: u32 = 40;
         self.until.map(|Until::Settled| Growth {
             first: u64::from(self.seeds),
-            most: u64::from(self.max_seeds.unwrap_or(MOST.max(self.seeds))),
+            most: u64::from(self.max_seeds.unwrap_or(USUAL_MOST_SEEDS.max(self.seeds))),
             time: self.max_time,
         })
     }

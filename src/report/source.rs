@@ -1,12 +1,12 @@
 //! The commands that a report names: those that go on with the study.
 
-use crate::config::Study;
+use crate::config::{Study, USUAL_MOST_SEEDS};
 use crate::study;
 use serde_json::Value;
 use std::path::Path;
 
-/// The most seeds that a study adds where nothing else is said: `config::study`.
-pub(super) const CAP: usize = 40;
+/// The most seeds that a study adds where nothing else is said.
+pub(super) const CAP: usize = USUAL_MOST_SEEDS as usize;
 
 /// Where a study comes from.
 #[derive(Debug, Default)]

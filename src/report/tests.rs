@@ -186,6 +186,19 @@ fn an_error_is_shown_as_it_is_and_the_lowest_is_the_best() {
 }
 
 #[test]
+fn the_terminal_has_the_caveat_where_no_warning_is_worse() {
+    let text = |earlier: &[f64]| {
+        let earlier_margins = earlier.to_vec();
+        let results = Results { earlier_margins, baseline: None, ..study(Metric::Accuracy) };
+        let source = Source { folder: "x".into(), command: vec![], ..Source::default() };
+        told("x", &results, &source, "x/report/index.html".into()).text()
+    };
+    let (plain, warned) = (text(&[]), text(&[0.01]));
+    assert!(plain.contains("Caveat: ") && !plain.contains("Warning: "), "{plain}");
+    assert!(warned.contains("Warning: The margin was") && !warned.contains("Caveat: "), "{warned}");
+}
+
+#[test]
 fn for_other_programs_more_is_better_and_an_arm_that_is_worse_lies_below_0() {
     let source = Source { folder: "x".into(), command: vec![], ..Source::default() };
     let of = |results: &Results| {

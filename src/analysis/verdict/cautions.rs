@@ -222,7 +222,7 @@ fn seen_in_training(results: &Results) -> Option<Caution> {
     })
 }
 
-/// Told unless it is told already that classes are missing there.
+/// Not where classes are missing on the test split: that is a caution of its own.
 fn no_test_score(results: &Results) -> Option<Caution> {
     let rows = results.examples.test?;
     let mut runs = results.arms.iter().flat_map(|arm| arm.runs.values()).peekable();

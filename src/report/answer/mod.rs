@@ -26,7 +26,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
-    /// More seeds cannot change it.
+    /// The study is settled.
     Decided,
     /// They can, or something else speaks against it.
     Tentative,
@@ -74,7 +74,7 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
         Outcome::Undecided if to_use(findings).is_none() && why_not.is_none() => {
             Certainty::Undecided
         }
-        _ if why_not.is_some() || story.has_diverged_in_part() => Certainty::Tentative,
+        _ if why_not.is_some() || diverged_in_part(findings) => Certainty::Tentative,
         _ if !(verdict.settled || verdict.outcome == Outcome::ToTarget) => Certainty::Tentative,
         Outcome::ToTarget if !verdict.rivals.is_empty() => Certainty::Tentative,
         _ => Certainty::Decided,
@@ -89,15 +89,24 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
 /// What keeps the answer of a study from being relied on, in the words of its label; `None` where it is no more
 /// than undecided.
 pub(super) fn reservation(findings: &Findings) -> Option<&'static str> {
-    let is_one = |wanted: fn(&Caution) -> bool| findings.verdict.cautions.iter().any(wanted);
-    let guessing = guessing(findings);
-    let diverged = findings.comparison.arms.iter().any(|arm| arm.diverged > 0 && arm.finished > 0);
-    match guessing {
-        _ if is_one(|of| matches!(of, Caution::SeenInTraining { .. })) => Some(LEAKS),
+    match guessing(findings) {
+        _ if leaks(findings) => Some(LEAKS),
         Some(found) if found.is_last_value => Some(NO_BETTER_THAN_LAST),
         Some(_) => Some(NOTHING_LEARNED),
-        None => (findings.verdict.settled && diverged).then_some(DIVERGED),
+        None => (findings.verdict.settled && diverged_in_part(findings)).then_some(DIVERGED),
     }
+}
+
+/// Whether rows of validation or test are in training too.
+fn leaks(findings: &Findings) -> bool {
+    let mut cautions = findings.verdict.cautions.iter();
+    cautions.any(|caution| matches!(caution, Caution::SeenInTraining { .. }))
+}
+
+/// Whether an arm has runs that diverged and others that did not: a lower learning rate might make
+/// it the best.
+fn diverged_in_part(findings: &Findings) -> bool {
+    findings.comparison.arms.iter().any(|arm| arm.diverged > 0 && arm.finished > 0)
 }
 
 /// What may do as well without a model, if something may.
@@ -161,12 +170,6 @@ impl Story<'_> {
                     .into(),
             ),
         }
-    }
-
-    /// Whether an arm has runs that diverged and others that did not: a lower learning rate might make
-    /// it the best.
-    fn has_diverged_in_part(&self) -> bool {
-        self.comparison.arms.iter().any(|arm| arm.diverged > 0 && arm.finished > 0)
     }
 
     /// Fewer than three common seeds.

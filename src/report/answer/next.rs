@@ -1,7 +1,7 @@
 //! What to do next: a command, or what would help where no command does.
 
-use super::{Next, Story, guessing};
-use crate::analysis::{ArmFinding, Caution, Guessing, MoreSeeds, Outcome, Rate};
+use super::{Next, Story, guessing, leaks};
+use crate::analysis::{ArmFinding, Caution, MoreSeeds, Outcome, Rate};
 use crate::format::{command, count, duration};
 use crate::report::source::{CAP, Source};
 use crate::report::words::Scale;
@@ -15,11 +15,11 @@ impl Story<'_> {
     /// What to do now.
     pub(super) fn next(&self, source: &Source) -> Option<Next> {
         let verdict = &self.findings.verdict;
-        if self.leaks() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
+        if leaks(self.findings) && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
             let what = "Change the split first: more seeds do not help.";
             return Some(Next { command: None, what: what.into() });
         }
-        if self.guessing().is_some() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
+        if guessing(self.findings).is_some() && !matches!(verdict.outcome, Outcome::TooFewSeeds) {
             return Some(Next { command: None, what: self.learn_first(source) });
         }
         match (verdict.outcome, verdict.more) {
@@ -131,16 +131,6 @@ impl Story<'_> {
             Caution::FewValidationRows { rows, noise } => Some((*rows, *noise)),
             _ => None,
         })
-    }
-
-    /// What may do as well without a model, if something may.
-    pub(super) fn guessing(&self) -> Option<&Guessing> {
-        guessing(self.findings)
-    }
-
-    pub(super) fn leaks(&self) -> bool {
-        let mut cautions = self.findings.verdict.cautions.iter();
-        cautions.any(|caution| matches!(caution, Caution::SeenInTraining { .. }))
     }
 
     fn is_unfinished(&self) -> bool {

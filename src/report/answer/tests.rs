@@ -112,6 +112,14 @@ fn without_a_decision_the_differences_that_remain_possible_are_named() {
 }
 
 #[test]
+fn names_that_are_too_long_keep_their_ends() {
+    assert_eq!(cut("batch-32", 10), "batch-32");
+    assert_eq!(cut("small-tuned", 10), "small…uned");
+    assert_ne!(cut("an-extremely-long-name-a", 12), cut("an-extremely-long-name-b", 12));
+    assert_eq!(cut("batch-1000000", 8), "1000000", "what all have in common goes first");
+}
+
+#[test]
 fn an_exact_tie_has_no_highest_mean() {
     let seeds = [0.80, 0.83, 0.78, 0.81];
     let found = of(&results(vec![arm(32, &seeds), arm(64, &[0.83, 0.80, 0.81, 0.78])]));

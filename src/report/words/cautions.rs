@@ -169,18 +169,26 @@ fn seen(splits: &[Seen], gap: Option<usize>, steps: usize, scale: Scale) -> Stri
 /// What always giving the same answer comes to.
 fn guessing(found: &Guessing, results: &Results) -> String {
     let scale = Scale::from(results);
+    match found.is_last_value {
+        true => format!(
+            "Not shown to beat the last value of the series, with a {} of {} without a model.",
+            scale.on("validation"),
+            scale.value(found.score)
+        ),
+        false => format!("Not shown to beat {}.", one_answer(found, results)),
+    }
+}
+
+/// The model that gives every row the same answer, with what it comes to.
+fn one_answer(found: &Guessing, results: &Results) -> String {
+    let scale = Scale::from(results);
     let value = scale.value(found.score);
     match results.score.metric {
-        _ if found.is_last_value => format!(
-            "Not shown to beat the last value of the series, with a {} of {value} without a model.",
-            scale.on("validation")
-        ),
         Metric::Accuracy => format!(
-            "Not shown to beat always predicting the more frequent label, which is right in {value} of the \
-             validation rows."
+            "always predicting the more frequent label, which is right in {value} of the validation rows"
         ),
         _ => format!(
-            "Not shown to beat a model that gives every row the same answer, with a {} of {value}.",
+            "a model that gives every row the same answer, with a {} of {value}",
             scale.on("validation")
         ),
     }
@@ -188,19 +196,7 @@ fn guessing(found: &Guessing, results: &Results) -> String {
 
 /// The same, where the models are not trained for what the score counts.
 fn aimed_elsewhere(found: &Guessing, results: &Results) -> String {
-    let scale = Scale::from(results);
-    let value = scale.value(found.score);
-    let same = match results.score.metric {
-        Metric::Accuracy => {
-            format!(
-                "always predicting the more frequent label, which is right in {value} of the validation rows"
-            )
-        }
-        _ => format!(
-            "the same answer for every row, which has a {} of {value}",
-            scale.on("validation")
-        ),
-    };
+    let same = one_answer(found, results);
     let (aim, other) = match results.score.metric {
         Metric::F1 => ("F1 counts label 1 alone, and training counts all", "`balanced_accuracy`"),
         _ if results.score.judges(Task::Regression) => {

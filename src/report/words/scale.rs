@@ -133,7 +133,8 @@ impl Scale {
             (Unit::Percent, _) => 3,
             (_, None) => of(DIGITS),
             // Where the margin is tiny beside the score, more digits say nothing.
-            (_, Some(needed)) => needed.min(of(MOST_DIGITS)),
+            (_, Some(needed)) if value.abs() > 0.0 => needed.min(of(MOST_DIGITS)),
+            (_, Some(needed)) => needed,
         }
     }
 
@@ -450,7 +451,7 @@ mod tests {
         assert_eq!([large.amount(2e28), large.spread(-1e30, 3e28)], ["2e28", "1.00e30 ± 3e28"]);
         let small = of(Metric::Rmse, 2e-8);
         assert_eq!([small.value(-1.234e-6), small.difference(4e-9)], ["1.23e-6", "-4e-9"]);
-        assert_eq!([small.amount(2.5e-8), small.value(0.0)], ["2.5e-8", "0.00000"]);
+        assert_eq!([small.amount(2.5e-8), small.value(0.0)], ["2.5e-8", "0"]);
         assert_eq!(of(Metric::Mse, 2e-60).value(-1.5e-58), "1.50e-58");
         assert_eq!(
             [small.value(-0.173256081), small.difference(-0.0212682)],

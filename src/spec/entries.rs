@@ -38,16 +38,18 @@ const fn index(metric: Metric, name: &'static str, title: &'static str) -> Metri
     MetricInfo { unit: Unit::Plain, counts_rows: false, one_row, ..share(metric, name, title) }
 }
 
-/// A share of rows whose class is among the most probable.
-const fn among(
+/// A share of rows whose class is among the K that are the most probable.
+const fn among<const K: usize>(
     metric: Metric,
-    most_probable: usize,
     name: &'static str,
     title: &'static str,
-    of: fn(&[f32], f32) -> f64,
 ) -> MetricInfo {
-    let compute = Compute::MeanOfRows(of);
-    MetricInfo { most_probable, tasks: SEVERAL, compute, ..share(metric, name, title) }
+    MetricInfo {
+        most_probable: K,
+        tasks: SEVERAL,
+        compute: Compute::MeanOfRows(|z, y| f64::from(u8::from(is_among(K, z, y as usize)))),
+        ..share(metric, name, title)
+    }
 }
 
 /// A mean error, less being better.
@@ -140,9 +142,7 @@ static METRICS: [MetricInfo; Metric::COUNT] = [
         compute: Compute::Counts(Confusion::macro_f1),
         ..index(Metric::MacroF1, "macro_f1", "macro F1")
     },
-    among(Metric::Top3Accuracy, 3, "top_3_accuracy", "top-3 accuracy", |z, y| {
-        f64::from(u8::from(is_among(3, z, y as usize)))
-    }),
+    among::<3>(Metric::Top3Accuracy, "top_3_accuracy", "top-3 accuracy"),
     MetricInfo {
         compute: Compute::Errors(|e| Some(e.mse().sqrt())),
         ..error(Metric::Rmse, "rmse", "RMSE")
@@ -167,9 +167,7 @@ static METRICS: [MetricInfo; Metric::COUNT] = [
         compute: Compute::Errors(Errors::r2),
         ..index(Metric::R2, "r2", "R²")
     },
-    among(Metric::Top5Accuracy, 5, "top_5_accuracy", "top-5 accuracy", |z, y| {
-        f64::from(u8::from(is_among(5, z, y as usize)))
-    }),
+    among::<5>(Metric::Top5Accuracy, "top_5_accuracy", "top-5 accuracy"),
 ];
 
 impl Metric {

@@ -268,3 +268,23 @@ impl Penalty {
         self.l1 <= 0.0 && self.l2 <= 0.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adam_and_adamw_have_keras_form_and_its_epsilon_where_that_is_asked_for() {
+        for (form, expected) in [(AdamForm::Torch, (1e-8, false)), (AdamForm::Keras, (1e-7, true))]
+        {
+            let adam = Optimizer::Adam(Adam { form, ..Adam::default() });
+            let adamw = Optimizer::Adamw(AdamW { form, ..AdamW::default() });
+            for (optimizer, decay) in [(adam, 0.0), (adamw, 0.01)] {
+                let (epsilon, epsilon_hat) = expected;
+                let (beta_1, beta_2, weight_decay) = (0.9, 0.999, decay);
+                let rule = UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay };
+                assert_eq!(optimizer.rule(), rule);
+            }
+        }
+    }
+}

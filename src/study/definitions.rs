@@ -29,14 +29,12 @@ pub(super) fn refuse_other_definitions(
     let (tunings, trials) = read_all(&plan.study, folder.path())?;
     let held = Held { folder, attempts, is_lenient: false };
     held.refuse_others(plan, &trials)?;
-    held.refuse_all(&plan.settled(&tunings), &tunings)?;
-    match plan.at_most() {
-        // Damage of seeds that may never be needed is told when they are.
-        Some(most) => {
-            Held { is_lenient: true, ..held }.refuse_all(&most.settled(&tunings), &tunings)
-        }
-        None => Ok(()),
-    }
+    let settled = plan.settled(&tunings);
+    held.refuse_all(&settled, &settled.runs, &tunings)?;
+    let Some(most) = plan.at_most().map(|most| most.settled(&tunings)) else { return Ok(()) };
+    let more = most.runs.iter().filter(|run| !settled.study.has_seed(&run.arm.name, run.seed));
+    // Damage of seeds that may never be needed is told when they are.
+    Held { is_lenient: true, ..held }.refuse_all(&most, more, &tunings)
 }
 
 /// What is there of a study.
@@ -59,10 +57,15 @@ impl Held<'_> {
         Ok(attempts.chain([place]).flatten().collect())
     }
 
-    fn refuse_all(&self, plan: &Plan, tunings: &[Tuning]) -> Result<()> {
+    fn refuse_all<'r>(
+        &self,
+        plan: &Plan,
+        runs: impl IntoIterator<Item = &'r Run>,
+        tunings: &[Tuning],
+    ) -> Result<()> {
         let is_open =
             |run: &&Run| tunings.iter().any(|t| t.arm == run.arm.name && t.chosen.is_none());
-        let (open, known): (Vec<&Run>, Vec<&Run>) = plan.runs.iter().partition(is_open);
+        let (open, known): (Vec<&Run>, Vec<&Run>) = runs.into_iter().partition(is_open);
         self.refuse_others(plan, known)?;
         self.refuse_given(plan, &open)
     }

@@ -4,7 +4,7 @@ use super::exec::Pool;
 use super::plan::Plan;
 use super::rates::read_undamaged;
 use super::record::{RunFolder, Status};
-use super::run::{Run, Stage};
+use super::run::Run;
 use crate::config::{Arm, CurvesOf, Sampling};
 use crate::probe;
 use anyhow::Result;
@@ -36,8 +36,7 @@ pub fn estimate(plan: &Plan, pool: &mut Pool) -> Result<Vec<Estimate>> {
     let facts = &plan.data.facts;
     let mut estimates = Vec::new();
     for arm in &plan.study.arms {
-        let run = Run { arm: arm.clone(), seed: 0, stage: Stage::Report };
-        let times = pool.time(plan, &run)?;
+        let times = pool.time(plan, arm)?;
         let length = plan.training_length(arm);
         let training = length.steps() as f64 * times.seconds_per_step;
         let rows = facts.validation.examples as f64;

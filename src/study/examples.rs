@@ -255,6 +255,8 @@ mod tests {
         let random = "remove the repeated rows, or write `split: { by: random }`, which keeps equal \
                       rows in one split";
         assert_eq!(advice("{ table: { path: a.csv }, split: { by: order } }"), random);
+        // A random split keeps equal texts together: these are equal only as the model reads them.
+        assert!(advice("{ table: { path: a.csv } }").contains("or raise `data.text.length`"));
         for given in
             ["{ table: { path: a.csv, split: part } }", "{ table: { train: a.csv, test: b.csv } }"]
         {

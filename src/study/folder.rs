@@ -99,8 +99,7 @@ impl StudyFolder {
     }
 
     pub(super) fn write_resolved(&self, plan: &Plan) -> Result<()> {
-        let text = files::seal_text(&plan.study.to_yaml()?);
-        files::write_text(&self.path.join(RESOLVED), &text)
+        files::write_text(&self.path.join(RESOLVED), &resolved_text(&plan.study)?)
     }
 
     /// What is left to do of these runs of a plan in this session.
@@ -178,6 +177,11 @@ fn begin_damaged_anew(run: &RunFolder, definition: &Definition) -> Result<Option
 
 /// The resolved study, in its folder.
 pub(super) const RESOLVED: &str = "study.yaml";
+
+/// What is written there.
+pub(super) fn resolved_text(study: &Study) -> Result<String> {
+    Ok(files::seal_text(&study.to_yaml()?))
+}
 
 /// The study that its last session wrote down.
 pub(super) fn resolved(folder: &Path) -> Result<Study> {

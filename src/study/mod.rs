@@ -105,7 +105,6 @@ pub use status::{RunState, RunStatus, StudyStatus};
 pub use summary::{ArmSummary, Failure, FinishedRun};
 pub use trained::{Answer, Measurement, Prediction, TrainedRun};
 
-use definitions::{Attempts, refuse_other_definitions};
 use drive::{AloneHold, drive};
 use environment::Sessions;
 
@@ -204,12 +203,11 @@ pub fn prepare(
     Ok(plan)
 }
 
-/// Runs what is not finished of a plan in its folder, and summarises all of it. Learning rates that
-/// are tuned are found first. A study that goes on adds seeds, unless single runs are selected.
+/// Runs what is not finished of a plan in its folder, which [`Alone::begin`] has looked through, and summarises all
+/// of it. Learning rates that are tuned are found first. A study that goes on adds seeds, unless single runs are selected.
 ///
 /// # Errors
-/// What keeps the whole study from going on: runs of other definitions, damage of finished runs, a full
-/// disk. What ends one run alone is part of the outcome.
+/// What keeps the whole study from going on: links in the folder, damage of finished runs, a full disk. What ends one run alone is part of the outcome.
 pub fn execute(
     plan: &Plan,
     folder: &StudyFolder,
@@ -218,7 +216,6 @@ pub fn execute(
     observer: &mut dyn Observer,
 ) -> Result<StudyOutcome> {
     folder.refuse_links(plan)?;
-    refuse_other_definitions(plan, folder, &Attempts::new())?;
     folder.write_resolved(plan)?;
     plan.data.keep(&folder.path().join("data"))?;
     let sessions = Sessions::begin(folder, plan, pool, request.command)?;

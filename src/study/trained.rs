@@ -83,7 +83,7 @@ impl TrainedRun {
             .with_context(|| format!("cannot find the folder {}", path.display()))?;
         let study_folder = whole.ancestors().nth(2).unwrap_or(&whole).to_owned();
         let study = resolved(&study_folder)?;
-        refuse_other_place(&whole, &study_folder, &record.definition)?;
+        refuse_other_place(&whole, &record.definition)?;
         Ok(Self { definition: record.definition, weights, study, study_folder })
     }
 
@@ -255,18 +255,13 @@ impl TrainedRun {
 }
 
 /// A run's folder may have been copied to another run's place, which would answer for that one.
-fn refuse_other_place(whole: &Path, study: &Path, of: &Definition) -> Result<(), UserError> {
+fn refuse_other_place(folder: &Path, of: &Definition) -> Result<(), UserError> {
     let own = format!("{}/seed-{}", of.arm.name, of.seed);
-    let is_own = whole.strip_prefix(study).is_ok_and(|place| place == Path::new(&own));
-    // Runs that find learning rates lie deeper, and those of workers have names of their own.
-    match is_own || whole.strip_prefix(study).map_or(0, |place| place.components().count()) != 2 {
+    match folder.ends_with(&own) {
         true => Ok(()),
         false => Err(UserError::new(
-            format!("{} holds the run {own} of its study", whole.display()),
-            format!(
-                "name that run, {}, or remove the copy: `batchscope run` then trains what belongs there",
-                study.join(&own).display()
-            ),
+            format!("{} holds the run {own} of its study", folder.display()),
+            "name that run, or remove the copy: `batchscope run` then trains what belongs there",
         )),
     }
 }

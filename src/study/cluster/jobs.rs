@@ -5,7 +5,7 @@ use super::members::Member;
 use super::site::work_folder;
 use crate::config::Study;
 use crate::files::{self, listed};
-use crate::study::folder::RESOLVED;
+use crate::study::folder::{RESOLVED, resolved_text};
 use crate::study::record::wall_clock;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub fn prepare_submission(path: &Path, study: &Study) -> Result<()> {
     files::refuse_link(&work_folder(path))?;
     files::make_folder(&folder(path))?;
     if !listed(path)?.contains(RESOLVED) {
-        files::write_text(&path.join(RESOLVED), &files::seal_text(&study.to_yaml()?))?;
+        files::write_text(&path.join(RESOLVED), &resolved_text(study)?)?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ use crate::study::definitions::refuse_other_definitions;
 use crate::study::drive::first_additions;
 use crate::study::environment::{Sessions, sessions};
 use crate::study::exec::Pool;
-use crate::study::folder::{StudyFolder, held_alone, resolved};
+use crate::study::folder::{RESOLVED, StudyFolder, held_alone, resolved, resolved_text};
 use crate::study::gpu_model::{refusal, refuse_other_gpus};
 use crate::study::plan::Plan;
 use anyhow::{Context, Result};
@@ -42,9 +42,6 @@ const LAYOUT: &str = "1\n";
 
 /// The file that asks all workers to save and end.
 pub(super) const STOP: &str = "stop";
-
-/// The study that workers share, in the folder of what they share.
-const STUDY: &str = "study.yaml";
 
 /// The folder of what workers share, in that of their study.
 pub(in crate::study) fn work_folder(study: &Path) -> PathBuf {
@@ -98,8 +95,8 @@ pub struct Site {
 /// # Errors
 /// As those of `resolved`.
 pub fn shared_study(folder: &Path) -> Result<Study> {
-    let path = work_folder(folder).join(STUDY);
-    if listed(&work_folder(folder))?.contains(STUDY) {
+    let path = work_folder(folder).join(RESOLVED);
+    if listed(&work_folder(folder))?.contains(RESOLVED) {
         let text = files::read_text(&path);
         let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         let source = Source { name: path.display().to_string(), text, overrides: Vec::new() };
@@ -132,7 +129,7 @@ impl Site {
         files::refuse_link(&work)?;
         // Before anything is written: what is refused leaves no study for others to join.
         folder.refuse_links(plan)?;
-        refuse_other_study(&work, path, &resolved_text(plan)?)?;
+        refuse_other_study(&work, path, &resolved_text(&plan.study)?)?;
         refuse_other_definitions(plan, &folder, &attempts::all(&work.join("runs"))?)?;
         files::make_folder(&work)?;
         let member = who.member(plan);
@@ -176,7 +173,7 @@ impl Site {
         if let Some(additions) = first_additions(plan) {
             sessions.begin_seeds(&additions)?;
         }
-        if is_first && is_submitted || !listed(path)?.contains("study.yaml") {
+        if is_first && is_submitted || !listed(path)?.contains(RESOLVED) {
             folder.write_resolved(plan)?;
         }
         let (beat, others) = (who.beat, 0);
@@ -237,16 +234,12 @@ fn agree(path: &Path, text: &str, refuse: impl Fn(&str) -> UserError) -> Result<
     if found == text { Ok(()) } else { Err(refuse(&found).into()) }
 }
 
-fn resolved_text(plan: &Plan) -> Result<String> {
-    Ok(files::seal_text(&plan.study.to_yaml()?))
-}
-
 /// Refuses another study than the one that workers share already.
 fn refuse_other_study(work: &Path, path: &Path, text: &str) -> Result<()> {
-    if !listed(work)?.contains(STUDY) {
+    if !listed(work)?.contains(RESOLVED) {
         return Ok(());
     }
-    let place = work.join(STUDY);
+    let place = work.join(RESOLVED);
     let found = files::read_text(&place);
     let found = found.with_context(|| format!("cannot read {}", place.display()))?;
     if found == text { Ok(()) } else { Err(another_study(path).into()) }
@@ -264,7 +257,7 @@ fn another_study(path: &Path) -> UserError {
 
 /// Refuses a worker that would train something else than the others.
 fn agree_on_plan(work: &Path, path: &Path, plan: &Plan) -> Result<()> {
-    agree(&work.join(STUDY), &resolved_text(plan)?, |_| another_study(path))?;
+    agree(&work.join(RESOLVED), &resolved_text(&plan.study)?, |_| another_study(path))?;
     let shared = json!({
         "batchscope": env!("CARGO_PKG_VERSION"),
         "libtorch": plan.machine.libtorch,

@@ -15,7 +15,7 @@ use crate::config::Growth;
 use crate::files;
 use crate::study::additions::{Additions, Look, Stop, look_within, next_look};
 use crate::study::environment::Sessions;
-use crate::study::folder::StudyFolder;
+use crate::study::folder::{RESOLVED, StudyFolder, resolved_text};
 use crate::study::plan::Plan;
 use crate::study::rates::Tuning;
 use crate::study::record::Status;
@@ -217,8 +217,7 @@ impl View {
     ) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let path = folder.path();
-        let text = files::seal_text(&stage.study.to_yaml()?);
-        files::write_text(&path.join("study.yaml"), &text)?;
+        files::write_text(&path.join(RESOLVED), &resolved_text(&stage.study)?)?;
         sessions.copied(path).record_seeds(additions.seeds, additions)?;
         let study = fs::canonicalize(study)?;
         let arms = stage.study.arms.iter().map(|arm| arm.name.as_str());

@@ -4,6 +4,7 @@ use super::executor::{Executor, Said, WorkerExit, WorkerLink};
 use super::job::{Job, task};
 use super::lost::{end_of_lost_run, stopped_for};
 use super::worker_process::LocalWorkers;
+use crate::config::Arm;
 use crate::error::UserError;
 use crate::kernels::{Device, InstructionSet, Place};
 use crate::study::Observer;
@@ -165,11 +166,12 @@ impl Pool {
         Place { device, threads, instructions }
     }
 
-    /// Measures one run's steps and memory on the first worker.
-    pub(in crate::study) fn time(&mut self, plan: &Plan, run: &Run) -> Result<StepTimes> {
+    /// Measures the steps and the memory of an arm's runs on the first worker.
+    pub(in crate::study) fn time(&mut self, plan: &Plan, arm: &Arm) -> Result<StepTimes> {
+        let run = Run { arm: arm.clone(), seed: 0, stage: Stage::Report };
         let place = self.place(plan.devices[0], self.parallel(plan, plan.runs.len()));
         let nowhere = Path::new("");
-        let task = task(plan, run, (nowhere, &RunFolder::new(nowhere)), place, None)?;
+        let task = task(plan, &run, (nowhere, &RunFolder::new(nowhere)), place, None)?;
         self.members[0].link.send(&Order::Time(Box::new(task)))?;
         match self.said.recv()?.1.report() {
             Some(Report::Timed(times)) => Ok(times),
@@ -194,8 +196,7 @@ impl Pool {
         }
         if self.alone.is_empty() {
             for arm in &plan.study.arms {
-                let run = Run { arm: arm.clone(), seed: 0, stage: Stage::Report };
-                let times = self.time(plan, &run)?;
+                let times = self.time(plan, arm)?;
                 self.alone.insert(arm.name.clone(), times);
             }
         }

@@ -43,7 +43,7 @@ const LEAST: u64 = 3;
 
 /// What the number of seeds is that is expected: those that equally good arms take. Others take fewer.
 fn if_equal(seeds: usize) -> String {
-    format!("settled by about {seeds} seeds if they are equally good")
+    format!("if they are equally good, about {seeds} seeds settle it")
 }
 
 /// Why it ended; what the same command does where it was interrupted is told with the runs.
@@ -156,7 +156,7 @@ mod tests {
         };
         assert_eq!(
             look(false, Some(12), &["batch-8", "batch-256"]),
-            "7 seeds: not settled; settled by about 12 seeds if they are equally good; no more seeds for batch-8 \
+            "7 seeds: not settled; if they are equally good, about 12 seeds settle it; no more seeds for batch-8 \
              and batch-256"
         );
         let beyond =
@@ -174,8 +174,8 @@ mod tests {
         assert_eq!(said(Stop::Settled, &[5, 6]), "stopped after 6 seeds: it is settled");
         assert_eq!(
             said(Stop::MaxSeeds, &[5, 6]),
-            "stopped after 6 seeds, the most that were allowed: it is not settled (settled by about 60 seeds if \
-             they are equally good). A larger `--max-seeds` goes on"
+            "stopped after 6 seeds, the most that were allowed: it is not settled (if they are equally good, \
+             about 60 seeds settle it). A larger `--max-seeds` goes on"
         );
         assert_eq!(
             said(Stop::MaxTime, &[5]),

@@ -211,7 +211,7 @@ fn headline(status: &StudyStatus) -> String {
 fn waits(job: &SubmittedJob) -> Option<String> {
     (!job.begun).then(|| {
         format!(
-            "job {} waits: none of its {} has begun ({} ago it was submitted; `squeue` says more)",
+            "job {} waits: none of its {} has begun (submitted {} ago; `squeue` says more)",
             job.job.strip_prefix("slurm ").unwrap_or(&job.job),
             format::counted(usize::from(job.workers), "worker"),
             format::duration((wall_clock() - job.submitted).max(0.0))

@@ -234,7 +234,7 @@ fn text_column<'c>(
     match best {
         Some((column, words)) if words > 1.0 => Ok(column),
         _ => Err(UserError::new(
-            format!("{file}: no text column found: its cells have more than one word"),
+            format!("{file}: no text column found (cells of more than one word)"),
             "name the column with `--text COLUMN`; a table of measurements is read with `data.series` in an \
              experiment file, which cuts the windows (docs/experiment-files.md#series); windows [examples, \
              time steps, features] that are cut already are saved with `numpy.savez(\"windows.npz\", \
@@ -273,7 +273,7 @@ fn no_label(file: &str, candidates: &[&Column]) -> UserError {
     });
     UserError::new(
         format!(
-            "{file}: no label column found: it has a few different values or numbers, and no blanks"
+            "{file}: no label column found (a few different values, or numbers, and no blanks)"
         ),
         format!(
             "different values: {}. A class needs several rows; name the column with `--label`{commas}",

@@ -249,8 +249,8 @@ fn scale(found: &Found, features: Option<&Scale>) -> String {
     match why.is_empty() {
         true => String::new(),
         false => format!(
-            "  # {}: brought to 0 and 1 while\n  # training; scores and predictions stay in the unit of the data\n  \
-             scale: standard\n",
+            "  # {}: scaled to mean 0 and standard\n  # deviation 1 for training; scores and predictions stay in the \
+             unit of the data\n  scale: standard\n",
             why.join(", and ")
         ),
     }

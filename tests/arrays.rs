@@ -147,6 +147,11 @@ fn windows_that_overlap_are_told_and_a_gap_ends_it() {
     let sizes =
         ["train", "validation", "test"].map(|split| apart["data"][split]["examples"].clone());
     assert_eq!(sizes, [67, 19, 24]);
+    scene.run(&["run", "w.yaml"]).expect(0);
+    let report = scene.run(&["report", "runs/w", "--json"]).expect(0).stdout;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let rows = &report["reports"][0]["rows"];
+    assert_eq!(rows[0], "5 rows before each cut between two splits are left out (`gap`)");
 }
 
 #[test]

@@ -45,6 +45,9 @@ fn without_out_it_is_printed_and_an_existing_file_is_left_alone() {
     let ended = scene.run(&["init", "reviews.csv", "--out", "mine.yaml"]).expect(2);
     assert!(ended.stderr.contains("mine.yaml exists already"), "{}", ended.stderr);
     assert_eq!(scene.read("mine.yaml"), yaml);
+    let printed = scene.run(&["init", "reviews.csv", "--out", "-"]).expect(0).stdout;
+    assert_eq!(printed, yaml);
+    assert!(!scene.path("-").exists());
 }
 
 #[test]

@@ -296,6 +296,33 @@ fn a_class_that_a_spreadsheet_would_run_is_a_text_in_csv_and_itself_in_json() {
 }
 
 #[test]
+fn a_run_in_the_place_of_another_and_the_data_of_another_study_are_refused() {
+    let scene = trained(&[]);
+    write_texts(&scene);
+    let copy = |from: &str, to: &str| {
+        let places = [from, to].map(|place| scene.path(place));
+        assert!(Command::new("cp").arg("-r").args(&places).status().unwrap().success());
+    };
+    let place = "runs/tiny/large/seed-7";
+    copy(RUN, place);
+    let commands: [&[&str]; 3] = [
+        &["evaluate", place],
+        &["predict", place, "--input", "new.csv"],
+        &["export", place, "--format", "onnx"],
+    ];
+    for command in commands {
+        let said = scene.run(command).expect(2).stderr;
+        assert!(said.contains("large/seed-7 holds the run large/seed-0 of its study"), "{said}");
+    }
+    scene.run(&["run", "tiny.yaml", "--out", "runs/other", "--set", "data.split.seed=5"]).expect(0);
+    fs::remove_dir_all(scene.path("runs/tiny/data")).unwrap();
+    copy("runs/other/data", "runs/tiny/data");
+    let said = scene.run(&["export", RUN, "--format", "keras"]).expect(2).stderr;
+    assert!(said.contains("the run was trained on the data"), "{said}");
+    assert!(!scene.path(&format!("{RUN}/export")).exists(), "nothing is written");
+}
+
+#[test]
 fn the_vocabulary_lies_beside_the_model_of_a_text_study() {
     let scene = trained(&[]);
     for format in ["torch", "keras", "onnx"] {

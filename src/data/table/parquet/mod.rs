@@ -295,6 +295,22 @@ mod tests {
         SourceFile::of("t.parquet", &bytes)
     }
 
+    /// One row, with a whole number in each column of the schema.
+    fn of_one_row(schema: &str, values: &[i64]) -> SourceFile {
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for value in values {
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&[*value], None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        SourceFile::of("t.parquet", &bytes)
+    }
+
     fn rows(file: &SourceFile, columns: &[&str]) -> Result<Vec<String>> {
         let mut rows = Vec::new();
         each_row(file, columns, &mut |row, cells| {
@@ -332,19 +348,11 @@ mod tests {
 
     #[test]
     fn whole_decimals_have_no_point() {
-        let schema = "message schema { required int64 a (DECIMAL(10, 0)); required int64 b (DECIMAL(10, 2)); }";
-        let schema = Arc::new(parse_message_type(schema).unwrap());
-        let mut bytes = Vec::new();
-        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
-        let mut group = writer.next_row_group().unwrap();
-        for value in [3, 150] {
-            let mut column = group.next_column().unwrap().unwrap();
-            column.typed::<Int64Type>().write_batch(&[value], None, None).unwrap();
-            column.close().unwrap();
-        }
-        group.close().unwrap();
-        writer.close().unwrap();
-        assert_eq!(rows(&SourceFile::of("t.parquet", &bytes), &["a", "b"]).unwrap(), ["0 3 1.50"]);
+        let file = of_one_row(
+            "message schema { required int64 a (DECIMAL(10, 0)); required int64 b (DECIMAL(10, 2)); }",
+            &[3, 150],
+        );
+        assert_eq!(rows(&file, &["a", "b"]).unwrap(), ["0 3 1.50"]);
     }
 
     #[test]
@@ -363,19 +371,10 @@ mod tests {
 
     #[test]
     fn a_doubled_column_is_refused_with_both_places_if_it_is_asked_for() {
-        let schema = "message schema { required int64 a; required int64 text; required int64 a; }";
-        let schema = Arc::new(parse_message_type(schema).unwrap());
-        let mut bytes = Vec::new();
-        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
-        let mut group = writer.next_row_group().unwrap();
-        for value in [1, 2, 3] {
-            let mut column = group.next_column().unwrap().unwrap();
-            column.typed::<Int64Type>().write_batch(&[value], None, None).unwrap();
-            column.close().unwrap();
-        }
-        group.close().unwrap();
-        writer.close().unwrap();
-        let file = SourceFile::of("t.parquet", &bytes);
+        let file = of_one_row(
+            "message schema { required int64 a; required int64 text; required int64 a; }",
+            &[1, 2, 3],
+        );
         assert_eq!(rows(&file, &["text"]).unwrap(), ["0 2"]);
         let error = rows(&file, &["a", "text"]).unwrap_err().to_string();
         assert_eq!(error, "t.parquet: the column `a` stands twice, as columns 1 and 3");

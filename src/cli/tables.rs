@@ -1,11 +1,11 @@
 //! The tables that `run`, `check` and `status` print.
 
-use super::format::{bytes, count, counted, duration, list, number, points, rate, summary};
+use super::format::{bytes, count, counted, duration, list, points, rate, summary};
 use super::labels;
 use crate::config::{CurvesOf, Schedule, Study};
 use crate::data::{Account, SplitFacts, Windows};
 use crate::kernels::EngineKind;
-use crate::report::Scale;
+use crate::report::{Scale, without_model};
 use crate::spec::{Input, Metric, Shape, Unit};
 use crate::stats::{Edge, Summary, Trial};
 use crate::study::{ArmSummary, Estimate, Plan, Pool, RunState, StudyStatus, Tuning, trained_with};
@@ -252,22 +252,16 @@ fn windows(found: &Windows) -> String {
     format!("{series}{short}: {} of {steps} steps{out}", counted(windows, "window"))
 }
 
-/// What needs no model scores on validation, where numbers are predicted.
+/// What needs no model scores on validation.
 fn baselines(plan: &Plan) -> Option<String> {
     let facts = &plan.data.facts;
-    let score = plan.study.score();
-    if !facts.classes.is_empty() {
-        return None;
-    }
-    let said = |name: &str, scores: &BTreeMap<Metric, f64>| {
-        scores.get(&score).map(|value| format!("{name} {}", number(*value)))
-    };
-    let found =
-        [said("the training mean", &facts.baseline), said("the last value", &facts.last_value)];
-    let found: Vec<String> = found.into_iter().flatten().collect();
-    let title = score.info().title;
-    (!found.is_empty())
-        .then(|| format!("{title} on validation without a model: {}", found.join(", ")))
+    let score = plan.study.score().info();
+    let known = |of: &BTreeMap<Metric, f64>| of.get(&score.metric).copied();
+    let constant = known(&facts.baseline);
+    let scale = Scale::new(score, plan.study.margin(constant));
+    let turned = |score: f64| scale.natural(score);
+    let found = without_model(scale, constant.map(turned), known(&facts.last_value).map(turned))?;
+    Some(format!("{} without a model: {found}", scale.on("validation")))
 }
 
 /// The study in a few lines: what runs where, on which data, with which model, trained how.

@@ -44,7 +44,7 @@ pub use answer::{Answer, Certainty, Next};
 pub use decision::decide;
 pub use recommended::{RecommendedRun, recommended_run};
 pub use studies::{Reports, Together, write_all};
-pub use words::Scale;
+pub use words::{Scale, without_model};
 
 use crate::analysis::{self, Findings, Results};
 use crate::config::Study;
@@ -104,11 +104,18 @@ pub struct Score {
     pub sign_is_changed: bool,
     /// What that means for the numbers here.
     pub values: &'static str,
+    /// What a model scores on validation that gives every row the same answer, where it is known.
+    pub baseline: Option<f64>,
+    /// What the forecast scores there that a series keeps its last value, where there is one.
+    pub last_value: Option<f64>,
 }
 
 impl Score {
-    fn of(info: &MetricInfo) -> Self {
+    fn of(results: &Results) -> Self {
+        let info: &MetricInfo = results.score;
         Self {
+            baseline: results.baseline,
+            last_value: results.last_value,
             metric: info.metric,
             unit: match info.unit {
                 Unit::Percent => "share of 1",
@@ -197,7 +204,7 @@ fn told(study: &str, results: &Results, source: &Source, path: PathBuf) -> Repor
     let cautions = findings.verdict.cautions.iter();
     Report {
         study: study.to_owned(),
-        score: Score::of(results.score),
+        score: Score::of(results),
         answer: answer::answer(results, &findings, source),
         cautions: cautions.map(|of| words::caution(of, results)).collect(),
         gap: words::gap_lines(&findings, results.margin),

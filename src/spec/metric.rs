@@ -121,6 +121,17 @@ pub enum Constant {
     Nothing,
 }
 
+/// What a model answers that gives every row the same, as far as a metric reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConstantAnswer {
+    /// The mean of the training targets.
+    Mean,
+    /// So many classes that are the most frequent in training.
+    MostFrequent(usize),
+    /// The share of each class in training, as its probability.
+    Shares,
+}
+
 /// How far a single row can move a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OneRow {
@@ -234,6 +245,19 @@ impl MetricInfo {
             Constant::BarOfItsAim => !is_weighted && aims_at_mean,
             Constant::BarIfNo => baseline <= 0.0,
             Constant::Nothing => false,
+        }
+    }
+
+    /// What the model answers that gives every row the same; `None` of a metric for which all such models are
+    /// equal.
+    pub fn constant_answer(&self) -> Option<ConstantAnswer> {
+        match self.compute {
+            _ if self.judges(Task::Regression) => Some(ConstantAnswer::Mean),
+            Compute::MeanOfRows(_) if !self.counts_rows => Some(ConstantAnswer::Shares),
+            Compute::MeanOfRows(_) | Compute::Counts(_) => {
+                Some(ConstantAnswer::MostFrequent(self.most_probable))
+            }
+            Compute::Errors(_) | Compute::Ranks | Compute::Bins => None,
         }
     }
 

@@ -36,7 +36,9 @@ mod study_objective;
 pub use affine::Affine;
 pub use confusion::predicted_class;
 pub use loss::{Activation, Huber, LabelSmoothing, Loss, Task, probabilities, probability};
-pub use metric::{Better, Constant, DefaultMargin, Metric, MetricInfo, RowMoves, Unit};
+pub use metric::{
+    Better, Constant, ConstantAnswer, DefaultMargin, Metric, MetricInfo, RowMoves, Unit,
+};
 pub use metrics::Metrics;
 pub use model::{Direction, Input, Layer, Param, Role, Shape};
 pub use objective::Objective;

@@ -13,12 +13,12 @@ pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to
 use words::{first, less};
 
 use super::source::Source;
-use super::words::Scale;
+use super::words::{Scale, without_model};
 use crate::analysis::{
     ArmFinding, ArmResults, Caution, Comparison, Findings, Guessing, Outcome, Rate, Results,
 };
 use crate::format::{count, counted, duration};
-use crate::spec::{StudyObjective, Task};
+use crate::spec::StudyObjective;
 use crate::stats::Standing;
 use serde::Serialize;
 
@@ -342,20 +342,18 @@ impl Story<'_> {
             .map_or(String::new(), |rows| format!(" on these {}", counted(rows, "validation row")))
     }
 
-    /// Where numbers are predicted: what needs no model comes to.
+    /// What needs no model scores, unless a warning says that the models are not shown to do better.
     fn without_model(&self) -> String {
-        let Results { score, baseline, last_value, .. } = self.results;
-        if !score.judges(Task::Regression) {
-            return String::new();
-        }
-        let said = |value: Option<f64>, name: &str| {
-            value.map(|value| format!("{} ({name})", self.scale.value(value)))
+        let cautions = &self.findings.verdict.cautions;
+        let is_told = |caution: &Caution| {
+            matches!(caution, Caution::NoBetterThanGuessing(_) | Caution::AimedElsewhere(_))
         };
-        let found = [said(*last_value, "the last value"), said(*baseline, "the training mean")];
-        let found: Vec<String> = found.into_iter().flatten().collect();
-        match found.is_empty() {
-            true => String::new(),
-            false => format!(" Without a model, on validation: {}.", found.join(", ")),
+        let Results { baseline, last_value, .. } = self.results;
+        match without_model(self.scale, *baseline, *last_value) {
+            Some(found) if !cautions.iter().any(is_told) => {
+                format!(" Without a model, on validation: {found}.")
+            }
+            _ => String::new(),
         }
     }
 

@@ -57,11 +57,10 @@ pub(in crate::report) fn caution(caution: &Caution, results: &Results) -> String
         Caution::MarginChanged { earlier } => {
             let earlier: Vec<String> = earlier.iter().map(|margin| scale.size(*margin)).collect();
             format!(
-                "The margin was {}{} in earlier sessions and is {} now. A margin chosen after the \
+                "The margin was {} in earlier sessions and is {} now. A margin chosen after the \
                  results proves nothing.",
                 list(&earlier),
-                scale.unit(),
-                scale.size(results.margin)
+                scale.amount(results.margin)
             )
         }
     }
@@ -185,7 +184,7 @@ fn one_answer(found: &Guessing, results: &Results) -> String {
     let value = scale.value(found.score);
     match results.score.metric {
         Metric::Accuracy => format!(
-            "always predicting the more frequent label, which is right in {value} of the validation rows"
+            "always predicting the majority class, which is right in {value} of the validation rows"
         ),
         _ => format!(
             "a model that gives every row the same answer, with a {} of {value}",

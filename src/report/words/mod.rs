@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! scale        the score: its name, how values are written, how one is better
+//! baseline     what needs no model scores
 //! cautions     what to beware of
 //! gap          a gap between two batch sizes, taken apart
 //! confounders  what else than the batch size can be behind a difference
@@ -17,6 +18,7 @@
 //! Numbers are tested where they are computed. Here one test reads every sentence at once (`tests`).
 
 mod agreement;
+mod baseline;
 mod bound;
 mod budgets;
 mod cautions;
@@ -32,6 +34,7 @@ mod target;
 mod tests;
 
 pub(super) use agreement::{agreement, silence, sizes};
+pub use baseline::without_model;
 pub(super) use budgets::{amount, equal};
 pub(super) use cautions::{caution, is_never_folded};
 pub(super) use claims::{because, claim, finding};

@@ -14,7 +14,7 @@ use crate::analysis::{Comparison, Estimate, Findings, Results, Split};
 use crate::config::Study;
 use crate::format::{self, percent, points, signed_points_to};
 use crate::report::plot::Unit as PlotUnit;
-use crate::spec::{Metric, MetricInfo, Unit};
+use crate::spec::{ConstantAnswer, Metric, MetricInfo, Unit};
 use crate::stats::Interval;
 
 /// Digits after the point of a number without a unit, at least.
@@ -81,13 +81,18 @@ impl Scale {
         self.info.unit == Unit::Percent
     }
 
+    /// What a model answers that gives every row the same, as far as the score reads it.
+    pub(super) fn constant_answer(self) -> Option<ConstantAnswer> {
+        self.info.constant_answer()
+    }
+
     /// Whether it is that of which people say that one is more accurate.
     pub fn is_accuracy(self) -> bool {
         self.info.metric == Metric::Accuracy
     }
 
-    /// A score, or a difference of two, as it is measured.
-    pub(in crate::report) fn natural(self, turned: f64) -> f64 {
+    /// A score, or a difference of two, as it is measured; and the way back.
+    pub fn natural(self, turned: f64) -> f64 {
         self.info.turned(turned)
     }
 

@@ -41,6 +41,10 @@ enum FormatName {
 }
 
 const USE: &str = "\
+Beside a model of classes lies classes.json: their names. Of two, the model answers with the
+probability of the second one; of several, with a probability for each, in this order. Beside one
+whose numbers were scaled lies scaling.json, with offsets and factors.
+
 Beside the model of a text study lies vocabulary.txt: line n is the word of id n - 1, the first two
 are padding (0) and unknown words (1); or tokenizer.json, where the study has one. Texts become ids
 as `data.text` in study.yaml says.
@@ -91,7 +95,7 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
         FormatName::Onnx => Format::Onnx,
     };
     // Before anything is written.
-    let vocabulary = run.vocabulary()?;
+    let (vocabulary, classes) = (run.vocabulary()?, run.classes()?);
     let own = folder_of_run.join("export");
     let folder = args.output.clone().unwrap_or_else(|| own.clone());
     if folder == own {
@@ -110,6 +114,11 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
             "the model reads scaled numbers and answers in scaled ones: a value is `offset + factor * scaled`, as \
              scaling.json has it for each feature and for the target",
         );
+        written.push(beside);
+    }
+    if !classes.is_empty() {
+        let beside = folder.join("classes.json");
+        files::write_json(&beside, &classes)?;
         written.push(beside);
     }
     if let Some((name, bytes)) = vocabulary {

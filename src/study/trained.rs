@@ -184,6 +184,14 @@ impl TrainedRun {
         }
     }
 
+    /// The names of the classes, in the order of their numbers; none where numbers are predicted.
+    ///
+    /// # Errors
+    /// Where the study's copy of what is known of its data is missing, damaged, or of other data.
+    pub fn classes(&self) -> Result<Vec<String>> {
+        Ok(self.encoder()?.facts().classes.clone())
+    }
+
     /// What is asked of the model.
     pub fn task(&self) -> Task {
         self.definition.arm.task()

@@ -323,7 +323,7 @@ fn a_run_in_the_place_of_another_and_the_data_of_another_study_are_refused() {
 }
 
 #[test]
-fn the_vocabulary_lies_beside_the_model_of_a_text_study() {
+fn vocabulary_and_classes_lie_beside_the_model_of_a_text_study() {
     let scene = trained(&[]);
     for format in ["torch", "keras", "onnx"] {
         scene.run(&["export", RUN, "--format", format]).expect(0);
@@ -332,6 +332,7 @@ fn the_vocabulary_lies_beside_the_model_of_a_text_study() {
     let words = scene.read(&format!("{folder}/vocabulary.txt"));
     assert!(words.starts_with("\n[UNK]\n"), "{words}");
     assert_eq!(words.lines().count(), 86, "the first test of `check` names the same size");
+    assert_eq!(json(&scene.read(&format!("{folder}/classes.json"))), json!(["0", "1"]));
     for file in ["model.safetensors", "model.keras", "model.onnx"] {
         assert!(fs::metadata(scene.path(&format!("{folder}/{file}"))).unwrap().len() > 1000);
     }

@@ -138,17 +138,21 @@ fn a_worker_takes_over_what_a_dead_one_has_saved() {
     let attempt = |generation: u32| {
         scene.path(&format!("runs/tiny/.work/runs/{}.{generation:04}", FIRST_RUN.replace('/', "@")))
     };
-    let first = start(&scene, "tiny.yaml");
+    // On a busy machine a worker may be silent for a while.
+    let patient = ["work", "tiny.yaml", "--quiet", "--workers", "1", "--beat", "1000"];
+    let first = scene.start(&patient);
     let epochs = || line_count(&attempt(1).join("metrics.jsonl"));
-    wait_for(&first, "epochs", || epochs() > 20);
+    let stands = || -> Value {
+        serde_json::from_str(&scene.run(&["status", "runs/tiny", "--json"]).expect(0).stdout)
+            .unwrap()
+    };
+    wait_for(&first, "epochs", || epochs() > 20 && stands()["seconds_left"].is_f64());
     let status = scene.run(&["status", "runs/tiny"]).expect(0).stdout;
     let worker = status.lines().find(|line| line.contains(&format!("({})", first.id())));
     let worker = worker.unwrap_or_else(|| panic!("{status}"));
     assert!(worker.contains(" cpu ") && worker.contains(" small/seed-0 "), "{status}");
     assert!(worker.contains(" ago "), "{status}");
-    let stands: Value =
-        serde_json::from_str(&scene.run(&["status", "runs/tiny", "--json"]).expect(0).stdout)
-            .unwrap();
+    let stands = stands();
     let progress = &stands["workers"][0]["progress"][0];
     assert_eq!((&progress["run"], &progress["all_examples"]), (&FIRST_RUN.into(), &864_000.into()));
     for known in [&progress["examples_per_second"], &progress["seconds_left"]] {

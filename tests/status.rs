@@ -73,6 +73,16 @@ fn a_study_is_seen_at_work_then_interrupted_with_the_epochs_of_its_runs() {
         (&stands["state"], &stands["runs"][0]["state"]),
         (&"running".into(), &"running".into())
     );
+    let is_told = || {
+        let stands = status(&scene, "runs/tiny");
+        let progress = &stands["workers"][0]["progress"][0];
+        let is_rate = |value: &Value| value.as_f64().is_some_and(|value| value > 0.0);
+        progress["run"] == "small/seed-0"
+            && [&progress["examples_per_second"], &stands["seconds_left"]].into_iter().all(is_rate)
+    };
+    wait_for(&study, "its run with a rate", is_told);
+    let said = scene.run(&["status", "runs/tiny"]).expect(0).stdout;
+    assert!(said.contains(" left for all runs, at the speed of these workers"), "{said}");
     interrupt(&study);
     let ended = study.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));

@@ -131,7 +131,10 @@ pub(super) fn carry_out(
     let halt = Halt { stop: interrupt.stop(), deadline };
     let request =
         Request { selection: &selection, command: &command, halt, decide: &reports::decide };
-    let outcome = execute(&plan, &folder, request, &mut pool, &mut progress);
+    let outcome = {
+        let mut pace = alone.pace(&plan, &mut progress);
+        execute(&plan, &folder, request, &mut pool, &mut pace)
+    };
     // The workers end before the folder's lock is given up.
     drop(pool);
     drop(alone);

@@ -14,7 +14,8 @@ pub(super) struct OpenRun<'r> {
     pub(super) done: f64,
 }
 
-/// Seconds until these runs of a study are over, with the workers that live and at their speed; `None` where
+/// Seconds until these runs of a study are over, with the workers that live, or the `run` that has it for
+/// itself, and at their speed; `None` where
 /// nobody is at work, or nothing is known of the speed. `rows` are those of the training split.
 pub(super) fn time_left(
     arms: &[ArmSummary],
@@ -22,7 +23,7 @@ pub(super) fn time_left(
     workers: &[Member],
     rows: usize,
 ) -> Option<f64> {
-    let living = || workers.iter().filter(|worker| worker.lives() && !worker.alone);
+    let living = || workers.iter().filter(|worker| worker.lives());
     let standings: BTreeMap<&str, f64> = living()
         .flat_map(|worker| &worker.progress)
         .map(|standing| (standing.run.as_str(), standing.seconds_left))

@@ -1,7 +1,8 @@
 //! A `batchscope run`, which has a study for itself, beside equal workers.
 
 use super::attempts;
-use super::members::{Member, Presence, Watch, members};
+use super::members::{Member, Presence, Voice, Watch, members};
+use super::pace::Pace;
 use super::site::{Who, living, work_folder};
 use crate::error::UserError;
 use crate::files::{self, listed};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Alone {
     presence: Option<Presence>,
+    voice: Voice,
     work: PathBuf,
 }
 
@@ -38,8 +40,8 @@ impl Alone {
         refuse_other_definitions(plan, folder, &attempts::all(&work.join("runs"))?)?;
         files::make_folder(&work)?;
         let member = Member { alone: true, ..who.member(plan) };
-        let presence = Some(Presence::begin(&work.join("workers"), member)?);
-        let alone = Self { presence, work };
+        let presence = Presence::begin(&work.join("workers"), member)?;
+        let alone = Self { voice: presence.voice(), presence: Some(presence), work };
         let equal = living(&alone.work, &mut Watch::default(), &|member| !member.alone, observer)?;
         if let Some(one) = equal.first() {
             return Err(beside(path, &equal, one).into());
@@ -56,6 +58,15 @@ impl Alone {
             }
         }
         Ok(alone)
+    }
+
+    /// Says how far the runs of a plan are that this `run` trains, and passes all on.
+    pub fn pace<'p>(
+        &self,
+        plan: &'p Plan,
+        observer: &'p mut dyn Observer,
+    ) -> impl Observer + use<'p> {
+        Pace::new(plan, self.voice.clone(), observer)
     }
 
     /// Dead workers are not waited for again.

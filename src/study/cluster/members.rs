@@ -112,15 +112,19 @@ const SOON: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(in crate::study) struct Presence {
     shared: Arc<Shared>,
-    /// Asks for a beat soon; its end ends the beats.
-    soon: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// What a worker says of its runs goes through this, which may outlive it.
+#[derive(Debug, Clone)]
+pub(super) struct Voice(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
     state: Mutex<Member>,
+    /// Asks for a beat soon; its end ends the beats.
+    soon: Mutex<Option<Sender<()>>>,
     /// Times in a row that it could not be written.
     failed: AtomicU32,
 }
@@ -128,6 +132,25 @@ struct Shared {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, Member> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn soon(&self) -> MutexGuard<'_, Option<Sender<()>>> {
+        self.soon.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what it says of its runs.
+    fn change(&self, change: impl FnOnce(&mut Member)) {
+        let mut member = self.state();
+        let before = member.runs.clone();
+        change(&mut member);
+        if member.runs != before
+            && let Some(soon) = &*self.soon()
+        {
+            // The thread listens as long as `soon` is there.
+            soon.send(()).ok();
+        }
+        let Member { runs, progress, .. } = &mut *member;
+        progress.retain(|standing| runs.contains(&standing.run));
     }
 
     /// Writes what it says. The folder is there: one that was removed is not made again.
@@ -161,9 +184,10 @@ impl Presence {
         let path = file(workers, &member.id);
         let state = Mutex::new(member);
         files::make_folder(workers)?;
-        let shared = Arc::new(Shared { path, state, failed: AtomicU32::new(0) });
-        shared.write()?;
         let (soon, asked) = channel::<()>();
+        let soon = Mutex::new(Some(soon));
+        let shared = Arc::new(Shared { path, state, soon, failed: AtomicU32::new(0) });
+        shared.write()?;
         let of_thread = Arc::clone(&shared);
         let thread = thread::spawn(move || {
             let mut next = Instant::now() + beat;
@@ -178,7 +202,7 @@ impl Presence {
                 }
             }
         });
-        Ok(Self { shared, soon: Some(soon), thread: Some(thread) })
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// What it says of itself.
@@ -188,22 +212,12 @@ impl Presence {
 
     /// Changes what it says of its runs; seen within seconds.
     pub(in crate::study) fn set_runs(&self, runs: Vec<String>, ended_runs: u64) {
-        let mut member = self.shared.state();
-        if member.runs != runs
-            && let Some(soon) = &self.soon
-        {
-            // The thread listens as long as `soon` is there.
-            soon.send(()).ok();
-        }
-        member.progress.retain(|standing| runs.contains(&standing.run));
-        (member.runs, member.ended_runs) = (runs, ended_runs);
+        self.shared.change(|member| (member.runs, member.ended_runs) = (runs, ended_runs));
     }
 
-    /// Says how far one of its runs is; seen from the next beat on.
-    pub(super) fn set_standing(&self, standing: Standing) {
-        let mut member = self.shared.state();
-        member.progress.retain(|old| old.run != standing.run);
-        member.progress.push(standing);
+    /// For those that hear of its runs.
+    pub(super) fn voice(&self) -> Voice {
+        Voice(Arc::clone(&self.shared))
     }
 
     /// Whether it could not say that it lives for so long that others may soon take it for dead.
@@ -212,9 +226,37 @@ impl Presence {
     }
 }
 
+impl Voice {
+    /// Says how far one of its runs is; seen from the next beat on.
+    pub(super) fn set_standing(&self, standing: Standing) {
+        let mut member = self.0.state();
+        member.progress.retain(|old| old.run != standing.run);
+        member.progress.push(standing);
+    }
+
+    /// A `batchscope run` claims nothing: what it trains is what begins.
+    pub(super) fn begins(&self, run: String) {
+        self.0.change(|member| {
+            if member.alone {
+                member.runs.push(run);
+            }
+        });
+    }
+
+    /// The same of what ends.
+    pub(super) fn ends(&self, run: &str) {
+        self.0.change(|member| {
+            if member.alone {
+                member.runs.retain(|of| of != run);
+                member.ended_runs += 1;
+            }
+        });
+    }
+}
+
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.soon = None;
+        self.shared.soon().take();
         self.thread.take().and_then(|thread| thread.join().ok());
         self.shared.state().ended = true;
         // Else it is found dead after a while.

@@ -1,32 +1,37 @@
 //! How far a worker is with its runs, and how fast: said beside that it lives, for people who look.
 
-use super::members::{Presence, Standing};
-use crate::study::Observer;
+use super::members::{Standing, Voice};
+use crate::study::additions::Looked;
 use crate::study::exec::Job;
 use crate::study::plan::Plan;
 use crate::study::protocol::RunEnd;
 use crate::study::record::TimingLine;
 use crate::study::run::Run;
+use crate::study::{Observer, Pending};
 use crate::train::{EpochMetrics, Progress};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// When this worker first heard of a run, and how far it was.
 #[derive(Debug)]
-pub(super) struct Begun {
+struct Begun {
     at: Instant,
     examples: u64,
 }
 
-/// Listens to the runs of a worker, and passes on what it hears.
+/// Listens to the runs of a worker, says how far they are, and passes on all that it hears.
 pub(super) struct Pace<'p> {
-    pub(super) plan: &'p Plan,
-    pub(super) presence: &'p Presence,
-    pub(super) begun: &'p mut BTreeMap<String, Begun>,
-    pub(super) observer: &'p mut dyn Observer,
+    plan: &'p Plan,
+    voice: Voice,
+    begun: BTreeMap<String, Begun>,
+    observer: &'p mut dyn Observer,
 }
 
-impl Pace<'_> {
+impl<'p> Pace<'p> {
+    pub(super) fn new(plan: &'p Plan, voice: Voice, observer: &'p mut dyn Observer) -> Self {
+        Self { plan, voice, begun: BTreeMap::new(), observer }
+    }
+
     fn reached(&mut self, run: &Run, examples: u64, examples_per_second: f64) {
         let all_examples = self.plan.training_length(&run.arm).examples();
         let examples = examples.min(all_examples);
@@ -38,7 +43,7 @@ impl Pace<'_> {
         let seconds_left = seconds_left(left, (worked as f64, seconds), examples_per_second);
         let run = run.id();
         let epochs = examples / (self.plan.data.facts.train.examples as u64).max(1);
-        self.presence.set_standing(Standing {
+        self.voice.set_standing(Standing {
             run,
             epochs,
             examples,
@@ -58,6 +63,31 @@ fn seconds_left(left: f64, (worked, seconds): (f64, f64), examples_per_second: f
 }
 
 impl Observer for Pace<'_> {
+    fn on_stage(&mut self, what: &str) {
+        self.observer.on_stage(what);
+    }
+
+    fn on_plan(&mut self, plan: &Plan, pending: &Pending) {
+        self.observer.on_plan(plan, pending);
+    }
+
+    fn on_more(&mut self, plan: &Plan, pending: &Pending) {
+        self.observer.on_more(plan, pending);
+    }
+
+    fn on_look(&mut self, plan: &Plan, looked: &Looked) {
+        self.observer.on_look(plan, looked);
+    }
+
+    fn on_tuning(&mut self, plan: &Plan, pending: &[Run], all: usize) {
+        self.observer.on_tuning(plan, pending, all);
+    }
+
+    fn on_run_start(&mut self, run: &Run) {
+        self.voice.begins(run.id());
+        self.observer.on_run_start(run);
+    }
+
     fn on_progress(&mut self, run: &Run, progress: &Progress) {
         let rows = self.plan.data.facts.train.examples as u64;
         let in_epoch = (progress.batch * run.arm.batch_size as u64).min(rows);
@@ -72,7 +102,12 @@ impl Observer for Pace<'_> {
 
     fn on_run_end(&mut self, run: &Run, end: &RunEnd) {
         self.begun.remove(&run.id());
+        self.voice.ends(&run.id());
         self.observer.on_run_end(run, end);
+    }
+
+    fn on_measuring(&mut self, count: usize) {
+        self.observer.on_measuring(count);
     }
 
     fn on_measured(&mut self, job: &Job, end: &RunEnd) {

@@ -4,15 +4,13 @@ use super::attempts::{self, MOST_FAILURES};
 use super::claims::{Published, is_listed, is_taken, publish};
 use super::finish::finish;
 use super::mine::{Mine, name};
-use super::pace::{Begun, Pace};
+use super::pace::Pace;
 use super::place::from_own_place;
 use super::site::Site;
 use crate::error::UserError;
 use crate::files::{self, patiently};
 use crate::study::additions::{Additions, Decide};
-use crate::study::drive::{
-    Agenda, Ground, Held, Hold, LastLook, Ledger, Nobody, WorkEnd, drive, next_end,
-};
+use crate::study::drive::{Agenda, Ground, Held, Hold, LastLook, Ledger, Nobody, WorkEnd, drive};
 use crate::study::exec::{Halt, Job, Pool};
 use crate::study::folder::StudyFolder;
 use crate::study::measure;
@@ -77,8 +75,9 @@ pub fn work(
     pool: &mut Pool,
     observer: &mut dyn Observer,
 ) -> Result<WorkOutcome> {
+    let mut pace = Pace::new(plan, site.presence.voice(), observer);
     let mut hold = SharedHold::new(plan, site, request);
-    let end = drive(&mut hold, pool, observer)?;
+    let end = drive(&mut hold, pool, &mut pace)?;
     let Agenda { plan, tunings, additions, .. } = hold.agenda(&mut Nobody)?;
     let folder = hold.site.folder.path();
     Ok(WorkOutcome {
@@ -99,7 +98,6 @@ struct SharedHold<'w> {
     request: WorkRequest<'w>,
     ledger: Ledger<'w>,
     mine: BTreeMap<usize, Mine>,
-    begun: BTreeMap<String, Begun>,
     trained: u64,
     /// Jobs that failed in this worker's hands.
     failed_here: BTreeSet<String>,
@@ -117,7 +115,6 @@ impl<'w> SharedHold<'w> {
             request,
             ledger: Ledger::default(),
             mine: BTreeMap::new(),
-            begun: BTreeMap::new(),
             trained: 0,
             failed_here: BTreeSet::new(),
             in_a_row: Vec::new(),
@@ -349,18 +346,6 @@ impl Hold for SharedHold<'_> {
     fn keep(&mut self) -> Result<()> {
         let is_due = |mine: &&mut Mine| mine.saved.elapsed() >= self.request.save;
         self.mine.values_mut().filter(is_due).try_for_each(Mine::save)
-    }
-
-    fn hear(
-        &mut self,
-        pool: &mut Pool,
-        plan: &Plan,
-        held: &BTreeMap<usize, Held>,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<(usize, RunEnd)>> {
-        let presence = &self.site.presence;
-        let mut pace = Pace { plan, presence, begun: &mut self.begun, observer };
-        next_end(pool, plan, held, &mut pace)
     }
 
     fn pause(&self) -> Duration {

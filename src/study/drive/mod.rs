@@ -69,31 +69,10 @@ pub(super) trait Hold {
     fn keep(&mut self) -> Result<()> {
         Ok(())
     }
-    /// Waits a moment for what workers say.
-    fn hear(
-        &mut self,
-        pool: &mut Pool,
-        plan: &Plan,
-        held: &BTreeMap<usize, Held>,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<(usize, RunEnd)>> {
-        next_end(pool, plan, held, observer)
-    }
     /// How long to wait while no worker has a job.
     fn pause(&self) -> Duration {
         TICK
     }
-}
-
-/// As [`Pool::next_end`], for these jobs.
-pub(super) fn next_end(
-    pool: &mut Pool,
-    plan: &Plan,
-    held: &BTreeMap<usize, Held>,
-    observer: &mut dyn Observer,
-) -> Result<Option<(usize, RunEnd)>> {
-    let of = |number: usize| (&held[&number].job, RunFolder::new(&held[&number].folder));
-    pool.next_end(plan, &of, observer)
 }
 
 /// Why the loop ended.
@@ -240,8 +219,11 @@ impl Driver<'_> {
         self.hold.keep()?;
         let Some(last) = &mut self.looked else { return Ok(()) };
         let plan = &last.agenda.plan;
-        let heard = self.hold.hear(self.pool, plan, &self.held, self.observer)?;
-        let Some((number, end)) = heard else { return Ok(()) };
+        let held = &self.held;
+        let of = |number: usize| (&held[&number].job, RunFolder::new(&held[&number].folder));
+        let Some((number, end)) = self.pool.next_end(plan, &of, self.observer)? else {
+            return Ok(());
+        };
         if let Some(held) = self.held.remove(&number) {
             self.hold.ended(number, &held, &end, plan)?;
         }

@@ -207,7 +207,7 @@ fn logits(case: &Case, found: &[f32]) -> Vec<f32> {
 }
 
 pub(super) fn three_epochs_follow_keras(path: Path) {
-    all_follow(path, include_str!("../fixtures/keras_training.json"), 19);
+    all_follow(path, include_str!("../fixtures/keras_training.json"), 25);
 }
 
 pub(super) fn three_epochs_of_several_layers_follow_keras(path: Path) {

@@ -127,10 +127,8 @@ pub(super) fn without_short_forms(train: Value) -> Value {
 
 /// An arm's `train` with what is particular to the Adam of this arm.
 pub(super) fn with_betas(train: Option<Value>, optimizer: &Optimizer) -> Value {
-    let (beta_1, beta_2, epsilon) = match optimizer {
-        Optimizer::Adam(adam) => (adam.beta_1, adam.beta_2, adam.epsilon()),
-        Optimizer::Adamw(adam) => (adam.beta_1, adam.beta_2, adam.epsilon()),
-        Optimizer::Sgd(_) => return train.unwrap_or_default(),
+    let (Some([beta_1, beta_2]), Some(epsilon)) = (optimizer.betas(), optimizer.epsilon()) else {
+        return train.unwrap_or_default();
     };
     let own = [("beta_1", beta_1), ("beta_2", beta_2), ("epsilon", epsilon)];
     let own: Mapping = own.into_iter().map(|(key, value)| (key.into(), value.into())).collect();

@@ -212,24 +212,16 @@ pub(super) fn apply(
 
 fn scale_betas(k: f64, batch_size: u64, optimizer: &mut Optimizer) -> Result<(), Violation> {
     const PATH: &str = "study.learning_rate.sqrt.betas";
-    let (beta_1, beta_2) = match optimizer {
-        Optimizer::Adam(adam) => {
-            adam.epsilon = Some(adam.epsilon() / k.sqrt());
-            (&mut adam.beta_1, &mut adam.beta_2)
-        }
-        Optimizer::Adamw(adam) => {
-            adam.epsilon = Some(adam.epsilon() / k.sqrt());
-            (&mut adam.beta_1, &mut adam.beta_2)
-        }
-        Optimizer::Sgd(_) => {
-            return Err(broken(
-                PATH,
-                "an arm's optimizer is `sgd`, which has no betas",
-                "remove `betas`, or use `adam` or `adamw`",
-            ));
-        }
-    };
-    for (name, beta) in [("beta_1", beta_1), ("beta_2", beta_2)] {
+    let name = optimizer.name();
+    let (betas, epsilon) = optimizer.betas_mut().ok_or_else(|| {
+        broken(
+            PATH,
+            format!("an arm's optimizer is `{name}`, which has no betas"),
+            "remove `betas`, or use `adam` or `adamw`",
+        )
+    })?;
+    *epsilon /= k.sqrt();
+    for (name, beta) in ["beta_1", "beta_2"].into_iter().zip(betas) {
         let scaled = k * (1.0 - *beta);
         if scaled >= 1.0 {
             let rule = format!(

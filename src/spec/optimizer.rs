@@ -16,6 +16,17 @@ pub enum Optimizer {
     Sgd(Sgd),
 }
 
+/// What a setting may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// Above 0.
+    Positive,
+    /// 0 or more.
+    NotNegative,
+    /// 0 or more, and below 1.
+    Share,
+}
+
 impl Optimizer {
     /// The learning rate before warm-up and schedule.
     pub fn lr(&self) -> f64 {
@@ -53,6 +64,58 @@ impl Optimizer {
             Self::Adamw(adam) => adam.epsilon = Some(adam.epsilon()),
             Self::Sgd(_) => {}
         }
+    }
+
+    /// The decays of an Adam's first and second moment.
+    pub fn betas(&self) -> Option<[f64; 2]> {
+        match self {
+            Self::Adam(adam) => Some([adam.beta_1, adam.beta_2]),
+            Self::Adamw(adam) => Some([adam.beta_1, adam.beta_2]),
+            Self::Sgd(_) => None,
+        }
+    }
+
+    /// The same to be changed, with the epsilon that goes with them.
+    pub fn betas_mut(&mut self) -> Option<([&mut f64; 2], &mut f64)> {
+        self.spell_out();
+        let (betas, epsilon) = match self {
+            Self::Adam(adam) => ([&mut adam.beta_1, &mut adam.beta_2], &mut adam.epsilon),
+            Self::Adamw(adam) => ([&mut adam.beta_1, &mut adam.beta_2], &mut adam.epsilon),
+            Self::Sgd(_) => return None,
+        };
+        Some((betas, epsilon.as_mut()?))
+    }
+
+    /// What keeps its denominator from 0, if it divides by one.
+    pub fn epsilon(&self) -> Option<f64> {
+        match self {
+            Self::Adam(adam) => Some(adam.epsilon()),
+            Self::Adamw(adam) => Some(adam.epsilon()),
+            Self::Sgd(_) => None,
+        }
+    }
+
+    /// The share of the average of squared gradients that each step keeps, if it divides by its root.
+    pub fn decay_of_squares(&self) -> Option<f64> {
+        self.betas().map(|[_, beta_2]| beta_2)
+    }
+
+    /// Whether it makes all weights smaller, whatever the gradient.
+    pub fn decays_weights(&self) -> bool {
+        matches!(self, Self::Adamw(AdamW { weight_decay, .. }) if *weight_decay > 0.0)
+    }
+
+    /// Its settings that are numbers, but for the learning rate, with what each may be.
+    pub fn settings(&self) -> Vec<(&'static str, f64, Allowed)> {
+        let betas = ["beta_1", "beta_2"].into_iter().zip(self.betas().into_iter().flatten());
+        let betas = betas.map(|(key, beta)| (key, beta, Allowed::Share));
+        let epsilon = self.epsilon().map(|epsilon| ("epsilon", epsilon, Allowed::Positive));
+        let own = match self {
+            Self::Adam(_) => None,
+            Self::Adamw(adam) => Some(("weight_decay", adam.weight_decay, Allowed::NotNegative)),
+            Self::Sgd(sgd) => Some(("momentum", sgd.momentum, Allowed::Share)),
+        };
+        epsilon.into_iter().chain(betas).chain(own).collect()
     }
 
     /// How it changes weights.

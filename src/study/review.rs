@@ -11,7 +11,7 @@ use crate::data::Facts;
 use crate::error::UserError;
 use crate::format::{counted, number, points, rate};
 use crate::kernels::{self, EngineKind};
-use crate::spec::{Optimizer, Unit};
+use crate::spec::Unit;
 use crate::train::{TrainingLength, warmup_steps};
 
 /// Refuses schedules that would still go on when the run has ended.
@@ -105,11 +105,9 @@ fn pace(study: &Study) -> String {
         true => format!(" with a learning rate of {}", rate(first.lr())),
         false => String::new(),
     };
-    match first {
-        Optimizer::Sgd(_) => {
-            "errors of that size make large gradients, so that runs may diverge".into()
-        }
-        _ => format!("{}{rate} moves them slowly", first.name()),
+    match first.decay_of_squares() {
+        None => "errors of that size make large gradients, so that runs may diverge".into(),
+        Some(_) => format!("{}{rate} moves them slowly", first.name()),
     }
 }
 

@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What an arm's settings mean for the audit and the cautions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ArmFacts {
-    /// Adam's decay of the second moment; `None` for other optimizers.
-    pub beta_2: Option<f64>,
+    /// The share of the average of squared gradients that each step keeps; `None` of an optimizer without one.
+    pub decay_of_squares: Option<f64>,
     /// Whether every update pulls the weights towards 0: L1, L2 or weight decay.
     pub penalised: bool,
     /// Whether something is dropped while training.
@@ -78,8 +78,8 @@ pub enum Confounder {
         /// In order.
         paths: Vec<String>,
     },
-    /// Over how many examples Adam averages squared gradients.
-    AdamMemory {
+    /// Over how many examples the optimizer averages squared gradients.
+    OptimizerMemory {
         /// At the smallest batch size.
         small: At,
         /// At the largest.
@@ -203,7 +203,7 @@ impl Confounder {
             | Self::Patience { .. }
             | Self::WholeData { .. } => Weight::Confounds,
             Self::TunedRates { .. }
-            | Self::AdamMemory { .. }
+            | Self::OptimizerMemory { .. }
             | Self::Schedule { .. }
             | Self::MuchData { .. }
             | Self::ShortLastBatch { .. }
@@ -311,12 +311,12 @@ fn settings(arms: &Arms<'_>) -> Option<Confounder> {
 fn horizon(arms: &Arms<'_>, rows: Option<usize>) -> Option<Confounder> {
     let (small, large) = ends(arms)?;
     let horizon = |arm: &ArmResults| {
-        let beta = arm.facts.beta_2?;
+        let beta = arm.facts.decay_of_squares?;
         let count = (arm.batch_size as f64 / (1.0 - beta)).round() as u64;
         Some(At { batch_size: arm.batch_size, count })
     };
     let (small, large) = (horizon(small)?, horizon(large)?);
-    (small.count != large.count).then_some(Confounder::AdamMemory { small, large, rows })
+    (small.count != large.count).then_some(Confounder::OptimizerMemory { small, large, rows })
 }
 
 fn per_epoch(arm: &ArmResults, rows: usize) -> u64 {

@@ -17,7 +17,7 @@ fn at(batch_size: usize, count: u64) -> At {
 fn what_goes_with_the_batch_size_is_found_with_its_numbers() {
     let found = found(|facts| {
         *facts = ArmFacts {
-            beta_2: Some(0.999),
+            decay_of_squares: Some(0.999),
             penalised: true,
             patience: Some(2),
             schedule_by_epoch: Some(true),
@@ -33,7 +33,7 @@ fn what_goes_with_the_batch_size_is_found_with_its_numbers() {
     for expected in [
         Confounder::Updates { fewest: updates(1024, 12), most: updates(32, 400) },
         Confounder::GivenRates { rates: vec![1e-3], given: Given::ToAll },
-        Confounder::AdamMemory {
+        Confounder::OptimizerMemory {
             small: at(32, 32_000),
             large: at(1024, 1_024_000),
             rows: Some(6000),
@@ -109,7 +109,7 @@ fn what_is_not_there_is_not_found() {
             Confounder::Penalties { .. }
                 | Confounder::Patience { .. }
                 | Confounder::Schedule { .. }
-                | Confounder::AdamMemory { .. }
+                | Confounder::OptimizerMemory { .. }
                 | Confounder::Settings { .. }
         )
     };

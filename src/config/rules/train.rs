@@ -5,7 +5,7 @@ use super::{
     Checked, MOST_EPOCHS, MOST_ROWS, MOST_UPDATES, broken, count, fraction, not_negative, positive,
 };
 use crate::config::{EarlyStopping, EvaluateEvery, StepsOf, StopAt, TrainSection};
-use crate::spec::{Clip, Optimizer, Unit};
+use crate::spec::{Allowed, Clip, Optimizer, Unit};
 
 pub(super) fn check(train: &TrainSection) -> Checked {
     budget(train)?;
@@ -60,27 +60,17 @@ fn budget(train: &TrainSection) -> Checked {
 }
 
 fn optimizer(optimizer: &Optimizer) -> Checked {
-    let (name, betas, epsilon, rest) = match optimizer {
-        Optimizer::Adam(adam) => ("adam", Some([adam.beta_1, adam.beta_2]), adam.epsilon, None),
-        Optimizer::Adamw(adam) => (
-            "adamw",
-            Some([adam.beta_1, adam.beta_2]),
-            adam.epsilon,
-            Some(("weight_decay", adam.weight_decay)),
-        ),
-        Optimizer::Sgd(sgd) => ("sgd", None, None, Some(("momentum", sgd.momentum))),
-    };
-    let at = |key: &str| format!("train.optimizer.{name}.{key}");
+    let at = |key: &str| format!("train.optimizer.{}.{key}", optimizer.name());
     positive(&at("lr"), optimizer.lr())?;
-    epsilon.map_or(Ok(()), |epsilon| positive(&at("epsilon"), epsilon))?;
-    for (key, beta) in ["beta_1", "beta_2"].into_iter().zip(betas.into_iter().flatten()) {
-        fraction(&at(key), beta, "")?;
-    }
-    rest.map_or(Ok(()), |(key, value)| not_negative(&at(key), value))?;
-    match optimizer {
-        Optimizer::Sgd(sgd) if sgd.momentum >= 1.0 => {
-            fraction(&at("momentum"), sgd.momentum, "0.9 is usual")
+    for (key, value, allowed) in optimizer.settings() {
+        match allowed {
+            Allowed::Positive => positive(&at(key), value)?,
+            Allowed::NotNegative => not_negative(&at(key), value)?,
+            Allowed::Share if key == "momentum" => fraction(&at(key), value, "0.9 is usual")?,
+            Allowed::Share => fraction(&at(key), value, "")?,
         }
+    }
+    match optimizer {
         Optimizer::Sgd(sgd) if sgd.nesterov && sgd.momentum <= 0.0 => Err(broken(
             &at("nesterov"),
             "`nesterov` needs a momentum above 0",

@@ -4,7 +4,6 @@ use crate::analysis::ArmFacts;
 use crate::config::{
     Arm, EarlyStopping, LayerSection, Monitor, Per, RecurrentSection, Schedule, StopAt, Study,
 };
-use crate::spec::Optimizer;
 
 /// What the audit of confounders and the cautions need to know of an arm.
 pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
@@ -14,11 +13,6 @@ pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
         [layer.kernel_regularizer, layer.recurrent_regularizer, layer.bias_regularizer]
     };
     let pulls = layers().flat_map(penalties).any(|penalty| penalty.l1 > 0.0 || penalty.l2 > 0.0);
-    let (beta_2, decays) = match &train.optimizer {
-        Optimizer::Adam(adam) => (Some(adam.beta_2), false),
-        Optimizer::Adamw(adamw) => (Some(adamw.beta_2), adamw.weight_decay > 0.0),
-        Optimizer::Sgd(_) => (None, false),
-    };
     let stopping = train.early_stopping.as_ref().map(|stopping| stopping.patience);
     let plateau = match &train.schedule {
         Schedule::Plateau(plateau) => Some(plateau.patience),
@@ -30,8 +24,8 @@ pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
     let restored_by = train.early_stopping.as_ref().filter(restores);
     let masked = arm.model.embedding.as_ref().is_none_or(|embedding| embedding.mask_zero);
     ArmFacts {
-        beta_2,
-        penalised: pulls || decays,
+        decay_of_squares: train.optimizer.decay_of_squares(),
+        penalised: pulls || train.optimizer.decays_weights(),
         drops: layers().any(|layer| layer.dropout > 0.0 || layer.recurrent_dropout > 0.0),
         patience: stopping.or(plateau),
         restored_by: restored_by.map(|stopping| stopping.monitor.name()),

@@ -10,7 +10,7 @@ pub(in crate::report) fn name(found: &Confounder) -> &'static str {
         Confounder::Updates { .. } => "updates",
         Confounder::TunedRates { .. } | Confounder::GivenRates { .. } => "learning rate",
         Confounder::Settings { .. } => "settings",
-        Confounder::AdamMemory { .. } => "memory of Adam",
+        Confounder::OptimizerMemory { .. } => "memory of the optimizer",
         Confounder::Penalties { .. } => "penalties",
         Confounder::Patience { .. } => "patience",
         Confounder::Schedule { .. } => "schedule",
@@ -37,7 +37,7 @@ pub(in crate::report) fn confounder(found: &Confounder) -> String {
         ),
         Confounder::GivenRates { rates, given } => given_rates(rates, *given),
         Confounder::Settings { paths } => format!("arms also differ in {}", list(paths)),
-        Confounder::AdamMemory { small, large, rows } => adam(small, large, *rows),
+        Confounder::OptimizerMemory { small, large, rows } => memory(small, large, *rows),
         Confounder::Penalties { sizes: [small, large] } => format!(
             "penalties act once a step, {:.0} times as often in an epoch with {} as with {}",
             *large as f64 / (*small).max(1) as f64,
@@ -129,14 +129,15 @@ fn given_rates(rates: &[f64], given: Given) -> String {
     }
 }
 
-fn adam(small: &At, large: &At, rows: Option<usize>) -> String {
+fn memory(small: &At, large: &At, rows: Option<usize>) -> String {
     let examples = |at: &At| {
         let epochs = rows.map_or(String::new(), |rows| {
             format!(", {:.1} epochs", at.count as f64 / rows.max(1) as f64)
         });
         format!("{} examples with {}{epochs}", count(at.count), size(at.batch_size))
     };
-    format!("Adam averages squared gradients over {}; {}", examples(small), examples(large))
+    let [small, large] = [small, large].map(examples);
+    format!("the optimizer averages squared gradients over {small}; {large}")
 }
 
 /// `188 steps with 32 and 6 steps with 1,024`

@@ -114,7 +114,7 @@ fn all_confounders() -> Vec<Confounder> {
         Confounder::GivenRates { rates: vec![1e-3, 1e-2], given: Given::AsGrid },
         Confounder::GivenRates { rates: vec![1e-3, 1e-2], given: Given::ByArm },
         Confounder::Settings { paths: vec!["train.schedule".into()] },
-        Confounder::AdamMemory {
+        Confounder::OptimizerMemory {
             small: at(32, 32_000),
             large: at(1024, 1_024_000),
             rows: Some(6000),

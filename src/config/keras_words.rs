@@ -3,7 +3,8 @@
 //! Where Keras's word has arguments, the hint shows where they go: nothing that was asked for is dropped.
 
 /// Hints for keys of Keras, by the key without capitals and underscores.
-const KEYS: [(&str, &str); 39] = [
+const KEYS: [(&str, &str); 41] = [
+    ("alpha", "torch's `alpha` is called `rho`, as in Keras"),
     ("amsgrad", "there is no equivalent: leave it out, which is Keras's default"),
     (
         "batchsize",
@@ -14,6 +15,7 @@ const KEYS: [(&str, &str); 39] = [
         "clipnorm",
         "Keras clips each variable by it; `train: { clip: { norm: 1.0 } }` clips all together, as its `global_clipnorm`",
     ),
+    ("centered", "there is no equivalent: leave it out, which is the default"),
     ("clipvalue", "it belongs in `train: { clip: { value: 0.5 } }`"),
     ("dropout", "set it in the layer that follows: `lstm: { units: 64, dropout: 0.2 }`"),
     ("earlystopping", "here it is called `early_stopping`, in `train`"),
@@ -76,7 +78,7 @@ const KEYS: [(&str, &str); 39] = [
 ];
 
 const NO_OPTIMIZER: &str = "there is no equivalent; the nearest is `adam: { lr: 1.0e-3 }`, and others are `adamw` \
-                            and `sgd`, with `momentum` or without";
+                            `rmsprop`, and `sgd`, with `momentum` or without";
 const NO_LOSS: &str = "there is no equivalent; losses of numbers are `mse`, `mae` and `huber`";
 const NO_RELATIVE: &str = "there is no equivalent; the nearest is `mae`, and of the logarithms of the targets it is \
                            about relative errors too";
@@ -88,7 +90,7 @@ const TOP_K: &str =
     "write `top_3_accuracy` or `top_5_accuracy`, Keras's default; there are no others";
 
 /// Hints for values of Keras, by the value without capitals and underscores.
-const VALUES: [(&str, &str); 45] = [
+const VALUES: [(&str, &str); 44] = [
     ("adadelta", NO_OPTIMIZER),
     ("adafactor", NO_OPTIMIZER),
     ("adagrad", NO_OPTIMIZER),
@@ -106,7 +108,6 @@ const VALUES: [(&str, &str); 45] = [
     ("msle", NO_LOGARITHM),
     ("nadam", NO_OPTIMIZER),
     ("poisson", "there is no equivalent; the nearest is `mse` of the logarithms of the targets"),
-    ("rmsprop", NO_OPTIMIZER),
     ("squaredhinge", "there is no equivalent; the nearest is `binary_crossentropy`"),
     ("topkaccuracy", TOP_K),
     ("auprc", NO_PR_CURVE),
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn what_has_no_equivalent_is_said_to_have_none() {
-        for word in ["nadam", "RMSprop", "Adagrad(0.01)", "msle", "mape", "log_cosh"] {
+        for word in ["nadam", "Adamax", "Adagrad(0.01)", "msle", "mape", "log_cosh"] {
             let hint = value_hint(word, &[]).unwrap();
             assert!(hint.starts_with("there is no equivalent; "), "{word}: {hint}");
         }

@@ -42,7 +42,9 @@ pub use metric::{
 pub use metrics::Metrics;
 pub use model::{Direction, Input, Layer, Param, Role, Shape};
 pub use objective::Objective;
-pub use optimizer::{Adam, AdamForm, AdamW, Allowed, Clip, Optimizer, Penalty, Sgd, UpdateRule};
+pub use optimizer::{
+    Adam, AdamW, Allowed, Clip, Form, Optimizer, Penalty, RmsProp, Sgd, UpdateRule,
+};
 pub use rows::Rows;
 pub use stack::{Cell, MOST_LAYERS, Recurrent, Stack};
 pub use study_objective::StudyObjective;

@@ -14,6 +14,8 @@ pub enum Optimizer {
     Adamw(AdamW),
     /// Stochastic gradient descent with torch's momentum.
     Sgd(Sgd),
+    /// Gradients over the root of their averaged squares, as torch or Keras has it.
+    Rmsprop(RmsProp),
 }
 
 /// What a setting may be.
@@ -34,6 +36,7 @@ impl Optimizer {
             Self::Adam(Adam { lr, .. })
             | Self::Adamw(AdamW { lr, .. })
             | Self::Sgd(Sgd { lr, .. }) => *lr,
+            Self::Rmsprop(rmsprop) => rmsprop.lr(),
         }
     }
 
@@ -43,6 +46,7 @@ impl Optimizer {
             Self::Adam(_) => "adam",
             Self::Adamw(_) => "adamw",
             Self::Sgd(_) => "sgd",
+            Self::Rmsprop(_) => "rmsprop",
         }
     }
 
@@ -52,6 +56,7 @@ impl Optimizer {
             Self::Adam(_) => Self::Adam(Adam::default()),
             Self::Adamw(_) => Self::Adamw(AdamW::default()),
             Self::Sgd(_) => Self::Sgd(Sgd::default()),
+            Self::Rmsprop(_) => Self::Rmsprop(RmsProp::default()),
         };
         plain.spell_out();
         plain
@@ -63,6 +68,9 @@ impl Optimizer {
             Self::Adam(adam) => adam.epsilon = Some(adam.epsilon()),
             Self::Adamw(adam) => adam.epsilon = Some(adam.epsilon()),
             Self::Sgd(_) => {}
+            Self::Rmsprop(of) => {
+                (of.lr, of.rho, of.epsilon) = (Some(of.lr()), Some(of.rho()), Some(of.epsilon()));
+            }
         }
     }
 
@@ -71,7 +79,7 @@ impl Optimizer {
         match self {
             Self::Adam(adam) => Some([adam.beta_1, adam.beta_2]),
             Self::Adamw(adam) => Some([adam.beta_1, adam.beta_2]),
-            Self::Sgd(_) => None,
+            Self::Sgd(_) | Self::Rmsprop(_) => None,
         }
     }
 
@@ -81,7 +89,7 @@ impl Optimizer {
         let (betas, epsilon) = match self {
             Self::Adam(adam) => ([&mut adam.beta_1, &mut adam.beta_2], &mut adam.epsilon),
             Self::Adamw(adam) => ([&mut adam.beta_1, &mut adam.beta_2], &mut adam.epsilon),
-            Self::Sgd(_) => return None,
+            Self::Sgd(_) | Self::Rmsprop(_) => return None,
         };
         Some((betas, epsilon.as_mut()?))
     }
@@ -92,12 +100,16 @@ impl Optimizer {
             Self::Adam(adam) => Some(adam.epsilon()),
             Self::Adamw(adam) => Some(adam.epsilon()),
             Self::Sgd(_) => None,
+            Self::Rmsprop(rmsprop) => Some(rmsprop.epsilon()),
         }
     }
 
     /// The share of the average of squared gradients that each step keeps, if it divides by its root.
     pub fn decay_of_squares(&self) -> Option<f64> {
-        self.betas().map(|[_, beta_2]| beta_2)
+        match self {
+            Self::Rmsprop(rmsprop) => Some(rmsprop.rho()),
+            _ => self.betas().map(|[_, beta_2]| beta_2),
+        }
     }
 
     /// Whether it makes all weights smaller, whatever the gradient.
@@ -111,9 +123,13 @@ impl Optimizer {
         let betas = betas.map(|(key, beta)| (key, beta, Allowed::Share));
         let epsilon = self.epsilon().map(|epsilon| ("epsilon", epsilon, Allowed::Positive));
         let own = match self {
-            Self::Adam(_) => None,
-            Self::Adamw(adam) => Some(("weight_decay", adam.weight_decay, Allowed::NotNegative)),
-            Self::Sgd(sgd) => Some(("momentum", sgd.momentum, Allowed::Share)),
+            Self::Adam(_) => vec![],
+            Self::Adamw(adam) => vec![("weight_decay", adam.weight_decay, Allowed::NotNegative)],
+            Self::Sgd(sgd) => vec![("momentum", sgd.momentum, Allowed::Share)],
+            Self::Rmsprop(RmsProp { momentum, .. }) => {
+                let rho = self.decay_of_squares().map(|rho| ("rho", rho, Allowed::Share));
+                rho.into_iter().chain([("momentum", *momentum, Allowed::Share)]).collect()
+            }
         };
         epsilon.into_iter().chain(betas).chain(own).collect()
     }
@@ -125,17 +141,23 @@ impl Optimizer {
                 beta_1: adam.beta_1,
                 beta_2: adam.beta_2,
                 epsilon: adam.epsilon(),
-                epsilon_hat: adam.form == AdamForm::Keras,
+                epsilon_hat: adam.form == Form::Keras,
                 weight_decay: 0.0,
             },
             Self::Adamw(adam) => UpdateRule::Adam {
                 beta_1: adam.beta_1,
                 beta_2: adam.beta_2,
                 epsilon: adam.epsilon(),
-                epsilon_hat: adam.form == AdamForm::Keras,
+                epsilon_hat: adam.form == Form::Keras,
                 weight_decay: adam.weight_decay,
             },
             Self::Sgd(sgd) => UpdateRule::Sgd { momentum: sgd.momentum, nesterov: sgd.nesterov },
+            Self::Rmsprop(rmsprop) => UpdateRule::RmsProp {
+                rho: rmsprop.rho(),
+                epsilon: rmsprop.epsilon(),
+                momentum: rmsprop.momentum,
+                is_keras: rmsprop.form == Form::Keras,
+            },
         }
     }
 
@@ -145,6 +167,7 @@ impl Optimizer {
             Self::Adam(Adam { lr, .. })
             | Self::Adamw(AdamW { lr, .. })
             | Self::Sgd(Sgd { lr, .. }) => *lr = value,
+            Self::Rmsprop(rmsprop) => rmsprop.lr = Some(value),
         }
     }
 }
@@ -164,12 +187,12 @@ pub struct Adam {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<f64>,
     /// Where epsilon is added.
-    pub form: AdamForm,
+    pub form: Form,
 }
 
 impl Default for Adam {
     fn default() -> Self {
-        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: None, form: AdamForm::Torch }
+        Self { lr: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: None, form: Form::Torch }
     }
 }
 
@@ -180,18 +203,19 @@ impl Adam {
     }
 }
 
-/// Where Adam adds epsilon.
+/// Whose formula it is, where they differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AdamForm {
-    /// To the root of the bias-corrected second moment.
+pub enum Form {
+    /// torch's: an Adam adds epsilon to the root of the bias-corrected second moment, RMSprop to the root.
     #[default]
     Torch,
-    /// To the root of the second moment as it is ("epsilon hat").
+    /// Keras's: an Adam adds it to the root of the second moment as it is ("epsilon hat"), RMSprop within
+    /// the root.
     Keras,
 }
 
-impl AdamForm {
+impl Form {
     /// Epsilon where the file does not say it.
     fn epsilon(self) -> f64 {
         match self {
@@ -223,8 +247,8 @@ pub struct AdamW {
     pub weight_decay: f64,
     /// Where epsilon is added.
     // Left out where it is torch's, as it was when there was no other: identities stay.
-    #[serde(skip_serializing_if = "AdamForm::is_torchs")]
-    pub form: AdamForm,
+    #[serde(skip_serializing_if = "Form::is_torchs")]
+    pub form: Form,
 }
 
 impl AdamW {
@@ -242,7 +266,7 @@ impl Default for AdamW {
             beta_2: 0.999,
             epsilon: None,
             weight_decay: 0.01,
-            form: AdamForm::Torch,
+            form: Form::Torch,
         }
     }
 }
@@ -262,6 +286,43 @@ pub struct Sgd {
 impl Default for Sgd {
     fn default() -> Self {
         Self { lr: 0.01, momentum: 0.0, nesterov: false }
+    }
+}
+
+/// `optimizer.rmsprop`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RmsProp {
+    /// Learning rate before the schedule; 0.01 for torch's form and 0.001 for Keras's when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// The share of the averaged squares that is kept (torch's alpha); 0.99 for torch's form and 0.9 for
+    /// Keras's when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rho: Option<f64>,
+    /// Keeps the denominator from 0; 1e-8 for torch's form and 1e-7 for Keras's when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
+    /// The share of earlier steps that is kept.
+    pub momentum: f64,
+    /// Where epsilon is added, and whether the learning rate is part of what momentum keeps (Keras's).
+    pub form: Form,
+}
+
+impl RmsProp {
+    /// The learning rate as it is used.
+    pub fn lr(&self) -> f64 {
+        self.lr.unwrap_or(if self.form.is_torchs() { 1e-2 } else { 1e-3 })
+    }
+
+    /// Rho as it is used.
+    pub fn rho(&self) -> f64 {
+        self.rho.unwrap_or(if self.form.is_torchs() { 0.99 } else { 0.9 })
+    }
+
+    /// Epsilon as it is used.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon.unwrap_or(self.form.epsilon())
     }
 }
 
@@ -290,15 +351,28 @@ pub enum UpdateRule {
         /// Look ahead.
         nesterov: bool,
     },
+    /// `v = rho v + (1-rho) g^2`, `d = g / (sqrt(v) + epsilon)`, `w = w - lr d` as in torch; with momentum
+    /// `m = momentum m + d`, `w = w - lr m`. With `is_keras`, `d = g / sqrt(v + epsilon)`, and
+    /// `m = momentum m + lr d`, `w = w - m`.
+    RmsProp {
+        /// The share of v that is kept.
+        rho: f64,
+        /// Keeps the denominator from 0.
+        epsilon: f64,
+        /// The share of m that is kept.
+        momentum: f64,
+        /// Whose formula it is.
+        is_keras: bool,
+    },
 }
 
 impl UpdateRule {
-    /// How many lists of arrays the optimizer keeps: `m` and `v`, or `v`, or nothing.
+    /// How many lists of arrays the optimizer keeps: `m` and `v` in this order, or `v`, or nothing.
     pub fn moments(&self) -> usize {
         match self {
             Self::Adam { .. } => 2,
-            Self::Sgd { momentum, .. } if *momentum > 0.0 => 1,
-            Self::Sgd { .. } => 0,
+            Self::Sgd { momentum, .. } => usize::from(*momentum > 0.0),
+            Self::RmsProp { momentum, .. } => 1 + usize::from(*momentum > 0.0),
         }
     }
 }
@@ -337,9 +411,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn adam_and_adamw_have_keras_form_and_its_epsilon_where_that_is_asked_for() {
-        for (form, expected) in [(AdamForm::Torch, (1e-8, false)), (AdamForm::Keras, (1e-7, true))]
+    fn rmsprop_has_the_defaults_of_the_program_whose_form_it_has() {
+        for (form, lr, rho, epsilon) in
+            [(Form::Torch, 0.01, 0.99, 1e-8), (Form::Keras, 0.001, 0.9, 1e-7)]
         {
+            let mut optimizer = Optimizer::Rmsprop(RmsProp { form, ..RmsProp::default() });
+            let is_keras = form == Form::Keras;
+            let rule = UpdateRule::RmsProp { rho, epsilon, momentum: 0.0, is_keras };
+            assert_eq!((optimizer.rule(), optimizer.lr()), (rule, lr));
+            optimizer.spell_out();
+            let spelled = serde_json::to_string(&optimizer).unwrap();
+            assert!(!spelled.contains("null") && spelled.contains("\"lr\":"), "{spelled}");
+        }
+    }
+
+    #[test]
+    fn adam_and_adamw_have_keras_form_and_its_epsilon_where_that_is_asked_for() {
+        for (form, expected) in [(Form::Torch, (1e-8, false)), (Form::Keras, (1e-7, true))] {
             let adam = Optimizer::Adam(Adam { form, ..Adam::default() });
             let adamw = Optimizer::Adamw(AdamW { form, ..AdamW::default() });
             for (optimizer, decay) in [(adam, 0.0), (adamw, 0.01)] {

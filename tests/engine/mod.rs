@@ -214,7 +214,7 @@ const ADAM: UpdateRule = UpdateRule::Adam {
 };
 
 /// Each update rule, in each of its forms.
-fn optimizers() -> [UpdateRule; 7] {
+fn optimizers() -> [UpdateRule; 11] {
     let adam = |epsilon_hat, weight_decay| UpdateRule::Adam {
         beta_1: 0.9,
         beta_2: 0.999,
@@ -224,7 +224,21 @@ fn optimizers() -> [UpdateRule; 7] {
     };
     let sgd = |momentum, nesterov| UpdateRule::Sgd { momentum, nesterov };
     let [keras, decayed, both] = [adam(true, 0.0), adam(false, 0.02), adam(true, 0.01)];
-    [ADAM, keras, decayed, both, sgd(0.0, false), sgd(0.9, false), sgd(0.9, true)]
+    let rms =
+        |momentum, is_keras| UpdateRule::RmsProp { rho: 0.9, epsilon: 1e-7, momentum, is_keras };
+    [
+        ADAM,
+        keras,
+        decayed,
+        both,
+        sgd(0.0, false),
+        sgd(0.9, false),
+        sgd(0.9, true),
+        rms(0.0, false),
+        rms(0.0, true),
+        rms(0.9, false),
+        rms(0.9, true),
+    ]
 }
 
 fn plain(rows: &[u32], lr: f64) -> Step<'_> {

@@ -41,6 +41,7 @@ enum Rule {
     Adam { lr: f64 },
     Adamw { lr: f64, weight_decay: f64 },
     Sgd { lr: f64, momentum: f64, nesterov: bool },
+    Rmsprop { lr: f64, alpha: f64, momentum: f64 },
 }
 
 #[derive(Deserialize)]
@@ -86,6 +87,9 @@ fn settings(case: &Case) -> (Settings, f64) {
             (UpdateRule::Adam { beta_1, beta_2, epsilon, epsilon_hat, weight_decay }, lr)
         }
         Rule::Sgd { lr, momentum, nesterov } => (UpdateRule::Sgd { momentum, nesterov }, lr),
+        Rule::Rmsprop { lr, alpha: rho, momentum } => {
+            (UpdateRule::RmsProp { rho, epsilon: 1e-8, momentum, is_keras: false }, lr)
+        }
     };
     let clip = case.clip.as_ref().map(|clip| match clip {
         Clipping::Norm(most) => Clip::Norm(*most),
@@ -136,7 +140,7 @@ pub(super) fn every_update_follows_torch(path: Path) {
     let ragged = Ragged::new(&fixture.token_rows);
     let (sizes, labels) = (&fixture.sizes, &fixture.labels);
     let arrays = sizes.sequences(&fixture.feature_values);
-    assert_eq!(fixture.cases.len(), 11);
+    assert_eq!(fixture.cases.len(), 13);
     for case in &fixture.cases {
         let (settings, _) = settings(case);
         let shape = sizes.shape(sizes.tokens(), 1);

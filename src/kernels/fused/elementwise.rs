@@ -79,6 +79,10 @@ pub(super) enum Rule {
     Descent { rate: f32 },
     /// `v = momentum v + g`, `w = w - rate v`, or `w - rate (g + momentum v)`.
     Momentum { rate: f32, momentum: f32, nesterov: bool },
+    /// `v = rho v + (1-rho) g^2`, `d = g / (sqrt(v) + epsilon)`, or `g / sqrt(v + epsilon)` as in Keras;
+    /// `w = w - rate d`, with momentum `m = momentum m + d`, `w = w - rate m`, as in Keras
+    /// `m = momentum m + rate d`, `w = w - m`. m comes first, v second; without momentum v alone.
+    RootMeanSquare { rho: [f32; 2], rate: f32, epsilon: f32, momentum: Option<f32>, is_keras: bool },
 }
 
 /// One update of some values.
@@ -114,7 +118,7 @@ fn normal(value: f32) -> f32 {
 }
 
 impl Rule {
-    /// The new (w, m, v) or (w, velocity, 0).
+    /// The new (w, m, v), (w, velocity, 0) or (w, v, 0).
     #[inline(always)]
     fn apply(&self, w: f32, g: f32, first: f32, second: f32) -> (f32, f32, f32) {
         match *self {
@@ -128,6 +132,15 @@ impl Rule {
                 let velocity = normal(momentum * first + g);
                 let direction = if nesterov { g + momentum * velocity } else { velocity };
                 (w - rate * direction, velocity, 0.0)
+            }
+            Self::RootMeanSquare { rho, rate, epsilon, momentum, is_keras } => {
+                let before = if momentum.is_some() { second } else { first };
+                let v = normal(rho[0] * before + rho[1] * (g * g));
+                let root = if is_keras { (v + epsilon).sqrt() } else { v.sqrt() + epsilon };
+                let Some(momentum) = momentum else { return (w - rate * g / root, v, 0.0) };
+                let step = if is_keras { rate * (g / root) } else { g / root };
+                let m = normal(momentum * first + step);
+                (w - if is_keras { m } else { rate * m }, m, v)
             }
         }
     }
@@ -147,6 +160,9 @@ impl Rule {
             }
             Self::Descent { rate } | Self::Momentum { rate, .. } => {
                 (0.0..=f32::MAX).contains(&rate)
+            }
+            Self::RootMeanSquare { rate, epsilon, .. } => {
+                (0.0..=f32::MAX).contains(&rate) && epsilon > 0.0
             }
         }
     }
@@ -245,6 +261,13 @@ pub(super) fn replay(p: Replay<'_>) {
         let (first, second) = (part(first, range.clone()), part(second, range));
         let mut lanes = Lanes::load(weights, first, second);
         for rules in rules.chunks(ROUND) {
+            if matches!(rules[0], Rule::RootMeanSquare { momentum: None, .. })
+                && lanes.first.iter().all(|v| *v >= 0.0)
+                && rules.iter().all(Rule::rests)
+            {
+                fade(rules, &mut lanes.first);
+                continue;
+            }
             if lanes.first.iter().all(|m| m.to_bits() == 0)
                 && lanes.second.iter().all(|v| *v >= 0.0)
                 && rules.iter().all(Rule::rests)
@@ -267,10 +290,12 @@ fn fade(rules: &[Rule], second: &mut [f32; GROUP]) {
         return;
     }
     for rule in rules {
-        if let Rule::Adam { beta_2, .. } = rule {
-            for v in second.iter_mut() {
-                *v = normal(beta_2[0] * *v);
-            }
+        let (Rule::Adam { beta_2: kept, .. } | Rule::RootMeanSquare { rho: kept, .. }) = rule
+        else {
+            continue;
+        };
+        for v in second.iter_mut() {
+            *v = normal(kept[0] * *v);
         }
     }
 }
@@ -356,7 +381,7 @@ mod tests {
 
     const LR: f64 = 0.01;
 
-    fn optimizers() -> [UpdateRule; 6] {
+    fn optimizers() -> Vec<UpdateRule> {
         let adam = |epsilon_hat, weight_decay| UpdateRule::Adam {
             beta_1: 0.9,
             beta_2: 0.999,
@@ -366,7 +391,18 @@ mod tests {
         };
         let sgd = |momentum, nesterov| UpdateRule::Sgd { momentum, nesterov };
         let sgd = [sgd(0.0, false), sgd(0.9, false), sgd(0.9, true)];
-        [adam(false, 0.0), adam(true, 0.0), adam(false, 0.1), sgd[0], sgd[1], sgd[2]]
+        let rms = |momentum, is_keras| UpdateRule::RmsProp {
+            rho: 0.9,
+            epsilon: 1e-7,
+            momentum,
+            is_keras,
+        };
+        let rms = [rms(0.0, false), rms(0.0, true), rms(0.9, false), rms(0.9, true)];
+        [adam(false, 0.0), adam(true, 0.0), adam(false, 0.1)]
+            .into_iter()
+            .chain(sgd)
+            .chain(rms)
+            .collect()
     }
 
     /// Weights and the moments that the optimizer keeps, all in one.
@@ -391,9 +427,14 @@ mod tests {
         [weights, first, second].concat()
     }
 
-    fn arrays(count: usize) -> [Vec<f32>; 4] {
-        let squares = noise(count, 4).iter().map(|v| v * v + 1e-3).collect();
-        [noise(count, 1), noise(count, 2), noise(count, 3), squares]
+    /// Weights, gradients and what the optimizer keeps: averages of squares are no less than 0.
+    fn arrays(count: usize, optimizer: &UpdateRule) -> [Vec<f32>; 4] {
+        let squares = |of| noise(count, of).iter().map(|v| v * v + 1e-3).collect();
+        let first = match (optimizer, optimizer.moments()) {
+            (UpdateRule::RmsProp { .. }, 1) => squares(3),
+            _ => noise(count, 3),
+        };
+        [noise(count, 1), noise(count, 2), first, squares(4)]
     }
 
     /// As [`UpdateRule`] states it, in f64: the new weight and moments.
@@ -414,13 +455,23 @@ mod tests {
                 let direction = if nesterov { g + momentum * velocity } else { velocity };
                 [w - LR * direction, velocity, 0.0]
             }
+            UpdateRule::RmsProp { rho, epsilon, momentum, is_keras } => {
+                let of_squares = if momentum > 0.0 { v } else { m };
+                let v = rho * of_squares + (1.0 - rho) * g * g;
+                let d = if is_keras { g / (v + epsilon).sqrt() } else { g / (v.sqrt() + epsilon) };
+                let m = momentum * m + if is_keras { LR * d } else { d };
+                match momentum > 0.0 {
+                    true => [w - if is_keras { m } else { LR * m }, m, v],
+                    false => [w - LR * d, v, 0.0],
+                }
+            }
         }
     }
 
     fn each_rule_is_its_formula(set: Instructions) {
         for (optimizer, count) in optimizers().iter().flat_map(|o| COUNTS.map(|count| (o, count))) {
             for t in [1, 2, 1000] {
-                let arrays = arrays(count);
+                let arrays = arrays(count, optimizer);
                 let found = same_bits(set, |set| updated(set, optimizer, &arrays, t..t + 1));
                 let none = Vec::new();
                 let mut expected = [vec![], vec![], vec![]];
@@ -443,7 +494,7 @@ mod tests {
             // Long enough for some moments to become subnormal, and then 0.
             let spans = [(1..2, 1.0), (5..12, 1.0), (3..1200, 1.0), (3..40, 1e-37), (3..200, 0.0)];
             for (updates, scale) in spans {
-                let mut arrays = arrays(count);
+                let mut arrays = arrays(count, optimizer);
                 arrays[1].fill(0.0);
                 arrays[2..].iter_mut().flatten().for_each(|value| *value *= scale);
                 let expected = updated(set, optimizer, &arrays, updates.clone());

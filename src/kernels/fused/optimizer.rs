@@ -29,6 +29,13 @@ impl Rule {
                 Self::Momentum { rate: lr as f32, momentum: momentum as f32, nesterov }
             }
             UpdateRule::Sgd { .. } => Self::Descent { rate: lr as f32 },
+            UpdateRule::RmsProp { rho, epsilon, momentum, is_keras } => Self::RootMeanSquare {
+                rho: [rho as f32, (1.0 - rho) as f32],
+                rate: lr as f32,
+                epsilon: epsilon as f32,
+                momentum: (momentum > 0.0).then_some(momentum as f32),
+                is_keras,
+            },
         }
     }
 }

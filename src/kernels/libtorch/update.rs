@@ -2,7 +2,7 @@
 
 use super::super::{Clip, Penalty, UpdateRule};
 use super::shim::{self, Coefficients};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
 /// The penalty of these weights as one f64 value.
@@ -94,6 +94,29 @@ pub(super) fn update(
                 };
                 let mut parameter = parameter.shallow_clone();
                 parameter.f_sub_(&direction.f_mul_scalar(lr)?).map(drop)?;
+            }
+            Ok(())
+        }
+        UpdateRule::RmsProp { rho, epsilon, momentum, is_keras } => {
+            let _no_grad = tch::no_grad_guard();
+            let [.., squares] = moments else { bail!("RMSprop keeps averages of squares") };
+            for (index, (parameter, gradient)) in parameters.iter().zip(gradients).enumerate() {
+                let mut v = squares[index].shallow_clone();
+                let new = gradient.f_square()?.f_mul_scalar(1.0 - rho)?;
+                v.f_mul_scalar_(rho)?.f_add_(&new).map(drop)?;
+                let root = match is_keras {
+                    true => v.f_add_scalar(epsilon)?.f_sqrt()?,
+                    false => v.f_sqrt()?.f_add_scalar(epsilon)?,
+                };
+                let of_buffer = if is_keras { lr } else { 1.0 };
+                let mut change = gradient.f_div(&root)?.f_mul_scalar(of_buffer)?;
+                if momentum > 0.0 {
+                    let mut buffer = moments[0][index].shallow_clone();
+                    buffer.f_mul_scalar_(momentum)?.f_add_(&change).map(drop)?;
+                    change = buffer;
+                }
+                let change = if is_keras { change } else { change.f_mul_scalar(lr)? };
+                parameter.shallow_clone().f_sub_(&change).map(drop)?;
             }
             Ok(())
         }

@@ -137,6 +137,11 @@ impl StepArguments {
                 (self.rule, self.rate, self.momentum) =
                     (if nesterov { 3 } else { 2 }, rate, momentum);
             }
+            Rule::RootMeanSquare { rho, rate, epsilon, momentum, is_keras } => {
+                self.rule = 4 + u32::from(is_keras) + 2 * u32::from(momentum.is_some());
+                (self.beta_2, self.rate, self.epsilon) = (rho, rate, epsilon);
+                self.momentum = momentum.unwrap_or(0.0);
+            }
         }
     }
 

@@ -76,7 +76,7 @@ struct Step {
   u32 training;
   u32 loss;         // as `loss_number` in step.rs has them
   u32 clip;         // 0 no, 1 by norm, 2 by value
-  u32 rule;         // 0 Adam, 1 descent, 2 momentum, 3 Nesterov's
+  u32 rule;         // 0 Adam, 1 descent, 2 momentum, 3 Nesterov's, 4 RMSprop, 5 Keras's, 6 and 7 these with momentum
   float loss_setting;
   float beta_1[2], beta_2[2];
   float decay, rate, root, epsilon, momentum;

@@ -112,6 +112,20 @@ DEVICE void apply(const Step& s, float g, float* weight, float* const (&moments)
     moments[0][at] = m, moments[1][at] = v;
   } else if (s.rule == 1) {
     weight[at] = w - s.rate * g;
+  } else if (s.rule >= 4) {
+    const bool keras = s.rule % 2 == 1, keeps = s.rule >= 6;
+    float* const squares = moments[keeps ? 1 : 0];
+    const float v = normal(s.beta_2[0] * squares[at] + s.beta_2[1] * (g * g));
+    const float root = keras ? sqrtf(v + s.epsilon) : sqrtf(v) + s.epsilon;
+    squares[at] = v;
+    if (keeps) {
+      const float step = keras ? s.rate * (g / root) : g / root;
+      const float m = normal(s.momentum * moments[0][at] + step);
+      weight[at] = w - (keras ? m : s.rate * m);
+      moments[0][at] = m;
+    } else {
+      weight[at] = w - s.rate * g / root;
+    }
   } else {
     const float velocity = normal(s.momentum * moments[0][at] + g);
     const float direction = s.rule == 3 ? g + s.momentum * velocity : velocity;

@@ -154,7 +154,7 @@ impl Story<'_> {
                 format!(
                     "Other {} validation rows would move a difference by up to {}, which is more than the margin of {}",
                     count(rows as u64),
-                    scale.amount(noise),
+                    scale.up_to(noise),
                     scale.amount(self.comparison.margin)
                 )
             }

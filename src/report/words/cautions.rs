@@ -3,7 +3,7 @@
 use super::{Scale, confounder};
 use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Results, Seen, Strays};
 use crate::format::{count, counted, list};
-use crate::spec::{Metric, Task, Unit};
+use crate::spec::{Metric, Task};
 use std::collections::BTreeSet;
 
 /// The sentences of a caution.
@@ -32,10 +32,7 @@ pub(in crate::report) fn caution(caution: &Caution, results: &Results) -> String
             "What is said holds for these {} validation rows. Others may shift a difference by {} \
              (95 %), more than the margin of {}, however many seeds there are.",
             count(*rows as u64),
-            match results.score.unit {
-                Unit::Percent => scale.amount((noise * 1000.0).round() / 1000.0),
-                _ => scale.amount(*noise),
-            },
+            scale.up_to(*noise),
             scale.size(results.margin)
         ),
         Caution::NoSpread if results.score.counts_rows => format!(

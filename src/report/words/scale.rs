@@ -294,6 +294,13 @@ impl Scale {
         format!("{} to {}{}", self.tenths(by.low), self.tenths(by.high), self.unit())
     }
 
+    /// `1.6 points`, what a difference is at most: two digits, rounded upwards.
+    pub(in crate::report) fn up_to(self, difference: f64) -> String {
+        let size = difference.abs().max(f64::MIN_POSITIVE);
+        let times = 10f64.powf(1.0 - size.log10().floor());
+        self.amount((size * times).ceil() / times)
+    }
+
     /// `1.6 points`, a difference without its sign.
     pub(in crate::report) fn about(self, difference: f64) -> String {
         self.tenths(difference) + self.unit()
@@ -439,6 +446,8 @@ mod tests {
         let f1 = of(Metric::F1, 0.005);
         assert_eq!([f1.value(0.7257), f1.difference(-0.0063)], ["0.726", "-0.0063"]);
         assert_eq!([f1.amount(0.005), f1.about(0.0161)], ["0.005", "0.016"]);
+        let most = [accuracy.up_to(0.01529), accuracy.up_to(0.00636), f1.up_to(0.0123)];
+        assert_eq!(most, ["1.6 points", "0.64 points", "0.013"]);
         // Turned: better ones are higher.
         let rmse = of(Metric::Rmse, 0.3);
         assert_eq!([rmse.value(-12.345), rmse.difference(-0.31)], ["12.3", "+0.31"]);

@@ -86,6 +86,25 @@ fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
+const SCALING: &str = "scaling.json";
+const CLASSES: &str = "classes.json";
+
+/// What may lie beside a model.
+const BESIDE: [&str; 4] = [SCALING, CLASSES, "vocabulary.txt", "tokenizer.json"];
+
+/// Refuses a folder with files beside the model that this one does not have: an earlier export left them, and
+/// they would be taken for its own.
+fn refuse_of_another(folder: &Path, own: &[Option<&str>]) -> Result<(), UserError> {
+    let strange = |name: &&&str| !own.contains(&Some(**name)) && folder.join(name).exists();
+    match BESIDE.iter().find(strange) {
+        None => Ok(()),
+        Some(name) => Err(UserError::new(
+            format!("{} holds a {name}, which does not belong to this model", folder.display()),
+            "name another folder with `--output`, or remove what an earlier export left there",
+        )),
+    }
+}
+
 pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
     let folder_of_run = run_of(&args.run, output)?;
     let run = TrainedRun::open(&folder_of_run)?;
@@ -102,13 +121,20 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
         files::refuse_no_folder(&folder)?;
     }
     make_folder(&folder)?;
+    let scaling = run.scaling()?;
+    let beside = [
+        scaling.as_ref().map(|_| SCALING),
+        (!classes.is_empty()).then_some(CLASSES),
+        vocabulary.as_ref().map(|(name, _)| *name),
+    ];
+    refuse_of_another(&folder, &beside)?;
     let path = folder.join(format.file_name());
     let (shape, masked) = (run.definition.model, run.is_masked());
     let head = run.definition.arm.model.dense.activation;
     export::write(format, &Model { shape, masked, head, weights: &run.weights }, &path)?;
     let mut written = vec![path];
-    if let Some(scaling) = run.scaling()? {
-        let beside = folder.join("scaling.json");
+    if let Some(scaling) = scaling {
+        let beside = folder.join(SCALING);
         files::write_json(&beside, &scaling)?;
         output.note(
             "the model reads scaled numbers and answers in scaled ones: a value is `offset + factor * scaled`, as \
@@ -117,7 +143,7 @@ pub(super) fn export(args: &ExportArgs, output: Output) -> Result<ExitCode> {
         written.push(beside);
     }
     if !classes.is_empty() {
-        let beside = folder.join("classes.json");
+        let beside = folder.join(CLASSES);
         files::write_json(&beside, &classes)?;
         written.push(beside);
     }

@@ -125,10 +125,18 @@ impl RunFolder {
     }
 
     /// The lines of a log of times, which has one for each of `lines` others.
-    pub(super) fn times<T: DeserializeOwned>(&self, path: &Path, lines: &Path) -> Result<Vec<T>> {
+    pub(super) fn times<T: DeserializeOwned>(
+        &self,
+        path: &Path,
+        lines: &Path,
+        place: fn(&T) -> u64,
+    ) -> Result<Vec<T>> {
         let is_sealed = self.record()?.is_some_and(|record| !record.checksums.is_empty());
         let read = || -> Result<Vec<T>> {
-            let times = files::read_sealed_lines(path)?;
+            let times: Vec<T> = files::read_sealed_lines(path)?;
+            if let Some(at) = times.windows(2).position(|pair| place(&pair[0]) >= place(&pair[1])) {
+                return Err(Damaged::new(path, format!("line {} is out of order", at + 2)).into());
+            }
             let wanted = if is_sealed { files::mark(lines, None)?.lines } else { 0 };
             if wanted > 0 && !files::is_there(path)? {
                 return Err(Damaged::missing(path).into());

@@ -249,7 +249,12 @@ pub(super) fn run_folders(study: &Path) -> Result<Vec<PathBuf>> {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             name.strip_prefix("seed-").is_some_and(|seed| seed.parse::<u64>().is_ok())
         };
-        runs.extend(folders_in(&arm)?.into_iter().filter(is_run));
+        match folders_in(&arm) {
+            Ok(found) => runs.extend(found.into_iter().filter(is_run)),
+            // A stranger's; the runs of the study are looked for by their names.
+            Err(error) if is_forbidden(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(runs)
 }
@@ -280,9 +285,15 @@ pub(super) fn held_runs(study: &Path) -> Result<Vec<PathBuf>> {
     if held.is_dir() { folders_in(&held) } else { Ok(Vec::new()) }
 }
 
+fn is_forbidden(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == ErrorKind::PermissionDenied)
+}
+
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    let entries = fs::read_dir(folder);
+    for entry in entries.with_context(|| format!("cannot read the folder {}", folder.display()))? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             found.push(entry.path());

@@ -383,12 +383,12 @@ impl RunFolder {
 
     /// Their times.
     pub fn evaluation_timing(&self) -> Result<Vec<EvaluationTimingLine>> {
-        self.times(&self.evaluation_timing_log(), &self.evaluations_log())
+        self.times(&self.evaluation_timing_log(), &self.evaluations_log(), |line| line.step)
     }
 
     /// Times and memory of the epochs recorded so far.
     pub fn timing(&self) -> Result<Vec<TimingLine>> {
-        self.times(&self.timing_log(), &self.metrics_log())
+        self.times(&self.timing_log(), &self.metrics_log(), |line| line.epoch)
     }
 }
 

@@ -4,7 +4,7 @@ use super::diagnostics::{self, Output};
 use super::format;
 use super::recommended::run_of;
 use super::sink::{Sink, refuse_missing_folder};
-use crate::data::{Account, Inputs, text_lines};
+use crate::data::{Account, Facts, Inputs, text_lines};
 use crate::error::UserError;
 use crate::kernels::start_libtorch;
 use crate::spec::Task;
@@ -46,13 +46,14 @@ pub(super) struct PredictArgs {
 
 const COLUMNS: &str = "Columns of the answer, one row an example, in the order of the input:
   index        its place in the input, from 0: as many rows as examples, so that columns can be joined
-  row          its line in a table or in the standard input, its row (from 0) in an array; of a series
-               the line of the last row that is read for it
+  row          its line in a table or in the standard input, its row (from 0) in an array
+  last_row     in its place for a series: the line of the last row that is read for it. In
+               test_predictions.csv of a run `row` is the line of the target
   probability  that it belongs to class 1; of several classes, that of the predicted one; none of numbers
   prediction   the class as the study's labels call it; class 1 for a probability above 0.5; or the number
   p_CLASS      of several classes: that it belongs to this one
 In CSV a class or a kept cell that a spreadsheet would run, such as =A1 or @ann, has an apostrophe in
-front; -1 has none. `--format jsonl` keeps all as it is.";
+front; -1 has none. With `--format jsonl` kept cells are texts as they stand, and null where there is none.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum OutputFormat {
@@ -72,7 +73,7 @@ pub(super) fn predict(args: &PredictArgs, output: Output) -> Result<ExitCode> {
     let run = TrainedRun::open(&run_of(&args.run, output)?)?;
     start_libtorch()?;
     let encoder = run.encoder()?;
-    let columns = Columns::of(run.task(), &encoder.facts().classes);
+    let columns = Columns::of(run.task(), encoder.facts());
     refuse_doubled(&args.keep, &columns.names())?;
     if let (Task::Binary, [_, one]) = (run.task(), &encoder.facts().classes[..]) {
         output.note(&format!("`probability` is that of the label `{one}`"));
@@ -171,19 +172,23 @@ fn refuse_same_file(input: &Path, output: &Path) -> Result<(), UserError> {
 /// The columns of what is predicted.
 #[derive(Clone, Copy)]
 struct Columns<'a> {
+    /// What the place of an example in its file is called.
+    row: &'static str,
     task: Task,
     classes: &'a [String],
 }
 
 impl<'a> Columns<'a> {
-    fn of(task: Task, classes: &'a [String]) -> Self {
-        Self { task, classes }
+    fn of(task: Task, facts: &'a Facts) -> Self {
+        // The records of a series have the line of the target as `row`.
+        let row = if facts.windows.is_some() { "last_row" } else { "row" };
+        Self { row, task, classes: &facts.classes }
     }
 
     fn names(self) -> Vec<String> {
         let first: &[&str] = match self.task {
-            Task::Binary | Task::Multiclass => &["index", "row", "probability", "prediction"],
-            Task::Regression => &["index", "row", "prediction"],
+            Task::Binary | Task::Multiclass => &["index", self.row, "probability", "prediction"],
+            Task::Regression => &["index", self.row, "prediction"],
         };
         let each: &[String] = if self.task == Task::Multiclass { self.classes } else { &[] };
         let each = each.iter().map(|class| format!("p_{class}"));
@@ -213,7 +218,7 @@ struct Table<'a> {
     predictions: &'a [Prediction],
     names: &'a [String],
     /// One list a column.
-    kept: &'a [Vec<String>],
+    kept: &'a [Vec<Option<String>>],
 }
 
 impl Table<'_> {
@@ -224,7 +229,8 @@ impl Table<'_> {
         let header = own.iter().map(|name| format::cell(name)).chain(names);
         writer.write_record(header.map(Cow::into_owned))?;
         for (at, found) in self.predictions.iter().enumerate() {
-            let kept = self.kept.iter().map(|column| format::cell(&column[at]).into_owned());
+            let kept = self.kept.iter().map(|column| column[at].as_deref().unwrap_or_default());
+            let kept = kept.map(|cell| format::cell(cell).into_owned());
             let own = self.columns.values(found);
             writer.write_record(own.iter().map(csv_cell).chain(kept))?;
         }
@@ -266,7 +272,7 @@ fn csv_cell(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    const TWO: Columns<'_> = Columns { task: Task::Binary, classes: &[] };
+    const TWO: Columns<'_> = Columns { row: "row", task: Task::Binary, classes: &[] };
 
     fn predictions() -> Vec<Prediction> {
         let prediction = |index, row, probability, class: &str| {
@@ -307,7 +313,8 @@ mod tests {
         let classes = ["a".to_owned(), "=b".to_owned(), "c".to_owned()];
         let table = |task, answer| {
             let predictions = [Prediction { index: 0, row: 2, answer }];
-            let columns = Columns { task, classes: &classes };
+            let row = if task == Task::Regression { "last_row" } else { "row" };
+            let columns = Columns { row, task, classes: &classes };
             let table = Table { columns, predictions: &predictions, names: &[], kept: &[] };
             (table.csv().unwrap(), table.jsonl().unwrap())
         };
@@ -317,16 +324,16 @@ mod tests {
         assert_eq!(csv, format!("{head}\n0,2,0.625,c,0.25,0.125,0.625\n"));
         assert!(jsonl.contains("\"p_=b\":0.125"), "{jsonl}");
         let (csv, jsonl) = table(Task::Regression, Answer::Number(-1.5));
-        assert_eq!(csv, "index,row,prediction\n0,2,-1.5\n");
-        assert_eq!(jsonl, "{\"index\":0,\"row\":2,\"prediction\":-1.5}\n");
+        assert_eq!(csv, "index,last_row,prediction\n0,2,-1.5\n");
+        assert_eq!(jsonl, "{\"index\":0,\"last_row\":2,\"prediction\":-1.5}\n");
     }
 
     #[test]
     fn columns_that_are_kept_stand_beside_the_predictions() {
         let all = predictions();
         let names = ["id", "row"].map(String::from);
-        let kept = [["a", "b", "=1", ""], ["w", "x", "y", "z"]];
-        let kept = kept.map(|column| column.map(String::from).to_vec());
+        let kept = [[Some("a"), Some("b"), Some("=1"), None], ["w", "x", "y", "z"].map(Some)];
+        let kept = kept.map(|column| column.map(|cell| cell.map(String::from)).to_vec());
         let answer = Table { columns: TWO, predictions: &all, names: &names, kept: &kept };
         let text = answer.csv().unwrap();
         let lines: Vec<&str> = text.lines().collect();
@@ -335,6 +342,7 @@ mod tests {
         assert!(lines[3].ends_with(",'=1,y"), "{}", lines[3]);
         let first = &answer.rows().unwrap()[0];
         assert_eq!((&first["id"], &first["row"]), (&"a".into(), &2.into()));
+        assert_eq!(answer.rows().unwrap()[3]["id"], Value::Null);
     }
 
     #[test]

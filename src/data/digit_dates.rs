@@ -7,6 +7,7 @@
 
 use crate::error::UserError;
 use chrono::NaiveDate;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// In which order the parts of a date stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,12 @@ enum Parts {
     Month,
     /// `DDMMYY`, which may be something else, too.
     Short,
+    /// `MMDDYY`, the same.
+    ShortMonth,
+    /// `DDMM`, the same.
+    DayMonth,
+    /// The year, and a month or a day of the year that lacks zeros: `20181` beside `201812`.
+    Unpadded,
 }
 
 /// The seconds since 1970 of a column of dates with the year first, or their months; `None` for a column of anything else.
@@ -27,7 +34,7 @@ pub(super) fn read(
     place: &dyn Fn(usize) -> String,
 ) -> Result<Option<Vec<i64>>, UserError> {
     refuse_with_point(column, place)?;
-    if !column.first().is_some_and(|text| (5..=16).contains(&text.trim().len())) {
+    if !column.first().is_some_and(|text| (3..=16).contains(&text.trim().len())) {
         return Ok(None);
     }
     let dates = |parts: Parts| -> Option<Vec<i64>> {
@@ -35,13 +42,19 @@ pub(super) fn read(
         column.iter().map(read).collect()
     };
     let length = digits(&column[0]).map(str::len);
+    let is_even = column.iter().all(|text| digits(text).map(str::len) == length);
     if let Some(found) = dates(Parts::Year) {
-        let is_even = column.iter().all(|text| digits(text).map(str::len) == length);
         return Ok(is_even.then_some(found));
     }
-    for parts in [Parts::Day, Parts::Month, Parts::Short] {
+    use Parts::{Day, DayMonth, Month, Short, ShortMonth, Unpadded};
+    for parts in [Day, Month, Unpadded, Short, ShortMonth, DayMonth] {
         let Some(found) = dates(parts) else { continue };
-        let is_meant = parts != Parts::Short || runs_one_way(&found);
+        let is_meant = match parts {
+            Unpadded => !is_even,
+            Short | ShortMonth => runs_one_way(&found) || is_calendar(column, &found),
+            DayMonth => is_calendar(column, &found),
+            _ => true,
+        };
         if let Some(pair) = other_order(column, &found).filter(|_| is_meant) {
             return Err(refusal(column, pair, parts, place));
         }
@@ -116,6 +129,9 @@ fn digits(text: &str) -> Option<&str> {
 }
 
 fn moment(digits: &str, parts: Parts) -> Option<i64> {
+    if parts == Parts::Unpadded {
+        return unpadded(digits);
+    }
     // Numbers have lost the 0 in front of a day or a month.
     let padded = match (parts, digits.len() % 2) {
         (Parts::Year, _) | (_, 0) => digits.to_owned(),
@@ -127,6 +143,9 @@ fn moment(digits: &str, parts: Parts) -> Option<i64> {
         (Parts::Year, 6) => (part(0, 4)?, part(4, 2)?, 1),
         (Parts::Month, 6) => (part(2, 4)?, part(0, 2)?, 1),
         (Parts::Short, 6) => (2000 + part(4, 2)?, part(2, 2)?, part(0, 2)?),
+        (Parts::ShortMonth, 6) => (2000 + part(4, 2)?, part(0, 2)?, part(2, 2)?),
+        // Of any year that has a 29th of February.
+        (Parts::DayMonth, 4) => (2024, part(2, 2)?, part(0, 2)?),
         (Parts::Year, 8 | 10 | 12 | 14) => (part(0, 4)?, part(4, 2)?, part(6, 2)?),
         (Parts::Day, 8 | 10 | 12 | 14) => (part(4, 4)?, part(2, 2)?, part(0, 2)?),
         (Parts::Month, 8 | 10 | 12 | 14) => (part(4, 4)?, part(0, 2)?, part(2, 2)?),
@@ -142,6 +161,43 @@ fn moment(digits: &str, parts: Parts) -> Option<i64> {
         (Parts::Year | Parts::Month, 6) => Some(i64::from(12 * year + month)),
         _ => Some(time.and_utc().timestamp()),
     }
+}
+
+/// A year, and then a month of one digit or two, or a day of the year of up to three; in days.
+fn unpadded(digits: &str) -> Option<i64> {
+    let year: i32 = digits.get(..4)?.parse().ok().filter(|year| (1900..2100).contains(year))?;
+    let rest: u32 = digits.get(4..).filter(|rest| !rest.starts_with('0'))?.parse().ok()?;
+    let day = NaiveDate::from_yo_opt(year, rest)?;
+    Some(day.and_hms_opt(0, 0, 0)?.and_utc().timestamp())
+}
+
+/// Whether numbers that may be dates without a century, or without a year, have the steps of a calendar, in whatever
+/// order they stand: most of them one size, and more than they have as numbers or as dates with the year first.
+fn is_calendar(column: &[String], dates: &[i64]) -> bool {
+    const LEAST: usize = 10;
+    let numbers: Option<Vec<i64>> = column.iter().map(|text| digits(text)?.parse().ok()).collect();
+    let year_first = |text: &String| {
+        let digits = digits(text)?;
+        let part = |from: usize| digits.get(from..from + 2)?.parse::<u32>().ok();
+        let date = NaiveDate::from_ymd_opt(2000 + part(0)? as i32, part(2)?, part(4)?)?;
+        Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp())
+    };
+    let year_first: Option<Vec<i64>> = column.iter().map(year_first).collect();
+    let evenness = |values: Option<Vec<i64>>| {
+        values.and_then(|values| evenness(&values)).map_or(0.0, |(share, _)| share)
+    };
+    let Some((share, distinct)) = self::evenness(dates) else { return false };
+    distinct >= LEAST && share >= 0.5 && share > evenness(numbers).max(evenness(year_first))
+}
+
+/// Of the distinct values in their order, the share of the most common step, and how many values there are.
+fn evenness(values: &[i64]) -> Option<(f64, usize)> {
+    let distinct: BTreeSet<i64> = values.iter().copied().collect();
+    let distinct: Vec<i64> = distinct.into_iter().collect();
+    let mut steps: BTreeMap<i64, usize> = BTreeMap::new();
+    distinct.windows(2).for_each(|pair| *steps.entry(pair[1] - pair[0]).or_default() += 1);
+    let most = steps.into_values().max()?;
+    Some((most as f64 / (distinct.len() - 1) as f64, distinct.len()))
 }
 
 /// Whether rows stand in the order of their times, as they mostly do in a file.
@@ -165,11 +221,15 @@ fn refusal(
     place: &dyn Fn(usize) -> String,
 ) -> UserError {
     let (a, b) = (column[first].trim(), column[second].trim());
-    let part = if parts == Parts::Month { "month" } else { "day" };
+    let how = match parts {
+        Parts::Month | Parts::ShortMonth => "with the month first",
+        Parts::Unpadded => "with the year first, without zeros before the month or the day",
+        _ => "with the day first",
+    };
     UserError::new(
         format!(
-            "{}: the time `{a}` looks like a date with the {part} first, and so does `{b}`, the earlier \
-             date and the larger number",
+            "{}: the time `{a}` looks like a date {how}, and so does `{b}`, the earlier date and the larger \
+             number",
             place(first)
         ),
         ISO,
@@ -208,6 +268,65 @@ mod tests {
             assert!(said.contains(" first, and so does "), "{said}");
         }
         assert!(of(&["122023", "12024"]).unwrap_err().contains("with the month first"));
+    }
+
+    /// So many days from 15 November 2023 on, but weekends where these are left out.
+    fn days(format: &str, count: usize, are_of_trade: bool) -> Vec<String> {
+        use chrono::Datelike;
+        let first = NaiveDate::from_ymd_opt(2023, 11, 15).unwrap();
+        let of_trade = |day: &NaiveDate| !are_of_trade || day.weekday().num_days_from_monday() < 5;
+        let days = first.iter_days().filter(of_trade).take(count);
+        days.map(|day| day.format(format).to_string()).collect()
+    }
+
+    #[test]
+    fn short_dates_are_refused_in_any_order_of_the_rows() {
+        for (format, are_of_trade) in
+            [("%d%m%y", false), ("%m%d%y", false), ("%d%m", false), ("%d%m%y", true)]
+        {
+            let one = days(format, 80, are_of_trade);
+            let without_zeros: Vec<String> =
+                one.iter().map(|day| day.trim_start_matches('0').to_owned()).collect();
+            let two_series = [&one[..], &one[..]].concat();
+            let mut shuffled = one.clone();
+            shuffled.sort_by_key(|day| day.bytes().rev().collect::<Vec<u8>>());
+            for column in [one, two_series, shuffled, without_zeros] {
+                let column: Vec<&str> = column.iter().map(String::as_str).collect();
+                let said = of(&column).unwrap_err();
+                assert!(said.contains(" first, and so does "), "{format}: {said}");
+            }
+        }
+        for column in [
+            &["2023319", "2023320", "2023365", "20241", "202432"][..],
+            &["20181", "20182", "201810", "201811", "20191"],
+        ] {
+            let said = of(column).unwrap_err();
+            assert!(said.contains("without zeros before the month or the day"), "{said}");
+        }
+    }
+
+    #[test]
+    fn counters_and_dates_with_the_year_first_are_no_short_dates() {
+        let numbers = |from: u32, step: u32| -> Vec<String> {
+            (0..99).map(|at| (from + at * step).to_string()).collect()
+        };
+        let of_day = |step: u32| -> Vec<String> {
+            let minutes = (0..24 * 60).step_by(step as usize);
+            minutes.map(|at| format!("{:02}{:02}", at / 60, at % 60)).collect()
+        };
+        let columns = [
+            numbers(100_101, 1),
+            numbers(1001, 1),
+            numbers(1, 1),
+            numbers(20_180, 7),
+            days("%y%m%d", 80, false),
+            of_day(1),
+            of_day(60),
+        ];
+        for column in columns {
+            let column: Vec<&str> = column.iter().map(String::as_str).collect();
+            assert_eq!(of(&column), Ok(None), "{:?}", &column[..5]);
+        }
     }
 
     #[test]

@@ -21,6 +21,22 @@ pub enum Doubtful {
         /// Each with its rows.
         words: Vec<(String, usize)>,
     },
+    /// Texts that are nothing but a word for a missing value.
+    MissingTexts {
+        /// How messages call the column.
+        column: String,
+        /// Each with its rows.
+        words: Vec<(String, usize)>,
+    },
+    /// Texts with a backslash and a letter where programs that unload databases mean a line end or a tab.
+    Escapes {
+        /// How messages call the column.
+        column: String,
+        /// What was found.
+        escape: String,
+        /// In so many texts.
+        rows: usize,
+    },
     /// Numbers with three digits after each point, beside others without a point.
     Thousands {
         /// How messages call the column.
@@ -33,15 +49,23 @@ pub enum Doubtful {
 impl Doubtful {
     /// Of labels that are classes.
     pub(super) fn classes<'v>(column: &str, values: impl Iterator<Item = &'v str>) -> Option<Self> {
-        let mut words: BTreeMap<&str, usize> = BTreeMap::new();
-        for value in values {
-            if value.len() <= 7 && MISSING.contains(&value.to_lowercase().as_str()) {
-                *words.entry(value).or_default() += 1;
-            }
-        }
-        let words: Vec<(String, usize)> =
-            words.into_iter().map(|(word, rows)| (word.to_owned(), rows)).collect();
+        let words = missing(values);
         (!words.is_empty()).then(|| Self::Missing { column: column.to_owned(), words })
+    }
+
+    /// Of texts.
+    pub(super) fn texts<'v>(
+        column: &str,
+        values: impl Iterator<Item = &'v str> + Clone,
+    ) -> Vec<Self> {
+        let words = missing(values.clone().map(str::trim).filter(|text| *text != "?"));
+        let column = || column.to_owned();
+        let words = (!words.is_empty()).then(|| Self::MissingTexts { column: column(), words });
+        let escapes = ["\\n", "\\t", "\\r"].into_iter().find_map(|escape| {
+            let rows = values.clone().filter(|text| is_escaped(text, escape)).count();
+            (rows > 1).then(|| Self::Escapes { column: column(), escape: escape.to_owned(), rows })
+        });
+        words.into_iter().chain(escapes).collect()
     }
 
     /// Of numbers.
@@ -65,6 +89,22 @@ impl Doubtful {
                     list(&words)
                 )
             }
+            Self::MissingTexts { column, words } => {
+                let words: Vec<String> = words
+                    .iter()
+                    .map(|(word, rows)| format!("`{word}` ({})", counted(*rows, "row")))
+                    .collect();
+                format!(
+                    "{column} holds {} as whole texts, which are read as a word: if it stands for a missing text \
+                     remove these rows, or leave them out with `where`",
+                    list(&words)
+                )
+            }
+            Self::Escapes { column, escape, rows } => format!(
+                "{column} holds `{escape}`, a backslash and a letter, in {}, which are read as they stand: if it \
+                 means a line end or a tab add `replace: {{ '{escape}': ' ' }}` to `data.text`",
+                counted(*rows, "text")
+            ),
             Self::Thousands { column, example } => format!(
                 "{column} holds numbers such as `{example}`, always with three digits after the point, and \
                  others without a point: `{example}` is read as a decimal number; if its point separates \
@@ -72,6 +112,23 @@ impl Doubtful {
             ),
         }
     }
+}
+
+/// The words for a missing value among these, each with its rows.
+fn missing<'v>(values: impl Iterator<Item = &'v str>) -> Vec<(String, usize)> {
+    let mut words: BTreeMap<&str, usize> = BTreeMap::new();
+    for value in values {
+        if value.len() <= 7 && MISSING.contains(&value.to_lowercase().as_str()) {
+            *words.entry(value).or_default() += 1;
+        }
+    }
+    words.into_iter().map(|(word, rows)| (word.to_owned(), rows)).collect()
+}
+
+/// Whether a text holds this pair of characters and is not that alone: `\N` is a missing value. Folders of Windows,
+/// `C:\new`, have a colon or another backslash nearby.
+fn is_escaped(text: &str, escape: &str) -> bool {
+    text.len() > escape.len() && text.contains(escape) && !text.contains(":\\")
 }
 
 /// Whether the points of a column's numbers may separate thousands: `1.234` beside `999`.
@@ -126,6 +183,22 @@ mod tests {
             assert!(of(&["0", word]).is_some(), "{word}");
         }
         assert_eq!(of(&["0", "none", "nation", "no", ""]), None);
+    }
+
+    #[test]
+    fn texts_that_are_a_missing_value_and_escapes_of_databases_are_told() {
+        let of = |values: &[&str]| -> Vec<String> {
+            let found = Doubtful::texts("column `text`", values.iter().copied());
+            found.iter().map(Doubtful::warning).collect()
+        };
+        let said = of(&["\\N", "hotel\\nalpha", "a\\tb", "delta\\necho", "NULL", "\\N"]);
+        assert!(
+            said[0].starts_with("column `text` holds `NULL` (1 row) and `\\N` (2 rows) as whole"),
+            "{said:?}"
+        );
+        assert!(said[1].contains("holds `\\n`, a backslash and a letter, in 2 texts"), "{said:?}");
+        assert!(said[1].ends_with("add `replace: { '\\n': ' ' }` to `data.text`"), "{said:?}");
+        assert!(of(&["C:\\new", "C:\\notes", "good film", "?", "one \\n"]).is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::keep;
 use super::series::{self, NewWindows};
 use super::source::SourceFile;
-use super::table::{self, Texts};
+use super::table::{self, Kept, Texts};
 use super::text::{HuggingFace, Vocabulary, overgrown, sequence, unpadded, words};
 use crate::config::{DataSection, TextSection, Tokenizer};
 use crate::error::UserError;
@@ -40,7 +40,7 @@ pub struct Inputs {
     values: Values,
     rows: Vec<u64>,
     /// For each column to keep, the cell of each example.
-    kept: Vec<Vec<String>>,
+    kept: Kept,
     account: Option<Account>,
     too_short: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Inputs {
     }
 
     /// The cells of the columns that were to be kept, one list a column.
-    pub fn kept(&self) -> &[Vec<String>] {
+    pub fn kept(&self) -> &[Vec<Option<String>>] {
         &self.kept
     }
 

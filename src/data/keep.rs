@@ -61,7 +61,10 @@ impl Prepared {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         // Without it nothing is compared: it does not speak of files that are replaced meanwhile.
         match fs::remove_file(folder.join(CHECKSUMS)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let place = folder.join(CHECKSUMS);
+                return Err(error).with_context(|| format!("cannot remove {}", place.display()));
+            }
             _ => {}
         }
         let dataset = Dataset::open(&self.path)?;
@@ -85,7 +88,10 @@ impl Prepared {
             match files::read(&folder.join(name)) {
                 Ok(bytes) => drop(checksums.insert(name, files::checksum(&bytes))),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    let place = folder.join(name);
+                    return Err(error).with_context(|| format!("cannot read {}", place.display()));
+                }
             }
         }
         files::write_sealed_json(&folder.join(CHECKSUMS), &checksums)

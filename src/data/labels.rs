@@ -156,9 +156,14 @@ pub(super) fn in_order(counts: &Counts, column: &str) -> Result<Vec<String>, Use
     }
     let mut classes: Vec<String> = counts.keys().cloned().collect();
     let Some(mut numbers) = as_numbers(counts) else { return Ok(classes) };
-    numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Whole numbers beyond 2^53 are equal as floats.
+    let whole = |label: &str| label.parse::<i128>().ok();
+    let exactly = |label: &str| (whole(label).is_none(), whole(label));
+    numbers.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| exactly(a.1).cmp(&exactly(b.1))));
+    let differ = |[a, b]: [&str; 2]| whole(a).zip(whole(b)).is_some_and(|(a, b)| a != b);
     #[expect(clippy::float_cmp, reason = "one number, written in two ways")]
-    if let Some(pair) = numbers.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+    let are_one = |pair: &&[(f64, &str)]| pair[0].0 == pair[1].0 && !differ([pair[0].1, pair[1].1]);
+    if let Some(pair) = numbers.windows(2).find(are_one) {
         return Err(UserError::new(
             format!("{column} holds `{}` and `{}`, which are one number", pair[0].1, pair[1].1),
             "labels are compared as text, so these would be two classes: write it in one way",
@@ -451,6 +456,9 @@ mod tests {
         let (message, hint) = said(several(&["a", "a"]).unwrap_err());
         assert!(message.ends_with("at least two different labels, received 1: `a` (2 rows)"));
         assert!(hint.contains("nothing to learn"));
+        let far = ["9007199254740993", "9007199254740992", "9007199254740993"];
+        let (labels, classes) = several(&far).unwrap();
+        assert_eq!((labels, classes.join(" ")), (vec![1.0, 0.0, 1.0], far[1..].join(" ")));
         let (message, _) = said(several(&["1", "1.0", "2"]).unwrap_err());
         assert!(message.ends_with("holds `1` and `1.0`, which are one number"), "{message}");
     }

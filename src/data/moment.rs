@@ -26,6 +26,9 @@ pub(super) fn plain(
     place: &dyn Fn(usize) -> String,
 ) -> Result<Vec<Moment>, UserError> {
     let numbers = column.first().is_some_and(|first| number(first).is_some());
+    if !numbers {
+        refuse_mixed_zones(column, place)?;
+    }
     let read = |(row, text): (usize, &String)| {
         let moment = if numbers { number(text) } else { date(text) };
         moment.ok_or_else(|| {
@@ -37,6 +40,24 @@ pub(super) fn plain(
         })
     };
     column.iter().enumerate().map(read).collect()
+}
+
+/// What has no zone may be local time, and to take it for UTC would put rows that have one in a wrong order.
+fn refuse_mixed_zones(column: &[String], place: &dyn Fn(usize) -> String) -> Result<(), UserError> {
+    let has_zone = |text: &&String| DateTime::parse_from_rfc3339(text.trim()).is_ok();
+    let with = column.iter().position(|text| has_zone(&text));
+    let without = column.iter().position(|text| is_date(text) && !has_zone(&text));
+    let (Some(with), Some(without)) = (with, without) else { return Ok(()) };
+    Err(UserError::new(
+        format!(
+            "{}: the time `{}` has no time zone, and `{}` has one ({})",
+            place(without),
+            column[without],
+            column[with],
+            place(with)
+        ),
+        "write all times with their zone, such as 2024-05-31T18:30:00+02:00, or all without",
+    ))
 }
 
 /// Words that stand in dates and numbers beside the digits.
@@ -65,8 +86,8 @@ pub fn is_time(text: &str) -> bool {
 
 fn number(text: &str) -> Option<Moment> {
     let text = text.trim();
-    if let Ok(whole) = text.parse::<i64>() {
-        return Some(i128::from(whole) * BILLION);
+    if let Some(whole) = text.parse::<i128>().ok().and_then(|whole| whole.checked_mul(BILLION)) {
+        return Some(whole);
     }
     let value: f64 = text.parse().ok()?;
     value.is_finite().then_some((value * BILLION as f64) as i128)
@@ -107,21 +128,29 @@ mod tests {
 
     #[test]
     fn dates_of_all_spellings_are_ordered_as_the_clock_is() {
-        let column = [
-            "2023-12-31",
-            "2024-01-01 00:30:00+02:00",
-            "2023-12-31T23:00",
-            "2024-01-01",
-            "2024-01-01 00:00:00.5",
-            "2024-01-01T00:00:01Z",
-        ];
-        let read = read(&column).unwrap();
-        assert!(read.is_sorted() && read[0] < read[5], "{read:?}");
-        assert_eq!(read[2] - read[1], 1800 * BILLION);
+        let without = ["2023-12-31", "2023-12-31T23:00", "2024-01-01", "2024-01-01 00:00:00.5"];
+        let with =
+            ["2024-01-01 00:30:00+02:00", "2023-12-31T23:00:00Z", "2024-01-01T00:00:01.5+00:00"];
+        let [without, with] = [read(&without).unwrap(), read(&with).unwrap()];
+        for times in [&without, &with] {
+            assert!(times.is_sorted() && times[0] < times[2], "{times:?}");
+        }
+        assert_eq!(with[1] - with[0], 1800 * BILLION);
+    }
+
+    #[test]
+    fn times_with_a_zone_and_times_without_one_are_refused_together() {
+        let error = read(&["2024-01-01 19:30", "2024-01-01", "2024-01-01T07:10:00Z"]).unwrap_err();
+        assert_eq!(
+            error.message,
+            "row 0: the time `2024-01-01 19:30` has no time zone, and `2024-01-01T07:10:00Z` has one (row 2)"
+        );
     }
 
     #[test]
     fn numbers_keep_their_order_beyond_the_precision_of_floats() {
+        let far = read(&["9223372036854775808", "18446744073709551615"]).unwrap();
+        assert!(far[0] < far[1]);
         let read = read(&["1700000000000000000", "1700000000000000001", "2e18", "-1.5"]).unwrap();
         assert!(read[0] < read[1] && read[1] < read[2] && read[3] < 0);
     }

@@ -118,9 +118,11 @@ fn from_tables(section: &TableSection, tables: Vec<Table>, task: Task) -> Result
     (examples.labels, examples.classes) = (labels, classes.len());
     examples.times = moment::parse(&times, &place)?;
     examples.rows.clone_from(&places.rows);
+    let column = format!("{file}: column `{}`", section.text);
+    let of_texts = Doubtful::texts(&column, texts.iter().map(String::as_str));
+    let doubtful = labels::doubtful(cells, task).into_iter().chain(of_texts).collect();
     let (sequences, alike_groups) = (Raw::Texts(texts), AlikeGroups::of(&examples.groups));
     let windows = None;
-    let doubtful = Vec::from_iter(labels::doubtful(cells, task));
     Ok(Pool { sequences, examples, classes, places, accounts, alike_groups, doubtful, windows })
 }
 

@@ -19,7 +19,7 @@ use super::moment::{self, Moment, is_date};
 use super::source::SourceFile;
 use super::spelling::{AlikeGroups, has_thousands, with_point};
 use super::split::Examples;
-use super::table;
+use super::table::{self, Kept};
 use crate::config::{SeriesSection, TableFormat};
 use crate::error::UserError;
 use crate::format::counted;
@@ -65,7 +65,7 @@ struct Measured {
     /// Where their points stand, column by column.
     points: Vec<Points>,
     /// For each column to keep, the cell of each row.
-    kept: Vec<Vec<String>>,
+    kept: Kept,
 }
 
 impl Measured {
@@ -110,7 +110,7 @@ impl Measured {
                 groups.push(next()?);
             }
             for (kept, (cell, _)) in kept.iter_mut().zip(cells) {
-                kept.push(cell.unwrap_or_default().to_owned());
+                kept.push(cell.map(str::to_owned));
             }
             lines.push(line);
             Ok(())
@@ -320,7 +320,7 @@ pub(super) struct NewWindows {
     /// The line of the last row of each.
     pub(super) lines: Vec<u64>,
     /// For each column to keep, its cell in that row.
-    pub(super) kept: Vec<Vec<String>>,
+    pub(super) kept: Kept,
     /// Which series have no window.
     pub(super) too_short: Option<String>,
 }
@@ -476,7 +476,8 @@ mod tests {
         let kept = ["id", "x"].map(String::from);
         let found = read_inputs(&section(", group: shop"), &file, &kept).unwrap();
         assert_eq!(found.lines, [4, 7]);
-        assert_eq!(found.kept, [["r", "u"], ["2", "8"]]);
+        let kept = [["r", "u"], ["2", "8"]].map(|column| column.map(|cell| Some(cell.to_owned())));
+        assert_eq!(found.kept, kept);
         let said = found.too_short.unwrap();
         assert_eq!(
             said,

@@ -120,6 +120,9 @@ pub(super) fn read(section: &TableSection, file: &SourceFile) -> Result<Table> {
     Ok(table)
 }
 
+/// For each of some columns, the cell of each row; `None` where there is no value.
+pub(super) type Kept = Vec<Vec<Option<String>>>;
+
 /// Texts without labels.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
@@ -127,7 +130,7 @@ pub(super) struct Texts {
     /// The line or row of each.
     pub(super) rows: Vec<u64>,
     /// For each of the columns to keep, its cells.
-    pub(super) kept: Vec<Vec<String>>,
+    pub(super) kept: Kept,
     pub(super) account: Account,
 }
 
@@ -148,7 +151,7 @@ pub(super) fn read_texts(
         found.texts.push(text.to_owned());
         found.rows.push(row);
         for (kept, cell) in found.kept.iter_mut().zip(&cells[1..]) {
-            kept.push(cell.unwrap_or_default().to_owned());
+            kept.push(cell.map(str::to_owned));
         }
         Ok(())
     })?;

@@ -85,6 +85,9 @@ pub(super) fn each_row(
         if breaks > 0 && style.quotes {
             suspects.look(&bytes[begin..end], line, &file.name())?;
         }
+        if header.len() > 1 && record.iter().map(str::trim).eq(header.iter().map(str::trim)) {
+            return Err(header_again(file, line).into());
+        }
         account.rows += 1;
         account.breaks += breaks;
         let cells: Vec<Option<&str>> = positions.iter().map(|at| record.get(*at)).collect();
@@ -163,6 +166,14 @@ fn unreadable(
         ),
         _ => UserError { message: format!("{place}: {error}"), hint: None },
     }
+}
+
+/// Several files were put one after the other, each with its header.
+fn header_again(file: &SourceFile, line: u64) -> UserError {
+    UserError::new(
+        format!("{}, line {line}: the header stands here again", file.name()),
+        "remove this line: only the first one names columns",
+    )
 }
 
 /// Where the columns stand. A name that is asked for stands once.

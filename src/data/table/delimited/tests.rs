@@ -167,3 +167,10 @@ fn columns_have_a_limit() {
     let error = refusal(&header, CSV);
     assert_eq!(error.message, "t.csv has 100,002 columns, and a table has at most 100,000");
 }
+
+#[test]
+fn a_header_that_stands_in_the_middle_is_refused_with_its_line() {
+    let error = refusal("label,text\n1,a film\nlabel, text\n0,another\n", CSV);
+    assert_eq!(error.message, "t.csv, line 3: the header stands here again");
+    assert!(lines(b"label,text\n1,text\nlabel,a film\n").is_ok(), "one cell of it alone is a text");
+}

@@ -1,16 +1,16 @@
 //! The answer to the study's question in a few words: what the page, `verdict.md` and the terminal
 //! begin with.
 //!
-//! Five headlines, and no more: clearly better; no difference that matters; decided between the rest; no
-//! clear winner; no comparison yet. (One arm alone and a common target have their own.)
+//! Six headlines, and no more: clearly better; no difference that matters; decided between the rest; no
+//! clear winner; no reliable answer yet; no comparison yet. (One arm alone and a common target have their own.)
 
 mod next;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use words::{as_good, first, less};
 pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to_use};
-use words::{first, less};
 
 use super::source::Source;
 use super::words::{Scale, without_model};
@@ -89,11 +89,17 @@ pub(super) fn answer(results: &Results, findings: &Findings, source: &Source) ->
 /// What keeps the answer of a study from being relied on, in the words of its label; `None` where it is no more
 /// than undecided.
 pub(super) fn reservation(findings: &Findings) -> Option<&'static str> {
+    let diverged = findings.verdict.settled && diverged_in_part(findings);
+    unreliable(findings).or(diverged.then_some(DIVERGED))
+}
+
+/// Why no answer can be relied on, if that is so.
+fn unreliable(findings: &Findings) -> Option<&'static str> {
     match guessing(findings) {
         _ if leaks(findings) => Some(LEAKS),
         Some(found) if found.is_last_value => Some(NO_BETTER_THAN_LAST),
         Some(_) => Some(NOTHING_LEARNED),
-        None => (findings.verdict.settled && diverged_in_part(findings)).then_some(DIVERGED),
+        None => None,
     }
 }
 
@@ -152,6 +158,11 @@ impl Story<'_> {
             ),
             (Outcome::Undecided, Some(arm)) if to_use(self.findings).is_none() => {
                 self.no_clear_winner(arm)
+            }
+            (_, Some(arm)) if unreliable(self.findings).is_some() => {
+                let reason =
+                    format!("Apart from that the answer would be {}{}.", long(arm), self.on_rows());
+                ("No reliable answer yet".into(), self.label(arm), reason + &self.without_model())
             }
             (_, Some(arm)) => {
                 let label = self.label(arm);
@@ -318,7 +329,9 @@ impl Story<'_> {
             rivals.map(|rival| &self.comparison.arms[rival.place]).collect();
         match (rivals.is_empty(), self.findings.verdict.objective) {
             (true, _) | (_, StudyObjective::LargestBatch) => String::new(),
-            _ => format!(" (not shown to beat {} in that)", names(&rivals)),
+            (_, objective) => {
+                format!(" here, but {} may be {}", names(&rivals), as_good(objective))
+            }
         }
     }
 
@@ -351,7 +364,7 @@ impl Story<'_> {
         let Results { baseline, last_value, .. } = self.results;
         match without_model(self.scale, *baseline, *last_value) {
             Some(found) if !cautions.iter().any(is_told) => {
-                format!(" Without a model, on validation: {found}.")
+                format!(" Without a model: {found}.")
             }
             _ => String::new(),
         }

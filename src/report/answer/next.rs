@@ -146,13 +146,14 @@ impl Story<'_> {
         let restores = self.results.arms.iter().all(|arm| arm.facts.restored_by.is_some());
         let restore = match restores {
             true => "",
-            false => " So may `early_stopping` with `restore_best_weights`.",
+            false => " `early_stopping` with `restore_best_weights` may help too.",
         };
         let why = match self.few_rows() {
             Some((rows, noise)) => {
                 let scale = Scale::from(self.results);
                 format!(
-                    "Other {} validation rows would move a difference by up to {}, which is more than the margin of {}",
+                    "With {} validation rows a difference is uncertain by up to {}, more than the margin of {}, \
+                     however many seeds there are",
                     count(rows as u64),
                     scale.up_to(noise),
                     scale.amount(self.comparison.margin)
@@ -167,8 +168,10 @@ impl Story<'_> {
             _ => None,
         });
         let stray = strays.map_or(String::new(), |(arm, seed)| {
-            format!(" Look at {arm}/seed-{seed} first, which failed to converge.")
+            format!("Look at {arm}/seed-{seed}, which failed to converge. ")
         });
-        format!("{why}: a larger margin or more validation rows would help.{restore}{stray}")
+        format!(
+            "{stray}{why}: more validation rows would help, or a larger margin for a new study.{restore}"
+        )
     }
 }

@@ -207,7 +207,7 @@ fn where_the_validation_rows_tell_less_than_the_margin_no_seeds_are_asked_for() 
     let few = Caution::FewValidationRows { rows: 200, noise: 0.02 };
     findings.verdict.cautions.push(few);
     let next = answer(&study, &findings, &Source::default()).next.unwrap();
-    let told = "Other 200 validation rows would move a difference by up to 2 points, which is more than the margin of \
-                0.5 points: a larger margin or more validation rows would help.";
+    let told = "With 200 validation rows a difference is uncertain by up to 2 points, more than the margin of 0.5 \
+                points, however many seeds there are: more validation rows would help";
     assert!(next.command.is_none() && next.what.starts_with(told), "{next:?}");
 }

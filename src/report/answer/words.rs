@@ -1,5 +1,6 @@
 //! Arms and how they stand, in a few words: the same ones on the page, in `verdict.md` and in the terminal.
 
+use super::unreliable;
 use crate::analysis::{ArmFinding, Comparison, Findings, Outcome};
 use crate::format::{count, list};
 use crate::report::words::{self, Scale};
@@ -46,8 +47,12 @@ pub(in crate::report) fn names(arms: &[&ArmFinding]) -> String {
     list(&words)
 }
 
-/// The place of the arm that the headline says to use: where there is no clear winner, none.
+/// The place of the arm that the headline says to use: where there is no clear winner or nothing can be relied
+/// on, none.
 pub(in crate::report) fn to_use(findings: &Findings) -> Option<usize> {
+    if unreliable(findings).is_some() {
+        return None;
+    }
     let no_winner = findings.verdict.outcome == Outcome::Undecided
         && findings.comparison.equivalent().is_empty();
     findings.verdict.place.filter(|_| !no_winner)
@@ -102,6 +107,16 @@ pub(super) fn less(objective: StudyObjective) -> &'static str {
         StudyObjective::Memory => "lighter on memory",
         StudyObjective::Examples => "quicker in examples",
         StudyObjective::LargestBatch => "larger",
+    }
+}
+
+/// `32 may be ...`
+pub(super) fn as_good(objective: StudyObjective) -> &'static str {
+    match objective {
+        StudyObjective::Time => "as fast",
+        StudyObjective::Memory => "as light on memory",
+        StudyObjective::Examples => "as quick in examples",
+        StudyObjective::LargestBatch => "as large",
     }
 }
 

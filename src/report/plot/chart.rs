@@ -179,7 +179,7 @@ impl Chart {
     }
 
     /// A level interval, with a cap at each end that lies between the lowest and the highest value that
-    /// there is room for.
+    /// there is room for, and an arrow where it goes on.
     pub(in crate::report) fn interval_x(
         &mut self,
         y: f64,
@@ -189,9 +189,19 @@ impl Chart {
     ) {
         let (y, [from, to]) = (self.py(y), ends.map(|end| self.px(end.clamp(lowest, highest))));
         let (top, height, class) = (y - 4.0, 8.0, mark.class());
-        let seen = ends.into_iter().filter(|end| (lowest..=highest).contains(end));
-        let caps: String =
-            seen.map(|end| format!("M{:.1} {top:.1}v{height}", self.px(end))).collect();
+        let is_seen = |end: &f64| (lowest..=highest).contains(end);
+        let caps = ends.into_iter().zip([(from, 5.0), (to, -5.0)]).map(|(end, (x, back))| {
+            match is_seen(&end) {
+                true => format!("M{x:.1} {top:.1}v{height}"),
+                false => format!(
+                    "M{:.1} {top:.1}L{x:.1} {y:.1}L{:.1} {:.1}",
+                    x + back,
+                    x + back,
+                    y + 4.0
+                ),
+            }
+        });
+        let caps: String = caps.collect();
         self.put(&format!("<path class=\"line {class}\" d=\"{caps}M{from:.1} {y:.1}H{to:.1}\"/>"));
     }
 

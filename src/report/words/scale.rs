@@ -14,7 +14,7 @@ use crate::analysis::{Comparison, Estimate, Findings, Results, Split};
 use crate::config::Study;
 use crate::format::{self, percent, points, signed_points_to};
 use crate::report::plot::Unit as PlotUnit;
-use crate::spec::{ConstantAnswer, Metric, MetricInfo, Unit};
+use crate::spec::{Metric, MetricInfo, Unit};
 use crate::stats::Interval;
 
 /// Digits after the point of a number without a unit, at least.
@@ -28,7 +28,7 @@ const MOST_DIGITS: i32 = 6;
 /// The score of a study as it is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
-    info: &'static MetricInfo,
+    pub(super) info: &'static MetricInfo,
     /// Digits after the point that show half the margin.
     needed: Option<i32>,
 }
@@ -79,11 +79,6 @@ impl Scale {
 
     fn is_percent(self) -> bool {
         self.info.unit == Unit::Percent
-    }
-
-    /// What a model answers that gives every row the same, as far as the score reads it.
-    pub(super) fn constant_answer(self) -> Option<ConstantAnswer> {
-        self.info.constant_answer()
     }
 
     /// Whether it is that of which people say that one is more accurate.

@@ -9,7 +9,7 @@ mod next;
 mod tests;
 mod words;
 
-use words::{as_good, first, less};
+use words::{as_good, first, less, price, times};
 pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to_use};
 
 use super::source::Source;
@@ -93,6 +93,11 @@ pub(super) fn reservation(findings: &Findings) -> Option<&'static str> {
     unreliable(findings).or(diverged.then_some(DIVERGED))
 }
 
+/// Whether no arm is named for use. What it takes to a target is measured, whatever the models learned on the way.
+fn has_no_answer(findings: &Findings) -> bool {
+    unreliable(findings).is_some() && findings.verdict.outcome != Outcome::ToTarget
+}
+
 /// Why no answer can be relied on, if that is so.
 fn unreliable(findings: &Findings) -> Option<&'static str> {
     match guessing(findings) {
@@ -159,7 +164,7 @@ impl Story<'_> {
             (Outcome::Undecided, Some(arm)) if to_use(self.findings).is_none() => {
                 self.no_clear_winner(arm)
             }
-            (_, Some(arm)) if unreliable(self.findings).is_some() => {
+            (_, Some(arm)) if has_no_answer(self.findings) => {
                 let reason =
                     format!("Apart from that the answer would be {}{}.", long(arm), self.on_rows());
                 ("No reliable answer yet".into(), self.label(arm), reason + &self.without_model())
@@ -401,19 +406,4 @@ impl Story<'_> {
 
 fn same(a: &ArmResults, b: &ArmResults) -> bool {
     a.learning_rate.to_bits() == b.learning_rate.to_bits()
-}
-
-fn price(objective: StudyObjective, arm: &ArmFinding) -> Option<f64> {
-    match objective {
-        StudyObjective::Time => arm.seconds.map(|seconds| seconds.mean),
-        StudyObjective::Memory => arm.memory.map(|memory| memory.mean),
-        StudyObjective::Examples => arm.examples.map(|examples| examples.mean),
-        StudyObjective::LargestBatch => None,
-    }
-}
-
-fn times(ratio: f64) -> String {
-    if ratio < 9.5 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
-        .trim_end_matches(".0")
-        .to_owned()
 }

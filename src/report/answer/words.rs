@@ -1,6 +1,6 @@
 //! Arms and how they stand, in a few words: the same ones on the page, in `verdict.md` and in the terminal.
 
-use super::unreliable;
+use super::has_no_answer;
 use crate::analysis::{ArmFinding, Comparison, Findings, Outcome};
 use crate::format::{count, list};
 use crate::report::words::{self, Scale};
@@ -50,7 +50,7 @@ pub(in crate::report) fn names(arms: &[&ArmFinding]) -> String {
 /// The place of the arm that the headline says to use: where there is no clear winner or nothing can be relied
 /// on, none.
 pub(in crate::report) fn to_use(findings: &Findings) -> Option<usize> {
-    if unreliable(findings).is_some() {
+    if has_no_answer(findings) {
         return None;
     }
     let no_winner = findings.verdict.outcome == Outcome::Undecided
@@ -128,4 +128,21 @@ pub(super) fn first(objective: StudyObjective) -> &'static str {
         StudyObjective::Examples => "the one with the fewest examples",
         StudyObjective::LargestBatch => "the largest",
     }
+}
+
+/// What an arm takes on average, as it is judged by.
+pub(super) fn price(objective: StudyObjective, arm: &ArmFinding) -> Option<f64> {
+    match objective {
+        StudyObjective::Time => arm.seconds.map(|seconds| seconds.mean),
+        StudyObjective::Memory => arm.memory.map(|memory| memory.mean),
+        StudyObjective::Examples => arm.examples.map(|examples| examples.mean),
+        StudyObjective::LargestBatch => None,
+    }
+}
+
+/// `8`, `1.9`: how many times as many.
+pub(super) fn times(ratio: f64) -> String {
+    if ratio < 9.5 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
+        .trim_end_matches(".0")
+        .to_owned()
 }

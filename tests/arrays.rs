@@ -314,6 +314,30 @@ fn a_model_that_no_machine_can_hold_is_refused_before_it_is_made() {
 }
 
 #[test]
+fn token_ids_that_training_never_has_are_told() {
+    let scene = Scene::new();
+    let ids = |from: i64| -> Vec<i64> { (0..ROWS as i64 * 4).map(|at| from + at % 20).collect() };
+    let mut npz = Npz::new(&scene, "i.npz");
+    for (split, from) in [("train", 1), ("val", 16), ("test", 1)] {
+        npz.add(&format!("X_{split}"), &[ROWS as u64, 4], &ids(from));
+        npz.add(&format!("y_{split}"), &[ROWS as u64], &labels());
+    }
+    drop(npz);
+    scene.write(
+        "i.yaml",
+        "study: { grid: { batch_size: [8] } }\n\
+         data: { arrays: { path: i.npz, x_val: X_val, y_val: y_val, x_test: X_test, y_test: y_test } }\n\
+         model: { embedding: { dim: 4 }, lstm: { units: 4 } }\ntrain: { epochs: 1, device: cpu }\n",
+    );
+    let said = scene.run(&["check", "i.yaml"]).expect(0).stderr;
+    assert!(
+        said.contains("75 % of the tokens of the validation split have ids that the"),
+        "{said}"
+    );
+    assert!(!said.contains("tokens of the test split"), "{said}");
+}
+
+#[test]
 fn a_grid_that_would_not_end_is_refused_at_once() {
     let scene = Scene::new();
     let sizes: Vec<String> = (1..=2000).map(|size| size.to_string()).collect();

@@ -39,6 +39,10 @@ pub struct Facts {
     /// since it follows from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Overlap>,
+    /// Of token ids in arrays, for validation and test: the share of tokens whose id the training split
+    /// never has. Not part of the prepared file, as `overlap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untrained: Option<[f64; 2]>,
     /// Arrays in the file that the experiment does not name. Not part of the prepared file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unnamed: Vec<String>,

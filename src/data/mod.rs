@@ -33,6 +33,7 @@ mod split;
 mod split_rules;
 mod table;
 mod text;
+mod untrained;
 mod warnings;
 
 pub use account::{Account, LeftOut};

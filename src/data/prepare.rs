@@ -97,6 +97,7 @@ pub fn prepare(
     match (&section.arrays, &section.series) {
         (Some(arrays), _) => {
             prepared.facts.look(&dataset, arrays)?;
+            prepared.facts.look_for_untrained(&dataset)?;
             prepared.facts.unnamed = arrays::unnamed(arrays, &source.files)?;
         }
         (None, Some(series)) => {

@@ -36,8 +36,24 @@ impl Facts {
             .chain(of_targets)
             .chain(self.repeated())
             .chain(self.not_read())
+            .chain(self.untrained())
             .chain(texts.flat_map(|(name, split)| split.text_warnings(name)))
             .collect()
+    }
+
+    /// Token ids of validation or test that are hardly ever those of training, as where each split was numbered for
+    /// itself.
+    fn untrained(&self) -> Vec<String> {
+        let shares = self.untrained.unwrap_or_default();
+        let many = ["validation", "test"].into_iter().zip(shares).filter(|(_, share)| *share > 0.2);
+        let said = |(name, share): (&str, f64)| {
+            format!(
+                "{:.0} % of the tokens of the {name} split have ids that the training split never has, so that their \
+                 vectors are never trained: number the tokens of all splits by one vocabulary, of the training split",
+                100.0 * share
+            )
+        };
+        many.map(said).collect()
     }
 
     /// Arrays that nobody asked for: a validation split may be among them.

@@ -118,35 +118,6 @@ fn normal(value: f32) -> f32 {
 }
 
 impl Rule {
-    /// The new (w, m, v), (w, velocity, 0) or (w, v, 0).
-    #[inline(always)]
-    fn apply(&self, w: f32, g: f32, first: f32, second: f32) -> (f32, f32, f32) {
-        match *self {
-            Self::Adam { beta_1, beta_2, decay, rate, root, epsilon } => {
-                let m = normal(beta_1[0] * first + beta_1[1] * g);
-                let v = normal(beta_2[0] * second + beta_2[1] * (g * g));
-                (w * decay - rate * m / (v.sqrt() * root + epsilon), m, v)
-            }
-            Self::Descent { rate } => (w - rate * g, 0.0, 0.0),
-            Self::Momentum { rate, momentum, nesterov } => {
-                let velocity = normal(momentum * first + g);
-                let direction = if nesterov { g + momentum * velocity } else { velocity };
-                (w - rate * direction, velocity, 0.0)
-            }
-            Self::RootMeanSquare { rho, rate, epsilon, momentum, is_keras } => {
-                let before = if momentum.is_some() { second } else { first };
-                let v = normal(rho[0] * before + rho[1] * (g * g));
-                let root = if is_keras { (v + epsilon).sqrt() } else { v.sqrt() + epsilon };
-                let Some(momentum) = momentum else { return (w - rate * g / root, v, 0.0) };
-                let step = if is_keras { rate * (g / root) } else { g / root };
-                let m = normal(momentum * first + step);
-                (w - if is_keras { m } else { rate * m }, m, v)
-            }
-        }
-    }
-}
-
-impl Rule {
     /// Whether weights stay to the bit while gradients are 0, the first moments 0, and the second
     /// ones numbers: nothing decays, and 0 is divided by more than 0.
     #[inline(always)]
@@ -168,6 +139,12 @@ impl Rule {
     }
 }
 
+/// What RMSprop divides by.
+#[inline(always)]
+fn root_of(v: f32, epsilon: f32, is_keras: bool) -> f32 {
+    if is_keras { (v + epsilon).sqrt() } else { v.sqrt() + epsilon }
+}
+
 /// Up to sixteen values with what is kept of their gradients, in registers: the rest of the sixteen is
 /// 0 and is not written back.
 struct Lanes {
@@ -182,15 +159,52 @@ impl Lanes {
         Self { weights: group(weights), first: group(first), second: group(second) }
     }
 
+    /// One update. The rule is looked at once for all values, so that each loop is one of plain arithmetic.
     #[inline(always)]
     fn apply(&mut self, rule: &Rule, gradients: &[f32; GROUP]) {
+        match *rule {
+            Rule::Adam { beta_1, beta_2, decay, rate, root, epsilon } => {
+                self.each(gradients, |w, g, first, second| {
+                    let m = normal(beta_1[0] * first + beta_1[1] * g);
+                    let v = normal(beta_2[0] * second + beta_2[1] * (g * g));
+                    (w * decay - rate * m / (v.sqrt() * root + epsilon), m, v)
+                });
+            }
+            Rule::Descent { rate } => self.each(gradients, |w, g, _, _| (w - rate * g, 0.0, 0.0)),
+            Rule::Momentum { rate, momentum, nesterov } => {
+                self.each(gradients, |w, g, first, _| {
+                    let velocity = normal(momentum * first + g);
+                    let direction = if nesterov { g + momentum * velocity } else { velocity };
+                    (w - rate * direction, velocity, 0.0)
+                });
+            }
+            Rule::RootMeanSquare { rho, rate, epsilon, momentum: None, is_keras } => {
+                self.each(gradients, |w, g, first, _| {
+                    let v = normal(rho[0] * first + rho[1] * (g * g));
+                    (w - rate * g / root_of(v, epsilon, is_keras), v, 0.0)
+                });
+            }
+            Rule::RootMeanSquare { rho, rate, epsilon, momentum: Some(momentum), is_keras } => {
+                self.each(gradients, |w, g, first, second| {
+                    let v = normal(rho[0] * second + rho[1] * (g * g));
+                    let step = g / root_of(v, epsilon, is_keras);
+                    let m = normal(momentum * first + if is_keras { rate * step } else { step });
+                    (w - if is_keras { m } else { rate * m }, m, v)
+                });
+            }
+        }
+    }
+
+    /// Gives each value its new (w, m, v), (w, velocity, 0) or (w, v, 0).
+    #[inline(always)]
+    fn each(
+        &mut self,
+        gradients: &[f32; GROUP],
+        new: impl Fn(f32, f32, f32, f32) -> (f32, f32, f32),
+    ) {
         for lane in 0..GROUP {
-            (self.weights[lane], self.first[lane], self.second[lane]) = rule.apply(
-                self.weights[lane],
-                gradients[lane],
-                self.first[lane],
-                self.second[lane],
-            );
+            (self.weights[lane], self.first[lane], self.second[lane]) =
+                new(self.weights[lane], gradients[lane], self.first[lane], self.second[lane]);
         }
     }
 

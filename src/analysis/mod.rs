@@ -86,7 +86,7 @@ pub use target::{
 pub use trade_off::{NoTradeOff, Observation, Observed, TradeOff, fit};
 pub use tuning::Tuning;
 pub use verdict::{
-    Caution, Decision, Guessing, MoreSeeds, OtherRows, Outcome, Rival, Seen, Strays, Verdict,
+    Caution, Decision, Guessing, MoreSeeds, OtherRows, Outcome, Peak, Rival, Seen, Strays, Verdict,
     decide, verdict,
 };
 

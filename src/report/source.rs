@@ -49,10 +49,41 @@ impl Source {
     pub(super) fn with_study(self, of: &Study, sessions: &[Value]) -> Self {
         let is_scaled = of.experiment.data.scale.is_some();
         Self {
+            command: self.here(&of.name),
             targets_are_far: !is_scaled && sessions.last().is_some_and(study::targets_are_far),
             is_weighted: of.arms.iter().all(|arm| arm.train.class_weight.is_some()),
             ..self
         }
+    }
+
+    /// The command for the folder that is read: a study of this name may have been moved since, and its command
+    /// would begin another one where it was.
+    fn here(&self, name: &str) -> Vec<String> {
+        let mut words = self.command.clone();
+        let has_value = |word: &String| word.starts_with("--out=");
+        if let Some(at) = words.iter().position(has_value) {
+            words[at] = format!("--out={}", self.folder);
+            return words;
+        }
+        if let Some(folder) = words.iter().position(|word| word == "--out") {
+            if let Some(folder) = words.get_mut(folder + 1) {
+                folder.clone_from(&self.folder);
+            }
+            return words;
+        }
+        let is_usual = Path::new(&self.folder).ends_with(Path::new("runs").join(name));
+        match words.get(1).map(String::as_str) {
+            Some("run") if !is_usual => {
+                words.extend(["--out".to_owned(), self.folder.clone()]);
+            }
+            Some("work") => {
+                if let Some(study) = words.get_mut(2).filter(|study| !is_file(study)) {
+                    study.clone_from(&self.folder);
+                }
+            }
+            _ => {}
+        }
+        words
     }
 
     /// The command that gets to so many seeds.
@@ -93,9 +124,8 @@ impl Source {
         for flag in ["--scratch", "--beat", "--poll", "--save"] {
             rest = without(&rest, flag);
         }
-        let is_file = [".yaml", ".yml"].iter().any(|end| study.ends_with(end));
         let mut words = vec![program.clone(), "run".to_owned()];
-        match is_file {
+        match is_file(study) {
             true => words.push(study.clone()),
             false => words.extend([
                 format!("{}/study.yaml", study.trim_end_matches('/')),
@@ -106,6 +136,11 @@ impl Source {
         words.extend(rest);
         words
     }
+}
+
+/// Whether a word names a study's file rather than its folder.
+fn is_file(study: &str) -> bool {
+    [".yaml", ".yml"].iter().any(|end| study.ends_with(end))
 }
 
 /// The words of a command with this value of a flag, in place of all others.
@@ -156,6 +191,24 @@ mod tests {
     fn how_a_command_was_shown_is_left_out() {
         let run = source("batchscope run a.yaml --quiet --json --out runs/a --open", None);
         assert_eq!(run.command.join(" "), "batchscope run a.yaml --out runs/a");
+    }
+
+    #[test]
+    fn a_study_that_was_moved_goes_on_where_it_is() {
+        let here = |command: &str| source(command, None).here("sms").join(" ");
+        for command in ["run a.yaml --out runs/sms --seeds 3", "run a.yaml", "work runs/sms"] {
+            let command = format!("batchscope {command}");
+            assert_eq!(here(&command), command);
+        }
+        let expected = "batchscope run a.yaml --out runs/sms --seeds 3";
+        assert_eq!(here("batchscope run a.yaml --out /old/place --seeds 3"), expected);
+        assert_eq!(here("batchscope run a.yaml --out=b"), "batchscope run a.yaml --out=runs/sms");
+        assert_eq!(
+            here("batchscope work /old/place --workers 2"),
+            "batchscope work runs/sms --workers 2"
+        );
+        let renamed = source("batchscope run a.yaml", None).here("tickets").join(" ");
+        assert_eq!(renamed, "batchscope run a.yaml --out runs/sms");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::block::{Cell, Table, aligned};
 use super::tables::mean_score;
 use super::words::Scale;
 use super::{Report, words};
-use crate::analysis::{ArmFinding, Comparison, Findings};
+use crate::analysis::Findings;
 use crate::format::{duration, in_line};
 use crate::stats::Summary;
 
@@ -108,7 +108,7 @@ fn standings(findings: &Findings, letters: usize) -> Table {
         .shown("vs best", |arm| from_best(comparison, arm, 1))
         .optional("test", |arm| mean_score(scale, arm.test))
         .shown("time/run", |arm| Cell::mean(arm.seconds, duration))
-        .shown("result", |arm| result(comparison, arm))
+        .shown("result", |arm| standing(comparison, arm))
         .table
 }
 
@@ -116,14 +116,6 @@ fn with_spread(scale: Scale, score: Summary) -> String {
     match score.sd {
         Some(sd) => scale.spread(score.mean, sd),
         None => scale.value(score.mean),
-    }
-}
-
-fn result(comparison: &Comparison, arm: &ArmFinding) -> String {
-    let result = standing(comparison, arm);
-    match arm.finished == arm.planned {
-        true => result.to_owned(),
-        false => format!("{result}, {} of {}", arm.finished, arm.planned),
     }
 }
 

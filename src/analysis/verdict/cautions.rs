@@ -1,6 +1,7 @@
 //! What to beware of: leaks, failed runs, what else than the batch size differs, and the rest.
 
 use super::decide;
+use super::peaks::{Peak, peaks};
 use crate::analysis::{
     ArmFinding, ArmResults, Bar, CONFIDENCE, ClassesMissing, Comparison, Confounder, Looks,
     Results, Split, Weight,
@@ -66,6 +67,8 @@ pub enum Caution {
         /// By which, as files call them.
         monitors: BTreeSet<String>,
     },
+    /// Arms that scored higher before they ended.
+    FellAtTheEnd(Vec<Peak>),
     /// The test split shows these arms to be better than the best by validation.
     TestDisagrees(Vec<String>),
     /// The rows of the validation split tell less than the margin.
@@ -168,6 +171,7 @@ pub(super) fn cautions(
         no_better_than_guessing(results, recommended),
         (!confounders.is_empty()).then_some(Caution::Confounded(confounders)),
         restored_by_another(results),
+        fell_at_the_end(results),
         test_disagrees(comparison),
         strays(results, comparison, recommended),
         few_validation_rows(results, comparison, recommended),
@@ -289,6 +293,12 @@ fn strays(
     };
     let all = results.arms.iter().flat_map(strays).collect();
     Some(Caution::Strays(Strays { arm: arm.name.clone(), failed, runs, share, all, below }))
+}
+
+/// What overfits is judged after its best.
+fn fell_at_the_end(results: &Results) -> Option<Caution> {
+    let peaks = peaks(results);
+    (!peaks.is_empty()).then_some(Caution::FellAtTheEnd(peaks))
 }
 
 /// Arms that the test split shows to be better than the one that validation chose.

@@ -8,6 +8,7 @@
 mod cautions;
 mod choice;
 mod decision;
+mod peaks;
 #[cfg(test)]
 mod tests;
 mod to_target;
@@ -15,6 +16,7 @@ mod to_target;
 pub use cautions::{Caution, Guessing, OtherRows, Seen, Strays};
 pub use choice::Rival;
 pub use decision::{Decision, decide};
+pub use peaks::Peak;
 
 use super::{ArmFinding, Comparison, Confounder, Results, Role, TargetFinding};
 use crate::spec::StudyObjective;

@@ -4,19 +4,18 @@
 //! Six headlines, and no more: clearly better; no difference that matters; decided between the rest; no
 //! clear winner; no reliable answer yet; no comparison yet. (One arm alone and a common target have their own.)
 
+mod caveat;
 mod next;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use words::{as_good, first, less, price, times};
-pub(super) use words::{cut, from_best, is_tied, long, names, short, standing, to_use};
+use words::{as_good, first, less, price};
+pub(super) use words::{cut, from_best, is_tied, long, names, result, short, standing, to_use};
 
 use super::source::Source;
 use super::words::{Scale, without_model};
-use crate::analysis::{
-    ArmFinding, ArmResults, Caution, Comparison, Findings, Guessing, Outcome, Rate, Results,
-};
+use crate::analysis::{ArmFinding, Caution, Comparison, Findings, Guessing, Outcome, Results};
 use crate::format::{count, counted, duration};
 use crate::spec::StudyObjective;
 use crate::stats::Standing;
@@ -374,36 +373,4 @@ impl Story<'_> {
             _ => String::new(),
         }
     }
-
-    /// The most important thing to know beside it.
-    fn caveat(&self) -> Option<String> {
-        let is_there = |arm: &&ArmFinding| arm.finished > 0 && arm.diverged == 0;
-        let competing = || self.comparison.arms.iter().filter(is_there);
-        if competing().count() < 2 {
-            return None;
-        }
-        let steps = |arm: &&ArmFinding| arm.steps.map_or(0.0, |steps| steps.mean);
-        let most = competing().max_by(|a, b| steps(a).total_cmp(&steps(b)))?;
-        let least = competing().min_by(|a, b| steps(a).total_cmp(&steps(b)))?;
-        let ratio = steps(&most) / steps(&least).max(1.0);
-        let arms: Vec<&ArmResults> =
-            competing().map(|arm| self.findings.results(self.results, arm)).collect();
-        let rate = match arms.iter().all(|arm| arm.rate == Rate::Tuned) {
-            true => None,
-            false => Some(match arms.iter().all(|arm| same(arm, arms[0])) {
-                true => format!("Learning rate {} was not tuned", arms[0].learning_rate),
-                false => "Learning rates were not tuned".to_owned(),
-            }),
-        };
-        let updates = (ratio >= 1.5).then(|| {
-            format!("{} made {} times as many steps as {}", short(most), times(ratio), short(least))
-        });
-        let parts: Vec<String> = [rate, updates].into_iter().flatten().collect();
-        // A sentence may begin with the name of an arm, which stays as it is.
-        (!parts.is_empty()).then(|| parts.join("; ") + ".")
-    }
-}
-
-fn same(a: &ArmResults, b: &ArmResults) -> bool {
-    a.learning_rate.to_bits() == b.learning_rate.to_bits()
 }

@@ -1,6 +1,7 @@
 use super::*;
+use crate::analysis::tests::point;
 use crate::analysis::tests::{arm, results};
-use crate::analysis::{InTraining, Looks, SharedSteps, analyse};
+use crate::analysis::{ArmResults, InTraining, Looks, Point, Rate, SharedSteps, analyse};
 use crate::spec::Metric;
 use crate::stats::tests::generator;
 
@@ -40,6 +41,43 @@ fn one_that_is_better_than_all_others_is_clearly_better() {
     assert_eq!(found.caveat.as_deref(), Some(expected));
     let export = ["batchscope export runs/sms --format keras", "writes the recommended model"];
     assert_eq!(next(&found), export);
+}
+
+#[test]
+fn scores_that_fall_before_the_end_are_a_caveat() {
+    let falling = |batch_size: usize, peak: usize| {
+        let mut arm = arm(batch_size, &around(0.8));
+        for run in arm.runs.values_mut() {
+            let after = |epoch: usize| {
+                let score = run.validation + if epoch == peak { 0.03 } else { 0.0 };
+                Point { train: Some([0.5, 0.9]), ..point(epoch as u64, score) }
+            };
+            run.curve = (1..=4).map(after).collect();
+        }
+        arm
+    };
+    let caveat = |rates: Rate, arms: [ArmResults; 2]| {
+        let arms = arms.map(|arm| ArmResults { rate: rates, ..arm });
+        of(&results(arms.into())).caveat.unwrap()
+    };
+    let found = caveat(Rate::Given, [falling(32, 2), falling(256, 3)]);
+    assert!(found.ends_with("as many steps as 256; validation accuracy fell after epochs 2 to 3."));
+    let found = caveat(Rate::Tuned, [falling(32, 2), falling(33, 2)]);
+    assert_eq!(found, "Validation accuracy fell after epoch 2.");
+}
+
+#[test]
+fn seeds_of_an_arm_are_named_where_others_have_more_or_some_are_missing() {
+    let few = arm(256, &around(0.7));
+    let unfinished = ArmResults { planned: 6, ..few.clone() };
+    let words = |few: ArmResults| {
+        let most = arm(32, &[0.80, 0.801, 0.802, 0.80, 0.801]);
+        let comparison = analyse(&results(vec![most, few]), &mut generator(1)).comparison;
+        comparison.arms.iter().map(|arm| standing(&comparison, arm)).collect::<Vec<_>>()
+    };
+    assert_eq!(words(few), ["highest mean", "out (4 seeds)"]);
+    assert_eq!(words(unfinished), ["highest mean", "out (4 of 6 seeds)"]);
+    assert_eq!(words(arm(256, &[0.7, 0.71])), ["highest mean", "too few seeds (2)"]);
 }
 
 #[test]

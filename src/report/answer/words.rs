@@ -2,7 +2,7 @@
 
 use super::has_no_answer;
 use crate::analysis::{ArmFinding, Comparison, Findings, Outcome};
-use crate::format::{count, list};
+use crate::format::{count, counted, list};
 use crate::report::words::{self, Scale};
 use crate::spec::StudyObjective;
 use crate::stats::Interval;
@@ -58,8 +58,24 @@ pub(in crate::report) fn to_use(findings: &Findings) -> Option<usize> {
     findings.verdict.place.filter(|_| !no_winner)
 }
 
-/// A word for how an arm came out.
-pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> &'static str {
+/// How an arm came out: `out`; with its seeds where some are missing, or others have more: `out (6 seeds)`,
+/// `undecided (3 of 5 seeds)`.
+pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> String {
+    let result = result(comparison, arm);
+    let most = comparison.arms.iter().map(|arm| arm.finished).max().unwrap_or_default();
+    let seeds = if result.ends_with("seeds") { "" } else { " seeds" };
+    match arm.finished {
+        finished if finished != arm.planned => {
+            format!("{result} ({finished} of {}{seeds})", arm.planned)
+        }
+        finished if finished < most && seeds.is_empty() => format!("{result} ({finished})"),
+        finished if finished < most => format!("{result} ({})", counted(finished, "seed")),
+        _ => result.to_owned(),
+    }
+}
+
+/// The same in one or two words.
+pub(in crate::report) fn result(comparison: &Comparison, arm: &ArmFinding) -> &'static str {
     let scale = Scale::from(comparison);
     match comparison.has_too_few_seeds() && arm.finished > 0 && arm.diverged == 0 {
         true => "too few seeds",

@@ -3,7 +3,7 @@
 
 use super::{Figure, Study, curves};
 use crate::analysis::{ArmFinding, Comparison, Role};
-use crate::report::answer::{cut, short, standing};
+use crate::report::answer::{cut, result, short};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
 use crate::stats::Interval;
 
@@ -95,7 +95,7 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
         let (mark, y) = (study.mark(of(arm)), height(at));
         if arm.role == Role::Best {
             chart.mean(0.0, y, 0.0, mark, &format!("{}: {} mean", arm.name, scale.highest()));
-            chart.word_at_right(y, standing(comparison, arm));
+            chart.word_at_right(y, result(comparison, arm));
             continue;
         }
         for (seed, value) in seeds_of(arm) {
@@ -110,7 +110,7 @@ fn difference(study: &Study, comparison: &Comparison) -> Option<Panel> {
             says += &format!(", between {} and {}", scale.signed(low), scale.signed(high));
         }
         chart.mean(scale.natural(mean).clamp(ends[0], ends[1]), y, 0.0, mark, &says);
-        chart.word_at_right(y, standing(comparison, arm));
+        chart.word_at_right(y, result(comparison, arm));
     }
     Some(chart.finish())
 }

@@ -1,7 +1,7 @@
 //! What to beware of, in sentences.
 
 use super::{Scale, confounder};
-use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Results, Seen, Strays};
+use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Peak, Results, Seen, Strays};
 use crate::format::{count, counted, list};
 use crate::spec::{Metric, Task};
 use std::collections::BTreeSet;
@@ -24,6 +24,7 @@ pub(in crate::report) fn caution(caution: &Caution, results: &Results) -> String
             format!("Confounded: {}.", said.join("; "))
         }
         Caution::RestoredByAnother { monitors } => restored_by(monitors, results.score.name),
+        Caution::FellAtTheEnd(peaks) => fell(peaks, results),
         Caution::TestDisagrees(arms) => format!(
             "The test split disagrees with validation, which chose the best: {} did better there.",
             list(arms)
@@ -109,6 +110,35 @@ fn restored_by(monitors: &BTreeSet<String>, score: &str) -> String {
         "Runs keep the epoch with the best {}, and `val_{score}` decides: which batch size is best may depend \
          on that. `early_stopping: {{ monitor: val_{score} }}` watches the score.",
         list(&monitors)
+    )
+}
+
+/// Arms that a sentence has room for.
+const NAMED: usize = 4;
+
+/// Runs that overfit.
+fn fell(peaks: &[Peak], results: &Results) -> String {
+    let scale = Scale::from(results);
+    let of = |peak: &Peak| {
+        format!(
+            "{} from {} after epoch {} to {}",
+            peak.arm,
+            scale.value(peak.score),
+            peak.epoch,
+            scale.value(peak.end)
+        )
+    };
+    let mut said: Vec<String> = peaks.iter().take(NAMED).map(of).collect();
+    if peaks.len() > NAMED {
+        said.push(format!("{} more", peaks.len() - NAMED));
+    }
+    format!(
+        "{} {} before the end: {}. Another batch size may be best where each run keeps its best epoch: \
+         `train.early_stopping: {{ monitor: val_{}, patience: 2, restore_best_weights: true }}`.",
+        scale.on("Validation"),
+        if scale.falls() { "rose" } else { "fell" },
+        list(&said),
+        results.score.name
     )
 }
 

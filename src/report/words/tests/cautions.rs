@@ -1,7 +1,7 @@
 //! Sentences of what to beware of.
 
 use super::*;
-use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Results, Seen, Strays};
+use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Peak, Results, Seen, Strays};
 
 pub(super) fn all_cautions(metric: Metric) -> Vec<String> {
     let results = Results { score: metric.info(), ..results(Vec::new()) };
@@ -65,6 +65,10 @@ fn results_of_it() -> Vec<Caution> {
         Caution::NoBetterThanGuessing(Guessing { score: 0.81, is_last_value: true }),
         Caution::AimedElsewhere(Guessing { score: 0.81, is_last_value: false }),
         Caution::Confounded(all_confounders()[..2].to_vec()),
+        Caution::FellAtTheEnd(vec![
+            Peak { arm: "batch-32".into(), epoch: 2, score: 0.8, end: 0.775 },
+            Peak { arm: "batch-256".into(), epoch: 3, score: 0.79, end: 0.77 },
+        ]),
         Caution::TestDisagrees(vec!["batch-64".into()]),
         Caution::NoSpread,
         Caution::Reopened { seeds: 5, recommended: Some("batch-32".into()) },

@@ -5,7 +5,9 @@ use super::{Figure, Study, curves};
 use crate::analysis::{ArmFinding, Comparison, Role};
 use crate::report::answer::{cut, result, short};
 use crate::report::plot::{Axis, Chart, Mark, Panel, Spread, Unit};
+use crate::report::words;
 use crate::stats::Interval;
+use std::collections::BTreeSet;
 
 /// Rows that there is room for.
 const ROWS: usize = 8;
@@ -34,14 +36,18 @@ fn caption(study: &Study, has_difference: bool) -> String {
         true => "Curves: one seed each.",
         false => "Curves: means; bands: all seeds.",
     };
-    match has_difference {
-        true => format!(
-            "Differences: means with the bounds that decide (95 %); small marks: seeds; grey: within the margin \
-             of {}. {curves}",
-            study.scale().amount(study.results.margin)
-        ),
-        false => curves.into(),
+    if !has_difference {
+        return curves.into();
     }
+    let comparison = &study.findings.comparison;
+    let said: BTreeSet<&str> = rows(comparison).iter().map(|arm| result(comparison, arm)).collect();
+    let meanings: String =
+        said.into_iter().filter_map(words::meaning).map(|of| format!(" {of}")).collect();
+    format!(
+        "Differences: means with the bounds that decide (95 %); small marks: seeds; grey: within the margin of \
+         {}. {curves}{meanings}",
+        study.scale().amount(study.results.margin)
+    )
 }
 
 /// Where the rows name the arms, the marks need no legend, unless arms of one batch size differ in their

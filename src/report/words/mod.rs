@@ -118,6 +118,16 @@ pub(super) fn result(arm: &ArmFinding, scale: Scale) -> &'static str {
     }
 }
 
+/// What a word of [`result`] means, where it is not plain.
+pub(super) fn meaning(result: &str) -> Option<&'static str> {
+    match result {
+        "out" => Some("Out: shown to be worse than another."),
+        "equivalent" => Some("Equivalent: shown to be as good as the best, within the margin."),
+        "undecided" => Some("Undecided: not shown to be worse, nor as good."),
+        _ => None,
+    }
+}
+
 /// Where the best of the learning rates that were tried lies among them.
 pub(super) fn edge(edge: Option<Edge>) -> &'static str {
     match edge {

@@ -100,9 +100,12 @@ fn emulated_gpu() {
 const ARCHITECTURES: [u32; 6] = [80, 86, 89, 90, 100, 120];
 const PTX: u32 = 80;
 
+/// The variable that names NVRTC's file, or says that none is wanted.
+const NVRTC_FILE: &str = "BATCHSCOPE_NVRTC";
+
 /// Compiles the kernels for GPUs, or says what is lacking.
 fn cuda_kernels(libtorch: &Path) {
-    println!("cargo:rerun-if-env-changed=BATCHSCOPE_NVRTC");
+    println!("cargo:rerun-if-env-changed={NVRTC_FILE}");
     println!("cargo:rustc-check-cfg=cfg(lacks_nvrtc)");
     let mut list = String::from("const CUBINS: &[(u32, &[u8])] = &[");
     let (mut ptx, mut log) = (format!("const PTX: (u32, &[u8]) = ({PTX}, &[]);"), String::new());
@@ -124,10 +127,13 @@ fn cuda_kernels(libtorch: &Path) {
         }
         Err(reason) => {
             println!("cargo:rustc-cfg=lacks_nvrtc");
-            println!(
-                "cargo:warning=no CUDA kernels of the engine `fused`: {reason}; set BATCHSCOPE_NVRTC to the \
-                 path of libnvrtc.so.13 (pip: nvidia-cuda-nvrtc 13), or to `none` for no warning"
-            );
+            let is_wanted = std::env::var_os(NVRTC_FILE).is_none_or(|named| named != "none");
+            if is_wanted {
+                println!(
+                    "cargo:warning=no CUDA kernels of the engine `fused`: {reason}; set {NVRTC_FILE} to the path \
+                     of libnvrtc.so.13 (pip: nvidia-cuda-nvrtc 13), or to `none` for no warning"
+                );
+            }
         }
     }
     write_out("cuda_kernels.rs", format!("{list}];\n{ptx}\n").as_bytes());
@@ -138,11 +144,11 @@ fn cuda_kernels(libtorch: &Path) {
 /// an installed CUDA toolkit.
 fn find_nvrtc(libtorch: &Path) -> Result<PathBuf, String> {
     const NAME: &str = "libnvrtc.so.13";
-    if let Some(named) = std::env::var_os("BATCHSCOPE_NVRTC") {
+    if let Some(named) = std::env::var_os(NVRTC_FILE) {
         let named = PathBuf::from(named);
         return match named.is_file() {
             true => Ok(named),
-            false => Err(format!("BATCHSCOPE_NVRTC names {}, which is no file", named.display())),
+            false => Err(format!("{NVRTC_FILE} names {}, which is no file", named.display())),
         };
     }
     let packages = libtorch.canonicalize().ok();

@@ -2,26 +2,46 @@
 //!
 //! Where Keras's word has arguments, the hint shows where they go: nothing that was asked for is dropped.
 
+const NO_SUCH_SETTING: &str = "there is no equivalent: leave it out, which is Keras's default";
+const NO_EFFECT: &str = "leave it out: it changes no result";
+const INITIAL: &str = "weights begin as Keras's defaults do, or as torch's with `model: { init: torch }`: there are no others";
+
 /// Hints for keys of Keras, by the key without capitals and underscores.
-const KEYS: [(&str, &str); 41] = [
+const KEYS: [(&str, &str); 72] = [
+    ("activation", "it belongs in `model: { dense: { activation: sigmoid } }`"),
+    (
+        "activityregularizer",
+        "there is no equivalent; penalties on weights are `kernel_regularizer` and its like",
+    ),
     ("alpha", "torch's `alpha` is called `rho`, as in Keras"),
     ("amsgrad", "there is no equivalent: leave it out, which is Keras's default"),
     (
         "batchsize",
         "it belongs in `study: { grid: { batch_size: [32] } }`, or in `arms: [{ batch_size: 32 }]`",
     ),
+    ("biasconstraint", NO_SUCH_SETTING),
+    ("biasinitializer", INITIAL),
     ("callbacks", "`early_stopping`, `schedule` and `clip` are keys of `train` themselves"),
+    ("centered", "there is no equivalent: leave it out, which is the default"),
     (
         "clipnorm",
         "Keras clips each variable by it; `train: { clip: { norm: 1.0 } }` clips all together, as its `global_clipnorm`",
     ),
-    ("centered", "there is no equivalent: leave it out, which is the default"),
     ("clipvalue", "it belongs in `train: { clip: { value: 0.5 } }`"),
+    ("decay", "write `train: { schedule: { exponential: { gamma: 0.9 } } }`"),
     ("dropout", "set it in the layer that follows: `lstm: { units: 64, dropout: 0.2 }`"),
     ("earlystopping", "here it is called `early_stopping`, in `train`"),
+    ("emamomentum", NO_SUCH_SETTING),
+    ("embeddingsinitializer", INITIAL),
     ("epochs", "it belongs in `train: { epochs: 10 }`"),
     ("globalclipnorm", "it belongs in `train: { clip: { norm: 1.0 } }`"),
+    (
+        "gobackwards",
+        "there is no equivalent for one direction; `layers: [{ bidirectional: { lstm: { units: 64 } } }]` reads both",
+    ),
     ("gru", "write `layers: [{ gru: { units: 64 } }]`"),
+    ("implementation", NO_EFFECT),
+    ("initialepoch", "leave it out: the same `batchscope run` goes on with what was interrupted"),
     ("input", "leave it out: it is read from the data"),
     (
         "inputdim",
@@ -32,6 +52,9 @@ const KEYS: [(&str, &str); 41] = [
         "leave it out: it follows from `data: { text: { length: 200 } }`, or from the arrays",
     ),
     ("inputshape", "leave it out: it is read from the data"),
+    ("jitcompile", NO_EFFECT),
+    ("kernelconstraint", NO_SUCH_SETTING),
+    ("kernelinitializer", INITIAL),
     (
         "learningrate",
         "it is `lr` in `train: { optimizer: { adam: { lr: 1.0e-3 } } }`, or in an arm",
@@ -45,16 +68,28 @@ const KEYS: [(&str, &str); 41] = [
         "modelcheckpoint",
         "write `early_stopping: { patience: 1000, restore_best_weights: true }`, in `train`",
     ),
+    ("monitor", "it belongs in `train: { early_stopping: { monitor: val_loss, patience: 3 } }`"),
     ("outputdim", "here it is called `dim`"),
     ("outputsequencelength", "here it is called `length`"),
+    ("patience", "it belongs in `train: { early_stopping: { patience: 3 } }`"),
     ("per", "it belongs inside the schedule: `exponential: { gamma: 0.9, per: step }`"),
+    ("recurrentactivation", "it is always sigmoid, Keras's default: there are no others"),
+    ("recurrentconstraint", NO_SUCH_SETTING),
+    ("recurrentinitializer", INITIAL),
     (
         "reducelronplateau",
         "write `schedule: { plateau: { rule: keras, factor: 0.1, patience: 10 } }`, in `train`",
     ),
     ("resetafter", "leave it out: a GRU is always Keras's default, `reset_after=True`"),
+    (
+        "restorebestweights",
+        "it belongs in `train: { early_stopping: { patience: 3, restore_best_weights: true } }`",
+    ),
     ("returnsequences", "leave it out: it is true for every layer but the last"),
+    ("returnstate", "leave it out: the head reads the last output alone"),
+    ("sampleweight", "there is no equivalent; `class_weight` weighs classes"),
     ("samplingrate", "leave it out: every row of the window is read"),
+    ("seed", "it belongs in `study: { seeds: 5 }`: each number from 0 on is a run of its own"),
     ("sequencelength", "here it is called `window`"),
     ("sequencestride", "here it is called `stride`"),
     (
@@ -62,22 +97,31 @@ const KEYS: [(&str, &str); 41] = [
         "set `dropout` in the layer that follows: `lstm: { units: 64, dropout: 0.2 }`",
     ),
     ("stateful", "leave it out: the state is zero at the start of each row"),
+    ("stepsperepoch", "leave it out: an epoch is one pass over the training split"),
+    ("unitforgetbias", INITIAL),
     ("units", "it belongs in `model: { lstm: { units: 64 } }`"),
+    ("unroll", NO_EFFECT),
     ("usebias", "leave it out: every layer has biases, as Keras's defaults do"),
+    ("useema", NO_SUCH_SETTING),
+    ("validationbatchsize", NO_EFFECT),
     (
         "validationdata",
         "it is `x_val` and `y_val` in `data.arrays`, or a share: `data: { split: { by: order, validation: 0.2, test: 0 } }`",
     ),
+    ("validationfreq", "leave it out: validation is measured after every epoch"),
     (
         "validationsplit",
         "Keras's is `data: { split: { by: order, validation: 0.2, test: 0 } }`; of a `series` without `by`",
     ),
+    ("validationsteps", "leave it out: all of the validation split is measured"),
+    ("verbose", "leave it out: `--quiet` prints the end alone"),
     ("vocabsize", "it belongs in `data: { text: { max_tokens: 10000 } }`"),
+    ("weightdecay", "it belongs in `train: { optimizer: { adamw: { weight_decay: 0.01 } } }`"),
     ("x", "here it is called `x_train`"),
     ("y", "here it is called `y_train`"),
 ];
 
-const NO_OPTIMIZER: &str = "there is no equivalent; the nearest is `adam: { lr: 1.0e-3 }`, and others are `adamw` \
+const NO_OPTIMIZER: &str = "there is no equivalent; the nearest is `adam: { lr: 1.0e-3 }`, and others are `adamw`, \
                             `rmsprop`, and `sgd`, with `momentum` or without";
 const NO_LOSS: &str = "there is no equivalent; losses of numbers are `mse`, `mae` and `huber`";
 const NO_RELATIVE: &str = "there is no equivalent; the nearest is `mae`, and of the logarithms of the targets it is \
@@ -160,6 +204,11 @@ pub(super) fn key_hint(key: &str, known: &[&str]) -> Option<String> {
         "lr" | "learning_rate" if known.contains(&"rates") => "here it is called `rates`",
         // Only a plateau schedule has another name for it.
         "min_delta" if !known.contains(&"threshold") => return None,
+        // Of a recurrent layer.
+        "activation" if known.contains(&"recurrent_dropout") => {
+            "it is always tanh, Keras's default: there are no others"
+        }
+        "name" if known.contains(&"recurrent_dropout") => "leave it out: layers have no names",
         // Only where examples come from.
         "x" | "y" if !known.contains(&"x_train") => return None,
         _ => find(&KEYS, key)?,
@@ -203,6 +252,10 @@ mod tests {
         assert_eq!(value_hint("val_mae", &["min", "max"]), None);
         assert!(key_hint("GlobalClipnorm", &[]).is_some_and(|hint| hint.contains("clip: { norm")));
         assert_eq!(key_hint("lr", &["rates", "seeds"]).unwrap(), "here it is called `rates`");
+        let of_layer = key_hint("activation", &["units", "recurrent_dropout"]).unwrap();
+        assert_eq!(of_layer, "it is always tanh, Keras's default: there are no others");
+        assert!(key_hint("activation", &["lstm", "dense"]).unwrap().contains("dense: {"));
+        assert!(key_hint("kernel_initializer", &["kernel_regularizer"]).unwrap().contains("begin"));
         assert_eq!([key_hint("min_delta", &["lr"]), key_hint("x", &["lr"])], [None, None]);
     }
 

@@ -137,13 +137,31 @@ pub fn load(source: &Source) -> Result<Experiment, UserError> {
         }
         apply(&mut document, set, value)?;
     }
-    serde_path_to_error::deserialize(document).map_err(|error| {
-        let (rule, unknown, hint) = explain(&error.inner().to_string());
+    serde_path_to_error::deserialize(document.clone()).map_err(|error| {
+        let (mut rule, unknown, hint) = explain(&error.inner().to_string());
         let path = KeyPath::parse(&error.path().to_string()).with_key(unknown);
+        if let Some(received) = received(&document, &path).filter(|_| rule.starts_with("expected "))
+        {
+            rule += &format!("; received {received}");
+        }
         let is_in_bidirectional = path.0.last() == Some(&Segment::Key("bidirectional".into()));
         let hint =
             if is_in_bidirectional && rule == NOT_ONE { Some(TWO_WAYS.into()) } else { hint };
         source.error(&path, &rule, hint)
+    })
+}
+
+/// What a document has at a path, in a few words.
+fn received(document: &Value, path: &KeyPath) -> Option<String> {
+    let found = path.0.iter().try_fold(document, |place, segment| match segment {
+        Segment::Key(key) => place.get(key.as_str()),
+        Segment::Index(index) => place.get(*index),
+    })?;
+    Some(match found {
+        Value::Mapping(_) => "a mapping".into(),
+        Value::Sequence(_) => "a list".into(),
+        Value::Null => "nothing".into(),
+        scalar => format!("`{}`", serde_yaml::to_string(scalar).ok()?.trim_end()),
     })
 }
 
@@ -331,6 +349,21 @@ mod tests {
             "file.yaml, line 7: unknown key `zzz` (at `model.dense.zzz`) \
              | known keys here: units, activation"
         );
+    }
+
+    #[test]
+    fn what_stands_where_one_of_several_types_is_expected_is_named() {
+        let text =
+            |margin: &str| HEAD.replace("study:\n", &format!("study:\n  margin: {margin}\n"));
+        let expected = |line: u32, received: &str| {
+            format!(
+                "file.yaml, line {line}: expected a number in the unit of the score, or {{ relative: 0.02 }}; \
+                 received {received} (at `study.margin`) | "
+            )
+        };
+        assert_eq!(message(&text("2%"), &[]), expected(2, "`2%`"));
+        assert_eq!(message(&text("{ relativ: 0.02 }"), &[]), expected(2, "a mapping"));
+        assert_eq!(message(&text("[a]"), &[]), expected(2, "a list"));
     }
 
     #[test]

@@ -14,8 +14,11 @@ impl Facts {
     /// and is defined there.
     pub(super) fn look_for_baseline(&mut self, dataset: &Dataset, task: Task) -> Result<()> {
         let splits = dataset.splits()?;
-        let answer = answer(&self.natural(splits.train.labels), self.classes.len(), task);
+        let mut answer = answer(&self.natural(splits.train.labels), self.classes.len(), task);
         let targets = self.natural(splits.validation.labels);
+        if task == Task::Multiclass {
+            leave_out_absent(&mut answer, &targets);
+        }
         let outputs = answer.repeat(targets.len());
         self.baseline = scores(&Rows::new(&outputs, answer.len(), &targets), task);
         Ok(())
@@ -59,6 +62,19 @@ fn scores(rows: &Rows<'_>, task: Task) -> BTreeMap<Metric, f64> {
     judging.filter_map(score).filter(|(_, score)| score.is_finite()).collect()
 }
 
+/// Where validation has no row of the class that is the most frequent in training, always naming that class is no
+/// bar: of the others, the most frequent one is named.
+fn leave_out_absent(answer: &mut [f32], targets: &[f32]) {
+    let is_absent = |class: usize| !targets.iter().any(|target| *target as usize == class);
+    let most = (0..answer.len()).max_by(|a, b| answer[*a].total_cmp(&answer[*b]));
+    if !most.is_some_and(is_absent) {
+        return;
+    }
+    for class in (0..answer.len()).filter(|class| is_absent(*class)) {
+        answer[class] = f32::NEG_INFINITY;
+    }
+}
+
 /// The raw outputs of a model that fits these rows with its bias alone.
 fn answer(targets: &[f32], classes: usize, task: Task) -> Vec<f32> {
     let n = targets.len() as f64;
@@ -82,6 +98,18 @@ fn answer(targets: &[f32], classes: usize, task: Task) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_that_validation_lacks_is_not_the_answer_to_beat() {
+        let of = |targets: &[f32]| {
+            let mut answer = vec![-2.0, -1.5, -0.4];
+            leave_out_absent(&mut answer, targets);
+            let outputs = answer.repeat(targets.len());
+            scores(&Rows::new(&outputs, 3, targets), Task::Multiclass)[&Metric::Accuracy]
+        };
+        assert_eq!(of(&[0.0, 1.0, 1.0, 0.0]).to_bits(), 0.5f64.to_bits());
+        assert_eq!(of(&[0.0, 2.0, 2.0, 2.0]).to_bits(), 0.75f64.to_bits());
+    }
 
     #[test]
     fn the_answer_is_the_logarithm_of_shares_or_the_mean() {

@@ -84,7 +84,7 @@ static METRICS: [MetricInfo; Metric::COUNT] = [
     },
     MetricInfo {
         counts_rows: false,
-        constant: Constant::Nothing,
+        constant: Constant::BarIfNo,
         one_row: OneRow::OfPositives,
         tasks: TWO,
         compute: Compute::Counts(|c| Some(c.recall(1))),

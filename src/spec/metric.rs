@@ -117,7 +117,7 @@ pub enum Constant {
     BarOfItsAim,
     /// The same where that answer is no; where it is yes, a model that learned may score less.
     BarIfNo,
-    /// Nothing: it scores well, as a recall of 1 where it says yes to all.
+    /// Nothing: it scores well, as a calibration error of nearly 0 where it gives every row the share of a class.
     Nothing,
 }
 

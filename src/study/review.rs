@@ -9,7 +9,7 @@ use crate::config::{
 };
 use crate::data::Facts;
 use crate::error::UserError;
-use crate::format::{counted, number, points, rate};
+use crate::format::{count, counted, number, points, rate};
 use crate::kernels::{self, EngineKind};
 use crate::spec::Unit;
 use crate::train::{TrainingLength, warmup_steps};
@@ -84,7 +84,7 @@ fn warnings(plan: &Plan) -> Vec<String> {
     let of_rows = examples::warnings(facts, &plan.study.experiment.data, score);
     let arms = of_rows.into_iter().chain(arms);
     let stopping = plan.study.arms.iter().find_map(restores_by_another);
-    let few = row_beyond_margin(&plan.study, facts);
+    let few = row_beyond_margin(&plan.study, facts).or_else(|| few_rows(&plan.study, facts));
     let untold = untold_on_test(&plan.study, facts);
     let of_data = facts.warnings(score, &pace(&plan.study));
     let of_data = of_data.into_iter().chain(uneven).chain(few).chain(untold);
@@ -129,6 +129,33 @@ fn row_beyond_margin(study: &Study, facts: &Facts) -> Option<String> {
              {margin_said}. Keep more rows for validation (`data.split`), or set a wider `study.margin`",
             counted(found.rows, "example"),
             score.title
+        )
+    })
+}
+
+/// Validation rows without which a mean of errors tells little.
+const FEW: usize = 30;
+
+/// Whether validation has too few rows for a score of which a row has no largest effect.
+fn few_rows(study: &Study, facts: &Facts) -> Option<String> {
+    let score = study.score().info();
+    let rows = facts.validation.examples;
+    let is_known = score.row_moves(&facts.validation.rows_of_classes()).is_some();
+    let left_out = facts.windows.as_ref().filter(|found| found.left_out > rows).map(|found| {
+        format!(
+            " {} of {} reach from one split into the next and are left out: a shorter `data.series.window` or \
+             `horizon` leaves out fewer.",
+            count(found.left_out as u64),
+            counted(found.windows, "window")
+        )
+    });
+    (rows < FEW && !is_known).then(|| {
+        format!(
+            "validation has {}, which is too few to tell batch sizes apart by {}.{} Keep more rows for \
+             validation (`data.split`)",
+            counted(rows, "example"),
+            score.title,
+            left_out.unwrap_or_default()
         )
     })
 }
@@ -267,7 +294,7 @@ fn restores_by_another(arm: &Arm) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::Source;
-    use crate::data::{SplitFacts, TargetFacts};
+    use crate::data::{SplitFacts, TargetFacts, Windows};
 
     #[test]
     fn weights_of_the_epoch_that_is_best_by_another_metric_are_told() {
@@ -286,6 +313,26 @@ mod tests {
         );
         assert_eq!(of("{ restore_best_weights: true, monitor: val_accuracy }"), None);
         assert_eq!(of("{ patience: 2 }"), None);
+    }
+
+    #[test]
+    fn a_validation_split_of_a_few_targets_is_told_with_the_windows_that_are_left_out() {
+        let text = "study: { score: rmse, arms: [{ batch_size: 8 }] }\ndata: { arrays: { path: a.npz } }\n\
+                    model: { dense: { activation: linear } }\n";
+        let source = Source { name: "f".into(), text: text.into(), overrides: vec![] };
+        let study = Study::from_source(&source, "f").unwrap();
+        let said = |examples: usize, left_out: usize| {
+            let validation = SplitFacts { examples, ..SplitFacts::default() };
+            let windows = Some(Windows { left_out, windows: 127, ..Windows::default() });
+            few_rows(&study, &Facts { validation, windows, ..Facts::default() })
+        };
+        let expected = "validation has 2 examples, which is too few to tell batch sizes apart by RMSE. 46 of 127 \
+                        windows reach from one split into the next and are left out: a shorter \
+                        `data.series.window` or `horizon` leaves out fewer. Keep more rows for validation \
+                        (`data.split`)";
+        assert_eq!(said(2, 46).unwrap(), expected);
+        assert!(said(20, 4).unwrap().contains("RMSE. Keep more"));
+        assert_eq!(said(30, 46), None);
     }
 
     #[test]

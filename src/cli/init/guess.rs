@@ -6,6 +6,7 @@ use crate::data::{
     ArrayShape, Column, Found, Labelled, are_with_commas, is_split, is_time, word_counts,
 };
 use crate::error::UserError;
+use crate::format::counted;
 
 /// What is guessed of a data file.
 #[derive(Debug)]
@@ -169,8 +170,10 @@ pub(super) fn table(
     };
     let targets: Vec<Target<'_>> =
         candidates.iter().filter_map(|column| look(column, wanted_label.is_some())).collect();
-    let Target { column: label, found } =
-        likely(&targets).ok_or_else(|| no_label(file, &candidates))?;
+    let Target { column: label, found } = likely(&targets).ok_or_else(|| match wanted_label {
+        Some(column) => unfit_label(file, column, &candidates),
+        None => no_label(file, &candidates),
+    })?;
     if matches!(found, Found::Numbers { .. }) {
         label.refuse_coarse(file)?;
     }
@@ -247,6 +250,28 @@ fn text_column<'c>(
 fn is_numbers(column: &Column) -> bool {
     let mut filled = column.values.iter().filter(|value| !value.trim().is_empty()).peekable();
     filled.peek().is_some() && filled.all(|value| is_time(value))
+}
+
+/// Why the column that was named is no label.
+fn unfit_label(file: &str, column: &Column, candidates: &[&Column]) -> UserError {
+    let values = || column.values.iter().map(|value| value.trim());
+    let name = &column.name;
+    let empty = values().filter(|value| value.is_empty()).count();
+    if empty > 0 {
+        return UserError::new(
+            format!("{file}: `{name}` is no label: {} empty", counted(empty, "cell")),
+            "fill these cells, or remove their rows",
+        );
+    }
+    let is_number = |value: &&str| value.parse::<f64>().is_ok_and(f64::is_finite);
+    let numbers = values().filter(is_number).count();
+    match values().find(|value| !is_number(value)) {
+        Some(other) if 2 * numbers > column.values.len() => UserError::new(
+            format!("{file}: `{name}` is no label: it holds numbers, and `{other}`"),
+            "write a number in its place, or remove such rows",
+        ),
+        _ => no_label(file, candidates),
+    }
 }
 
 fn no_label(file: &str, candidates: &[&Column]) -> UserError {
@@ -335,7 +360,11 @@ pub(super) fn arrays(file: &str, shapes: &[ArrayShape]) -> Result<ArraysGuess, U
         let x = shapes.iter().filter(is_sequences).find(belongs)?;
         let fits = |labels: &&ArrayShape| labels.dims[0] == x.dims[0];
         let of = |kind: &dyn Fn(&&ArrayShape) -> bool| {
-            shapes.iter().filter(kind).filter(belongs).find(fits)
+            let fitting = || shapes.iter().filter(kind).filter(belongs).filter(fits);
+            let named = |shape: &&ArrayShape| says(shape, &["y", "label", "target"]);
+            let is_number_of_row = |shape: &&ArrayShape| says(shape, &["id", "index", "row"]);
+            let others = || fitting().find(|shape| !is_number_of_row(shape));
+            fitting().find(named).or_else(others).or_else(|| fitting().next())
         };
         let y = of(&is_labels).or_else(|| of(&has_columns))?;
         Some((x.clone(), y.name.clone()))
@@ -426,6 +455,20 @@ mod tests {
     }
 
     #[test]
+    fn what_keeps_a_named_column_from_being_the_label_is_said() {
+        let said = |other: &str| {
+            let texts = (0..60).map(|at| format!("good film {at}")).collect();
+            let values = (0..60).map(|at| if at == 7 { other.into() } else { format!("{at}.5") });
+            let text = Column { name: "text".into(), values: texts, absent: None };
+            let label = Column { name: "kind".into(), values: values.collect(), absent: None };
+            let wanted = Wanted { text: None, label: Some("kind") };
+            table("t.csv", &[text, label], wanted).unwrap_err().message
+        };
+        assert_eq!(said("n/a"), "t.csv: `kind` is no label: it holds numbers, and `n/a`");
+        assert_eq!(said(" "), "t.csv: `kind` is no label: 1 cell empty");
+    }
+
+    #[test]
     fn targets_that_32_bits_take_for_one_are_refused_and_large_counters_are_no_labels() {
         let of = |name: &str, number: &dyn Fn(usize) -> String| {
             let texts = (0..60).map(|at| format!("good film {at}")).collect();
@@ -497,6 +540,12 @@ mod tests {
         assert_eq!(guess.test, None);
         let plain = [shape("x", &[9, 1, 1]), shape("y", &[9])];
         assert_eq!(arrays("a.npz", &plain).unwrap().train.1, "y");
+        let with = |names: [&str; 2]| {
+            let all = [shape("Xtr", &[9, 1, 1]), shape(names[0], &[9]), shape(names[1], &[9])];
+            arrays("a.npz", &all).unwrap().train.1
+        };
+        assert_eq!(with(["ids", "ytr"]), "ytr", "the name says so");
+        assert_eq!(with(["ids", "kind"]), "kind", "numbers of rows are no labels");
         assert!(arrays("a.npz", &plain[..1]).unwrap_err().hint.unwrap().contains("`x` [9, 1, 1]"));
         let divided = [
             shape("X_train", &[60, 4, 2]),

@@ -391,7 +391,7 @@ mod tests {
         ),
         (
             "study: { arms: [{ batch_size: 8, lr: fast }] }",
-            "line 1: expected a number, or `tuned` (at `study.arms[0].lr`)",
+            "line 1: expected a number, or `tuned`; received `fast` (at `study.arms[0].lr`)",
         ),
         (
             "study: { arms: [{ batch_size: 8, lr: tuned, train: { optimizer: { adam: { lr: 1 } } } }] }",

@@ -268,8 +268,8 @@ fn pickled(called: &str) -> UserError {
         format!(
             "{called} holds Python objects (a pickle), which could run any program when loaded"
         ),
-        "save plain numbers: `x.astype(numpy.float32)`; rows of different lengths are padded to one \
-         length first",
+        "save plain values: numbers as `x.astype(numpy.float32)`, labels that are texts as `y.astype(str)`; \
+         rows of different lengths are padded to one length first",
     )
 }
 

@@ -310,7 +310,10 @@ fn check_ids(
         (true, _) => UserError::new(said, "token ids count from 0, which is padding"),
         (false, Some(_)) => UserError::new(
             format!("{said}, beyond the vocabulary"),
-            format!("ids are below {end}; raise `data.arrays.vocabulary`, or leave it out"),
+            format!(
+                "ids are below {end}, and a trained model has vectors for these alone; for a new study raise \
+                 `data.arrays.vocabulary`, or leave it out"
+            ),
         ),
         (false, None) => UserError::new(
             format!(

@@ -10,8 +10,9 @@ pub(super) fn one_a_row(array: &Array, x: &str, n: usize) -> Result<(), UserErro
         true => Ok(()),
         false => Err(UserError::new(
             format!("{x} has {n} rows and {} has the shape {:?}", array.name, array.dims),
-            "it needs one value a row: the shape [examples] or [examples, 1]; labels with one column a \
-             class are for `dense: { activation: softmax }`, and become one value by `y.argmax(axis=1)`",
+            "it needs one value a row: the shape [examples] or [examples, 1]; of several \
+             numbers a row each is a study of its own, `y[:, 0]` and so on; labels with one column a class are \
+             for `dense: { activation: softmax }`, and become one value by `y.argmax(axis=1)`",
         )),
     }
 }

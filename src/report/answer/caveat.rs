@@ -12,7 +12,8 @@ impl Story<'_> {
         if competing().count() < 2 {
             return None;
         }
-        let steps = |arm: &&ArmFinding| arm.steps.map_or(0.0, |steps| steps.mean);
+        // Whole ones, as the confounder names them.
+        let steps = |arm: &&ArmFinding| arm.steps.map_or(0.0, |steps| steps.mean.round());
         let most = competing().max_by(|a, b| steps(a).total_cmp(&steps(b)))?;
         let least = competing().min_by(|a, b| steps(a).total_cmp(&steps(b)))?;
         let ratio = steps(&most) / steps(&least).max(1.0);

@@ -2,11 +2,11 @@
 
 use crate::analysis::ArmFacts;
 use crate::config::{
-    Arm, EarlyStopping, LayerSection, Monitor, Per, RecurrentSection, Schedule, StopAt, Study,
+    Arm, EarlyStopping, LayerSection, Monitor, Per, RecurrentSection, Schedule, StopAt,
 };
 
 /// What the audit of confounders and the cautions need to know of an arm.
-pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
+pub(super) fn arm_facts(arm: &Arm) -> ArmFacts {
     let (layers, train) = (arm.model.recurrent(), &arm.train);
     let layers = || layers.iter().map(LayerSection::settings);
     let penalties = |layer: &RecurrentSection| {
@@ -30,7 +30,7 @@ pub(super) fn arm_facts(arm: &Arm, study: &Study) -> ArmFacts {
         patience: stopping.or(plateau),
         restored_by: restored_by.map(|stopping| stopping.monitor.name()),
         schedule_by_epoch: by_epoch(&train.schedule),
-        padding_is_read: !masked && study.experiment.data.text.is_some(),
+        padding_is_read: !masked,
         micro_batch: train.micro_batch.map(|rows| rows as usize),
         hardware: Default::default(),
         sharing: 1,
@@ -61,7 +61,7 @@ pub(super) fn common_stop(arms: &[Arm]) -> Option<StopAt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Source;
+    use crate::config::{Source, Study};
 
     #[test]
     fn the_metric_that_chooses_the_weights_is_known_where_it_is_not_the_score() {
@@ -72,7 +72,7 @@ mod tests {
             );
             let source = Source { name: "f".into(), text, overrides: vec![] };
             let study = Study::from_source(&source, "f").unwrap();
-            arm_facts(&study.arms[0], &study).restored_by
+            arm_facts(&study.arms[0]).restored_by
         };
         let by_loss = of("{ restore_best_weights: true }");
         assert_eq!(by_loss.as_deref(), Some("val_loss"));

@@ -77,7 +77,7 @@ fn without_runs(arm: &Arm, settings: BTreeMap<String, String>, study: &Study) ->
         learning_rate: arm.train.optimizer.lr(),
         rate: if is_tuned { Rate::Tuned } else { Rate::Given },
         budget: if arm.train.steps_of.is_some() { Budget::Steps } else { Budget::Epochs },
-        facts: arm_facts(arm, study),
+        facts: arm_facts(arm),
         settings,
         planned: study.seeds_of(&arm.name).count(),
         diverged: Vec::new(),

@@ -225,6 +225,9 @@ fn aimed_elsewhere(found: &Guessing, results: &Results) -> String {
     let same = one_answer(found, results);
     let (aim, other) = match results.score.metric {
         Metric::F1 => ("F1 counts label 1 alone, and training counts all", "`balanced_accuracy`"),
+        Metric::Recall => {
+            ("Recall is the highest where every row is given label 1", "`balanced_accuracy`")
+        }
         _ if results.score.judges(Task::Regression) => {
             ("The loss aims at another answer than the mean", "`mae`")
         }

@@ -78,7 +78,9 @@ pub(in crate::report) fn confounder(found: &Confounder) -> String {
         Confounder::Padding { is_read: true } => {
             "padding is read, to one length in all batches".into()
         }
-        Confounder::Padding { is_read: false } => "padding is masked, or there is none".into(),
+        Confounder::Padding { is_read: false } => {
+            "padding of token ids is masked; rows of numbers are read to their end".into()
+        }
         Confounder::RunningMeans { drops } => {
             let drops = if *drops { ", with dropout on" } else { "" };
             format!("training metrics are means while the weights change{drops}; validation is not")

@@ -65,7 +65,8 @@ pub fn bytes(value: u64) -> String {
 /// `45 s`, `12 min`, `3 h 20 min`
 pub fn duration(seconds: f64) -> String {
     match seconds {
-        0.0005..0.05 => format!("{:.0} ms", 1e3 * seconds),
+        0.00005..0.00095 => format!("{:.1} ms", 1e3 * seconds),
+        0.00095..0.05 => format!("{:.0} ms", 1e3 * seconds),
         ..9.95 => format!("{seconds:.1} s"),
         ..99.5 => format!("{seconds:.0} s"),
         ..5970.0 => format!("{:.0} min", seconds / 60.0),

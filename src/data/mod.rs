@@ -31,6 +31,7 @@ mod source;
 mod spelling;
 mod split;
 mod split_rules;
+mod still;
 mod table;
 mod text;
 mod untrained;

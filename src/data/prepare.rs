@@ -98,10 +98,14 @@ pub fn prepare(
         (Some(arrays), _) => {
             prepared.facts.look(&dataset, arrays)?;
             prepared.facts.look_for_untrained(&dataset)?;
+            let name = |feature| format!("feature {feature} (from 0)");
+            prepared.facts.look_for_still(&dataset, name)?;
             prepared.facts.unnamed = arrays::unnamed(arrays, &source.files)?;
         }
         (None, Some(series)) => {
             prepared.facts.look_at_windows(&dataset)?;
+            let name = |feature: usize| format!("`{}`", series.inputs[feature]);
+            prepared.facts.look_for_still(&dataset, name)?;
             prepared.facts.look_for_last_value(&dataset, series, task)?;
         }
         (None, None) => {

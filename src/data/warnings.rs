@@ -7,7 +7,7 @@ use super::found::Far;
 use super::labels::alike;
 use super::moment::is_date;
 use super::spelling::{AlikeGroups, difference};
-use crate::format::{counted, number};
+use crate::format::{counted, list, number};
 use crate::spec::MetricInfo;
 
 /// Fewer examples of a class than this say little of it.
@@ -37,8 +37,26 @@ impl Facts {
             .chain(self.repeated())
             .chain(self.not_read())
             .chain(self.untrained())
+            .chain(self.still())
             .chain(texts.flat_map(|(name, split)| split.text_warnings(name)))
             .collect()
+    }
+
+    /// Features of which training shows one value alone.
+    fn still(&self) -> Option<String> {
+        const NAMED: usize = 5;
+        let mut named: Vec<String> = self.still.iter().take(NAMED).cloned().collect();
+        if self.still.len() > NAMED {
+            named.push(format!("{} more", self.still.len() - NAMED));
+        }
+        let (has, it) = if self.still.len() == 1 { ("has", "it") } else { ("have", "them") };
+        (!named.is_empty()).then(|| {
+            format!(
+                "{} {has} one value in the whole training split, and others in validation or test: no model learns \
+                 from {it}, and other values may mislead; leave {it} out, or split otherwise",
+                list(&named)
+            )
+        })
     }
 
     /// Token ids of validation or test that are hardly ever those of training, as where each split was numbered for

@@ -25,14 +25,14 @@ pub(in crate::report) fn runs(results: &Results, target: Option<&Target>) -> Tab
         })
         .data("steps", |(.., run)| run.steps)
         .data("examples", |(.., run)| run.examples)
-        .data("seconds", |(.., run)| rounded(run.seconds, 1e3))
+        .data("seconds", |(.., run)| rounded(run.seconds, 1e6))
         .data("peak_memory", |(.., run)| run.peak_memory);
     let Some(target) = target else { return rows.table };
     let reached = |(.., run): (_, _, &RunResults)| reached(run, target);
     rows.data("reached_target", |row| Some(reached(row)?.0))
         .data("steps_to_target", |row| Some(rounded(reached(row)?.1.steps, 10.0)))
         .data("examples_to_target", |row| Some(reached(row)?.1.examples.round()))
-        .data("seconds_to_target", |row| Some(rounded(reached(row)?.1.seconds, 1e3)))
+        .data("seconds_to_target", |row| Some(rounded(reached(row)?.1.seconds, 1e6)))
         .table
 }
 

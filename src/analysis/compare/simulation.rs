@@ -234,7 +234,7 @@ fn as_many_seeds_as_are_asked_for_settle_80_of_100_studies_of_equal_arms() {
 }
 
 #[test]
-#[ignore = "all cells with 500 studies each take a quarter of an hour"]
+#[ignore = "all cells with 500 studies each take more than 45 minutes of one core"]
 fn all_cells() {
     let studies = 500;
     let (mut worst, mut text) = (0.0f64, String::new());

@@ -319,8 +319,18 @@ impl Story<'_> {
         let of_arm = target.of(arm);
         let seconds = of_arm.seconds.map_or("-".into(), |seconds| duration(seconds.mean));
         let steps = of_arm.steps.map_or("-".into(), |steps| count(steps.mean.round() as u64));
+        let (most, early) = match of_arm.at_first {
+            0 => ("", String::new()),
+            first => (
+                "at most ",
+                format!(
+                    " {first} of {} were there when they were first measured; `train.evaluate_every` measures earlier.",
+                    counted(of_arm.reached, "run")
+                ),
+            ),
+        };
         format!(
-            "Reaches {} after {seconds} and {steps} steps on average{}.",
+            "Reaches {} after {most}{seconds} and {steps} steps on average{}.{early}",
             crate::report::words::target(&target.target, self.scale),
             self.not_shown()
         )

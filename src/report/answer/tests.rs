@@ -1,7 +1,7 @@
 use super::*;
 use crate::analysis::tests::point;
 use crate::analysis::tests::{arm, results};
-use crate::analysis::{ArmResults, InTraining, Looks, Point, Rate, SharedSteps, analyse};
+use crate::analysis::{ArmResults, InTraining, Looks, Point, Rate, SharedSteps, Target, analyse};
 use crate::spec::Metric;
 use crate::stats::tests::generator;
 
@@ -41,6 +41,27 @@ fn one_that_is_better_than_all_others_is_clearly_better() {
     assert_eq!(found.caveat.as_deref(), Some(expected));
     let export = ["batchscope export runs/sms --format keras", "writes the recommended model"];
     assert_eq!(next(&found), export);
+}
+
+#[test]
+fn what_was_at_its_target_when_first_measured_took_at_most_so_much() {
+    let arm = |batch_size: usize, curve: &[Point]| {
+        let mut arm = arm(batch_size, &around(0.8));
+        arm.runs.values_mut().for_each(|run| run.curve = curve.to_vec());
+        arm
+    };
+    let reason = |curve: &[Point]| {
+        let declared_target = Some(Target::of_accuracy(0.75));
+        of(&Results { declared_target, ..results(vec![arm(32, curve), arm(256, curve)]) }).reason
+    };
+    let said = reason(&[point(25, 0.8)]);
+    assert!(said.contains(" after at most "), "{said}");
+    assert!(
+        said.contains(" 4 of 4 runs were there when they were first measured; `train.evaluate"),
+        "{said}"
+    );
+    let said = reason(&[point(12, 0.6), point(25, 0.8)]);
+    assert!(said.contains(" after ") && !said.contains("at most"), "{said}");
 }
 
 #[test]

@@ -91,28 +91,7 @@ pub fn prepare(
             find(cache, &hash)?.context("the prepared data are gone")?
         }
     };
-    // Looked for each time, so that what was prepared before this was known is looked at too.
-    let dataset = dataset::Dataset::open(&prepared.path)?;
-    prepared.facts.look_for_baseline(&dataset, task)?;
-    match (&section.arrays, &section.series) {
-        (Some(arrays), _) => {
-            prepared.facts.look(&dataset, arrays)?;
-            prepared.facts.look_for_untrained(&dataset)?;
-            let name = |feature| format!("feature {feature} (from 0)");
-            prepared.facts.look_for_still(&dataset, name)?;
-            prepared.facts.unnamed = arrays::unnamed(arrays, &source.files)?;
-        }
-        (None, Some(series)) => {
-            prepared.facts.look_at_windows(&dataset)?;
-            let name = |feature: usize| format!("`{}`", series.inputs[feature]);
-            prepared.facts.look_for_still(&dataset, name)?;
-            prepared.facts.look_for_last_value(&dataset, series, task)?;
-        }
-        (None, None) => {
-            let unknown = source.tokenizer.is_none().then_some(UNKNOWN);
-            prepared.facts.look_at_texts(&dataset, unknown)?;
-        }
-    }
+    source.look(&mut prepared)?;
     Ok(source.named(Prepared { repaired, ..prepared }))
 }
 
@@ -204,6 +183,32 @@ struct Source<'s> {
 }
 
 impl Source<'_> {
+    /// Looks at what was prepared; each time, so that what was prepared before this was known is looked at too.
+    fn look(&self, prepared: &mut Prepared) -> Result<()> {
+        let dataset = dataset::Dataset::open(&prepared.path)?;
+        let facts = &mut prepared.facts;
+        facts.look_for_baseline(&dataset, self.task)?;
+        match (&self.section.arrays, &self.section.series) {
+            (Some(arrays), _) => {
+                facts.look(&dataset, arrays)?;
+                facts.look_for_untrained(&dataset)?;
+                facts.look_for_still(&dataset, |feature| format!("feature {feature} (from 0)"))?;
+                facts.unnamed = arrays::unnamed(arrays, &self.files)?;
+            }
+            (None, Some(series)) => {
+                facts.look_at_windows(&dataset)?;
+                facts
+                    .look_for_still(&dataset, |feature| format!("`{}`", series.inputs[feature]))?;
+                facts.look_for_last_value(&dataset, series, self.task)?;
+            }
+            (None, None) => {
+                let unknown = self.tokenizer.is_none().then_some(UNKNOWN);
+                facts.look_at_texts(&dataset, unknown)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Depends on the bytes of the files and on every setting, but not on the names of files.
     fn hash(&self) -> Result<String> {
         let settings = (FORMAT, self.tokens, self.masked, without_paths(self.section));

@@ -53,6 +53,19 @@ pub fn list(words: &[String]) -> String {
     }
 }
 
+/// `a, b`, or `a, b and 3 more`: at most so many by name.
+pub fn first_few(words: &[String], most: usize) -> String {
+    match words.len().saturating_sub(most) {
+        0 => words.join(", "),
+        more => format!("{} and {} more", words[..most].join(", "), count(more as u64)),
+    }
+}
+
+/// The same as a [`list`]: `a and b`, or `a, b and 3 more`.
+pub fn list_first_few(words: &[String], most: usize) -> String {
+    if words.len() > most { first_few(words, most) } else { list(words) }
+}
+
 /// `412 MB`, `1.3 GB`; decimal units.
 pub fn bytes(value: u64) -> String {
     match value {
@@ -244,6 +257,7 @@ mod tests {
         assert_eq!([duration(4.26), duration(45.4), duration(720.0)], ["4.3 s", "45 s", "12 min"]);
         assert_eq!([duration(12_000.0), duration(0.0041)], ["3 h 20 min", "4 ms"]);
         assert_eq!(duration(0.0), "0.0 s");
+        assert_eq!([duration(0.000457), duration(0.00149)], ["0.5 ms", "1 ms"]);
         assert_eq!([percent(0.7257), percent(1.0)], ["72.6 %", "100.0 %"]);
         assert_eq!([points(0.005), points(0.01), points(0.00125)], ["0.5", "1", "0.125"]);
         assert_eq!([signed_points(-0.0063), signed_points(0.012)], ["-0.63", "+1.20"]);
@@ -252,6 +266,18 @@ mod tests {
         assert_eq!(metrics, ["0.4321", "2.31e7", "3.46e-7", "0.0000", "-0.5000"]);
         let rates = [1e-3, 0.00316, 1e30, 1e-9, 0.5, 2.0].map(rate);
         assert_eq!(rates, ["0.001", "0.00316", "1e30", "1e-9", "0.5", "2"]);
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_shown_and_the_others_counted() {
+        let names: Vec<String> = (0..1004).map(|number| number.to_string()).collect();
+        assert_eq!(
+            [first_few(&names[..3], 3), first_few(&names[..5], 3)],
+            ["0, 1, 2", "0, 1, 2 and 2 more"]
+        );
+        assert_eq!(first_few(&names, 2), "0, 1 and 1,002 more");
+        let lists = [list_first_few(&names[..3], 3), list_first_few(&names[..5], 3)];
+        assert_eq!(lists, ["0, 1 and 2", "0, 1, 2 and 2 more"]);
     }
 
     #[test]

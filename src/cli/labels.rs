@@ -2,6 +2,7 @@
 
 use super::format::{count, in_line, number};
 use crate::data::{Found, SplitFacts, TargetFacts};
+use crate::format::first_few;
 
 /// The examples of a split with what their labels are: `72 training (36 with label `yes`)`.
 pub(super) fn of_split(name: &str, split: &SplitFacts, classes: &[String]) -> String {
@@ -41,10 +42,7 @@ fn each<'c>(counts: impl Iterator<Item = (&'c str, usize)>) -> String {
         format!("`{class}` {}", count(rows as u64))
     };
     let all: Vec<String> = counts.map(one).collect();
-    match all.len().saturating_sub(SHOWN) {
-        0 => all.join(", "),
-        more => format!("{} and {more} more", all[..SHOWN].join(", ")),
-    }
+    first_few(&all, SHOWN)
 }
 
 fn numbers(mean: f64, least: f32, most: f32) -> String {

@@ -43,10 +43,10 @@ pub struct Facts {
     /// never has. Not part of the prepared file, as `overlap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untrained: Option<[f64; 2]>,
-    /// Features that have one value in training and others elsewhere, as they are called. Not part of the
+    /// Names of the features that are constant in training and vary in validation or test. Not part of the
     /// prepared file, as `overlap`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub still: Vec<String>,
+    pub constant_features: Vec<String>,
     /// Arrays in the file that the experiment does not name. Not part of the prepared file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unnamed: Vec<String>,

@@ -192,13 +192,14 @@ impl Source<'_> {
             (Some(arrays), _) => {
                 facts.look(&dataset, arrays)?;
                 facts.look_for_untrained(&dataset)?;
-                facts.look_for_still(&dataset, |feature| format!("feature {feature} (from 0)"))?;
+                let name = |feature| format!("feature {feature} (from 0)");
+                facts.look_for_constant_features(&dataset, name)?;
                 facts.unnamed = arrays::unnamed(arrays, &self.files)?;
             }
             (None, Some(series)) => {
                 facts.look_at_windows(&dataset)?;
-                facts
-                    .look_for_still(&dataset, |feature| format!("`{}`", series.inputs[feature]))?;
+                let name = |feature: usize| format!("`{}`", series.inputs[feature]);
+                facts.look_for_constant_features(&dataset, name)?;
                 facts.look_for_last_value(&dataset, series, self.task)?;
             }
             (None, None) => {

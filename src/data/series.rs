@@ -22,7 +22,7 @@ use super::split::Examples;
 use super::table::{self, Kept};
 use crate::config::{SeriesSection, TableFormat};
 use crate::error::UserError;
-use crate::format::counted;
+use crate::format::{counted, first_few};
 use crate::spec::Task;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -193,17 +193,13 @@ impl Measured {
         const SHOWN: usize = 5;
         let short: Vec<&Vec<usize>> = series.iter().filter(|rows| rows.len() < window).collect();
         let names = short.iter().filter_map(|rows| self.groups.get(rows[0]));
-        let names: Vec<String> = names.take(SHOWN).map(|name| format!("`{name}`")).collect();
-        let more = match short.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
+        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
         (!short.is_empty()).then(|| {
             format!(
-                "{} of {} series have fewer rows than the {window} of a window, and get no prediction: {}{more}",
+                "{} of {} series have fewer rows than the {window} of a window, and get no prediction: {}",
                 short.len(),
                 series.len(),
-                names.join(", ")
+                first_few(&names, SHOWN)
             )
         })
     }

@@ -7,7 +7,7 @@ use super::found::Far;
 use super::labels::alike;
 use super::moment::is_date;
 use super::spelling::{AlikeGroups, difference};
-use crate::format::{counted, list, number};
+use crate::format::{counted, first_few, list_first_few, number};
 use crate::spec::MetricInfo;
 
 /// Fewer examples of a class than this say little of it.
@@ -37,24 +37,20 @@ impl Facts {
             .chain(self.repeated())
             .chain(self.not_read())
             .chain(self.untrained())
-            .chain(self.still())
+            .chain(self.constant_features())
             .chain(texts.flat_map(|(name, split)| split.text_warnings(name)))
             .collect()
     }
 
-    /// Features of which training shows one value alone.
-    fn still(&self) -> Option<String> {
-        const NAMED: usize = 5;
-        let mut named: Vec<String> = self.still.iter().take(NAMED).cloned().collect();
-        if self.still.len() > NAMED {
-            named.push(format!("{} more", self.still.len() - NAMED));
-        }
-        let (has, it) = if self.still.len() == 1 { ("has", "it") } else { ("have", "them") };
-        (!named.is_empty()).then(|| {
+    /// Features that are constant in training alone.
+    fn constant_features(&self) -> Option<String> {
+        let names = &self.constant_features;
+        let (are, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
+        (!names.is_empty()).then(|| {
             format!(
-                "{} {has} one value in the whole training split, and others in validation or test: no model learns \
-                 from {it}, and other values may mislead; leave {it} out, or split otherwise",
-                list(&named)
+                "{} {are} constant in the training split, and not in validation or test: a model cannot learn \
+                 from {them}. Leave {them} out, or choose another split",
+                list_first_few(names, SHOWN)
             )
         })
     }
@@ -179,13 +175,12 @@ impl Facts {
     }
 }
 
+/// Names that a warning has room for.
+const SHOWN: usize = 5;
+
 /// The first of several names.
 fn named(names: impl Iterator<Item = String>) -> String {
-    const SHOWN: usize = 5;
-    let names: Vec<String> = names.collect();
-    let more = names.len().saturating_sub(SHOWN);
-    let shown = names[..names.len() - more].join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
+    first_few(&names.collect::<Vec<_>>(), SHOWN)
 }
 
 /// Targets of the training split that a model cannot learn, or learns slowly.
@@ -293,6 +288,20 @@ mod tests {
         assert!(alike[0].starts_with("the labels `A` and `a` differ by capital letters alone"));
         let two = warnings(&facts(&["Yes", "yes"], [&[50, 50], &[20, 20], &[20, 20]]));
         assert!(two[0].starts_with("the labels `Yes` and `yes` differ by capital"), "{two:?}");
+    }
+
+    #[test]
+    fn features_that_are_constant_in_training_alone_are_told() {
+        let told = |names: &[&str]| {
+            let constant_features = names.iter().map(|name| (*name).to_owned()).collect();
+            warnings(&Facts { constant_features, ..Facts::default() })
+        };
+        assert!(told(&[]).is_empty());
+        let one = "`x` is constant in the training split, and not in validation or test: a model cannot learn from \
+                   it. Leave it out, or choose another split";
+        assert_eq!(told(&["`x`"]), [one]);
+        let six = told(&["a", "b", "c", "d", "e", "f"]).remove(0);
+        assert!(six.starts_with("a, b, c, d, e and 1 more are constant in"), "{six}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::rates::{read_all, settled};
 use super::record::{Record, RunFolder, Status};
 use crate::config::{Arm, Study};
 use crate::error::UserError;
+use crate::format::first_few;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -112,7 +113,7 @@ impl Study {
             beyond.iter().flat_map(|(arm, seeds)| in_words(arm, seeds)).collect();
         Some(format!(
             "finished beyond the {asked} seeds that the file says, and used too: {}",
-            some(&runs)
+            first_few(&runs, NAMED)
         ))
     }
 }
@@ -148,14 +149,9 @@ fn left_out(others: &[String]) -> Option<String> {
     });
     let named: Vec<String> = named.collect();
     (!named.is_empty()).then(|| {
-        format!("left out, since the file does not name them: {}; they stay on disk", some(&named))
+        format!(
+            "left out, since the file does not name them: {}; they stay on disk",
+            first_few(&named, NAMED)
+        )
     })
-}
-
-fn some(names: &[String]) -> String {
-    let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

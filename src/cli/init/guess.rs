@@ -6,7 +6,7 @@ use crate::data::{
     ArrayShape, Column, Found, Labelled, are_with_commas, is_split, is_time, word_counts,
 };
 use crate::error::UserError;
-use crate::format::counted;
+use crate::format::{counted, first_few};
 
 /// What is guessed of a data file.
 #[derive(Debug)]
@@ -72,13 +72,10 @@ impl Taken<'_> {
             [] => String::new(),
             _ => {
                 const SHOWN: usize = 20;
-                let names = alternatives.iter().take(SHOWN).map(|name| format!("`{name}`"));
-                let names = names.collect::<Vec<_>>().join(", ");
-                let more = match alternatives.len().saturating_sub(SHOWN) {
-                    0 => String::new(),
-                    more => format!(" and {more} more"),
-                };
-                format!("; labels could also be {names}{more}: choose with `--label`")
+                let names: Vec<String> =
+                    alternatives.iter().map(|name| format!("`{name}`")).collect();
+                let names = first_few(&names, SHOWN);
+                format!("; labels could also be {names}: choose with `--label`")
             }
         };
         // Two labels are named in the file; several, and numbers, decide the head.

@@ -16,7 +16,7 @@ use super::source::SourceFile;
 use super::spelling;
 use crate::config::{TableFormat, TableSection};
 use crate::error::UserError;
-use crate::format::count;
+use crate::format::{count, first_few};
 use crate::kernels::Split;
 use anyhow::Result;
 use delimited::Dialect;
@@ -300,14 +300,10 @@ fn unknown_column(file: &SourceFile, column: &str, known: &[&str], advice: &str)
     const SHOWN: usize = 30;
     let alike = known.iter().find(|known| is_alike(known, column));
     let alike = alike.map_or(String::new(), |known| format!("; `{known}` is almost it"));
-    let names: Vec<String> = known.iter().take(SHOWN).map(|known| format!("`{known}`")).collect();
-    let more = match known.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {} more", count(more as u64)),
-    };
+    let names: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
     UserError::new(
         format!("{}: there is no column `{column}`", file.name()),
-        format!("its columns are {}{more}{alike}{advice}", names.join(", ")),
+        format!("its columns are {}{alike}{advice}", first_few(&names, SHOWN)),
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::has_no_answer;
 use crate::analysis::{ArmFinding, Comparison, Findings, Outcome};
-use crate::format::{count, counted, list};
+use crate::format::{count, list_first_few};
 use crate::report::words::{self, Scale};
 use crate::spec::StudyObjective;
 use crate::stats::Interval;
@@ -40,11 +40,8 @@ pub(in crate::report) fn long(arm: &ArmFinding) -> String {
 /// `32`, `32 and 64`, `32, 64 and 2 more`
 pub(in crate::report) fn names(arms: &[&ArmFinding]) -> String {
     const NAMED: usize = 3;
-    let mut words: Vec<String> = arms.iter().take(NAMED).map(|arm| short(arm)).collect();
-    if arms.len() > NAMED {
-        words.push(format!("{} more", arms.len() - NAMED));
-    }
-    list(&words)
+    let names: Vec<String> = arms.iter().map(|arm| short(arm)).collect();
+    list_first_few(&names, NAMED)
 }
 
 /// The place of the arm that the headline says to use: where there is no clear winner or nothing can be relied
@@ -63,15 +60,13 @@ pub(in crate::report) fn to_use(findings: &Findings) -> Option<usize> {
 pub(in crate::report) fn standing(comparison: &Comparison, arm: &ArmFinding) -> String {
     let result = result(comparison, arm);
     let most = comparison.arms.iter().map(|arm| arm.finished).max().unwrap_or_default();
-    let seeds = if result.ends_with("seeds") { "" } else { " seeds" };
-    match arm.finished {
-        finished if finished != arm.planned => {
-            format!("{result} ({finished} of {}{seeds})", arm.planned)
-        }
-        finished if finished < most && seeds.is_empty() => format!("{result} ({finished})"),
-        finished if finished < most => format!("{result} ({})", counted(finished, "seed")),
-        _ => result.to_owned(),
-    }
+    let seeds = match arm.finished {
+        finished if finished != arm.planned => format!("{finished} of {}", arm.planned),
+        finished if finished < most => finished.to_string(),
+        _ => return result.to_owned(),
+    };
+    let noun = if result.ends_with("seeds") { "" } else { " seeds" };
+    format!("{result} ({seeds}{noun})")
 }
 
 /// The same in one or two words.

@@ -2,7 +2,7 @@
 
 use super::{Scale, confounder};
 use crate::analysis::{Caution, ClassesMissing, Guessing, OtherRows, Peak, Results, Seen, Strays};
-use crate::format::{count, counted, list};
+use crate::format::{count, counted, list, list_first_few};
 use crate::spec::{Metric, Task};
 use std::collections::BTreeSet;
 
@@ -128,16 +128,13 @@ fn fell(peaks: &[Peak], results: &Results) -> String {
             scale.value(peak.end)
         )
     };
-    let mut said: Vec<String> = peaks.iter().take(NAMED).map(of).collect();
-    if peaks.len() > NAMED {
-        said.push(format!("{} more", peaks.len() - NAMED));
-    }
+    let said: Vec<String> = peaks.iter().map(of).collect();
     format!(
         "{} {} before the end: {}. Another batch size may be best where each run keeps its best epoch: \
          `train.early_stopping: {{ monitor: val_{}, patience: 2, restore_best_weights: true }}`.",
         scale.on("Validation"),
         if scale.falls() { "rose" } else { "fell" },
-        list(&said),
+        list_first_few(&said, NAMED),
         results.score.name
     )
 }

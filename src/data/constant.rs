@@ -1,6 +1,5 @@
-//! Numbers that are the same in all training rows and vary in others: a model cannot learn from them, and reads
-//! values on validation and test that it has never seen. Scaling, which is fitted on the training split, leaves
-//! them as they are.
+//! Features that are constant in the training split and vary in validation or test: a model cannot learn from
+//! them. Scaling is fitted on the training split, so it leaves them as they are.
 
 use super::dataset::Dataset;
 use super::facts::Facts;
@@ -9,7 +8,7 @@ use anyhow::Result;
 
 impl Facts {
     /// Looks for such features; `name` says how one is called, by its place.
-    pub(super) fn look_for_still(
+    pub(super) fn look_for_constant_features(
         &mut self,
         dataset: &Dataset,
         name: impl Fn(usize) -> String,
@@ -19,7 +18,7 @@ impl Facts {
             return Ok(());
         };
         let others = [Split::Validation, Split::Test].map(|split| values(&splits.get(split)));
-        self.still = still(train, features, &others).into_iter().map(name).collect();
+        self.constant_features = constant(train, features, &others).into_iter().map(name).collect();
         Ok(())
     }
 }
@@ -32,15 +31,15 @@ fn values<'s>(examples: &Examples<'s>) -> &'s [f32] {
 }
 
 /// The features, of `[..][features]` values, that have one value in training and another elsewhere.
-fn still(train: &[f32], features: usize, others: &[&[f32]]) -> Vec<usize> {
-    let is_still = |feature: &usize| {
+fn constant(train: &[f32], features: usize, others: &[&[f32]]) -> Vec<usize> {
+    let is_constant = |feature: &usize| {
         let of = |values: &[f32], first: u32| {
             values.iter().skip(*feature).step_by(features).all(|value| value.to_bits() == first)
         };
         let Some(first) = train.get(*feature).map(|value| value.to_bits()) else { return false };
         of(train, first) && !others.iter().all(|values| of(values, first))
     };
-    (0..features).filter(is_still).collect()
+    (0..features).filter(is_constant).collect()
 }
 
 #[cfg(test)]
@@ -51,9 +50,9 @@ mod tests {
     fn what_varies_outside_training_alone_is_found() {
         let train = [1.0, 5.0, 7.0, 1.0, 5.0, 8.0];
         let same = [1.0, 5.0, 9.0];
-        assert!(still(&train, 3, &[&same, &[]]).is_empty());
-        assert_eq!(still(&train, 3, &[&same, &[2.0, 5.0, 7.0]]), [0]);
-        assert_eq!(still(&train, 3, &[&[1.0, 4.0, 7.0], &[2.0, 5.0, 7.0]]), [0, 1]);
-        assert!(still(&[], 3, &[&same]).is_empty());
+        assert!(constant(&train, 3, &[&same, &[]]).is_empty());
+        assert_eq!(constant(&train, 3, &[&same, &[2.0, 5.0, 7.0]]), [0]);
+        assert_eq!(constant(&train, 3, &[&[1.0, 4.0, 7.0], &[2.0, 5.0, 7.0]]), [0, 1]);
+        assert!(constant(&[], 3, &[&same]).is_empty());
     }
 }

@@ -295,7 +295,7 @@ fn strays(
     Some(Caution::Strays(Strays { arm: arm.name.clone(), failed, runs, share, all, below }))
 }
 
-/// What overfits is judged after its best.
+/// Arms that overfit are judged by their last epoch, not by their best.
 fn fell_at_the_end(results: &Results) -> Option<Caution> {
     let peaks = peaks(results);
     (!peaks.is_empty()).then_some(Caution::FellAtTheEnd(peaks))

@@ -1,9 +1,9 @@
-//! Arms whose runs scored higher before they ended, as models do that overfit: which batch size is best at
-//! the end may not be the best that it could be.
+//! Arms that overfit: their validation score is lower at the end than after an earlier epoch. With early stopping
+//! another batch size might be the best.
 //!
-//! Each run falls by `score(e) - score(end)` from an epoch e. Of an arm, e is the epoch with the highest mean
-//! over its seeds. It is told where the mean fall is shown to exceed the margin: the one-sided t bound lies
-//! above it, at 5 % divided by the number of epochs, since e is chosen among them.
+//! For each arm, e is the epoch with the highest mean score over seeds, and a run's fall is
+//! `score(e) - score(end)`. An arm is reported if a one-sided t test shows that its mean fall exceeds the margin.
+//! The level of the test is 5 % divided by the number of epochs (Bonferroni), since e is the best of them.
 
 use crate::analysis::{ArmResults, CONFIDENCE, Results};
 use crate::stats::summarise;
@@ -22,8 +22,8 @@ pub struct Peak {
     pub end: f64,
 }
 
-/// Arms with a peak, in the order of the file. Where runs end at a target, none: they are not judged by what
-/// they score at their end.
+/// The arms that overfit, in the order of the file. None where runs end at a target, since these are not judged
+/// by their last score.
 pub(super) fn peaks(results: &Results) -> Vec<Peak> {
     match results.declared_target {
         Some(_) => Vec::new(),
@@ -39,17 +39,18 @@ fn peak(arm: &ArmResults, margin: f64) -> Option<Peak> {
         .map(|run| run.curve.iter().filter(|at| at.train.is_some()).map(|at| at.score).collect())
         .collect();
     let epochs = curves.iter().map(Vec::len).min()?;
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let at = |epoch: usize| curves.iter().map(|curve| curve[epoch]).collect::<Vec<f64>>();
-    let best = (0..epochs).max_by(|a, b| mean(&at(*a)).total_cmp(&mean(&at(*b))))?;
-    let falls: Vec<f64> = at(best).iter().zip(&ends).map(|(score, end)| score - end).collect();
+    let mean =
+        |epoch: usize| curves.iter().map(|curve| curve[epoch]).sum::<f64>() / curves.len() as f64;
+    let means: Vec<f64> = (0..epochs).map(mean).collect();
+    let (best, score) = means.into_iter().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let falls: Vec<f64> = curves.iter().zip(&ends).map(|(curve, end)| curve[best] - end).collect();
+    let fall = summarise(&falls)?;
     let level = 1.0 - (1.0 - CONFIDENCE) / epochs as f64;
-    let least = summarise(&falls)?.lower_bound(level)?;
-    (least > margin).then(|| Peak {
+    (fall.lower_bound(level)? > margin).then(|| Peak {
         arm: arm.name.clone(),
         epoch: best + 1,
-        score: mean(&at(best)),
-        end: mean(&ends),
+        score,
+        end: score - fall.mean,
     })
 }
 

@@ -11,7 +11,7 @@ use crate::data::Facts;
 use crate::error::UserError;
 use crate::format::{count, counted, number, points, rate};
 use crate::kernels::{self, EngineKind};
-use crate::spec::Unit;
+use crate::spec::{RowMoves, Unit};
 use crate::train::{TrainingLength, warmup_steps};
 
 /// Refuses schedules that would still go on when the run has ended.
@@ -84,7 +84,7 @@ fn warnings(plan: &Plan) -> Vec<String> {
     let of_rows = examples::warnings(facts, &plan.study.experiment.data, score);
     let arms = of_rows.into_iter().chain(arms);
     let stopping = plan.study.arms.iter().find_map(restores_by_another);
-    let few = row_beyond_margin(&plan.study, facts).or_else(|| few_rows(&plan.study, facts));
+    let few = few_validation_rows(&plan.study, facts);
     let untold = untold_on_test(&plan.study, facts);
     let of_data = facts.warnings(score, &pace(&plan.study));
     let of_data = of_data.into_iter().chain(uneven).chain(few).chain(untold);
@@ -111,10 +111,17 @@ fn pace(study: &Study) -> String {
     }
 }
 
+/// Whether validation has too few rows for the score.
+fn few_validation_rows(study: &Study, facts: &Facts) -> Option<String> {
+    match study.score().info().row_moves(&facts.validation.rows_of_classes()) {
+        Some(found) => row_beyond_margin(study, facts, &found),
+        None => below_least_rows(study, facts),
+    }
+}
+
 /// Whether one validation row can move the score by more than the margin.
-fn row_beyond_margin(study: &Study, facts: &Facts) -> Option<String> {
+fn row_beyond_margin(study: &Study, facts: &Facts, found: &RowMoves) -> Option<String> {
     let score = study.score().info();
-    let found = score.row_moves(&facts.validation.rows_of_classes())?;
     let margin = study.margin(facts.baseline.get(&score.metric).copied())?;
     let label = found.class.and_then(|class| facts.classes.get(class));
     let label = label.map_or(String::new(), |name| format!(" with label `{name}`"));
@@ -133,14 +140,12 @@ fn row_beyond_margin(study: &Study, facts: &Facts) -> Option<String> {
     })
 }
 
-/// Validation rows without which a mean of errors tells little.
-const FEW: usize = 30;
+/// Fewer validation rows get a warning where it is not known how far one of them can move the score.
+const LEAST_ROWS: usize = 30;
 
-/// Whether validation has too few rows for a score of which a row has no largest effect.
-fn few_rows(study: &Study, facts: &Facts) -> Option<String> {
-    let score = study.score().info();
+/// Whether validation has fewer rows than these.
+fn below_least_rows(study: &Study, facts: &Facts) -> Option<String> {
     let rows = facts.validation.examples;
-    let is_known = score.row_moves(&facts.validation.rows_of_classes()).is_some();
     let left_out = facts.windows.as_ref().filter(|found| found.left_out > rows).map(|found| {
         format!(
             " {} of {} reach from one split into the next and are left out: a shorter `data.series.window` or \
@@ -149,12 +154,12 @@ fn few_rows(study: &Study, facts: &Facts) -> Option<String> {
             counted(found.windows, "window")
         )
     });
-    (rows < FEW && !is_known).then(|| {
+    (rows < LEAST_ROWS).then(|| {
         format!(
             "validation has {}, which is too few to tell batch sizes apart by {}.{} Keep more rows for \
              validation (`data.split`)",
             counted(rows, "example"),
-            score.title,
+            study.score().info().title,
             left_out.unwrap_or_default()
         )
     })
@@ -324,7 +329,7 @@ mod tests {
         let said = |examples: usize, left_out: usize| {
             let validation = SplitFacts { examples, ..SplitFacts::default() };
             let windows = Some(Windows { left_out, windows: 127, ..Windows::default() });
-            few_rows(&study, &Facts { validation, windows, ..Facts::default() })
+            few_validation_rows(&study, &Facts { validation, windows, ..Facts::default() })
         };
         let expected = "validation has 2 examples, which is too few to tell batch sizes apart by RMSE. 46 of 127 \
                         windows reach from one split into the next and are left out: a shorter \
@@ -346,7 +351,7 @@ mod tests {
                 SplitFacts { examples: 2000, positives: Some(positives), ..SplitFacts::default() };
             let classes = vec!["no".into(), "yes".into()];
             let facts = Facts { validation, classes, ..Facts::default() };
-            row_beyond_margin(&Study::from_source(&source, "f").unwrap(), &facts)
+            few_validation_rows(&Study::from_source(&source, "f").unwrap(), &facts)
         };
         let warning = said("f1", 13).unwrap();
         assert!(

@@ -48,6 +48,20 @@ fn the_report_is_one_page_that_loads_nothing_and_comes_out_the_same_again() {
 }
 
 #[test]
+fn the_next_command_of_a_study_that_was_moved_names_its_new_place() {
+    let scene = Scene::new();
+    scene.write("tiny.yaml", STUDY);
+    scene.run(&["run", "tiny.yaml", "--out", "first"]).expect(0);
+    fs::rename(scene.path("first"), scene.path("second")).unwrap();
+    let next = |folder: &str| {
+        let json = scene.run(&["report", folder, "--json"]).expect(0).stdout;
+        let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+        report["reports"][0]["answer"]["next"]["command"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(next("second"), "batchscope run tiny.yaml --out second --seeds 5");
+}
+
+#[test]
 fn several_studies_stand_on_one_page_that_loads_nothing_and_comes_out_the_same_again() {
     let scene = Scene::new();
     scene.write("tiny.yaml", STUDY);

@@ -56,31 +56,22 @@ impl Source {
         }
     }
 
-    /// The command for the folder that is read: a study of this name may have been moved since, and its command
-    /// would begin another one where it was.
+    /// The command with the folder where the study is now: that of the last session would train a study that was
+    /// moved anew, at the old place.
     fn here(&self, name: &str) -> Vec<String> {
-        let mut words = self.command.clone();
-        let has_value = |word: &String| word.starts_with("--out=");
-        if let Some(at) = words.iter().position(has_value) {
-            words[at] = format!("--out={}", self.folder);
-            return words;
-        }
-        if let Some(folder) = words.iter().position(|word| word == "--out") {
-            if let Some(folder) = words.get_mut(folder + 1) {
-                folder.clone_from(&self.folder);
+        let (folder, mut words) = (&self.folder, self.command.clone());
+        let is_flag = |word: &String| word == "--out" || word.starts_with("--out=");
+        if let Some(at) = words.iter().position(is_flag) {
+            match words[at] == "--out" {
+                true => words[at + 1..].iter_mut().take(1).for_each(|of| of.clone_from(folder)),
+                false => words[at] = format!("--out={folder}"),
             }
             return words;
         }
-        let is_usual = Path::new(&self.folder).ends_with(Path::new("runs").join(name));
-        match words.get(1).map(String::as_str) {
-            Some("run") if !is_usual => {
-                words.extend(["--out".to_owned(), self.folder.clone()]);
-            }
-            Some("work") => {
-                if let Some(study) = words.get_mut(2).filter(|study| !is_file(study)) {
-                    study.clone_from(&self.folder);
-                }
-            }
+        let is_usual = Path::new(folder).ends_with(Path::new("runs").join(name));
+        match (words.get(1).map(String::as_str), words.get(2)) {
+            (Some("run"), _) if !is_usual => words.extend(["--out".to_owned(), folder.clone()]),
+            (Some("work"), Some(study)) if !is_file(study) => words[2].clone_from(folder),
             _ => {}
         }
         words

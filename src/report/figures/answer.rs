@@ -40,9 +40,9 @@ fn caption(study: &Study, has_difference: bool) -> String {
         return curves.into();
     }
     let comparison = &study.findings.comparison;
-    let said: BTreeSet<&str> = rows(comparison).iter().map(|arm| result(comparison, arm)).collect();
-    let meanings: String =
-        said.into_iter().filter_map(words::meaning).map(|of| format!(" {of}")).collect();
+    let meanings: BTreeSet<&str> =
+        rows(comparison).into_iter().filter_map(words::meaning).collect();
+    let meanings: String = meanings.into_iter().map(|of| format!(" {of}")).collect();
     format!(
         "Differences: means with the bounds that decide (95 %); small marks: seeds; grey: within the margin of \
          {}. {curves}{meanings}",

@@ -223,6 +223,23 @@ fn arms_that_differ_in_their_schedules_stand_in_one_panel_under_their_names() {
 }
 
 #[test]
+fn the_caption_says_what_the_results_in_the_figure_mean() {
+    let seeds = [0.80, 0.801, 0.80, 0.801];
+    let open = [0.79, 0.815, 0.78, 0.81];
+    let caption = |other: &[f64]| {
+        drawn(&results(vec![arm(32, &seeds), arm(64, other)]), "answer").unwrap().caption
+    };
+    assert!(
+        caption(&seeds.map(|score| score - 0.1)).ends_with(" Out: shown to be worse than another.")
+    );
+    assert!(
+        caption(&seeds.map(|score| score - 0.001))
+            .ends_with(" Equivalent: shown to be as good as the best, within the margin.")
+    );
+    assert!(caption(&open).ends_with(" Undecided: not shown to be worse, nor as good."));
+}
+
+#[test]
 fn runs_that_end_after_equal_epochs_are_drawn_once() {
     let arms = [arm(32, &[0.80, 0.81, 0.79]), arm(256, &[0.70, 0.71, 0.69])].map(with_curve);
     let figure = drawn(&results(arms.to_vec()), "accuracy").unwrap();

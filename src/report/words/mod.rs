@@ -118,13 +118,16 @@ pub(super) fn result(arm: &ArmFinding, scale: Scale) -> &'static str {
     }
 }
 
-/// What a word of [`result`] means, where it is not plain.
-pub(super) fn meaning(result: &str) -> Option<&'static str> {
-    match result {
-        "out" => Some("Out: shown to be worse than another."),
-        "equivalent" => Some("Equivalent: shown to be as good as the best, within the margin."),
-        "undecided" => Some("Undecided: not shown to be worse, nor as good."),
-        _ => None,
+/// What [`result`] means, where the word alone does not say it.
+pub(super) fn meaning(arm: &ArmFinding) -> Option<&'static str> {
+    match (arm.role, arm.standing) {
+        (Role::Best | Role::Diverged | Role::Unfinished, _) => None,
+        (_, Some(Standing::Out)) => Some("Out: shown to be worse than another."),
+        (_, Some(Standing::Equivalent)) => {
+            Some("Equivalent: shown to be as good as the best, within the margin.")
+        }
+        (Role::Apart, _) => None,
+        (Role::Candidate, _) => Some("Undecided: not shown to be worse, nor as good."),
     }
 }
 

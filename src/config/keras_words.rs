@@ -14,7 +14,7 @@ const KEYS: [(&str, &str); 72] = [
         "there is no equivalent; penalties on weights are `kernel_regularizer` and its like",
     ),
     ("alpha", "torch's `alpha` is called `rho`, as in Keras"),
-    ("amsgrad", "there is no equivalent: leave it out, which is Keras's default"),
+    ("amsgrad", NO_SUCH_SETTING),
     (
         "batchsize",
         "it belongs in `study: { grid: { batch_size: [32] } }`, or in `arms: [{ batch_size: 32 }]`",

@@ -395,7 +395,9 @@ mod tests {
         for metric in [Metric::Auc, Metric::BalancedAccuracy, Metric::Mcc] {
             assert!(is_bar(metric, 0.5, true), "weights do not raise it");
         }
-        assert!(is_bar(Metric::F1, 0.0, true) && !is_bar(Metric::F1, 0.82, false));
+        for metric in [Metric::F1, Metric::Recall] {
+            assert!(is_bar(metric, 0.0, true) && !is_bar(metric, 0.82, false));
+        }
         let of_loss = |metric: Metric| metric.info().constant_is_bar(2.0, &Loss::Mae, false);
         assert_eq!([Metric::Rmse, Metric::Mae].map(of_loss), [false, true]);
     }

@@ -1,11 +1,11 @@
-//! The line of caveats beside the answer: what else may explain the difference.
+//! The caveat below the answer: learning rates that were not tuned, unequal numbers of steps, overfitting.
 
 use super::Story;
 use super::words::{short, times};
 use crate::analysis::{ArmFinding, ArmResults, Caution, Rate};
 
 impl Story<'_> {
-    /// The most important thing to know beside it.
+    /// The caveat; `None` where fewer than two arms can be compared, or nothing is to be said.
     pub(super) fn caveat(&self) -> Option<String> {
         let is_there = |arm: &&ArmFinding| arm.finished > 0 && arm.diverged == 0;
         let competing = || self.comparison.arms.iter().filter(is_there);

@@ -88,6 +88,19 @@ fn scores_that_fall_before_the_end_are_a_caveat() {
 }
 
 #[test]
+fn the_ratio_of_steps_in_the_caveat_is_that_of_the_confounder() {
+    let with = |batch_size: usize, steps: [u64; 4]| {
+        let mut arm = arm(batch_size, &around(0.8));
+        arm.runs.values_mut().zip(steps).for_each(|(run, steps)| run.steps = steps);
+        arm
+    };
+    // 25 against 13.5 on average, which is told as 14.
+    let study = results(vec![with(8, [25; 4]), with(100, [13, 14, 13, 14])]);
+    let said = of(&study).caveat.unwrap();
+    assert!(said.ends_with("; 8 made 1.8 times as many steps as 100."), "{said}");
+}
+
+#[test]
 fn seeds_of_an_arm_are_named_where_others_have_more_or_some_are_missing() {
     let few = arm(256, &around(0.7));
     let unfinished = ArmResults { planned: 6, ..few.clone() };

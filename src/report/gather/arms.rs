@@ -64,6 +64,21 @@ mod tests {
     use crate::config::{Source, Study};
 
     #[test]
+    fn padding_is_read_where_an_embedding_does_not_mask_it_in_texts_and_in_arrays() {
+        let of = |data: &str, model: &str| {
+            let text =
+                format!("study: {{ arms: [{{ batch_size: 8 }}] }}\ndata: {data}\nmodel: {model}\n");
+            let source = Source { name: "f".into(), text, overrides: vec![] };
+            arm_facts(&Study::from_source(&source, "f").unwrap().arms[0]).padding_is_read
+        };
+        let arrays = "{ arrays: { path: a.npz } }";
+        assert!(of(arrays, "{ embedding: { mask_zero: false } }"));
+        assert!(of("{ table: { path: t.csv } }", "{ embedding: { mask_zero: false } }"));
+        assert!(!of(arrays, "{ embedding: { mask_zero: true } }"));
+        assert!(!of(arrays, "{}"), "rows of numbers");
+    }
+
+    #[test]
     fn the_metric_that_chooses_the_weights_is_known_where_it_is_not_the_score() {
         let of = |stopping: &str| {
             let text = format!(
